@@ -1,0 +1,17 @@
+include(LibTorch)
+find_package(Threads REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+find_package(CLI11 REQUIRED)
+find_library(MIMALLOC mimalloc)
+
+# LibTorch ships its own copy of fmt's headers; ours must come first, to match the library we link.
+get_target_property(_fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+find_path(_fmt_dir fmt/core.h PATHS ${_fmt_include} /usr/include NO_DEFAULT_PATH REQUIRED)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/first)
+file(CREATE_LINK ${_fmt_dir}/fmt ${CMAKE_BINARY_DIR}/first/fmt SYMBOLIC)

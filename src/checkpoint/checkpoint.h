@@ -1,0 +1,45 @@
+// checkpoint/checkpoint.h -- a Hugging Face folder: config.json and the tensors of all its shards.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+
+namespace mop {
+
+class Checkpoint {
+ public:
+  /// Opens `folder`: config.json, model.safetensors or the shards of model.safetensors.index.json.
+  /// Throws Error(kBadInput) listing every missing shard and every name that the index and the
+  /// shards disagree on. A folder that has only pickled weights gets an error that says so.
+  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const Json& config() const { return config_; }
+  /// Names of all tensors, sorted.
+  std::vector<std::string> names() const;
+  bool has(const std::string& name) const { return where_.contains(name); }
+  /// dtype, shape and place. Throws Error(kBadInput) if there is none called `name`.
+  const TensorEntry& entry(const std::string& name) const;
+  /// A read-only view of the mapped file.
+  at::Tensor tensor(const std::string& name) const;
+  /// Bytes of all tensors.
+  int64_t bytes() const;
+  /// Identifies the content: SHA-256 over config.json, the shards' headers and sizes, and the first and
+  /// last 4 KiB of every tensor (not the 13 GB in between).
+  std::string fingerprint() const;
+
+ private:
+  std::filesystem::path folder_;
+  Json config_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, size_t> where_;  // tensor -> index in files_
+};
+
+}  // namespace mop

@@ -1,0 +1,64 @@
+// model/weights.h -- the tensors of one layer, gathered when its turn comes.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "model/model.h"
+#include "tensor/dtype.h"
+
+namespace mop {
+
+/// The tensors of one layer, [out, in], in the compute dtype; an absent one is undefined.
+struct LayerWeights {
+  std::array<at::Tensor, kNumRoles> tensors;
+  const at::Tensor& operator[](Role role) const { return tensors[static_cast<size_t>(role)]; }
+  at::Tensor& operator[](Role role) { return tensors[static_cast<size_t>(role)]; }
+};
+
+/// The tensors outside the layers. With a tied embedding `head` is the embedding.
+struct GlobalWeights {
+  at::Tensor embedding_VD, final_norm_D, head_VD;
+};
+
+/// How to compute: where, in which type.
+struct Compute {
+  DType dtype = at::kFloat;
+  c10::Device device = c10::kCPU;
+};
+
+/// One tensor of a layer as stored (mapped or changed), rows and columns gathered, stored dtype, CPU.
+/// What the exporter writes.
+at::Tensor stored_tensor(const Model& model, int64_t layer, const LayerTensor& tensor);
+at::Tensor stored_global(const Model& model, const GlobalTensor& tensor);
+
+/// Gives out the weights of a model's layers, one at a time or all resident.
+class WeightLoader {
+ public:
+  enum class Keep {
+    kOne,  ///< one layer in memory at a time, its buffers reused: calibration, perplexity of large models
+    kAll,  ///< every layer is gathered once and kept: generation, small models
+    kAuto  ///< kAll when what must be copied is below 1 GiB
+  };
+  WeightLoader(const Model& model, Compute compute, Keep keep = Keep::kAuto);
+  ~WeightLoader();
+
+  /// Valid until the next call when layers are not kept.
+  const LayerWeights& layer(int64_t index);
+  const GlobalWeights& globals();
+  const Model& model() const { return model_; }
+  const Compute& compute() const { return compute_; }
+
+ private:
+  struct Slot;
+  Model model_;
+  Compute compute_;
+  Keep keep_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  GlobalWeights globals_;
+};
+
+}  // namespace mop

@@ -1,0 +1,63 @@
+// search/selector.h -- which candidate advances the path.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/options.h"
+#include "base/random.h"
+#include "plan/branch.h"
+
+namespace mop {
+
+/// How a model does on held-out text, against the dense model where `kl` and `cosine` are concerned.
+struct Validation {
+  double nll = 0;     ///< mean negative log-likelihood, nats per token
+  double kl = 0;      ///< mean KL(dense || model) of the next-token distributions, nats per token
+  double cosine = 0;  ///< mean cosine of the last hidden states to the dense model's
+};
+
+/// A branch's proposal, built only when somebody looks at it.
+class Candidate {
+ public:
+  virtual ~Candidate() = default;
+  virtual const Branch& branch() const = 0;
+  virtual const PlanStep& step() = 0;   ///< proposes on first use
+  virtual const Model& model() = 0;     ///< the step applied
+};
+
+/// What a selector may ask for. `validate` judges several candidates in one call, so that what they share
+/// is computed once.
+struct SelectInput {
+  int64_t step;                                  ///< from 1
+  std::span<Candidate* const> candidates;        ///< 1..N, in the recipe's order
+  std::function<std::vector<Validation>(std::span<Candidate* const>)> validate;
+  Random& random;                                ///< of this step: resume draws the same numbers
+};
+
+/// What was chosen and the figures that decided, for metrics.json.
+struct Selection {
+  size_t chosen = 0;
+  std::vector<Validation> scores;  ///< one per candidate when validated, else empty
+};
+
+struct Selector {
+  std::string name;     ///< path, random, perplexity, kl, cosine
+  std::string summary;
+  bool needs_validation = false;
+  /// `argument` is what follows the colon in `path:LGGL`, else empty.
+  std::function<Selection(const SelectInput&, const std::string& argument)> choose;
+  /// Throws Error(kUsage) for an argument that cannot be used with these branches; called before a run.
+  std::function<void(const std::string& argument, std::span<const Branch* const>)> check;
+};
+
+std::span<const Selector> all_selectors();
+/// "path:LGGL" -> {row, argument}. Throws Error(kUsage) listing the known names.
+std::pair<const Selector*, std::string> find_selector(std::string_view text);
+void add_selector(Selector selector);
+
+}  // namespace mop

@@ -1,0 +1,44 @@
+// tensor/mapped_file.h -- a file mapped read-only. A file that shrinks while it is mapped becomes an
+// error at the next `check_mappings()`, not a crash.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "tensor/dtype.h"
+
+namespace mop {
+
+/// Read-only bytes of a file, shared by everyone who holds the pointer; unmapped with the last one.
+class MappedFile {
+ public:
+  /// Throws Error(kIo) when the file cannot be opened or mapped.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  MappedFile() = default;
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// A tensor over bytes of the mapping, without a copy; it keeps the mapping alive. It must not be
+/// written to. Bytes misaligned for `dtype` are copied. `begin` is in bytes from the file's start.
+at::Tensor tensor_view(const std::shared_ptr<const MappedFile>& file, size_t begin,
+                       at::IntArrayRef shape, DType dtype);
+
+/// Throws Error(kIo) naming the file when a mapped file turned out shorter than when it was opened.
+/// Reads beyond its end gave zeros in the meantime: whoever computed with mapped weights calls this
+/// before its result is used. Installs the SIGBUS handler on first use of a mapping.
+void check_mappings();
+
+}  // namespace mop

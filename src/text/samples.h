@@ -1,0 +1,41 @@
+// text/samples.h -- a text file as a list of samples, and samples as token sequences.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace mop {
+
+/// `.txt`: one sample a line (empty lines skipped). `.jsonl`/`.json`: records with `text`, or Alpaca records
+/// through the calibration prompt of the paper (instruction and input, no answer).
+/// Throws Error(kBadInput) naming file and line; an empty file is an error.
+std::vector<std::string> read_samples(const std::filesystem::path& file);
+
+/// How samples are chosen and cut.
+struct SampleOptions {
+  int64_t samples = 128;     ///< how many; fewer when the file has fewer
+  bool random = false;       ///< draw them by `seed` instead of taking the first
+  uint64_t seed = 0;
+  int64_t max_tokens = 0;    ///< cut each sample; 0 = the model's context
+};
+
+/// A recorded list of token sequences: the one calibration set of a run.
+struct TokenSamples {
+  std::vector<std::vector<int64_t>> ids;  ///< each non-empty
+  std::string sha256;                     ///< of the ids, for fingerprints
+  int64_t tokens() const;
+};
+
+/// Tokenised with the tokenizer's own special tokens. `context` is the model's (tokens).
+TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                              const SampleOptions& options, int64_t context);
+
+/// Splits off the last eighth (at least one, when there are two or more) for validation.
+std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all);
+
+
+}  // namespace mop
