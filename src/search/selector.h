@@ -10,16 +10,10 @@
 
 #include "base/options.h"
 #include "base/random.h"
+#include "model/validation.h"
 #include "plan/branch.h"
 
 namespace mop {
-
-/// How a model does on held-out text, against the dense model where `kl` and `cosine` are concerned.
-struct Validation {
-  double nll = 0;     ///< mean negative log-likelihood, nats per token
-  double kl = 0;      ///< mean KL(dense || model) of the next-token distributions, nats per token
-  double cosine = 0;  ///< mean cosine of the last hidden states to the dense model's
-};
 
 /// A branch's proposal, built only when somebody looks at it.
 class Candidate {
