@@ -1,0 +1,101 @@
+# tools/setup/setup.sh -- what the machine and this folder need, installed when missing. Sourced by ./run.
+# Everything private lives in .env/ (git ignores it); a stamp says for which pins it was made.
+
+readonly ENV_DIR="$ROOT/.env"
+readonly PINS="$ROOT/tools/setup"
+
+say() { printf '== %s\n' "$*" >&2; }
+fail() { printf 'error: %s\n' "$1" >&2; shift; for line in "$@"; do printf '  %s\n' "$line" >&2; done; exit 1; }
+
+# need_packages PACKAGE...: Debian packages, installed as root, named in one line otherwise.
+need_packages() {
+  local missing
+  missing=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+    awk '$2 == "installed" {print $1}' | sort -u | comm -13 - <(printf '%s\n' "$@" | sort -u) | tr '\n' ' ')
+  [ -z "$missing" ] && return
+  command -v apt-get >/dev/null || fail "these packages are needed and apt-get is not here: $missing"
+  if [ "$(id -u)" != 0 ]; then
+    fail "Debian packages are missing" "run:   sudo apt-get install --no-install-recommends $missing" \
+      "hint:  then start the same command again"
+  fi
+  say "installing Debian packages: $missing"
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086
+  apt-get install -qq -y --no-install-recommends $missing >"$ENV_DIR/apt.log" 2>&1 ||
+    { apt-get update -qq >>"$ENV_DIR/apt.log" 2>&1 &&
+      apt-get install -qq -y --no-install-recommends $missing >>"$ENV_DIR/apt.log" 2>&1; } ||
+    { tail -n 20 "$ENV_DIR/apt.log" >&2; fail "apt-get could not install: $missing" "log:   $ENV_DIR/apt.log"; }
+}
+
+# stamp_is FILE PIN...: was FILE written for exactly these pins?
+stamp_of() { cat "$@" | sha256sum | cut -d ' ' -f 1; }
+stamp_is() { local file=$1; shift; [ -f "$file" ] && [ "$(cat "$file")" = "$(stamp_of "$@")" ]; }
+
+# The virtual environment whose pip fetches everything; the reference lives in it too.
+ensure_venv() {
+  local python
+  [ -x "$ENV_DIR/reference/bin/python" ] && return
+  python=$(command -v python3.11 || command -v python3) || fail "python3 is not here"
+  say "making the private Python environment in .env/reference"
+  rm -rf "$ENV_DIR/reference"
+  "$python" -m venv "$ENV_DIR/reference" || fail "python3 -m venv failed: install python3-venv"
+}
+
+pip_install() {
+  mkdir -p "$ENV_DIR/tmp"
+  TMPDIR="$ENV_DIR/tmp" "$ENV_DIR/reference/bin/python" -m pip --disable-pip-version-check -q install --no-compile "$@"
+}
+
+# unpack_wheels PINS FOLDER: wheels with the pinned hashes, unpacked into FOLDER. They are always those of
+# Python 3.11: the C++ libraries inside are the same for every Python.
+unpack_wheels() {
+  pip_install --no-deps --require-hashes --only-binary=:all: --python-version 3.11 --target "$2" -r "$1"
+}
+
+# The LibTorch to build with: one named by MOP_LIBTORCH or CMAKE_PREFIX_PATH, else our own.
+find_libtorch() {
+  local prefix candidate
+  for prefix in ${MOP_LIBTORCH:-} $(printf '%s' "${CMAKE_PREFIX_PATH:-}" | tr ':;' '  '); do
+    for candidate in "$prefix" "$prefix/torch" "$prefix"/lib/python*/site-packages/torch; do
+      [ -e "$candidate/lib/libtorch_cpu.so" ] && { printf '%s' "$candidate"; return; }
+    done
+  done
+  [ -z "${MOP_LIBTORCH:-}" ] || fail "MOP_LIBTORCH=$MOP_LIBTORCH has no lib/libtorch_cpu.so"
+  printf '%s' "$ENV_DIR/libtorch/torch"
+}
+
+ensure_libtorch() {
+  stamp_is "$ENV_DIR/libtorch/.stamp" "$PINS/libtorch.txt" && return
+  say "fetching LibTorch (540 MB) into .env/libtorch"
+  rm -rf "$ENV_DIR/libtorch.part" "$ENV_DIR/libtorch"
+  unpack_wheels "$PINS/libtorch.txt" "$ENV_DIR/libtorch.part" || fail "LibTorch could not be installed" \
+    "hint:  name an existing one: MOP_LIBTORCH=/path/to/libtorch ./run build"
+  stamp_of "$PINS/libtorch.txt" >"$ENV_DIR/libtorch.part/.stamp"
+  mv "$ENV_DIR/libtorch.part" "$ENV_DIR/libtorch"
+}
+
+# NVIDIA's larger libraries, merged into the tree where LibTorch's RPATH looks for them.
+ensure_cuda_libraries() {
+  stamp_is "$ENV_DIR/libtorch/.cuda-stamp" "$PINS/cuda.txt" && return
+  say "fetching the libraries that 'import torch' loads (2 GB) into .env/libtorch/nvidia"
+  rm -rf "$ENV_DIR/cuda.part"
+  unpack_wheels "$PINS/cuda.txt" "$ENV_DIR/cuda.part" || fail "NVIDIA's libraries could not be installed"
+  cp -rlf "$ENV_DIR/cuda.part/nvidia" "$ENV_DIR/libtorch/" 2>/dev/null ||
+    cp -rf "$ENV_DIR/cuda.part/nvidia" "$ENV_DIR/libtorch/"
+  rm -rf "$ENV_DIR/cuda.part"
+  stamp_of "$PINS/cuda.txt" >"$ENV_DIR/libtorch/.cuda-stamp"
+}
+
+# transformers, tokenizers, safetensors, ... and the one torch: for goldens and reader tests only.
+ensure_reference() {
+  local site
+  stamp_is "$ENV_DIR/reference/.ready" "$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/reference.txt" && return
+  ensure_libtorch
+  ensure_cuda_libraries
+  say "installing the reference implementation (transformers) into .env/reference"
+  site=$("$ENV_DIR/reference/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  printf '%s\n' "$ENV_DIR/libtorch" >"$site/torch.pth"
+  pip_install --no-deps -r "$PINS/reference.txt" || fail "the reference implementation could not be installed"
+  "$ENV_DIR/reference/bin/python" "$PINS/check_reference.py" || fail "the reference implementation does not run"
+  stamp_of "$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/reference.txt" >"$ENV_DIR/reference/.ready"
+}
