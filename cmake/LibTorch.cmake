@@ -45,6 +45,15 @@ foreach(lib torch_cpu c10)
     INTERFACE_INCLUDE_DIRECTORIES
       "${MOP_LIBTORCH_DIR}/include;${MOP_LIBTORCH_DIR}/include/torch/csrc/api/include")
 endforeach()
-set_property(TARGET libtorch::torch_cpu PROPERTY INTERFACE_LINK_LIBRARIES libtorch::c10)
+# at::parallel_for is a template: compiled without OpenMP it runs on one thread. The runtime must be
+# LibTorch's own copy, since two of them in one process fight for the cores.
+file(GLOB _gomp ${MOP_LIBTORCH_DIR}/lib/libgomp*.so* ${MOP_LIBTORCH_DIR}/../torch.libs/libgomp*.so*)
+if(_gomp)
+  list(GET _gomp 0 _gomp)
+else()
+  set(_gomp -fopenmp)
+endif()
+set_property(TARGET libtorch::c10 PROPERTY INTERFACE_COMPILE_OPTIONS -fopenmp)
+set_property(TARGET libtorch::torch_cpu PROPERTY INTERFACE_LINK_LIBRARIES libtorch::c10 ${_gomp})
 # libtorch_cpu of a CUDA build needs NVIDIA's small runtime libraries, found by its own RPATH.
 add_link_options(-Wl,--allow-shlib-undefined)
