@@ -2,18 +2,26 @@
 # tests/unit/NAME/*_test.cc -> program test_NAME (added in tests/). DEPS are other modules; the
 # arrows are written down in ARCHITECTURE.md and checked by tools/check_layers.py.
 add_library(mop_flags INTERFACE)
-target_include_directories(mop_flags BEFORE INTERFACE ${CMAKE_BINARY_DIR}/first)
-target_compile_options(mop_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+set_target_properties(mop_flags PROPERTIES EXPORT_NAME flags)
+target_include_directories(mop_flags BEFORE INTERFACE $<BUILD_INTERFACE:${MOP_FIRST_INCLUDE}>)
+target_compile_features(mop_flags INTERFACE cxx_std_20)
+target_compile_options(mop_flags INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wno-unused-parameter>)
 target_link_libraries(mop_flags INTERFACE libtorch::torch_cpu libtorch::c10 nlohmann_json::nlohmann_json
                       fmt::fmt Threads::Threads)
 
 # One precompiled header, built once and shared by every module.
-file(WRITE ${CMAKE_BINARY_DIR}/pch.cc.in "")
-configure_file(${CMAKE_BINARY_DIR}/pch.cc.in ${CMAKE_BINARY_DIR}/pch.cc COPYONLY)
-add_library(mop_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
-target_link_libraries(mop_pch PRIVATE mop_flags)
-target_precompile_headers(mop_pch PRIVATE <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>
-  <string> <vector> <map> <memory> <functional> <filesystem> <optional> <span>)
+if(MOP_PCH)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
+  add_library(mop_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(mop_pch PRIVATE mop_flags)
+  target_precompile_headers(mop_pch PRIVATE <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>
+    <string> <vector> <map> <memory> <functional> <filesystem> <optional> <span>)
+endif()
+function(mop_use_pch target)
+  if(MOP_PCH)
+    target_precompile_headers(${target} REUSE_FROM mop_pch)
+  endif()
+endfunction()
 
 set_property(GLOBAL PROPERTY MOP_MODULES "")
 function(mop_module name)
@@ -26,7 +34,7 @@ function(mop_module name)
   else()
     add_library(mop_${name} STATIC ${sources})
     set(scope PUBLIC)
-    target_precompile_headers(mop_${name} REUSE_FROM mop_pch)
+    mop_use_pch(mop_${name})
   endif()
   add_library(mop::${name} ALIAS mop_${name})
   set_target_properties(mop_${name} PROPERTIES EXPORT_NAME ${name})
