@@ -30,21 +30,39 @@ struct WidthOptions {
   int64_t shape_multiple = 1; ///< MLP widths are kept at multiples of this; 1 = off
 };
 
+/// What a step could not remove in whole units and the next step of the same branch repays.
+struct Owed {
+  double parameters = 0;            ///< of the budget; positive: too little was removed so far
+  double attention_parameters = 0;  ///< of attention's share of the budgets, which neurons paid in advance
+  double groups = 0;                ///< `released` with gqa: KV groups per layer, as the scripts count them
+  Owed() = default;
+  Owed(double parameters) : parameters(parameters) {}  // NOLINT: a number is parameters
+  bool operator==(const Owed&) const = default;
+};
+
 /// What a width step removes from each layer, and what it carries to the next width step.
 struct WidthCounts {
   std::vector<int64_t> kv_groups;  ///< per layer
   std::vector<int64_t> neurons;    ///< per layer
-  double owed = 0;  ///< `exact`: parameters still owed (positive: too little was removed so far);
-                    ///< `released` with gqa: the fraction of a group, as in the scripts
+  Owed owed;
 };
 
-/// `parameters` is the step's budget (one layer's worth, or less in a last step), `owed` what the last width step
-/// carried. `exact`: what is removed stays within half a unit per layer of the budget plus what was owed,
-/// neuron counts are never negative, and a group that costs more than the budget waits.
-/// Throws Error(kBadInput) when nothing can be removed any more.
-WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, double owed, const WidthOptions& options);
+/// One current layer's worth of parameters, norms included: the budget of a step. The mean over the
+/// layers, rounded, when they differ.
+int64_t layer_worth(const ModelConfig& config);
+
+/// `parameters` is the step's budget, `owed` what the last width step carried.
+/// `released`: the scripts' arithmetic, to the last bit; refuses layers that differ.
+/// `exact`: what is removed stays within half a neuron per layer of the budget plus what was owed, as
+/// long as there are neurons to remove; neuron counts are never negative; a group that costs more than
+/// that sum waits; equal layers stay equal. A budget that is not one layer's worth closes the run: it is
+/// met in full (rounded up) and what was owed is not added, because it is part of what remains.
+/// Throws Error(kBadInput) when nothing can be removed any more or the rule does not suit the model.
+WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
+                           const WidthOptions& options);
 
 /// The `count` lowest of scores_U, rising indices; ties go to the lower index.
+/// Throws Error(kBadInput) for a score that is not a number or a count beyond their number.
 IndexList lowest(const at::Tensor& scores_U, int64_t count);
 
 }  // namespace mop

@@ -33,6 +33,8 @@ struct Criterion {
   /// Importance of each unit of a layer, higher = keep: [units], float64, CPU.
   /// Throws Error(kBadInput) if the statistics do not fit the shape.
   std::function<at::Tensor(const ScoreInput&)> score;
+  /// False spares a large model the reading of its weights; `ScoreInput::weights` is then empty.
+  bool reads_weights = true;
 };
 
 /// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).

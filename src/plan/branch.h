@@ -27,16 +27,18 @@ class Measure {
 struct BranchInput {
   const ModelConfig& config;     ///< of the current model
   int64_t budget = 0;            ///< parameters to remove
-  double owed = 0;               ///< what the branch's own last step carried
+  Owed owed = {};                ///< what the branch's own last step carried
   const Options& options;        ///< the branch's section of the recipe
   std::vector<int32_t> protect;  ///< *source* layers that no step may remove whole
+  /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model instead.
+  std::vector<int32_t> sources = {};
 };
 
 /// The sizes after a step: all that accounting needs, no weights and no data.
 struct ShapeStep {
   std::vector<LayerShape> layers;        ///< after the step
   std::vector<int32_t> removed_layers;   ///< current indices of the layers that go whole
-  double owed = 0;
+  Owed owed;
 };
 
 struct Branch {
@@ -47,20 +49,22 @@ struct Branch {
   std::function<ShapeStep(const BranchInput&)> count;
   /// Which units go: must have the sizes that `count` says. `model` is the current model.
   std::function<PlanStep(const BranchInput&, const Model& model, Measure& measure)> propose;
+  /// Whether it can remove about any number of parameters. If not (whole layers), it does not close a run
+  /// that must meet a target exactly: see `overshoot` in plan/target.h.
+  bool divisible = true;
 };
 
 /// Built-in branches, then those added at run time.
 std::span<const Branch> all_branches();
 const Branch& find_branch(std::string_view name);
 const Branch& find_branch(char letter);
+/// Adds one at run time. Throws Error(kUsage) when the name or the letter is taken.
 void add_branch(Branch branch);
 
-/// One line of an accounting: sizes after a step, cumulative fractions against the dense model.
-struct AccountedStep {
-  std::string branch;
-  std::vector<LayerShape> layers;
-  int64_t parameters = 0;
-  int64_t block_parameters = 0;
-};
+/// The config with other layer shapes (config.json as read is left alone).
+ModelConfig with_shapes(const ModelConfig& config, std::vector<LayerShape> layers);
+
+/// Source layer of each layer of `model`.
+std::vector<int32_t> layer_sources(const Model& model);
 
 }  // namespace mop

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "allocate/width.h"
 #include "base/json.h"
 #include "model/model.h"
 
@@ -23,7 +24,7 @@ struct LayerRemoval {
 struct PlanStep {
   std::string branch;                 ///< "depth", "width", ...
   std::vector<LayerRemoval> removals; ///< rising by layer
-  double owed = 0;                    ///< carried to the next step of this branch, in its own unit (parameters)
+  Owed owed;                          ///< carried to the next step of this branch
   int64_t parameters = 0;             ///< of the whole model after this step: surgery must hit it exactly
   bool operator==(const PlanStep&) const = default;
 };
@@ -36,6 +37,7 @@ struct PrunePlan {
   bool operator==(const PrunePlan&) const = default;
 };
 
+/// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model.
 Json to_json(const PlanStep& step);
 Json to_json(const PrunePlan& plan);
 /// Throw Error(kBadInput) naming `where` and the key.

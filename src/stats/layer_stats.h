@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <span>
@@ -59,7 +60,9 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
                                       std::span<const Stat> stats, Progress& progress = silent_progress(),
                                       int64_t chunk_tokens = 4096);
 
-/// stats.safetensors: "{name}.{layer}" holds the means. Read back for tests and reports.
+/// stats.safetensors: "{name}.{layer}" holds the means, float64 [units]; the metadata say of how many prompts.
 void write_stats(const std::filesystem::path& path, std::span<const LayerStats> layers);
+/// Throws Error(kBadInput) for a file that holds anything else.
+std::vector<LayerStats> read_stats(const std::filesystem::path& path);
 
 }  // namespace mop
