@@ -1,0 +1,204 @@
+// tensor/mapped_file.cc -- mappings, and the SIGBUS handler that turns a shrunken file into zeros.
+#include "tensor/mapped_file.h"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+
+namespace mop {
+
+/// One live mapping. Rows form a list that only grows; free rows are used again. The handler, which
+/// may run on any thread at any moment, reads it without a lock.
+struct Mapping {
+  std::atomic<uintptr_t> begin{0};  // 0 = free row
+  std::atomic<uintptr_t> end{0};
+  std::atomic<bool> shrank{false};
+  size_t bytes = 0;  // guarded by the mutex, like the three below
+  int file = -1;
+  std::string path;
+  bool reported = false;  // check_mappings has thrown because of it
+  Mapping* next = nullptr;
+};
+
+namespace {
+
+std::atomic<Mapping*> mappings{nullptr};
+std::mutex mutex;
+// Files that shrank and were unmapped before anybody was told.
+std::vector<std::string> unreported;
+struct sigaction previous_action;
+uintptr_t page_bytes = 4096;
+
+const Mapping* find_mapping(uintptr_t address) {
+  for (Mapping* row = mappings.load(std::memory_order_acquire); row != nullptr; row = row->next) {
+    const uintptr_t begin = row->begin.load(std::memory_order_acquire);
+    if (begin != 0 && begin <= address && address < row->end.load(std::memory_order_acquire))
+      return row;
+  }
+  return nullptr;
+}
+
+// Gives the faulting instruction a page of zeros and notes the file. Only system calls and atomics.
+void on_bus_error(int signal, siginfo_t* info, void*) {
+  const int saved = errno;
+  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  const Mapping* row = info->si_code > 0 ? find_mapping(address) : nullptr;
+  if (row != nullptr) {
+    void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+    if (::mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        page) {
+      const_cast<Mapping*>(row)->shrank.store(true, std::memory_order_release);
+      errno = saved;
+      return;
+    }
+  }
+  // Not ours: whoever was in charge before decides; the instruction (or the raise) happens again.
+  ::sigaction(SIGBUS, &previous_action, nullptr);
+  if (info->si_code <= 0) ::raise(signal);
+  errno = saved;
+}
+
+void install_handler() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    struct sigaction action {};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(SIGBUS, &action, &previous_action);
+  });
+}
+
+Mapping* register_mapping(const void* data, size_t size, int file, const std::string& path) {
+  install_handler();
+  const std::lock_guard lock(mutex);
+  Mapping* row = mappings.load();
+  while (row != nullptr && row->begin.load() != 0) row = row->next;
+  if (row == nullptr) {
+    row = new Mapping;  // lives as long as the process: the handler may look at it any time
+    row->next = mappings.load();
+    mappings.store(row, std::memory_order_release);
+  }
+  row->bytes = size;
+  row->file = file;
+  row->path = path;
+  row->reported = false;
+  row->shrank.store(false);
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  row->end.store(begin + (size + page_bytes - 1) / page_bytes * page_bytes);
+  row->begin.store(begin, std::memory_order_release);
+  return row;
+}
+
+// A file cut inside its last mapped page gives zeros without a fault, so the size is asked for as
+// well.
+bool is_short(const Mapping& row) {
+  struct stat now {};
+  return row.shrank.load() ||
+         (::fstat(row.file, &now) == 0 && static_cast<size_t>(now.st_size) < row.bytes);
+}
+
+[[noreturn]] void fail(const char* doing, const std::filesystem::path& path, const char* reason) {
+  throw io_error("cannot {}: {}", doing, reason).where("file", path.string());
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<MappedFile> mapped(new MappedFile);
+  mapped->path_ = path;
+  // O_NONBLOCK: opening a named pipe must not wait for its writer.
+  mapped->file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (mapped->file_ < 0) fail("read", path, std::strerror(errno));
+  struct stat status {};
+  if (::fstat(mapped->file_, &status) != 0) fail("read", path, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) fail("read", path, "not a regular file");
+  mapped->size_ = static_cast<size_t>(status.st_size);
+  if (mapped->size_ == 0) return mapped;
+  void* data = ::mmap(nullptr, mapped->size_, PROT_READ, MAP_PRIVATE, mapped->file_, 0);
+  if (data == MAP_FAILED) fail("map", path, std::strerror(errno));
+  mapped->data_ = static_cast<const std::byte*>(data);
+  mapped->mapping_ = register_mapping(data, mapped->size_, mapped->file_, path.string());
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (mapping_ != nullptr) {
+    const std::lock_guard lock(mutex);
+    if (is_short(*mapping_) && !mapping_->reported) unreported.push_back(mapping_->path);
+    // Freed before the row: an address must never belong to two rows.
+    ::munmap(const_cast<std::byte*>(data_), size_);
+    mapping_->begin.store(0, std::memory_order_release);
+  }
+  if (file_ >= 0) ::close(file_);
+}
+
+at::Tensor tensor_view(const std::shared_ptr<const MappedFile>& file, size_t begin,
+                       at::IntArrayRef shape, DType dtype) {
+  const auto elements = static_cast<size_t>(c10::multiply_integers(shape));
+  const size_t size = elements * dtype_bytes(dtype);
+  if (begin > file->bytes().size() || size > file->bytes().size() - begin) {
+    throw internal_error("bytes {} to {} lie outside the mapped file", begin, begin + size)
+        .where("file", file->path().string());
+  }
+  const auto options = at::TensorOptions().dtype(dtype);
+  if (elements == 0) return at::empty(shape, options);
+  // The tensor is read-only by contract; ATen has no const data.
+  auto* data = const_cast<std::byte*>(file->bytes().data() + begin);
+  if (begin % dtype_bytes(dtype) != 0) {
+    at::Tensor copy = at::empty(shape, options);
+    std::memcpy(copy.data_ptr(), data, size);
+    return copy;
+  }
+  return at::from_blob(
+      data, shape, [file](void*) {}, options);
+}
+
+void check_mappings() {
+  const std::lock_guard lock(mutex);
+  std::vector<std::string> shrunk;
+  shrunk.swap(unreported);
+  for (Mapping* row = mappings.load(); row != nullptr; row = row->next) {
+    if (row->begin.load() == 0) continue;
+    if (!is_short(*row)) continue;
+    row->reported = true;
+    shrunk.push_back(row->path);
+  }
+  if (shrunk.empty()) return;
+  throw io_error("the file shrank while it was mapped: what was computed from it is worthless")
+      .where("file", shrunk.front())
+      .hint("restore the file and start again");
+}
+
+namespace {
+
+void advise(const at::Tensor& mapped, int advice, bool inner_pages_only) {
+  if (!mapped.defined() || mapped.device().type() != c10::kCPU || mapped.numel() == 0) return;
+  auto begin = reinterpret_cast<uintptr_t>(mapped.data_ptr());
+  auto end = begin + mapped.nbytes();
+  if (find_mapping(begin) == nullptr) return;
+  const uintptr_t mask = ~(page_bytes - 1);
+  begin = inner_pages_only ? (begin + page_bytes - 1) & mask : begin & mask;
+  if (inner_pages_only) end &= mask;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+}  // namespace
+
+void prefetch(const at::Tensor& mapped) { advise(mapped, MADV_WILLNEED, false); }
+void release(const at::Tensor& mapped) { advise(mapped, MADV_DONTNEED, true); }
+
+}  // namespace mop
