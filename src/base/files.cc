@@ -5,9 +5,10 @@
 #include <openssl/evp.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 
@@ -42,8 +43,15 @@ std::string read_file(const std::filesystem::path& path) {
   }
 }
 
+std::filesystem::path temporary_neighbour(const std::filesystem::path& path) {
+  static std::atomic<int> count{0};
+  static const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  (void)previous;
+  return path.string() + fmt::format(".tmp{}-{}", ::getpid(), count++);
+}
+
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  const std::filesystem::path temporary = temporary_neighbour(path);
   const auto give_up = [&](const char* doing, int error) {
     ::unlink(temporary.c_str());
     fail(doing, path, error);
@@ -60,11 +68,14 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     if (::fsync(file.fd) != 0) give_up("write", errno);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("write", errno);
+  sync_path(path.has_parent_path() ? path.parent_path() : ".");
 }
 
 void sync_path(const std::filesystem::path& path) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0 || ::fsync(file.fd) != 0) fail("flush", path, errno);
+  if (file.fd < 0) fail("flush", path, errno);
+  // Some file systems cannot flush a folder and say so; there is nothing to be done about it.
+  if (::fsync(file.fd) != 0 && errno != EINVAL) fail("flush", path, errno);
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {

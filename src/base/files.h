@@ -13,6 +13,10 @@ std::string read_file(const std::filesystem::path& path);
 /// rename). Throws Error(kIo) (disk full, no permission) and leaves what was there before.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// The name under which an unfinished version of `path` is written: beside it, unlike any other.
+/// Also makes the process get an error instead of SIGXFSZ when a write meets a limit on file sizes.
+std::filesystem::path temporary_neighbour(const std::filesystem::path& path);
+
 /// Flushes a file or folder to the disk. Throws Error(kIo).
 void sync_path(const std::filesystem::path& path);
 

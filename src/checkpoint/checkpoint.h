@@ -31,8 +31,8 @@ class Checkpoint {
   at::Tensor tensor(const std::string& name) const;
   /// Bytes of all tensors.
   int64_t bytes() const;
-  /// Identifies the content: SHA-256 over config.json, the shards' headers and sizes, and the first and
-  /// last 4 KiB of every tensor (not the 13 GB in between).
+  /// Identifies the content: SHA-256 over config.json, the shards' headers and sizes, and the first
+  /// and last 4 KiB of every tensor (not the 13 GB in between).
   std::string fingerprint() const;
 
  private:

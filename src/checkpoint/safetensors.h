@@ -1,4 +1,5 @@
-// checkpoint/safetensors.h -- one safetensors file: header checked, data mapped.
+// checkpoint/safetensors.h -- safetensors files: header checked, data mapped; written in one
+// stream.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -31,8 +32,12 @@ class SafetensorsFile {
   const std::map<std::string, TensorEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_->path(); }
+  /// Bytes of the whole file.
+  size_t bytes() const { return file_->bytes().size(); }
   /// A view of the mapped data (copied when misaligned). Throws Error(kBadInput) if there is none.
   at::Tensor tensor(const std::string& name) const;
+  /// The raw bytes of an entry of this file.
+  std::string_view data(const TensorEntry& entry) const;
   /// The raw header, for fingerprints.
   std::string_view header() const;
 
@@ -42,8 +47,48 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// Writes small sets of tensors (statistics, scores) in one call, names in order; appears atomically.
-void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+/// What a tensor will be, before its values are there.
+struct TensorSpec {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+  size_t bytes() const;
+};
+
+/// Writes one file tensor by tensor, in the order of the specs. The file appears whole under its
+/// name with `finish`, or not at all: without it, nothing is left behind. Same specs, same values,
+/// same bytes.
+class SafetensorsWriter {
+ public:
+  /// Throws Error(kIo) when the file cannot be made or the disk has no room for it.
+  SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> specs,
+                    const std::map<std::string, std::string>& metadata = {});
+  ~SafetensorsWriter();
+  SafetensorsWriter(const SafetensorsWriter&) = delete;
+  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
+
+  /// The next tensor; any device and layout. Throws Error(kInternal) when it is not what its spec
+  /// says, Error(kIo) when it cannot be written.
+  void write(const at::Tensor& tensor);
+  /// All tensors are there: flushes to the disk, gives the file its name. Throws Error(kIo).
+  void finish();
+  /// Bytes that such a file takes.
+  static size_t file_bytes(const std::vector<TensorSpec>& specs,
+                           const std::map<std::string, std::string>& metadata = {});
+
+ private:
+  void write_bytes(const void* data, size_t size);
+  [[noreturn]] void fail(int error) const;
+  std::filesystem::path path_, temporary_;
+  std::vector<TensorSpec> specs_;
+  size_t next_ = 0;
+  int file_ = -1;
+};
+
+/// Writes small sets of tensors (statistics, scores) in one call; appears atomically. Wider dtypes
+/// come first, so that every tensor is aligned, then names in order.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace mop

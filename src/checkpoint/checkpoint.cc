@@ -1,0 +1,197 @@
+// checkpoint/checkpoint.cc
+#include "checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace mop {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+
+// All of them, one a line below the message; the user should not have to come back for the next
+// one.
+std::string list(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+Json read_config(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  if (!fs::exists(path)) {
+    throw bad_input("there is no config.json: not a Hugging Face model folder")
+        .where("folder", folder.string());
+  }
+  Json config = read_json(path);
+  if (!config.is_object())
+    throw bad_input("config.json must hold an object").where("file", path.string());
+  return config;
+}
+
+// Why a folder without our files cannot be read, as precisely as its content allows.
+[[noreturn]] void refuse_folder(const fs::path& folder) {
+  std::vector<std::string> pickled, others;
+  for (const auto& item : fs::directory_iterator(folder)) {
+    const std::string name = item.path().filename().string();
+    const std::string extension = item.path().extension().string();
+    if (extension == ".bin" || extension == ".pth" || extension == ".pt") pickled.push_back(name);
+    if (extension == ".safetensors" || extension == ".gguf") others.push_back(name);
+  }
+  std::ranges::sort(pickled);
+  std::ranges::sort(others);
+  if (!pickled.empty()) {
+    throw bad_input(
+        "the weights are only there as pickled files, which can run code and are not read")
+        .where("folder", folder.string())
+        .where("found", list(pickled))
+        .hint(
+            "convert them to safetensors: load the model with transformers and call "
+            "save_pretrained(folder, safe_serialization=True)");
+  }
+  Error error = bad_input("there is neither {} nor {}", kSingleFile, kIndexFile)
+                    .where("folder", folder.string());
+  if (!others.empty()) std::move(error).where("found", list(others));
+  throw error;
+}
+
+// tensor -> shard, from the index. Throws when it is not of that shape or a shard is missing.
+std::map<std::string, std::string> read_index(const fs::path& folder) {
+  const fs::path path = folder / kIndexFile;
+  const Json index = read_json(path);
+  const auto weights = index.is_object() ? index.find("weight_map") : index.end();
+  if (!index.is_object() || weights == index.end() || !weights->is_object()) {
+    throw bad_input("the index must hold an object 'weight_map'").where("file", path.string());
+  }
+  std::map<std::string, std::string> shards;
+  std::set<std::string> missing;
+  for (const auto& [name, shard] : weights->items()) {
+    if (!shard.is_string()) {
+      throw bad_input("weight_map['{}'] must be a file name, got {}", name, shard.dump())
+          .where("file", path.string());
+    }
+    const auto file = shard.get<std::string>();
+    if (file.empty() || file == ".." || file.find('/') != std::string::npos) {
+      throw bad_input("weight_map['{}'] must be a file of this folder, got '{}'", name, file)
+          .where("file", path.string());
+    }
+    if (!fs::exists(folder / file)) missing.insert(file);
+    shards[name] = file;
+  }
+  if (!missing.empty()) {
+    throw bad_input("{} of the shards that the index names {} missing: {}", missing.size(),
+                    missing.size() == 1 ? "is" : "are", list({missing.begin(), missing.end()}))
+        .where("file", path.string())
+        .hint("download or copy the missing files");
+  }
+  return shards;
+}
+
+// Every disagreement between the index and the headers of its shards.
+void check_index(const fs::path& folder, const std::map<std::string, std::string>& index,
+                 const std::vector<SafetensorsFile>& files) {
+  std::vector<std::string> absent, unlisted, twice;
+  std::map<std::string, std::string> found;
+  for (const SafetensorsFile& file : files) {
+    const std::string shard = file.path().filename().string();
+    for (const auto& [name, entry] : file.entries()) {
+      if (!found.emplace(name, shard).second)
+        twice.push_back(name + " (" + found[name] + ", " + shard + ")");
+      if (!index.contains(name)) unlisted.push_back(name + " (" + shard + ")");
+    }
+  }
+  for (const auto& [name, shard] : index) {
+    const auto file = std::ranges::find(
+        files, shard, [](const SafetensorsFile& f) { return f.path().filename().string(); });
+    if (!file->entries().contains(name)) absent.push_back(name + " (" + shard + ")");
+  }
+  if (absent.empty() && unlisted.empty() && twice.empty()) return;
+  Error error =
+      bad_input("the index and the shards disagree").where("file", (folder / kIndexFile).string());
+  if (!absent.empty()) std::move(error).where("not in its shard", list(absent));
+  if (!unlisted.empty()) std::move(error).where("not in the index", list(unlisted));
+  if (!twice.empty()) std::move(error).where("in two shards", list(twice));
+  throw error;
+}
+
+}  // namespace
+
+std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
+  if (!fs::exists(folder))
+    throw io_error("there is no such folder").where("model", folder.string());
+  if (!fs::is_directory(folder)) {
+    throw bad_input("a model is a folder with config.json and safetensors, this is a file")
+        .where("model", folder.string());
+  }
+  auto result = std::make_shared<Checkpoint>();
+  result->folder_ = folder;
+  result->config_ = read_config(folder);
+  if (fs::exists(folder / kSingleFile)) {
+    result->files_.push_back(SafetensorsFile::open(folder / kSingleFile));
+  } else if (fs::exists(folder / kIndexFile)) {
+    const auto index = read_index(folder);
+    std::set<std::string> shards;
+    for (const auto& [name, shard] : index) shards.insert(shard);
+    for (const std::string& shard : shards)
+      result->files_.push_back(SafetensorsFile::open(folder / shard));
+    check_index(folder, index, result->files_);
+  } else {
+    refuse_folder(folder);
+  }
+  for (size_t i = 0; i < result->files_.size(); ++i) {
+    for (const auto& [name, entry] : result->files_[i].entries()) result->where_[name] = i;
+  }
+  return result;
+}
+
+std::vector<std::string> Checkpoint::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : where_) names.push_back(name);
+  return names;
+}
+
+const TensorEntry& Checkpoint::entry(const std::string& name) const {
+  const auto it = where_.find(name);
+  if (it == where_.end())
+    throw bad_input("there is no tensor '{}'", name).where("model", folder_.string());
+  return files_[it->second].entries().at(name);
+}
+
+at::Tensor Checkpoint::tensor(const std::string& name) const {
+  entry(name);  // the error that names the model
+  return files_[where_.at(name)].tensor(name);
+}
+
+int64_t Checkpoint::bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [name, file] : where_) {
+    const TensorEntry& entry = files_[file].entries().at(name);
+    bytes += static_cast<int64_t>(entry.end - entry.begin);
+  }
+  return bytes;
+}
+
+std::string Checkpoint::fingerprint() const {
+  constexpr size_t kSample = 4096;
+  Sha256 hash;
+  hash.add(to_text(config_));
+  for (const SafetensorsFile& file : files_) {
+    hash.add(file.header());
+    hash.add(std::to_string(file.bytes()));
+    for (const auto& [name, entry] : file.entries()) {
+      const std::string_view data = file.data(entry);
+      hash.add(data.substr(0, kSample));
+      if (data.size() > kSample)
+        hash.add(data.substr(data.size() - std::min(kSample, data.size() - kSample)));
+    }
+  }
+  check_mappings();
+  return hash.hex();
+}
+
+}  // namespace mop
