@@ -2,12 +2,13 @@
 # the configuration shipped in a CUDA build demands the CUDA toolkit, and we compile no CUDA code.
 # libtorch_cuda is loaded at run time when `--device cuda` is asked for.
 #
-# Looks in MOP_LIBTORCH, then in every CMAKE_PREFIX_PATH entry (<prefix>, <prefix>/torch,
-# <prefix>/lib/python*/site-packages/torch), then in .env/libtorch/torch.
-set(MOP_LIBTORCH "" CACHE PATH "LibTorch folder: holds include/ and lib/libtorch_cpu.so")
+# Looks in MOP_LIBTORCH (setting, then environment), then in every CMAKE_PREFIX_PATH entry (<prefix>,
+# <prefix>/torch, <prefix>/lib/python*/site-packages/torch), then in .env/libtorch/torch.
+set(MOP_LIBTORCH "${MOP_LIBTORCH}" CACHE PATH "LibTorch folder: holds include/ and lib/libtorch_cpu.so")
 
-set(_candidates ${MOP_LIBTORCH})
-foreach(prefix IN LISTS CMAKE_PREFIX_PATH)
+set(_candidates ${MOP_LIBTORCH} $ENV{MOP_LIBTORCH})
+string(REPLACE ":" ";" _prefixes "$ENV{CMAKE_PREFIX_PATH}")
+foreach(prefix IN LISTS CMAKE_PREFIX_PATH _prefixes)
   file(GLOB _site ${prefix}/lib/python*/site-packages/torch)
   list(APPEND _candidates ${prefix} ${prefix}/torch ${_site})
 endforeach()
@@ -39,6 +40,9 @@ endif()
 message(STATUS "LibTorch ${MOP_LIBTORCH_VERSION} in ${MOP_LIBTORCH_DIR}")
 
 foreach(lib torch_cpu c10)
+  if(TARGET libtorch::${lib})
+    continue()
+  endif()
   add_library(libtorch::${lib} SHARED IMPORTED GLOBAL)
   set_target_properties(libtorch::${lib} PROPERTIES
     IMPORTED_LOCATION ${MOP_LIBTORCH_DIR}/lib/lib${lib}.so

@@ -1,0 +1,19 @@
+# A compiler cache and a fast linker when they are there; sanitizers when asked for.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND MOP_PCH)
+    add_compile_options(-fpch-preprocess)
+  endif()
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+add_link_options(-Wl,--as-needed)
+if(MOP_SANITIZE)
+  add_compile_options(-fsanitize=${MOP_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${MOP_SANITIZE})
+endif()
