@@ -82,15 +82,18 @@ void emit(YAML::Emitter& out, const Json& value) {
 
 }  // namespace
 
-Json read_yaml(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+Json parse_yaml(const std::string& text, const std::string& where) {
   try {
     return from_yaml(YAML::Load(text));
   } catch (const YAML::Exception& e) {
-    throw bad_input("not valid YAML: {}", e.what()).where("file", path.string());
+    throw bad_input("not valid YAML: {}", e.what()).where("file", where);
   } catch (Error& e) {
-    throw std::move(e).where("file", path.string());
+    throw std::move(e).where("file", where);
   }
+}
+
+Json read_yaml(const std::filesystem::path& path) {
+  return parse_yaml(read_file(path), path.string());
 }
 
 std::string to_yaml(const Json& value) {

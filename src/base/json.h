@@ -15,6 +15,8 @@ using Json = nlohmann::ordered_json;
 Json read_json(const std::filesystem::path& path);
 /// The same for YAML (scalars become numbers, booleans, null or texts as YAML 1.2's core schema says).
 Json read_yaml(const std::filesystem::path& path);
+/// The same from a text; `where` names it in errors. Throws Error(kBadInput).
+Json parse_yaml(const std::string& text, const std::string& where);
 /// YAML text of a JSON value, keys in order.
 std::string to_yaml(const Json& value);
 /// Pretty JSON with two spaces and a closing newline: the bytes of every JSON file we write.

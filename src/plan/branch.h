@@ -52,6 +52,9 @@ struct Branch {
   /// Whether it can remove about any number of parameters. If not (whole layers), it does not close a run
   /// that must meet a target exactly: see `overshoot` in plan/target.h.
   bool divisible = true;
+  /// The settings with everything spelled out that was left to defaults or to the model: what a resolved
+  /// recipe records. Absent = nothing to add.
+  std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
 };
 
 /// Built-in branches, then those added at run time.

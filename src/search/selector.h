@@ -20,6 +20,8 @@ class Candidate {
  public:
   virtual ~Candidate() = default;
   virtual const Branch& branch() const = 0;
+  /// Why the branch can remove nothing more from this model; empty when it can. Needs no weights.
+  virtual std::string obstacle() = 0;
   virtual const PlanStep& step() = 0;   ///< proposes on first use
   virtual const Model& model() = 0;     ///< the step applied
 };
@@ -36,7 +38,7 @@ struct SelectInput {
 /// What was chosen and the figures that decided, for metrics.json.
 struct Selection {
   size_t chosen = 0;
-  std::vector<Validation> scores;  ///< one per candidate when validated, else empty
+  std::vector<Validation> scores;  ///< of the candidates, NaN where not validated; empty = none was
 };
 
 struct Selector {
@@ -49,6 +51,7 @@ struct Selector {
   std::function<void(const std::string& argument, std::span<const Branch* const>)> check;
 };
 
+/// Built-in selectors, then those added at run time. Adding one moves the rows.
 std::span<const Selector> all_selectors();
 /// "path:LGGL" -> {row, argument}. Throws Error(kUsage) listing the known names.
 std::pair<const Selector*, std::string> find_selector(std::string_view text);

@@ -1,0 +1,258 @@
+// pipeline/recipe.cc
+#include "pipeline/recipe.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "tensor/dtype.h"
+
+namespace mop {
+namespace {
+
+// A section of the recipe, empty when it is not there.
+Options section(const Json& json, const std::string& name) {
+  const auto it = json.find(name);
+  return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
+}
+
+const char* const kTopKeys[] = {"model", "calibration", "validation", "target", "select",
+                                "seed",  "protect",     "branches",   "compute"};
+
+void refuse_unknown_keys(const Json& json, const std::vector<std::string>& branches) {
+  std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
+  known.insert(known.end(), branches.begin(), branches.end());
+  std::string unknown;
+  for (const auto& [key, value] : json.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    unknown += (unknown.empty() ? "" : ", ") + key;
+  }
+  if (unknown.empty()) return;
+  throw usage_error("a recipe has no key: {}", unknown)
+      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
+}
+
+template <typename T>
+std::vector<T> list_of(const Json& json, const char* key, const char* expected) {
+  const auto it = json.find(key);
+  if (it == json.end() || it->is_null()) return {};
+  try {
+    return it->get<std::vector<T>>();
+  } catch (const Json::type_error&) {
+    throw usage_error("{} must be {}, got {}", key, expected, it->dump());
+  }
+}
+
+void read_samples_section(const Json& json, Recipe& recipe) {
+  const Options calibration = section(json, "calibration");
+  recipe.calibration = calibration.text("file", "");
+  recipe.samples.samples = calibration.integer("samples", recipe.samples.samples);
+  recipe.samples.max_tokens = calibration.integer("max_tokens", 0);
+  const std::string rule = calibration.text("sample", "first");
+  if (rule != "first" && rule != "random") {
+    throw usage_error("unknown calibration.sample '{}'", rule).hint("known: first, random");
+  }
+  recipe.samples.random = rule == "random";
+  if (recipe.samples.samples < 1) throw usage_error("calibration.samples must be at least 1");
+  if (recipe.samples.max_tokens < 0) throw usage_error("calibration.max_tokens must not be negative");
+  calibration.check_all_used();
+  const Options validation = section(json, "validation");
+  recipe.validation = validation.text("file", "");
+  validation.check_all_used();
+}
+
+void read_target(const Json& json, Recipe& recipe) {
+  const Options target = section(json, "target");
+  recipe.target.iterations = target.integer("iterations", 0);
+  recipe.target.remove_fraction = target.number("remove", 0);
+  const std::string of = target.text("of", "all");
+  if (of != "all" && of != "blocks") {
+    throw usage_error("unknown target.of '{}'", of).hint("known: all, blocks");
+  }
+  recipe.target.of_blocks = of == "blocks";
+  target.check_all_used();
+}
+
+// Negative layers count from the end.
+std::vector<int64_t> source_positions(const std::vector<int64_t>& layers, int64_t count) {
+  std::set<int64_t> positions;
+  for (const int64_t layer : layers) {
+    if (layer < -count || layer >= count) {
+      throw usage_error("protect names layer {}, the model has layers 0 to {}", layer, count - 1);
+    }
+    positions.insert(layer < 0 ? layer + count : layer);
+  }
+  return {positions.begin(), positions.end()};
+}
+
+std::vector<BranchUse> branch_uses(const Recipe& recipe) {
+  std::vector<BranchUse> uses;
+  for (const std::string& name : recipe.branches) {
+    uses.push_back({&find_branch(name), Options(name, recipe.settings.at(name))});
+  }
+  return uses;
+}
+
+// A path takes only the branches that it names.
+std::vector<std::string> branches_of_path(const Recipe& recipe, const std::string& letters) {
+  std::vector<std::string> names;
+  for (const std::string& name : recipe.branches) {
+    if (letters.find(find_branch(name).letter) != letters.npos) names.push_back(name);
+  }
+  return names;
+}
+
+void check_branches(const Recipe& recipe, const ModelConfig& model) {
+  std::vector<const Branch*> rows;
+  for (const std::string& name : recipe.branches) rows.push_back(&find_branch(name));
+  const auto [selector, argument] = find_selector(recipe.select);
+  selector->check(argument, rows);
+  for (const BranchUse& use : branch_uses(recipe)) {
+    try {
+      use.branch->count({model, layer_worth(model), {}, use.options, {}, {}});
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::kBadInput) throw;  // nothing to remove is the loop's to tell
+    }
+    use.options.check_all_used();
+  }
+}
+
+}  // namespace
+
+Recipe recipe_from_json(const Json& json) {
+  if (!json.is_object()) throw usage_error("a recipe must be a map of settings, got {}", json.dump());
+  Recipe recipe;
+  const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
+  if (!branches.empty()) recipe.branches = branches;
+  refuse_unknown_keys(json, recipe.branches);
+  for (const std::string& name : recipe.branches) {
+    find_branch(name);
+    recipe.settings[name] = section(json, name).json();
+  }
+  Json top = Json::object();
+  for (const char* key : {"model", "select", "seed"}) {
+    if (json.contains(key)) top[key] = json[key];
+  }
+  const Options plain("recipe", top);
+  recipe.model = plain.text("model", "");
+  recipe.select = plain.text("select", recipe.select);
+  const int64_t seed = plain.integer("seed", 0);
+  if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
+  recipe.seed = recipe.samples.seed = static_cast<uint64_t>(seed);
+  recipe.protect = list_of<int64_t>(json, "protect", "a list of layers");
+  read_samples_section(json, recipe);
+  read_target(json, recipe);
+  const Options compute = section(json, "compute");
+  recipe.device = compute.text("device", recipe.device);
+  recipe.dtype = compute.text("dtype", recipe.dtype);
+  compute.check_all_used();
+  find_selector(recipe.select);
+  return recipe;
+}
+
+Json to_json(const Recipe& recipe) {
+  Json json;
+  json["model"] = recipe.model;
+  json["calibration"] = {{"file", recipe.calibration},
+                         {"samples", recipe.samples.samples},
+                         {"sample", recipe.samples.random ? "random" : "first"},
+                         {"max_tokens", recipe.samples.max_tokens}};
+  json["validation"] = {{"file", recipe.validation}};
+  if (recipe.target.iterations > 0) {
+    json["target"] = {{"iterations", recipe.target.iterations}};
+  } else {
+    json["target"] = {{"remove", recipe.target.remove_fraction},
+                      {"of", recipe.target.of_blocks ? "blocks" : "all"}};
+  }
+  json["select"] = recipe.select;
+  json["seed"] = recipe.seed;
+  json["protect"] = recipe.protect;
+  json["branches"] = recipe.branches;
+  for (const std::string& name : recipe.branches) json[name] = recipe.settings.at(name);
+  json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
+  return json;
+}
+
+Json read_recipe(const std::filesystem::path& path) {
+  Json json = read_yaml(path);
+  if (json.is_null()) json = Json::object();
+  if (!json.is_object()) {
+    throw usage_error("a recipe must be a map of settings").where("recipe", path.string());
+  }
+  return json;
+}
+
+Json yaml_value(std::string_view text) {
+  // One reader for files and flags, so that `0.4`, `true` and `[0, -1]` mean the same in both.
+  return parse_yaml("value: " + std::string(text), "--set")["value"];
+}
+
+void set(Json& recipe, std::string_view key, Json value) {
+  Json* place = &recipe;
+  for (size_t dot; (dot = key.find('.')) != key.npos; key.remove_prefix(dot + 1)) {
+    place = &(*place)[std::string(key.substr(0, dot))];
+    if (!place->is_object() && !place->is_null()) {
+      throw usage_error("'{}' is a value, not a section", key.substr(0, dot));
+    }
+  }
+  (*place)[std::string(key)] = std::move(value);
+}
+
+void set(Json& recipe, std::string_view assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == assignment.npos || equals == 0) {
+    throw usage_error("--set takes key=value, got '{}'", assignment)
+        .hint("for example: --set width.budget=released");
+  }
+  set(recipe, assignment.substr(0, equals), yaml_value(assignment.substr(equals + 1)));
+}
+
+Recipe resolve(Recipe recipe, const ModelConfig& model) {
+  if (recipe.dtype.empty()) recipe.dtype = recipe.device == "cpu" ? "float32" : "bfloat16";
+  dtype_from_name(recipe.dtype);
+  if (recipe.samples.max_tokens == 0) recipe.samples.max_tokens = model.context;
+  recipe.protect = source_positions(recipe.protect, static_cast<int64_t>(model.layers.size()));
+  for (const std::string& name : recipe.branches) {
+    const Branch& branch = find_branch(name);
+    if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
+    if (recipe.settings[name].contains("budget")) {
+      recipe.target.budget = budget_from_name(Options(name, recipe.settings[name]).text("budget", ""));
+    }
+  }
+  check_branches(recipe, model);
+  return recipe;
+}
+
+MixRecipe mix_recipe(const Recipe& recipe) {
+  const auto [selector, argument] = find_selector(recipe.select);
+  Recipe used = recipe;
+  if (selector->name == "path") used.branches = branches_of_path(recipe, argument);
+  return {branch_uses(used), recipe.select, recipe.seed,
+          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end())};
+}
+
+AccountOptions account_options(const Recipe& recipe, const std::string& path) {
+  AccountOptions options;
+  options.path = path;
+  options.target = recipe.target;
+  options.protect.assign(recipe.protect.begin(), recipe.protect.end());
+  for (const BranchUse& use : branch_uses(recipe)) {
+    options.branches.emplace(use.branch->name, use.options);
+  }
+  return options;
+}
+
+std::string known_path(const Recipe& recipe, int64_t steps) {
+  const auto [selector, argument] = find_selector(recipe.select);
+  if (selector->name == "path") return argument;
+  if (selector->name != "random") return "";
+  std::string letters;
+  for (int64_t step = 1; step <= steps; ++step) {
+    Random random(recipe.seed, static_cast<uint64_t>(step));
+    letters += find_branch(recipe.branches[random.below(recipe.branches.size())]).letter;
+  }
+  return letters;
+}
+
+}  // namespace mop

@@ -1,0 +1,44 @@
+// report/table.h -- small aligned tables and readable quantities for people.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mop {
+
+/// 6738415616 -> "6,738,415,616".
+std::string with_commas(int64_t number);
+/// Three figures and a unit: 6738415616 -> "6.74 G", 950 -> "950".
+std::string short_count(double number);
+/// The same in bytes, decimal units: 13476831232 -> "13.5 GB".
+std::string short_bytes(int64_t bytes);
+/// 0.3056 -> "30.56%".
+std::string percent(double fraction);
+/// Seconds as "8 s", "3 min 20 s", "2 h 5 min".
+std::string duration(double seconds);
+
+/// Rows of cells under a head. Columns are as wide as their widest cell; those that hold numbers are
+/// set flush right.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head);
+  /// Throws Error(kInternal) when the number of cells is not the head's.
+  void add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  /// Plain text for a terminal, every line ended by a newline.
+  std::string text() const;
+  /// The same as a Markdown table.
+  std::string markdown() const;
+
+ private:
+  std::vector<size_t> widths() const;
+  std::vector<bool> numeric_columns() const;
+  std::vector<std::string> head_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// "name  value" lines with aligned values.
+std::string facts(const std::vector<std::pair<std::string, std::string>>& lines);
+
+}  // namespace mop

@@ -1,0 +1,65 @@
+// search/mix.h -- the loop of MoP (arXiv 2602.06127): every step each branch proposes how to remove one
+// layer's worth of parameters, a selector takes one proposal, and it becomes the model.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "model/model.h"
+#include "plan/branch.h"
+#include "plan/plan.h"
+#include "search/selector.h"
+
+namespace mop {
+
+/// One branch of a run and its settings.
+struct BranchUse {
+  const Branch* branch = nullptr;
+  Options options;
+};
+
+/// What a run is made of: all data, no functions.
+struct MixRecipe {
+  std::vector<BranchUse> branches;  ///< 1..N, in the order that selectors see
+  std::string selector;             ///< "random", "path:LGGL", ...
+  uint64_t seed = 0;                ///< of the selector; step n draws from stream n
+  std::vector<int32_t> protect;     ///< source layers that no step may remove whole
+};
+
+/// One step of the path and why it was taken.
+struct MixStep {
+  int64_t number = 0;  ///< from 1
+  int64_t budget = 0;  ///< parameters that were to be removed
+  PlanStep plan;
+  std::vector<std::string> candidates;  ///< branches that could be taken
+  std::vector<Validation> figures;      ///< of the candidates, NaN = not validated; empty = none was
+};
+
+/// What the loop asks of the outside. Measuring, validating and recording are somebody else's trade.
+struct MixFunctions {
+  /// Parameters that the next step should remove from a model of these shapes; nullopt = target met.
+  std::function<std::optional<int64_t>(const ModelConfig& current, int64_t steps_done)> budget;
+  /// Scores of a model. Called when a candidate is first built, at most once a step.
+  std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
+  /// Figures of models on held-out text; called only by selectors that compare.
+  std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
+  /// Told of every new step before the next one begins; not of those in `done`.
+  std::function<void(const MixStep& step, const Model& model)> record;
+};
+
+struct MixResult {
+  Model model;
+  std::vector<PlanStep> steps;  ///< `done` first
+};
+
+/// Runs the loop from `dense`. `done` are steps that an earlier run recorded: they are applied, not
+/// searched again. The same arguments give the same result, however often it was interrupted.
+/// Throws Error(kBadInput) when the target cannot be reached.
+MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<PlanStep>& done,
+              const MixFunctions& functions);
+
+}  // namespace mop
