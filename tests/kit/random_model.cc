@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/random.h"
