@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Python's transformers loads the checkpoints we write and computes what we compute.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+python=.env/reference/bin/python
+[ -e .env/reference/.ready ] || { echo "the reference environment is missing: ./run setup --reference"; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+
+read_back() { "$python" tests/readers/read_back.py --mop ./mop --dense "$1" --pruned "$2" --text "$3"; }
+
+head -n 24 assets/text/generated-evaluation.txt >"$work/text.txt"
+./mop prune assets/tinystories-12l --out "$work/story" --iterations 4 --select path:LGG --samples 16 \
+  --calibration assets/text/generated-calibration.txt
+read_back assets/tinystories-12l "$work/story" "$work/text.txt"
+
+data="${MOP_TEST_DATA:-../shared/data}"
+if [ -d "$data/models/stories260k" ]; then
+  head -n 24 "$data/text/tinystories-v2-valid.txt" >"$work/v2.txt"
+  ./mop prune "$data/models/stories260k" --out "$work/tied" --iterations 2 --select path:LG --samples 16 \
+    --calibration "$data/text/tinystories-v2-valid.txt"
+  read_back "$data/models/stories260k" "$work/tied" "$work/v2.txt"
+else
+  echo "stories260k is not checked: no test data at $data"
+fi

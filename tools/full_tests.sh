@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# tools/full_tests.sh BUILD: what `./run test --full` runs besides the tests of ./run test.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+build=$1
+sanitized="$ROOT/build-sanitize"
+
+echo "== the package on a bare Debian, kills, long tests" >&2
+tools/package.sh "$build"
+ctest --test-dir "$build" --output-on-failure --no-tests=error -L full
+
+echo "== unit, property and bad-file tests with AddressSanitizer and UndefinedBehaviorSanitizer" >&2
+cmake -S . -B "$sanitized" -G Ninja -DMOP_SANITIZE=address,undefined \
+  -DMOP_LIBTORCH="$(sed -n 's/^MOP_LIBTORCH:PATH=//p' "$build/CMakeCache.txt")" >"$ROOT/.env/cmake-sanitize.log" 2>&1 ||
+  { cat "$ROOT/.env/cmake-sanitize.log"; exit 1; }
+ninja -C "$sanitized"
+# LibTorch is not built with the sanitizers: containers that cross its border and what it never frees are its own.
+ASAN_OPTIONS=detect_leaks=0:detect_container_overflow=0:allow_user_segv_handler=1:handle_sigbus=0 \
+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions="$ROOT/tests/sanitizer/ubsan.supp" \
+  ctest --test-dir "$sanitized" --output-on-failure --no-tests=error -j "$(nproc)" -L 'unit|properties|bad_files'
