@@ -1,0 +1,203 @@
+// tools/random_checkpoint.cc -- writes a checkpoint of a LLaMA's shape with random weights, for
+// benchmarks that need the size and not the sense: mop_random_checkpoint SHAPE OUT [--tokenizer
+// FILE_OR_FOLDER] [--seed N].
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <numbers>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/named_table.h"
+#include "base/random.h"
+#include "checkpoint/safetensors.h"
+
+namespace {
+using namespace mop;
+namespace fs = std::filesystem;
+
+struct Shape {
+  std::string name;
+  int64_t layers, hidden, heads, kv_heads, mlp, vocab, context;
+};
+
+const Shape kShapes[] = {
+    {"llama-1.1b", 22, 2048, 32, 4, 5632, 32000, 2048},
+    {"llama-7b", 32, 4096, 32, 32, 11008, 32000, 4096},
+    {"llama-13b", 40, 5120, 40, 40, 13824, 32000, 4096},
+};
+
+Json make_config(const Shape& shape) {
+  return {{"architectures", {"LlamaForCausalLM"}},
+          {"attention_bias", false},
+          {"bos_token_id", 1},
+          {"eos_token_id", 2},
+          {"hidden_act", "silu"},
+          {"hidden_size", shape.hidden},
+          {"initializer_range", 0.02},
+          {"intermediate_size", shape.mlp},
+          {"max_position_embeddings", shape.context},
+          {"mlp_bias", false},
+          {"model_type", "llama"},
+          {"num_attention_heads", shape.heads},
+          {"num_hidden_layers", shape.layers},
+          {"num_key_value_heads", shape.kv_heads},
+          {"pretraining_tp", 1},
+          {"rms_norm_eps", 1e-5},
+          {"rope_scaling", nullptr},
+          {"rope_theta", 10000.0},
+          {"tie_word_embeddings", false},
+          {"torch_dtype", "bfloat16"},
+          {"use_cache", true},
+          {"vocab_size", shape.vocab}};
+}
+
+std::vector<TensorSpec> make_specs(const Shape& s) {
+  const int64_t kv = s.hidden / s.heads * s.kv_heads;
+  std::vector<TensorSpec> specs;
+  const auto add = [&](std::string name, std::vector<int64_t> sizes) {
+    specs.push_back({std::move(name), at::kBFloat16, std::move(sizes)});
+  };
+  add("model.embed_tokens.weight", {s.vocab, s.hidden});
+  for (int64_t i = 0; i < s.layers; ++i) {
+    const std::string layer = fmt::format("model.layers.{}.", i);
+    add(layer + "input_layernorm.weight", {s.hidden});
+    add(layer + "self_attn.q_proj.weight", {s.hidden, s.hidden});
+    add(layer + "self_attn.k_proj.weight", {kv, s.hidden});
+    add(layer + "self_attn.v_proj.weight", {kv, s.hidden});
+    add(layer + "self_attn.o_proj.weight", {s.hidden, s.hidden});
+    add(layer + "post_attention_layernorm.weight", {s.hidden});
+    add(layer + "mlp.gate_proj.weight", {s.mlp, s.hidden});
+    add(layer + "mlp.up_proj.weight", {s.mlp, s.hidden});
+    add(layer + "mlp.down_proj.weight", {s.hidden, s.mlp});
+  }
+  add("model.norm.weight", {s.hidden});
+  add("lm_head.weight", {s.vocab, s.hidden});
+  return specs;
+}
+
+// normal(0, 0.02) numbers, drawn once; each tensor starts at its own place, and the odd length
+// keeps rows of a matrix from being equal.
+std::vector<uint16_t> make_block(uint64_t seed) {
+  std::vector<uint16_t> block((1 << 22) + 13);
+  Random random(seed);
+  for (uint16_t& value : block) {
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - random.uniform()));
+    const double number = 0.02 * radius * std::cos(2.0 * std::numbers::pi * random.uniform());
+    value = c10::BFloat16(static_cast<float>(number)).x;
+  }
+  return block;
+}
+
+at::Tensor make_tensor(const TensorSpec& spec, const std::vector<uint16_t>& block, size_t& place) {
+  if (spec.name.find("norm") != std::string::npos) return at::ones(spec.shape, at::kBFloat16);
+  at::Tensor tensor = at::empty(spec.shape, at::kBFloat16);
+  auto* to = static_cast<uint16_t*>(tensor.data_ptr());
+  for (auto left = static_cast<size_t>(tensor.numel()); left > 0;) {
+    const size_t n = std::min(left, block.size() - place);
+    std::memcpy(to, block.data() + place, n * sizeof(uint16_t));
+    to += n;
+    left -= n;
+    place = (place + n) % block.size();
+  }
+  return tensor;
+}
+
+// Shards of at most 5 GB, in order.
+std::vector<std::vector<TensorSpec>> split(const std::vector<TensorSpec>& specs) {
+  std::vector<std::vector<TensorSpec>> shards(1);
+  size_t bytes = 0;
+  for (const TensorSpec& spec : specs) {
+    if (bytes + spec.bytes() > 5'000'000'000 && bytes > 0) {
+      shards.emplace_back();
+      bytes = 0;
+    }
+    bytes += spec.bytes();
+    shards.back().push_back(spec);
+  }
+  return shards;
+}
+
+void write_weights(const Shape& shape, const fs::path& out, uint64_t seed) {
+  const std::vector<uint16_t> block = make_block(seed);
+  const auto shards = split(make_specs(shape));
+  size_t place = 0, total = 0;
+  Json weight_map = Json::object();
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name =
+        shards.size() == 1 ? "model.safetensors"
+                           : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    SafetensorsWriter writer(out / name, shards[i], {{"format", "pt"}});
+    for (const TensorSpec& spec : shards[i]) {
+      writer.write(make_tensor(spec, block, place));
+      weight_map[spec.name] = name;
+      total += spec.bytes();
+    }
+    writer.finish();
+    std::cerr << name << " written\n";
+  }
+  if (shards.size() == 1) return;
+  const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
+  write_file(out / "model.safetensors.index.json", to_text(index));
+}
+
+void copy_tokenizer(const fs::path& from, const fs::path& out) {
+  if (!fs::is_directory(from)) {
+    const auto name = from.extension() == ".json" ? "tokenizer.json" : "tokenizer.model";
+    fs::copy_file(from, out / name, fs::copy_options::overwrite_existing);
+    return;
+  }
+  for (const auto& item : fs::directory_iterator(from)) {
+    const std::string name = item.path().filename().string();
+    if (name.starts_with("tokenizer") || name == "special_tokens_map.json") {
+      fs::copy_file(item.path(), out / name, fs::copy_options::overwrite_existing);
+    }
+  }
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 2 || arguments.size() % 2 != 0) {
+    throw usage_error(
+        "usage: mop_random_checkpoint SHAPE OUT [--tokenizer FILE_OR_FOLDER] [--seed N]")
+        .hint("shapes: llama-1.1b, llama-7b, llama-13b");
+  }
+  const Shape& shape = find_by_name(std::span<const Shape>(kShapes), arguments[0], "shape");
+  const fs::path out = arguments[1];
+  uint64_t seed = 1;
+  fs::path tokenizer;
+  for (size_t i = 2; i < arguments.size(); i += 2) {
+    if (arguments[i] == "--tokenizer") {
+      tokenizer = arguments[i + 1];
+    } else if (arguments[i] == "--seed") {
+      seed = std::stoull(arguments[i + 1]);
+    } else {
+      throw usage_error("unknown option '{}'", arguments[i]).hint("known: --tokenizer, --seed");
+    }
+  }
+  fs::create_directories(out);
+  write_file(out / "config.json", to_text(make_config(shape)));
+  if (!tokenizer.empty()) copy_tokenizer(tokenizer, out);
+  write_weights(shape, out, seed);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const mop::Error& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return e.kind() == mop::ErrorKind::kUsage ? 2 : 1;
+  } catch (const std::exception& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return 1;
+  }
+}
