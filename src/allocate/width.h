@@ -26,15 +26,16 @@ WidthRule default_rule(const ModelConfig& config);
 struct WidthOptions {
   BudgetKind budget = BudgetKind::kExact;
   WidthRule rule = WidthRule::kMha;
-  int64_t min_kv_groups = 1;  ///< groups every layer keeps; `released` uses its own minimum
-  int64_t shape_multiple = 1; ///< MLP widths are kept at multiples of this; 1 = off
+  int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
+  int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.
 struct Owed {
-  double parameters = 0;            ///< of the budget; positive: too little was removed so far
-  double attention_parameters = 0;  ///< of attention's share of the budgets, which neurons paid in advance
-  double groups = 0;                ///< `released` with gqa: KV groups per layer, as the scripts count them
+  double parameters = 0;  ///< of the budget; positive: too little was removed so far
+  double attention_parameters =
+      0;              ///< of attention's share of the budgets, which neurons paid in advance
+  double groups = 0;  ///< `released` with gqa: KV groups per layer, as the scripts count them
   Owed() = default;
   Owed(double parameters) : parameters(parameters) {}  // NOLINT: a number is parameters
   bool operator==(const Owed&) const = default;
@@ -53,11 +54,12 @@ int64_t layer_worth(const ModelConfig& config);
 
 /// `parameters` is the step's budget, `owed` what the last width step carried.
 /// `released`: the scripts' arithmetic, to the last bit; refuses layers that differ.
-/// `exact`: what is removed stays within half a neuron per layer of the budget plus what was owed, as
-/// long as there are neurons to remove; neuron counts are never negative; a group that costs more than
-/// that sum waits; equal layers stay equal. A budget that is not one layer's worth closes the run: it is
-/// met in full (rounded up) and what was owed is not added, because it is part of what remains.
-/// Throws Error(kBadInput) when nothing can be removed any more or the rule does not suit the model.
+/// `exact`: what is removed stays within half a neuron per layer of the budget plus what was owed,
+/// as long as there are neurons to remove; neuron counts are never negative; a group that costs
+/// more than that sum waits; equal layers stay equal. A budget that is not one layer's worth closes
+/// the run: it is met in full (rounded up) and what was owed is not added, because it is part of
+/// what remains. Throws Error(kBadInput) when nothing can be removed any more or the rule does not
+/// suit the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
 

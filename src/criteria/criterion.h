@@ -19,9 +19,10 @@ namespace mop {
 struct ScoreInput {
   const LayerStats& stats;      ///< what `needs` asked for, merged over pieces and ranks
   const LayerWeights& weights;  ///< the current layer, [out, in], compute dtype
+  const ModelConfig& config;    ///< of the current model: family's table, biases
   const LayerShape& shape;
-  const Options& options;       ///< this criterion's section of the recipe
-  int64_t layer;                ///< index in the current model
+  const Options& options;  ///< this criterion's section of the recipe
+  int64_t layer;           ///< index in the current model
 };
 
 /// One criterion: a pure function and the facts needed to list and check it.
@@ -44,9 +45,15 @@ const Criterion& find_criterion(std::string_view name);
 /// Adds one at run time. Throws Error(kUsage) when the name is taken.
 void add_criterion(Criterion criterion);
 
+/// The statistics that these criteria want together, each once. Throws Error(kUsage) on an unknown
+/// name.
+std::vector<Stat> needed_stats(std::span<const std::string> criteria);
+
 /// Scores of every layer by several criteria from one statistics pass: result[criterion][layer].
 /// A layer without such units gives an empty tensor. Every score is checked: right length, finite.
-std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights, std::span<const LayerStats> stats,
-                                                  std::span<const std::string> criteria, const Options& options);
+std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights,
+                                                  std::span<const LayerStats> stats,
+                                                  std::span<const std::string> criteria,
+                                                  const Options& options);
 
 }  // namespace mop

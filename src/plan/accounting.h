@@ -18,16 +18,16 @@ struct AccountedStep {
   std::vector<int32_t> sources;    ///< source layer of each of them
   int64_t parameters = 0;
   int64_t block_parameters = 0;
-  int64_t budget = 0;              ///< parameters the step was to remove
-  Owed owed;                       ///< carried to the next step of its branch
+  int64_t budget = 0;  ///< parameters the step was to remove
+  Owed owed;           ///< carried to the next step of its branch
 };
 
 /// What to account.
 struct AccountOptions {
-  std::string path;                        ///< letters of branches, repeated when too short
+  std::string path;  ///< letters of branches, repeated when too short
   Target target;
-  std::map<std::string, Options> branches; ///< settings of branches by name; absent = defaults
-  std::vector<int32_t> protect;            ///< source layers that no step may remove whole
+  std::map<std::string, Options> branches;  ///< settings of branches by name; absent = defaults
+  std::vector<int32_t> protect;             ///< source layers that no step may remove whole
 };
 
 struct Accounting {
@@ -38,9 +38,9 @@ struct Accounting {
   double block_removed_fraction(const AccountedStep& step) const;
 };
 
-/// Walks the path until the target is met. In a closing step (`is_closing`) a branch that would overshoot
-/// gives way to the first letter of the path that can remove just what remains.
-/// Throws Error(kUsage) for a letter that is no branch or a target that makes no sense, Error(kBadInput)
+/// Walks the path until the target is met. In a closing step (`is_closing`) a branch that would
+/// overshoot gives way to the first letter of the path that can remove just what remains. Throws
+/// Error(kUsage) for a letter that is no branch or a target that makes no sense, Error(kBadInput)
 /// when the target cannot be reached.
 Accounting account(const ModelConfig& dense, const AccountOptions& options);
 

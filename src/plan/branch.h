@@ -1,5 +1,5 @@
-// plan/branch.h -- a branch is one way to make the current model smaller: a row {letter, name, count,
-// propose}. Depth and width are the first two; a new pruner is one more row.
+// plan/branch.h -- a branch is one way to make the current model smaller: a row {letter, name,
+// count, propose}. Depth and width are the first two; a new pruner is one more row.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -15,7 +15,8 @@
 
 namespace mop {
 
-/// Scores of the current model, measured when somebody first asks and shared by all branches of a step.
+/// Scores of the current model, measured when somebody first asks and shared by all branches of a
+/// step.
 class Measure {
  public:
   virtual ~Measure() = default;
@@ -30,14 +31,15 @@ struct BranchInput {
   Owed owed = {};                ///< what the branch's own last step carried
   const Options& options;        ///< the branch's section of the recipe
   std::vector<int32_t> protect;  ///< *source* layers that no step may remove whole
-  /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model instead.
+  /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model
+  /// instead.
   std::vector<int32_t> sources = {};
 };
 
 /// The sizes after a step: all that accounting needs, no weights and no data.
 struct ShapeStep {
-  std::vector<LayerShape> layers;        ///< after the step
-  std::vector<int32_t> removed_layers;   ///< current indices of the layers that go whole
+  std::vector<LayerShape> layers;       ///< after the step
+  std::vector<int32_t> removed_layers;  ///< current indices of the layers that go whole, rising
   Owed owed;
 };
 
@@ -49,23 +51,25 @@ struct Branch {
   std::function<ShapeStep(const BranchInput&)> count;
   /// Which units go: must have the sizes that `count` says. `model` is the current model.
   std::function<PlanStep(const BranchInput&, const Model& model, Measure& measure)> propose;
-  /// Whether it can remove about any number of parameters. If not (whole layers), it does not close a run
-  /// that must meet a target exactly: see `overshoot` in plan/target.h.
+  /// Whether it can remove about any number of parameters. If not (whole layers), it does not close
+  /// a run that must meet a target exactly: see `overshoot` in plan/target.h.
   bool divisible = true;
-  /// The settings with everything spelled out that was left to defaults or to the model: what a resolved
-  /// recipe records. Absent = nothing to add.
+  /// The settings with everything spelled out that was left to defaults or to the model: what a
+  /// resolved recipe records. Absent = nothing to add.
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
 };
 
-/// Built-in branches, then those added at run time.
+/// Built-in branches, then those added at run time. Adding one may move the others: add first, then
+/// look up.
 std::span<const Branch> all_branches();
 const Branch& find_branch(std::string_view name);
 const Branch& find_branch(char letter);
 /// Adds one at run time. Throws Error(kUsage) when the name or the letter is taken.
 void add_branch(Branch branch);
 
-/// The config with other layer shapes (config.json as read is left alone).
-ModelConfig with_shapes(const ModelConfig& config, std::vector<LayerShape> layers);
+/// The config after a step: shapes and what else is listed per layer (config.json as read is left
+/// alone).
+ModelConfig after_step(const ModelConfig& config, const ShapeStep& step);
 
 /// Source layer of each layer of `model`.
 std::vector<int32_t> layer_sources(const Model& model);

@@ -14,18 +14,18 @@ namespace mop {
 
 /// Units that go from one layer. Indices are those of the source checkpoint's layer.
 struct LayerRemoval {
-  int32_t layer = 0;  ///< layer number in the source checkpoint
-  bool whole = false; ///< the layer itself goes; the lists are then empty
+  int32_t layer = 0;   ///< layer number in the source checkpoint
+  bool whole = false;  ///< the layer itself goes; the lists are then empty
   IndexList heads, kv_heads, neurons;
   bool operator==(const LayerRemoval&) const = default;
 };
 
 /// One step of the path.
 struct PlanStep {
-  std::string branch;                 ///< "depth", "width", ...
-  std::vector<LayerRemoval> removals; ///< rising by layer
-  Owed owed;                          ///< carried to the next step of this branch
-  int64_t parameters = 0;             ///< of the whole model after this step: surgery must hit it exactly
+  std::string branch;                  ///< "depth", "width", ...
+  std::vector<LayerRemoval> removals;  ///< rising by layer
+  Owed owed;                           ///< carried to the next step of this branch
+  int64_t parameters = 0;  ///< of the whole model after this step: surgery must hit it exactly
   bool operator==(const PlanStep&) const = default;
 };
 

@@ -1,5 +1,5 @@
-// plan/target.h -- how far a run goes, and what the next step should remove: the same answer for the
-// accounting and for the run itself.
+// plan/target.h -- how far a run goes, and what the next step should remove: the same answer for
+// the accounting and for the run itself.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -22,16 +22,18 @@ struct Target {
 /// Throws Error(kUsage) when the target says nothing, too much, or a fraction outside (0, 1).
 void check_target(const Target& target);
 
-/// Parameters that the next step should remove from `current`, nullopt when the target is met. One current
-/// layer's worth; `exact` shortens the last step to what remains to the fraction. `released` never does.
-std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense, const ModelConfig& current,
-                                   int64_t steps_done);
+/// Parameters that the next step should remove from `current`, nullopt when the target is met. One
+/// current layer's worth; `exact` shortens the last step to what remains to the fraction.
+/// `released` never does.
+std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
+                                   const ModelConfig& current, int64_t steps_done);
 
 /// Whether this step must meet what remains to the target: its budget is not one layer's worth.
 bool is_closing(const ModelConfig& current, int64_t budget);
 
-/// Why `branch` should leave a closing step to another one: it would remove more than remains, and one of
-/// `used` (the branches that this run may take) can remove just that. Empty when it may go.
-std::string overshoot(const Branch& branch, std::span<const Branch* const> used, const BranchInput& input);
+/// Why `branch` should leave a closing step to another one: it would remove more than remains, and
+/// one of `used` (the branches that this run may take) can remove just that. Empty when it may go.
+std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
+                      const BranchInput& input);
 
 }  // namespace mop

@@ -23,7 +23,8 @@ std::string_view unit_name(UnitKind kind);
 /// How many units of this kind a layer has.
 int64_t num_units(UnitKind kind, const LayerShape& shape);
 
-/// Parameters that go with one unit, biases included: the difference of `layer_parameters` with and without.
+/// Parameters that go with one unit, biases included: the difference of `layer_parameters` with and
+/// without.
 int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerShape& shape);
 
 }  // namespace mop

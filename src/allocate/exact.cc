@@ -1,0 +1,208 @@
+// allocate/exact.cc -- what a width step removes under `budget: exact`. Layers of equal shape form
+// a class and lose equal counts, so a uniform model stays uniform; a class is counted as one wide
+// layer.
+#include "allocate/exact.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "structure/unit.h"
+
+namespace mop {
+namespace {
+
+// Layers of one shape. Costs are those of one unit from every layer of the class, in parameters.
+struct ShapeClass {
+  LayerShape shape;
+  int64_t group_cost = 0, neuron_cost = 0;
+  int64_t max_groups = 0;  // that may go from each layer
+  int64_t base = 0;        // neurons that must go to reach a multiple
+  int64_t stride = 1;      // further neurons go in packs of this
+  int64_t max_packs = 0;
+  int64_t groups = 0, packs = 0;  // the result
+
+  int64_t pack_cost() const { return stride * neuron_cost; }
+  int64_t neurons() const { return base + stride * packs; }
+  int64_t removed() const { return groups * group_cost + neurons() * neuron_cost; }
+  double attention() const { return static_cast<double>(shape.kv_heads * group_cost); }
+  double mlp() const { return static_cast<double>(shape.mlp * neuron_cost); }
+};
+using Classes = std::vector<ShapeClass>;
+
+template <typename Value>
+auto sum(const Classes& classes, Value value) {
+  decltype(value(classes[0])) total = 0;
+  for (const ShapeClass& c : classes) total += value(c);
+  return total;
+}
+int64_t removed(const Classes& classes) {
+  return sum(classes, [](const ShapeClass& c) { return c.removed(); });
+}
+int64_t packs_capacity(const Classes& classes) {
+  return sum(classes, [](const ShapeClass& c) { return c.max_packs * c.pack_cost(); });
+}
+
+ShapeClass make_class(const ModelConfig& config, const LayerShape& shape,
+                      const WidthOptions& options) {
+  ShapeClass c;
+  c.shape = shape;
+  c.stride = options.shape_multiple;
+  if (options.rule != WidthRule::kMlpOnly) {
+    c.max_groups =
+        std::max<int64_t>(shape.kv_heads - std::max<int64_t>(options.min_kv_groups, 1), 0);
+  }
+  if (shape.mlp > c.stride) {
+    c.base = shape.mlp % c.stride;
+    c.max_packs = shape.mlp / c.stride - 1;
+  }
+  for (const LayerShape& layer : config.layers) {
+    if (layer != shape) continue;
+    c.group_cost += unit_parameters(UnitKind::kKvGroup, config, shape);
+    c.neuron_cost += unit_parameters(UnitKind::kNeuron, config, shape);
+  }
+  return c;
+}
+
+Classes classes_of(const ModelConfig& config, const WidthOptions& options) {
+  Classes classes;
+  for (const LayerShape& shape : config.layers) {
+    const auto same = [&](const ShapeClass& c) { return c.shape == shape; };
+    if (std::any_of(classes.begin(), classes.end(), same)) continue;
+    classes.push_back(make_class(config, shape, options));
+  }
+  return classes;
+}
+
+// Groups nearest to what attention owes, never costing more than `want` (to half a neuron per
+// layer). What one class rounds away, the next one settles.
+void choose_groups(Classes& classes, double want, double debt) {
+  const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
+  double carry = 0;
+  for (ShapeClass& c : classes) {
+    if (c.group_cost == 0) continue;
+    const auto cost = static_cast<double>(c.group_cost);
+    const double due = debt * c.attention() / attention + carry;
+    const double affordable = std::floor((want + static_cast<double>(c.neuron_cost) / 2) / cost);
+    const double groups =
+        std::min({std::nearbyint(due / cost), affordable, static_cast<double>(c.max_groups)});
+    c.groups = static_cast<int64_t>(std::max(groups, 0.0));
+    want -= static_cast<double>(c.groups) * cost;
+    carry = std::clamp(due - static_cast<double>(c.groups) * cost, -cost / 2, cost / 2);
+  }
+}
+
+// The class with most groups left to give among those whose group costs at most `limit`.
+ShapeClass* largest_giver(Classes& classes, double limit) {
+  ShapeClass* best = nullptr;
+  for (ShapeClass& c : classes) {
+    if (c.groups >= c.max_groups || static_cast<double>(c.group_cost) > limit) continue;
+    if (!best || c.max_groups - c.groups > best->max_groups - best->groups) best = &c;
+  }
+  return best;
+}
+
+// Where all neurons together cannot pay what is left, further groups do, as far as they are
+// affordable.
+void add_groups_when_neurons_run_out(Classes& classes, double want) {
+  while (true) {
+    const double rest = want - static_cast<double>(removed(classes));
+    if (rest <= static_cast<double>(packs_capacity(classes))) return;
+    ShapeClass* giver = largest_giver(classes, rest);
+    if (!giver) return;
+    ++giver->groups;
+  }
+}
+
+// Spreads what is left over the neurons in proportion to what each class can give.
+void choose_neurons(Classes& classes, double want) {
+  const auto capacity = static_cast<double>(packs_capacity(classes));
+  if (capacity == 0) return;
+  const double rest = std::clamp(want - static_cast<double>(removed(classes)), 0.0, capacity);
+  double carry = 0;
+  for (ShapeClass& c : classes) {
+    if (c.max_packs == 0) continue;
+    const auto cost = static_cast<double>(c.pack_cost());
+    const double share = static_cast<double>(c.max_packs) * cost / capacity;
+    const double due = rest * share + carry;
+    const double packs =
+        std::clamp(std::nearbyint(due / cost), 0.0, static_cast<double>(c.max_packs));
+    c.packs = static_cast<int64_t>(packs);
+    carry = due - packs * cost;
+  }
+}
+
+// A closing step meets its budget: neurons first, whatever is cheapest, then groups.
+void round_up(Classes& classes, int64_t budget) {
+  while (removed(classes) < budget) {
+    ShapeClass* cheapest = nullptr;
+    for (ShapeClass& c : classes) {
+      if (c.packs < c.max_packs && (!cheapest || c.pack_cost() < cheapest->pack_cost()))
+        cheapest = &c;
+    }
+    if (cheapest) {
+      ++cheapest->packs;
+    } else if (ShapeClass* giver = largest_giver(classes, INFINITY)) {
+      ++giver->groups;
+    } else {
+      return;
+    }
+  }
+}
+
+void check_something_left(const Classes& classes, const ModelConfig& config,
+                          const WidthOptions& options) {
+  const auto can_give = [](const ShapeClass& c) { return c.max_groups > 0 || c.max_packs > 0; };
+  if (std::any_of(classes.begin(), classes.end(), can_give)) return;
+  const LayerShape& shape = config.layers[0];
+  throw bad_input(
+      "a width step can remove nothing more: layer 0 has {} KV groups and {} neurons left",
+      shape.kv_heads, shape.mlp)
+      .where("kept", fmt::format("at least {} KV groups and {} neurons per layer, rule {}",
+                                 std::max<int64_t>(options.min_kv_groups, 1),
+                                 options.shape_multiple, rule_name(options.rule)))
+      .hint("lower the target or allow depth steps");
+}
+
+WidthCounts per_layer(const Classes& classes, const ModelConfig& config) {
+  WidthCounts counts;
+  for (const LayerShape& shape : config.layers) {
+    const auto c = std::find_if(classes.begin(), classes.end(),
+                                [&](const ShapeClass& row) { return row.shape == shape; });
+    counts.kv_groups.push_back(c->groups);
+    counts.neurons.push_back(c->neurons());
+  }
+  return counts;
+}
+
+}  // namespace
+
+WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const Owed& owed,
+                           const WidthOptions& options, bool closing) {
+  Classes classes = classes_of(config, options);
+  check_something_left(classes, config, options);
+  // What is owed is part of what remains, so a closing step must not add it again.
+  const double want = static_cast<double>(parameters) + (closing ? 0 : owed.parameters);
+  const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
+  const double mlp = sum(classes, [](const ShapeClass& c) { return c.mlp(); });
+  const double one_group_each =
+      sum(classes, [](const ShapeClass& c) { return static_cast<double>(c.group_cost); });
+  double debt = 0;
+  if (options.rule != WidthRule::kMlpOnly && attention > 0) {
+    debt =
+        owed.attention_parameters + static_cast<double>(parameters) * attention / (attention + mlp);
+    choose_groups(classes, want, debt);
+  }
+  add_groups_when_neurons_run_out(classes, want);
+  choose_neurons(classes, want);
+  if (closing) round_up(classes, parameters);
+
+  WidthCounts counts = per_layer(classes, config);
+  counts.owed.parameters = want - static_cast<double>(removed(classes));
+  const double paid = sum(classes, [](const ShapeClass& c) { return c.groups * c.group_cost; });
+  // One group per layer may wait, not a queue of them: what neurons paid beyond that is settled.
+  if (debt != 0) counts.owed.attention_parameters = std::min(debt - paid, one_group_each);
+  return counts;
+}
+
+}  // namespace mop

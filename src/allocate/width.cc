@@ -1,0 +1,106 @@
+// allocate/width.cc -- the names of budgets and rules, and the choice between them.
+#include "allocate/width.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "allocate/exact.h"
+#include "allocate/released.h"
+#include "base/error.h"
+#include "base/named_table.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+template <typename Value>
+struct Named {
+  std::string_view name;
+  Value value;
+};
+constexpr std::array<Named<BudgetKind>, 2> kBudgets = {
+    {{"exact", BudgetKind::kExact}, {"released", BudgetKind::kReleased}}};
+constexpr std::array<Named<WidthRule>, 3> kRules = {
+    {{"mha", WidthRule::kMha}, {"mlp-only", WidthRule::kMlpOnly}, {"gqa", WidthRule::kGqa}}};
+
+template <typename Table, typename Value>
+std::string_view name_in(const Table& table, Value value) {
+  return std::find_if(table.begin(), table.end(),
+                      [&](const auto& row) { return row.value == value; })
+      ->name;
+}
+
+void check_options(const ModelConfig& config, const WidthOptions& options) {
+  if (config.layers.empty()) throw bad_input("a width step needs at least one layer");
+  if (options.min_kv_groups < 1) {
+    throw usage_error("min_kv_groups must be at least 1, got {}", options.min_kv_groups);
+  }
+  if (options.shape_multiple < 1) {
+    throw usage_error("shape_multiple must be at least 1, got {}", options.shape_multiple);
+  }
+  if (options.rule != WidthRule::kMha) return;
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerShape& shape = config.layers[i];
+    if (shape.heads == shape.kv_heads) continue;
+    throw usage_error("rule 'mha' needs as many KV heads as heads, but layer {} has {} and {}", i,
+                      shape.kv_heads, shape.heads)
+        .hint("use rule 'gqa', which removes whole KV groups, or 'mlp-only'");
+  }
+}
+
+}  // namespace
+
+BudgetKind budget_from_name(std::string_view name) {
+  return find_by_name(std::span<const Named<BudgetKind>>(kBudgets), name, "budget").value;
+}
+std::string_view budget_name(BudgetKind kind) { return name_in(kBudgets, kind); }
+WidthRule rule_from_name(std::string_view name) {
+  return find_by_name(std::span<const Named<WidthRule>>(kRules), name, "width rule").value;
+}
+std::string_view rule_name(WidthRule rule) { return name_in(kRules, rule); }
+
+WidthRule default_rule(const ModelConfig& config) {
+  const auto grouped = [](const LayerShape& shape) { return shape.kv_heads < shape.heads; };
+  return std::any_of(config.layers.begin(), config.layers.end(), grouped) ? WidthRule::kGqa
+                                                                          : WidthRule::kMha;
+}
+
+int64_t layer_worth(const ModelConfig& config) {
+  if (config.layers.empty()) throw bad_input("a model without layers has nothing to remove");
+  const auto layers = static_cast<int64_t>(config.layers.size());
+  return (block_parameters(config) + layers / 2) / layers;
+}
+
+WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
+                           const WidthOptions& options) {
+  check_options(config, options);
+  if (parameters < 1)
+    throw internal_error("a width step was asked to remove {} parameters", parameters);
+  if (options.budget == BudgetKind::kReleased) {
+    return allocate_released(config, parameters, owed, options.rule);
+  }
+  const bool closing = parameters != layer_worth(config);
+  return allocate_exact(config, parameters, owed, options, closing);
+}
+
+IndexList lowest(const at::Tensor& scores_U, int64_t count) {
+  const at::Tensor values_U = scores_U.to(at::kCPU, at::kDouble).contiguous();
+  if (count < 0 || count > values_U.numel()) {
+    throw bad_input("{} units should go, but there are {}", count, values_U.numel());
+  }
+  const double* value = values_U.const_data_ptr<double>();
+  IndexList order(static_cast<size_t>(values_U.numel()));
+  std::iota(order.begin(), order.end(), 0);
+  for (const int32_t i : order) {
+    if (std::isnan(value[i])) throw bad_input("the score of unit {} is not a number", i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return value[a] < value[b]; });
+  order.resize(static_cast<size_t>(count));
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+}  // namespace mop

@@ -1,0 +1,50 @@
+// criteria/magnitude.cc -- the control without data: the L2 norm of a unit's weights. Which rows
+// and columns are a unit's is read from the family's table. Shape letters: U units.
+#include <ATen/ops/zeros.h>
+
+#include "base/error.h"
+#include "criteria/registry.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+bool belongs(Axis axis, UnitKind unit) {
+  if (unit == UnitKind::kNeuron) return axis == Axis::kMlp;
+  return axis == Axis::kQuery || axis == Axis::kKeyValue;
+}
+
+// Squares of one tensor summed per unit of `axis`: [..., units * k, ...] -> [units].
+at::Tensor squares_U(const at::Tensor& weight, int64_t axis, int64_t units) {
+  const at::Tensor rows = weight.movedim(axis, 0).reshape({units, -1});
+  return rows.to(at::kDouble).square().sum(1).cpu();
+}
+
+template <UnitKind kUnit>
+at::Tensor norms(const ScoreInput& in) {
+  const int64_t units = num_units(kUnit, in.shape);
+  at::Tensor sum_U = at::zeros({units}, at::kDouble);
+  for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
+    for (size_t axis = 0; axis < tensor->axes.size(); ++axis) {
+      if (!belongs(tensor->axes[axis], kUnit)) continue;
+      sum_U += squares_U(in.weights[tensor->role], static_cast<int64_t>(axis), units);
+    }
+  }
+  return sum_U.sqrt();
+}
+
+}  // namespace
+
+Criterion magnitude_heads() {
+  return {"magnitude-heads",         "L2 norm of a KV group's weights (control, needs no data)",
+          UnitKind::kKvGroup,        {},
+          norms<UnitKind::kKvGroup>, true};
+}
+
+Criterion magnitude_neurons() {
+  return {"magnitude-neurons",      "L2 norm of a neuron's weights (control, needs no data)",
+          UnitKind::kNeuron,        {},
+          norms<UnitKind::kNeuron>, true};
+}
+
+}  // namespace mop

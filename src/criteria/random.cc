@@ -1,0 +1,37 @@
+// criteria/random.cc -- the control that knows nothing: seeded random scores. Option `seed`
+// (default 0).
+#include "base/random.h"
+
+#include <ATen/ops/empty.h>
+
+#include "criteria/registry.h"
+
+namespace mop {
+namespace {
+
+// Streams of the two kinds of units and of all layers are independent.
+template <UnitKind kUnit>
+at::Tensor draw(const ScoreInput& in) {
+  const auto seed = static_cast<uint64_t>(in.options.integer("seed", 0));
+  Random random(seed, 2 * static_cast<uint64_t>(in.layer) + (kUnit == UnitKind::kNeuron ? 1 : 0));
+  const at::Tensor scores_U = at::empty({num_units(kUnit, in.shape)}, at::kDouble);
+  double* score = scores_U.data_ptr<double>();
+  for (int64_t i = 0; i < scores_U.numel(); ++i) score[i] = random.uniform();
+  return scores_U;
+}
+
+}  // namespace
+
+Criterion random_heads() {
+  return {"random-heads",           "seeded random scores of KV groups (control)",
+          UnitKind::kKvGroup,       {},
+          draw<UnitKind::kKvGroup>, false};
+}
+
+Criterion random_neurons() {
+  return {"random-neurons",        "seeded random scores of neurons (control)",
+          UnitKind::kNeuron,       {},
+          draw<UnitKind::kNeuron>, false};
+}
+
+}  // namespace mop

@@ -1,0 +1,94 @@
+// criteria/registry.cc -- the table of criteria, and scoring all layers by some of them.
+#include "criteria/registry.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+
+#include "base/error.h"
+#include "base/named_table.h"
+#include "base/progress.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace {
+
+std::vector<Criterion>& table() {
+  static std::vector<Criterion> rows = {amp_heads(),         amp_neurons(),  magnitude_heads(),
+                                        magnitude_neurons(), random_heads(), random_neurons()};
+  return rows;
+}
+
+at::Tensor score_layer(const Criterion& criterion, const ScoreInput& input) {
+  const int64_t units = num_units(criterion.unit, input.shape);
+  if (units == 0) return at::empty({0}, at::kDouble);
+  const at::Tensor scores_U = criterion.score(input).to(at::kCPU, at::kDouble).contiguous();
+  if (scores_U.dim() != 1 || scores_U.numel() != units) {
+    throw bad_input("criterion '{}' gave scores of shape [{}] for layer {}, which has {} {}s",
+                    criterion.name, fmt::join(scores_U.sizes(), ", "), input.layer, units,
+                    unit_name(criterion.unit));
+  }
+  if (!at::isfinite(scores_U).all().item<bool>()) {
+    throw bad_input("criterion '{}' gave a score in layer {} that is not finite", criterion.name,
+                    input.layer);
+  }
+  return scores_U;
+}
+
+}  // namespace
+
+std::span<const Criterion> all_criteria() { return table(); }
+
+const Criterion& find_criterion(std::string_view name) {
+  return find_by_name(all_criteria(), name, "criterion");
+}
+
+void add_criterion(Criterion criterion) {
+  for (const Criterion& row : table()) {
+    if (row.name == criterion.name) {
+      throw usage_error("there is already a criterion called '{}'", criterion.name);
+    }
+  }
+  table().push_back(std::move(criterion));
+}
+
+std::vector<Stat> needed_stats(std::span<const std::string> criteria) {
+  std::vector<Stat> needed;
+  for (const std::string& name : criteria) {
+    for (const Stat stat : find_criterion(name).needs) {
+      if (std::find(needed.begin(), needed.end(), stat) == needed.end()) needed.push_back(stat);
+    }
+  }
+  return needed;
+}
+
+std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights,
+                                                  std::span<const LayerStats> stats,
+                                                  std::span<const std::string> criteria,
+                                                  const Options& options) {
+  const ModelConfig& config = weights.model().config();
+  if (stats.size() != config.layers.size()) {
+    throw bad_input("the statistics cover {} layers but the model has {}", stats.size(),
+                    config.layers.size());
+  }
+  static const LayerWeights kNoWeights;
+  std::vector<std::vector<at::Tensor>> scores(criteria.size());
+  std::vector<const Criterion*> rows;
+  bool reads_weights = false;
+  for (const std::string& name : criteria) {
+    rows.push_back(&find_criterion(name));
+    reads_weights |= rows.back()->reads_weights;
+  }
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    const LayerWeights& now = reads_weights ? weights.layer(layer) : kNoWeights;
+    for (size_t c = 0; c < rows.size(); ++c) {
+      scores[c].push_back(
+          score_layer(*rows[c], {stats[i], now, config, config.layers[i], options, layer}));
+    }
+    check_stop();
+    if (reads_weights) check_mappings();
+  }
+  return scores;
+}
+
+}  // namespace mop

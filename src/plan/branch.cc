@@ -1,0 +1,61 @@
+// plan/branch.cc -- the table of branches.
+#include "plan/branch.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/named_table.h"
+#include "plan/branches/branches.h"
+
+namespace mop {
+namespace {
+
+std::vector<Branch>& table() {
+  static std::vector<Branch> rows = {third_from_last_branch(), amp_width_branch()};
+  return rows;
+}
+
+}  // namespace
+
+std::span<const Branch> all_branches() { return table(); }
+
+const Branch& find_branch(std::string_view name) {
+  return find_by_name(all_branches(), name, "branch");
+}
+
+const Branch& find_branch(char letter) {
+  std::string known;
+  for (const Branch& row : table()) {
+    if (row.letter == letter) return row;
+    known += fmt::format("{}{} = {}", known.empty() ? "" : ", ", row.letter, row.name);
+  }
+  throw usage_error("no branch has the letter '{}'", letter).hint("known: " + known);
+}
+
+void add_branch(Branch branch) {
+  for (const Branch& row : table()) {
+    if (row.name == branch.name || row.letter == branch.letter) {
+      throw usage_error("a branch '{}' ({}) cannot be added: there is already '{}' ({})",
+                        branch.name, branch.letter, row.name, row.letter);
+    }
+  }
+  table().push_back(std::move(branch));
+}
+
+ModelConfig after_step(const ModelConfig& config, const ShapeStep& step) {
+  ModelConfig after = config;
+  after.layers = step.layers;
+  if (after.windowed.empty()) return after;
+  for (auto gone = step.removed_layers.rbegin(); gone != step.removed_layers.rend(); ++gone) {
+    after.windowed.erase(after.windowed.begin() + *gone);
+  }
+  return after;
+}
+
+std::vector<int32_t> layer_sources(const Model& model) {
+  std::vector<int32_t> sources;
+  for (const Layer& layer : model.layers()) sources.push_back(layer.source);
+  return sources;
+}
+
+}  // namespace mop

@@ -1,0 +1,10 @@
+// plan/branches/branches.h -- the built-in branches; each file defines one row of the table.
+#pragma once
+#include "plan/branch.h"
+
+namespace mop {
+
+Branch third_from_last_branch();
+Branch amp_width_branch();
+
+}  // namespace mop

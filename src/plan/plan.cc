@@ -1,0 +1,164 @@
+// plan/plan.cc -- plans as JSON.
+#include "plan/plan.h"
+
+#include <charconv>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kVersion = 1;
+
+// 0,1,2,3,7 -> "0-3,7"
+std::string to_runs(const IndexList& indices) {
+  std::string text;
+  for (size_t i = 0; i < indices.size();) {
+    size_t end = i + 1;
+    while (end < indices.size() && indices[end] == indices[end - 1] + 1) ++end;
+    if (!text.empty()) text += ',';
+    text += std::to_string(indices[i]);
+    if (end - i > 1) text += '-' + std::to_string(indices[end - 1]);
+    i = end;
+  }
+  return text;
+}
+
+[[noreturn]] void refuse_runs(const std::string& text, const std::string& where) {
+  throw bad_input("expected rising indices such as \"0-3,7\", got \"{}\"", text)
+      .where("plan", where);
+}
+
+// One number of a run, moving `text` behind it.
+int32_t take_number(std::string_view& text, const std::string& whole, const std::string& where) {
+  int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || value < 0) refuse_runs(whole, where);
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return value;
+}
+
+IndexList from_runs(const std::string& whole, const std::string& where) {
+  constexpr int32_t kLargest =
+      1 << 24;  // far beyond any layer; a typing mistake must not fill memory
+  IndexList indices;
+  std::string_view text = whole;
+  while (!text.empty()) {
+    const int32_t first = take_number(text, whole, where);
+    int32_t last = first;
+    if (!text.empty() && text[0] == '-') {
+      text.remove_prefix(1);
+      last = take_number(text, whole, where);
+    }
+    if (last < first || last > kLargest || (!indices.empty() && first <= indices.back())) {
+      refuse_runs(whole, where);
+    }
+    for (int32_t i = first; i <= last; ++i) indices.push_back(i);
+    if (text.empty()) break;
+    if (text[0] != ',' || text.size() == 1) refuse_runs(whole, where);
+    text.remove_prefix(1);
+  }
+  return indices;
+}
+
+Json to_json(const Owed& owed) {
+  return {{"parameters", owed.parameters},
+          {"attention_parameters", owed.attention_parameters},
+          {"groups", owed.groups}};
+}
+
+Owed owed_from_json(const Json& json, const std::string& where) {
+  Owed owed;
+  owed.parameters = get_or<double>(json, "parameters", 0, where);
+  owed.attention_parameters = get_or<double>(json, "attention_parameters", 0, where);
+  owed.groups = get_or<double>(json, "groups", 0, where);
+  return owed;
+}
+
+Json to_json(const LayerRemoval& removal) {
+  Json json = {{"layer", removal.layer}};
+  if (removal.whole) json["whole"] = true;
+  if (!removal.heads.empty()) json["heads"] = to_runs(removal.heads);
+  if (!removal.kv_heads.empty()) json["kv_heads"] = to_runs(removal.kv_heads);
+  if (!removal.neurons.empty()) json["neurons"] = to_runs(removal.neurons);
+  return json;
+}
+
+LayerRemoval removal_from_json(const Json& json, const std::string& where) {
+  LayerRemoval removal;
+  const auto list = [&](const char* key) {
+    return from_runs(get_or<std::string>(json, key, "", where), where + "." + key);
+  };
+  removal.layer = static_cast<int32_t>(require<int64_t>(json, "layer", where));
+  removal.whole = get_or<bool>(json, "whole", false, where);
+  removal.heads = list("heads");
+  removal.kv_heads = list("kv_heads");
+  removal.neurons = list("neurons");
+  if (removal.whole &&
+      !(removal.heads.empty() && removal.kv_heads.empty() && removal.neurons.empty())) {
+    throw bad_input("layer {} goes whole and yet lists units", removal.layer).where("plan", where);
+  }
+  return removal;
+}
+
+const Json& require_list(const Json& json, const char* key, const std::string& where) {
+  if (!json.is_object() || !json.contains(key) || !json[key].is_array()) {
+    throw bad_input("'{}' must be a list", key).where("plan", where);
+  }
+  return json[key];
+}
+
+}  // namespace
+
+Json to_json(const PlanStep& step) {
+  Json json = {{"branch", step.branch}, {"parameters", step.parameters}};
+  if (step.owed != Owed()) json["owed"] = to_json(step.owed);
+  json["layers"] = Json::array();
+  for (const LayerRemoval& removal : step.removals) json["layers"].push_back(to_json(removal));
+  return json;
+}
+
+Json to_json(const PrunePlan& plan) {
+  Json json = {{"version", kVersion},
+               {"source_fingerprint", plan.source_fingerprint},
+               {"dense_parameters", plan.dense_parameters},
+               {"steps", Json::array()}};
+  for (const PlanStep& step : plan.steps) json["steps"].push_back(to_json(step));
+  return json;
+}
+
+PlanStep step_from_json(const Json& json, const std::string& where) {
+  PlanStep step;
+  step.branch = require<std::string>(json, "branch", where);
+  step.parameters = require<int64_t>(json, "parameters", where);
+  if (json.contains("owed")) step.owed = owed_from_json(json["owed"], where + ", owed");
+  for (const Json& layer : require_list(json, "layers", where)) {
+    const std::string here = fmt::format("{}, layers[{}]", where, step.removals.size());
+    LayerRemoval removal = removal_from_json(layer, here);
+    if (!step.removals.empty() && removal.layer <= step.removals.back().layer) {
+      throw bad_input("layers must rise, but {} follows {}", removal.layer,
+                      step.removals.back().layer)
+          .where("plan", here);
+    }
+    step.removals.push_back(std::move(removal));
+  }
+  return step;
+}
+
+PrunePlan plan_from_json(const Json& json, const std::string& where) {
+  const int64_t version = require<int64_t>(json, "version", where);
+  if (version != kVersion) {
+    throw bad_input("plan version {} is not the one this program reads ({})", version, kVersion)
+        .where("plan", where);
+  }
+  PrunePlan plan;
+  plan.source_fingerprint = get_or<std::string>(json, "source_fingerprint", "", where);
+  plan.dense_parameters = require<int64_t>(json, "dense_parameters", where);
+  for (const Json& step : require_list(json, "steps", where)) {
+    plan.steps.push_back(
+        step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
+  }
+  return plan;
+}
+
+}  // namespace mop

@@ -1,0 +1,91 @@
+// plan/target.cc
+#include "plan/target.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "model/family.h"
+#include "structure/unit.h"
+
+namespace mop {
+namespace {
+
+int64_t counted(const Target& target, const ModelConfig& config) {
+  return target.of_blocks ? block_parameters(config) : total_parameters(config);
+}
+
+// Parameters that must be gone from the dense model when the target is met.
+int64_t goal(const Target& target, const ModelConfig& dense) {
+  const int64_t all = counted(target, dense);
+  const auto goal =
+      static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
+  if (goal < block_parameters(dense)) return goal;
+  throw bad_input("the target removes {} of {} parameters, but the layers hold only {}", goal, all,
+                  block_parameters(dense))
+      .hint("lower the fraction to remove");
+}
+
+// What rounding to whole neurons may leave over: half a neuron per layer.
+int64_t rounding(const ModelConfig& config) {
+  int64_t neurons = 0;
+  for (const LayerShape& shape : config.layers) {
+    neurons += unit_parameters(UnitKind::kNeuron, config, shape);
+  }
+  return neurons / 2;
+}
+
+}  // namespace
+
+void check_target(const Target& target) {
+  if (target.iterations < 0) {
+    throw usage_error("iterations must be positive, got {}", target.iterations);
+  }
+  if (target.iterations > 0 && target.remove_fraction != 0) {
+    throw usage_error(
+        "the target is either a number of iterations or a fraction to remove, not both");
+  }
+  if (target.iterations == 0 && target.remove_fraction == 0) {
+    throw usage_error("no target: give a number of iterations or a fraction to remove");
+  }
+  if (target.iterations == 0 && !(target.remove_fraction > 0 && target.remove_fraction < 1)) {
+    throw usage_error("the fraction to remove must be between 0 and 1, got {}",
+                      target.remove_fraction);
+  }
+}
+
+std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
+                                   const ModelConfig& current, int64_t steps_done) {
+  check_target(target);
+  if (target.iterations > 0) {
+    if (steps_done >= target.iterations) return std::nullopt;
+    return layer_worth(current);
+  }
+  const int64_t remaining =
+      goal(target, dense) - (counted(target, dense) - counted(target, current));
+  if (remaining <= 0) return std::nullopt;
+  const int64_t worth = layer_worth(current);
+  // A remainder that rounding alone would leave over goes with this step, not in one more.
+  const bool last = remaining <= worth + rounding(current);
+  return target.budget == BudgetKind::kExact && last ? remaining : worth;
+}
+
+bool is_closing(const ModelConfig& current, int64_t budget) {
+  return budget != layer_worth(current);
+}
+
+std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
+                      const BranchInput& input) {
+  const auto divisible = [](const Branch* other) { return other->divisible; };
+  if (branch.divisible || !is_closing(input.config, input.budget) ||
+      std::none_of(used.begin(), used.end(), divisible)) {
+    return "";
+  }
+  const ModelConfig after = after_step(input.config, branch.count(input));
+  const int64_t removed = total_parameters(input.config) - total_parameters(after);
+  if (removed <= input.budget) return "";
+  return fmt::format("it would remove {} parameters, but only {} remain to the target", removed,
+                     input.budget);
+}
+
+}  // namespace mop

@@ -1,0 +1,76 @@
+// structure/unit.cc -- what units are called, how many there are and what each is worth.
+#include "structure/unit.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+// The difference that one more unit makes. Costs are linear in the units while at least one is
+// there, and adding instead of removing keeps the half's norm out of the difference for the last
+// unit.
+int64_t cost_of_one_more(const ModelConfig& config, LayerShape shape, int64_t groups,
+                         int64_t neurons) {
+  const int64_t before = layer_parameters(config, shape);
+  shape.heads += groups * shape.group();
+  shape.kv_heads += groups;
+  shape.mlp += neurons;
+  return layer_parameters(config, shape) - before;
+}
+
+// What the layer loses without its attention, or without its MLP.
+int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool attention) {
+  LayerShape rest = shape;
+  if (attention) {
+    rest.heads = rest.kv_heads = 0;
+  } else {
+    rest.mlp = 0;
+  }
+  return layer_parameters(config, shape) - layer_parameters(config, rest);
+}
+
+}  // namespace
+
+std::string_view unit_name(UnitKind kind) {
+  constexpr std::array<std::string_view, 5> kNames = {"layer", "attention", "MLP", "KV group",
+                                                      "neuron"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+int64_t num_units(UnitKind kind, const LayerShape& shape) {
+  switch (kind) {
+    case UnitKind::kLayer:
+      return 1;
+    case UnitKind::kAttention:
+      return shape.kv_heads > 0 ? 1 : 0;
+    case UnitKind::kMlp:
+      return shape.mlp > 0 ? 1 : 0;
+    case UnitKind::kKvGroup:
+      return shape.kv_heads;
+    case UnitKind::kNeuron:
+      return shape.mlp;
+  }
+  throw internal_error("unknown kind of unit {}", static_cast<int>(kind));
+}
+
+int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerShape& shape) {
+  if (num_units(kind, shape) == 0) return 0;
+  switch (kind) {
+    case UnitKind::kLayer:
+      return layer_parameters(config, shape);
+    case UnitKind::kAttention:
+      return half_parameters(config, shape, true);
+    case UnitKind::kMlp:
+      return half_parameters(config, shape, false);
+    case UnitKind::kKvGroup:
+      return cost_of_one_more(config, shape, 1, 0);
+    case UnitKind::kNeuron:
+      return cost_of_one_more(config, shape, 0, 1);
+  }
+  throw internal_error("unknown kind of unit {}", static_cast<int>(kind));
+}
+
+}  // namespace mop

@@ -1,0 +1,163 @@
+// surgery/surgery.cc -- applying plan steps. Shape letters: H query heads, K KV heads, I MLP
+// neurons.
+#include "surgery/surgery.h"
+
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+// Positions in `kept` of what stays when `removed` goes. Throws when `removed` names what is not
+// there.
+IndexList stay(const IndexList& kept, const IndexList& removed, int32_t layer, const char* what) {
+  IndexList positions;
+  size_t next = 0;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (next < removed.size() && removed[next] == kept[i]) {
+      ++next;
+    } else {
+      positions.push_back(static_cast<int32_t>(i));
+    }
+  }
+  if (next < removed.size()) {
+    throw bad_input("layer {} has no {} {} to remove", layer, what, removed[next])
+        .hint("indices are those of the dense model's layer; each can go once, and they rise");
+  }
+  if (positions.empty() && !kept.empty()) {
+    throw bad_input("layer {} would keep 0 of {} {}s, at least 1 is required", layer, kept.size(),
+                    what);
+  }
+  return positions;
+}
+
+IndexList pick(const IndexList& values, const IndexList& positions) {
+  IndexList picked;
+  picked.reserve(positions.size());
+  for (const int32_t i : positions) picked.push_back(values[static_cast<size_t>(i)]);
+  return picked;
+}
+
+// What of each axis of a layer stays, as positions in the layer's current tensors.
+struct Staying {
+  IndexList heads_H, kv_heads_K, neurons_I;
+};
+
+// Head positions -> rows: each head is `head_dim` of them.
+IndexList rows_of(const IndexList& heads, int64_t head_dim) {
+  IndexList rows;
+  rows.reserve(heads.size() * static_cast<size_t>(head_dim));
+  for (const int32_t head : heads) {
+    for (int64_t i = 0; i < head_dim; ++i)
+      rows.push_back(static_cast<int32_t>(head * head_dim + i));
+  }
+  return rows;
+}
+
+at::Tensor select(const at::Tensor& value, int64_t axis, const IndexList& rows) {
+  return value.index_select(axis, at::tensor(rows, at::kInt).to(value.device()));
+}
+
+// A changed tensor without the rows and columns that go.
+at::Tensor slice(at::Tensor value, const LayerTensor& tensor, const Staying& staying,
+                 int64_t head_dim) {
+  for (size_t axis = 0; axis < tensor.axes.size(); ++axis) {
+    const auto dim = static_cast<int64_t>(axis);
+    switch (tensor.axes[axis]) {
+      case Axis::kQuery:
+        value = select(value, dim, rows_of(staying.heads_H, head_dim));
+        break;
+      case Axis::kKeyValue:
+        value = select(value, dim, rows_of(staying.kv_heads_K, head_dim));
+        break;
+      case Axis::kMlp:
+        value = select(value, dim, staying.neurons_I);
+        break;
+      case Axis::kVocab:
+      case Axis::kHidden:
+      case Axis::kHeadDim:
+        break;  // nothing of these goes
+    }
+  }
+  return value;
+}
+
+// Every KV head that stays keeps equally many query heads, and no others stay.
+void check_groups(const Layer& layer, const LayerShape& source) {
+  if (layer.kv_heads.empty() && layer.heads.empty()) return;
+  std::vector<size_t> members(static_cast<size_t>(source.kv_heads), 0);
+  for (const int32_t head : layer.heads) ++members[static_cast<size_t>(head / source.group())];
+  for (int32_t kv = 0; kv < source.kv_heads; ++kv) {
+    const bool stays = std::binary_search(layer.kv_heads.begin(), layer.kv_heads.end(), kv);
+    const size_t expected = stays ? layer.heads.size() / layer.kv_heads.size() : 0;
+    const size_t got = members[static_cast<size_t>(kv)];
+    if (got == expected && (!stays || got > 0)) continue;
+    throw bad_input("layer {} would keep {} query heads of KV head {}, expected {}", layer.source,
+                    got, kv, expected)
+        .hint("a KV head and its query heads go together");
+  }
+}
+
+Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& source_config) {
+  const LayerShape& source = source_config.layers[static_cast<size_t>(layer.source)];
+  const Staying staying = {stay(layer.heads, removal.heads, layer.source, "query head"),
+                           stay(layer.kv_heads, removal.kv_heads, layer.source, "KV head"),
+                           stay(layer.neurons, removal.neurons, layer.source, "neuron")};
+  Layer result;
+  result.source = layer.source;
+  result.heads = pick(layer.heads, staying.heads_H);
+  result.kv_heads = pick(layer.kv_heads, staying.kv_heads_K);
+  result.neurons = pick(layer.neurons, staying.neurons_I);
+  check_groups(result, source);
+  for (const LayerTensor& tensor : source_config.family->layer_tensors) {
+    const auto changed = layer.changed.find(tensor.role);
+    if (changed == layer.changed.end()) continue;
+    result.changed[tensor.role] = slice(changed->second, tensor, staying, source.head_dim);
+  }
+  return result;
+}
+
+}  // namespace
+
+Model apply(const PlanStep& step, const Model& model) {
+  std::vector<Layer> layers;
+  auto removal = step.removals.begin();
+  for (const Layer& layer : model.layers()) {
+    if (removal == step.removals.end() || removal->layer != layer.source) {
+      layers.push_back(layer);
+      continue;
+    }
+    if (!removal->whole) layers.push_back(cut(layer, *removal, model.source_config()));
+    ++removal;
+  }
+  if (removal != step.removals.end()) {
+    throw bad_input("the plan removes from layer {}, which is not there", removal->layer)
+        .where("model", fmt::format("{} layers left of {}", model.num_layers(),
+                                    model.source_config().layers.size()))
+        .hint("layers are numbered as in the dense model, and rise");
+  }
+  if (layers.empty()) throw bad_input("the plan would remove every layer");
+  return model.with_layers(std::move(layers));
+}
+
+Model apply(const PrunePlan& plan, const Model& dense) {
+  const int64_t parameters = total_parameters(dense.config());
+  if (plan.dense_parameters != parameters) {
+    throw bad_input("the plan was made for a model of {} parameters, this one has {}",
+                    plan.dense_parameters, parameters)
+        .where("model", dense.checkpoint().folder().string());
+  }
+  Model model = dense;
+  for (const PlanStep& step : plan.steps) {
+    model = apply(step, model);
+    verify(model, step.parameters);
+  }
+  return model;
+}
+
+}  // namespace mop

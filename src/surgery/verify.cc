@@ -1,0 +1,94 @@
+// surgery/verify.cc -- a model's promises, checked after every step.
+#include <algorithm>
+
+#include "base/error.h"
+#include "model/family.h"
+#include "surgery/surgery.h"
+
+namespace mop {
+namespace {
+
+// Rising, without repetition, inside [0, size).
+void check_indices(const IndexList& indices, int64_t size, const char* what, int32_t layer) {
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const bool rises = i == 0 || indices[i] > indices[i - 1];
+    if (rises && indices[i] >= 0 && indices[i] < size) continue;
+    throw internal_error("layer {} keeps {} {} at place {} of a source that has {}", layer, what,
+                         indices[i], i, size);
+  }
+}
+
+void check_shape(const at::Tensor& value, const std::vector<Axis>& axes, const ModelConfig& config,
+                 const LayerShape& shape, const std::string& name) {
+  std::vector<int64_t> expected;
+  for (const Axis axis : axes) expected.push_back(axis_length(axis, config, shape));
+  if (value.sizes() == at::IntArrayRef(expected)) return;
+  throw internal_error("changed tensor {} has the shape [{}], expected [{}]", name,
+                       fmt::join(value.sizes(), ", "), fmt::join(expected, ", "));
+}
+
+void check_layer(const Model& model, size_t index) {
+  const Layer& layer = model.layers()[index];
+  const LayerShape& shape = model.config().layers[index];
+  const LayerShape& source = model.source_config().layers[static_cast<size_t>(layer.source)];
+  check_indices(layer.heads, source.heads, "query head", layer.source);
+  check_indices(layer.kv_heads, source.kv_heads, "KV head", layer.source);
+  check_indices(layer.neurons, source.mlp, "neuron", layer.source);
+  const LayerShape expected = {static_cast<int64_t>(layer.heads.size()),
+                               static_cast<int64_t>(layer.kv_heads.size()), source.head_dim,
+                               static_cast<int64_t>(layer.neurons.size())};
+  if (shape != expected) {
+    throw internal_error(
+        "layer {} keeps {} heads, {} KV heads and {} neurons, but its config says "
+        "{}, {} and {}",
+        layer.source, expected.heads, expected.kv_heads, expected.mlp, shape.heads, shape.kv_heads,
+        shape.mlp);
+  }
+  if (shape.kv_heads > 0 ? shape.heads % shape.kv_heads != 0 : shape.heads != 0) {
+    throw internal_error("layer {} has {} heads for {} KV heads", layer.source, shape.heads,
+                         shape.kv_heads);
+  }
+  size_t found = 0;
+  for (const LayerTensor* tensor : tensors_of_layer(model.config(), shape)) {
+    const auto changed = layer.changed.find(tensor->role);
+    if (changed == layer.changed.end()) continue;
+    ++found;
+    check_shape(changed->second, tensor->axes, model.config(), shape,
+                tensor_name(*model.config().family, layer.source, *tensor));
+  }
+  if (found != layer.changed.size()) {
+    throw internal_error("layer {} has {} changed tensors that its family does not know",
+                         layer.source, layer.changed.size() - found);
+  }
+}
+
+}  // namespace
+
+void verify(const Model& model, int64_t expected_parameters) {
+  const auto& layers = model.layers();
+  if (model.config().layers.size() != layers.size()) {
+    throw internal_error("the model has {} layers, but its config lists {}", layers.size(),
+                         model.config().layers.size());
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto sources = static_cast<int32_t>(model.source_config().layers.size());
+    const int32_t before = i == 0 ? -1 : layers[i - 1].source;
+    if (layers[i].source <= before || layers[i].source >= sources) {
+      throw internal_error("layer {} comes from source layer {}, after {} of {}", i,
+                           layers[i].source, before, sources);
+    }
+    check_layer(model, i);
+  }
+  for (const GlobalTensor* tensor : global_tensors(model.config())) {
+    const auto changed = model.changed_globals().find(tensor->role);
+    if (changed == model.changed_globals().end()) continue;
+    check_shape(changed->second, tensor->axes, model.config(), {}, std::string(tensor->name));
+  }
+  const int64_t parameters = total_parameters(model.config());
+  if (parameters != expected_parameters) {
+    throw internal_error("the model has {} parameters, the plan predicts {}", parameters,
+                         expected_parameters);
+  }
+}
+
+}  // namespace mop
