@@ -1,4 +1,5 @@
-// model/config.h -- what a model is, apart from its weights: sizes, per-layer shapes, position encoding.
+// model/config.h -- what a model is, apart from its weights: sizes, per-layer shapes, position
+// encoding.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -11,7 +12,8 @@ namespace mop {
 
 struct Family;
 
-/// Size of one decoder layer. A layer without attention has heads = kv_heads = 0, one without MLP mlp = 0.
+/// Size of one decoder layer. A layer without attention has heads = kv_heads = 0, one without MLP
+/// mlp = 0.
 struct LayerShape {
   int64_t heads = 0;     ///< query heads
   int64_t kv_heads = 0;  ///< key/value heads; heads is a multiple of it
@@ -44,8 +46,8 @@ struct ModelConfig {
   bool tied_embedding = false;  ///< no lm_head tensor; the head is the embedding
   bool attention_bias = false;  ///< q, k, v (and o in LLaMA) have biases
   bool mlp_bias = false;
-  std::optional<int64_t> sliding_window;       ///< tokens; applies to the layers in `windowed`
-  std::vector<bool> windowed;                  ///< per layer; empty = none
+  std::optional<int64_t> sliding_window;  ///< tokens; applies to the layers in `windowed`
+  std::vector<bool> windowed;             ///< per layer; empty = none
   std::optional<int64_t> bos;
   std::vector<int64_t> eos;
   std::vector<LayerShape> layers;  ///< one per layer, never assumed equal
@@ -53,8 +55,8 @@ struct ModelConfig {
 };
 
 /// Reads config.json of any known family. `where` names the file in errors.
-/// Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a multiple of KV
-/// heads, unsupported rope type or activation.
+/// Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a multiple
+/// of KV heads, unsupported rope type or activation.
 ModelConfig parse_config(const Json& raw, const std::string& where);
 
 }  // namespace mop

@@ -1,6 +1,6 @@
-// model/family.h -- a model family is a table: which tensors a layer has, what their axes mean, and so
-// which of them lose rows or columns when a unit is removed. The loader, the surgeon, the exporter and
-// the parameter counter all read this table.
+// model/family.h -- a model family is a table: which tensors a layer has, what their axes mean, and
+// so which of them lose rows or columns when a unit is removed. The loader, the surgeon, the
+// exporter and the parameter counter all read this table.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,8 +18,25 @@ enum class Axis { kVocab, kHidden, kQuery, kKeyValue, kMlp, kHeadDim };
 
 /// What a tensor of a layer is for. Order = order in files we write.
 enum class Role {
-  kInputNorm, kQuery, kQueryBias, kKey, kKeyBias, kValue, kValueBias, kOutput, kOutputBias,
-  kQueryNorm, kKeyNorm, kMlpNorm, kGate, kGateBias, kUp, kUpBias, kDown, kDownBias, kCount
+  kInputNorm,
+  kQuery,
+  kQueryBias,
+  kKey,
+  kKeyBias,
+  kValue,
+  kValueBias,
+  kOutput,
+  kOutputBias,
+  kQueryNorm,
+  kKeyNorm,
+  kMlpNorm,
+  kGate,
+  kGateBias,
+  kUp,
+  kUpBias,
+  kDown,
+  kDownBias,
+  kCount
 };
 inline constexpr size_t kNumRoles = static_cast<size_t>(Role::kCount);
 
@@ -52,7 +69,8 @@ struct Family {
   std::string_view layer_prefix;  ///< "model.layers."
   std::vector<LayerTensor> layer_tensors;
   std::vector<GlobalTensor> global_tensors;
-  void (*read_config)(const Json& raw, ModelConfig& config);  ///< what is special to the family
+  /// What is special to the family's config; `where` names the file in errors.
+  void (*read_config)(const Json& raw, const std::string& where, ModelConfig& config);
 };
 
 /// Built-in families in documentation order.
@@ -63,7 +81,8 @@ int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shap
 /// Full name of a layer's tensor: prefix, layer number, suffix.
 std::string tensor_name(const Family& family, int64_t layer, const LayerTensor& tensor);
 /// The tensors that a layer of this shape really has, in file order.
-std::vector<const LayerTensor*> tensors_of_layer(const ModelConfig& config, const LayerShape& shape);
+std::vector<const LayerTensor*> tensors_of_layer(const ModelConfig& config,
+                                                 const LayerShape& shape);
 /// The global tensors this model really has.
 std::vector<const GlobalTensor*> global_tensors(const ModelConfig& config);
 

@@ -1,5 +1,5 @@
-// model/forward.h -- the one decoder-layer function: scoring, evaluation, generation, training and search
-// all run it. Differentiable when gradients are on, buffer-reusing when they are off.
+// model/forward.h -- the one decoder-layer function: scoring, evaluation, generation, training and
+// search all run it. Differentiable when gradients are on, buffer-reusing when they are off.
 //
 // Shape letters: N tokens of all sequences laid end to end, B sequences, T tokens of one sequence,
 // D hidden, H query heads, K KV heads, E head size, Q = H*E, I MLP neurons, V vocabulary.
@@ -42,51 +42,53 @@ class KvCache {
 
 /// Places in a layer where activations can be looked at.
 enum class Site {
-  kLayerInput,      ///< hidden_ND entering the layer
-  kAttentionInput,  ///< normed_ND entering q, k, v
-  kHeadOutput,      ///< heads_NQ entering o_proj
-  kAttentionOutput, ///< hidden_ND after attention was added
-  kMlpInput,        ///< normed_ND entering gate and up
-  kNeuron,          ///< neurons_NI entering down_proj
-  kLayerOutput      ///< hidden_ND leaving the layer
+  kLayerInput,       ///< hidden_ND entering the layer
+  kAttentionInput,   ///< normed_ND entering q, k, v
+  kHeadOutput,       ///< heads_NQ entering o_proj
+  kAttentionOutput,  ///< hidden_ND after attention was added
+  kMlpInput,         ///< normed_ND entering gate and up
+  kNeuron,           ///< neurons_NI entering down_proj
+  kLayerOutput       ///< hidden_ND leaving the layer
 };
 
 /// Called with the activation of a site; must not keep the tensor, whose memory is reused.
 using Tap = std::function<void(Site site, const at::Tensor& value)>;
 
-/// Multipliers that stand for removal: 0 = gone, 1 = there; anything between is a gate. Undefined = all 1.
-/// They take part in the gradient.
+/// Multipliers that stand for removal: 0 = gone, 1 = there; anything between is a gate. Undefined =
+/// all 1. They take part in the gradient.
 struct LayerMask {
-  at::Tensor heads_H;      ///< multiplies each head's entry to o_proj
-  at::Tensor neurons_I;    ///< multiplies each neuron's entry to down_proj
-  at::Tensor attention;    ///< scalar, multiplies what attention adds to the residual stream
-  at::Tensor mlp;          ///< scalar, the same for the MLP
-  at::Tensor layer;        ///< scalar, multiplies what the whole layer adds
+  at::Tensor heads_H;    ///< multiplies each head's entry to o_proj
+  at::Tensor neurons_I;  ///< multiplies each neuron's entry to down_proj
+  at::Tensor attention;  ///< scalar, multiplies what attention adds to the residual stream
+  at::Tensor mlp;        ///< scalar, the same for the MLP
+  at::Tensor layer;      ///< scalar, multiplies what the whole layer adds
 };
 
 /// What one call of the decoder layer needs besides weights and hidden states.
 struct LayerCall {
   const ModelConfig& config;
-  int64_t layer;               ///< index in the current model: shape, window, cache slot
+  int64_t layer;  ///< index in the current model: shape, window, cache slot
   const Packing& packing;
-  const at::Tensor& cos_NE;    ///< rotary tables of the packed positions, from `rotary`
+  const at::Tensor& cos_NE;  ///< rotary tables of the packed positions, from `rotary`
   const at::Tensor& sin_NE;
-  KvCache* cache = nullptr;    ///< when given, sequences continue behind what it holds
+  KvCache* cache = nullptr;  ///< when given, sequences continue behind what it holds
   const Tap* tap = nullptr;
   const LayerMask* mask = nullptr;
 };
 
-/// hidden_ND -> hidden_ND, same dtype and device. With gradients off, `hidden_ND` may be overwritten and
-/// returned. Source: LLaMA (arXiv 2302.13971), grouped queries (2305.13245).
+/// hidden_ND -> hidden_ND, same dtype and device. With gradients off, `hidden_ND` may be
+/// overwritten and returned. Source: LLaMA (arXiv 2302.13971), grouped queries (2305.13245).
 at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, const LayerCall& call);
 
 /// cos and sin of the packed positions, [N, E] each, in `compute`.
-std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing, const Compute& compute);
+std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing,
+                                         const Compute& compute);
 
 /// ids_N (int64, CPU) -> hidden_ND. Throws Error(kBadInput) on an id outside the vocabulary.
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute);
 /// hidden_ND after the last layer -> logits_NV in the compute dtype.
-at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config, const at::Tensor& hidden_ND);
+at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
+                  const at::Tensor& hidden_ND);
 
 /// Runs all layers over the packed sequences, layer by layer, in pieces of whole sequences of about
 /// `chunk_tokens` tokens, so that weights stream once and temporaries stay small.

@@ -1,5 +1,5 @@
-// model/model.h -- a model as a cheap value: the mapped dense checkpoint, which units of each layer are
-// kept, and the tensors whose values changed. Copying one copies index lists, never weights.
+// model/model.h -- a model as a cheap value: the mapped dense checkpoint, which units of each layer
+// are kept, and the tensors whose values changed. Copying one copies index lists, never weights.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -18,13 +18,13 @@ namespace mop {
 
 using IndexList = std::vector<int32_t>;
 
-/// One layer of a model: where it comes from and what is left of it. Indices count the *source* layer's
-/// units and rise strictly.
+/// One layer of a model: where it comes from and what is left of it. Indices count the *source*
+/// layer's units and rise strictly.
 struct Layer {
-  int32_t source = 0;    ///< layer number in the checkpoint
-  IndexList heads;       ///< kept query heads
-  IndexList kv_heads;    ///< kept KV heads
-  IndexList neurons;     ///< kept MLP neurons
+  int32_t source = 0;  ///< layer number in the checkpoint
+  IndexList heads;     ///< kept query heads
+  IndexList kv_heads;  ///< kept KV heads
+  IndexList neurons;   ///< kept MLP neurons
   /// Tensors whose values differ from the checkpoint's, already in this layer's current shape.
   std::map<Role, at::Tensor> changed;
 

@@ -30,8 +30,8 @@ struct Compute {
   c10::Device device = c10::kCPU;
 };
 
-/// One tensor of a layer as stored (mapped or changed), rows and columns gathered, stored dtype, CPU.
-/// What the exporter writes.
+/// One tensor of a layer as stored (mapped or changed), rows and columns gathered, stored dtype,
+/// CPU. What the exporter writes.
 at::Tensor stored_tensor(const Model& model, int64_t layer, const LayerTensor& tensor);
 at::Tensor stored_global(const Model& model, const GlobalTensor& tensor);
 
@@ -39,7 +39,8 @@ at::Tensor stored_global(const Model& model, const GlobalTensor& tensor);
 class WeightLoader {
  public:
   enum class Keep {
-    kOne,  ///< one layer in memory at a time, its buffers reused: calibration, perplexity of large models
+    kOne,  ///< one layer in memory at a time, its buffers reused: calibration, perplexity of large
+           ///< models
     kAll,  ///< every layer is gathered once and kept: generation, small models
     kAuto  ///< kAll when what must be copied is below 1 GiB
   };

@@ -1,0 +1,45 @@
+// model/families/qwen2.cc -- Qwen2 and Qwen2.5: biases on q, k and v.
+#include "model/families/families.h"
+
+namespace mop {
+namespace {
+
+void read_config(const Json& raw, const std::string& where, ModelConfig& config) {
+  config.attention_bias = true;
+  config.mlp_bias = false;
+  read_qwen_window(raw, where, config);
+}
+
+}  // namespace
+
+Family qwen2_family() {
+  using R = Role;
+  using A = Axis;
+  using H = Half;
+  return {
+      .name = "qwen2",
+      .model_type = "qwen2",
+      .architecture = "Qwen2ForCausalLM",
+      .layer_prefix = "model.layers.",
+      // clang-format off
+      .layer_tensors = {
+          {R::kInputNorm, "input_layernorm.weight", {A::kHidden}, H::kAttention, always},
+          {R::kQuery, "self_attn.q_proj.weight", {A::kQuery, A::kHidden}, H::kAttention, always},
+          {R::kQueryBias, "self_attn.q_proj.bias", {A::kQuery}, H::kAttention, always},
+          {R::kKey, "self_attn.k_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
+          {R::kKeyBias, "self_attn.k_proj.bias", {A::kKeyValue}, H::kAttention, always},
+          {R::kValue, "self_attn.v_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
+          {R::kValueBias, "self_attn.v_proj.bias", {A::kKeyValue}, H::kAttention, always},
+          {R::kOutput, "self_attn.o_proj.weight", {A::kHidden, A::kQuery}, H::kAttention, always},
+          {R::kMlpNorm, "post_attention_layernorm.weight", {A::kHidden}, H::kMlp, always},
+          {R::kGate, "mlp.gate_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
+          {R::kUp, "mlp.up_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
+          {R::kDown, "mlp.down_proj.weight", {A::kHidden, A::kMlp}, H::kMlp, always},
+      },
+      // clang-format on
+      .global_tensors = standard_globals(),
+      .read_config = read_config,
+  };
+}
+
+}  // namespace mop

@@ -1,0 +1,52 @@
+// model/families/qwen3.cc -- Qwen3: norms on each head of q and k.
+#include "model/families/families.h"
+
+namespace mop {
+namespace {
+
+// Qwen3's own default of head_dim is 128, whatever hidden and heads are.
+void read_config(const Json& raw, const std::string& where, ModelConfig& config) {
+  config.mlp_bias = false;
+  const auto head_dim = raw.find("head_dim");
+  if (head_dim == raw.end()) {
+    for (LayerShape& shape : config.layers) shape.head_dim = 128;
+  }
+  read_qwen_window(raw, where, config);
+}
+
+}  // namespace
+
+Family qwen3_family() {
+  using R = Role;
+  using A = Axis;
+  using H = Half;
+  return {
+      .name = "qwen3",
+      .model_type = "qwen3",
+      .architecture = "Qwen3ForCausalLM",
+      .layer_prefix = "model.layers.",
+      // clang-format off
+      .layer_tensors = {
+          {R::kInputNorm, "input_layernorm.weight", {A::kHidden}, H::kAttention, always},
+          {R::kQuery, "self_attn.q_proj.weight", {A::kQuery, A::kHidden}, H::kAttention, always},
+          {R::kQueryBias, "self_attn.q_proj.bias", {A::kQuery}, H::kAttention, attention_bias},
+          {R::kKey, "self_attn.k_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
+          {R::kKeyBias, "self_attn.k_proj.bias", {A::kKeyValue}, H::kAttention, attention_bias},
+          {R::kValue, "self_attn.v_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
+          {R::kValueBias, "self_attn.v_proj.bias", {A::kKeyValue}, H::kAttention, attention_bias},
+          {R::kOutput, "self_attn.o_proj.weight", {A::kHidden, A::kQuery}, H::kAttention, always},
+          {R::kOutputBias, "self_attn.o_proj.bias", {A::kHidden}, H::kAttention, attention_bias},
+          {R::kQueryNorm, "self_attn.q_norm.weight", {A::kHeadDim}, H::kAttention, always},
+          {R::kKeyNorm, "self_attn.k_norm.weight", {A::kHeadDim}, H::kAttention, always},
+          {R::kMlpNorm, "post_attention_layernorm.weight", {A::kHidden}, H::kMlp, always},
+          {R::kGate, "mlp.gate_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
+          {R::kUp, "mlp.up_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
+          {R::kDown, "mlp.down_proj.weight", {A::kHidden, A::kMlp}, H::kMlp, always},
+      },
+      // clang-format on
+      .global_tensors = standard_globals(),
+      .read_config = read_config,
+  };
+}
+
+}  // namespace mop
