@@ -57,6 +57,8 @@ struct Branch {
   /// The settings with everything spelled out that was left to defaults or to the model: what a
   /// resolved recipe records. Absent = nothing to add.
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
+  /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for all. Absent = none.
+  std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then

@@ -91,9 +91,10 @@ class Candidates {
     for (const BranchUse& use : recipe.branches) {
       BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
                         use.options,    recipe.protect, layer_sources(model)};
+      auto row = std::make_unique<LazyCandidate>(use, input, model, measure_);
       // The last step must meet the target: a branch that would overshoot leaves it to another.
-      if (is_closing(model.config(), budget) && !overshoot(*use.branch, used, input).empty()) continue;
-      rows_.push_back(std::make_unique<LazyCandidate>(use, std::move(input), model, measure_));
+      if (row->obstacle().empty() && !overshoot(*use.branch, used, input).empty()) continue;
+      rows_.push_back(std::move(row));
       list_.push_back(rows_.back().get());
     }
   }

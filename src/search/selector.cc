@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "base/named_table.h"
@@ -24,13 +25,19 @@ std::vector<size_t> available(const SelectInput& input) {
 }
 
 // The letters of the path, repeated when it is too short. A branch that is not among the candidates
-// leaves a closing step to the first letter of the path that is (see `overshoot` in plan/target.h).
+// leaves the step to the path's first divisible one (see `overshoot` in plan/target.h).
 Selection follow_path(const SelectInput& input, const std::string& letters) {
   const char wanted = letters[static_cast<size_t>(input.step - 1) % letters.size()];
-  for (const char letter : wanted + letters) {
+  const auto find = [&](char letter, bool divisible) -> std::optional<size_t> {
     for (size_t i = 0; i < input.candidates.size(); ++i) {
-      if (input.candidates[i]->branch().letter == letter) return {i, {}};
+      const Branch& branch = input.candidates[i]->branch();
+      if (branch.letter == letter && (branch.divisible || !divisible)) return i;
     }
+    return std::nullopt;
+  };
+  if (const auto i = find(wanted, false)) return {*i, {}};
+  for (const char letter : letters) {
+    if (const auto i = find(letter, true)) return {*i, {}};
   }
   throw internal_error("no branch '{}' at step {}", wanted, input.step);
 }

@@ -1,6 +1,7 @@
 // plan/branches/amp_width.cc -- width by activation magnitude (AMP, arXiv 2504.21174): the lowest
 // KV groups and neurons of every layer go.
 #include "base/error.h"
+#include "base/json.h"
 #include "model/family.h"
 #include "plan/branches/branches.h"
 
@@ -105,11 +106,29 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
   return step;
 }
 
+Json with_defaults(const ModelConfig& dense, const Json& given) {
+  const WidthSettings settings = read_settings(dense, Options("width", given));
+  Json all = {{"budget", budget_name(settings.allocation.budget)},
+              {"rule", rule_name(settings.allocation.rule)},
+              {"min_kv_groups", settings.allocation.min_kv_groups},
+              {"shape_multiple", settings.allocation.shape_multiple},
+              {"heads", settings.heads},
+              {"neurons", settings.neurons}};
+  for (const auto& [key, value] : given.items()) all[key] = value;
+  return all;
+}
+
+std::vector<std::string> criteria(const ModelConfig& config, const Options& options) {
+  const WidthSettings settings = read_settings(config, options);
+  if (settings.allocation.rule == WidthRule::kMlpOnly) return {settings.neurons};
+  return {settings.heads, settings.neurons};
+}
+
 }  // namespace
 
 Branch amp_width_branch() {
   return {'G',   "width", "amp-width: the lowest KV groups and neurons of every layer, by AMP",
-          count, propose, true};
+          count, propose, true, with_defaults, criteria};
 }
 
 }  // namespace mop
