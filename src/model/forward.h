@@ -16,6 +16,8 @@
 
 namespace mop {
 
+class Workspace;
+
 /// Sequences laid end to end, without padding: attention never crosses from one to the next.
 struct Packing {
   std::vector<int64_t> lengths;  ///< tokens of each sequence, all > 0
@@ -25,8 +27,10 @@ struct Packing {
 };
 
 /// Keys and values of the sequences seen so far; one value for all layers. Owned by the caller.
+/// Gradients do not flow through it.
 class KvCache {
  public:
+  /// Room for `capacity_tokens` of each sequence, made when a layer first needs it; it grows.
   KvCache(const ModelConfig& config, int64_t sequences, int64_t capacity_tokens, Compute compute);
   ~KvCache();
   KvCache(KvCache&&) noexcept;
@@ -74,6 +78,8 @@ struct LayerCall {
   KvCache* cache = nullptr;  ///< when given, sequences continue behind what it holds
   const Tap* tap = nullptr;
   const LayerMask* mask = nullptr;
+  int64_t first_sequence = 0;      ///< the cache's number of the packing's first sequence
+  Workspace* workspace = nullptr;  ///< memory to work in, kept between calls; null = the call's own
 };
 
 /// hidden_ND -> hidden_ND, same dtype and device. With gradients off, `hidden_ND` may be

@@ -1,0 +1,90 @@
+// model/attention.cc
+#include "model/attention.h"
+
+#include <ATen/ATen.h>
+
+namespace mop {
+namespace {
+
+// Neighbouring sequences of the same length and start: one call serves them all.
+struct Run {
+  int64_t first_sequence, num_sequences;
+  int64_t first_token, length, start;
+};
+
+std::vector<Run> runs_of(const Packing& packing) {
+  std::vector<Run> runs;
+  int64_t token = 0;
+  for (size_t s = 0; s < packing.lengths.size(); ++s) {
+    const int64_t length = packing.lengths[s];
+    const int64_t start = packing.starts.empty() ? 0 : packing.starts[s];
+    if (!runs.empty() && runs.back().length == length && runs.back().start == start) {
+      ++runs.back().num_sequences;
+    } else {
+      runs.push_back({static_cast<int64_t>(s), 1, token, length, start});
+    }
+    token += length;
+  }
+  return runs;
+}
+
+// What each of `queries` tokens, the last of `keys`, may see: [T, L], true = seen.
+at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window,
+                   at::Device device) {
+  const auto numbers = at::TensorOptions().dtype(at::kLong).device(device);
+  const at::Tensor key_1L = at::arange(keys, numbers).unsqueeze(0);
+  const at::Tensor query_T1 = at::arange(keys - queries, keys, numbers).unsqueeze(1);
+  const at::Tensor seen_TL = key_1L.le(query_T1);
+  return window ? seen_TL.logical_and(key_1L.gt(query_T1 - *window)) : seen_TL;
+}
+
+// [B, T, heads, E] each -> [B, T, H, E].
+at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::Tensor value_BLKE,
+                        std::optional<int64_t> window) {
+  const int64_t queries = query_BTHE.size(1);
+  int64_t keys = key_BLKE.size(1);
+  if (queries == 1 && window && *window < keys) {
+    key_BLKE = key_BLKE.narrow(1, keys - *window, *window);
+    value_BLKE = value_BLKE.narrow(1, keys - *window, *window);
+    keys = *window;
+  }
+  const bool cut = window && *window < keys;
+  const bool causal = queries == keys && queries > 1 && !cut;
+  std::optional<at::Tensor> mask_TL;
+  if (queries > 1 && !causal) mask_TL = visible(queries, keys, window, query_BTHE.device());
+  const bool grouped = query_BTHE.size(2) != key_BLKE.size(2);
+  return at::scaled_dot_product_attention(query_BTHE.transpose(1, 2), key_BLKE.transpose(1, 2),
+                                          value_BLKE.transpose(1, 2), mask_TL, 0.0, causal,
+                                          std::nullopt, grouped)
+      .transpose(1, 2);
+}
+
+}  // namespace
+
+at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
+                  const at::Tensor& value_NKE, const AttentionCall& call) {
+  const auto piece = [](const at::Tensor& x_NHE, const Run& run) {
+    return x_NHE.narrow(0, run.first_token, run.num_sequences * run.length)
+        .view({run.num_sequences, run.length, x_NHE.size(1), x_NHE.size(2)});
+  };
+  const std::vector<Run> runs = runs_of(call.packing);
+  std::vector<at::Tensor> heads;
+  for (const Run& run : runs) {
+    const at::Tensor query_BTHE = piece(query_NHE, run);
+    at::Tensor key_BLKE = piece(key_NKE, run), value_BLKE = piece(value_NKE, run);
+    if (call.cache != nullptr) {
+      std::tie(key_BLKE, value_BLKE) = call.cache->append(
+          call.layer, call.first_sequence + run.first_sequence, run.start, key_BLKE, value_BLKE);
+    }
+    const at::Tensor out_BTHE = attend_batch(query_BTHE, key_BLKE, value_BLKE, call.window);
+    if (call.reuse_query && runs.size() > 1) {
+      query_BTHE.copy_(out_BTHE);
+    } else {
+      heads.push_back(out_BTHE.reshape({run.num_sequences * run.length, -1}));
+    }
+  }
+  if (heads.empty()) return query_NHE.flatten(1);
+  return heads.size() == 1 ? heads.front() : at::cat(heads);
+}
+
+}  // namespace mop

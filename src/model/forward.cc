@@ -1,0 +1,230 @@
+// model/forward.cc -- the decoder layer. One flow for both ways to compute: with a gradient each
+// step makes a new tensor, without one it works in the workspace and in the hidden states
+// themselves.
+#include "model/forward.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "model/attention.h"
+#include "model/kernels.h"
+#include "model/workspace.h"
+#include "tensor/row_product.h"
+
+namespace mop {
+namespace {
+
+bool wants_gradient(const LayerWeights& weights, const at::Tensor& hidden_ND,
+                    const LayerMask* mask) {
+  if (!at::GradMode::is_enabled()) return false;
+  const auto wants = [](const at::Tensor& t) { return t.defined() && t.requires_grad(); };
+  if (wants(hidden_ND) || std::any_of(weights.tensors.begin(), weights.tensors.end(), wants))
+    return true;
+  if (mask == nullptr) return false;
+  const auto parts = {mask->heads_H, mask->neurons_I, mask->attention, mask->mlp, mask->layer};
+  return std::any_of(parts.begin(), parts.end(), wants);
+}
+
+// One call of the layer: what its steps share.
+class LayerRun {
+ public:
+  LayerRun(const LayerWeights& weights, const LayerCall& call, Workspace& workspace, bool gradient)
+      : weights_(weights),
+        call_(call),
+        shape_(call.config.layers[static_cast<size_t>(call.layer)]),
+        workspace_(workspace),
+        gradient_(gradient) {}
+
+  at::Tensor run(at::Tensor hidden_ND) {
+    tap(Site::kLayerInput, hidden_ND);
+    const at::Tensor gate = mask().layer;
+    const at::Tensor input_ND = gate.defined() && !gradient_ ? hidden_ND.clone() : hidden_ND;
+    if (shape_.heads > 0) hidden_ND = attention_half(hidden_ND);
+    if (shape_.mlp > 0) hidden_ND = mlp_half(hidden_ND);
+    if (gate.defined()) {
+      const at::Tensor gated_ND = input_ND + (hidden_ND - input_ND) * typed(gate, hidden_ND);
+      hidden_ND = gradient_ ? gated_ND : hidden_ND.copy_(gated_ND);
+    }
+    tap(Site::kLayerOutput, hidden_ND);
+    return hidden_ND;
+  }
+
+ private:
+  at::Tensor attention_half(const at::Tensor& hidden_ND) {
+    const at::Tensor normed_ND = norm(hidden_ND, Role::kInputNorm);
+    tap(Site::kAttentionInput, normed_ND);
+    const at::Tensor query_NHE = positioned(
+        project(normed_ND, Role::kQuery, Role::kQueryBias, Buffer::kQueryOrGate), Role::kQueryNorm);
+    const at::Tensor key_NKE = positioned(
+        project(normed_ND, Role::kKey, Role::kKeyBias, Buffer::kKeyOrUp), Role::kKeyNorm);
+    const at::Tensor value_NKE =
+        by_head(project(normed_ND, Role::kValue, Role::kValueBias, Buffer::kValue));
+    at::Tensor heads_NQ = attend(query_NHE, key_NKE, value_NKE, attention_call());
+    if (mask().heads_H.defined()) {
+      heads_NQ = times(by_head(heads_NQ), mask().heads_H.unsqueeze(1)).flatten(1);
+    }
+    tap(Site::kHeadOutput, heads_NQ);
+    const at::Tensor sum_ND =
+        add_product(hidden_ND, heads_NQ, Role::kOutput, Role::kOutputBias, mask().attention);
+    tap(Site::kAttentionOutput, sum_ND);
+    return sum_ND;
+  }
+
+  at::Tensor mlp_half(const at::Tensor& hidden_ND) {
+    const at::Tensor normed_ND = norm(hidden_ND, Role::kMlpNorm);
+    tap(Site::kMlpInput, normed_ND);
+    const at::Tensor gate_NI =
+        project(normed_ND, Role::kGate, Role::kGateBias, Buffer::kQueryOrGate);
+    const at::Tensor up_NI = project(normed_ND, Role::kUp, Role::kUpBias, Buffer::kKeyOrUp);
+    at::Tensor neurons_NI = gate_NI;
+    if (gradient_) {
+      neurons_NI = silu_mul(gate_NI, up_NI);
+    } else {
+      silu_mul_(gate_NI, up_NI);
+    }
+    if (mask().neurons_I.defined()) neurons_NI = times(neurons_NI, mask().neurons_I);
+    tap(Site::kNeuron, neurons_NI);
+    return add_product(hidden_ND, neurons_NI, Role::kDown, Role::kDownBias, mask().mlp);
+  }
+
+  AttentionCall attention_call() const {
+    const ModelConfig& config = call_.config;
+    const bool windowed = config.sliding_window && !config.windowed.empty() &&
+                          config.windowed[static_cast<size_t>(call_.layer)];
+    return {.packing = call_.packing,
+            .window = windowed ? config.sliding_window : std::nullopt,
+            .cache = call_.cache == nullptr ? nullptr : &call_.cache->state(),
+            .layer = call_.layer,
+            .first_sequence = call_.first_sequence,
+            .reuse_query = !gradient_};
+  }
+
+  at::Tensor norm(const at::Tensor& x_ND, Role role) {
+    if (gradient_) return rms_norm(x_ND, weights_[role], call_.config.norm_eps);
+    at::Tensor out_ND = workspace_.take(Buffer::kNormed, x_ND.size(0), x_ND.size(1), x_ND);
+    rms_norm_out(x_ND, weights_[role], call_.config.norm_eps, out_ND);
+    return out_ND;
+  }
+
+  at::Tensor project(const at::Tensor& x_NK, Role role, Role bias_role, Buffer buffer) {
+    const at::Tensor& weight_OK = weights_[role];
+    const at::Tensor& bias_O = weights_[bias_role];
+    if (gradient_) return at::linear(x_NK, weight_OK, optional(bias_O));
+    if (row_product_fits(x_NK, weight_OK)) return row_product(x_NK, weight_OK, bias_O);
+    at::Tensor out_NO = workspace_.take(buffer, x_NK.size(0), weight_OK.size(0), x_NK);
+    if (bias_O.defined()) {
+      at::addmm_out(out_NO, bias_O, x_NK, weight_OK.t());
+    } else {
+      at::mm_out(out_NO, x_NK, weight_OK.t());
+    }
+    return out_NO;
+  }
+
+  // hidden + factor * (x W^T + b), in hidden's memory when there is no gradient.
+  at::Tensor add_product(at::Tensor hidden_ND, const at::Tensor& x_NK, Role role, Role bias_role,
+                         const at::Tensor& factor) {
+    const at::Tensor& weight_DK = weights_[role];
+    const at::Tensor& bias_D = weights_[bias_role];
+    if (!gradient_ && !factor.defined() && !row_product_fits(x_NK, weight_DK)) {
+      if (bias_D.defined()) hidden_ND.add_(bias_D);
+      return hidden_ND.addmm_(x_NK, weight_DK.t());
+    }
+    at::Tensor delta_ND = row_product_fits(x_NK, weight_DK)
+                              ? row_product(x_NK, weight_DK, bias_D)
+                              : at::linear(x_NK, weight_DK, optional(bias_D));
+    if (factor.defined()) delta_ND = delta_ND * typed(factor, delta_ND);
+    return gradient_ ? hidden_ND + delta_ND : hidden_ND.add_(delta_ND);
+  }
+
+  // [N, heads * E] -> [N, heads, E], normed per head where the family does, turned by position.
+  at::Tensor positioned(const at::Tensor& x_NQ, Role norm_role) {
+    at::Tensor x_NHE = by_head(x_NQ);
+    const at::Tensor& weight_E = weights_[norm_role];
+    if (gradient_) {
+      if (weight_E.defined()) x_NHE = rms_norm(x_NHE, weight_E, call_.config.norm_eps);
+      return rope(x_NHE, call_.cos_NE, call_.sin_NE);
+    }
+    if (weight_E.defined()) rms_norm_out(x_NHE, weight_E, call_.config.norm_eps, x_NHE);
+    rope_(x_NHE, call_.cos_NE, call_.sin_NE);
+    return x_NHE;
+  }
+
+  at::Tensor by_head(const at::Tensor& x_NQ) const {
+    return x_NQ.view({x_NQ.size(0), -1, shape_.head_dim});
+  }
+
+  at::Tensor times(const at::Tensor& x, const at::Tensor& factor) const {
+    return gradient_ ? x * typed(factor, x) : x.mul(typed(factor, x));
+  }
+
+  static at::Tensor typed(const at::Tensor& factor, const at::Tensor& like) {
+    return factor.to(like.device(), like.scalar_type());
+  }
+  static std::optional<at::Tensor> optional(const at::Tensor& bias) {
+    return bias.defined() ? std::optional(bias) : std::nullopt;
+  }
+
+  const LayerMask& mask() const {
+    static const LayerMask kNothing;
+    return call_.mask == nullptr ? kNothing : *call_.mask;
+  }
+
+  void tap(Site site, const at::Tensor& value) const {
+    if (call_.tap != nullptr && *call_.tap) (*call_.tap)(site, value);
+  }
+
+  const LayerWeights& weights_;
+  const LayerCall& call_;
+  const LayerShape shape_;
+  Workspace& workspace_;
+  const bool gradient_;
+};
+
+}  // namespace
+
+int64_t Packing::tokens() const {
+  int64_t sum = 0;
+  for (const int64_t length : lengths) sum += length;
+  return sum;
+}
+
+at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, const LayerCall& call) {
+  const bool gradient = wants_gradient(weights, hidden_ND, call.mask);
+  if (gradient && call.cache != nullptr) {
+    throw internal_error("gradients do not flow through a KV cache");
+  }
+  // Gradients allowed but not asked for: the caller's tensor must stay as it is.
+  if (!gradient && at::GradMode::is_enabled()) hidden_ND = hidden_ND.clone();
+  Workspace own;
+  return LayerRun(weights, call, call.workspace == nullptr ? own : *call.workspace, gradient)
+      .run(std::move(hidden_ND));
+}
+
+at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute) {
+  const int64_t vocab = globals.embedding_VD.size(0);
+  const at::Tensor bad_N = ids_N.lt(0).logical_or(ids_N.ge(vocab));
+  if (bad_N.any().item<bool>()) {
+    throw bad_input("token id {} is outside the model's vocabulary of {}",
+                    ids_N.masked_select(bad_N)[0].item<int64_t>(), vocab)
+        .hint("the tokenizer belongs to another model");
+  }
+  const at::Tensor& table_VD = globals.embedding_VD;
+  return table_VD.index_select(0, ids_N.to(table_VD.device())).to(compute.device, compute.dtype);
+}
+
+at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
+                  const at::Tensor& hidden_ND) {
+  const bool gradient =
+      at::GradMode::is_enabled() && (hidden_ND.requires_grad() || globals.head_VD.requires_grad() ||
+                                     globals.final_norm_D.requires_grad());
+  if (gradient) {
+    return at::linear(rms_norm(hidden_ND, globals.final_norm_D, config.norm_eps), globals.head_VD);
+  }
+  at::Tensor normed_ND = at::empty_like(hidden_ND);
+  rms_norm_out(hidden_ND, globals.final_norm_D, config.norm_eps, normed_ND);
+  if (row_product_fits(normed_ND, globals.head_VD)) return row_product(normed_ND, globals.head_VD);
+  return at::linear(normed_ND, globals.head_VD);
+}
+
+}  // namespace mop

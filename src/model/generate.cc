@@ -1,0 +1,77 @@
+// model/generate.cc
+#include "model/generate.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "model/forward.h"
+
+namespace mop {
+namespace {
+
+void check(std::span<const int64_t> prompt, const ModelConfig& config,
+           const GenerateOptions& options) {
+  if (prompt.empty()) throw bad_input("the prompt is empty: at least one token is needed");
+  if (!(options.temperature >= 0)) {
+    throw usage_error("the temperature must not be negative, got {}", options.temperature);
+  }
+  const int64_t total = static_cast<int64_t>(prompt.size()) + options.max_new_tokens;
+  if (options.max_new_tokens >= 0 && total <= config.context) return;
+  throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
+                  prompt.size(), options.max_new_tokens, config.context)
+      .hint("give a shorter prompt or fewer new tokens");
+}
+
+}  // namespace
+
+int64_t pick_token(const at::Tensor& logits_V, double temperature, double uniform) {
+  if (temperature == 0) return logits_V.argmax().item<int64_t>();
+  // float64 sums in a fixed order: the same draw on every machine that has the same logits.
+  const at::Tensor wide_V = logits_V.to(at::kCPU, at::kDouble).contiguous() / temperature;
+  const at::Tensor weight_V = (wide_V - wide_V.max()).exp();
+  const double* weight = weight_V.const_data_ptr<double>();
+  const double total = weight_V.sum().item<double>();
+  double left = uniform * total;
+  int64_t last = 0;
+  for (int64_t v = 0; v < weight_V.size(0); ++v) {
+    if (weight[v] == 0) continue;
+    last = v;
+    left -= weight[v];
+    if (left < 0) return v;
+  }
+  return last;
+}
+
+std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> prompt,
+                              const GenerateOptions& options) {
+  const at::NoGradGuard no_gradient;
+  const ModelConfig& config = weights.model().config();
+  check(prompt, config, options);
+  const std::vector<int64_t>& stop = options.stop.empty() ? config.eos : options.stop;
+  KvCache cache(config, 1, static_cast<int64_t>(prompt.size()) + options.max_new_tokens,
+                weights.compute());
+  ForwardOptions forward;
+  forward.cache = &cache;
+  Random random(options.seed);
+  std::vector<int64_t> next(prompt.begin(), prompt.end()), made;
+  while (static_cast<int64_t>(made.size()) < options.max_new_tokens) {
+    const auto count = static_cast<int64_t>(next.size());
+    const Packing packing{{count}, {cache.length(0)}};
+    const at::Tensor hidden_ND = run_layers(weights, at::tensor(next, at::kLong), packing, forward);
+    const at::Tensor logits_1V =
+        logits(weights.globals(), config, hidden_ND.narrow(0, count - 1, 1));
+    const double uniform = options.temperature > 0 ? random.uniform() : 0;
+    next = {pick_token(logits_1V.squeeze(0), options.temperature, uniform)};
+    made.push_back(next.front());
+    if (options.on_token && !options.on_token(next.front())) break;
+    const bool ended = std::find(stop.begin(), stop.end(), next.front()) != stop.end();
+    if (ended && !options.ignore_eos) break;
+  }
+  return made;
+}
+
+}  // namespace mop

@@ -1,0 +1,231 @@
+// model/kernels.cc
+#include "model/kernels.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <bit>
+#include <cmath>
+
+namespace mop {
+
+at::Tensor rms_norm(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps) {
+  const at::Tensor wide_RC = x_RC.to(at::kFloat);
+  const at::Tensor scale_R1 = at::rsqrt(wide_RC.square().mean(-1, /*keepdim=*/true) + eps);
+  return weight_C * (wide_RC * scale_R1).to(x_RC.scalar_type());
+}
+
+at::Tensor rope(const at::Tensor& x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE) {
+  const std::vector<at::Tensor> halves = x_NHE.chunk(2, -1);
+  const at::Tensor turned_NHE = at::cat({-halves[1], halves[0]}, -1);
+  return x_NHE * cos_NE.unsqueeze(1) + turned_NHE * sin_NE.unsqueeze(1);
+}
+
+at::Tensor silu_mul(const at::Tensor& gate_NI, const at::Tensor& up_NI) {
+  return at::silu(gate_NI) * up_NI;
+}
+
+namespace {
+
+#define MOP_INLINE inline __attribute__((always_inline))
+
+// Runs `body(begin, end)` compiled for the widest vectors this processor has.
+#if defined(__x86_64__) && defined(__GNUC__)
+template <typename Body>
+__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))) void run_avx512(const Body& body,
+                                                                                  int64_t begin,
+                                                                                  int64_t end) {
+  body(begin, end);
+}
+template <typename Body>
+__attribute__((target("avx2,fma"))) void run_avx2(const Body& body, int64_t begin, int64_t end) {
+  body(begin, end);
+}
+template <typename Body>
+void run_widest(const Body& body, int64_t begin, int64_t end) {
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    run_avx512(body, begin, end);
+  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    run_avx2(body, begin, end);
+  } else {
+    body(begin, end);
+  }
+}
+#else
+template <typename Body>
+void run_widest(const Body& body, int64_t begin, int64_t end) {
+  body(begin, end);
+}
+#endif
+
+MOP_INLINE float to_float(float x) { return x; }
+MOP_INLINE float to_float(uint16_t bfloat16) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
+}
+// Rounds to nearest, ties to even; NaN stays NaN.
+template <typename T>
+MOP_INLINE T from_float(float x);
+template <>
+MOP_INLINE float from_float<float>(float x) {
+  return x;
+}
+template <>
+MOP_INLINE uint16_t from_float<uint16_t>(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+}
+
+// exp(x) to 2 ulp (Cephes' polynomial), x held to [-87, 88]; NaN stays NaN. No branches, so that
+// the compiler makes vectors of it.
+MOP_INLINE float exponential(float x) {
+  constexpr float kRound = 12582912.f;  // adding it rounds to an integer
+  x = x < -87.f ? -87.f : x;
+  x = x > 88.f ? 88.f : x;
+  const float shifted = x * 1.44269504f + kRound;
+  const int32_t power = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
+  const float whole = shifted - kRound;
+  const float r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
+}
+
+template <typename T>
+MOP_INLINE void norm_row(const T* x, const T* weight, T* out, int64_t columns, float eps) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < columns; ++i) sum += to_float(x[i]) * to_float(x[i]);
+  const float scale = 1.f / std::sqrt(sum / static_cast<float>(columns) + eps);
+#pragma omp simd
+  for (int64_t i = 0; i < columns; ++i) {
+    out[i] = from_float<T>(to_float(weight[i]) * to_float(from_float<T>(to_float(x[i]) * scale)));
+  }
+}
+
+// cos and sin of the first half serve both coordinates of a pair.
+template <typename T>
+MOP_INLINE void rope_head(T* x, const T* cos, const T* sin, int64_t half) {
+#pragma omp simd
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = to_float(x[i]), b = to_float(x[i + half]);
+    x[i] = from_float<T>(a * to_float(cos[i]) - b * to_float(sin[i]));
+    x[i + half] = from_float<T>(b * to_float(cos[i]) + a * to_float(sin[i]));
+  }
+}
+
+template <typename T>
+MOP_INLINE void silu_mul_run(T* gate, const T* up, int64_t begin, int64_t end) {
+#pragma omp simd
+  for (int64_t i = begin; i < end; ++i) {
+    const float g = to_float(gate[i]);
+    const float silu = to_float(from_float<T>(g / (1.f + exponential(-g))));
+    gate[i] = from_float<T>(silu * to_float(up[i]));
+  }
+}
+
+// Elements one thread should have at least.
+constexpr int64_t kGrain = 1 << 14;
+
+template <typename Body>
+void over_rows(int64_t rows, int64_t columns, const Body& body) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns));
+  at::parallel_for(0, rows, grain,
+                   [&](int64_t begin, int64_t end) { run_widest(body, begin, end); });
+}
+
+template <typename T>
+void norm_rows(const T* x, const T* weight, T* out, int64_t rows, int64_t columns, float eps) {
+  over_rows(
+      rows, columns, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        for (int64_t r = begin; r < end; ++r) {
+          norm_row(x + r * columns, weight, out + r * columns, columns, eps);
+        }
+      });
+}
+
+template <typename T>
+void rope_rows(T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, int64_t size) {
+  over_rows(
+      rows, heads * size, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        for (int64_t r = begin; r < end; ++r) {
+          for (int64_t h = 0; h < heads; ++h) {
+            rope_head(x + (r * heads + h) * size, cos + r * size, sin + r * size, size / 2);
+          }
+        }
+      });
+}
+
+template <typename T>
+void silu_mul_all(T* gate, const T* up, int64_t count) {
+  over_rows(
+      count, 1, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        silu_mul_run(gate, up, begin, end);
+      });
+}
+
+// Whether the fused kernels take these tensors.
+bool fused(std::initializer_list<const at::Tensor*> tensors) {
+  const at::Tensor& first = **tensors.begin();
+  const bool known = first.scalar_type() == at::kFloat || first.scalar_type() == at::kBFloat16;
+  return known && std::all_of(tensors.begin(), tensors.end(), [&](const at::Tensor* t) {
+           return t->is_cpu() && t->is_contiguous() && t->scalar_type() == first.scalar_type();
+         });
+}
+
+template <typename T>
+T* raw(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
+// Calls work(T{}) with the C++ type of a tensor that `fused` accepted.
+template <typename Work>
+void with_type(const at::Tensor& tensor, const Work& work) {
+  tensor.scalar_type() == at::kFloat ? work(float{}) : work(uint16_t{});
+}
+
+}  // namespace
+
+void rms_norm_out(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps,
+                  at::Tensor out_RC) {
+  if (!fused({&x_RC, &weight_C, &out_RC})) {
+    out_RC.copy_(rms_norm(x_RC, weight_C, eps));
+    return;
+  }
+  const int64_t columns = x_RC.size(-1), rows = x_RC.numel() / columns;
+  with_type(x_RC, [&](auto type) {
+    using T = decltype(type);
+    norm_rows(raw<T>(x_RC), raw<T>(weight_C), raw<T>(out_RC), rows, columns,
+              static_cast<float>(eps));
+  });
+}
+
+void rope_(at::Tensor x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE) {
+  if (!fused({&x_NHE, &cos_NE, &sin_NE})) {
+    x_NHE.copy_(rope(x_NHE, cos_NE, sin_NE));
+    return;
+  }
+  with_type(x_NHE, [&](auto type) {
+    using T = decltype(type);
+    rope_rows(raw<T>(x_NHE), raw<T>(cos_NE), raw<T>(sin_NE), x_NHE.size(0), x_NHE.size(1),
+              x_NHE.size(2));
+  });
+}
+
+void silu_mul_(at::Tensor gate_NI, const at::Tensor& up_NI) {
+  if (!fused({&gate_NI, &up_NI})) {
+    at::silu_(gate_NI).mul_(up_NI);
+    return;
+  }
+  with_type(gate_NI, [&](auto type) {
+    using T = decltype(type);
+    silu_mul_all(raw<T>(gate_NI), raw<T>(up_NI), gate_NI.numel());
+  });
+}
+
+}  // namespace mop
