@@ -1,10 +1,24 @@
 // base/error.cc
 #include "base/error.h"
 
+#include <algorithm>
+
 namespace mop {
 
 Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {
   render();
+}
+
+Error& Error::operator=(Error&& other) {
+  if (this != &other) {
+    Error copy(std::move(other));
+    kind_ = copy.kind_;
+    message_.swap(copy.message_);
+    where_.swap(copy.where_);
+    hint_.swap(copy.hint_);
+    text_.swap(copy.text_);
+  }
+  return *this;
 }
 
 Error&& Error::where(std::string label, std::string text) && {

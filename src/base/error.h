@@ -20,6 +20,12 @@ class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message);
 
+  Error(const Error&) = default;
+  Error(Error&&) = default;
+  Error& operator=(const Error&) = default;
+  /// Also from itself: `error = std::move(error).where(...)` is how lines are added in a loop.
+  Error& operator=(Error&& other);
+
   /// Adds a line saying where: `.where("plan", path)`.
   Error&& where(std::string label, std::string text) &&;
   /// Adds the line that says what to do.

@@ -14,16 +14,30 @@ struct HfWriteOptions {
   std::string model_card;               ///< README.md's text; empty = none
 };
 
-/// The config.json of this model: sizes from its layers, head_dim explicit, rope in both spellings, per-layer
-/// lists cut, unknown keys copied through. Throws Error(kBadInput) when the layers differ in a way that the
-/// stock reader cannot express.
+/// The config.json of this model: sizes from its layers, head_dim explicit, rope in both spellings,
+/// dtype in both, per-layer lists cut, unknown keys copied through. A LLaMA whose hidden size is
+/// not a multiple of its heads is written as model_type "mistral" (see `reader_note`). Throws
+/// Error(kBadInput) when the layers differ in a way that the stock reader cannot express.
 Json hf_config(const Model& model);
 
-/// Writes into the existing, empty folder: shards (streamed, one tensor in memory at a time), index, config,
-/// tokenizer files and licence copied unchanged, generation_config. Same model, same bytes.
-/// Throws Error(kIo), for instance when the disk is full.
-void write_hf(const Model& model, const std::filesystem::path& folder, const HfWriteOptions& options = {},
-              Progress& progress = silent_progress());
+/// One line that users of the written folder should know, empty when there is nothing to say:
+/// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads. Without biases
+/// and windows a Mistral is the same function and has no such rule, so it is written as one; with
+/// biases it loads in transformers 4.45 to 4.x alone.
+std::string reader_note(const Model& model);
+
+/// Writes into the existing folder: shards (streamed, one tensor in memory at a time), index,
+/// config, tokenizer files, generation_config, licence and notices copied unchanged, and the model
+/// card with the reader's note at its end. Same model, same bytes. Throws Error(kBadInput) when the
+/// model cannot be expressed, before anything is written; Error(kIo) when the disk has no room
+/// (asked for before the work) or a file cannot be written: then nothing it wrote is left.
+void write_hf(const Model& model, const std::filesystem::path& folder,
+              const HfWriteOptions& options = {}, Progress& progress = silent_progress());
+
+/// Opens `folder` with our own reader and compares it with `model`: layer shapes, and every tensor
+/// bit by bit, streamed. Throws Error(kIo) naming the first tensor that differs.
+void verify_written(const std::filesystem::path& folder, const Model& model,
+                    Progress& progress = silent_progress());
 
 /// Bytes that `write_hf` will need.
 int64_t hf_bytes(const Model& model);

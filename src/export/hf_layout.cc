@@ -1,0 +1,109 @@
+// export/hf_layout.cc
+#include "export/hf_layout.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "model/weights.h"
+#include "text/tokenizer.h"
+
+namespace mop {
+namespace {
+namespace fs = std::filesystem;
+
+std::vector<int64_t> shape_of(const std::vector<Axis>& axes, const ModelConfig& config,
+                              const LayerShape& shape) {
+  std::vector<int64_t> sizes;
+  for (const Axis axis : axes) sizes.push_back(axis_length(axis, config, shape));
+  return sizes;
+}
+
+PlacedTensor place_global(const Model& model, const GlobalTensor& tensor) {
+  const auto changed = model.changed_globals().find(tensor.role);
+  const std::string name(tensor.name);
+  const DType dtype = changed != model.changed_globals().end()
+                          ? changed->second.scalar_type()
+                          : model.checkpoint().entry(name).dtype;
+  return {{name, dtype, shape_of(tensor.axes, model.config(), {})},
+          [&tensor](const Model& m) { return stored_global(m, tensor); }};
+}
+
+PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTensor& tensor) {
+  const Layer& layer = model.layers()[static_cast<size_t>(index)];
+  const Family& family = *model.config().family;
+  const auto changed = layer.changed.find(tensor.role);
+  const DType dtype =
+      changed != layer.changed.end()
+          ? changed->second.scalar_type()
+          : model.checkpoint().entry(tensor_name(family, layer.source, tensor)).dtype;
+  const LayerShape& shape = model.config().layers[static_cast<size_t>(index)];
+  return {{tensor_name(family, index, tensor), dtype, shape_of(tensor.axes, model.config(), shape)},
+          [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
+}
+
+// The embedding stands in front of the layers, the rest behind them.
+std::vector<PlacedTensor> all_tensors(const Model& model) {
+  std::vector<PlacedTensor> front, back;
+  for (const GlobalTensor* tensor : global_tensors(model.config())) {
+    (tensor->role == GlobalRole::kEmbedding ? front : back).push_back(place_global(model, *tensor));
+  }
+  for (int64_t i = 0; i < model.num_layers(); ++i) {
+    const LayerShape& shape = model.config().layers[static_cast<size_t>(i)];
+    for (const LayerTensor* tensor : tensors_of_layer(model.config(), shape)) {
+      front.push_back(place_layer_tensor(model, i, *tensor));
+    }
+  }
+  std::ranges::move(back, std::back_inserter(front));
+  return front;
+}
+
+}  // namespace
+
+std::vector<TensorSpec> Shard::specs() const {
+  std::vector<TensorSpec> specs;
+  for (const PlacedTensor& tensor : tensors) specs.push_back(tensor.spec);
+  return specs;
+}
+
+std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes) {
+  std::vector<Shard> shards(1);
+  int64_t bytes = 0;
+  for (PlacedTensor& tensor : all_tensors(model)) {
+    const auto size = static_cast<int64_t>(tensor.spec.bytes());
+    if (bytes > 0 && bytes + size > shard_bytes) {
+      shards.emplace_back();
+      bytes = 0;
+    }
+    bytes += size;
+    shards.back().tensors.push_back(std::move(tensor));
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    shards[i].file = shards.size() == 1
+                         ? "model.safetensors"
+                         : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+  }
+  return shards;
+}
+
+std::vector<std::string> copied_files(const fs::path& source) {
+  const std::vector<std::string> tokenizer = tokenizer_files();
+  std::set<std::string> names(tokenizer.begin(), tokenizer.end());
+  names.insert("generation_config.json");
+  for (const auto& item : fs::directory_iterator(source)) {
+    const std::string name = item.path().filename().string();
+    std::string upper = name;
+    std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
+    for (const char* prefix : {"LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY"}) {
+      if (upper.starts_with(prefix)) names.insert(name);
+    }
+  }
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    if (fs::is_regular_file(source / name)) found.push_back(name);
+  }
+  return found;
+}
+
+}  // namespace mop

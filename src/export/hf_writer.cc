@@ -1,0 +1,162 @@
+// export/hf_writer.cc
+#include "export/hf_writer.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "checkpoint/checkpoint.h"
+#include "export/hf_layout.h"
+
+namespace mop {
+namespace {
+namespace fs = std::filesystem;
+
+const std::map<std::string, std::string> kMetadata = {{"format", "pt"}};
+// Config, index, model card and what folders and file ends cost.
+constexpr int64_t kSmallFiles = 4 << 20;
+
+int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
+  size_t bytes = 0;
+  for (const Shard& shard : shards)
+    bytes += SafetensorsWriter::file_bytes(shard.specs(), kMetadata);
+  const fs::path& source = model.checkpoint().folder();
+  for (const std::string& name : copied_files(source)) bytes += fs::file_size(source / name);
+  return static_cast<int64_t>(bytes) + kSmallFiles;
+}
+
+void check_room(const fs::path& folder, int64_t needed) {
+  struct statvfs room {};
+  if (::statvfs(folder.c_str(), &room) != 0) {
+    throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder.string());
+  }
+  const auto free = static_cast<int64_t>(room.f_bavail) * static_cast<int64_t>(room.f_frsize);
+  if (free >= needed) return;
+  throw io_error("the disk has {:.2f} GB free, {:.2f} GB are needed",
+                 static_cast<double>(free) * 1e-9, static_cast<double>(needed) * 1e-9)
+      .where("folder", folder.string())
+      .hint("free some space or choose another --out");
+}
+
+// Remembers the files of this call and removes them unless all went well.
+class Written {
+ public:
+  explicit Written(fs::path folder) : folder_(std::move(folder)) {}
+  ~Written() {
+    std::error_code ignored;
+    for (const fs::path& file : files_) fs::remove(file, ignored);
+  }
+  fs::path add(const std::string& name) { return files_.emplace_back(folder_ / name); }
+  void keep() { files_.clear(); }
+
+ private:
+  fs::path folder_;
+  std::vector<fs::path> files_;
+};
+
+void write_shards(const Model& model, const std::vector<Shard>& shards, Written& written,
+                  Progress& progress) {
+  int64_t total = 0, done = 0;
+  for (const Shard& shard : shards) {
+    for (const PlacedTensor& tensor : shard.tensors)
+      total += static_cast<int64_t>(tensor.spec.bytes());
+  }
+  progress.begin("writing the checkpoint", total);
+  for (const Shard& shard : shards) {
+    SafetensorsWriter writer(written.add(shard.file), shard.specs(), kMetadata);
+    for (const PlacedTensor& tensor : shard.tensors) {
+      check_stop();
+      writer.write(tensor.value(model));
+      done += static_cast<int64_t>(tensor.spec.bytes());
+      progress.advance(done);
+    }
+    writer.finish();
+  }
+  progress.end();
+}
+
+Json make_index(const std::vector<Shard>& shards) {
+  std::map<std::string, std::string> weight_map;
+  size_t bytes = 0;
+  int64_t parameters = 0;
+  for (const Shard& shard : shards) {
+    for (const PlacedTensor& tensor : shard.tensors) {
+      weight_map[tensor.spec.name] = shard.file;
+      bytes += tensor.spec.bytes();
+      parameters += static_cast<int64_t>(tensor.spec.bytes() / dtype_bytes(tensor.spec.dtype));
+    }
+  }
+  return {{"metadata", {{"total_parameters", parameters}, {"total_size", bytes}}},
+          {"weight_map", weight_map}};
+}
+
+std::string card_with_note(const Model& model, std::string card) {
+  const std::string note = reader_note(model);
+  if (card.empty() || note.empty()) return card;
+  return card + (card.ends_with('\n') ? "\n" : "\n\n") + "Note: " + note + ".\n";
+}
+
+}  // namespace
+
+void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& options,
+              Progress& progress) {
+  const Json config = hf_config(model);
+  if (!fs::is_directory(folder))
+    throw io_error("there is no such folder").where("folder", folder.string());
+  const std::vector<Shard> shards = lay_out(model, options.shard_bytes);
+  check_room(folder, bytes_needed(model, shards));
+  Written written(folder);
+  write_shards(model, shards, written, progress);
+  if (shards.size() > 1) {
+    write_file(written.add("model.safetensors.index.json"), to_text(make_index(shards)));
+  }
+  const fs::path& source = model.checkpoint().folder();
+  for (const std::string& name : copied_files(source)) {
+    write_file(written.add(name), read_file(source / name));
+  }
+  if (!options.model_card.empty()) {
+    write_file(written.add("README.md"), card_with_note(model, options.model_card));
+  }
+  // Last: a folder with a config is a whole one.
+  write_file(written.add("config.json"), to_text(config));
+  written.keep();
+}
+
+void verify_written(const fs::path& folder, const Model& model, Progress& progress) {
+  const auto fail = [&](const std::string& what) {
+    throw io_error("what was written is not what was meant: {}", what)
+        .where("folder", folder.string())
+        .hint("check the disk and write again");
+  };
+  const Model written = Model::open(folder);
+  if (written.config().layers != model.config().layers) fail("the layers' sizes differ");
+  progress.begin("checking the checkpoint", written.checkpoint().bytes());
+  int64_t done = 0;
+  for (const Shard& shard : lay_out(model, INT64_MAX)) {
+    for (const PlacedTensor& tensor : shard.tensors) {
+      check_stop();
+      const at::Tensor ours = tensor.value(model).contiguous();
+      const at::Tensor theirs = written.checkpoint().tensor(tensor.spec.name);
+      const size_t bytes = tensor.spec.bytes();
+      if (theirs.scalar_type() != ours.scalar_type() || theirs.sizes() != ours.sizes() ||
+          std::memcmp(theirs.const_data_ptr(), ours.const_data_ptr(), bytes) != 0) {
+        fail(tensor.spec.name + " differs");
+      }
+      done += static_cast<int64_t>(bytes);
+      progress.advance(done);
+    }
+  }
+  check_mappings();
+  progress.end();
+}
+
+int64_t hf_bytes(const Model& model) {
+  return bytes_needed(model, lay_out(model, HfWriteOptions().shard_bytes));
+}
+
+}  // namespace mop
