@@ -1,49 +1,60 @@
-// eval/perplexity.h -- perplexity by named protocols: the same text, protocol and tokenizer give the
-// same number as the reference tools.
+// eval/perplexity.h -- perplexity by named protocols: the same text, protocol and tokenizer give
+// the same number as the reference tools.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "eval/token_scores.h"
 #include "model/forward.h"
 #include "text/tokenizer.h"
 
 namespace mop {
 
 struct PerplexityResult {
-  std::string protocol;     ///< as asked for: "lines", "windows:2048"
-  double perplexity = 0;    ///< exp(nll)
-  double nll = 0;           ///< nats per scored token (windows: mean of window means)
+  std::string protocol;   ///< as asked for: "lines", "windows:2048"
+  double perplexity = 0;  ///< exp(nll)
+  double nll = 0;         ///< nats per scored token (windows: mean of window means)
   int64_t scored_tokens = 0;
   int64_t documents = 0;    ///< lines or windows
   std::string bos;          ///< the BOS rule in words
-  std::string dtype;
-  std::string text_sha256;
+  std::string dtype;        ///< compute type
+  std::string text_sha256;  ///< of the file's bytes
   std::string tokenizer_sha256;
-  double seconds = 0;
+  double seconds = 0;  ///< of the forward passes, tokenising left out
 };
 Json to_json(const PerplexityResult& result);
 
 struct Protocol {
-  std::string name;      ///< "lines", "windows"
-  std::string summary;
-  /// `argument` follows the colon ("2048"). Throws Error(kUsage) for a bad one, Error(kBadInput) for a text it cannot score.
+  std::string name;     ///< "lines", "windows"
+  std::string summary;  ///< one line for `mop list protocols`
+  /// `argument` follows the colon ("2048"). Throws Error(kUsage) for a bad one, Error(kBadInput)
+  /// for a text it cannot score.
   std::function<PerplexityResult(WeightLoader&, const Tokenizer&, const std::filesystem::path& text,
-                                 const std::string& argument, Progress&)> run;
+                                 const std::string& argument, Progress&)>
+      run;
 };
 std::span<const Protocol> all_protocols();
-PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer, const std::filesystem::path& text,
-                               std::string_view protocol, Progress& progress = silent_progress());
+/// `protocol` is "name" or "name:argument". Throws Error(kUsage) listing the known names.
+PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer,
+                               const std::filesystem::path& text, std::string_view protocol,
+                               Progress& progress = silent_progress());
 
-/// Negative log-likelihood in nats of each next token: hidden_ND after the last layer, targets_N (-1 = not
-/// scored) -> [N] float32 (0 where not scored). Logits are made in cache-sized pieces, never N x V at once.
-at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config, const at::Tensor& hidden_ND,
-                     const at::Tensor& targets_N);
+/// Sums over token sequences, each of two tokens or more; the first of each is not scored.
+struct ScoredSequences {
+  double nll_sum = 0;        ///< nats over all scored tokens
+  double mean_of_means = 0;  ///< mean over sequences of their mean nll
+  int64_t scored_tokens = 0;
+};
+/// Runs in groups of whole sequences that keep the hidden states small; layers are streamed once a
+/// group.
+ScoredSequences score_sequences(WeightLoader& weights,
+                                std::span<const std::vector<int64_t>> sequences,
+                                Progress& progress = silent_progress());
 
 }  // namespace mop

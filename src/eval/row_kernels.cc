@@ -1,0 +1,176 @@
+// eval/row_kernels.cc -- two passes over each row while it lies in cache: the maximum, then the sum
+// of exponentials. LibTorch's log_softmax would write all of it to memory to read one number a row.
+#include "eval/row_kernels.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace mop {
+namespace {
+
+#define MOP_INLINE inline __attribute__((always_inline))
+
+// Runs `body(begin, end)` compiled for the widest vectors this processor has.
+#if defined(__x86_64__) && defined(__GNUC__)
+template <typename Body>
+__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))) void run_avx512(const Body& body,
+                                                                                  int64_t begin,
+                                                                                  int64_t end) {
+  body(begin, end);
+}
+template <typename Body>
+__attribute__((target("avx2,fma"))) void run_avx2(const Body& body, int64_t begin, int64_t end) {
+  body(begin, end);
+}
+template <typename Body>
+void run_widest(const Body& body, int64_t begin, int64_t end) {
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    run_avx512(body, begin, end);
+  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    run_avx2(body, begin, end);
+  } else {
+    body(begin, end);
+  }
+}
+#else
+template <typename Body>
+void run_widest(const Body& body, int64_t begin, int64_t end) {
+  body(begin, end);
+}
+#endif
+
+MOP_INLINE float to_float(float x) { return x; }
+MOP_INLINE float to_float(uint16_t bfloat16) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
+}
+
+// exp(x) for x <= 0 to 2 ulp (Cephes' polynomial); NaN stays NaN, below -87 it is about 1e-38. No
+// branches, so that the compiler makes vectors of it.
+MOP_INLINE float exp_negative(float x) {
+  constexpr float kRound = 12582912.f;  // adding it rounds to an integer
+  x = x < -87.f ? -87.f : x;
+  const float shifted = x * 1.44269504f + kRound;
+  const int32_t power = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
+  const float whole = shifted - kRound;
+  const float r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
+}
+
+template <typename T>
+MOP_INLINE float row_max(const T* x, int64_t n) {
+  float top = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : top)
+  for (int64_t i = 0; i < n; ++i) top = to_float(x[i]) > top ? to_float(x[i]) : top;
+  return top;
+}
+
+template <typename T>
+MOP_INLINE float row_log_sum(const T* x, int64_t n) {
+  const float top = row_max(x, n);
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += exp_negative(to_float(x[i]) - top);
+  return top + std::log(sum);
+}
+
+// KL = sum_v p_v (a_v - b_v) - (log sum exp a - log sum exp b), a and b the logits of p and q.
+template <typename T>
+MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
+  const float top_a = row_max(a, n), top_b = row_max(b, n);
+  float sum_p = 0, sum_q = 0, weighted = 0;
+#pragma omp simd reduction(+ : sum_p, sum_q, weighted)
+  for (int64_t i = 0; i < n; ++i) {
+    const float from_top = to_float(a[i]) - top_a, other = to_float(b[i]) - top_b;
+    const float p = exp_negative(from_top);
+    sum_p += p;
+    sum_q += exp_negative(other);
+    weighted += p * (from_top - other);
+  }
+  return weighted / sum_p - std::log(sum_p) + std::log(sum_q);
+}
+
+int64_t rows_at_least(int64_t vocab) { return std::max<int64_t>(1, (1 << 15) / vocab); }
+
+template <typename T>
+void nll_rows(const T* logits, const int64_t* targets, float* nll, int64_t rows, int64_t vocab) {
+  at::parallel_for(0, rows, rows_at_least(vocab), [&](int64_t begin, int64_t end) {
+    run_widest(
+        [=](int64_t first, int64_t last) __attribute__((always_inline)) {
+          for (int64_t r = first; r < last; ++r) {
+            const T* row = logits + r * vocab;
+            nll[r] = row_log_sum(row, vocab) - to_float(row[targets[r]]);
+          }
+        },
+        begin, end);
+  });
+}
+
+template <typename T>
+void kl_rows(const T* p, const T* q, float* kl, int64_t rows, int64_t vocab) {
+  at::parallel_for(0, rows, rows_at_least(vocab), [&](int64_t begin, int64_t end) {
+    run_widest(
+        [=](int64_t first, int64_t last) __attribute__((always_inline)) {
+          for (int64_t r = first; r < last; ++r) {
+            kl[r] = kl_of_row(p + r * vocab, q + r * vocab, vocab);
+          }
+        },
+        begin, end);
+  });
+}
+
+// The kernels read float32 and bfloat16; float16 is widened first.
+at::Tensor readable(const at::Tensor& logits) {
+  const bool known = logits.scalar_type() == at::kFloat || logits.scalar_type() == at::kBFloat16;
+  return known ? logits.contiguous() : logits.to(at::kFloat).contiguous();
+}
+
+const uint16_t* bits16(const at::Tensor& t) { return static_cast<const uint16_t*>(t.data_ptr()); }
+
+}  // namespace
+
+at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
+  if (!logits_RV.is_cpu()) {
+    const at::Tensor wide_RV = logits_RV.to(at::kFloat);
+    const at::Tensor target_R1 = targets_R.to(wide_RV.device()).unsqueeze(1);
+    return (wide_RV.logsumexp(1) - wide_RV.gather(1, target_R1).squeeze(1)).cpu();
+  }
+  const at::Tensor x = readable(logits_RV), target_R = targets_R.contiguous();
+  at::Tensor nll_R = at::empty({x.size(0)}, at::kFloat);
+  const int64_t* target = target_R.const_data_ptr<int64_t>();
+  float* out = nll_R.mutable_data_ptr<float>();
+  if (x.scalar_type() == at::kFloat) {
+    nll_rows(x.const_data_ptr<float>(), target, out, x.size(0), x.size(1));
+  } else {
+    nll_rows(bits16(x), target, out, x.size(0), x.size(1));
+  }
+  return nll_R;
+}
+
+at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV) {
+  if (!p_logits_RV.is_cpu()) {
+    const at::Tensor p_RV = p_logits_RV.to(at::kFloat).log_softmax(1);
+    return (p_RV.exp() * (p_RV - q_logits_RV.to(at::kFloat).log_softmax(1))).sum(1).cpu();
+  }
+  const at::Tensor p = readable(p_logits_RV), q = readable(q_logits_RV.to(p.scalar_type()));
+  at::Tensor kl_R = at::empty({p.size(0)}, at::kFloat);
+  float* out = kl_R.mutable_data_ptr<float>();
+  if (p.scalar_type() == at::kFloat) {
+    kl_rows(p.const_data_ptr<float>(), q.const_data_ptr<float>(), out, p.size(0), p.size(1));
+  } else {
+    kl_rows(bits16(p), bits16(q), out, p.size(0), p.size(1));
+  }
+  return kl_R;
+}
+
+}  // namespace mop

@@ -1,0 +1,18 @@
+// eval/row_kernels.h -- log-softmax sums over rows of logits, without writing the softmax down.
+//
+// Shape letters: R rows (tokens), V vocabulary.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+namespace mop {
+
+/// Negative log-likelihood in nats of targets_R (int64, in range): logits_RV (contiguous, any float
+/// type, any device) -> [R] float32 on the CPU. Sums run in float32. A row that holds NaN, +inf or
+/// only -inf gives NaN.
+at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R);
+
+/// KL(softmax(p) || softmax(q)) of every row in nats: [R] float32 on the CPU, NaN where `row_nll`
+/// gives it.
+at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV);
+
+}  // namespace mop

@@ -1,0 +1,116 @@
+// eval/token_scores.cc -- the output head in pieces of some dozen MiB of logits.
+#include "eval/token_scores.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "base/error.h"
+#include "eval/row_kernels.h"
+
+namespace mop {
+namespace {
+
+// Bytes of logits made at once. Small enough to stay in the last-level cache, large enough that the
+// head's weights, read once a piece, do not matter.
+constexpr int64_t kPieceBytesCpu = int64_t{32} << 20;
+constexpr int64_t kPieceBytesGpu = int64_t{512} << 20;
+
+int64_t rows_per_piece(const GlobalWeights& globals, const at::Tensor& hidden_ND) {
+  const int64_t row_bytes = globals.head_VD.size(0) * hidden_ND.element_size();
+  const int64_t piece = hidden_ND.is_cpu() ? kPieceBytesCpu : kPieceBytesGpu;
+  return std::max<int64_t>(16, piece / row_bytes);
+}
+
+// Calls visit(positions_R, targets_R) for the scored positions, `rows` of them at a time.
+template <typename Visit>
+void for_scored(const at::Tensor& targets_N, int64_t rows, Visit visit) {
+  const at::Tensor scored_S = targets_N.ge(0).nonzero().squeeze(1);
+  for (int64_t begin = 0; begin < scored_S.size(0); begin += rows) {
+    const int64_t count = std::min(rows, scored_S.size(0) - begin);
+    const at::Tensor positions_R = scored_S.narrow(0, begin, count);
+    visit(positions_R, targets_N.index_select(0, positions_R));
+  }
+}
+
+at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& positions_R) {
+  const int64_t count = positions_R.size(0);
+  const int64_t first = positions_R[0].item<int64_t>();
+  const bool contiguous = positions_R[count - 1].item<int64_t>() - first + 1 == count;
+  if (contiguous) return hidden_ND.narrow(0, first, count);
+  return hidden_ND.index_select(0, positions_R.to(hidden_ND.device()));
+}
+
+void require_finite(const at::Tensor& values_R, const at::Tensor& positions_R) {
+  const at::Tensor bad = values_R.isfinite().logical_not();
+  if (!bad.any().item<bool>()) return;
+  const int64_t first = bad.nonzero()[0].item<int64_t>();
+  throw bad_input("the model's logits at token {} are not finite",
+                  positions_R[first].item<int64_t>())
+      .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+}
+
+void check_targets(const at::Tensor& hidden_ND, const at::Tensor& targets_N, int64_t vocab) {
+  if (targets_N.size(0) != hidden_ND.size(0)) {
+    throw internal_error("{} targets for {} tokens", targets_N.size(0), hidden_ND.size(0));
+  }
+  if (targets_N.numel() > 0 && targets_N.max().item<int64_t>() >= vocab) {
+    throw bad_input("token id {} is outside the model's vocabulary of {}",
+                    targets_N.max().item<int64_t>(), vocab)
+        .hint("the tokenizer belongs to another model");
+  }
+}
+
+// RMS norm scales whole rows, which a cosine does not see: the norm's weights are all that is left
+// of it.
+double cosine_sum(const LastHidden& a, const LastHidden& b, const at::Tensor& positions_R) {
+  const auto normed = [&](const LastHidden& x) {
+    return rows_of(x.hidden_ND, positions_R).to(at::kFloat) * x.globals.final_norm_D.to(at::kFloat);
+  };
+  const at::Tensor a_RD = normed(a), b_RD = normed(b);
+  const at::Tensor norms_R = (a_RD.norm(2, 1) * b_RD.norm(2, 1)).clamp_min(1e-30);
+  return ((a_RD * b_RD).sum(1) / norms_R).sum(at::kDouble).item<double>();
+}
+
+}  // namespace
+
+at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config,
+                     const at::Tensor& hidden_ND, const at::Tensor& targets_N) {
+  const c10::NoGradGuard no_grad;
+  check_targets(hidden_ND, targets_N, globals.head_VD.size(0));
+  at::Tensor nll_N = at::zeros({hidden_ND.size(0)}, at::kFloat);
+  for_scored(targets_N, rows_per_piece(globals, hidden_ND),
+             [&](const at::Tensor& positions_R, const at::Tensor& targets_R) {
+               const at::Tensor nll_R =
+                   row_nll(logits(globals, config, rows_of(hidden_ND, positions_R)), targets_R);
+               require_finite(nll_R, positions_R);
+               nll_N.index_copy_(0, positions_R, nll_R);
+             });
+  return nll_N;
+}
+
+std::vector<Validation> compare_tokens(const LastHidden& dense,
+                                       std::span<const LastHidden> candidates,
+                                       const at::Tensor& targets_N) {
+  const c10::NoGradGuard no_grad;
+  check_targets(dense.hidden_ND, targets_N, dense.globals.head_VD.size(0));
+  std::vector<Validation> sums(candidates.size());
+  const auto logits_of = [](const LastHidden& x, const at::Tensor& positions_R) {
+    return logits(x.globals, x.config, rows_of(x.hidden_ND, positions_R));
+  };
+  for_scored(targets_N, rows_per_piece(dense.globals, dense.hidden_ND) / 2,
+             [&](const at::Tensor& positions_R, const at::Tensor& targets_R) {
+               const at::Tensor dense_RV = logits_of(dense, positions_R);
+               for (size_t c = 0; c < candidates.size(); ++c) {
+                 const at::Tensor logits_RV = logits_of(candidates[c], positions_R);
+                 const at::Tensor nll_R = row_nll(logits_RV, targets_R),
+                                  kl_R = row_kl(dense_RV, logits_RV);
+                 require_finite(nll_R + kl_R, positions_R);
+                 sums[c].nll += nll_R.sum(at::kDouble).item<double>();
+                 sums[c].kl += kl_R.sum(at::kDouble).item<double>();
+                 sums[c].cosine += cosine_sum(dense, candidates[c], positions_R);
+               }
+             });
+  return sums;
+}
+
+}  // namespace mop

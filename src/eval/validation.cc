@@ -1,0 +1,139 @@
+#include "eval/validation.h"
+
+#include <functional>
+
+#include "base/error.h"
+#include "eval/packed_groups.h"
+#include "eval/prefix_walk.h"
+#include "eval/token_scores.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace {
+
+/// One group of samples and, once known and if it may be kept, what the dense model makes of it.
+struct ReferenceGroup {
+  PackedGroup packed;
+  at::Tensor dense_ND;
+};
+
+std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
+  std::vector<std::vector<int64_t>> sequences;
+  for (const auto& ids : samples.ids) {
+    if (ids.size() > 1) sequences.push_back(ids);
+  }
+  return sequences;
+}
+
+// The globals of a candidate: the dense model's unless some were changed.
+struct Globals {
+  Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
+    if (model.changed_globals().empty()) {
+      weights = &dense.globals();
+    } else {
+      own = std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kOne);
+      weights = &own->globals();
+    }
+  }
+  std::unique_ptr<WeightLoader> own;
+  const GlobalWeights* weights;
+};
+
+}  // namespace
+
+struct Validator::State {
+  Model dense;
+  Compute compute;
+  WeightLoader dense_weights;  ///< for the globals, which candidates share
+  std::vector<ReferenceGroup> groups;
+  int64_t tokens = 0;
+  int64_t scored_tokens = 0;
+  bool keep_reference = false;
+  int64_t layers_run = 0;
+
+  /// Adds the group's share of every candidate's means to `total`.
+  void add_group(ReferenceGroup& group, std::span<const Model* const> candidates,
+                 std::span<const Globals> globals, const std::function<void()>& after_layer,
+                 std::span<Validation> total);
+
+  State(const Model& model, Compute how)
+      : dense(model), compute(how), dense_weights(model, how, WeightLoader::Keep::kOne) {}
+};
+
+Validator::Validator(const Model& dense, const TokenSamples& samples, Compute compute,
+                     ValidatorOptions options)
+    : state_(std::make_unique<State>(dense, compute)) {
+  const auto sequences = scorable(samples);
+  if (sequences.empty()) {
+    throw bad_input("the validation samples have no token to predict")
+        .hint("give longer or more samples: --validation FILE, --samples N");
+  }
+  const int64_t limit =
+      options.group_tokens > 0 ? options.group_tokens : group_tokens(dense.config(), compute) / 4;
+  for (PackedGroup& packed : pack_groups(sequences, limit)) {
+    state_->tokens += packed.packing.tokens();
+    state_->scored_tokens +=
+        packed.packing.tokens() - static_cast<int64_t>(packed.packing.lengths.size());
+    state_->groups.push_back({std::move(packed), {}});
+  }
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  const int64_t bytes = state_->tokens * dense.config().hidden * element;
+  state_->keep_reference = bytes <= options.reference_bytes;
+}
+
+Validator::~Validator() = default;
+Validator::Validator(Validator&&) noexcept = default;
+
+int64_t Validator::layers_run() const { return state_->layers_run; }
+
+void Validator::State::add_group(ReferenceGroup& group, std::span<const Model* const> candidates,
+                                 std::span<const Globals> globals,
+                                 const std::function<void()>& after_layer,
+                                 std::span<Validation> total) {
+  std::vector<const Model*> models(candidates.begin(), candidates.end());
+  if (!group.dense_ND.defined()) models.push_back(&dense);
+  const auto last_ND = walk_models(models, group.packed, compute, after_layer);
+  const at::Tensor dense_ND = group.dense_ND.defined() ? group.dense_ND : last_ND.back();
+  if (keep_reference) group.dense_ND = dense_ND;
+  std::vector<LastHidden> outputs;
+  for (size_t c = 0; c < candidates.size(); ++c) {
+    outputs.push_back({*globals[c].weights, candidates[c]->config(), last_ND[c]});
+  }
+  const LastHidden reference{dense_weights.globals(), dense.config(), dense_ND};
+  const auto sums = compare_tokens(reference, outputs, group.packed.targets_N);
+  const auto scored = static_cast<double>(scored_tokens);
+  for (size_t c = 0; c < candidates.size(); ++c) {
+    total[c].nll += sums[c].nll / scored;
+    total[c].kl += sums[c].kl / scored;
+    total[c].cosine += sums[c].cosine / scored;
+  }
+}
+
+std::vector<Validation> Validator::validate(std::span<const Model* const> candidates,
+                                            Progress& progress) {
+  State& s = *state_;
+  std::vector<Validation> total(candidates.size());
+  std::vector<Globals> globals;
+  int64_t most_layers = s.dense.num_layers();
+  for (const Model* model : candidates) {
+    if (&model->checkpoint() != &s.dense.checkpoint()) {
+      throw internal_error("a candidate comes from another checkpoint than the dense model");
+    }
+    globals.emplace_back(*model, s.dense_weights, s.compute);
+    most_layers += model->num_layers();
+  }
+  progress.begin("validation", most_layers * static_cast<int64_t>(s.groups.size()));
+  const auto after_layer = [&, done = int64_t{0}]() mutable {
+    ++s.layers_run;
+    progress.advance(++done);
+    check_stop();
+  };
+  for (ReferenceGroup& group : s.groups) {
+    s.add_group(group, candidates, globals, after_layer, total);
+  }
+  progress.end();
+  check_mappings();
+  return total;
+}
+
+}  // namespace mop

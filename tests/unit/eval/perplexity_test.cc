@@ -1,0 +1,148 @@
+// Protocols on a random model, with a tokenizer that anybody can compute: one id a byte.
+#include "eval/perplexity.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kBos = 1;
+
+/// Ids are bytes modulo 90, plus 3. Its own rule puts BOS in front.
+class ByteTokenizer : public Tokenizer {
+ public:
+  std::vector<int64_t> encode(std::string_view text, Special special) const override {
+    seen = text;
+    std::vector<int64_t> ids;
+    if (special != Special::kNone) ids.push_back(kBos);
+    for (const unsigned char c : text) ids.push_back(3 + c % 90);
+    return ids;
+  }
+  std::string decode(const std::vector<int64_t>&, bool) const override { return {}; }
+  int64_t vocab() const override { return 96; }
+  std::optional<int64_t> bos() const override { return kBos; }
+  std::optional<int64_t> eos() const override { return 2; }
+  std::string kind() const override { return "bytes"; }
+  std::string fingerprint() const override { return "f00d"; }
+  mutable std::string seen;
+};
+
+class PerplexityTest : public ::testing::Test {
+ protected:
+  std::filesystem::path text(const std::string& name, const std::string& bytes) const {
+    write_file(folder_.path() / name, bytes);
+    return folder_.path() / name;
+  }
+  PerplexityResult evaluate(const std::filesystem::path& file, const std::string& protocol) {
+    return evaluate_text(weights_, tokenizer_, file, protocol);
+  }
+  std::string refusal(const std::filesystem::path& file, const std::string& protocol) {
+    try {
+      evaluate(file, protocol);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  /// Sum of the nll of one sequence alone, through LibTorch's log_softmax.
+  double plain_nll(const std::vector<int64_t>& ids) {
+    const auto length = static_cast<int64_t>(ids.size());
+    const at::Tensor ids_N = at::tensor(ids, at::kLong);
+    const at::Tensor hidden_ND = run_layers(weights_, ids_N, Packing{{length}, {}});
+    const at::Tensor log_p_NV =
+        logits(weights_.globals(), model_.config(), hidden_ND).log_softmax(1);
+    double sum = 0;
+    for (int64_t t = 0; t + 1 < length; ++t) sum -= log_p_NV[t][ids[t + 1]].item<double>();
+    return sum;
+  }
+
+  testing::TempFolder folder_;
+  const Model model_ = (testing::write_random_model(folder_.path()), Model::open(folder_.path()));
+  WeightLoader weights_{model_, Compute{}};
+  ByteTokenizer tokenizer_;
+};
+
+TEST_F(PerplexityTest, LinesScoresEveryLineAloneBehindBos) {
+  const auto result = evaluate(text("a.txt", "hello\n\nsome longer line\nab\n"), "lines");
+  double sum = 0;
+  for (const char* line : {"hello", "some longer line", "ab"}) {
+    sum += plain_nll(tokenizer_.encode(line, Special::kBos));
+  }
+  EXPECT_EQ(result.documents, 3);
+  EXPECT_EQ(result.scored_tokens, 5 + 16 + 2);
+  EXPECT_NEAR(result.nll, sum / 23, 1e-5);
+  EXPECT_NEAR(result.perplexity, std::exp(result.nll), 1e-9);
+}
+
+TEST_F(PerplexityTest, LinesAreCutAtTheContext) {
+  const auto result = evaluate(text("a.txt", std::string(500, 'x') + "\n"), "lines");
+  EXPECT_EQ(result.scored_tokens, 63);
+}
+
+TEST_F(PerplexityTest, WindowsAreDisjointAndTheTailIsDropped) {
+  const std::string bytes = "The quick brown fox\n jumps over\r\nthe lazy dog.  ";
+  const auto result = evaluate(text("a.txt", bytes), "windows:10");
+  EXPECT_EQ(tokenizer_.seen, bytes);
+  const auto ids = tokenizer_.encode(bytes, Special::kDefault);
+  double sum = 0;
+  for (int w = 0; w < 4; ++w) sum += plain_nll({ids.begin() + 10 * w, ids.begin() + 10 * (w + 1)});
+  EXPECT_EQ(result.documents, 4);
+  EXPECT_EQ(result.scored_tokens, 36);
+  EXPECT_NEAR(result.nll, sum / 36, 1e-5);
+}
+
+TEST_F(PerplexityTest, WindowsJoinJsonRowsByABlankLine) {
+  const auto file =
+      text("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"\"}\n\n{\"text\": \"three\\n\"}\n");
+  evaluate(file, "windows:4");
+  EXPECT_EQ(tokenizer_.seen, "one\n\n\n\nthree\n");
+}
+
+TEST_F(PerplexityTest, DoesNotDependOnTheSizeOfTheGroups) {
+  // More tokens than one group of 64 Ki holds, against the same lines scored in two calls.
+  std::vector<std::vector<int64_t>> sequences;
+  for (int64_t i = 0; i < 1500; ++i) sequences.push_back({1, 3 + i % 90, 4, 3 + (i * 7) % 90, 9});
+  for (auto& sequence : sequences) sequence.resize(50, 11);
+  const auto whole = score_sequences(weights_, sequences);
+  const std::span all(sequences);
+  const auto first = score_sequences(weights_, all.first(700));
+  const auto rest = score_sequences(weights_, all.subspan(700));
+  EXPECT_EQ(whole.scored_tokens, 1500 * 49);
+  EXPECT_NEAR(whole.nll_sum / (first.nll_sum + rest.nll_sum), 1., 1e-7);
+}
+
+TEST_F(PerplexityTest, StandsBesideWhatItWasMeasuredWith) {
+  const Json json = to_json(evaluate(text("a.txt", "abc\n"), "lines"));
+  EXPECT_EQ(json["protocol"], "lines");
+  EXPECT_EQ(json["dtype"], "float32");
+  EXPECT_EQ(json["text_sha256"], sha256("abc\n"));
+  EXPECT_EQ(json["tokenizer_sha256"], "f00d");
+  EXPECT_EQ(json["bos"], "BOS before every line, no EOS");
+}
+
+TEST_F(PerplexityTest, RefusesWhatItCannotScore) {
+  const auto file = text("a.txt", "a few words\n");
+  EXPECT_THAT(refusal(file, "windows:65"),
+              HasSubstr("65 tokens is longer than the model's context of 64"));
+  EXPECT_THAT(refusal(file, "windows:40"), HasSubstr("the text has 13 tokens, a window needs 40"));
+  EXPECT_THAT(refusal(file, "windows"), HasSubstr("at least 2 tokens, got ''"));
+  EXPECT_THAT(refusal(file, "windows:1"), HasSubstr("at least 2 tokens, got '1'"));
+  EXPECT_THAT(refusal(file, "windows:10x"), HasSubstr("got '10x'"));
+  EXPECT_THAT(refusal(file, "lines:3"), HasSubstr("takes no argument"));
+  EXPECT_THAT(refusal(file, "wrods"), HasSubstr("known: lines, windows"));
+  EXPECT_THAT(refusal(text("bad.jsonl", "{\"text\": 1}\n"), "windows:4"), HasSubstr("bad.jsonl:1"));
+  EXPECT_THAT(refusal(folder_.path() / "absent.txt", "lines"), HasSubstr("absent.txt"));
+}
+
+}  // namespace
+}  // namespace mop
