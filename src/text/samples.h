@@ -10,17 +10,17 @@
 
 namespace mop {
 
-/// `.txt`: one sample a line (empty lines skipped). `.jsonl`/`.json`: records with `text`, or Alpaca records
-/// through the calibration prompt of the paper (instruction and input, no answer).
+/// `.txt`: one sample a line (empty lines skipped). `.jsonl`/`.json`: records with `text`, or
+/// Alpaca records through the calibration prompt of the paper (instruction and input, no answer).
 /// Throws Error(kBadInput) naming file and line; an empty file is an error.
 std::vector<std::string> read_samples(const std::filesystem::path& file);
 
 /// How samples are chosen and cut.
 struct SampleOptions {
-  int64_t samples = 128;     ///< how many; fewer when the file has fewer
-  bool random = false;       ///< draw them by `seed` instead of taking the first
+  int64_t samples = 128;  ///< how many; fewer when the file has fewer
+  bool random = false;    ///< draw them by `seed` instead of taking the first
   uint64_t seed = 0;
-  int64_t max_tokens = 0;    ///< cut each sample; 0 = the model's context
+  int64_t max_tokens = 0;  ///< cut each sample; 0 = the model's context
 };
 
 /// A recorded list of token sequences: the one calibration set of a run.
@@ -36,6 +36,5 @@ TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Token
 
 /// Splits off the last eighth (at least one, when there are two or more) for validation.
 std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all);
-
 
 }  // namespace mop

@@ -1,4 +1,5 @@
-// text/tokenizer.h -- text to ids and back, for the three tokenizer files that LLaMA-family models ship.
+// text/tokenizer.h -- text to ids and back, for the three tokenizer files that LLaMA-family models
+// ship.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -33,9 +34,9 @@ class Tokenizer {
   virtual std::string fingerprint() const = 0;
 };
 
-/// The tokenizer of a model folder (tokenizer.json first, as transformers does, else tokenizer.model) or of one
-/// tokenizer file. Which file format it is, is read from the content, not from the name.
-/// Throws Error(kBadInput) naming what was looked for.
+/// The tokenizer of a model folder (tokenizer.json first, as transformers does, else
+/// tokenizer.model) or of one tokenizer file. Which file format it is, is read from the content,
+/// not from the name. Throws Error(kBadInput) naming what was looked for.
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& folder_or_file);
 
 /// Their files' names, copied unchanged beside every checkpoint we write.

@@ -1,0 +1,63 @@
+// text/bpe_tokenizer.h -- the pipeline of a tokenizer.json: added tokens, normalizer,
+// pre-tokenizer, BPE.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/decoders.h"
+#include "text/normalizers.h"
+#include "text/post_processor.h"
+#include "text/pre_tokenizers.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
+
+namespace mop {
+
+struct BpeParts {
+  Bpe model;
+  std::vector<AddedToken> added;  ///< every id set
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  Decoder decoder;
+  Surround surround;  ///< what Special::kDefault adds
+  std::optional<int64_t> bos, eos;
+  std::string kind, fingerprint;
+};
+
+class BpeTokenizer final : public Tokenizer {
+ public:
+  explicit BpeTokenizer(BpeParts parts);
+  std::vector<int64_t> encode(std::string_view text, Special special) const override;
+  std::string decode(const std::vector<int64_t>& ids, bool skip_special) const override;
+  int64_t vocab() const override { return vocab_; }
+  std::optional<int64_t> bos() const override { return parts_.bos; }
+  std::optional<int64_t> eos() const override { return parts_.eos; }
+  std::string kind() const override { return parts_.kind; }
+  std::string fingerprint() const override { return parts_.fingerprint; }
+
+ private:
+  void encode_plain(std::string text, bool at_start, Bpe::Scratch& scratch,
+                    std::vector<int64_t>& ids) const;
+  const BpeParts parts_;
+  const AddedTokenFinder raw_, normalized_;
+  std::unordered_map<int64_t, const AddedToken*> added_by_id_;
+  int64_t vocab_;
+};
+
+/// BOS in front unless it stands there already. Throws Error(kBadInput) without a BOS.
+std::vector<int64_t> with_bos(std::vector<int64_t> ids, std::optional<int64_t> bos);
+
+/// Reads a tokenizer.json, and the special tokens' names from the files beside it.
+std::shared_ptr<const Tokenizer> open_tokenizer_json(const std::filesystem::path& file);
+/// Reads a tiktoken-format tokenizer.model ("base64 rank" lines) as Llama 3 uses it: its splitting
+/// pattern and its 256 special tokens behind the last rank.
+std::shared_ptr<const Tokenizer> open_tiktoken(const std::filesystem::path& file);
+/// Reads a SentencePiece model with LlamaTokenizer's rules for what is around it.
+std::shared_ptr<const Tokenizer> open_sentencepiece(const std::filesystem::path& file);
+
+}  // namespace mop

@@ -1,0 +1,95 @@
+// text/normalizers.cc
+#include "text/normalizers.h"
+
+#include <utility>
+
+#include "text/byte_alphabet.h"
+#include "text/pattern.h"
+#include "text/pattern_part.h"
+#include "text/unicode.h"
+
+namespace mop {
+namespace {
+
+Normalizer make_sequence(const PartJson& part) {
+  return [steps =
+              make_components<Normalizer>(part, "normalizers", make_normalizer)](std::string text) {
+    for (const Normalizer& step : steps) text = step(std::move(text));
+    return text;
+  };
+}
+
+Normalizer make_prepend(const PartJson& part) {
+  return [prefix = part_field<std::string>(part, "prepend", "")](std::string text) {
+    return text.empty() ? text : prefix + text;
+  };
+}
+
+Normalizer make_replace(const PartJson& part) {
+  return [pattern = read_pattern(part), content = part_field<std::string>(part, "content", "")](
+             std::string text) { return pattern.replace_all(text, content); };
+}
+
+template <NormalForm kForm>
+Normalizer make_normal_form(const PartJson&) {
+  return [](std::string text) { return to_normal_form(text, kForm); };
+}
+
+Normalizer make_lowercase(const PartJson&) {
+  return [](std::string text) { return to_lower_case(text); };
+}
+
+Normalizer make_strip(const PartJson& part) {
+  const bool left = part_field(part, "strip_left", true);
+  const bool right = part_field(part, "strip_right", true);
+  return [left, right](std::string text) {
+    size_t begin = 0;
+    while (left && begin < text.size() && is_white_space(code_point_at(text, begin).value)) {
+      begin += code_point_at(text, begin).bytes;
+    }
+    size_t end = text.size();
+    while (right && end > begin && is_white_space(code_point_before(text, end).value)) {
+      end -= code_point_before(text, end).bytes;
+    }
+    return text.substr(begin, end - begin);
+  };
+}
+
+Normalizer make_strip_accents(const PartJson&) {
+  return [](std::string text) {
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+      const CodePoint c = code_point_at(text, at);
+      if (!is_nonspacing_mark(c.value)) out += text.substr(at, c.bytes);
+      at += c.bytes;
+    }
+    return out;
+  };
+}
+
+Normalizer make_byte_level(const PartJson&) {
+  return [](std::string text) { return to_byte_alphabet(text); };
+}
+
+constexpr Component<Normalizer> kNormalizers[] = {
+    {"Sequence", make_sequence},
+    {"Prepend", make_prepend},
+    {"Replace", make_replace},
+    {"NFC", make_normal_form<NormalForm::kC>},
+    {"NFD", make_normal_form<NormalForm::kD>},
+    {"NFKC", make_normal_form<NormalForm::kKC>},
+    {"NFKD", make_normal_form<NormalForm::kKD>},
+    {"Lowercase", make_lowercase},
+    {"Strip", make_strip},
+    {"StripAccents", make_strip_accents},
+    {"ByteLevel", make_byte_level},
+};
+
+}  // namespace
+
+Normalizer make_normalizer(const PartJson& part) {
+  if (part.is_null()) return [](std::string text) { return text; };
+  return make_component<Normalizer>(kNormalizers, part, "normalizer");
+}
+
+}  // namespace mop

@@ -1,0 +1,163 @@
+// text/pattern.cc
+#include "text/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+// The classes as the reference engines define them, where PCRE2's own differ (it counts U+180E as
+// space and leaves marks and connectors out of \w).
+constexpr std::string_view kSpace =
+    "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
+    "3000}";
+constexpr std::string_view kWord =
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
+    "\\x{1f170}-\\x{1f189}";
+
+// The expression with \s \S \w \W written out. Inside [...] the negated ones stay PCRE2's, because
+// a class cannot hold a complement written out.
+std::string translate(std::string_view expression) {
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < expression.size(); ++i) {
+    const char c = expression[i];
+    if (c != '\\' || i + 1 == expression.size()) {
+      if (!in_class && c == '[') {
+        in_class = true;
+        out += c;
+        if (i + 1 < expression.size() && expression[i + 1] == '^') out += expression[++i];
+        if (i + 1 < expression.size() && expression[i + 1] == ']') out += expression[++i];
+        continue;
+      }
+      if (in_class && c == ']') in_class = false;
+      if (in_class && expression.substr(i, 2) == "&&") {
+        throw bad_input("the regular expression '{}' intersects classes, which is not supported",
+                        expression);
+      }
+      out += c;
+      continue;
+    }
+    const char escape = expression[++i];
+    const std::string_view set = escape == 's' || escape == 'S'   ? kSpace
+                                 : escape == 'w' || escape == 'W' ? kWord
+                                                                  : std::string_view();
+    const bool negated = escape == 'S' || escape == 'W';
+    if (set.empty() || (negated && in_class)) {
+      out += c;
+      out += escape;
+    } else if (in_class) {
+      out += set;
+    } else {
+      out += fmt::format("[{}{}]", negated ? "^" : "", set);
+    }
+  }
+  return out;
+}
+
+struct Matcher {
+  explicit Matcher(const pcre2_code* code)
+      : data(pcre2_match_data_create_from_pattern(code, nullptr)),
+        context(pcre2_match_context_create(nullptr)),
+        stack(pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr)) {
+    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
+  }
+  ~Matcher() {
+    pcre2_jit_stack_free(stack);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(data);
+  }
+  Matcher(const Matcher&) = delete;
+  Matcher& operator=(const Matcher&) = delete;
+
+  pcre2_match_data* data;
+  pcre2_match_context* context;
+  pcre2_jit_stack* stack;
+};
+
+std::string message_of(int error) {
+  PCRE2_UCHAR text[256];
+  pcre2_get_error_message(error, text, sizeof text);
+  return reinterpret_cast<const char*>(text);
+}
+
+std::vector<Span> find_literal(std::string_view text, std::string_view wanted) {
+  std::vector<Span> found;
+  if (wanted.empty()) return found;
+  for (size_t at = text.find(wanted); at != text.npos; at = text.find(wanted, at + wanted.size())) {
+    found.push_back({at, at + wanted.size()});
+  }
+  return found;
+}
+
+}  // namespace
+
+struct Pattern::Code {
+  explicit Code(pcre2_code* compiled) : code(compiled) {}
+  ~Code() { pcre2_code_free(code); }
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
+  pcre2_code* code;
+};
+
+Pattern Pattern::literal(std::string_view text) {
+  Pattern pattern;
+  pattern.literal_ = text;
+  return pattern;
+}
+
+Pattern Pattern::regex(std::string_view expression) {
+  const std::string translated = translate(expression);
+  int error = 0;
+  PCRE2_SIZE at = 0;
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
+  if (code == nullptr) {
+    throw bad_input("the regular expression '{}' is not understood: {}", expression,
+                    message_of(error));
+  }
+  Pattern pattern;
+  pattern.code_ = std::make_shared<const Code>(code);
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it PCRE2 interprets: slower, same matches
+  return pattern;
+}
+
+std::vector<Span> Pattern::find_all(std::string_view text) const {
+  if (!code_) return find_literal(text, literal_);
+  std::vector<Span> found;
+  Matcher matcher(code_->code);
+  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  for (size_t at = 0; at < text.size();) {
+    uint32_t options = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
+    int status =
+        pcre2_match(code_->code, subject, text.size(), at, options, matcher.data, matcher.context);
+    if (status == PCRE2_ERROR_JIT_STACKLIMIT) {
+      options |= PCRE2_NO_JIT;
+      status = pcre2_match(code_->code, subject, text.size(), at, options, matcher.data,
+                           matcher.context);
+    }
+    if (status == PCRE2_ERROR_NOMATCH) break;
+    if (status < 0) throw bad_input("matching the text failed: {}", message_of(status));
+    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(matcher.data);
+    found.push_back({ends[0], ends[1]});
+    at = ends[1];
+  }
+  return found;
+}
+
+std::string Pattern::replace_all(std::string_view text, std::string_view content) const {
+  std::string out;
+  size_t at = 0;
+  for (const Span& match : find_all(text)) {
+    out += text.substr(at, match.begin - at);
+    out += content;
+    at = match.end;
+  }
+  return out += text.substr(at);
+}
+
+}  // namespace mop

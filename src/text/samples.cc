@@ -1,0 +1,202 @@
+// text/samples.cc
+#include "text/samples.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "text/unicode.h"
+
+namespace mop {
+namespace {
+
+constexpr const char* kKnownFields =
+    "a record has `text`, or `instruction` (and `input`), or `question` and `choices`";
+
+bool is_blank(std::string_view line) {
+  for (size_t at = 0; at < line.size();) {
+    const CodePoint c = code_point_at(line, at);
+    if (!is_white_space(c.value)) return false;
+    at += c.bytes;
+  }
+  return true;
+}
+
+// Calls `use(line, number)` for every line, without its end ("\n" or "\r\n").
+template <typename Use>
+void for_each_line(std::string_view bytes, Use use) {
+  int64_t number = 0;
+  while (!bytes.empty()) {
+    const size_t end = std::min(bytes.find('\n'), bytes.size());
+    std::string_view line = bytes.substr(0, end);
+    bytes.remove_prefix(std::min(end + 1, bytes.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    use(line, ++number);
+  }
+}
+
+std::string alpaca_prompt(const Json& record, std::string_view where) {
+  const auto instruction = require<std::string>(record, "instruction", where);
+  const auto input = get_or<std::string>(record, "input", "", where);
+  const std::string middle = input.empty() ? "" : fmt::format("Input: {}\n", input);
+  return fmt::format("Instruction: {}\n{}Response:", instruction, middle);
+}
+
+// A ScienceQA question: its choices lettered, the answer left out.
+std::string question_prompt(const Json& record, std::string_view where) {
+  const Json& choices = record["choices"];
+  if (!choices.is_array() || choices.size() > 26)
+    throw bad_input("{}: `choices` is not a list of up to 26", where);
+  std::string options;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
+    options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
+  }
+  return fmt::format("Question: {}\nOptions:{}\nAnswer:",
+                     require<std::string>(record, "question", where), options);
+}
+
+std::string sample_of(const Json& record, const std::string& where) {
+  if (record.is_object()) {
+    if (record.contains("text")) return require<std::string>(record, "text", where);
+    if (record.contains("instruction")) return alpaca_prompt(record, where);
+    if (record.contains("question") && record.contains("choices"))
+      return question_prompt(record, where);
+  }
+  std::string got = record.is_object() ? "" : record.type_name();
+  if (record.is_object()) {
+    for (const auto& item : record.items()) got += (got.empty() ? "`" : ", `") + item.key() + "`";
+  }
+  throw bad_input("{} is no sample: it has {}", where, got.empty() ? "no fields" : got)
+      .hint(kKnownFields);
+}
+
+std::vector<std::string> read_lines(std::string_view bytes) {
+  const std::string text = replace_invalid_utf8(bytes);
+  std::vector<std::string> samples;
+  for_each_line(text, [&](std::string_view line, int64_t) {
+    if (!is_blank(line)) samples.emplace_back(line);
+  });
+  return samples;
+}
+
+std::vector<std::string> read_json_lines(std::string_view bytes) {
+  std::vector<std::string> samples;
+  for_each_line(bytes, [&](std::string_view line, int64_t number) {
+    if (line.find_first_not_of(" \t") == line.npos) return;
+    const std::string where = fmt::format("line {}", number);
+    try {
+      samples.push_back(sample_of(Json::parse(line), where));
+    } catch (const Json::parse_error& e) {
+      throw bad_input("{} is not valid JSON: {}", where, e.what());
+    }
+  });
+  return samples;
+}
+
+std::vector<std::string> read_json_array(std::string_view bytes) {
+  Json records;
+  try {
+    records = Json::parse(bytes);
+  } catch (const Json::parse_error& e) {
+    throw bad_input("not valid JSON: {}", e.what());
+  }
+  std::vector<std::string> samples;
+  for (const Json& record : records) {
+    samples.push_back(sample_of(record, fmt::format("record {}", samples.size() + 1)));
+  }
+  return samples;
+}
+
+std::vector<std::string> read_records(std::string_view bytes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const bool array = first != bytes.npos && bytes[first] == '[';
+  return array ? read_json_array(bytes) : read_json_lines(bytes);
+}
+
+std::vector<std::string> read_any(const std::filesystem::path& file) {
+  const std::string bytes = read_file(file);
+  std::string_view content = bytes;
+  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);  // a byte-order mark
+  const std::string extension = file.extension().string();
+  if (extension == ".txt") return read_lines(content);
+  if (extension == ".jsonl" || extension == ".json") return read_records(content);
+  throw bad_input("samples cannot be read from a '{}' file", extension)
+      .hint("known: .txt, .jsonl, .json");
+}
+
+std::string hash_of(const std::vector<std::vector<int64_t>>& ids) {
+  Sha256 hash;
+  for (const auto& sample : ids) {
+    const auto size = static_cast<int64_t>(sample.size());
+    hash.add({reinterpret_cast<const char*>(&size), sizeof size});
+    hash.add({reinterpret_cast<const char*>(sample.data()), sample.size() * sizeof(int64_t)});
+  }
+  return hash.hex();
+}
+
+TokenSamples make_samples(std::vector<std::vector<int64_t>> ids) {
+  TokenSamples made{std::move(ids), ""};
+  made.sha256 = hash_of(made.ids);
+  return made;
+}
+
+// Which texts, in which order.
+std::vector<int64_t> choose(int64_t available, const SampleOptions& options) {
+  const int64_t count = std::min(available, options.samples);
+  if (options.random) return Random(options.seed).sample(available, count);
+  std::vector<int64_t> first(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) first[static_cast<size_t>(i)] = i;
+  return first;
+}
+
+}  // namespace
+
+std::vector<std::string> read_samples(const std::filesystem::path& file) {
+  try {
+    std::vector<std::string> samples = read_any(file);
+    if (samples.empty()) throw bad_input("the file holds no samples");
+    return samples;
+  } catch (Error& e) {
+    throw std::move(e).where("file", file.string());
+  }
+}
+
+int64_t TokenSamples::tokens() const {
+  int64_t count = 0;
+  for (const auto& sample : ids) count += static_cast<int64_t>(sample.size());
+  return count;
+}
+
+TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                              const SampleOptions& options, int64_t context) {
+  if (options.samples < 1)
+    throw usage_error("{} samples were asked for, at least 1 is needed", options.samples);
+  if (options.max_tokens < 0)
+    throw usage_error("samples cannot be cut to {} tokens", options.max_tokens);
+  int64_t longest = options.max_tokens > 0 ? options.max_tokens : context;
+  if (context > 0) longest = std::min(longest, context);
+  std::vector<std::vector<int64_t>> ids;
+  for (const int64_t index : choose(static_cast<int64_t>(texts.size()), options)) {
+    auto sample = tokenizer.encode(texts[static_cast<size_t>(index)], Special::kDefault);
+    if (longest > 0 && static_cast<int64_t>(sample.size()) > longest)
+      sample.resize(static_cast<size_t>(longest));
+    if (!sample.empty()) ids.push_back(std::move(sample));
+  }
+  if (ids.empty()) throw bad_input("the samples hold no tokens");
+  return make_samples(std::move(ids));
+}
+
+std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all) {
+  const size_t count = all.ids.size();
+  const size_t held_out = count < 2 ? 0 : std::max<size_t>(1, count / 8);
+  const auto cut = std::make_move_iterator(all.ids.end() - static_cast<ptrdiff_t>(held_out));
+  std::vector<std::vector<int64_t>> last(cut, std::make_move_iterator(all.ids.end()));
+  all.ids.resize(count - held_out);
+  return {make_samples(std::move(all.ids)), make_samples(std::move(last))};
+}
+
+}  // namespace mop

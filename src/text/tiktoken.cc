@@ -1,0 +1,161 @@
+// text/tiktoken.cc -- reads the tiktoken-format tokenizer.model that Llama 3 ships.
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/files.h"
+#include "text/bpe_tokenizer.h"
+#include "text/byte_alphabet.h"
+
+namespace mop {
+namespace {
+
+constexpr const char* kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr int64_t kSpecialTokens = 256;
+
+int sextet(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
+  while (text.ends_with('=')) text.remove_suffix(1);
+  std::string bytes;
+  uint32_t buffer = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const int value = sextet(c);
+    if (value < 0) return std::nullopt;
+    buffer = buffer << 6 | static_cast<uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(buffer >> bits & 0xFF);
+  }
+  return bytes;
+}
+
+Bpe::Vocabulary read_ranks(const std::string& text) {
+  Bpe::Vocabulary ranks;
+  int64_t line_number = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    ++line_number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const size_t blank = line.find(' ');
+    const auto bytes = blank == line.npos ? std::nullopt : from_base64(line.substr(0, blank));
+    int32_t rank = -1;
+    if (bytes) {
+      const auto result = std::from_chars(line.data() + blank + 1, line.data() + line.size(), rank);
+      if (result.ec != std::errc() || result.ptr != line.data() + line.size()) rank = -1;
+    }
+    if (rank < 0) throw bad_input("line {} is not 'base64 rank'", line_number);
+    ranks.emplace(to_byte_alphabet(*bytes), rank);
+  }
+  return ranks;
+}
+
+// A token may be joined of any two tokens whose bytes it is; its rank is its id.
+std::vector<Merge> merges_of(const Bpe::Vocabulary& ranks) {
+  std::vector<Merge> merges;
+  for (const auto& [token, rank] : ranks) {
+    const std::string_view text = token;
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      if ((static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) continue;
+      const auto left = ranks.find(text.substr(0, cut));
+      if (left == ranks.end()) continue;
+      const auto right = ranks.find(text.substr(cut));
+      if (right != ranks.end()) merges.push_back({left->first, right->first, rank});
+    }
+  }
+  return merges;
+}
+
+std::vector<AddedToken> llama3_special_tokens(int64_t first, const TokenizerConfig& config) {
+  static constexpr std::pair<int64_t, const char*> kNamed[] = {{0, "<|begin_of_text|>"},
+                                                               {1, "<|end_of_text|>"},
+                                                               {6, "<|start_header_id|>"},
+                                                               {7, "<|end_header_id|>"},
+                                                               {9, "<|eot_id|>"}};
+  std::vector<AddedToken> tokens;
+  int64_t reserved = 0;
+  for (int64_t i = 0; i < kSpecialTokens; ++i) {
+    const auto named =
+        std::find_if(std::begin(kNamed), std::end(kNamed), [&](auto& n) { return n.first == i; });
+    AddedToken token;
+    token.id = first + i;
+    token.special = true;
+    token.content = named != std::end(kNamed)
+                        ? named->second
+                        : fmt::format("<|reserved_special_token_{}|>", reserved++);
+    tokens.push_back(std::move(token));
+  }
+  // Llama 3.1 gave some of the places other names; the file beside says so.
+  for (const AddedToken& token : config.added) {
+    if (token.id < first) continue;
+    const auto same =
+        std::find_if(tokens.begin(), tokens.end(), [&](auto& t) { return t.id == token.id; });
+    if (same != tokens.end()) {
+      *same = token;
+    } else {
+      tokens.push_back(token);
+    }
+  }
+  return tokens;
+}
+
+std::optional<int64_t> id_of(const std::vector<AddedToken>& tokens, const std::string& content) {
+  for (const AddedToken& token : tokens) {
+    if (token.content == content) return token.id;
+  }
+  return std::nullopt;
+}
+
+BpeParts read_parts(const std::string& bytes, const TokenizerConfig& config) {
+  Bpe::Vocabulary ranks = read_ranks(bytes);
+  if (ranks.size() < 256) throw bad_input("{} tokens cannot spell every byte", ranks.size());
+  const std::vector<Merge> merges = merges_of(ranks);
+  Bpe model(std::move(ranks), merges, {.unknown = {}, .ignore_merges = true});
+  std::vector<AddedToken> added = llama3_special_tokens(model.size(), config);
+  const auto bos = id_of(added, config.bos.value_or("<|begin_of_text|>"));
+  const auto eos = id_of(added, config.eos.value_or("<|end_of_text|>"));
+  Surround surround;
+  if (config.add_bos && bos) surround.before = {*bos};
+  if (config.add_eos && eos) surround.after = {*eos};
+  const PartJson split = {
+      {"type", "Split"}, {"pattern", {{"Regex", kLlama3Pattern}}}, {"behavior", "Isolated"}};
+  const PartJson bytes_of = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+  return {.model = std::move(model),
+          .added = std::move(added),
+          .normalizer = make_normalizer(nullptr),
+          .pre_tokenizer = make_pre_tokenizer(
+              {{"type", "Sequence"}, {"pretokenizers", PartJson::array({split, bytes_of})}}),
+          .decoder = make_decoder(bytes_of),
+          .surround = std::move(surround),
+          .bos = bos,
+          .eos = eos,
+          .kind = "tiktoken",
+          .fingerprint = sha256(bytes)};
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> open_tiktoken(const std::filesystem::path& file) {
+  const std::string bytes = read_file(file);
+  const TokenizerConfig config = read_tokenizer_config(file.parent_path());
+  try {
+    return std::make_shared<BpeTokenizer>(read_parts(bytes, config));
+  } catch (Error& e) {
+    throw std::move(e).where("file", file.string());
+  }
+}
+
+}  // namespace mop

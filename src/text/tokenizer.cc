@@ -1,0 +1,72 @@
+// text/tokenizer.cc
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+#include "text/bpe_tokenizer.h"
+
+namespace mop {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLookedFor[] = {"tokenizer.json", "tokenizer.model"};
+
+bool is_base64(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '/' || c == '=';
+}
+
+// "IQ== 0": the first line of a tiktoken file.
+bool looks_like_ranks(const std::string& start) {
+  const std::string line = start.substr(0, start.find('\n'));
+  const size_t blank = line.find(' ');
+  return blank != line.npos && blank > 0 &&
+         std::all_of(line.begin(), line.begin() + static_cast<ptrdiff_t>(blank), is_base64) &&
+         line.find_first_not_of("0123456789\r", blank + 1) == line.npos;
+}
+
+std::string read_start(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string start(4096, '\0');
+  stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(static_cast<size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
+  return start;
+}
+
+std::shared_ptr<const Tokenizer> open_file(const fs::path& file) {
+  const std::string start = read_start(file);
+  const size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (first != start.npos && start[first] == '{') return open_tokenizer_json(file);
+  return looks_like_ranks(start) ? open_tiktoken(file) : open_sentencepiece(file);
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& folder_or_file) {
+  if (!fs::exists(folder_or_file)) {
+    throw bad_input("there is no tokenizer: no such file or folder")
+        .where("path", folder_or_file.string());
+  }
+  if (!fs::is_directory(folder_or_file)) return open_file(folder_or_file);
+  for (const char* name : kLookedFor) {
+    if (fs::exists(folder_or_file / name)) return open_file(folder_or_file / name);
+  }
+  throw bad_input("the folder holds no tokenizer: neither tokenizer.json nor tokenizer.model")
+      .where("folder", folder_or_file.string());
+}
+
+std::vector<std::string> tokenizer_files() {
+  return {"tokenizer.json",
+          "tokenizer.model",
+          "tokenizer_config.json",
+          "special_tokens_map.json",
+          "added_tokens.json",
+          "vocab.json",
+          "merges.txt",
+          "chat_template.jinja",
+          "chat_template.json"};
+}
+
+}  // namespace mop

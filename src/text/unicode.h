@@ -1,0 +1,41 @@
+// text/unicode.h -- UTF-8 and the few Unicode properties that tokenizers ask for.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace mop {
+
+/// A code point and how many bytes it took.
+struct CodePoint {
+  char32_t value;
+  size_t bytes;
+};
+
+/// The code point that starts at byte `at` of valid UTF-8.
+CodePoint code_point_at(std::string_view text, size_t at);
+/// The code point that ends just before byte `end` > 0 of valid UTF-8.
+CodePoint code_point_before(std::string_view text, size_t end);
+void append_utf8(char32_t value, std::string& out);
+
+bool is_valid_utf8(std::string_view bytes);
+/// Every maximal ill-formed piece becomes one U+FFFD: what Python's errors='replace' and Rust's
+/// from_utf8_lossy do.
+std::string replace_invalid_utf8(std::string_view bytes);
+
+/// Property White_Space; what `\s` means to the reference tokenizers.
+bool is_white_space(char32_t value);
+/// Categories Nd, Nl and No.
+bool is_numeric(char32_t value);
+/// What `\w` means to the reference tokenizers: alphabetic, marks, decimal digits, connectors.
+bool is_word(char32_t value);
+/// ASCII punctuation and the categories P*.
+bool is_punctuation(char32_t value);
+/// Category Mn.
+bool is_nonspacing_mark(char32_t value);
+
+enum class NormalForm { kC, kD, kKC, kKD };
+std::string to_normal_form(std::string_view text, NormalForm form);
+/// Each code point's own lower case (no context: a final sigma stays a sigma).
+std::string to_lower_case(std::string_view text);
+
+}  // namespace mop
