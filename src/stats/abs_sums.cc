@@ -8,13 +8,7 @@
 #include <bit>
 #include <cmath>
 
-// One function, compiled for what the machine may have; the loader picks once.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define MOP_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
-#else
-#define MOP_CLONES
-#endif
+#include "tensor/clones.h"
 
 namespace mop {
 namespace {

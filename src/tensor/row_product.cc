@@ -8,9 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
-
-// One binary, several instruction sets: the loader picks the widest that the processor has.
-#define MOP_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#include "tensor/clones.h"
 
 namespace mop {
 namespace {
@@ -51,28 +49,33 @@ inline __attribute__((always_inline)) void dot_rows(const Weight* weight, const 
   }
 }
 
-MOP_CLONES void dot_rows_bf16(const uint16_t* w, const float* x, float* y, int64_t rows, int64_t width) {
+MOP_CLONES void dot_rows_bf16(const uint16_t* w, const float* x, float* y, int64_t rows,
+                              int64_t width) {
   dot_rows(w, x, y, rows, width);
 }
-MOP_CLONES void dot_rows_f32(const float* w, const float* x, float* y, int64_t rows, int64_t width) {
+MOP_CLONES void dot_rows_f32(const float* w, const float* x, float* y, int64_t rows,
+                             int64_t width) {
   dot_rows(w, x, y, rows, width);
 }
 
-// Weight rows per task: a multiple of four, so that a row's sum is made the same way whatever the split.
+// Weight rows per task: a multiple of four, so that a row's sum is made the same way whatever the
+// split.
 constexpr int64_t kRowsPerTask = 64;
 
 }  // namespace
 
 bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK) {
   const auto known = [](const at::Tensor& t) {
-    return t.device().is_cpu() && t.dim() == 2 && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
+    return t.device().is_cpu() && t.dim() == 2 &&
+           (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
   };
   return known(x_NK) && known(weight_OK) && x_NK.size(0) <= 4 && weight_OK.is_contiguous() &&
          x_NK.scalar_type() == weight_OK.scalar_type() &&
          !(at::GradMode::is_enabled() && (x_NK.requires_grad() || weight_OK.requires_grad()));
 }
 
-at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK, const at::Tensor& bias_O) {
+at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
+                       const at::Tensor& bias_O) {
   const int64_t width = weight_OK.size(1), outputs = weight_OK.size(0), rows = x_NK.size(0);
   if (x_NK.size(1) != width) {
     throw internal_error("row_product: x is {} wide, the weight {}", x_NK.size(1), width);
@@ -89,11 +92,13 @@ at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK, cons
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task * kRowsPerTask;
       const int64_t count = std::min(kRowsPerTask, outputs - first);
-      for (int64_t row = 0; row < rows; ++row) {  // the task's weights stay in cache from the second on
+      for (int64_t row = 0; row < rows;
+           ++row) {  // the task's weights stay in cache from the second on
         const float* from = x + row * width;
         float* to = y + row * outputs + first;
         if (half) {
-          dot_rows_bf16(static_cast<const uint16_t*>(weight) + first * width, from, to, count, width);
+          dot_rows_bf16(static_cast<const uint16_t*>(weight) + first * width, from, to, count,
+                        width);
         } else {
           dot_rows_f32(static_cast<const float*>(weight) + first * width, from, to, count, width);
         }
