@@ -2,13 +2,19 @@
 # Python's transformers loads the checkpoints we write and computes what we compute.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-python=.env/reference/bin/python
-[ -e .env/reference/.ready ] || { echo "the reference environment is missing: ./run setup --reference"; exit 1; }
+for version in reference reference4; do
+  [ -e ".env/$version/.ready" ] || { echo "the reference environment is missing: ./run setup --reference"; exit 1; }
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-read_back() { "$python" tests/readers/read_back.py --mop ./mop --dense "$1" --pruned "$2" --text "$3"; }
+# By the newest transformers and by the last 4.x.
+read_back() {
+  for version in reference reference4; do
+    ".env/$version/bin/python" tests/readers/read_back.py --mop ./mop --dense "$1" --pruned "$2" --text "$3"
+  done
+}
 
 head -n 24 assets/text/generated-evaluation.txt >"$work/text.txt"
 ./mop prune assets/tinystories-12l --out "$work/story" --iterations 4 --select path:LGG --samples 16 \

@@ -31,25 +31,28 @@ need_packages() {
 stamp_of() { cat "$@" | sha256sum | cut -d ' ' -f 1; }
 stamp_is() { local file=$1; shift; [ -f "$file" ] && [ "$(cat "$file")" = "$(stamp_of "$@")" ]; }
 
-# The virtual environment whose pip fetches everything; the reference lives in it too.
+# ensure_venv NAME: .env/NAME, a virtual environment. That of the name `reference` has the pip that fetches LibTorch too.
 ensure_venv() {
   local python
-  [ -x "$ENV_DIR/reference/bin/python" ] && return
+  [ -x "$ENV_DIR/$1/bin/python" ] && return
   python=$(command -v python3.11 || command -v python3) || fail "python3 is not here"
-  say "making the private Python environment in .env/reference"
-  rm -rf "$ENV_DIR/reference"
-  "$python" -m venv "$ENV_DIR/reference" || fail "python3 -m venv failed: install python3-venv"
+  say "making the private Python environment .env/$1"
+  rm -rf "${ENV_DIR:?}/$1"
+  "$python" -m venv "$ENV_DIR/$1" || fail "python3 -m venv failed: install python3-venv"
 }
 
+# pip_install ENVIRONMENT ARGUMENTS...
 pip_install() {
+  local python="$ENV_DIR/$1/bin/python"
+  shift
   mkdir -p "$ENV_DIR/tmp"
-  TMPDIR="$ENV_DIR/tmp" "$ENV_DIR/reference/bin/python" -m pip --disable-pip-version-check -q install --no-compile "$@"
+  TMPDIR="$ENV_DIR/tmp" "$python" -m pip --disable-pip-version-check -q install --no-compile "$@"
 }
 
 # unpack_wheels PINS FOLDER: wheels with the pinned hashes, unpacked into FOLDER. They are always those of
 # Python 3.11: the C++ libraries inside are the same for every Python.
 unpack_wheels() {
-  pip_install --no-deps --require-hashes --only-binary=:all: --python-version 3.11 --target "$2" -r "$1"
+  pip_install reference --no-deps --require-hashes --only-binary=:all: --python-version 3.11 --target "$2" -r "$1"
 }
 
 # The LibTorch to build with: one named by MOP_LIBTORCH or CMAKE_PREFIX_PATH, else our own.
@@ -86,16 +89,24 @@ ensure_cuda_libraries() {
   stamp_of "$PINS/cuda.txt" >"$ENV_DIR/libtorch/.cuda-stamp"
 }
 
-# transformers, tokenizers, safetensors, ... and the one torch: for goldens and reader tests only.
+# ensure_transformers NAME: .env/NAME with the packages of tools/setup/NAME.txt and the one torch of .env/libtorch.
+ensure_transformers() {
+  local name=$1 site
+  local pins=("$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/$name.txt")
+  stamp_is "$ENV_DIR/$name/.ready" "${pins[@]}" && return
+  ensure_venv "$name"
+  say "installing transformers into .env/$name"
+  site=$("$ENV_DIR/$name/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  printf '%s\n' "$ENV_DIR/libtorch" >"$site/torch.pth"
+  pip_install "$name" --no-deps -r "$PINS/$name.txt" || fail "transformers could not be installed into .env/$name"
+  "$ENV_DIR/$name/bin/python" "$PINS/check_reference.py" || fail "transformers does not run in .env/$name"
+  stamp_of "${pins[@]}" >"$ENV_DIR/$name/.ready"
+}
+
+# The reference implementations, for goldens and reader tests only: the newest transformers, and the last 4.x.
 ensure_reference() {
-  local site
-  stamp_is "$ENV_DIR/reference/.ready" "$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/reference.txt" && return
   ensure_libtorch
   ensure_cuda_libraries
-  say "installing the reference implementation (transformers) into .env/reference"
-  site=$("$ENV_DIR/reference/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  printf '%s\n' "$ENV_DIR/libtorch" >"$site/torch.pth"
-  pip_install --no-deps -r "$PINS/reference.txt" || fail "the reference implementation could not be installed"
-  "$ENV_DIR/reference/bin/python" "$PINS/check_reference.py" || fail "the reference implementation does not run"
-  stamp_of "$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/reference.txt" >"$ENV_DIR/reference/.ready"
+  ensure_transformers reference
+  ensure_transformers reference4
 }
