@@ -34,13 +34,12 @@ const LayerShape& uniform_shape(const Model& model) {
   return layers[0];
 }
 
-bool breaks_llama_rule(const Model& model) {
-  const ModelConfig& config = model.config();
+bool breaks_llama_rule(const ModelConfig& config) {
   return config.family->model_type == "llama" && config.hidden % config.layers.at(0).heads != 0;
 }
 
-bool can_be_mistral(const Model& model) {
-  return !model.config().attention_bias && !model.config().mlp_bias;
+bool can_be_mistral(const ModelConfig& config) {
+  return !config.attention_bias && !config.mlp_bias;
 }
 
 // Both spellings: transformers 4 reads rope_theta and rope_scaling, 5 reads rope_parameters; who
@@ -123,7 +122,7 @@ Json hf_config(const Model& model) {
   const std::string dtype = stored_dtype(model, sizes.raw);
   config["torch_dtype"] = dtype;
   config["dtype"] = dtype;
-  if (breaks_llama_rule(model) && can_be_mistral(model)) {
+  if (breaks_llama_rule(model.config()) && can_be_mistral(model.config())) {
     config["model_type"] = "mistral";
     config["architectures"] = {"MistralForCausalLM"};
     config["sliding_window"] = nullptr;
@@ -131,12 +130,12 @@ Json hf_config(const Model& model) {
   return config;
 }
 
-std::string reader_note(const Model& model) {
-  if (!breaks_llama_rule(model)) return {};
+std::string reader_note(const ModelConfig& config) {
+  if (!breaks_llama_rule(config)) return {};
   const std::string rule = fmt::format(
       "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({})",
-      model.config().hidden, model.config().layers.at(0).heads);
-  if (can_be_mistral(model)) {
+      config.hidden, config.layers.at(0).heads);
+  if (can_be_mistral(config)) {
     return rule +
            ": written with model_type \"mistral\", which computes the same and loads in 4.45 and "
            "later";

@@ -96,7 +96,7 @@ Json make_index(const std::vector<Shard>& shards) {
 }
 
 std::string card_with_note(const Model& model, std::string card) {
-  const std::string note = reader_note(model);
+  const std::string note = reader_note(model.config());
   if (card.empty() || note.empty()) return card;
   return card + (card.ends_with('\n') ? "\n" : "\n\n") + "Note: " + note + ".\n";
 }

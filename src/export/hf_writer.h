@@ -24,7 +24,7 @@ Json hf_config(const Model& model);
 /// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads. Without biases
 /// and windows a Mistral is the same function and has no such rule, so it is written as one; with
 /// biases it loads in transformers 4.45 to 4.x alone.
-std::string reader_note(const Model& model);
+std::string reader_note(const ModelConfig& config);
 
 /// Writes into the existing folder: shards (streamed, one tensor in memory at a time), index,
 /// config, tokenizer files, generation_config, licence and notices copied unchanged, and the model
