@@ -10,7 +10,7 @@ fail() { printf 'error: %s\n' "$1" >&2; shift; for line in "$@"; do printf '  %s
 # need_packages PACKAGE...: Debian packages, installed as root, named in one line otherwise.
 need_packages() {
   local missing
-  missing=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+  missing=$({ dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true; } |
     awk '$2 == "installed" {print $1}' | sort -u | comm -13 - <(printf '%s\n' "$@" | sort -u) | tr '\n' ' ')
   [ -z "$missing" ] && return
   command -v apt-get >/dev/null || fail "these packages are needed and apt-get is not here: $missing"
