@@ -1,5 +1,6 @@
 // stats/collect.cc -- one streamed pass over the samples that gathers every statistic asked for.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 
@@ -76,7 +77,7 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
   Collector collector(weights, stats);
   if (stats.empty()) return collector.take();
   if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const int64_t tokens = samples.tokens();
   progress.begin("gathering statistics", weights.model().num_layers() * tokens);
   ForwardOptions options;

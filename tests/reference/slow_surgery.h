@@ -1,0 +1,60 @@
+// tests/reference/slow_surgery.h -- pruning as one would write it first: take every tensor, delete
+// the rows and columns of what goes. To be read, and compared with.
+#pragma once
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+#include "plan/plan.h"
+
+namespace mop::testing {
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+inline Tensors all_tensors(const Checkpoint& checkpoint) {
+  Tensors tensors;
+  for (const std::string& name : checkpoint.names())
+    tensors[name] = checkpoint.tensor(name).clone();
+  return tensors;
+}
+
+// Rows (axis 0) or columns (axis 1) that belong to `units` of `size` each are overwritten with NaN.
+inline void strike_out(at::Tensor& tensor, int64_t axis, const IndexList& units, int64_t size) {
+  for (const int32_t unit : units) tensor.narrow(axis, unit * size, size).fill_(NAN);
+}
+
+/// `tensors` as in the checkpoint, without what earlier calls removed: removed units stay in place
+/// as NaN until `drop_struck_out`, so that indices keep meaning the source's.
+inline Tensors strike_out(Tensors tensors, const PlanStep& step, int64_t head_dim) {
+  for (const LayerRemoval& removal : step.removals) {
+    const std::string prefix = "model.layers." + std::to_string(removal.layer) + ".";
+    if (removal.whole) {
+      std::erase_if(tensors, [&](const auto& item) { return item.first.starts_with(prefix); });
+      continue;
+    }
+    strike_out(tensors.at(prefix + "self_attn.q_proj.weight"), 0, removal.heads, head_dim);
+    strike_out(tensors.at(prefix + "self_attn.k_proj.weight"), 0, removal.kv_heads, head_dim);
+    strike_out(tensors.at(prefix + "self_attn.v_proj.weight"), 0, removal.kv_heads, head_dim);
+    strike_out(tensors.at(prefix + "self_attn.o_proj.weight"), 1, removal.heads, head_dim);
+    strike_out(tensors.at(prefix + "mlp.gate_proj.weight"), 0, removal.neurons, 1);
+    strike_out(tensors.at(prefix + "mlp.up_proj.weight"), 0, removal.neurons, 1);
+    strike_out(tensors.at(prefix + "mlp.down_proj.weight"), 1, removal.neurons, 1);
+  }
+  return tensors;
+}
+
+/// Keeps the rows and columns of matrices that are not all NaN.
+inline Tensors drop_struck_out(Tensors tensors) {
+  for (auto& [name, tensor] : tensors) {
+    if (tensor.dim() != 2) continue;
+    for (const int64_t axis : {0, 1}) {
+      const at::Tensor kept = tensor.isnan().all(1 - axis).logical_not().nonzero().flatten();
+      tensor = tensor.index_select(axis, kept);
+    }
+  }
+  return tensors;
+}
+
+}  // namespace mop::testing

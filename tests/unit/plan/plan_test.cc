@@ -1,0 +1,76 @@
+// tests/unit/plan/plan_test.cc -- plans on paper.
+#include "plan/plan.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+PrunePlan example() {
+  PlanStep depth{"depth", {{7, true, {}, {}, {}}}, {}, 900};
+  PlanStep width{
+      "width", {{2, false, {0, 1}, {0}, {0, 1, 2, 5, 9, 10}}, {3, false, {}, {}, {4}}}, {}, 800};
+  width.owed.parameters = -12.25;
+  width.owed.groups = 0.1 + 0.2;
+  return {"abc", 1000, {depth, width}};
+}
+
+std::string refusal(const std::string& layers) {
+  const Json json = Json::parse(R"({"branch":"width","parameters":5,"layers":)" + layers + "}");
+  try {
+    step_from_json(json, "plan.json, steps[3]");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Plan, ComesBackFromJsonUnchanged) {
+  const PrunePlan plan = example();
+  const std::string text = to_text(to_json(plan));
+  EXPECT_EQ(plan_from_json(Json::parse(text), "plan.json"), plan);
+  EXPECT_EQ(to_text(to_json(plan_from_json(Json::parse(text), "plan.json"))), text);
+}
+
+TEST(Plan, WritesIndicesAsRuns) {
+  const Json json = to_json(example());
+  EXPECT_EQ(json["steps"][1]["layers"][0]["neurons"], "0-2,5,9-10");
+  EXPECT_EQ(json["steps"][1]["layers"][1], Json::parse(R"({"layer":3,"neurons":"4"})"));
+  EXPECT_EQ(json["steps"][0]["layers"][0], Json::parse(R"({"layer":7,"whole":true})"));
+  EXPECT_FALSE(json["steps"][0].contains("owed"));
+}
+
+TEST(Plan, ReadsRuns) {
+  const Json json =
+      Json::parse(R"({"branch":"width","parameters":5,"layers":[{"layer":0,"neurons":"3,5-8"}]})");
+  EXPECT_THAT(step_from_json(json, "x").removals[0].neurons, ElementsAre(3, 5, 6, 7, 8));
+}
+
+TEST(Plan, NamesThePlaceOfAMistake) {
+  for (const char* runs :
+       {"3-1", "1,1", "5,4", "1,", ",1", "a", "1-", "-3", "1 2", "0-99999999999", "0-999999999"}) {
+    const std::string text = refusal(fmt::format(R"([{{"layer":0,"heads":"{}"}}])", runs));
+    EXPECT_THAT(text, HasSubstr("expected rising indices")) << runs;
+    EXPECT_THAT(text, HasSubstr("plan.json, steps[3], layers[0].heads")) << runs;
+  }
+  EXPECT_THAT(refusal(R"([{"layer":4},{"layer":4}])"),
+              HasSubstr("layers must rise, but 4 follows 4"));
+  EXPECT_THAT(refusal(R"([{"layer":4,"whole":true,"heads":"1"}])"),
+              HasSubstr("layer 4 goes whole and yet lists units"));
+  EXPECT_THAT(refusal(R"({"layer":4})"), HasSubstr("'layers' must be a list"));
+  EXPECT_THAT(refusal(R"([{"heads":"1"}])"), HasSubstr("layer"));
+}
+
+TEST(Plan, RefusesAnotherVersion) {
+  Json json = to_json(example());
+  json["version"] = 2;
+  EXPECT_THROW(plan_from_json(json, "plan.json"), Error);
+}
+
+}  // namespace
+}  // namespace mop::testing
