@@ -11,7 +11,7 @@ namespace mop {
 
 struct HfWriteOptions {
   int64_t shard_bytes = 5'000'000'000;  ///< a new file begins before a shard grows beyond this
-  std::string model_card;               ///< README.md's text; empty = none
+  std::string model_card = "";          ///< README.md's text; empty = none
 };
 
 /// The config.json of this model: sizes from its layers, head_dim explicit, rope in both spellings,

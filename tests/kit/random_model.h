@@ -25,11 +25,13 @@ class TempFolder {
 /// Sizes of a random model; weights are drawn from `seed`, the same on every machine.
 struct RandomModel {
   std::string family = "llama";  ///< model_type
-  int64_t layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, mlp = 48, vocab = 96, context = 64;
+  int64_t layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, mlp = 48, vocab = 96,
+          context = 64;
   bool tied = false;
   std::string dtype = "float32";
   uint64_t seed = 1;
-  std::string extra;             ///< JSON object merged into config.json, e.g. R"({"attention_bias":true})"
+  std::string extra =
+      "";  ///< JSON object merged into config.json, e.g. R"({"attention_bias":true})"
 };
 /// Writes config.json and model.safetensors into `folder` (made when absent).
 void write_random_model(const std::filesystem::path& folder, const RandomModel& what = {});
@@ -38,8 +40,8 @@ void write_random_model(const std::filesystem::path& folder, const RandomModel& 
 std::filesystem::path demo_model();
 std::filesystem::path demo_calibration();
 std::filesystem::path demo_evaluation();
-/// MOP_TEST_DATA (default ../shared/data beside the source): empty when absent; tests then skip with
-/// `GTEST_SKIP() << no_test_data()`.
+/// MOP_TEST_DATA (default ../shared/data beside the source): empty when absent; tests then skip
+/// with `GTEST_SKIP() << no_test_data()`.
 std::filesystem::path test_data();
 std::string no_test_data();
 

@@ -1,0 +1,155 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "export/hf_writer.h"
+#include "kit/random_model.h"
+#include "unit/export/pruned.h"
+
+namespace mop {
+namespace {
+using mop::testing::prune_by_hand;
+using mop::testing::RandomModel;
+using mop::testing::TempFolder;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class HfConfig : public ::testing::Test {
+ protected:
+  Model make(const RandomModel& what) {
+    write_random_model(folder_.path(), what);
+    return Model::open(folder_.path());
+  }
+
+ private:
+  TempFolder folder_;
+};
+
+TEST_F(HfConfig, FollowsTheUnitsThatAreLeft) {
+  const Json config = hf_config(prune_by_hand(make({})));
+  EXPECT_EQ(config["num_hidden_layers"], 3);
+  EXPECT_EQ(config["num_attention_heads"], 2);
+  EXPECT_EQ(config["num_key_value_heads"], 1);
+  EXPECT_EQ(config["head_dim"], 8);
+  EXPECT_EQ(config["intermediate_size"], 32);
+  EXPECT_EQ(config["hidden_size"], 32);
+  EXPECT_EQ(config["model_type"], "llama");
+}
+
+TEST_F(HfConfig, CopiesWhatItDoesNotKnowInItsPlace) {
+  const Json config = hf_config(
+      make({.extra = R"({"strange":{"a":[1,2]},"eos_token_id":[2,5],"pad_token_id":null})"}));
+  EXPECT_EQ(config["strange"]["a"][1], 2);
+  EXPECT_EQ(config["eos_token_id"], Json::parse("[2,5]"));
+  EXPECT_TRUE(config["pad_token_id"].is_null());
+  EXPECT_EQ(config.begin().key(), "architectures") << "keys keep their order";
+}
+
+TEST_F(HfConfig, WritesTheDtypeInBothSpellings) {
+  for (const char* spelling :
+       {R"({"torch_dtype":"bfloat16"})", R"({"torch_dtype":null,"dtype":"bfloat16"})",
+        R"({"torch_dtype":null})"}) {
+    const Json config = hf_config(make({.dtype = "bfloat16", .extra = spelling}));
+    EXPECT_EQ(config["torch_dtype"], "bfloat16") << spelling;
+    EXPECT_EQ(config["dtype"], "bfloat16") << spelling;
+  }
+}
+
+TEST_F(HfConfig, WritesPlainRopeInBothSpellings) {
+  const Json old = hf_config(make({.extra = R"({"rope_theta":500000.0})"}));
+  const Json renewed = hf_config(make(
+      {.extra =
+           R"({"rope_theta":null,"rope_parameters":{"rope_theta":500000.0,"rope_type":"default"}})"}));
+  for (const Json& config : {old, renewed}) {
+    EXPECT_EQ(config["rope_theta"], 500000.0);
+    EXPECT_TRUE(config["rope_scaling"].is_null());
+    EXPECT_EQ(config["rope_parameters"]["rope_theta"], 500000.0);
+    EXPECT_EQ(config["rope_parameters"]["rope_type"], "default");
+  }
+}
+
+TEST_F(HfConfig, WritesScaledRopeInBothSpellings) {
+  const std::string section =
+      R"("factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":16,"x":1)";
+  const Json old =
+      hf_config(make({.extra = R"({"rope_scaling":{"rope_type":"llama3",)" + section + "}}"}));
+  const Json renewed =
+      hf_config(make({.extra = R"({"rope_parameters":{"rope_theta":10000.0,"rope_type":"llama3",)" +
+                               section + "}}"}));
+  for (const Json& config : {old, renewed}) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      EXPECT_EQ(config[key]["rope_type"], "llama3");
+      EXPECT_EQ(config[key]["factor"], 8.0);
+      EXPECT_EQ(config[key]["original_max_position_embeddings"], 16);
+      EXPECT_EQ(config[key]["x"], 1) << "unknown keys stay";
+    }
+    EXPECT_EQ(config["rope_theta"], 10000.0);
+    EXPECT_EQ(config["rope_parameters"]["rope_theta"], 10000.0);
+  }
+  const Json linear =
+      hf_config(make({.extra = R"({"rope_scaling":{"type":"linear","factor":2.0}})"}));
+  EXPECT_EQ(linear["rope_scaling"]["rope_type"], "linear");
+  EXPECT_EQ(linear["rope_parameters"]["factor"], 2.0);
+}
+
+TEST_F(HfConfig, CutsListsThatHaveAnEntryALayer) {
+  const Model model =
+      make({.family = "qwen2",
+            .extra = R"({"use_sliding_window":true,"sliding_window":8,"max_window_layers":2,
+      "layer_types":["full_attention","full_attention","sliding_attention","sliding_attention"],
+      "other_list":[10,11,12,13],"short_list":[1,2]})"});
+  const Json config = hf_config(prune_by_hand(model, 1));
+  EXPECT_EQ(config["other_list"], Json::parse("[10,12,13]"));
+  EXPECT_EQ(config["short_list"], Json::parse("[1,2]"));
+  EXPECT_EQ(config["max_window_layers"], 1);
+  EXPECT_EQ(config["layer_types"],
+            Json::parse(R"(["full_attention","sliding_attention","sliding_attention"])"));
+}
+
+TEST_F(HfConfig, RefusesLayersOfDifferentSizesAndNamesThem) {
+  const Model model = make({});
+  std::vector<Layer> layers = model.layers();
+  layers[2].neurons.pop_back();
+  try {
+    hf_config(model.with_layers(layers));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(),
+                AllOf(HasSubstr("the layers differ in size"),
+                      HasSubstr("layer 0: 4 heads, 2 KV heads, head size 8, MLP width 48"),
+                      HasSubstr("layer 2: 4 heads, 2 KV heads, head size 8, MLP width 47")));
+  }
+}
+
+// hidden 32, heads 3: refused by transformers 5 as a LLaMA, the same function as a Mistral.
+TEST_F(HfConfig, AHeadCountThatDoesNotDivideTheHiddenSizeBecomesAMistral) {
+  const Model model = make({.heads = 3, .kv_heads = 3});
+  const Json config = hf_config(model);
+  EXPECT_EQ(config["model_type"], "mistral");
+  EXPECT_EQ(config["architectures"], Json::parse(R"(["MistralForCausalLM"])"));
+  EXPECT_TRUE(config["sliding_window"].is_null());
+  EXPECT_THAT(reader_note(model.config()),
+              AllOf(HasSubstr("hidden size (32) is not a multiple of its heads (3)"),
+                    HasSubstr("mistral")));
+  const ModelConfig read = parse_config(config, "written");
+  EXPECT_FALSE(read.sliding_window.has_value());
+  EXPECT_EQ(read.layers, model.config().layers);
+}
+
+TEST_F(HfConfig, WithBiasesItStaysALlamaAndTheNoteSaysWhoReadsIt) {
+  const Model model = make({.heads = 3, .kv_heads = 3, .extra = R"({"attention_bias":true})"});
+  EXPECT_EQ(hf_config(model)["model_type"], "llama");
+  EXPECT_THAT(reader_note(model.config()), HasSubstr("loads in transformers 4.45 to 4.x only"));
+}
+
+TEST_F(HfConfig, OtherFamiliesNeedNoAlias) {
+  for (const char* family : {"mistral", "qwen2", "qwen3"}) {
+    const Model model = make({.family = family, .heads = 3, .kv_heads = 3});
+    EXPECT_EQ(hf_config(model)["model_type"], family);
+    EXPECT_EQ(reader_note(model.config()), "");
+  }
+  EXPECT_EQ(reader_note(make({}).config()), "");
+}
+
+}  // namespace
+}  // namespace mop
