@@ -8,13 +8,13 @@
 // Shape letters: N tokens, D hidden, I in, O out.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/version.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <iostream>
 
+#include "base/build_info.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -182,7 +182,8 @@ Json run(const Settings& settings) {
           {"device", settings.device},
           {"threads", at::get_num_threads()},
           {"processor", processor()},
-          {"libtorch", TORCH_VERSION},
+          {"libtorch", libtorch_version()},
+          {"commit", mop_commit()},
           {"gemm_gflop_per_second", median(gemm_rates) * 1e-9},
           {"perplexity_pass", perplexity.json()},
           {"amp_pass", amp.json()}};
