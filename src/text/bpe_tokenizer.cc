@@ -27,7 +27,9 @@ BpeTokenizer::BpeTokenizer(BpeParts parts)
           [this](const AddedToken& t) { return parts_.normalizer(t.content); }),
       vocab_(parts_.model.size()) {
   for (const AddedToken& token : parts_.added) {
-    added_by_id_.emplace(token.id, &token);
+    // A token that is looked for in the normalised text is written as it stands there.
+    std::string text = token.normalized ? parts_.normalizer(token.content) : token.content;
+    added_by_id_.emplace(token.id, Spelling{std::move(text), token.special});
     vocab_ = std::max(vocab_, token.id + 1);
   }
 }
@@ -73,7 +75,7 @@ std::string BpeTokenizer::decode(const std::vector<int64_t>& ids, bool skip_spec
   std::vector<std::string> tokens;
   for (const int64_t id : ids) {
     if (const auto it = added_by_id_.find(id); it != added_by_id_.end()) {
-      if (!(skip_special && it->second->special)) tokens.push_back(it->second->content);
+      if (!(skip_special && it->second.special)) tokens.push_back(it->second.text);
     } else if (const std::string* token = parts_.model.token_of(id)) {
       tokens.push_back(*token);
     }

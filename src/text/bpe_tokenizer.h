@@ -45,7 +45,11 @@ class BpeTokenizer final : public Tokenizer {
                     std::vector<int64_t>& ids) const;
   const BpeParts parts_;
   const AddedTokenFinder raw_, normalized_;
-  std::unordered_map<int64_t, const AddedToken*> added_by_id_;
+  struct Spelling {
+    std::string text;
+    bool special;
+  };
+  std::unordered_map<int64_t, Spelling> added_by_id_;
   int64_t vocab_;
 };
 

@@ -60,7 +60,7 @@ Normalizer make_strip_accents(const PartJson&) {
     std::string out;
     for (size_t at = 0; at < text.size();) {
       const CodePoint c = code_point_at(text, at);
-      if (!is_nonspacing_mark(c.value)) out += text.substr(at, c.bytes);
+      if (!is_mark(c.value)) out += text.substr(at, c.bytes);
       at += c.bytes;
     }
     return out;

@@ -58,24 +58,8 @@ std::string translate(std::string_view expression) {
   return out;
 }
 
-struct Matcher {
-  explicit Matcher(const pcre2_code* code)
-      : data(pcre2_match_data_create_from_pattern(code, nullptr)),
-        context(pcre2_match_context_create(nullptr)),
-        stack(pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr)) {
-    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
-  }
-  ~Matcher() {
-    pcre2_jit_stack_free(stack);
-    pcre2_match_context_free(context);
-    pcre2_match_data_free(data);
-  }
-  Matcher(const Matcher&) = delete;
-  Matcher& operator=(const Matcher&) = delete;
-
-  pcre2_match_data* data;
-  pcre2_match_context* context;
-  pcre2_jit_stack* stack;
+struct FreeMatch {
+  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
 
 std::string message_of(int error) {
@@ -129,20 +113,18 @@ Pattern Pattern::regex(std::string_view expression) {
 std::vector<Span> Pattern::find_all(std::string_view text) const {
   if (!code_) return find_literal(text, literal_);
   std::vector<Span> found;
-  Matcher matcher(code_->code);
+  const std::unique_ptr<pcre2_match_data, FreeMatch> match(pcre2_match_data_create(1, nullptr));
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   for (size_t at = 0; at < text.size();) {
-    uint32_t options = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
-    int status =
-        pcre2_match(code_->code, subject, text.size(), at, options, matcher.data, matcher.context);
-    if (status == PCRE2_ERROR_JIT_STACKLIMIT) {
-      options |= PCRE2_NO_JIT;
-      status = pcre2_match(code_->code, subject, text.size(), at, options, matcher.data,
-                           matcher.context);
-    }
+    const auto run = [&](uint32_t options) {
+      options |= PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
+      return pcre2_match(code_->code, subject, text.size(), at, options, match.get(), nullptr);
+    };
+    int status = run(0);
+    if (status == PCRE2_ERROR_JIT_STACKLIMIT) status = run(PCRE2_NO_JIT);
     if (status == PCRE2_ERROR_NOMATCH) break;
     if (status < 0) throw bad_input("matching the text failed: {}", message_of(status));
-    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(matcher.data);
+    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(match.get());
     found.push_back({ends[0], ends[1]});
     at = ends[1];
   }

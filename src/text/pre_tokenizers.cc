@@ -194,8 +194,11 @@ PreTokenizer make_digits(const PartJson& part) {
                   individual ? Delimiter::kIsolated : Delimiter::kContiguous);
 }
 
+// Rust's \w, which has the join controls that the regexes of Split leave out.
 PreTokenizer make_whitespace(const PartJson&) {
-  return split_by(Pattern::regex(R"(\w+|[^\w\s]+)"), Delimiter::kRemoved, /*invert=*/true);
+  return split_by(Pattern::regex(R"([\w\x{200c}\x{200d}]+|[^\w\s\x{200c}\x{200d}]+)"),
+                  Delimiter::kRemoved,
+                  /*invert=*/true);
 }
 
 PreTokenizer make_whitespace_split(const PartJson&) {

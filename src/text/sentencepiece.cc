@@ -43,6 +43,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::vector<AddedToken> added_;
   std::unique_ptr<AddedTokenFinder> finder_;
   std::optional<int64_t> bos_, eos_;
+  int64_t mark_ = -1;          // the piece that is one blank
   size_t unknown_length_ = 0;  // pieces that the text of the unknown token is cut into
 };
 
@@ -68,6 +69,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
       [](const AddedToken& t) { return t.content; });
   if (config_.bos) bos_ = id_of(*config_.bos);
   if (config_.eos) eos_ = id_of(*config_.eos);
+  mark_ = id_of(kMark).value_or(-1);
   unknown_ = config_.unk.value_or("<unk>");
   unknown_length_ = pieces(unknown_).size();
 }
@@ -134,11 +136,10 @@ std::vector<int64_t> SentencePieceTokenizer::encode_text(std::string_view text) 
       ids.push_back(token->id);
       continue;
     }
-    const std::string_view piece = text.substr(begin, end - begin);
-    // The blank put in front of everything is not put in front of a special token.
-    const bool only_mark = !config_.legacy && i == 0 && piece == kMark && segments.size() > 1;
-    if (only_mark && segments[1].token->special) continue;
-    encode_segment(piece, ids);
+    encode_segment(text.substr(begin, end - begin), ids);
+    // A lone blank in front of a special token is the one that was put there.
+    const bool lone = !config_.legacy && ids.size() == 1 && ids[0] == mark_;
+    if (lone && i + 1 < segments.size() && segments[i + 1].token->special) ids.clear();
   }
   return ids;
 }

@@ -110,8 +110,9 @@ bool is_word(char32_t value) {
     case UTF8PROC_CATEGORY_PC:
       return true;
     default:  // circled and squared letters are alphabetic symbols
-      return between(value, 0x24B6, 0x24E9) || between(value, 0x1F130, 0x1F149) ||
-             between(value, 0x1F150, 0x1F169) || between(value, 0x1F170, 0x1F189);
+      return value == 0x200C || value == 0x200D || between(value, 0x24B6, 0x24E9) ||
+             between(value, 0x1F130, 0x1F149) || between(value, 0x1F150, 0x1F169) ||
+             between(value, 0x1F170, 0x1F189);
   }
 }
 
@@ -121,7 +122,10 @@ bool is_punctuation(char32_t value) {
   return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
 }
 
-bool is_nonspacing_mark(char32_t value) { return category(value) == UTF8PROC_CATEGORY_MN; }
+bool is_mark(char32_t value) {
+  const auto c = category(value);
+  return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
+}
 
 std::string to_normal_form(std::string_view text, NormalForm form) {
   int options = UTF8PROC_STABLE;

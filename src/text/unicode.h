@@ -26,12 +26,12 @@ std::string replace_invalid_utf8(std::string_view bytes);
 bool is_white_space(char32_t value);
 /// Categories Nd, Nl and No.
 bool is_numeric(char32_t value);
-/// What `\w` means to the reference tokenizers: alphabetic, marks, decimal digits, connectors.
+/// What `\w` means to Rust: alphabetic, marks, decimal digits, connectors, join controls.
 bool is_word(char32_t value);
 /// ASCII punctuation and the categories P*.
 bool is_punctuation(char32_t value);
-/// Category Mn.
-bool is_nonspacing_mark(char32_t value);
+/// Categories Mn, Mc and Me.
+bool is_mark(char32_t value);
 
 enum class NormalForm { kC, kD, kKC, kKD };
 std::string to_normal_form(std::string_view text, NormalForm form);
