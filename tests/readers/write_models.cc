@@ -1,0 +1,89 @@
+// tests/readers/write_models.cc -- prunes small models of every family by hand, writes them with
+// export/ and puts our logits beside them: write_models OUT [MODEL...]. Outside readers then
+// compare.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "checkpoint/safetensors.h"
+#include "export/hf_writer.h"
+#include "kit/random_model.h"
+#include "model/forward.h"
+#include "unit/export/pruned.h"
+
+namespace {
+using namespace mop;
+using mop::testing::RandomModel;
+namespace fs = std::filesystem;
+
+// Names say what is special; "only4" are refused by transformers 5, as `reader_note` says.
+std::vector<std::pair<std::string, RandomModel>> variants() {
+  const auto window = R"("use_sliding_window":true,"sliding_window":8,"max_window_layers":2)";
+  return {
+      {"llama-gqa", {}},
+      {"llama-alias", {.kv_heads = 4}},  // 3 heads stay: 32 is no multiple
+      {"llama-alias-rope", {.kv_heads = 4, .tied = true, .extra = R"({"rope_scaling":
+          {"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+           "original_max_position_embeddings":16},"rope_theta":500000.0})"}},
+      {"llama-bias", {.extra = R"({"attention_bias":true,"mlp_bias":true})"}},
+      {"llama-bias-only4", {.kv_heads = 4, .extra = R"({"attention_bias":true})"}},
+      {"llama-rope5", {.extra = R"({"rope_theta":null,"rope_parameters":
+          {"rope_type":"linear","factor":2.0,"rope_theta":20000.0}})"}},
+      {"mistral-window", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
+      {"qwen2", {.family = "qwen2", .kv_heads = 4}},
+      {"qwen2-window", {.family = "qwen2", .tied = true, .extra = fmt::format("{{{}}}", window)}},
+      {"qwen3", {.family = "qwen3", .head_dim = 16, .tied = true}},
+      {"qwen3-window", {.family = "qwen3", .kv_heads = 4, .extra = fmt::format("{{{}}}", window)}},
+  };
+}
+
+void write_with_logits(const Model& dense, const fs::path& folder) {
+  const Model model = mop::testing::prune_by_hand(dense);
+  fs::create_directories(folder);
+  write_hf(model, folder,
+           {.shard_bytes = model.checkpoint().bytes() / 3,
+            .model_card = "# " + folder.filename().string()});
+  verify_written(folder, model);
+
+  constexpr int64_t kTokens = 24;
+  Random random(7);
+  at::Tensor ids_N = at::empty({kTokens}, at::kLong);
+  for (int64_t i = 0; i < kTokens; ++i) {
+    ids_N[i] = static_cast<int64_t>(random.below(static_cast<uint64_t>(model.config().vocab)));
+  }
+  WeightLoader loader(model, {});
+  const at::Tensor hidden_ND = run_layers(loader, ids_N, {{kTokens}, {}});
+  const at::Tensor logits_NV = logits(loader.globals(), model.config(), hidden_ND);
+  write_safetensors(folder / "ours.safetensors",
+                    {{"ids", ids_N}, {"logits", logits_NV.contiguous()}},
+                    {{"note", reader_note(model.config())}});
+}
+
+void run(const fs::path& out, const std::vector<fs::path>& models) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, what] : variants()) {
+    const mop::testing::TempFolder source;
+    write_random_model(source.path(), what);
+    write_with_logits(Model::open(source.path()), out / name);
+  }
+  for (const fs::path& model : models) {
+    write_with_logits(Model::open(model), out / fs::canonical(model).filename());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc < 2) throw usage_error("usage: write_models OUT [MODEL...]");
+    run(argv[1], {argv + 2, argv + argc});
+    return 0;
+  } catch (const std::exception& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return 1;
+  }
+}
