@@ -34,13 +34,13 @@ class RandomScores : public Measure {
   std::map<std::string, std::vector<at::Tensor>> scores_;
 };
 
-struct Run {
+struct Pruned {
   PrunePlan plan;
   Model model;
 };
 
-Run run_path(const Model& dense, const std::string& path, uint64_t seed) {
-  Run run{{"", total_parameters(dense.config()), {}}, dense};
+Pruned run_path(const Model& dense, const std::string& path, uint64_t seed) {
+  Pruned run{{"", total_parameters(dense.config()), {}}, dense};
   std::map<char, Owed> owed;
   const Options options;
   for (const char letter : path) {
@@ -76,7 +76,7 @@ constexpr const char* kPaths[] = {"LGGL", "GGGG", "LLL", "GLGLG"};
 TEST_P(Pruning, APlanOnPaperGivesTheSameModel) {
   uint64_t seed = 1;
   for (const char* path : kPaths) {
-    const Run run = run_path(dense_, path, seed += 100);
+    const Pruned run = run_path(dense_, path, seed += 100);
     const PrunePlan read = plan_from_json(Json::parse(to_text(to_json(run.plan))), "plan.json");
     const Model replayed = apply(read, dense_);
     ASSERT_EQ(replayed.num_layers(), run.model.num_layers());
@@ -88,7 +88,7 @@ TEST_P(Pruning, APlanOnPaperGivesTheSameModel) {
 
 TEST_P(Pruning, AccountingPredictsEveryStep) {
   for (const char* path : kPaths) {
-    const Run run = run_path(dense_, path, 5);
+    const Pruned run = run_path(dense_, path, 5);
     AccountOptions options;
     options.path = path;
     options.target.iterations = static_cast<int64_t>(std::string(path).size());
@@ -106,7 +106,7 @@ TEST_P(Pruning, AccountingPredictsEveryStep) {
 }
 
 TEST_P(Pruning, CutsTheBytesThatThePlainReferenceCuts) {
-  const Run run = run_path(dense_, "GLGG", 9);
+  const Pruned run = run_path(dense_, "GLGG", 9);
   Tensors tensors = all_tensors(dense_.checkpoint());
   for (const PlanStep& step : run.plan.steps) {
     tensors = strike_out(std::move(tensors), step, dense_.config().layers[0].head_dim);

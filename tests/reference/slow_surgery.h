@@ -34,24 +34,29 @@ inline Tensors strike_out(Tensors tensors, const PlanStep& step, int64_t head_di
       std::erase_if(tensors, [&](const auto& item) { return item.first.starts_with(prefix); });
       continue;
     }
-    strike_out(tensors.at(prefix + "self_attn.q_proj.weight"), 0, removal.heads, head_dim);
-    strike_out(tensors.at(prefix + "self_attn.k_proj.weight"), 0, removal.kv_heads, head_dim);
-    strike_out(tensors.at(prefix + "self_attn.v_proj.weight"), 0, removal.kv_heads, head_dim);
+    const auto rows = [&](const std::string& name, const IndexList& units, int64_t size) {
+      strike_out(tensors.at(prefix + name + ".weight"), 0, units, size);
+      const auto bias = tensors.find(prefix + name + ".bias");
+      if (bias != tensors.end()) strike_out(bias->second, 0, units, size);
+    };
+    rows("self_attn.q_proj", removal.heads, head_dim);
+    rows("self_attn.k_proj", removal.kv_heads, head_dim);
+    rows("self_attn.v_proj", removal.kv_heads, head_dim);
     strike_out(tensors.at(prefix + "self_attn.o_proj.weight"), 1, removal.heads, head_dim);
-    strike_out(tensors.at(prefix + "mlp.gate_proj.weight"), 0, removal.neurons, 1);
-    strike_out(tensors.at(prefix + "mlp.up_proj.weight"), 0, removal.neurons, 1);
+    rows("mlp.gate_proj", removal.neurons, 1);
+    rows("mlp.up_proj", removal.neurons, 1);
     strike_out(tensors.at(prefix + "mlp.down_proj.weight"), 1, removal.neurons, 1);
   }
   return tensors;
 }
 
-/// Keeps the rows and columns of matrices that are not all NaN.
+/// Keeps the rows and columns of matrices, and the entries of biases, that are not all NaN.
 inline Tensors drop_struck_out(Tensors tensors) {
   for (auto& [name, tensor] : tensors) {
-    if (tensor.dim() != 2) continue;
-    for (const int64_t axis : {0, 1}) {
-      const at::Tensor kept = tensor.isnan().all(1 - axis).logical_not().nonzero().flatten();
-      tensor = tensor.index_select(axis, kept);
+    for (int64_t axis = 0; axis < tensor.dim(); ++axis) {
+      at::Tensor gone = tensor.isnan();
+      if (tensor.dim() == 2) gone = gone.all(1 - axis);
+      tensor = tensor.index_select(axis, gone.logical_not().nonzero().flatten());
     }
   }
   return tensors;
