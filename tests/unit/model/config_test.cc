@@ -1,0 +1,200 @@
+#include "model/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Json llama() {
+  return Json::parse(R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 48,
+    "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 96})");
+}
+Json with(Json config, const char* changes) {
+  config.update(Json::parse(changes));
+  return config;
+}
+ModelConfig parse(const Json& config) { return parse_config(config, "m/config.json"); }
+std::string refusal(const Json& config) {
+  try {
+    parse(config);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
+    EXPECT_THAT(e.what(), HasSubstr("m/config.json"));
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST(Config, HasTransformersDefaults) {
+  const ModelConfig config = parse(llama());
+  EXPECT_EQ(config.context, 2048);
+  EXPECT_EQ(config.norm_eps, 1e-6);
+  EXPECT_EQ(config.rope.theta, 10000.0);
+  EXPECT_EQ(config.rope.type, "default");
+  EXPECT_FALSE(config.tied_embedding);
+  EXPECT_FALSE(config.sliding_window.has_value());
+  EXPECT_FALSE(config.bos.has_value());
+  EXPECT_TRUE(config.eos.empty());
+  EXPECT_THAT(config.layers, ::testing::Each(LayerShape{4, 2, 8, 48}));
+  EXPECT_EQ(config.layers.size(), 3u);
+}
+
+TEST(Config, NullMeansNotGiven) {
+  const ModelConfig config = parse(with(llama(), R"({"num_key_value_heads": null, "head_dim": null,
+    "rope_scaling": null, "eos_token_id": null, "quantization_config": null})"));
+  EXPECT_EQ(config.layers[0].kv_heads, 4);
+  EXPECT_EQ(config.layers[0].head_dim, 8);
+}
+
+TEST(Config, HeadDimNeedNotDivideTheHiddenSize) {
+  EXPECT_EQ(parse(with(llama(), R"({"head_dim": 10, "num_attention_heads": 6})")).layers[0],
+            (LayerShape{6, 2, 10, 48}));
+}
+
+TEST(Config, EosIsANumberOrAList) {
+  EXPECT_THAT(parse(with(llama(), R"({"eos_token_id": 2})")).eos, ElementsAre(2));
+  EXPECT_THAT(parse(with(llama(), R"({"eos_token_id": [5, 7]})")).eos, ElementsAre(5, 7));
+  EXPECT_THAT(refusal(with(llama(), R"({"eos_token_id": "</s>"})")), HasSubstr("'eos_token_id'"));
+}
+
+TEST(Config, BothSpellingsOfRopeAreTheSame) {
+  const char* v4 = R"({"rope_theta": 500000.0, "rope_scaling": {"type": "llama3", "factor": 8.0,
+    "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}})";
+  const char* v5 =
+      R"({"rope_parameters": {"rope_theta": 500000.0, "rope_type": "llama3", "factor": 8.0,
+    "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}})";
+  for (const char* spelling : {v4, v5}) {
+    const RopeConfig rope = parse(with(llama(), spelling)).rope;
+    EXPECT_EQ(rope.theta, 500000.0);
+    EXPECT_EQ(rope.type, "llama3");
+    EXPECT_EQ(rope.factor, 8.0);
+    EXPECT_EQ(rope.low_freq_factor, 1.0);
+    EXPECT_EQ(rope.high_freq_factor, 4.0);
+    EXPECT_EQ(rope.original_context, 64);
+  }
+  EXPECT_EQ(
+      parse(with(llama(), R"({"rope_scaling": {"rope_type": "linear", "factor": 2}})")).rope.factor,
+      2.0);
+}
+
+TEST(Config, RefusesTwoDifferentThetas) {
+  EXPECT_THAT(
+      refusal(
+          with(llama(), R"({"rope_theta": 10000.0, "rope_parameters": {"rope_theta": 500000.0}})")),
+      AllOf(HasSubstr("two different values of rope_theta"), HasSubstr("500000")));
+}
+
+TEST(Config, RefusesRopeItDoesNotKnow) {
+  for (const char* type : {"yarn", "dynamic", "longrope"}) {
+    Json config = llama();
+    config["rope_scaling"] = {{"type", type}, {"factor", 2.0}};
+    EXPECT_THAT(refusal(config),
+                AllOf(HasSubstr("unsupported rope type '" + std::string(type) + "'"),
+                      HasSubstr("supported: default, linear, llama3")));
+  }
+  EXPECT_THAT(refusal(with(llama(), R"({"partial_rotary_factor": 0.5})")),
+              HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refusal(with(llama(), R"({"rope_parameters": {"full_attention": {}}})")),
+              HasSubstr("layer type"));
+  EXPECT_THAT(refusal(with(llama(), R"({"rope_scaling": {"type": "linear"}})")),
+              HasSubstr("'factor'"));
+}
+
+TEST(Config, RefusesHeadsThatAreNotAMultipleOfKvHeads) {
+  EXPECT_THAT(refusal(with(llama(), R"({"num_attention_heads": 4, "num_key_value_heads": 3})")),
+              HasSubstr("4 heads are not a multiple of 3 KV heads"));
+}
+
+TEST(Config, RefusesAHiddenSizeThatHeadsDoNotDivide) {
+  EXPECT_THAT(refusal(with(llama(), R"({"num_attention_heads": 6})")),
+              HasSubstr("head_dim is not given"));
+}
+
+TEST(Config, RefusesAnotherActivation) {
+  EXPECT_THAT(refusal(with(llama(), R"({"hidden_act": "gelu"})")),
+              HasSubstr("hidden_act is 'gelu'"));
+}
+
+TEST(Config, RefusesQuantisedWeights) {
+  EXPECT_THAT(refusal(with(llama(), R"({"quantization_config": {"bits": 4}})")),
+              HasSubstr("quantised"));
+}
+
+TEST(Config, NamesTheMissingKey) {
+  for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers",
+                          "num_attention_heads", "vocab_size"}) {
+    Json config = llama();
+    config.erase(key);
+    EXPECT_THAT(refusal(config), HasSubstr("'" + std::string(key) + "'"));
+  }
+}
+
+TEST(Config, RefusesSizesThatCannotBe) {
+  EXPECT_THAT(refusal(with(llama(), R"({"hidden_size": 0})")), HasSubstr("'hidden_size'"));
+  EXPECT_THAT(refusal(with(llama(), R"({"vocab_size": -3})")), HasSubstr("'vocab_size'"));
+  EXPECT_THAT(refusal(with(llama(), R"({"intermediate_size": 9223372036854775807})")),
+              HasSubstr("'intermediate_size'"));
+  EXPECT_THAT(refusal(with(llama(), R"({"num_hidden_layers": 2000000})")),
+              HasSubstr("num_hidden_layers"));
+  EXPECT_THAT(refusal(with(llama(), R"({"hidden_size": "32"})")), HasSubstr("a whole number"));
+  EXPECT_THAT(refusal(Json::array()), HasSubstr("not a JSON object"));
+}
+
+TEST(Config, AnUnknownFamilyListsTheKnownOnes) {
+  EXPECT_THAT(refusal(with(llama(), R"({"model_type": "gpt2"})")),
+              AllOf(HasSubstr("'gpt2'"), HasSubstr("llama, mistral, qwen2, qwen3")));
+}
+
+TEST(Config, AFileWithoutModelTypeIsKnownByItsClass) {
+  Json config = with(llama(), R"({"architectures": ["MistralForCausalLM"]})");
+  config.erase("model_type");
+  EXPECT_EQ(parse(config).family->name, "mistral");
+}
+
+TEST(Config, MistralsWindowCoversEveryLayer) {
+  const Json mistral = with(llama(), R"({"model_type": "mistral"})");
+  EXPECT_EQ(parse(mistral).sliding_window, 4096);
+  EXPECT_FALSE(parse(with(mistral, R"({"sliding_window": null})")).sliding_window.has_value());
+  const ModelConfig config = parse(with(mistral, R"({"sliding_window": 7})"));
+  EXPECT_EQ(config.sliding_window, 7);
+  EXPECT_THAT(config.windowed, ElementsAre(true, true, true));
+}
+
+TEST(Config, QwensWindowCoversWhatTheFileSays) {
+  const Json qwen =
+      with(llama(), R"({"model_type": "qwen2", "sliding_window": 7, "max_window_layers": 2})");
+  EXPECT_FALSE(parse(qwen).sliding_window.has_value());
+  const Json used = with(qwen, R"({"use_sliding_window": true})");
+  EXPECT_THAT(parse(used).windowed, ElementsAre(false, false, true));
+  EXPECT_THAT(
+      parse(with(used,
+                 R"({"layer_types": ["sliding_attention", "full_attention", "full_attention"]})"))
+          .windowed,
+      ElementsAre(true, false, false));
+  EXPECT_THAT(refusal(with(used, R"({"layer_types": ["full_attention"]})")),
+              HasSubstr("1 entries for 3 layers"));
+  EXPECT_THAT(refusal(with(used, R"({"layer_types": ["a", "b", "c"]})")),
+              HasSubstr("full_attention, sliding_attention"));
+}
+
+TEST(Config, Qwen2HasBiasesAndQwen3ItsOwnHeadDim) {
+  EXPECT_TRUE(parse(with(llama(), R"({"model_type": "qwen2"})")).attention_bias);
+  EXPECT_EQ(parse(with(llama(), R"({"model_type": "qwen3"})")).layers[2].head_dim, 128);
+  EXPECT_EQ(parse(with(llama(), R"({"model_type": "qwen3", "head_dim": 16})")).layers[2].head_dim,
+            16);
+}
+
+TEST(Config, KeepsTheFileAsItWas) {
+  const Json config = with(llama(), R"({"some_unknown_key": {"a": [1, 2]}})");
+  EXPECT_EQ(parse(config).raw, config);
+}
+
+}  // namespace
+}  // namespace mop

@@ -1,0 +1,134 @@
+#include "model/model.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Tensors = std::map<std::string, at::Tensor>;
+
+// A random model whose tensors were changed by `change` after it was written.
+class ModelOpen : public ::testing::Test {
+ protected:
+  void write(const std::function<void(Tensors&)>& change, testing::RandomModel what = {}) {
+    testing::write_random_model(folder_.path(), what);
+    Tensors tensors;
+    {
+      const SafetensorsFile file = SafetensorsFile::open(folder_.path() / "model.safetensors");
+      for (const auto& [name, entry] : file.entries()) tensors[name] = file.tensor(name).clone();
+    }
+    change(tensors);
+    write_safetensors(folder_.path() / "model.safetensors", tensors);
+  }
+  std::string refusal() {
+    try {
+      Model::open(folder_.path());
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
+      return e.what();
+    }
+    return "accepted";
+  }
+  testing::TempFolder folder_;
+};
+
+TEST_F(ModelOpen, ListsEveryDifferenceInOneError) {
+  write([](Tensors& tensors) {
+    tensors.erase("model.layers.0.mlp.up_proj.weight");
+    tensors.erase("model.norm.weight");
+    tensors["model.layers.4.mlp.up_proj.weight"] = at::zeros({48, 32});
+    tensors["score.weight"] = at::zeros({2, 32});
+    tensors["model.layers.1.self_attn.k_proj.weight"] = at::zeros({32, 32});
+    tensors["model.layers.2.input_layernorm.weight"] = at::zeros({32}, at::kLong);
+  });
+  const std::string text = refusal();
+  EXPECT_THAT(
+      text,
+      AllOf(HasSubstr("1 dtype, 2 missing, 1 shape, 2 unknown"), HasSubstr(folder_.path().string()),
+            HasSubstr("model.layers.0.mlp.up_proj.weight"), HasSubstr("model.norm.weight"),
+            HasSubstr("model.layers.4.mlp.up_proj.weight"), HasSubstr("score.weight")));
+  EXPECT_THAT(text,
+              HasSubstr("model.layers.1.self_attn.k_proj.weight is [32, 32], expected [16, 32]"));
+  EXPECT_THAT(text,
+              HasSubstr("model.layers.2.input_layernorm.weight is I64, expected F32, F16 or BF16"));
+}
+
+TEST_F(ModelOpen, AcceptsTheRotaryFrequenciesOfOldFiles) {
+  write([](Tensors& tensors) {
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = at::ones({4});
+  });
+  EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(ModelOpen, AcceptsACopyOfATiedHeadButNotAMissingUntiedOne) {
+  testing::RandomModel tied;
+  tied.tied = true;
+  write([](Tensors& tensors) { tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]; },
+        tied);
+  EXPECT_EQ(refusal(), "accepted");
+  write([](Tensors& tensors) { tensors.erase("lm_head.weight"); });
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("1 missing"), HasSubstr("lm_head.weight")));
+}
+
+TEST_F(ModelOpen, RefusesBiasesThatTheConfigDoesNotPromise) {
+  testing::RandomModel biased;
+  biased.extra = R"({"attention_bias": true})";
+  write([](Tensors&) {}, biased);
+  EXPECT_EQ(refusal(), "accepted");
+  write(
+      [](Tensors& tensors) { tensors["model.layers.0.self_attn.q_proj.bias"] = at::zeros({32}); });
+  EXPECT_THAT(refusal(), HasSubstr("model.layers.0.self_attn.q_proj.bias"));
+}
+
+TEST(Model, ShapesFollowTheKeptUnits) {
+  testing::TempFolder folder;
+  testing::RandomModel what;
+  what.family = "qwen2";
+  what.extra = R"({"use_sliding_window": true, "sliding_window": 4, "max_window_layers": 2})";
+  testing::write_random_model(folder.path(), what);
+  const Model dense = Model::open(folder.path());
+  std::vector<Layer> layers = dense.layers();
+  layers[0].heads = {1};
+  layers[0].kv_heads = {0};
+  layers[3].neurons = {0, 7, 9};
+  layers.erase(layers.begin() + 1);
+  const Model model = dense.with_layers(layers);
+  EXPECT_THAT(model.config().layers,
+              ::testing::ElementsAre(LayerShape{1, 1, 8, 48}, LayerShape{4, 2, 8, 48},
+                                     LayerShape{4, 2, 8, 3}));
+  EXPECT_THAT(model.config().windowed, ::testing::ElementsAre(false, true, true));
+  EXPECT_EQ(dense.num_layers(), 4);
+  EXPECT_EQ(dense.config().layers.size(), 4u);
+  layers[0].source = 9;
+  EXPECT_THROW(dense.with_layers(layers), Error);
+}
+
+TEST(Model, LayersAreTheSameWhenTheyComputeTheSame) {
+  testing::TempFolder folder;
+  testing::write_random_model(folder.path());
+  const Model dense = Model::open(folder.path());
+  Layer layer = dense.layers()[1];
+  EXPECT_TRUE(layer.same_as(dense.layers()[1]));
+  EXPECT_FALSE(layer.same_as(dense.layers()[2]));
+  const at::Tensor value = at::ones({32});
+  layer.changed[Role::kInputNorm] = value;
+  EXPECT_FALSE(layer.same_as(dense.layers()[1]));
+  Layer other = dense.layers()[1];
+  other.changed[Role::kInputNorm] = value;
+  EXPECT_TRUE(layer.same_as(other));
+  other.changed[Role::kInputNorm] = at::ones({32});
+  EXPECT_FALSE(layer.same_as(other));
+}
+
+}  // namespace
+}  // namespace mop
