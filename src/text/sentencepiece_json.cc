@@ -1,0 +1,243 @@
+// text/sentencepiece_json.cc
+#include "text/sentencepiece_json.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "text/tokenizer_config.h"
+
+namespace mop {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr const char* kMark = "\u2581";
+
+enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
+
+struct Piece {
+  std::string text;
+  float score = 0;
+  PieceType type = PieceType::kNormal;
+};
+
+struct SpmModel {
+  std::vector<Piece> pieces;
+  int64_t kind = 1;  // trainer_spec.model_type: 1 unigram, 2 BPE
+};
+
+// The few fields we need of the protocol buffer; the library does not tell a piece's type.
+class Wire {
+ public:
+  explicit Wire(std::string_view bytes) : rest_(bytes) {}
+  bool done() const { return rest_.empty(); }
+  uint64_t varint() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(take(1)[0]);
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    throw bad_input("damaged protocol buffer");
+  }
+  std::string_view take(uint64_t count) {
+    if (count > rest_.size()) throw bad_input("damaged protocol buffer");
+    const std::string_view part = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return part;
+  }
+  // The payload of a field of the given wire type: its bytes, or those of its number.
+  std::string_view payload(uint64_t type, uint64_t& number) {
+    number = 0;
+    if (type == 0) number = varint();
+    if (type == 2) return take(varint());
+    if (type == 1 || type == 5) return take(type == 1 ? 8 : 4);
+    if (type != 0) throw bad_input("damaged protocol buffer");
+    return {};
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+// Calls `visit(field, number, bytes)` for every field.
+template <typename Visit>
+void read_fields(std::string_view message, Visit visit) {
+  Wire wire(message);
+  while (!wire.done()) {
+    const uint64_t key = wire.varint();
+    uint64_t number = 0;
+    const std::string_view bytes = wire.payload(key & 7, number);
+    visit(key >> 3, number, bytes);
+  }
+}
+
+Piece read_piece(std::string_view message) {
+  Piece piece;
+  read_fields(message, [&](uint64_t field, uint64_t number, std::string_view bytes) {
+    if (field == 1) piece.text = bytes;
+    if (field == 2 && bytes.size() == sizeof piece.score) {
+      std::memcpy(&piece.score, bytes.data(), sizeof piece.score);
+    }
+    if (field == 3) piece.type = static_cast<PieceType>(number);
+  });
+  return piece;
+}
+
+SpmModel read_spm(std::string_view bytes) {
+  SpmModel model;
+  read_fields(bytes, [&](uint64_t field, uint64_t, std::string_view message) {
+    if (field == 1) model.pieces.push_back(read_piece(message));
+    if (field != 2) return;
+    read_fields(message, [&](uint64_t inner, uint64_t number, std::string_view) {
+      if (inner == 3) model.kind = static_cast<int64_t>(number);
+    });
+  });
+  return model;
+}
+
+Json vocab_of(const SpmModel& model) {
+  Json::object_t vocab;
+  // Appended, not looked up: pieces differ, and this map would search through all of them.
+  int64_t id = 0;
+  for (const Piece& piece : model.pieces) vocab.push_back({piece.text, id++});
+  return vocab;
+}
+
+bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }
+
+// Each piece is what two others become; one of a higher score is merged first.
+Json merges_of(const SpmModel& model) {
+  std::unordered_map<std::string_view, size_t> ids;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].type == PieceType::kNormal) ids.emplace(model.pieces[id].text, id);
+  }
+  std::vector<std::tuple<float, size_t, size_t>> merges;
+  for (const auto& [text, id] : ids) {
+    for (size_t at = 1; at < text.size(); ++at) {
+      if (!starts_character(text[at])) continue;
+      const auto left = ids.find(text.substr(0, at));
+      const auto right = ids.find(text.substr(at));
+      if (left == ids.end() || right == ids.end()) continue;
+      merges.emplace_back(-model.pieces[id].score, left->second, right->second);
+    }
+  }
+  std::sort(merges.begin(), merges.end());
+  Json list = Json::array();
+  for (const auto& [score, left, right] : merges) {
+    list.push_back(model.pieces[left].text + " " + model.pieces[right].text);
+  }
+  return list;
+}
+
+Json added_tokens(const SpmModel& model) {
+  Json list = Json::array();
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const PieceType type = model.pieces[id].type;
+    const bool special = type == PieceType::kControl || type == PieceType::kUnknown;
+    if (!special && type != PieceType::kUser) continue;
+    list.push_back({{"id", id},
+                    {"content", model.pieces[id].text},
+                    {"single_word", false},
+                    {"lstrip", false},
+                    {"rstrip", false},
+                    {"normalized", false},
+                    {"special", special}});
+  }
+  return list;
+}
+
+// BOS and EOS around one text and around two.
+Json post_processor(const SpmModel& model, const TokenizerConfig& config) {
+  Json special = Json::object();
+  const auto add = [&](Json& list, const std::optional<std::string>& text, int type) {
+    const auto piece = std::ranges::find(model.pieces, text, &Piece::text);
+    if (piece == model.pieces.end()) return;
+    special[*text] = {{"id", *text}, {"ids", {piece - model.pieces.begin()}}, {"tokens", {*text}}};
+    list.push_back({{"SpecialToken", {{"id", *text}, {"type_id", type}}}});
+  };
+  const auto sequence = [&](const char* name, int type) {
+    Json list = Json::array();
+    if (config.add_bos) add(list, config.bos.value_or("<s>"), type);
+    list.push_back({{"Sequence", {{"id", name}, {"type_id", type}}}});
+    if (config.add_eos) add(list, config.eos.value_or("</s>"), type);
+    return list;
+  };
+  const Json single = sequence("A", 0);
+  Json pair = single;
+  for (const Json& item : sequence("B", 1)) pair.push_back(item);
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", pair},
+          {"special_tokens", special}};
+}
+
+Json replace(const char* from, const char* to) {
+  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+}
+
+// A blank in front of every piece of text between special tokens (legacy), or of the whole alone.
+void add_blanks(const TokenizerConfig& config, Json& json) {
+  if (config.legacy) {
+    json["normalizer"] = {
+        {"type", "Sequence"},
+        {"normalizers", {{{"type", "Prepend"}, {"prepend", kMark}}, replace(" ", kMark)}}};
+    json["pre_tokenizer"] = nullptr;
+    return;
+  }
+  json["normalizer"] = nullptr;
+  json["pre_tokenizer"] = {{"type", "Metaspace"},
+                           {"replacement", kMark},
+                           {"prepend_scheme", config.add_prefix_space ? "first" : "never"},
+                           {"split", false}};
+}
+
+Json decoder(const TokenizerConfig& config) {
+  Json steps = {replace(kMark, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  if (config.add_prefix_space) {
+    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  }
+  return {{"type", "Sequence"}, {"decoders", steps}};
+}
+
+Json make_json(const SpmModel& model, const TokenizerConfig& config) {
+  const auto unknown = std::ranges::find(model.pieces, PieceType::kUnknown, &Piece::type);
+  Json json = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
+  json["added_tokens"] = added_tokens(model);
+  add_blanks(config, json);
+  json["post_processor"] = post_processor(model, config);
+  json["decoder"] = decoder(config);
+  json["model"] = {{"type", "BPE"},
+                   {"dropout", nullptr},
+                   {"unk_token", unknown == model.pieces.end() ? Json() : Json(unknown->text)},
+                   {"continuing_subword_prefix", nullptr},
+                   {"end_of_word_suffix", nullptr},
+                   {"fuse_unk", true},
+                   {"byte_fallback", true},
+                   {"ignore_merges", false}};
+  json["model"]["vocab"] = vocab_of(model);
+  json["model"]["merges"] = merges_of(model);
+  return json;
+}
+
+}  // namespace
+
+std::string sentencepiece_as_json(const fs::path& folder) {
+  if (fs::exists(folder / "tokenizer.json") || !fs::exists(folder / "tokenizer.model")) return {};
+  try {
+    const SpmModel model = read_spm(read_file(folder / "tokenizer.model"));
+    if (model.kind != 2 || model.pieces.empty()) return {};
+    return to_text(make_json(model, read_tokenizer_config(folder)));
+  } catch (const Error&) {
+    return {};  // another format under this name
+  }
+}
+
+}  // namespace mop

@@ -1,0 +1,174 @@
+#include "text/samples.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// One token a byte; a text of n bytes has n tokens, and BOS (256) by default.
+class ByteTokenizer final : public Tokenizer {
+ public:
+  std::vector<int64_t> encode(std::string_view text, Special special) const override {
+    std::vector<int64_t> ids;
+    if (special != Special::kNone) ids.push_back(256);
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+    return ids;
+  }
+  std::string decode(const std::vector<int64_t>&, bool) const override { return ""; }
+  int64_t vocab() const override { return 257; }
+  std::optional<int64_t> bos() const override { return 256; }
+  std::optional<int64_t> eos() const override { return std::nullopt; }
+  std::string kind() const override { return "bytes"; }
+  std::string fingerprint() const override { return ""; }
+};
+
+class ReadSamples : public ::testing::Test {
+ protected:
+  std::vector<std::string> read(const std::string& name, std::string_view bytes) {
+    const fs::path file = folder_.path() / name;
+    write_file(file, bytes);
+    return read_samples(file);
+  }
+  std::string refusal(const std::string& name, std::string_view bytes) {
+    try {
+      read(name, bytes);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
+      EXPECT_THAT(e.what(), HasSubstr((folder_.path() / name).string()));
+      return e.what();
+    }
+    return "nothing was refused";
+  }
+  testing::TempFolder folder_;
+};
+
+TEST_F(ReadSamples, TextLinesWithoutBlankOnesAndCarriageReturns) {
+  EXPECT_THAT(read("a.txt", "one\r\n\n  \ntwo \n three"), ElementsAre("one", "two ", " three"));
+}
+
+TEST_F(ReadSamples, ByteOrderMarkIsNoText) {
+  EXPECT_THAT(read("a.txt", "\xEF\xBB\xBFone\n"), ElementsAre("one"));
+  EXPECT_THAT(read("a.jsonl", "\xEF\xBB\xBF{\"text\": \"one\"}\n"), ElementsAre("one"));
+}
+
+TEST_F(ReadSamples, IllFormedTextGetsReplacementCharacters) {
+  EXPECT_THAT(read("a.txt", "a\xFFz\n"), ElementsAre("a\uFFFDz"));
+}
+
+TEST_F(ReadSamples, JsonLinesOrOneList) {
+  EXPECT_THAT(read("a.jsonl", "{\"text\": \"x\\ny\"}\r\n\n{\"text\": \"z\", \"id\": 3}"),
+              ElementsAre("x\ny", "z"));
+  EXPECT_THAT(read("a.json", "[{\"text\": \"x\"},\n {\"text\": \"y\"}]"), ElementsAre("x", "y"));
+  EXPECT_THAT(read("b.json", "{\"text\": \"x\"}\n{\"text\": \"y\"}\n"), ElementsAre("x", "y"));
+}
+
+TEST_F(ReadSamples, AlpacaRecordsBecomeTheCalibrationPrompt) {
+  EXPECT_THAT(
+      read("a.json", R"([{"instruction": "Add.", "input": "1 2", "output": "3"},
+                                 {"instruction": "Sing.", "input": "", "output": "la"}])"),
+      ElementsAre("Instruction: Add.\nInput: 1 2\nResponse:", "Instruction: Sing.\nResponse:"));
+}
+
+TEST_F(ReadSamples, QuestionsAreAskedWithoutTheAnswer) {
+  EXPECT_THAT(read("a.jsonl", R"({"question": "Big?", "choices": ["no", "yes"], "answer": 1})"),
+              ElementsAre("Question: Big?\nOptions: (A) no (B) yes\nAnswer:"));
+}
+
+TEST_F(ReadSamples, RefusalsNameFileLineAndFields) {
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n{\"page\": 1, \"id\": 2}"),
+              AllOf(HasSubstr("line 2 is no sample: it has `page`, `id`"),
+                    HasSubstr("a record has `text`")));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n{\"text\": 7}"), HasSubstr("line 2"));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n\nnonsense"),
+              HasSubstr("line 3 is not valid JSON"));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not valid JSON"));
+  EXPECT_THAT(refusal("a.json", "[{\"text\": \"x\"}, 3]"), HasSubstr("record 2 is no sample"));
+  EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json"));
+}
+
+TEST_F(ReadSamples, AnEmptyFileIsAnError) {
+  EXPECT_THAT(refusal("a.txt", ""), HasSubstr("holds no samples"));
+  EXPECT_THAT(refusal("a.txt", "\n \n"), HasSubstr("holds no samples"));
+  EXPECT_THAT(refusal("a.jsonl", ""), HasSubstr("holds no samples"));
+  EXPECT_THAT(refusal("a.json", "[]"), HasSubstr("holds no samples"));
+}
+
+const std::vector<std::string> kTexts = {"a", "bb", "ccc", "dddd", "e"};
+
+SampleOptions take(int64_t samples) {
+  SampleOptions options;
+  options.samples = samples;
+  return options;
+}
+
+TEST(TokenizeSamples, TakesTheFirstAndCutsThem) {
+  SampleOptions options = take(3);
+  options.max_tokens = 3;
+  const TokenSamples made = tokenize_samples(kTexts, ByteTokenizer(), options, 100);
+  EXPECT_THAT(made.ids, ElementsAre(ElementsAre(256, 'a'), ElementsAre(256, 'b', 'b'),
+                                    ElementsAre(256, 'c', 'c')));
+  EXPECT_EQ(made.tokens(), 8);
+}
+
+TEST(TokenizeSamples, TheContextIsTheLongest) {
+  EXPECT_EQ(tokenize_samples(kTexts, ByteTokenizer(), take(9), 2).tokens(), 10);
+  SampleOptions options = take(9);
+  options.max_tokens = 50;
+  EXPECT_EQ(tokenize_samples(kTexts, ByteTokenizer(), options, 2).tokens(), 10);
+}
+
+TEST(TokenizeSamples, RandomOnesComeFromTheSeed) {
+  SampleOptions options = take(4);
+  options.random = true;
+  options.seed = 5;
+  const TokenSamples once = tokenize_samples(kTexts, ByteTokenizer(), options, 100);
+  EXPECT_EQ(once.ids.size(), 4u);
+  EXPECT_EQ(once.ids, tokenize_samples(kTexts, ByteTokenizer(), options, 100).ids);
+  bool differs = false;
+  for (options.seed = 6; options.seed < 10; ++options.seed) {
+    differs |= tokenize_samples(kTexts, ByteTokenizer(), options, 100).sha256 != once.sha256;
+  }
+  EXPECT_TRUE(differs);
+}
+
+TEST(TokenizeSamples, HashTellsWhereASampleEnds) {
+  const auto hash = [](const std::vector<std::string>& texts) {
+    return tokenize_samples(texts, ByteTokenizer(), {}, 100).sha256;
+  };
+  EXPECT_EQ(hash({"ab", "c"}), hash({"ab", "c"}));
+  EXPECT_NE(hash({"ab", "c"}), hash({"a", "bc"}));
+}
+
+TEST(SplitValidation, TheLastEighthIsHeldOut) {
+  const auto sizes = [](size_t count) {
+    const std::vector<std::string> texts(count, "x");
+    SampleOptions options = take(1000);
+    const auto [kept, held_out] =
+        split_validation(tokenize_samples(texts, ByteTokenizer(), options, 9));
+    return std::pair(kept.ids.size(), held_out.ids.size());
+  };
+  EXPECT_EQ(sizes(128), std::pair(size_t{112}, size_t{16}));
+  EXPECT_EQ(sizes(15), std::pair(size_t{14}, size_t{1}));
+  EXPECT_EQ(sizes(2), std::pair(size_t{1}, size_t{1}));
+  EXPECT_EQ(sizes(1), std::pair(size_t{1}, size_t{0}));
+}
+
+TEST(SplitValidation, EachPartHasItsOwnHash) {
+  const auto all = tokenize_samples({"a", "b"}, ByteTokenizer(), {}, 9);
+  const auto [kept, held_out] = split_validation(all);
+  EXPECT_THAT(held_out.ids, ElementsAre(ElementsAre(256, 'b')));
+  EXPECT_EQ(kept.sha256, tokenize_samples({"a"}, ByteTokenizer(), {}, 9).sha256);
+  EXPECT_EQ(held_out.sha256, tokenize_samples({"b"}, ByteTokenizer(), {}, 9).sha256);
+}
+
+}  // namespace
+}  // namespace mop
