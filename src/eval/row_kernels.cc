@@ -9,40 +9,12 @@
 #include <cmath>
 #include <limits>
 
+#include "tensor/clones.h"
+
 namespace mop {
 namespace {
 
 #define MOP_INLINE inline __attribute__((always_inline))
-
-// Runs `body(begin, end)` compiled for the widest vectors this processor has.
-#if defined(__x86_64__) && defined(__GNUC__)
-template <typename Body>
-__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))) void run_avx512(const Body& body,
-                                                                                  int64_t begin,
-                                                                                  int64_t end) {
-  body(begin, end);
-}
-template <typename Body>
-__attribute__((target("avx2,fma"))) void run_avx2(const Body& body, int64_t begin, int64_t end) {
-  body(begin, end);
-}
-template <typename Body>
-void run_widest(const Body& body, int64_t begin, int64_t end) {
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    run_avx512(body, begin, end);
-  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    run_avx2(body, begin, end);
-  } else {
-    body(begin, end);
-  }
-}
-#else
-template <typename Body>
-void run_widest(const Body& body, int64_t begin, int64_t end) {
-  body(begin, end);
-}
-#endif
 
 MOP_INLINE float to_float(float x) { return x; }
 MOP_INLINE float to_float(uint16_t bfloat16) {
@@ -100,32 +72,49 @@ MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
   return weighted / sum_p - std::log(sum_p) + std::log(sum_q);
 }
 
+template <typename T>
+MOP_INLINE void nll_rows(const T* logits, const int64_t* targets, float* nll, int64_t rows,
+                         int64_t vocab) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = logits + r * vocab;
+    nll[r] = row_log_sum(row, vocab) - to_float(row[targets[r]]);
+  }
+}
+
+template <typename T>
+MOP_INLINE void kl_rows(const T* p, const T* q, float* kl, int64_t rows, int64_t vocab) {
+  for (int64_t r = 0; r < rows; ++r) kl[r] = kl_of_row(p + r * vocab, q + r * vocab, vocab);
+}
+
+MOP_CLONES void nll_some(const float* logits, const int64_t* targets, float* nll, int64_t rows,
+                         int64_t vocab) {
+  nll_rows(logits, targets, nll, rows, vocab);
+}
+MOP_CLONES void nll_some(const uint16_t* bfloat16, const int64_t* targets, float* nll, int64_t rows,
+                         int64_t vocab) {
+  nll_rows(bfloat16, targets, nll, rows, vocab);
+}
+MOP_CLONES void kl_some(const float* p, const float* q, float* kl, int64_t rows, int64_t vocab) {
+  kl_rows(p, q, kl, rows, vocab);
+}
+MOP_CLONES void kl_some(const uint16_t* p_bfloat16, const uint16_t* q_bfloat16, float* kl,
+                        int64_t rows, int64_t vocab) {
+  kl_rows(p_bfloat16, q_bfloat16, kl, rows, vocab);
+}
+
 int64_t rows_at_least(int64_t vocab) { return std::max<int64_t>(1, (1 << 15) / vocab); }
 
 template <typename T>
-void nll_rows(const T* logits, const int64_t* targets, float* nll, int64_t rows, int64_t vocab) {
+void nll_all(const T* logits, const int64_t* targets, float* nll, int64_t rows, int64_t vocab) {
   at::parallel_for(0, rows, rows_at_least(vocab), [&](int64_t begin, int64_t end) {
-    run_widest(
-        [=](int64_t first, int64_t last) __attribute__((always_inline)) {
-          for (int64_t r = first; r < last; ++r) {
-            const T* row = logits + r * vocab;
-            nll[r] = row_log_sum(row, vocab) - to_float(row[targets[r]]);
-          }
-        },
-        begin, end);
+    nll_some(logits + begin * vocab, targets + begin, nll + begin, end - begin, vocab);
   });
 }
 
 template <typename T>
-void kl_rows(const T* p, const T* q, float* kl, int64_t rows, int64_t vocab) {
+void kl_all(const T* p, const T* q, float* kl, int64_t rows, int64_t vocab) {
   at::parallel_for(0, rows, rows_at_least(vocab), [&](int64_t begin, int64_t end) {
-    run_widest(
-        [=](int64_t first, int64_t last) __attribute__((always_inline)) {
-          for (int64_t r = first; r < last; ++r) {
-            kl[r] = kl_of_row(p + r * vocab, q + r * vocab, vocab);
-          }
-        },
-        begin, end);
+    kl_some(p + begin * vocab, q + begin * vocab, kl + begin, end - begin, vocab);
   });
 }
 
@@ -150,9 +139,9 @@ at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
   const int64_t* target = target_R.const_data_ptr<int64_t>();
   float* out = nll_R.mutable_data_ptr<float>();
   if (x.scalar_type() == at::kFloat) {
-    nll_rows(x.const_data_ptr<float>(), target, out, x.size(0), x.size(1));
+    nll_all(x.const_data_ptr<float>(), target, out, x.size(0), x.size(1));
   } else {
-    nll_rows(bits16(x), target, out, x.size(0), x.size(1));
+    nll_all(bits16(x), target, out, x.size(0), x.size(1));
   }
   return nll_R;
 }
@@ -166,9 +155,9 @@ at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV) 
   at::Tensor kl_R = at::empty({p.size(0)}, at::kFloat);
   float* out = kl_R.mutable_data_ptr<float>();
   if (p.scalar_type() == at::kFloat) {
-    kl_rows(p.const_data_ptr<float>(), q.const_data_ptr<float>(), out, p.size(0), p.size(1));
+    kl_all(p.const_data_ptr<float>(), q.const_data_ptr<float>(), out, p.size(0), p.size(1));
   } else {
-    kl_rows(bits16(p), bits16(q), out, p.size(0), p.size(1));
+    kl_all(bits16(p), bits16(q), out, p.size(0), p.size(1));
   }
   return kl_R;
 }

@@ -88,6 +88,26 @@ at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config,
   return nll_N;
 }
 
+TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
+                         const at::Tensor& hidden_ND, const at::Tensor& targets_N) {
+  const c10::NoGradGuard no_grad;
+  check_targets(hidden_ND, targets_N, globals.head_VD.size(0));
+  TokenScores scores{at::zeros({hidden_ND.size(0)}, at::kFloat),
+                     at::zeros({hidden_ND.size(0)}, at::kBool)};
+  for_scored(targets_N, rows_per_piece(globals, hidden_ND),
+             [&](const at::Tensor& positions_R, const at::Tensor& targets_R) {
+               const at::Tensor logits_RV =
+                   logits(globals, config, rows_of(hidden_ND, positions_R));
+               const at::Tensor nll_R = row_nll(logits_RV, targets_R);
+               require_finite(nll_R, positions_R);
+               const at::Tensor target_R1 = targets_R.to(logits_RV.device()).unsqueeze(1);
+               const at::Tensor own_R = logits_RV.gather(1, target_R1).squeeze(1);
+               scores.nll_N.index_copy_(0, positions_R, nll_R);
+               scores.greedy_N.index_copy_(0, positions_R, own_R.ge(logits_RV.amax(1)).cpu());
+             });
+  return scores;
+}
+
 std::vector<Validation> compare_tokens(const LastHidden& dense,
                                        std::span<const LastHidden> candidates,
                                        const at::Tensor& targets_N) {

@@ -21,6 +21,14 @@ namespace mop {
 at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config,
                      const at::Tensor& hidden_ND, const at::Tensor& targets_N);
 
+/// What `token_nll` gives, and whether each target is the token that the model finds most likely
+/// (bool [N] on the CPU, false where not scored).
+struct TokenScores {
+  at::Tensor nll_N, greedy_N;
+};
+TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
+                         const at::Tensor& hidden_ND, const at::Tensor& targets_N);
+
 /// The last hidden states of one model and what turns them into logits. Refers to all three.
 struct LastHidden {
   const GlobalWeights& globals;

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Anonymous memory and time of `mop prune` on a large checkpoint, with both candidates alive.
+
+The selector `perplexity` builds and scores both branches of every step; --dtype bfloat16. Results to expect:
+at most 3 GiB of anonymous memory for the 7B at 128 x 128 tokens, whatever the number of steps; the 13B, larger
+than this machine's memory, ends its width step.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import tempfile
+
+import measure
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def write_calibration(path, samples, vocabulary):
+    """Lines of made-up words: a random model does not mind, and no text is needed."""
+    words = [f"word{i}" for i in range(vocabulary)]
+    with open(path, "w", encoding="ascii") as file:
+        for s in range(samples):
+            file.write(" ".join(words[(s * 31 + 7 * w) % vocabulary] for w in range(128)) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build" / "src" / "mop")
+    parser.add_argument("--iterations", type=int, default=2)
+    parser.add_argument("--select", default="perplexity")
+    parser.add_argument("--samples", type=int, default=128)
+    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dry-run", action="store_true", help="only plan: nothing is written")
+    args = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.model.resolve().parent))
+    try:
+        write_calibration(work / "calibration.txt", args.samples + args.samples // 7 + 1, 997)
+        command = [args.mop, "prune", args.model, "--out", work / "out", "--calibration", work / "calibration.txt",
+                   "--samples", args.samples + args.samples // 7 + 1, "--max-tokens", args.tokens, "--iterations",
+                   args.iterations, "--select", args.select, "--dtype", "bfloat16", "--device", args.device]
+        if args.dry_run:
+            command.append("--dry-run")
+        result = measure.run([str(part) for part in command])
+    finally:
+        shutil.rmtree(work)
+    result.pop("out")
+    result.update(model=str(args.model), iterations=args.iterations, select=args.select)
+    result["peak_anonymous_gib"] = result["peak_anonymous_bytes"] / 2**30
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

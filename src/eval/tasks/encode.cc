@@ -1,0 +1,99 @@
+#include "eval/tasks/encode.h"
+
+#include "base/error.h"
+#include "eval/tasks/python_text.h"
+
+namespace mop {
+namespace {
+
+struct RuleName {
+  std::string name;
+  BosRule rule;
+};
+const std::vector<RuleName> kRules = {
+    {"auto", BosRule::kAuto}, {"always", BosRule::kAlways}, {"never", BosRule::kNever}};
+
+int64_t prefix_token(const Tokenizer& tokenizer) {
+  if (tokenizer.bos()) return *tokenizer.bos();
+  if (tokenizer.eos()) return *tokenizer.eos();
+  throw bad_input("the tokenizer has neither BOS nor EOS to stand in for an empty context");
+}
+
+}  // namespace
+
+BosRule parse_bos_rule(std::string_view name) {
+  for (const RuleName& row : kRules) {
+    if (row.name == name) return row.rule;
+  }
+  throw usage_error("unknown BOS rule '{}'", name).hint("known: auto, always, never");
+}
+
+std::string bos_rule_name(BosRule rule) {
+  for (const RuleName& row : kRules) {
+    if (row.rule == rule) return row.name;
+  }
+  throw internal_error("a BOS rule without a name");
+}
+
+RequestEncoder::RequestEncoder(const Tokenizer& tokenizer, BosRule rule, int64_t context)
+    : tokenizer_(tokenizer), rule_(rule), context_(context), prefix_(prefix_token(tokenizer)) {
+  prefix_text_ = tokenizer.decode({prefix_}, /*skip_special=*/false);
+}
+
+std::vector<int64_t> RequestEncoder::ids_of(std::string_view text) const {
+  const bool has_prefix = !prefix_text_.empty() && text.starts_with(prefix_text_);
+  if (rule_ == BosRule::kNever || has_prefix) return tokenizer_.encode(text, Special::kNone);
+  return tokenizer_.encode(text, rule_ == BosRule::kAuto ? Special::kDefault : Special::kBos);
+}
+
+TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
+                                    const std::vector<int64_t>& continuation) const {
+  const auto scored = static_cast<int64_t>(continuation.size());
+  if (scored == 0) throw bad_input("the continuation has no token of its own");
+  if (context.empty()) throw bad_input("the context has no token");
+  if (scored > context_) {
+    throw bad_input("a continuation of {} tokens is longer than the model's context of {}", scored,
+                    context_);
+  }
+  context.insert(context.end(), continuation.begin(), continuation.end());
+  const auto length = static_cast<int64_t>(context.size());
+  // The last token is only predicted, so one more than the context fits.
+  if (length > context_ + 1) context.erase(context.begin(), context.end() - (context_ + 1));
+  return {std::move(context), scored};
+}
+
+TokenRequest RequestEncoder::pair(const TextRequest& request) const {
+  if (request.context.empty()) {
+    std::vector<int64_t> ids = tokenizer_.encode(request.continuation, Special::kNone);
+    if (ids.empty()) throw bad_input("the continuation has no token of its own");
+    if (ids.front() != prefix_) return joined({prefix_}, ids);
+    return joined({prefix_}, std::vector<int64_t>(ids.begin() + 1, ids.end()));
+  }
+  const size_t kept = request.context.size() - trailing_space(request.context);
+  const std::vector<int64_t> whole = ids_of(request.context + request.continuation);
+  std::vector<int64_t> context = ids_of(std::string_view(request.context).substr(0, kept));
+  const size_t split = std::min(context.size(), whole.size());
+  return joined(std::move(context), std::vector<int64_t>(whole.begin() + split, whole.end()));
+}
+
+std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
+  const std::vector<int64_t> ids = ids_of(text);
+  const auto length = static_cast<int64_t>(ids.size());
+  std::vector<TokenRequest> windows;
+  for (int64_t begin = 0; begin < length; begin += context_) {
+    const int64_t end = std::min(length, begin + context_);
+    std::vector<int64_t> window = {begin == 0 ? prefix_ : ids[static_cast<size_t>(begin - 1)]};
+    window.insert(window.end(), ids.begin() + begin, ids.begin() + end);
+    windows.push_back({std::move(window), end - begin});
+  }
+  return windows;
+}
+
+std::vector<TokenRequest> RequestEncoder::encode(const TaskItem& item, TaskKind kind) const {
+  if (kind == TaskKind::kRolling) return rolling(item.requests.at(0).continuation);
+  std::vector<TokenRequest> requests;
+  for (const TextRequest& request : item.requests) requests.push_back(pair(request));
+  return requests;
+}
+
+}  // namespace mop
