@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "search/preview.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -17,17 +18,24 @@ Options section(const Json& json, const std::string& name) {
   return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
 }
 
-const char* const kTopKeys[] = {"model", "calibration", "validation", "target", "select",
-                                "seed",  "protect",     "branches",   "compute"};
+const char* const kTopKeys[] = {"model",  "plan", "calibration", "validation", "target",
+                                "select", "seed", "protect",     "branches",   "compute"};
+
+bool is_criterion(const std::string& name) {
+  const auto criteria = all_criteria();
+  return std::any_of(criteria.begin(), criteria.end(),
+                     [&](const auto& c) { return c.name == name; });
+}
 
 void refuse_unknown_keys(const Json& json, const std::vector<std::string>& branches) {
   std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
   known.insert(known.end(), branches.begin(), branches.end());
   std::string unknown;
   for (const auto& [key, value] : json.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    if (std::find(known.begin(), known.end(), key) != known.end() || is_criterion(key)) continue;
     unknown += (unknown.empty() ? "" : ", ") + key;
   }
+  if (!unknown.empty()) known.push_back("a criterion's name");
   if (unknown.empty()) return;
   throw usage_error("a recipe has no key: {}", unknown)
       .hint(fmt::format("known: {}", fmt::join(known, ", ")));
@@ -55,7 +63,8 @@ void read_samples_section(const Json& json, Recipe& recipe) {
   }
   recipe.samples.random = rule == "random";
   if (recipe.samples.samples < 1) throw usage_error("calibration.samples must be at least 1");
-  if (recipe.samples.max_tokens < 0) throw usage_error("calibration.max_tokens must not be negative");
+  if (recipe.samples.max_tokens < 0)
+    throw usage_error("calibration.max_tokens must not be negative");
   calibration.check_all_used();
   const Options validation = section(json, "validation");
   recipe.validation = validation.text("file", "");
@@ -108,6 +117,7 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   for (const std::string& name : recipe.branches) rows.push_back(&find_branch(name));
   const auto [selector, argument] = find_selector(recipe.select);
   selector->check(argument, rows);
+  if (recipe.plan.empty()) check_target(recipe.target);
   for (const BranchUse& use : branch_uses(recipe)) {
     try {
       use.branch->count({model, layer_worth(model), {}, use.options, {}, {}});
@@ -121,7 +131,8 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
 }  // namespace
 
 Recipe recipe_from_json(const Json& json) {
-  if (!json.is_object()) throw usage_error("a recipe must be a map of settings, got {}", json.dump());
+  if (!json.is_object())
+    throw usage_error("a recipe must be a map of settings, got {}", json.dump());
   Recipe recipe;
   const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
   if (!branches.empty()) recipe.branches = branches;
@@ -130,12 +141,16 @@ Recipe recipe_from_json(const Json& json) {
     find_branch(name);
     recipe.settings[name] = section(json, name).json();
   }
+  for (const auto& [key, value] : json.items()) {
+    if (is_criterion(key)) recipe.settings[key] = section(json, key).json();
+  }
   Json top = Json::object();
-  for (const char* key : {"model", "select", "seed"}) {
+  for (const char* key : {"model", "plan", "select", "seed"}) {
     if (json.contains(key)) top[key] = json[key];
   }
   const Options plain("recipe", top);
   recipe.model = plain.text("model", "");
+  recipe.plan = plain.text("plan", "");
   recipe.select = plain.text("select", recipe.select);
   const int64_t seed = plain.integer("seed", 0);
   if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
@@ -154,6 +169,7 @@ Recipe recipe_from_json(const Json& json) {
 Json to_json(const Recipe& recipe) {
   Json json;
   json["model"] = recipe.model;
+  if (!recipe.plan.empty()) json["plan"] = recipe.plan;
   json["calibration"] = {{"file", recipe.calibration},
                          {"samples", recipe.samples.samples},
                          {"sample", recipe.samples.random ? "random" : "first"},
@@ -161,7 +177,7 @@ Json to_json(const Recipe& recipe) {
   json["validation"] = {{"file", recipe.validation}};
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};
-  } else {
+  } else if (recipe.plan.empty()) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
                       {"of", recipe.target.of_blocks ? "blocks" : "all"}};
   }
@@ -169,7 +185,7 @@ Json to_json(const Recipe& recipe) {
   json["seed"] = recipe.seed;
   json["protect"] = recipe.protect;
   json["branches"] = recipe.branches;
-  for (const std::string& name : recipe.branches) json[name] = recipe.settings.at(name);
+  for (const auto& [name, values] : recipe.settings) json[name] = values;
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
   return json;
 }
@@ -183,7 +199,7 @@ Json read_recipe(const std::filesystem::path& path) {
   return json;
 }
 
-Json yaml_value(std::string_view text) {
+static Json yaml_value(std::string_view text) {
   // One reader for files and flags, so that `0.4`, `true` and `[0, -1]` mean the same in both.
   return parse_yaml("value: " + std::string(text), "--set")["value"];
 }
@@ -217,7 +233,8 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
     const Branch& branch = find_branch(name);
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
     if (recipe.settings[name].contains("budget")) {
-      recipe.target.budget = budget_from_name(Options(name, recipe.settings[name]).text("budget", ""));
+      recipe.target.budget =
+          budget_from_name(Options(name, recipe.settings[name]).text("budget", ""));
     }
   }
   check_branches(recipe, model);
@@ -232,27 +249,19 @@ MixRecipe mix_recipe(const Recipe& recipe) {
           std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end())};
 }
 
-AccountOptions account_options(const Recipe& recipe, const std::string& path) {
-  AccountOptions options;
-  options.path = path;
-  options.target = recipe.target;
-  options.protect.assign(recipe.protect.begin(), recipe.protect.end());
-  for (const BranchUse& use : branch_uses(recipe)) {
-    options.branches.emplace(use.branch->name, use.options);
-  }
-  return options;
+BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {
+  return [target = recipe.target, dense](const ModelConfig& current, int64_t steps_done) {
+    return next_budget(target, dense, current, steps_done);
+  };
 }
 
-std::string known_path(const Recipe& recipe, int64_t steps) {
-  const auto [selector, argument] = find_selector(recipe.select);
-  if (selector->name == "path") return argument;
-  if (selector->name != "random") return "";
-  std::string letters;
-  for (int64_t step = 1; step <= steps; ++step) {
-    Random random(recipe.seed, static_cast<uint64_t>(step));
-    letters += find_branch(recipe.branches[random.below(recipe.branches.size())]).letter;
-  }
-  return letters;
+std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  const MixRecipe mix = mix_recipe(recipe);
+  const auto path = preview_path(dense, mix, budget_function(recipe, dense));
+  if (!path || path->empty()) return std::nullopt;
+  AccountOptions options{*path, recipe.target, {}, mix.protect};
+  for (const BranchUse& use : mix.branches) options.branches.emplace(use.branch->name, use.options);
+  return account(dense, options);
 }
 
 }  // namespace mop

@@ -1,5 +1,5 @@
-// pipeline/recipe.h -- everything a run depends on, as a value and as YAML. Flags are settings of the same
-// keys, so that a run's resolved recipe alone repeats it.
+// pipeline/recipe.h -- everything a run depends on, as a value and as YAML. Flags are settings of
+// the same keys, so that a run's resolved recipe alone repeats it.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +20,7 @@ namespace mop {
 /// The defaults are those of `mop prune`.
 struct Recipe {
   std::string model;        ///< folder of the dense checkpoint
+  std::string plan;         ///< replay this plan.json instead of searching; then there is no target
   std::string calibration;  ///< text file
   SampleOptions samples;    ///< which of its samples, and how long
   std::string validation;   ///< text file; empty = the last eighth of the calibration samples
@@ -28,15 +29,16 @@ struct Recipe {
   uint64_t seed = 0;             ///< of the selector and of drawn samples
   std::vector<int64_t> protect;  ///< layers of the dense model; negative ones count from the end
   std::vector<std::string> branches = {"depth", "width"};
-  std::map<std::string, Json> settings;  ///< of each branch, by name
+  std::map<std::string, Json> settings;  ///< of branches and criteria, by name
   std::string device = "cpu";
   std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
 };
 
-/// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a value
-/// of the wrong type, or an unknown branch or selector.
-///   model, calibration {file, samples, sample, max_tokens}, validation {file}, target {iterations | remove,
-///   of}, select, seed, protect, branches, compute {device, dtype}, and one section per branch
+/// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
+/// value of the wrong type, or an unknown branch or selector.
+///   model, plan, calibration {file, samples, sample, max_tokens}, validation {file}, target
+///   {iterations | remove, of}, select, seed, protect, branches, compute {device, dtype}, and one
+///   section per branch and per criterion that has settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);
 /// The file's keys as written, ready for `set`. `.yaml`, `.yml` or `.json`.
@@ -47,15 +49,18 @@ void set(Json& recipe, std::string_view key, Json value);
 /// The same from one text, `width.budget=released`. Throws Error(kUsage) when there is no '='.
 void set(Json& recipe, std::string_view assignment);
 
-/// Fills in what depends on the model (rule, dtype, sample length, the positions of `protect`) and checks that
-/// the parts fit together. Throws Error(kUsage).
+/// Fills in what depends on the model (rule, dtype, sample length, the positions of `protect`) and
+/// checks that the parts fit together. Throws Error(kUsage).
 Recipe resolve(Recipe recipe, const ModelConfig& model);
 
-/// The parts of a resolved recipe that the loop and the accounting need. A path's unused branches are left out.
+/// The part of a resolved recipe that the loop needs. A path's unused branches are left out.
 MixRecipe mix_recipe(const Recipe& recipe);
-AccountOptions account_options(const Recipe& recipe, const std::string& path);
 
-/// The letters of the first `steps` steps when they are known before the run (path, random); empty otherwise.
-std::string known_path(const Recipe& recipe, int64_t steps);
+/// What each step of the run should remove.
+BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense);
+
+/// Sizes after each step when the path is known before the run (path, random); nullopt when it
+/// depends on figures. Throws Error(kBadInput) when the target cannot be reached.
+std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense);
 
 }  // namespace mop

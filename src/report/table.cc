@@ -22,9 +22,7 @@ std::string padded(const std::string& text, size_t width, bool right) {
 }
 
 bool looks_numeric(const std::string& cell) {
-  return cell.empty() || cell == "-" || std::isdigit(static_cast<unsigned char>(cell[0])) != 0 ||
-         (cell.size() > 1 && (cell[0] == '-' || cell[0] == '+') &&
-          std::isdigit(static_cast<unsigned char>(cell[1])) != 0);
+  return cell.find_first_not_of("0123456789.,%+-") == cell.npos;
 }
 
 std::string scaled(double value, const std::array<const char*, 5>& units) {

@@ -18,8 +18,8 @@ std::string percent(double fraction);
 /// Seconds as "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration(double seconds);
 
-/// Rows of cells under a head. Columns are as wide as their widest cell; those that hold numbers are
-/// set flush right.
+/// Rows of cells under a head. Columns are as wide as their widest cell; those that hold numbers
+/// are set flush right.
 class Table {
  public:
   explicit Table(std::vector<std::string> head);

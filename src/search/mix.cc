@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "plan/target.h"
+#include "model/family.h"
+#include "search/candidates.h"
 #include "surgery/surgery.h"
 
 namespace mop {
@@ -25,46 +26,6 @@ class SharedMeasure : public Measure {
   std::unique_ptr<Measure> measure_;
 };
 
-// Builds its step when somebody first looks, and its model when somebody looks at that.
-class LazyCandidate : public Candidate {
- public:
-  LazyCandidate(const BranchUse& use, BranchInput input, const Model& current, Measure& measure)
-      : use_(use), input_(std::move(input)), current_(current), measure_(measure) {}
-
-  const Branch& branch() const override { return *use_.branch; }
-
-  std::string obstacle() override {
-    try {
-      use_.branch->count(input_);
-      return "";
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::kBadInput) throw;
-      return e.message();
-    }
-  }
-
-  const PlanStep& step() override {
-    if (!step_) step_ = use_.branch->propose(input_, current_, measure_);
-    return *step_;
-  }
-
-  const Model& model() override {
-    if (!model_) {
-      model_ = apply(step(), current_);
-      verify(*model_, step().parameters);
-    }
-    return *model_;
-  }
-
- private:
-  const BranchUse& use_;
-  BranchInput input_;
-  const Model& current_;
-  Measure& measure_;
-  std::optional<PlanStep> step_;
-  std::optional<Model> model_;
-};
-
 // What the branch's own last step left over.
 Owed owed_by(const std::vector<PlanStep>& steps, const std::string& branch) {
   const auto last = std::find_if(steps.rbegin(), steps.rend(),
@@ -79,51 +40,30 @@ std::vector<Validation> validate_all(const MixFunctions& functions,
   return functions.validate(models);
 }
 
-// The candidates of one step. They refer to `model` and `recipe`, and to each other through what they
-// measure.
-class Candidates {
- public:
-  Candidates(const Model& model, const MixRecipe& recipe, const std::vector<PlanStep>& steps,
-             int64_t budget, std::function<std::unique_ptr<Measure>()> measure)
-      : measure_(std::move(measure)) {
-    std::vector<const Branch*> used;
-    for (const BranchUse& use : recipe.branches) used.push_back(use.branch);
-    for (const BranchUse& use : recipe.branches) {
-      BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
-                        use.options,    recipe.protect, layer_sources(model)};
-      auto row = std::make_unique<LazyCandidate>(use, input, model, measure_);
-      // The last step must meet the target: a branch that would overshoot leaves it to another.
-      if (row->obstacle().empty() && !overshoot(*use.branch, used, input).empty()) continue;
-      rows_.push_back(std::move(row));
-      list_.push_back(rows_.back().get());
-    }
-  }
-  std::span<Candidate* const> list() const { return list_; }
-
- private:
-  SharedMeasure measure_;
-  std::vector<std::unique_ptr<Candidate>> rows_;
-  std::vector<Candidate*> list_;
-};
-
 // One turn of the loop: candidates, choice, and the model after it.
 std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
                                   const std::vector<PlanStep>& steps, int64_t budget,
                                   const MixFunctions& functions) {
   const int64_t number = static_cast<int64_t>(steps.size()) + 1;
-  const Candidates candidates(model, recipe, steps, budget,
-                              [&] { return functions.measure(model, number); });
+  SharedMeasure measure([&] { return functions.measure(model, number); });
+  std::vector<std::unique_ptr<BranchCandidate>> all;
+  for (const BranchUse& use : recipe.branches) {
+    BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
+                      use.options,    recipe.protect, layer_sources(model)};
+    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure));
+  }
+  const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);
   Random random(recipe.seed, static_cast<uint64_t>(number));
   const auto validate = [&](std::span<Candidate* const> some) {
     return validate_all(functions, some);
   };
-  const Selection selection =
-      selector->choose(SelectInput{number, candidates.list(), validate, random}, argument);
-  Candidate& chosen = *candidates.list()[selection.chosen];
+  const Selection selection = selector->choose({number, offered, validate, random}, argument);
+  Candidate& chosen = *offered[selection.chosen];
   std::vector<std::string> names;
-  for (const Candidate* candidate : candidates.list()) names.push_back(candidate->branch().name);
-  return {MixStep{number, budget, chosen.step(), std::move(names), selection.scores}, chosen.model()};
+  for (const Candidate* candidate : offered) names.push_back(candidate->branch().name);
+  return {MixStep{number, budget, chosen.step(), std::move(names), selection.scores},
+          chosen.model()};
 }
 
 Model replay(const Model& dense, const std::vector<PlanStep>& done) {
@@ -137,9 +77,19 @@ Model replay(const Model& dense, const std::vector<PlanStep>& done) {
 
 }  // namespace
 
+void Patience::check(const ModelConfig& config) {
+  constexpr int kLongest = 64;
+  const int64_t parameters = total_parameters(config);
+  idle_ = parameters == parameters_ ? idle_ + 1 : 0;
+  parameters_ = parameters;
+  if (idle_ < kLongest) return;
+  throw bad_input("the target cannot be reached: {} steps in a row removed nothing", idle_);
+}
+
 MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<PlanStep>& done,
               const MixFunctions& functions) {
   MixResult result{replay(dense, done), done};
+  Patience patience;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());
     const std::optional<int64_t> budget = functions.budget(result.model.config(), steps_done);
@@ -149,6 +99,7 @@ MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<Pla
     functions.record(step, model);
     result.model = std::move(model);
     result.steps.push_back(std::move(step.plan));
+    patience.check(result.model.config());
   }
 }
 

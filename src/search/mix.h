@@ -1,5 +1,5 @@
-// search/mix.h -- the loop of MoP (arXiv 2602.06127): every step each branch proposes how to remove one
-// layer's worth of parameters, a selector takes one proposal, and it becomes the model.
+// search/mix.h -- the loop of MoP (arXiv 2602.06127): every step each branch proposes how to remove
+// one layer's worth of parameters, a selector takes one proposal, and it becomes the model.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -36,19 +36,34 @@ struct MixStep {
   int64_t budget = 0;  ///< parameters that were to be removed
   PlanStep plan;
   std::vector<std::string> candidates;  ///< branches that could be taken
-  std::vector<Validation> figures;      ///< of the candidates, NaN = not validated; empty = none was
+  std::vector<Validation> figures;  ///< of the candidates, NaN = not validated; empty = none was
 };
 
-/// What the loop asks of the outside. Measuring, validating and recording are somebody else's trade.
+/// Parameters that the next step should remove from a model of these shapes; nullopt = target met.
+using BudgetFunction =
+    std::function<std::optional<int64_t>(const ModelConfig& current, int64_t steps_done)>;
+
+/// What the loop asks of the outside. Measuring, validating and recording are somebody else's
+/// trade.
 struct MixFunctions {
-  /// Parameters that the next step should remove from a model of these shapes; nullopt = target met.
-  std::function<std::optional<int64_t>(const ModelConfig& current, int64_t steps_done)> budget;
+  BudgetFunction budget;
   /// Scores of a model. Called when a candidate is first built, at most once a step.
   std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
   /// Figures of models on held-out text; called only by selectors that compare.
   std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
   /// Told of every new step before the next one begins; not of those in `done`.
   std::function<void(const MixStep& step, const Model& model)> record;
+};
+
+/// Ends a run whose steps remove nothing: a budget may be saved up for a while, but not for ever.
+class Patience {
+ public:
+  /// Called after every step. Throws Error(kBadInput) when the last 64 left the model as it was.
+  void check(const ModelConfig& config);
+
+ private:
+  int64_t parameters_ = -1;
+  int idle_ = 0;
 };
 
 struct MixResult {

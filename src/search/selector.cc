@@ -51,8 +51,8 @@ void check_path(const std::string& letters, std::span<const Branch* const> branc
   for (const char letter : letters) {
     const auto is_it = [&](const Branch* branch) { return branch->letter == letter; };
     if (std::none_of(branches.begin(), branches.end(), is_it)) {
-      throw usage_error("the path '{}' asks for '{}', which is none of this run's branches", letters,
-                        letter)
+      throw usage_error("the path '{}' asks for '{}', which is none of this run's branches",
+                        letters, letter)
           .hint(known);
     }
   }
@@ -108,8 +108,8 @@ std::vector<Selector>& table() {
       {"random", "a branch drawn at every step, by the seed", false, draw, check_no_argument},
       judged_by<nll_of>("perplexity", "the candidate with the lowest perplexity on held-out text"),
       judged_by<kl_of>("kl", "the candidate whose predictions are nearest to the dense model's"),
-      judged_by<distance_of>("cosine",
-                             "the candidate whose last hidden states are nearest to the dense model's"),
+      judged_by<distance_of>(
+          "cosine", "the candidate whose last hidden states are nearest to the dense model's"),
   };
   return rows;
 }

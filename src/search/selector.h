@@ -22,17 +22,17 @@ class Candidate {
   virtual const Branch& branch() const = 0;
   /// Why the branch can remove nothing more from this model; empty when it can. Needs no weights.
   virtual std::string obstacle() = 0;
-  virtual const PlanStep& step() = 0;   ///< proposes on first use
-  virtual const Model& model() = 0;     ///< the step applied
+  virtual const PlanStep& step() = 0;  ///< proposes on first use
+  virtual const Model& model() = 0;    ///< the step applied
 };
 
-/// What a selector may ask for. `validate` judges several candidates in one call, so that what they share
-/// is computed once.
+/// What a selector may ask for. `validate` judges several candidates in one call, so that what they
+/// share is computed once.
 struct SelectInput {
-  int64_t step;                                  ///< from 1
-  std::span<Candidate* const> candidates;        ///< 1..N, in the recipe's order
+  int64_t step;                            ///< from 1
+  std::span<Candidate* const> candidates;  ///< 1..N, in the recipe's order
   std::function<std::vector<Validation>(std::span<Candidate* const>)> validate;
-  Random& random;                                ///< of this step: resume draws the same numbers
+  Random& random;  ///< of this step: resume draws the same numbers
 };
 
 /// What was chosen and the figures that decided, for metrics.json.
@@ -42,12 +42,13 @@ struct Selection {
 };
 
 struct Selector {
-  std::string name;     ///< path, random, perplexity, kl, cosine
+  std::string name;  ///< path, random, perplexity, kl, cosine
   std::string summary;
   bool needs_validation = false;
   /// `argument` is what follows the colon in `path:LGGL`, else empty.
   std::function<Selection(const SelectInput&, const std::string& argument)> choose;
-  /// Throws Error(kUsage) for an argument that cannot be used with these branches; called before a run.
+  /// Throws Error(kUsage) for an argument that cannot be used with these branches; called before a
+  /// run.
   std::function<void(const std::string& argument, std::span<const Branch* const>)> check;
 };
 

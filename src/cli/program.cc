@@ -1,0 +1,173 @@
+// cli/program.cc
+#include "cli/program.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "cli/console.h"
+#include "cli/verb.h"
+#include "pipeline/runtime.h"
+
+namespace mop {
+namespace {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> table = {inspect_verb(),  plan_verb(), score_verb(),
+                                          prune_verb(),    eval_verb(), generate_verb(),
+                                          tokenize_verb(), list_verb()};
+  return table;
+}
+
+// The first signal asks to stop, the second one does not wait.
+void on_signal(int signal) {
+  if (stop_requested() != 0) ::_exit(128 + signal);
+  request_stop(signal);
+}
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+// Letters to change, add or drop to turn one word into the other.
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+void check_verb(const std::string& word) {
+  std::string known, nearest;
+  size_t best = 3;
+  for (const Verb& verb : verbs()) {
+    if (verb.name == word) return;
+    known += (known.empty() ? "" : ", ") + verb.name;
+    if (distance(word, verb.name) < best) {
+      best = distance(word, verb.name);
+      nearest = verb.name;
+    }
+  }
+  throw usage_error("unknown verb '{}'{}", word,
+                    nearest.empty() ? "" : ": did you mean '" + nearest + "'?")
+      .hint("known: " + known);
+}
+
+// JSON of any text, also of one that ends inside a character.
+std::string printable(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void print_result(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw io_error("cannot write to standard output");
+  }
+}
+
+// What was parsed: one verb and how to answer.
+struct Command {
+  std::function<Answer(Progress&)> work;
+  bool json = false;
+  std::string out;
+};
+
+CLI::App* add_verb(CLI::App& app, const Verb& verb, Command& command) {
+  CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
+  sub->add_flag("--json", command.json, "print one JSON object");
+  const auto work = verb.setup(*sub);
+  if (sub->get_option_no_throw("--out") == nullptr) {
+    sub->add_option("--out", command.out, "write the JSON to this file too")->type_name("FILE");
+  }
+  sub->callback([work, &command] { command.work = work; });
+  return sub;
+}
+
+int run_command(const Command& command) {
+  Console console(stderr, ::isatty(STDERR_FILENO) != 0);
+  const Answer answer = command.work(console);
+  console.clear();
+  if (!command.out.empty()) write_file(command.out, printable(answer.json));
+  print_result(command.json ? printable(answer.json) : answer.text);
+  return 0;
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app("mop makes language models smaller by removing whole layers, heads and neurons",
+               "mop");
+  app.set_version_flag("--version", fmt::format("mop {}\ncommit {}\nLibTorch {}", mop_version(),
+                                                mop_commit().empty() ? "unknown" : mop_commit(),
+                                                libtorch_version()));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(28);
+  Command command;
+  for (const Verb& verb : verbs()) add_verb(app, verb, command);
+  if (argc < 2) {
+    std::fputs(app.help().c_str(), stderr);
+    return 2;
+  }
+  if (argv[1][0] != '-') check_verb(argv[1]);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);
+    throw usage_error("{}", e.what()).hint(fmt::format("mop {} --help", argv[1]));
+  }
+  return run_command(command);
+}
+
+int exit_code(const Error& error) {
+  if (error.kind() == ErrorKind::kUsage) return 2;
+  if (error.kind() == ErrorKind::kInterrupted && stop_requested() != 0)
+    return 128 + stop_requested();
+  return 1;
+}
+
+}  // namespace
+
+void add_compute_flags(CLI::App& app, ComputeChoice& choice) {
+  app.add_option("--device", choice.device, "cpu (default) or cuda")->type_name("NAME");
+  app.add_option("--dtype", choice.dtype, "float32 or bfloat16 (default: by device)")
+      ->type_name("NAME");
+  add_threads_flag(app);
+}
+
+void add_threads_flag(CLI::App& app) {
+  app.add_option_function<int64_t>(
+      "--threads", [](int64_t threads) { set_threads(threads); },
+      "threads to compute with (default: all cores)");
+}
+
+int run_program(int argc, char** argv) {
+  catch_signals();
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const Error& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+    return exit_code(e);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "error: out of memory\n");
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+  }
+  return 1;
+}
+
+}  // namespace mop

@@ -1,0 +1,73 @@
+// cli/recipe_flags.cc
+#include "cli/recipe_flags.h"
+
+#include "pipeline/recipe.h"
+
+namespace mop {
+
+template <typename T>
+CLI::Option* RecipeFlags::add(CLI::App& app, const std::string& flag, const std::string& key,
+                              const std::string& help) {
+  const auto keep = [this, key](const T& value) { flags_.emplace_back(key, Json(value)); };
+  return app.add_option_function<T>(flag, keep, help);
+}
+
+void RecipeFlags::add_sizes(CLI::App& app) {
+  app.add_option("--recipe", file_, "YAML file with all settings; flags override it")
+      ->type_name("FILE");
+  auto* iterations = add<int64_t>(app, "--iterations", "target.iterations", "number of steps");
+  auto* remove =
+      add<double>(app, "--remove", "target.remove", "fraction of the parameters to remove, 0.4");
+  auto* of =
+      add<std::string>(app, "--of", "target.of", "what --remove counts: all (default) or blocks");
+  iterations->excludes(remove)->excludes(of);
+  add<std::string>(app, "--select", "select",
+                   "path:LGGL.., random (default), perplexity, kl or cosine");
+  add<int64_t>(app, "--seed", "seed", "of random choices (default 0)");
+  add<std::string>(app, "--budget", "width.budget", "exact (default) or released");
+  add<std::string>(app, "--rule", "width.rule",
+                   "mha, mlp-only or gqa (default: what the model has)");
+  add<int64_t>(app, "--min-kv-groups", "width.min_kv_groups",
+               "KV groups that every layer keeps (default 1)");
+  add<int64_t>(app, "--shape-multiple", "width.shape_multiple",
+               "MLP widths stay multiples of this (default 1)");
+  add<std::vector<int64_t>>(app, "--protect", "protect",
+                            "layers that are not removed whole: 0,1,-1")
+      ->delimiter(',');
+  app.add_option("--set", sets_, "any setting of the recipe: width.budget=released")
+      ->type_name("KEY=VALUE");
+}
+
+void RecipeFlags::add_run(CLI::App& app) {
+  add<std::string>(app, "--calibration", "calibration.file",
+                   "text to measure on: .txt, .jsonl or .json");
+  add<std::string>(
+      app, "--validation", "validation.file",
+      "text that selectors judge on (default: the last eighth of the calibration samples)");
+  add<int64_t>(app, "--samples", "calibration.samples", "how many samples (default 128)");
+  add<std::string>(app, "--sample", "calibration.sample", "first (default) or random");
+  add<int64_t>(app, "--max-tokens", "calibration.max_tokens",
+               "cut samples (default: the model's context)");
+  auto* plan = add<std::string>(app, "--plan", "plan", "replay the steps of a plan.json");
+  plan->excludes(app.get_option("--iterations"))->excludes(app.get_option("--remove"));
+  add<std::string>(app, "--device", "compute.device", "cpu (default) or cuda");
+  add<std::string>(app, "--dtype", "compute.dtype", "float32 or bfloat16");
+}
+
+Json RecipeFlags::recipe() const {
+  Json recipe = file_.empty() ? Json::object() : read_recipe(file_);
+  for (const auto& [key, value] : flags_) {
+    // The kinds of target exclude each other: a flag replaces what the file says.
+    if (key == "plan") recipe.erase("target");
+    if (key == "target.iterations" || key == "target.remove") recipe.erase("plan");
+    if (key == "target.iterations") recipe.erase("target");
+    if (key == "target.remove" && recipe.contains("target") && recipe["target"].is_object()) {
+      recipe["target"].erase("iterations");
+    }
+    set(recipe, key, value);
+  }
+  for (const std::string& assignment : sets_) set(recipe, assignment);
+  return recipe;
+}
+
+}  // namespace mop

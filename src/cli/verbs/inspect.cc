@@ -1,0 +1,40 @@
+// cli/verbs/inspect.cc -- mop inspect MODEL
+#include "cli/verb.h"
+#include "pipeline/describe.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+std::string text_of(const Json& about) {
+  const auto number = [&](const char* key) { return with_commas(about[key].get<int64_t>()); };
+  std::string text = facts(
+      {{"family", about["family"]},
+       {"shape", about["shape"]},
+       {"parameters", number("parameters")},
+       {"  in layers", number("block_parameters")},
+       {"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
+                              about["dtype"].get<std::string>())},
+       {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
+       {"hidden size", number("hidden")},
+       {"vocabulary", number("vocab")},
+       {"context", number("context") + " tokens"}});
+  for (const Json& warning : about["warnings"])
+    text += "note: " + warning.get<std::string>() + "\n";
+  return text;
+}
+
+}  // namespace
+
+Verb inspect_verb() {
+  return {"inspect", "check a checkpoint and say what it is", [](CLI::App& app) {
+            auto model = std::make_shared<std::string>();
+            app.add_option("MODEL", *model, "folder of a checkpoint")->required();
+            return [model](Progress&) {
+              const Json about = inspect(*model);
+              return Answer{about, text_of(about)};
+            };
+          }};
+}
+
+}  // namespace mop

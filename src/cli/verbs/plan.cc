@@ -1,0 +1,41 @@
+// cli/verbs/plan.cc -- mop plan MODEL|config.json: sizes of a run, without weights
+#include "cli/recipe_flags.h"
+#include "cli/verb.h"
+#include "pipeline/describe.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+std::string text_of(const Json& plan) {
+  Table table({"step", "branch", "shape", "parameters", "removed", "of layers"});
+  const auto row = [&](const Json& step, const std::string& number, const std::string& branch) {
+    table.add({number, branch, shape_text(layers_from_json(step["layers"])),
+               with_commas(step["parameters"].get<int64_t>()),
+               percent(step.value("removed_fraction", 0.0)),
+               percent(step.value("block_removed_fraction", 0.0))});
+  };
+  row(plan["dense"], "0", "dense");
+  for (const Json& step : plan["steps"]) row(step, step["step"].dump(), step["branch"]);
+  std::string text = table.text();
+  for (const Json& warning : plan["warnings"]) text += "note: " + warning.get<std::string>() + "\n";
+  return text;
+}
+
+}  // namespace
+
+Verb plan_verb() {
+  return {
+      "plan", "sizes after every step; needs no weights", [](CLI::App& app) {
+        auto model = std::make_shared<std::string>();
+        auto flags = std::make_shared<RecipeFlags>();
+        app.add_option("MODEL", *model, "folder of a checkpoint, or its config.json")->required();
+        flags->add_sizes(app);
+        return [model, flags](Progress&) {
+          const Json plan = plan_sizes(*model, flags->recipe());
+          return Answer{plan, text_of(plan)};
+        };
+      }};
+}
+
+}  // namespace mop

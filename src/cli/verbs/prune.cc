@@ -1,0 +1,83 @@
+// cli/verbs/prune.cc -- mop prune MODEL --out DIR: the main job
+#include "pipeline/prune.h"
+
+#include "base/error.h"
+#include "cli/recipe_flags.h"
+#include "cli/verb.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+struct PruneFlags {
+  std::string model, out;
+  bool dry_run = false, resume = false, force = false;
+  RecipeFlags recipe;
+};
+
+std::string text_of(const Json& metrics) {
+  const Json &dense = metrics["dense"], &pruned = metrics["pruned"], &figures = metrics["figures"];
+  Table table({"", "dense", "pruned", "removed"});
+  const auto row = [&](const char* name, const char* key, const char* fraction) {
+    table.add({name, with_commas(dense[key].get<int64_t>()),
+               with_commas(pruned[key].get<int64_t>()), percent(metrics[fraction].get<double>())});
+  };
+  row("parameters", "parameters", "removed_fraction");
+  row("  in layers", "block_parameters", "block_removed_fraction");
+  if (!figures.is_null()) {
+    table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
+               fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
+  }
+  std::string text = table.text() + facts({{"shape", pruned["shape"]}, {"wrote", metrics["out"]}});
+  if (!figures.is_null()) text += "perplexity: " + figures["source"].get<std::string>() + "\n";
+  return text;
+}
+
+std::string text_of_dry_run(const Json& run) {
+  if (run["accounting"].is_null()) return "nothing was done (the sizes depend on measurements)\n";
+  const Json& steps = run["accounting"]["steps"];
+  Table table({"step", "branch", "parameters", "removed", "of layers"});
+  for (const Json& step : steps) {
+    table.add({step["step"].dump(), step["branch"], with_commas(step["parameters"].get<int64_t>()),
+               percent(step["removed_fraction"].get<double>()),
+               percent(step["block_removed_fraction"].get<double>())});
+  }
+  return table.text() + "nothing was done\n";
+}
+
+Answer run(const PruneFlags& flags, Progress& progress) {
+  Json recipe = flags.recipe.recipe();
+  if (!flags.model.empty()) set(recipe, "model", flags.model);
+  if (flags.dry_run) {
+    const Json result = dry_run(recipe_from_json(recipe), progress);
+    return {result, text_of_dry_run(result)};
+  }
+  if (flags.out.empty())
+    throw usage_error("--out is required").hint("give --out DIR, or --dry-run");
+  const IfThere if_there = flags.resume  ? IfThere::kResume
+                           : flags.force ? IfThere::kReplace
+                                         : IfThere::kRefuse;
+  const Json result = prune(recipe_from_json(recipe), {flags.out, if_there}, progress);
+  return {result, text_of(result)};
+}
+
+}  // namespace
+
+Verb prune_verb() {
+  return {"prune", "make a smaller checkpoint", [](CLI::App& app) {
+            auto flags = std::make_shared<PruneFlags>();
+            app.add_option("MODEL", flags->model,
+                           "folder of the dense checkpoint (or `model` in the recipe)");
+            app.add_option("--out", flags->out, "folder for the result and run/")->type_name("DIR");
+            flags->recipe.add_sizes(app);
+            flags->recipe.add_run(app);
+            add_threads_flag(app);
+            app.add_flag("--dry-run", flags->dry_run, "say what would be done, and stop");
+            app.add_flag("--resume", flags->resume, "continue an interrupted run");
+            app.add_flag("--force", flags->force,
+                         "start over; replaces only a folder that mop wrote");
+            return [flags](Progress& progress) { return run(*flags, progress); };
+          }};
+}
+
+}  // namespace mop

@@ -1,0 +1,90 @@
+// pipeline/catalog.cc -- everything that can be chosen by name, for `mop list`.
+#include "allocate/width.h"
+#include "base/named_table.h"
+#include "criteria/criterion.h"
+#include "eval/perplexity.h"
+#include "model/family.h"
+#include "pipeline/tasks.h"
+#include "plan/branch.h"
+#include "search/selector.h"
+#include "stats/layer_stats.h"
+
+namespace mop {
+namespace {
+
+Json row(std::string_view name, std::string_view summary) {
+  return {{"name", name}, {"summary", summary}};
+}
+
+// Rows of any table whose entries have a name and a summary.
+template <typename Table>
+Json named_rows(const Table& table) {
+  Json rows = Json::array();
+  for (const auto& entry : table) rows.push_back(row(entry.name, entry.summary));
+  return rows;
+}
+
+Json criteria() { return named_rows(all_criteria()); }
+Json selectors() { return named_rows(all_selectors()); }
+Json protocols() { return named_rows(all_protocols()); }
+
+Json branches() {
+  Json rows = named_rows(all_branches());
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i]["letter"] = std::string(1, all_branches()[i].letter);
+  return rows;
+}
+
+Json families() {
+  Json rows = Json::array();
+  for (const Family& family : all_families()) {
+    rows.push_back(row(family.name,
+                       fmt::format("{} (model_type {})", family.architecture, family.model_type)));
+  }
+  return rows;
+}
+
+Json statistics() {
+  Json rows = Json::array();
+  for (const StatRow& stat : all_statistics())
+    rows.push_back(row(stat.name, "gathered in one pass"));
+  return rows;
+}
+
+Json budgets() {
+  return {row(budget_name(BudgetKind::kExact),
+              "one layer's worth a step, to the parameter; rounding is repaid"),
+          row(budget_name(BudgetKind::kReleased), "the arithmetic of the authors' scripts")};
+}
+
+Json rules() {
+  return {row(rule_name(WidthRule::kMha),
+              "heads and neurons; for models with as many KV heads as heads"),
+          row(rule_name(WidthRule::kGqa), "whole KV groups and neurons"),
+          row(rule_name(WidthRule::kMlpOnly), "neurons alone")};
+}
+
+struct Listing {
+  std::string name;
+  Json (*rows)();
+};
+
+const std::vector<Listing> kListings = {
+    {"criteria", criteria},   {"selectors", selectors}, {"branches", branches},
+    {"protocols", protocols}, {"families", families},   {"statistics", statistics},
+    {"budgets", budgets},     {"rules", rules},
+};
+
+}  // namespace
+
+std::vector<std::string> catalog_names() {
+  std::vector<std::string> names;
+  for (const Listing& listing : kListings) names.push_back(listing.name);
+  return names;
+}
+
+Json catalog(const std::string& name) {
+  return find_by_name(std::span(kListings), name, "list").rows();
+}
+
+}  // namespace mop

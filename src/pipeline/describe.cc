@@ -1,0 +1,139 @@
+// pipeline/describe.cc
+#include "pipeline/describe.h"
+
+#include <algorithm>
+#include <map>
+
+#include "export/hf_writer.h"
+#include "model/family.h"
+#include "tensor/dtype.h"
+
+namespace mop {
+namespace {
+
+// Bytes of each stored dtype; the one with the most names the checkpoint.
+std::map<DType, int64_t> bytes_by_dtype(const Checkpoint& checkpoint) {
+  std::map<DType, int64_t> bytes;
+  for (const std::string& name : checkpoint.names()) {
+    const TensorEntry& entry = checkpoint.entry(name);
+    bytes[entry.dtype] += static_cast<int64_t>(entry.end - entry.begin);
+  }
+  return bytes;
+}
+
+DType main_dtype(const Checkpoint& checkpoint) {
+  const auto bytes = bytes_by_dtype(checkpoint);
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  return std::max_element(bytes.begin(), bytes.end(), fewer)->first;
+}
+
+int64_t kv_cache_bytes_per_token(const ModelConfig& config, DType dtype) {
+  int64_t values = 0;
+  for (const LayerShape& shape : config.layers) values += 2 * shape.kv_heads * shape.head_dim;
+  return values * static_cast<int64_t>(dtype_bytes(dtype));
+}
+
+std::string range_text(const std::vector<LayerShape>& layers, int64_t LayerShape::*member) {
+  const auto less = [&](const LayerShape& a, const LayerShape& b) { return a.*member < b.*member; };
+  const auto [low, high] = std::minmax_element(layers.begin(), layers.end(), less);
+  if ((*low).*member == (*high).*member) return std::to_string((*low).*member);
+  return fmt::format("{} to {}", (*low).*member, (*high).*member);
+}
+
+}  // namespace
+
+Json layers_json(const std::vector<LayerShape>& layers) {
+  Json list = Json::array();
+  for (const LayerShape& shape : layers) {
+    list.push_back({{"heads", shape.heads},
+                    {"kv_heads", shape.kv_heads},
+                    {"head_dim", shape.head_dim},
+                    {"mlp", shape.mlp}});
+  }
+  return list;
+}
+
+std::vector<LayerShape> layers_from_json(const Json& layers) {
+  std::vector<LayerShape> shapes;
+  for (const Json& layer : layers) {
+    shapes.push_back(
+        {require<int64_t>(layer, "heads", "layers"), require<int64_t>(layer, "kv_heads", "layers"),
+         require<int64_t>(layer, "head_dim", "layers"), require<int64_t>(layer, "mlp", "layers")});
+  }
+  return shapes;
+}
+
+Json sizes_json(const ModelConfig& config) {
+  return {{"parameters", total_parameters(config)},
+          {"block_parameters", block_parameters(config)},
+          {"layers", layers_json(config.layers)}};
+}
+
+Json accounting_json(const Accounting& accounting) {
+  Json steps = Json::array();
+  for (const AccountedStep& step : accounting.steps) {
+    steps.push_back({{"step", steps.size() + 1},
+                     {"branch", step.branch},
+                     {"layers", layers_json(step.layers)},
+                     {"parameters", step.parameters},
+                     {"block_parameters", step.block_parameters},
+                     {"removed_fraction", accounting.removed_fraction(step)},
+                     {"block_removed_fraction", accounting.block_removed_fraction(step)}});
+  }
+  return {{"dense",
+           {{"parameters", accounting.dense.parameters},
+            {"block_parameters", accounting.dense.block_parameters},
+            {"layers", layers_json(accounting.dense.layers)}}},
+          {"steps", steps}};
+}
+
+std::string shape_text(const std::vector<LayerShape>& layers) {
+  if (layers.empty()) return "no layers";
+  return fmt::format("{} layers, {} heads, {} KV heads, MLP {}", layers.size(),
+                     range_text(layers, &LayerShape::heads),
+                     range_text(layers, &LayerShape::kv_heads),
+                     range_text(layers, &LayerShape::mlp));
+}
+
+Json inspect(const std::filesystem::path& folder) {
+  const Model model = Model::open(folder);
+  const ModelConfig& config = model.config();
+  const Checkpoint& checkpoint = model.checkpoint();
+  const DType dtype = main_dtype(checkpoint);
+  Json json;
+  json["family"] = config.family->name;
+  json["architecture"] = config.family->architecture;
+  json["dtype"] = dtype_name(dtype);
+  json["bytes"] = checkpoint.bytes();
+  const Json sizes = sizes_json(config);
+  json["parameters"] = sizes["parameters"];
+  json["block_parameters"] = sizes["block_parameters"];
+  json["kv_cache_bytes_per_token"] = kv_cache_bytes_per_token(config, dtype);
+  json["hidden"] = config.hidden;
+  json["vocab"] = config.vocab;
+  json["context"] = config.context;
+  json["tied_embedding"] = config.tied_embedding;
+  json["shape"] = shape_text(config.layers);
+  json["layers"] = sizes["layers"];
+  json["fingerprint"] = checkpoint.fingerprint();
+  json["warnings"] = reader_warnings(config);
+  return json;
+}
+
+std::vector<std::string> reader_warnings(const ModelConfig& config) {
+  std::vector<std::string> warnings;
+  const std::string note = reader_note(config);
+  if (!note.empty()) warnings.push_back(note);
+  const auto is_odd = [](const LayerShape& shape) { return shape.mlp % 32 != 0; };
+  const auto odd = std::find_if(config.layers.begin(), config.layers.end(), is_odd);
+  if (odd != config.layers.end()) {
+    warnings.push_back(
+        fmt::format("an MLP width of {} is no multiple of 32: llama.cpp cannot quantise it "
+                    "to q8_0, and kernels run it at about half speed "
+                    "(--shape-multiple 32 avoids that)",
+                    odd->mlp));
+  }
+  return warnings;
+}
+
+}  // namespace mop

@@ -1,0 +1,321 @@
+// pipeline/prune.cc
+#include "pipeline/prune.h"
+
+#include <cmath>
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "eval/validation.h"
+#include "export/hf_writer.h"
+#include "model/family.h"
+#include "pipeline/describe.h"
+#include "pipeline/manifest.h"
+#include "pipeline/run_log.h"
+#include "pipeline/run_measure.h"
+#include "pipeline/run_plan.h"
+#include "pipeline/run_steps.h"
+#include "pipeline/runtime.h"
+#include "report/model_card.h"
+#include "report/table.h"
+#include "surgery/surgery.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kProtocol =
+    "every validation sample is a document with the tokenizer's own special tokens, its first "
+    "token given; "
+    "exp(total nll / scored tokens)";
+
+// The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
+// differs.
+void sign(const RunFolder& folder, const PreparedRun& run, Progress& progress) {
+  const Json manifest =
+      make_manifest(run.recipe, run.dense, run.tokenizer.get(), run.samples, run.compute);
+  if (!folder.earlier().is_null()) {
+    const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
+    if (!differences.refused.empty()) {
+      throw usage_error("the earlier run was another one:\n  {}",
+                        fmt::join(differences.refused, "\n  "))
+          .where("folder", folder.finished() ? folder.out().string() : folder.work().string())
+          .hint("resume with the same settings, or start over with --force");
+    }
+    for (const std::string& line : differences.noted) {
+      progress.warn("the last bits of the result may differ from an uninterrupted run's: " + line);
+    }
+    return;
+  }
+  write_file(folder.run() / "recipe.yaml", to_yaml(to_json(run.recipe)));
+  write_file(folder.run() / "samples.json", to_text(to_json(run.samples)));
+  write_file(folder.run() / "manifest.json", to_text(manifest));
+}
+
+void check_room(const RunFolder& folder, const PreparedRun& run) {
+  const int64_t free = free_disk_bytes(folder.work());
+  if (free >= run.needs.disk_bytes) return;
+  throw io_error("the run needs about {} of disk, only {} are free",
+                 short_bytes(run.needs.disk_bytes), short_bytes(free))
+      .where("folder", folder.work().string());
+}
+
+// The loop's ties to the run folder, and what it spent its time on.
+class Run {
+ public:
+  Run(const PreparedRun& prepared, const RunFolder& folder, Progress& progress)
+      : run_(prepared),
+        folder_(folder),
+        progress_(progress),
+        mix_(mix_recipe(prepared.recipe)),
+        setup_{prepared.samples.calibration, prepared.compute, criteria(), criterion_settings(),
+               progress} {
+    if (!run_.samples.validation.ids.empty()) {
+      validator_.emplace(run_.dense, run_.samples.validation, run_.compute);
+    }
+  }
+
+  /// {perplexity, nll, kl, cosine} on the validation samples; null without any.
+  Json figures_of(const Model& model) {
+    if (!validator_) return nullptr;
+    const Validation v = validate({model})[0];
+    return {{"perplexity", std::exp(v.nll)}, {"nll", v.nll}, {"kl", v.kl}, {"cosine", v.cosine}};
+  }
+
+  MixResult search() {
+    const std::vector<PlanStep> done = read_steps(folder_);
+    if (!done.empty()) {
+      progress_.note(
+          fmt::format("continues after step {}, which an earlier run finished", done.size()));
+    }
+    steps_ = expected_steps(run_);
+    progress_.begin("steps", steps_);
+    progress_.advance(static_cast<int64_t>(done.size()));
+    MixFunctions functions;
+    functions.budget = budget_function(run_.recipe, run_.dense.config());
+    functions.measure = [&](const Model& model, int64_t) {
+      auto measure = std::make_unique<RunMeasure>(setup_, model);
+      stats_ = measure->stats();
+      return measure;
+    };
+    functions.validate = [&](const std::vector<Model>& models) { return validate(models); };
+    functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
+    MixResult result = mix(run_.dense, mix_, done, functions);
+    progress_.end();
+    return result;
+  }
+
+  MixResult replay() {
+    MixResult result{run_.dense, {}};
+    for (const PlanStep& plan : run_.replay->steps) {
+      result.model = apply(plan, result.model);
+      verify(result.model, plan.parameters);
+      result.steps.push_back(plan);
+      record({static_cast<int64_t>(result.steps.size()), 0, plan, {}, {}}, result.model);
+    }
+    return result;
+  }
+
+  const Json& seconds() const { return seconds_; }
+
+ private:
+  std::vector<std::string> criteria() const {
+    std::vector<std::string> names;
+    for (const BranchUse& use : mix_.branches) {
+      if (!use.branch->criteria) continue;
+      const auto more = use.branch->criteria(run_.dense.config(), use.options);
+      names.insert(names.end(), more.begin(), more.end());
+    }
+    return names;
+  }
+
+  std::map<std::string, Options> criterion_settings() const {
+    std::map<std::string, Options> settings;
+    for (const auto& [name, values] : run_.recipe.settings)
+      settings.emplace(name, Options(name, values));
+    return settings;
+  }
+
+  std::vector<Validation> validate(const std::vector<Model>& models) {
+    std::vector<const Model*> pointers;
+    for (const Model& model : models) pointers.push_back(&model);
+    return validator_->validate(pointers, progress_);
+  }
+
+  void record(const MixStep& step, const Model& model) {
+    check_mappings();
+    const Json metrics = step_metrics(step, run_.dense, model.config());
+    write_step(folder_, step, metrics, stats_);
+    stats_.clear();
+    seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
+    watch_ = Stopwatch();
+    progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed", step.number,
+                               steps_ > 0 ? fmt::format(" of {}", steps_) : "", step.plan.branch,
+                               shape_text(model.config().layers), with_commas(step.plan.parameters),
+                               percent(metrics["removed_fraction"].get<double>())));
+    progress_.advance(step.number);
+  }
+
+  const PreparedRun& run_;
+  const RunFolder& folder_;
+  Progress& progress_;
+  MixRecipe mix_;
+  MeasureSetup setup_;
+  std::optional<Validator> validator_;
+  std::vector<LayerStats> stats_;
+  int64_t steps_ = 0;
+  Stopwatch watch_;
+  Json seconds_ = Json::array();
+};
+
+Json sizes(const ModelConfig& config) {
+  return {{"parameters", total_parameters(config)},
+          {"block_parameters", block_parameters(config)},
+          {"shape", shape_text(config.layers)}};
+}
+
+Json figures_json(const PreparedRun& run, const Json& before, const Json& after) {
+  if (before.is_null()) return nullptr;
+  return {{"protocol", kProtocol},
+          {"source", run.samples.validation_source},
+          {"samples", run.samples.validation.ids.size()},
+          {"tokens", run.samples.validation.tokens()},
+          {"dtype", dtype_name(run.compute.dtype)},
+          {"dense", before},
+          {"pruned", after}};
+}
+
+// The name by which people know the model: its folder's.
+std::string model_name(const Recipe& recipe) {
+  const fs::path path = fs::absolute(recipe.model).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+// Where a plan comes from. A replay passes it on, so that it writes the same model card.
+Json made_by(const PreparedRun& run, const Json& figures) {
+  if (run.replay) return run.made_by;
+  return {{"model", model_name(run.recipe)}, {"recipe", to_json(run.recipe)}, {"figures", figures}};
+}
+
+std::string licence_text(const fs::path& source) {
+  for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"}) {
+    if (fs::exists(source / name)) {
+      return fmt::format("The base model's licence applies; see {} in this folder.", name);
+    }
+  }
+  return "The base model's licence applies. Its folder held no licence file to copy.";
+}
+
+std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
+                      const Json& steps) {
+  ModelCard card;
+  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe);
+  card.licence = licence_text(run.recipe.model);
+  card.program = "mop " + mop_version();
+  card.dense = sizes(run.dense.config());
+  card.pruned = sizes(model.config());
+  card.steps = steps;
+  if (origin.is_object()) {
+    card.figures = origin.value("figures", Json());
+    card.recipe = origin.value("recipe", Json());
+  }
+  return model_card(card);
+}
+
+// One line per step for cards and summaries, from what the steps recorded.
+Json step_lines(const RunFolder& folder, size_t count) {
+  Json lines = Json::array();
+  for (size_t i = 1; i <= count; ++i) {
+    const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
+    lines.push_back({{"step", metrics["step"]},
+                     {"branch", metrics["branch"]},
+                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
+                     {"parameters", metrics["parameters"]},
+                     {"removed_fraction", metrics["removed_fraction"]},
+                     {"block_removed_fraction", metrics["block_removed_fraction"]},
+                     {"candidates", metrics["candidates"]}});
+  }
+  return lines;
+}
+
+Json finished_result(const RunFolder& folder, Progress& progress) {
+  progress.note("nothing to do: the run is complete");
+  Json metrics = read_json(folder.out() / "run" / "metrics.json");
+  metrics["out"] = folder.out().string();
+  return metrics;
+}
+
+// Everything after the last step: figures, plan, metrics, checkpoint, self-check, and the rename.
+Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const MixResult& result,
+            const Json& before, Json timing, Progress& progress) {
+  const Stopwatch watch;
+  const Json figures = figures_json(prepared, before, run.figures_of(result.model));
+  check_mappings();
+  const PrunePlan plan{prepared.dense.checkpoint().fingerprint(),
+                       total_parameters(prepared.dense.config()), result.steps};
+  Json plan_json = to_json(plan);
+  const Json origin = made_by(prepared, figures);
+  if (!origin.is_null()) plan_json["made_by"] = origin;
+  write_file(folder.run() / "plan.json", to_text(plan_json));
+
+  Json metrics;
+  metrics["dense"] = sizes(prepared.dense.config());
+  metrics["pruned"] = sizes(result.model.config());
+  const auto removed = [&](const char* key) {
+    return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
+  };
+  metrics["removed_fraction"] = removed("parameters");
+  metrics["block_removed_fraction"] = removed("block_parameters");
+  metrics["figures"] = figures;
+  metrics["steps"] = step_lines(folder, result.steps.size());
+
+  folder.clean();
+  write_hf(result.model, folder.work(),
+           {.model_card = card_text(prepared, result.model, origin, metrics["steps"])}, progress);
+  verify_written(folder.work(), result.model, progress);
+  timing["steps"] = run.seconds();
+  timing["finish_seconds"] = watch.seconds();
+  timing["finished"] = utc_now();
+  metrics["timing"] = timing;
+  write_file(folder.run() / "metrics.json", to_text(metrics));
+  progress.note("wrote " + folder.out().string());
+  folder.publish();
+  metrics["out"] = folder.out().string();
+  return metrics;
+}
+
+}  // namespace
+
+Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener) {
+  const PreparedRun prepared = prepare(recipe, listener);
+  RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
+  sign(folder, prepared, listener);
+  if (folder.finished()) return finished_result(folder, listener);
+  check_room(folder, prepared);
+
+  RunLog progress(folder.run() / "run.log", listener);
+  for (const std::string& line : announcement(prepared)) progress.note(line);
+  for (const std::string& line : prepared.warnings) progress.warn(line);
+  progress.note("works in " + folder.work().string());
+  try {
+    Json timing = {{"started", utc_now()}};
+    Run run(prepared, folder, progress);
+    const Json before = run.figures_of(prepared.dense);
+    const MixResult result = prepared.replay ? run.replay() : run.search();
+    return finish(folder, prepared, run, result, before, timing, progress);
+  } catch (Error& e) {
+    if (e.kind() == ErrorKind::kUsage || e.kind() == ErrorKind::kInternal) throw;
+    throw std::move(e).where("resume",
+                             "what is done is kept; the same command with --resume continues");
+  }
+}
+
+Json dry_run(const Recipe& recipe, Progress& progress) {
+  const PreparedRun run = prepare(recipe, progress);
+  for (const std::string& line : announcement(run)) progress.note(line);
+  for (const std::string& line : run.warnings) progress.warn(line);
+  return to_json(run);
+}
+
+}  // namespace mop

@@ -1,0 +1,26 @@
+// pipeline/prune.h -- the main job: a dense checkpoint and a recipe in, a smaller checkpoint out.
+#pragma once
+#include <filesystem>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "pipeline/recipe.h"
+#include "pipeline/run_folder.h"
+
+namespace mop {
+
+struct PruneCommand {
+  std::filesystem::path out;
+  IfThere if_there = IfThere::kRefuse;
+};
+
+/// Runs `recipe` and leaves the checkpoint and run/ in `out`: the same recipe gives the same bytes,
+/// however often it was interrupted and resumed. Returns run/metrics.json with the key `out` added.
+/// Announces on `progress` what it will do and need before it starts.
+Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress);
+
+/// What `prune` would do, without doing it: the resolved recipe, the accounting (null when the path
+/// depends on measurements), the needs and the warnings.
+Json dry_run(const Recipe& recipe, Progress& progress);
+
+}  // namespace mop

@@ -1,0 +1,244 @@
+// pipeline/run_folder.cc
+#include "pipeline/run_folder.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+// Marks a working folder as ours and carries the lock. It says "replace" when DIR may be replaced.
+constexpr const char* kMarker = ".mop-working";
+
+[[noreturn]] void fail(const std::string& doing, const fs::path& path, int error) {
+  throw io_error("cannot {}: {}", doing, std::strerror(error)).where("path", path.string());
+}
+
+bool is_empty_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error) && fs::is_empty(path, error) && !error;
+}
+
+bool is_ours(const fs::path& folder) {
+  if (!fs::exists(folder / "run" / "manifest.json")) return false;
+  const Json manifest = read_json(folder / "run" / "manifest.json");
+  return manifest.is_object() && manifest.value("program", "") == "mop";
+}
+
+// The absolute path with symlinks resolved as far as it exists, without a trailing slash.
+fs::path real_path(const fs::path& path) {
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path));
+  return resolved.has_filename() ? resolved : resolved.parent_path();
+}
+
+bool is_inside(const fs::path& inner, const fs::path& outer) {
+  const auto [o, i] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return o == outer.end();
+}
+
+void refuse_overlap(const fs::path& out, const fs::path& model) {
+  if (!is_inside(out, model) && !is_inside(model, out)) return;
+  throw usage_error("--out and the model must not overlap")
+      .where("out", out.string())
+      .where("model", model.string())
+      .hint("choose an output folder that is neither inside the model's folder nor around it");
+}
+
+// A rename must be able to make the working folder the output folder.
+void check_place(const fs::path& out) {
+  const fs::path parent = out.parent_path();
+  std::error_code error;
+  fs::create_directories(parent, error);
+  if (error) fail("make the folder", parent, error.value());
+  if (fs::exists(out) && !fs::is_directory(out)) {
+    throw usage_error("--out is a file, not a folder").where("out", out.string());
+  }
+  if (::access(parent.c_str(), W_OK | X_OK) != 0) fail("write into the folder", parent, errno);
+  struct stat above {
+  }, itself{};
+  if (::stat(parent.c_str(), &above) == 0 && ::stat(out.c_str(), &itself) == 0 &&
+      above.st_dev != itself.st_dev) {
+    throw usage_error("--out is a mount point and cannot be replaced by a rename")
+        .where("out", out.string())
+        .hint("choose a folder inside it: --out " + (out / "model").string());
+  }
+}
+
+void check_replaceable(const fs::path& out) {
+  if (!fs::exists(out) || is_empty_folder(out) || is_ours(out)) return;
+  throw usage_error("the output folder holds something that mop did not write")
+      .where("out", out.string())
+      .hint("--force replaces only a folder with run/manifest.json of an earlier run");
+}
+
+void check_new(const fs::path& out, const fs::path& work) {
+  if (fs::exists(out) && !is_empty_folder(out)) {
+    throw usage_error("the output folder is not empty")
+        .where("out", out.string())
+        .hint("--force replaces an earlier result; or choose another folder");
+  }
+  if (fs::exists(work) && !is_empty_folder(work)) {
+    throw usage_error("an earlier run into this folder was interrupted, or is still at work")
+        .where("work", work.string())
+        .hint("--resume continues it, --force starts over");
+  }
+}
+
+// Open and locked for as long as the process lives.
+int lock(const fs::path& marker, const std::string& text) {
+  if (!fs::exists(marker)) write_file(marker, text);
+  const int fd = ::open(marker.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) fail("write", marker, errno);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    ::close(fd);
+    if (error != EWOULDBLOCK) fail("lock", marker, error);
+    throw io_error("another run is at work in this folder")
+        .where("work", marker.parent_path().string());
+  }
+  // Another run may have finished and renamed the folder between open and lock.
+  struct stat here {
+  }, opened{};
+  if (::stat(marker.c_str(), &here) != 0 || ::fstat(fd, &opened) != 0 ||
+      here.st_ino != opened.st_ino) {
+    ::close(fd);
+    throw io_error("another run has just finished in this folder")
+        .where("work", marker.parent_path().string());
+  }
+  if (!text.empty() && ::pwrite(fd, text.data(), text.size(), 0) < 0) fail("write", marker, errno);
+  return fd;
+}
+
+void exchange(const fs::path& a, const fs::path& b) {
+  if (::syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0)
+    return;
+  if (errno != EINVAL && errno != ENOSYS) fail("rename to the output folder", b, errno);
+  // A file system without exchange: the old result steps aside for a moment.
+  const fs::path aside = b.string() + ".old";
+  if (::rename(b.c_str(), aside.c_str()) != 0) fail("rename", b, errno);
+  if (::rename(a.c_str(), b.c_str()) != 0) fail("rename to the output folder", b, errno);
+  if (::rename(aside.c_str(), a.c_str()) != 0) fail("rename", aside, errno);
+}
+
+}  // namespace
+
+struct RunFolder::State {
+  fs::path out, work;
+  Json earlier;
+  bool finished = false;
+  bool may_replace = false;
+  int lock = -1;
+  ~State() {
+    if (lock >= 0) ::close(lock);
+  }
+};
+
+RunFolder::RunFolder(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RunFolder::RunFolder(RunFolder&&) noexcept = default;
+RunFolder::~RunFolder() = default;
+
+const fs::path& RunFolder::out() const { return state_->out; }
+const fs::path& RunFolder::work() const { return state_->work; }
+const Json& RunFolder::earlier() const { return state_->earlier; }
+bool RunFolder::finished() const { return state_->finished; }
+
+fs::path RunFolder::step(int64_t number) const {
+  return run() / "steps" / fmt::format("{:02}", number);
+}
+
+namespace {
+
+// What a run that was killed while it replaced the old result left over: the old result.
+void drop_leftover(const fs::path& out, const fs::path& work) {
+  fs::remove(out / kMarker);
+  if (fs::exists(work) && !fs::exists(work / kMarker) && is_ours(work) && is_ours(out)) {
+    fs::remove_all(work);
+  }
+}
+
+}  // namespace
+
+RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere if_there) {
+  auto state = std::make_unique<State>();
+  state->out = real_path(out);
+  state->work = state->out.string() + ".partial";
+  refuse_overlap(state->out, real_path(model));
+  check_place(state->out);
+  const fs::path marker = state->work / kMarker;
+  if (if_there == IfThere::kRefuse) check_new(state->out, state->work);
+  if (if_there == IfThere::kReplace) check_replaceable(state->out);
+  if (if_there == IfThere::kResume) {
+    drop_leftover(state->out, state->work);
+    if (!fs::exists(marker) && is_ours(state->out)) {
+      state->earlier = read_json(state->out / "run" / "manifest.json");
+      state->finished = true;
+      return RunFolder(std::move(state));
+    }
+  }
+  if (fs::exists(state->work) && !is_empty_folder(state->work) && !fs::exists(marker)) {
+    throw usage_error("the working folder holds something that mop did not write")
+        .where("work", state->work.string())
+        .hint("remove it or choose another --out");
+  }
+  if (::mkdir(state->work.c_str(), 0777) != 0 && errno != EEXIST) {
+    fail("make the folder", state->work, errno);
+  }
+  state->lock = lock(marker, if_there == IfThere::kReplace ? "replace" : "");
+  state->may_replace = read_file(marker) == "replace";
+  RunFolder folder(std::move(state));
+  if (if_there == IfThere::kReplace) fs::remove_all(folder.run());
+  if (!folder.state_->may_replace) {
+    // Also when it is resumed: somebody may have filled DIR in the meantime.
+    if (fs::exists(folder.out()) && !is_empty_folder(folder.out())) check_new(folder.out(), "");
+  }
+  if (fs::exists(folder.run() / "manifest.json")) {
+    folder.state_->earlier = read_json(folder.run() / "manifest.json");
+  }
+  folder.clean();
+  return folder;
+}
+
+void RunFolder::clean() {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(work())) {
+    const std::string name = entry.path().filename();
+    if (name != "run" && name != kMarker) fs::remove_all(entry.path(), error);
+  }
+  fs::create_directories(run() / "steps", error);
+  if (error) fail("make the folder", run() / "steps", error.value());
+  std::vector<fs::path> halves;
+  for (const auto& entry : fs::recursive_directory_iterator(run())) {
+    if (entry.path().filename().string().find(".tmp") != std::string::npos)
+      halves.push_back(entry.path());
+  }
+  for (const fs::path& half : halves) fs::remove(half, error);
+}
+
+void RunFolder::publish() {
+  for (const auto& entry : fs::recursive_directory_iterator(work())) sync_path(entry.path());
+  sync_path(work());
+  const bool replaces = fs::exists(out()) && !is_empty_folder(out());
+  if (replaces) {
+    check_replaceable(out());
+    exchange(work(), out());
+  } else if (::rename(work().c_str(), out().c_str()) != 0) {
+    fail("rename to the output folder", out(), errno);
+  }
+  sync_path(out().parent_path());
+  fs::remove(out() / kMarker);
+  if (replaces) fs::remove_all(work());
+}
+
+}  // namespace mop

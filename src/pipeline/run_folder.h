@@ -1,0 +1,53 @@
+// pipeline/run_folder.h -- where a run works and how its result appears.
+//
+// The work happens in DIR.partial, a neighbour of the output folder DIR, which holds the checkpoint
+// and run/. When everything is written and flushed, one rename makes it DIR. So DIR is there whole
+// or not at all, whatever happens, and what was there before stays until then.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "base/json.h"
+
+namespace mop {
+
+enum class IfThere {
+  kRefuse,  ///< a non-empty output folder, or an interrupted run, is an error
+  kResume,  ///< continue what was interrupted; start when there is nothing
+  kReplace  ///< start over, and replace a folder that holds our manifest
+};
+
+class RunFolder {
+ public:
+  /// Claims DIR.partial for this process. Touches nothing else. Throws Error(kUsage) when `out`
+  /// overlaps `model` or must not be replaced, Error(kIo) when it cannot be written or another run
+  /// is at work there.
+  static RunFolder claim(const std::filesystem::path& out, const std::filesystem::path& model,
+                         IfThere if_there);
+  ~RunFolder();
+  RunFolder(RunFolder&&) noexcept;
+
+  const std::filesystem::path& out() const;
+  /// The working folder; files of the checkpoint go here.
+  const std::filesystem::path& work() const;
+  std::filesystem::path run() const { return work() / "run"; }
+  std::filesystem::path step(int64_t number) const;
+  /// The manifest of the interrupted run that this one continues, or of the finished one in DIR;
+  /// null when the run is new.
+  const Json& earlier() const;
+  /// Whether DIR already holds the whole result.
+  bool finished() const;
+
+  /// Removes what an interrupted write left behind: everything but whole files of run/.
+  void clean();
+  /// Flushes everything and renames the working folder to DIR. Nothing may be written afterwards.
+  void publish();
+
+ private:
+  struct State;
+  explicit RunFolder(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mop

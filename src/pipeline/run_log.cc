@@ -1,0 +1,30 @@
+// pipeline/run_log.cc
+#include "pipeline/run_log.h"
+
+#include <fmt/chrono.h>
+
+namespace mop {
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+RunLog::RunLog(const std::filesystem::path& file, Progress& next)
+    : file_(file, std::ios::app), next_(next) {}
+
+void RunLog::note(std::string_view text) {
+  write("", text);
+  next_.note(text);
+}
+
+void RunLog::warn(std::string_view text) {
+  write("warning: ", text);
+  next_.warn(text);
+}
+
+// Flushed line by line, so that a killed run still says how far it came.
+void RunLog::write(std::string_view kind, std::string_view text) {
+  file_ << utc_now() << "  " << kind << text << std::endl;
+}
+
+}  // namespace mop

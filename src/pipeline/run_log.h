@@ -1,0 +1,42 @@
+// pipeline/run_log.h -- run/run.log: what was said, and when. Dates and times live here and in
+// metrics.json's `timing` alone.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "base/progress.h"
+
+namespace mop {
+
+/// Passes everything on to another listener, and writes notes and warnings down.
+class RunLog : public Progress {
+ public:
+  RunLog(const std::filesystem::path& file, Progress& next);
+  void note(std::string_view text) override;
+  void warn(std::string_view text) override;
+  void begin(std::string_view what, int64_t total) override { next_.begin(what, total); }
+  void advance(int64_t done) override { next_.advance(done); }
+  void end() override { next_.end(); }
+
+ private:
+  void write(std::string_view kind, std::string_view text);
+  std::ofstream file_;
+  Progress& next_;
+};
+
+/// "2026-01-31T12:00:00Z"
+std::string utc_now();
+
+/// Seconds since it was made.
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace mop

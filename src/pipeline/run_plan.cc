@@ -1,0 +1,163 @@
+// pipeline/run_plan.cc
+#include "pipeline/run_plan.h"
+
+#include "base/error.h"
+#include "model/family.h"
+#include "pipeline/describe.h"
+#include "pipeline/runtime.h"
+#include "report/table.h"
+#include "surgery/surgery.h"
+
+namespace mop {
+namespace {
+
+// A plan's own steps, and what it says about its origin.
+void read_replay(PreparedRun& run) {
+  const Json json = read_json(run.recipe.plan);
+  PrunePlan plan = plan_from_json(json, run.recipe.plan);
+  const std::string fingerprint = run.dense.checkpoint().fingerprint();
+  if (!plan.source_fingerprint.empty() && plan.source_fingerprint != fingerprint) {
+    throw bad_input("the plan was made for another model")
+        .where("plan", run.recipe.plan)
+        .where("its model", plan.source_fingerprint)
+        .where("this model", fingerprint);
+  }
+  run.made_by = json.value("made_by", Json());
+  apply(plan, run.dense);
+  run.replay = std::move(plan);
+}
+
+int64_t parameters_after(const PreparedRun& run) {
+  const int64_t dense = total_parameters(run.dense.config());
+  if (run.replay) return run.replay->steps.empty() ? dense : run.replay->steps.back().parameters;
+  if (run.accounting && !run.accounting->steps.empty())
+    return run.accounting->steps.back().parameters;
+  if (run.recipe.target.iterations > 0) {
+    return std::max<int64_t>(dense - run.recipe.target.iterations * layer_worth(run.dense.config()),
+                             0);
+  }
+  return static_cast<int64_t>((1 - run.recipe.target.remove_fraction) * static_cast<double>(dense));
+}
+
+ModelConfig config_after(const PreparedRun& run) {
+  if (run.replay) return apply(*run.replay, run.dense).config();
+  ModelConfig config = run.dense.config();
+  if (run.accounting && !run.accounting->steps.empty()) {
+    config.layers = run.accounting->steps.back().layers;
+  }
+  return config;
+}
+
+void check_can_compare(const PreparedRun& run) {
+  if (!find_selector(run.recipe.select).first->needs_validation) return;
+  if (!run.samples.validation.ids.empty()) return;
+  throw usage_error("the selector '{}' compares candidates on held-out text, and there is none",
+                    run.recipe.select)
+      .hint("give --validation FILE, or at least two calibration samples");
+}
+
+std::string target_text(const Recipe& recipe) {
+  if (recipe.target.iterations > 0) return fmt::format("{} steps", recipe.target.iterations);
+  return fmt::format("until {} of the {} are removed", percent(recipe.target.remove_fraction),
+                     recipe.target.of_blocks ? "layers' parameters" : "parameters");
+}
+
+std::string branches_text(const Recipe& recipe) {
+  std::string text;
+  for (const std::string& name : recipe.branches) {
+    const Json& settings = recipe.settings.at(name);
+    std::string inside;
+    for (const auto& [key, value] : settings.items()) {
+      inside += (inside.empty() ? "" : ", ") + key + " " +
+                (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    text += (text.empty() ? "" : "; ") + name + (inside.empty() ? "" : " (" + inside + ")");
+  }
+  return text;
+}
+
+}  // namespace
+
+PreparedRun prepare(Recipe recipe, Progress& progress) {
+  if (recipe.model.empty()) throw usage_error("no model: give a folder");
+  const Compute compute = open_compute(recipe.device, recipe.dtype);
+  const bool replays = !recipe.plan.empty();
+  if (!replays && recipe.calibration.empty()) {
+    throw usage_error("no calibration text").hint("give --calibration FILE");
+  }
+  Model dense = Model::open(recipe.model);
+  PreparedRun run{resolve(std::move(recipe), dense.config()),
+                  std::move(dense),
+                  compute,
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  {}};
+  if (replays) {
+    read_replay(run);
+  } else {
+    run.accounting = known_accounting(run.recipe, run.dense.config());
+  }
+  if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
+    run.tokenizer = open_tokenizer(run.recipe.model);
+    run.samples = load_samples(run.recipe, *run.tokenizer, run.dense.config().context, progress);
+  }
+  if (!replays) check_can_compare(run);
+  if (replays || run.accounting) run.warnings = reader_warnings(config_after(run));
+  run.needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
+                             expected_steps(run));
+  return run;
+}
+
+int64_t expected_steps(const PreparedRun& run) {
+  if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
+  if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
+  return run.recipe.target.iterations;
+}
+
+std::vector<std::string> announcement(const PreparedRun& run) {
+  const ModelConfig& config = run.dense.config();
+  std::vector<std::string> lines = {
+      fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
+                  shape_text(config.layers), with_commas(total_parameters(config)))};
+  if (run.replay) {
+    lines.push_back(
+        fmt::format("replays {} steps of {}", run.replay->steps.size(), run.recipe.plan));
+  } else {
+    lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
+                                run.recipe.select, run.recipe.seed));
+    lines.push_back("branches: " + branches_text(run.recipe));
+  }
+  if (!run.samples.calibration.ids.empty()) {
+    lines.push_back(fmt::format(
+        "text: {} calibration samples ({} tokens), {} validation samples ({} tokens)",
+        run.samples.calibration.ids.size(), with_commas(run.samples.calibration.tokens()),
+        run.samples.validation.ids.size(), with_commas(run.samples.validation.tokens())));
+  }
+  if (run.accounting && !run.accounting->steps.empty()) {
+    const AccountedStep& last = run.accounting->steps.back();
+    lines.push_back(fmt::format("result: {}, {} parameters after {} steps, {} removed",
+                                shape_text(last.layers), with_commas(last.parameters),
+                                run.accounting->steps.size(),
+                                percent(run.accounting->removed_fraction(last))));
+  }
+  lines.push_back(
+      fmt::format("needs: about {} of memory and {} of disk; computes in {} on {} with {} threads",
+                  short_bytes(run.needs.memory_bytes), short_bytes(run.needs.disk_bytes),
+                  dtype_name(run.compute.dtype), run.recipe.device, threads_in_use()));
+  return lines;
+}
+
+Json to_json(const PreparedRun& run) {
+  Json json;
+  json["recipe"] = to_json(run.recipe);
+  json["accounting"] = run.accounting ? accounting_json(*run.accounting) : Json();
+  json["needs"] = {{"memory_bytes", run.needs.memory_bytes}, {"disk_bytes", run.needs.disk_bytes}};
+  json["warnings"] = run.warnings;
+  return json;
+}
+
+}  // namespace mop

@@ -1,0 +1,46 @@
+// pipeline/run_plan.h -- a recipe made ready: everything is opened, checked and counted before the
+// first byte is written.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "model/model.h"
+#include "pipeline/needs.h"
+#include "pipeline/recipe.h"
+#include "pipeline/run_samples.h"
+#include "plan/accounting.h"
+
+namespace mop {
+
+/// The inputs of a run.
+struct PreparedRun {
+  Recipe recipe;  ///< resolved
+  Model dense;
+  Compute compute;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null when the run reads no text
+  RunSamples samples;
+  std::optional<PrunePlan> replay;       ///< the steps to replay instead of searching
+  Json made_by;                          ///< of the replayed plan: what made it
+  std::optional<Accounting> accounting;  ///< when the path is known before the run
+  Needs needs;
+  std::vector<std::string> warnings;  ///< about shapes that readers reject, when they are known
+};
+
+/// Throws what the parts throw: a bad recipe, a broken checkpoint, an empty text, an unreachable
+/// target.
+PreparedRun prepare(Recipe recipe, Progress& progress);
+
+/// Steps that the run will take; 0 when only the measurements will tell.
+int64_t expected_steps(const PreparedRun& run);
+
+/// What the run will do and need, a few lines for people.
+std::vector<std::string> announcement(const PreparedRun& run);
+
+/// The same for machines: {recipe, accounting, needs, warnings}.
+Json to_json(const PreparedRun& run);
+
+}  // namespace mop

@@ -1,0 +1,64 @@
+// pipeline/run_samples.cc
+#include "pipeline/run_samples.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace mop {
+namespace {
+
+void warn_of_overlap(const RunSamples& samples, Progress& progress) {
+  const std::set<std::vector<int64_t>> seen(samples.calibration.ids.begin(),
+                                            samples.calibration.ids.end());
+  int64_t shared = 0;
+  for (const auto& ids : samples.validation.ids) shared += seen.contains(ids) ? 1 : 0;
+  if (shared == 0) return;
+  progress.warn(
+      fmt::format("{} of {} validation samples are calibration samples too: the figures look "
+                  "better than they are",
+                  shared, samples.validation.ids.size()));
+}
+
+Json to_json(const TokenSamples& samples) {
+  Json list = Json::array();
+  for (const auto& ids : samples.ids) {
+    const std::string_view bytes(reinterpret_cast<const char*>(ids.data()),
+                                 ids.size() * sizeof ids[0]);
+    list.push_back({{"tokens", ids.size()}, {"sha256", sha256(bytes)}});
+  }
+  return {{"samples", samples.ids.size()},
+          {"tokens", samples.tokens()},
+          {"sha256", samples.sha256},
+          {"list", list}};
+}
+
+}  // namespace
+
+RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
+                        Progress& progress) {
+  RunSamples samples;
+  if (!recipe.calibration.empty()) {
+    samples.calibration =
+        tokenize_samples(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+  }
+  if (!recipe.validation.empty()) {
+    samples.validation =
+        tokenize_samples(read_samples(recipe.validation), tokenizer, recipe.samples, context);
+    samples.validation_source = "the validation file";
+    warn_of_overlap(samples, progress);
+  } else if (!samples.calibration.ids.empty()) {
+    std::tie(samples.calibration, samples.validation) = split_validation(samples.calibration);
+    samples.validation_source =
+        "the last eighth of the calibration samples, not used for statistics";
+  }
+  return samples;
+}
+
+Json to_json(const RunSamples& samples) {
+  return {{"calibration", to_json(samples.calibration)},
+          {"validation", to_json(samples.validation)}};
+}
+
+}  // namespace mop

@@ -1,0 +1,29 @@
+// pipeline/run_samples.h -- the texts of a run: one recorded list of samples to measure on, another
+// to judge on.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "pipeline/recipe.h"
+#include "text/samples.h"
+#include "text/tokenizer.h"
+
+namespace mop {
+
+struct RunSamples {
+  TokenSamples calibration;  ///< statistics come from these alone; empty without a calibration file
+  TokenSamples validation;   ///< selectors and the figures before and after; may be empty
+  std::string validation_source;  ///< in words, for reports
+};
+
+/// Reads and tokenises what the recipe names. Without `validation` the last eighth of the
+/// calibration samples is set aside. Warns when a validation sample is also a calibration sample.
+RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
+                        Progress& progress);
+
+/// What was used: number, tokens and hash of every sample. run/samples.json.
+Json to_json(const RunSamples& samples);
+
+}  // namespace mop

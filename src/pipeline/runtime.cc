@@ -1,0 +1,47 @@
+// pipeline/runtime.cc
+#include "pipeline/runtime.h"
+
+#include <ATen/Parallel.h>
+#include <sys/statvfs.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "tensor/device.h"
+
+namespace mop {
+
+void set_threads(int64_t threads) {
+  if (threads < 0) throw usage_error("--threads must be at least 1, got {}", threads);
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+}
+
+int64_t threads_in_use() { return at::get_num_threads(); }
+
+Compute open_compute(const std::string& device, const std::string& dtype) {
+  const std::string name = !dtype.empty() ? dtype : device == "cpu" ? "float32" : "bfloat16";
+  Compute compute{dtype_from_name(name), open_device(device)};
+  if (compute.dtype != at::kFloat && compute.dtype != at::kBFloat16) {
+    throw usage_error("cannot compute in {}", name).hint("known: float32, bfloat16");
+  }
+  return compute;
+}
+
+int64_t free_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  int64_t kibibytes = 0;
+  while (file >> key >> kibibytes) {
+    if (key == "MemAvailable:") return kibibytes * 1024;
+    std::getline(file, unit);
+  }
+  return 0;
+}
+
+int64_t free_disk_bytes(const std::filesystem::path& folder) {
+  struct statvfs about {};
+  if (::statvfs(folder.c_str(), &about) != 0) return 0;
+  return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
+}
+
+}  // namespace mop

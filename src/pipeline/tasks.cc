@@ -1,0 +1,157 @@
+// pipeline/tasks.cc
+#include "pipeline/tasks.h"
+
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "checkpoint/safetensors.h"
+#include "criteria/criterion.h"
+#include "eval/perplexity.h"
+#include "model/generate.h"
+#include "pipeline/describe.h"
+#include "pipeline/recipe.h"
+#include "pipeline/run_log.h"
+#include "pipeline/run_measure.h"
+#include "pipeline/runtime.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+// Bytes of `text` that end with a whole UTF-8 character: a token may hold half of one.
+size_t whole_characters(std::string_view text) {
+  size_t start = text.size();
+  while (start > 0 && (static_cast<unsigned char>(text[start - 1]) & 0xC0) == 0x80) --start;
+  if (start == 0) return text.size();
+  const auto lead = static_cast<unsigned char>(text[start - 1]);
+  const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  return start - 1 + length <= text.size() ? text.size() : start - 1;
+}
+
+// What was generated so far: the decoded whole without the decoded prompt, so that spaces between
+// tokens stay.
+class Continuation {
+ public:
+  Continuation(const Tokenizer& tokenizer, std::vector<int64_t> prompt,
+               std::function<void(std::string_view)> on_text)
+      : tokenizer_(tokenizer),
+        ids_(std::move(prompt)),
+        prompt_(tokenizer.decode(ids_)),
+        on_text_(std::move(on_text)) {}
+
+  void add(int64_t id) {
+    ids_.push_back(id);
+    const std::string text = this->text();
+    const size_t whole = whole_characters(text);
+    if (on_text_ && whole > told_) on_text_(std::string_view(text).substr(told_, whole - told_));
+    told_ = std::max(told_, whole);
+  }
+
+  std::string text() const {
+    const std::string all = tokenizer_.decode(ids_);
+    return all.starts_with(prompt_) ? all.substr(prompt_.size()) : all;
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::vector<int64_t> ids_;
+  std::string prompt_;
+  std::function<void(std::string_view)> on_text_;
+  size_t told_ = 0;
+};
+
+}  // namespace
+
+Json score(const ScoreJob& job, Progress& progress) {
+  for (const std::string& name : job.criteria) find_criterion(name);
+  const Model model = Model::open(job.model);
+  const auto tokenizer = open_tokenizer(job.model);
+  const TokenSamples samples = tokenize_samples(read_samples(job.calibration), *tokenizer,
+                                                job.samples, model.config().context);
+  const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  const MeasureSetup setup{samples, compute, job.criteria, {}, progress};
+  RunMeasure measure(setup, model);
+  std::map<std::string, at::Tensor> tensors;
+  for (const std::string& name : job.criteria) {
+    const auto& scores = measure.scores(name);
+    for (size_t layer = 0; layer < scores.size(); ++layer) {
+      tensors[fmt::format("{}.{}", name, layer)] = scores[layer];
+    }
+  }
+  check_mappings();
+  write_safetensors(job.out, tensors, {{"format", "pt"}});
+  return {{"out", job.out.string()},           {"criteria", job.criteria},
+          {"layers", model.num_layers()},      {"samples", samples.ids.size()},
+          {"tokens", samples.tokens()},        {"samples_sha256", samples.sha256},
+          {"dtype", dtype_name(compute.dtype)}};
+}
+
+Json evaluate(const EvaluateJob& job, Progress& progress) {
+  const Model model = Model::open(job.model);
+  const auto tokenizer = open_tokenizer(job.model);
+  WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype));
+  const PerplexityResult result =
+      evaluate_text(weights, *tokenizer, job.text, job.protocol, progress);
+  check_mappings();
+  return to_json(result);
+}
+
+Json generate_text(const GenerateJob& job) {
+  const Model model = Model::open(job.model);
+  const auto tokenizer = open_tokenizer(job.model);
+  WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype),
+                       WeightLoader::Keep::kAll);
+  const std::vector<int64_t> prompt = tokenizer->encode(job.prompt, Special::kDefault);
+  Continuation continuation(*tokenizer, prompt, job.on_text);
+  GenerateOptions options;
+  options.max_new_tokens = job.max_new_tokens;
+  options.temperature = job.temperature;
+  options.seed = job.seed;
+  options.on_token = [&](int64_t id) {
+    check_stop();
+    continuation.add(id);
+    return true;
+  };
+  const Stopwatch watch;
+  const std::vector<int64_t> ids = generate(weights, prompt, options);
+  check_mappings();
+  return {{"prompt", job.prompt},
+          {"text", continuation.text()},
+          {"prompt_tokens", prompt.size()},
+          {"new_tokens", ids.size()},
+          {"ids", ids},
+          {"seconds", watch.seconds()}};
+}
+
+std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job) {
+  const auto tokenizer = open_tokenizer(job.tokenizer);
+  const std::string text = read_file(job.text);
+  std::vector<std::vector<int64_t>> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    lines.push_back(tokenizer->encode(line, job.special ? Special::kDefault : Special::kNone));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+Json plan_sizes(const fs::path& config, const Json& recipe_json) {
+  const fs::path file = fs::is_directory(config) ? config / "config.json" : config;
+  const ModelConfig dense = parse_config(read_json(file), file.string());
+  const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
+  const auto accounting = known_accounting(recipe, dense);
+  if (!accounting) {
+    throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)
+        .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");
+  }
+  Json json = accounting_json(*accounting);
+  ModelConfig after = dense;
+  if (!accounting->steps.empty()) after.layers = accounting->steps.back().layers;
+  json["warnings"] = reader_warnings(after);
+  return json;
+}
+
+}  // namespace mop

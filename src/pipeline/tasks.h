@@ -1,0 +1,68 @@
+// pipeline/tasks.h -- the program's other jobs: scoring units, evaluating, generating, tokenising.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "text/samples.h"
+
+namespace mop {
+
+/// Where and in what a job computes; an empty dtype is the device's default.
+struct ComputeChoice {
+  std::string device = "cpu";
+  std::string dtype;
+};
+
+struct ScoreJob {
+  std::filesystem::path model, calibration, out;
+  std::vector<std::string> criteria;
+  SampleOptions samples;
+  ComputeChoice compute;
+};
+/// Writes `{criterion}.{layer}` float64 tensors to `out`. Returns what was measured: {out,
+/// criteria, samples, tokens, samples_sha256, layers}. All samples are used: a score has no
+/// validation split.
+Json score(const ScoreJob& job, Progress& progress);
+
+struct EvaluateJob {
+  std::filesystem::path model, text;
+  std::string protocol = "lines";
+  ComputeChoice compute;
+};
+Json evaluate(const EvaluateJob& job, Progress& progress);
+
+struct GenerateJob {
+  std::filesystem::path model;
+  std::string prompt;
+  int64_t max_new_tokens = 128;
+  double temperature = 0;
+  uint64_t seed = 0;
+  ComputeChoice compute;
+  /// Called with every piece of text that is complete; may be empty.
+  std::function<void(std::string_view)> on_text;
+};
+/// {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `text` is what follows the prompt.
+Json generate_text(const GenerateJob& job);
+
+struct TokenizeJob {
+  std::filesystem::path tokenizer;  ///< a model's folder or a tokenizer file
+  std::filesystem::path text;       ///< every line is tokenised by itself
+  bool special = false;             ///< adds what the tokenizer's own rule adds
+};
+/// Ids of every line of the file, empty lines included.
+std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job);
+
+/// {dense, steps} of `mop plan`: sizes alone. `config` is a folder or a config.json.
+Json plan_sizes(const std::filesystem::path& config, const Json& recipe);
+
+/// The tables that `mop list` shows.
+std::vector<std::string> catalog_names();
+/// [{name, summary}]. Throws Error(kUsage) for an unknown table.
+Json catalog(const std::string& name);
+
+}  // namespace mop

@@ -1,0 +1,75 @@
+// report/model_card.cc
+#include "report/model_card.h"
+
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+double removed(const ModelCard& card, const char* key) {
+  const auto before = card.dense[key].get<double>(), after = card.pruned[key].get<double>();
+  return before == 0 ? 0 : (before - after) / before;
+}
+
+std::string sizes(const ModelCard& card) {
+  Table table({"", "dense", "pruned", "removed"});
+  const auto row = [&](const char* name, const char* key) {
+    table.add({name, with_commas(card.dense[key].get<int64_t>()),
+               with_commas(card.pruned[key].get<int64_t>()), percent(removed(card, key))});
+  };
+  row("parameters", "parameters");
+  row("of them in layers", "block_parameters");
+  table.add({"shape", card.dense["shape"], card.pruned["shape"], ""});
+  return "## Size\n\n" + table.markdown() + "\n";
+}
+
+std::string quality(const Json& figures) {
+  if (figures.is_null()) return "";
+  Table table({"", "dense", "pruned"});
+  table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
+             fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>())});
+  table.add({"KL to the dense model, nats a token", "0",
+             fmt::format("{:.4f}", figures["pruned"]["kl"].get<double>())});
+  return "## Quality, without recovery training\n\n" + table.markdown() +
+         fmt::format("\nProtocol: {} ({} samples, {} tokens).\n\n",
+                     figures["protocol"].get<std::string>(), figures["samples"].get<int64_t>(),
+                     with_commas(figures["tokens"].get<int64_t>()));
+}
+
+std::string path(const Json& steps) {
+  Table table({"step", "branch", "shape after", "parameters", "removed"});
+  for (const Json& step : steps) {
+    table.add({step["step"].dump(), step["branch"], step["shape"],
+               with_commas(step["parameters"].get<int64_t>()),
+               percent(step["removed_fraction"].get<double>())});
+  }
+  return "## What was removed\n\n" + table.markdown() +
+         "\n`run/plan.json` lists every removed layer, head and neuron by its index in the base "
+         "model.\n\n";
+}
+
+}  // namespace
+
+std::string model_card(const ModelCard& card) {
+  std::string text = fmt::format(
+      "---\nbase_model: {0}\nlibrary_name: transformers\npipeline_tag: text-generation\n"
+      "tags:\n- pruned\n- mop\n---\n\n"
+      "# {0}, pruned by {1}\n\nThis is {0} with whole layers, attention heads and MLP neurons "
+      "removed by {2} "
+      "(method: arXiv 2602.06127). It loads like the base model. It was not trained after "
+      "pruning.\n\n",
+      card.base_model, percent(removed(card, "parameters")), card.program);
+  text += sizes(card) + quality(card.figures) + path(card.steps);
+  text +=
+      "## Making it again\n\n```\nmop prune BASE_MODEL --plan run/plan.json --out DIR\n```\n\n"
+      "gives the same checkpoint, byte for byte.";
+  if (!card.recipe.is_null()) {
+    text +=
+        " The whole search is repeated by `mop prune --recipe run/recipe.yaml --out "
+        "DIR`:\n\n```yaml\n" +
+        to_yaml(card.recipe) + "```";
+  }
+  return text + "\n\n## Licence\n\n" + card.licence + "\n";
+}
+
+}  // namespace mop

@@ -1,0 +1,66 @@
+// search/preview.cc
+#include "search/preview.h"
+
+#include <map>
+#include <numeric>
+
+#include "base/error.h"
+#include "search/candidates.h"
+
+namespace mop {
+namespace {
+
+// Sizes that one step hands to the next.
+struct Walk {
+  ModelConfig config;
+  std::vector<int32_t> sources;
+  std::map<std::string, Owed> owed;
+};
+
+// Takes one step and returns its letter.
+char advance(Walk& walk, const MixRecipe& recipe, int64_t number, int64_t budget) {
+  std::vector<std::unique_ptr<BranchCandidate>> all;
+  for (const BranchUse& use : recipe.branches) {
+    all.push_back(std::make_unique<BranchCandidate>(
+        use, BranchInput{walk.config, budget, walk.owed[use.branch->name], use.options,
+                         recipe.protect, walk.sources}));
+  }
+  const std::vector<Candidate*> offered = candidates_to_offer(all);
+  const auto [selector, argument] = find_selector(recipe.selector);
+  Random random(recipe.seed, static_cast<uint64_t>(number));
+  const auto validate = [](std::span<Candidate* const>) -> std::vector<Validation> {
+    throw internal_error("a preview cannot validate");
+  };
+  const Selection selection = selector->choose({number, offered, validate, random}, argument);
+  const auto& chosen = static_cast<BranchCandidate&>(*offered[selection.chosen]);
+  const ShapeStep shapes = chosen.shapes();
+  for (auto gone = shapes.removed_layers.rbegin(); gone != shapes.removed_layers.rend(); ++gone) {
+    walk.sources.erase(walk.sources.begin() + *gone);
+  }
+  walk.owed[chosen.branch().name] = shapes.owed;
+  walk.config = after_step(walk.config, shapes);
+  return chosen.branch().letter;
+}
+
+}  // namespace
+
+std::optional<std::string> preview_path(const ModelConfig& dense, const MixRecipe& recipe,
+                                        const BudgetFunction& budget) {
+  if (find_selector(recipe.selector).first->needs_validation) return std::nullopt;
+  Walk walk{dense, std::vector<int32_t>(dense.layers.size()), {}};
+  std::iota(walk.sources.begin(), walk.sources.end(), 0);
+  std::string letters;
+  Patience patience;
+  while (const auto parameters = budget(walk.config, static_cast<int64_t>(letters.size()))) {
+    const auto number = static_cast<int64_t>(letters.size()) + 1;
+    try {
+      letters += advance(walk, recipe, number, *parameters);
+    } catch (Error& e) {
+      throw std::move(e).where("step", std::to_string(number));
+    }
+    patience.check(walk.config);
+  }
+  return letters;
+}
+
+}  // namespace mop
