@@ -12,4 +12,9 @@ namespace mop {
 /// exist at once: they are made and reduced in pieces that fit the cache.
 at::Tensor head_output_l1(const at::Tensor& heads_NQ, const at::Tensor& output_DQ, int64_t heads);
 
+/// The same through LibTorch's products, whose results are rounded to the dtype: what
+/// `head_output_l1` does where there is no kernel of ours for the machine and the dtype.
+at::Tensor head_output_l1_by_products(const at::Tensor& heads_NQ, const at::Tensor& output_DQ,
+                                      int64_t heads);
+
 }  // namespace mop

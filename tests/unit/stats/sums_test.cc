@@ -1,17 +1,25 @@
 // tests/unit/stats/sums_test.cc -- the kernels under the statistics, checked by hand and against
 // at::.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "stats/abs_sums.h"
+#include "stats/amx_head_l1.h"
 #include "stats/head_output.h"
 
 namespace mop::testing {
 namespace {
 
+Packing packed(std::vector<int64_t> lengths) {
+  Packing packing;
+  packing.lengths = std::move(lengths);
+  return packing;
+}
+
 TEST(SequenceAbsSums, KeepSequencesApart) {
   const at::Tensor value = at::tensor({1., -2., 3., -4., -5., 6.}).view({3, 2}).to(at::kFloat);
-  const at::Tensor sums = sequence_abs_sums(value, {{2, 1}, {}});
+  const at::Tensor sums = sequence_abs_sums(value, packed({2, 1}));
   EXPECT_TRUE(at::equal(sums, at::tensor({4., 6., 5., 6.}).to(at::kDouble).view({2, 2}))) << sums;
 }
 
@@ -20,7 +28,7 @@ TEST(SequenceAbsSums, EqualTorchInEveryDtype) {
   const at::Tensor value = at::randn({700, 2500});
   for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
     const at::Tensor typed = value.to(dtype);
-    const at::Tensor sums = sequence_abs_sums(typed, {{600, 100}, {}});
+    const at::Tensor sums = sequence_abs_sums(typed, packed({600, 100}));
     const at::Tensor abs = typed.to(at::kDouble).abs();
     EXPECT_TRUE(at::allclose(sums[0], abs.narrow(0, 0, 600).sum(0), 1e-6, 0)) << dtype;
     EXPECT_TRUE(at::allclose(sums[1], abs.narrow(0, 600, 100).sum(0), 1e-6, 0)) << dtype;
@@ -30,14 +38,14 @@ TEST(SequenceAbsSums, EqualTorchInEveryDtype) {
 TEST(SequenceAbsSums, DoNotDependOnTheNeighbours) {
   at::manual_seed(2);
   const at::Tensor a = at::randn({300, 70}), b = at::randn({40, 70});
-  const at::Tensor together = sequence_abs_sums(at::cat({a, b}), {{300, 40}, {}});
-  EXPECT_TRUE(at::equal(together[0], sequence_abs_sums(a, {{300}, {}})[0]));
-  EXPECT_TRUE(at::equal(together[1], sequence_abs_sums(b, {{40}, {}})[0]));
+  const at::Tensor together = sequence_abs_sums(at::cat({a, b}), packed({300, 40}));
+  EXPECT_TRUE(at::equal(together[0], sequence_abs_sums(a, packed({300}))[0]));
+  EXPECT_TRUE(at::equal(together[1], sequence_abs_sums(b, packed({40}))[0]));
 }
 
 TEST(SequenceAbsSums, AcceptRowsFarApart) {
   const at::Tensor wide = at::arange(12).view({3, 4}).to(at::kFloat);
-  EXPECT_TRUE(at::equal(sequence_abs_sums(wide.narrow(1, 1, 2), {{3}, {}})[0],
+  EXPECT_TRUE(at::equal(sequence_abs_sums(wide.narrow(1, 1, 2), packed({3}))[0],
                         at::tensor({15., 18.}).to(at::kDouble)));
 }
 
@@ -50,24 +58,70 @@ TEST(HeadOutputL1, IsTheNormOfEachHeadsContribution) {
   EXPECT_TRUE(at::equal(l1, at::tensor({3., 4., 6., 2.}).view({2, 2}).to(at::kFloat))) << l1;
 }
 
+struct HeadShape {
+  int64_t heads, head_dim, hidden, tokens;
+};
+constexpr HeadShape kShapes[] = {{4, 128, 512, 300}, {6, 64, 1024, 70},  {2, 32, 40, 33},
+                                 {3, 8, 30, 5},      {1, 96, 512, 1100}, {5, 128, 256, 64},
+                                 {2, 128, 32, 1}};
+
+// Relative error of `l1` against the whole [N, H, D] product in float64.
+double product_error(const at::Tensor& l1_NH, const at::Tensor& x_NQ, const at::Tensor& w_DQ,
+                     const HeadShape& shape) {
+  const at::Tensor x = x_NQ.to(at::kDouble), w = w_DQ.to(at::kDouble);
+  double worst = 0;
+  for (int64_t h = 0; h < shape.heads; ++h) {
+    const int64_t first = h * shape.head_dim;
+    const at::Tensor whole =
+        x.narrow(1, first, shape.head_dim).matmul(w.narrow(1, first, shape.head_dim).t());
+    const at::Tensor expected = whole.abs().sum(1);
+    worst =
+        std::max(worst, ((l1_NH.select(1, h) - expected).abs() / expected).max().item<double>());
+  }
+  return worst;
+}
+
 TEST(HeadOutputL1, EqualsTheWholeProductInEveryShape) {
   at::manual_seed(3);
-  for (const auto [heads, head_dim, hidden, tokens] : {std::array<int64_t, 4>{4, 128, 512, 300},
-                                                       {32, 64, 2048, 70},
-                                                       {3, 8, 30, 5},
-                                                       {1, 96, 4096, 1100}}) {
+  for (const HeadShape& shape : kShapes) {
+    const at::Tensor x = at::randn({shape.tokens, shape.heads * shape.head_dim});
+    const at::Tensor w = at::randn({shape.hidden, shape.heads * shape.head_dim}) / 8;
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-      const at::Tensor x = at::randn({tokens, heads * head_dim}).to(dtype);
-      const at::Tensor w = (at::randn({hidden, heads * head_dim}) / 8).to(dtype);
-      const at::Tensor parts_NHD =
-          at::einsum("nhe,dhe->nhd", {x.to(at::kDouble).view({tokens, heads, head_dim}),
-                                      w.to(at::kDouble).view({hidden, heads, head_dim})});
-      const at::Tensor l1 = head_output_l1(x, w, heads);
-      const double tolerance = dtype == at::kFloat ? 1e-5 : 2e-3;
-      EXPECT_TRUE(at::allclose(l1.to(at::kDouble), parts_NHD.abs().sum(2), tolerance, 0))
-          << dtype << " " << heads << " heads of " << head_dim;
+      const at::Tensor xs = x.to(dtype), ws = w.to(dtype);
+      const std::string what =
+          fmt::format("{} heads of {}, hidden {}", shape.heads, shape.head_dim, shape.hidden);
+      // Half precision rounds every product of LibTorch, 2^-9 each; errors of both signs mostly
+      // cancel.
+      const double rounding = dtype == at::kFloat ? 1e-5 : 2e-3;
+      const at::Tensor plain = head_output_l1_by_products(xs, ws, shape.heads);
+      EXPECT_LT(product_error(plain, xs, ws, shape), rounding) << dtype << " " << what;
+      const at::Tensor best = head_output_l1(xs, ws, shape.heads);
+      EXPECT_LT(product_error(best, xs, ws, shape), rounding) << dtype << " " << what;
+      if (dtype == at::kBFloat16 && amx_head_l1_fits(shape.head_dim)) {
+        EXPECT_LT(product_error(best, xs, ws, shape), 1e-5) << "tiles " << what;
+      }
     }
   }
+}
+
+// LibTorch's own kernels use tiles too and must find them as they left them.
+TEST(HeadOutputL1, LeavesTheTilesToOthers) {
+  at::manual_seed(4);
+  const at::Tensor x = at::randn({256, 256}).to(at::kBFloat16),
+                   w = at::randn({256, 256}).to(at::kBFloat16);
+  const at::Tensor before = x.matmul(w.t());
+  head_output_l1(x, w, 2);
+  EXPECT_TRUE(at::equal(x.matmul(w.t()), before));
+}
+
+TEST(HeadOutputL1, KeepsNanAndInfinity) {
+  at::Tensor x = at::ones({3, 64});
+  x[1][40] = NAN;
+  const at::Tensor l1 =
+      head_output_l1(x.to(at::kBFloat16), at::ones({32, 64}).to(at::kBFloat16), 2);
+  EXPECT_EQ(l1[0][1].item<float>(), 32 * 32);
+  EXPECT_FALSE(std::isfinite(l1[1][1].item<float>()));
+  EXPECT_EQ(l1[1][0].item<float>(), 32 * 32);
 }
 
 }  // namespace
