@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/branch_attention.h"
+
 namespace mop {
 namespace {
 
@@ -63,6 +65,7 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
 
 at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                   const at::Tensor& value_NKE, const AttentionCall& call) {
+  if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
   const auto piece = [](const at::Tensor& x_NHE, const Run& run) {
     return x_NHE.narrow(0, run.first_token, run.num_sequences * run.length)
         .view({run.num_sequences, run.length, x_NHE.size(1), x_NHE.size(2)});

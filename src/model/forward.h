@@ -23,6 +23,9 @@ struct Packing {
   std::vector<int64_t> lengths;  ///< tokens of each sequence, all > 0
   /// Position of each sequence's first token (> 0 when continuing behind a cache); empty = all 0.
   std::vector<int64_t> starts;
+  /// true: a branch, which continues the nearest sequence before it that is none, beside that one's
+  /// other branches; its start is that one's length. Empty = none. Not through a cache.
+  std::vector<bool> branches;
   int64_t tokens() const;
 };
 

@@ -25,13 +25,16 @@ std::vector<Piece> cut(const Packing& packing, int64_t chunk_tokens) {
   int64_t tokens = 0, in_piece = 0;
   for (size_t s = 0; s < packing.lengths.size(); ++s) {
     const int64_t length = packing.lengths[s];
-    if (pieces.empty() || in_piece + length > chunk_tokens) {
+    // A branch stays with what it continues.
+    const bool branch = !packing.branches.empty() && packing.branches[s];
+    if (pieces.empty() || (in_piece + length > chunk_tokens && !branch)) {
       pieces.push_back({static_cast<int64_t>(s), tokens, {}, {}, {}, {}});
       in_piece = 0;
     }
     Packing& part = pieces.back().packing;
     part.lengths.push_back(length);
     if (!packing.starts.empty()) part.starts.push_back(packing.starts[s]);
+    if (!packing.branches.empty()) part.branches.push_back(branch);
     in_piece += length;
     tokens += length;
   }
@@ -46,6 +49,10 @@ void check_packing(const Packing& packing, const at::Tensor& hidden_ND) {
   if (!packing.starts.empty() && packing.starts.size() != packing.lengths.size()) {
     throw internal_error("{} starts for {} sequences", packing.starts.size(),
                          packing.lengths.size());
+  }
+  if (!packing.branches.empty() &&
+      (packing.branches.size() != packing.starts.size() || packing.branches.front())) {
+    throw internal_error("branches need starts, and a sequence to continue");
   }
 }
 

@@ -1,0 +1,120 @@
+#include "eval/tasks/task_data.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace mop {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> file_names(const Task& task, const std::string& split) {
+  std::vector<std::string> names = {task.file + "-" + split, task.name + "-" + split,
+                                    task.name + "_" + split};
+  if (split == task.split) names.insert(names.end(), {task.file, task.name});
+  for (std::string& name : names) name += ".jsonl";
+  std::sort(names.begin() + 1, names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::vector<Json> read_records(const fs::path& path, const std::string& bytes) {
+  std::vector<Json> records;
+  int64_t number = 0;
+  std::istringstream lines(bytes);
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object()) {
+      throw bad_input("the line is not a JSON object")
+          .where("record", fmt::format("{}:{}", path.string(), number));
+    }
+    records.push_back(std::move(record));
+  }
+  if (records.empty()) throw bad_input("the file has no records").where("file", path.string());
+  return records;
+}
+
+// The task that can read these records.
+const Task& fitting(const Task& task, const Json& first) {
+  const bool fits = task.needs.empty() || first.contains(task.needs);
+  return fits || task.instead.empty() ? task : find_task(task.instead);
+}
+
+TaskFile read_file_of(const Task& task, const fs::path& path) {
+  TaskFile file;
+  file.path = path;
+  const std::string bytes = read_file(path);
+  file.sha256 = sha256(bytes);
+  const std::vector<Json> records = read_records(path, bytes);
+  file.task = &fitting(task, records.front());
+  int64_t number = 0;
+  for (const Json& record : records) {
+    file.items.push_back(
+        file.task->read(record, fmt::format("{}, record {}", path.string(), ++number)));
+  }
+  return file;
+}
+
+}  // namespace
+
+std::optional<fs::path> find_task_file(const Task& task, const std::string& split,
+                                       const fs::path& folder) {
+  for (const std::string& name : file_names(task, split)) {
+    if (fs::is_regular_file(folder / name)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+TaskFile read_task_file(const Task& task, const fs::path& folder) {
+  const auto path = find_task_file(task, task.split, folder);
+  if (path) return read_file_of(task, *path);
+  std::string looked_for;
+  for (const std::string& name : file_names(task, task.split)) {
+    looked_for += (looked_for.empty() ? "" : ", ") + name;
+  }
+  throw bad_input("task {}: no data file", task.name)
+      .where("folder", folder.string())
+      .where("looked for", looked_for)
+      .hint("records have the fields of " + task.dataset +
+            "; tools/convert_task_parquet.py converts the Hub's files");
+}
+
+Shots::Shots(const TaskFile& evaluated, const fs::path& folder, int64_t count)
+    : evaluated_(&evaluated.items), count_(count) {
+  const Task& task = *evaluated.task;
+  for (const std::string split : {"train", "validation"}) {
+    const auto path = split == task.split ? std::nullopt : find_task_file(task, split, folder);
+    if (!path || own_ || !examples_.empty()) continue;
+    examples_ = read_file_of(task, *path).items;
+    source_ = split;
+  }
+  own_ = examples_.empty();
+  if (own_) source_ = "the evaluated file";
+  // One more is drawn where the reference makes room for the question's own record.
+  drawn_ = count_ + (own_ || task.split != "test" ? 1 : 0);
+  const auto available = static_cast<int64_t>(pool().size());
+  if (drawn_ > available) {
+    throw bad_input("task {}: {} examples are to be drawn from {} records", task.name, drawn_,
+                    available)
+        .hint("lower --fewshot, or put the training split beside the data");
+  }
+}
+
+std::string Shots::next(int64_t index) {
+  std::string text;
+  int64_t taken = 0;
+  for (const int64_t number : random_.sample(static_cast<int64_t>(pool().size()), drawn_)) {
+    if (taken == count_ || (own_ && number == index)) continue;
+    const TaskItem& example = pool()[static_cast<size_t>(number)];
+    text += example.shot_question + " " + example.shot_answer + "\n\n";
+    ++taken;
+  }
+  return text;
+}
+
+}  // namespace mop
