@@ -7,6 +7,7 @@ import math
 import pathlib
 import subprocess
 
+import sentencepiece
 import torch
 import transformers
 
@@ -27,12 +28,13 @@ def load(folder):
 
 
 @torch.no_grad()
-def line_nll(model, tokenizer, lines):
-    """Protocol `lines`: each line a document with BOS and no EOS, cut at the context."""
+def line_nll(model, pieces, lines):
+    """Protocol `lines`: each line a document with BOS and no EOS, cut at the context. Ids come from the
+    SentencePiece library itself: transformers 5 reads such a model differently from it around blanks."""
     total, count = 0.0, 0
     context = model.config.max_position_embeddings
     for line in lines:
-        ids = [tokenizer.bos_token_id, *tokenizer.encode(line, add_special_tokens=False)][:context]
+        ids = [pieces.bos_id(), *pieces.encode(line)][:context]
         logits = model(torch.tensor([ids])).logits[0, :-1].double()
         picked = logits.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])
         total, count = total - picked.sum().item(), count + len(ids) - 1
@@ -59,12 +61,14 @@ def main():
     assert said["parameters"] < json.loads(mop(args.mop, "inspect", args.dense, "--json"))["parameters"]
 
     lines = [line for line in pathlib.Path(args.text).read_text().splitlines() if line]
-    total, count = line_nll(model, tokenizer, lines)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=f"{args.pruned}/tokenizer.model")
+    total, count = line_nll(model, pieces, lines)
     result = json.loads(mop(args.mop, "eval", args.pruned, "--text", args.text, "--protocol", "lines", "--json"))
     compare("scored tokens", result["scored_tokens"], count, 0)
     compare("perplexity", result["perplexity"], math.exp(total / count), 1e-4)
 
     ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer.encode(PROMPT, add_special_tokens=False)]])
+    assert ids.tolist() == [[pieces.bos_id(), *pieces.encode(PROMPT)]]
     greedy = model.generate(ids, max_new_tokens=32, do_sample=False)[0, ids.shape[1]:]
     theirs = tokenizer.decode(greedy, skip_special_tokens=True)
     ours = mop(args.mop, "generate", args.pruned, "--prompt", PROMPT, "--max-new-tokens", "32")

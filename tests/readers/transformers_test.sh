@@ -7,7 +7,7 @@ for version in reference reference4; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false TRANSFORMERS_VERBOSITY=error
 
 # By the newest transformers and by the last 4.x.
 read_back() {
