@@ -5,21 +5,23 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "text/unicode.h"
 
 namespace mop {
 namespace {
 
 // The classes as the reference engines define them, where PCRE2's own differ (it counts U+180E as
-// space and leaves marks and connectors out of \w).
+// space, leaves marks and connectors out of \w, and calls blanks \h).
 constexpr std::string_view kSpace =
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
     "3000}";
+constexpr std::string_view kHex = "0-9a-fA-F";
 constexpr std::string_view kWord =
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
     "\\x{1f170}-\\x{1f189}";
 
-// The expression with \s \S \w \W written out. Inside [...] the negated ones stay PCRE2's, because
-// a class cannot hold a complement written out.
+// The expression with \s \S \w \W \h \H written out. Inside [...] the negated ones stay PCRE2's,
+// because a class cannot hold a complement written out.
 std::string translate(std::string_view expression) {
   std::string out;
   bool in_class = false;
@@ -44,8 +46,9 @@ std::string translate(std::string_view expression) {
     const char escape = expression[++i];
     const std::string_view set = escape == 's' || escape == 'S'   ? kSpace
                                  : escape == 'w' || escape == 'W' ? kWord
+                                 : escape == 'h' || escape == 'H' ? kHex
                                                                   : std::string_view();
-    const bool negated = escape == 'S' || escape == 'W';
+    const bool negated = escape == 'S' || escape == 'W' || escape == 'H';
     if (set.empty() || (negated && in_class)) {
       out += c;
       out += escape;
@@ -61,6 +64,17 @@ std::string translate(std::string_view expression) {
 struct FreeMatch {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
+
+pcre2_compile_context* newline_is_lf() {
+  static const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)>
+      context = [] {
+        auto* made = pcre2_compile_context_create(nullptr);
+        pcre2_set_newline(made, PCRE2_NEWLINE_LF);
+        return std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)>(
+            made, pcre2_compile_context_free);
+      }();
+  return context.get();
+}
 
 std::string message_of(int error) {
   PCRE2_UCHAR text[256];
@@ -99,7 +113,8 @@ Pattern Pattern::regex(std::string_view expression) {
   PCRE2_SIZE at = 0;
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at,
+                    newline_is_lf());
   if (code == nullptr) {
     throw bad_input("the regular expression '{}' is not understood: {}", expression,
                     message_of(error));
@@ -113,20 +128,26 @@ Pattern Pattern::regex(std::string_view expression) {
 std::vector<Span> Pattern::find_all(std::string_view text) const {
   if (!code_) return find_literal(text, literal_);
   std::vector<Span> found;
+  if (text.empty()) return found;
   const std::unique_ptr<pcre2_match_data, FreeMatch> match(pcre2_match_data_create(1, nullptr));
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  for (size_t at = 0; at < text.size();) {
-    const auto run = [&](uint32_t options) {
-      options |= PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
-      return pcre2_match(code_->code, subject, text.size(), at, options, match.get(), nullptr);
-    };
-    int status = run(0);
-    if (status == PCRE2_ERROR_JIT_STACKLIMIT) status = run(PCRE2_NO_JIT);
+  const auto run = [&](size_t at, uint32_t options) {
+    return pcre2_match(code_->code, subject, text.size(), at, options | PCRE2_NO_UTF_CHECK,
+                       match.get(), nullptr);
+  };
+  for (size_t at = 0; at <= text.size();) {
+    int status = run(at, 0);
+    if (status == PCRE2_ERROR_JIT_STACKLIMIT) status = run(at, PCRE2_NO_JIT);
     if (status == PCRE2_ERROR_NOMATCH) break;
     if (status < 0) throw bad_input("matching the text failed: {}", message_of(status));
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(match.get());
-    found.push_back({ends[0], ends[1]});
-    at = ends[1];
+    const Span span{ends[0], ends[1]};
+    at = span.end;
+    if (span.begin == span.end) {
+      at += at < text.size() ? code_point_at(text, at).bytes : 1;
+      if (!found.empty() && found.back().end == span.begin) continue;  // right behind a match
+    }
+    found.push_back(span);
   }
   return found;
 }

@@ -16,12 +16,13 @@ struct Span {
 /// Immutable and cheap to copy; safe to use from several threads at once.
 class Pattern {
  public:
-  /// A regex in the syntax of the reference tokenizers (Oniguruma, Rust), run by PCRE2 with `\s`,
-  /// `\w` and `\d` as those define them. Throws Error(kBadInput) when it does not compile.
+  /// A regex in the syntax of the reference tokenizers (Oniguruma), run by PCRE2 with `\s`, `\w`,
+  /// `\h`, `^` and `$` as that defines them. Throws Error(kBadInput) when it does not compile.
   static Pattern regex(std::string_view expression);
   static Pattern literal(std::string_view text);
 
-  /// Every non-empty match from left to right, without overlap. `text` is valid UTF-8.
+  /// Every match from left to right, without overlap; a regex may match empty, though not right
+  /// behind another match and not in an empty text. `text` is valid UTF-8.
   std::vector<Span> find_all(std::string_view text) const;
   /// Every match replaced by `content` as it stands.
   std::string replace_all(std::string_view text, std::string_view content) const;

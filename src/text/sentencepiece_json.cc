@@ -30,7 +30,9 @@ struct Piece {
 
 struct SpmModel {
   std::vector<Piece> pieces;
-  int64_t kind = 1;  // trainer_spec.model_type: 1 unigram, 2 BPE
+  int64_t kind = 1;              // trainer_spec.model_type: 1 unigram, 2 BPE
+  bool one_blank = true;         // normalizer_spec.remove_extra_whitespaces
+  bool changes_letters = false;  // normalizer_spec.precompiled_charsmap
 };
 
 // The few fields we need of the protocol buffer; the library does not tell a piece's type.
@@ -95,9 +97,11 @@ SpmModel read_spm(std::string_view bytes) {
   SpmModel model;
   read_fields(bytes, [&](uint64_t field, uint64_t, std::string_view message) {
     if (field == 1) model.pieces.push_back(read_piece(message));
-    if (field != 2) return;
-    read_fields(message, [&](uint64_t inner, uint64_t number, std::string_view) {
-      if (inner == 3) model.kind = static_cast<int64_t>(number);
+    if (field != 2 && field != 3) return;
+    read_fields(message, [&](uint64_t inner, uint64_t number, std::string_view value) {
+      if (field == 2 && inner == 3) model.kind = static_cast<int64_t>(number);
+      if (field == 3 && inner == 2) model.changes_letters = !value.empty();
+      if (field == 3 && inner == 4) model.one_blank = number != 0;
     });
   });
   return model;
@@ -179,24 +183,29 @@ Json post_processor(const SpmModel& model, const TokenizerConfig& config) {
           {"special_tokens", special}};
 }
 
-Json replace(const char* from, const char* to) {
-  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+Json replace(const char* from, const char* to, const char* how = "String") {
+  return {{"type", "Replace"}, {"pattern", {{how, from}}}, {"content", to}};
 }
 
 // A blank in front of every piece of text between special tokens (legacy), or of the whole alone.
-void add_blanks(const TokenizerConfig& config, Json& json) {
-  if (config.legacy) {
-    json["normalizer"] = {
-        {"type", "Sequence"},
-        {"normalizers", {{{"type", "Prepend"}, {"prepend", kMark}}, replace(" ", kMark)}}};
-    json["pre_tokenizer"] = nullptr;
-    return;
+void add_blanks(const SpmModel& model, const TokenizerConfig& config, Json& json) {
+  Json steps = Json::array();
+  if (model.one_blank) {
+    steps = {replace("\\A +", "", "Regex"), replace(" +", " ", "Regex"),
+             replace("[ \u2581]+\\z", "", "Regex")};
   }
-  json["normalizer"] = nullptr;
-  json["pre_tokenizer"] = {{"type", "Metaspace"},
-                           {"replacement", kMark},
-                           {"prepend_scheme", config.add_prefix_space ? "first" : "never"},
-                           {"split", false}};
+  json["pre_tokenizer"] = nullptr;
+  if (config.legacy) {
+    steps.push_back({{"type", "Prepend"}, {"prepend", kMark}});
+    steps.push_back(replace(" ", kMark));
+  } else {
+    json["pre_tokenizer"] = {{"type", "Metaspace"},
+                             {"replacement", kMark},
+                             {"prepend_scheme", config.add_prefix_space ? "first" : "never"},
+                             {"split", false}};
+  }
+  json["normalizer"] =
+      steps.empty() ? Json() : Json({{"type", "Sequence"}, {"normalizers", steps}});
 }
 
 Json decoder(const TokenizerConfig& config) {
@@ -211,7 +220,7 @@ Json make_json(const SpmModel& model, const TokenizerConfig& config) {
   const auto unknown = std::ranges::find(model.pieces, PieceType::kUnknown, &Piece::type);
   Json json = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   json["added_tokens"] = added_tokens(model);
-  add_blanks(config, json);
+  add_blanks(model, config, json);
   json["post_processor"] = post_processor(model, config);
   json["decoder"] = decoder(config);
   json["model"] = {{"type", "BPE"},
@@ -233,7 +242,7 @@ std::string sentencepiece_as_json(const fs::path& folder) {
   if (fs::exists(folder / "tokenizer.json") || !fs::exists(folder / "tokenizer.model")) return {};
   try {
     const SpmModel model = read_spm(read_file(folder / "tokenizer.model"));
-    if (model.kind != 2 || model.pieces.empty()) return {};
+    if (model.kind != 2 || model.pieces.empty() || model.changes_letters) return {};
     return to_text(make_json(model, read_tokenizer_config(folder)));
   } catch (const Error&) {
     return {};  // another format under this name

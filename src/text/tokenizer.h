@@ -19,7 +19,10 @@ enum class Special {
 };
 
 /// Special tokens written in the text (`<s>`, `<|eot_id|>`) are always recognised as such, as
-/// transformers does. Ids equal those of `transformers`/`tokenizers`.
+/// transformers does. Ids equal those of `tokenizers` (tokenizer.json), of `tiktoken`, and for a
+/// SentencePiece model those of transformers 4's LlamaTokenizer, that is of SentencePiece itself;
+/// transformers 5 reads leading and repeated blanks of such a model otherwise. Ill-formed UTF-8 is
+/// read as U+FFFD. Immutable: one object serves several threads.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

@@ -40,7 +40,6 @@ TEST(Pattern, FindsLiteralsAndRegexes) {
   const auto found = Pattern::regex(R"(\s+(?!\S)|\s+)").find_all("a   b ");
   ASSERT_EQ(found.size(), 3u);
   EXPECT_EQ(found[0].end, 3u);
-  EXPECT_EQ(Pattern::regex("x*").replace_all("axxb", "-"), "a-b");
 }
 
 TEST(Pattern, SpaceAndWordAreThoseOfTheReference) {
@@ -48,6 +47,20 @@ TEST(Pattern, SpaceAndWordAreThoseOfTheReference) {
   EXPECT_EQ(Pattern::regex(R"([\s])").find_all("\u0085\u3000").size(), 2u);
   EXPECT_EQ(Pattern::regex(R"(\w+)").find_all("a\u0301\u203f1").size(), 1u);
   EXPECT_EQ(Pattern::regex(R"([^\W]+)").find_all("ab").size(), 1u);
+}
+
+// Expected texts are those of the reference.
+TEST(Pattern, EmptyMatchesAndLineEndsAreThoseOfTheReference) {
+  const auto replaced = [](const char* regex, const char* text) {
+    return Pattern::regex(regex).replace_all(text, "-");
+  };
+  EXPECT_EQ(replaced("x*", "axxb"), "-a-b-");
+  EXPECT_EQ(replaced("x*", "xé"), "-é-");
+  EXPECT_EQ(replaced("^", "a\nb"), "-a\n-b");
+  EXPECT_EQ(replaced("$", "a\nb\n"), "a-\nb-\n-");
+  EXPECT_EQ(replaced("(?=b)", "abab"), "a-ba-b");
+  EXPECT_EQ(replaced("x?", ""), "");
+  EXPECT_EQ(replaced("\\h", "ag"), "-g");
 }
 
 TEST(Pattern, RefusesWhatItCannotDo) {
