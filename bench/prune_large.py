@@ -29,25 +29,27 @@ def main():
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build" / "src" / "mop")
     parser.add_argument("--iterations", type=int, default=2)
+    parser.add_argument("--remove", type=float, help="a fraction of the blocks, in place of --iterations")
     parser.add_argument("--select", default="perplexity")
-    parser.add_argument("--samples", type=int, default=128)
+    parser.add_argument("--samples", type=int, default=128, help="for statistics; validation gets a seventh more")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dry-run", action="store_true", help="only plan: nothing is written")
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.model.resolve().parent))
     try:
         write_calibration(work / "calibration.txt", args.samples + args.samples // 7 + 1, 997)
         command = [args.mop, "prune", args.model, "--out", work / "out", "--calibration", work / "calibration.txt",
-                   "--samples", args.samples + args.samples // 7 + 1, "--max-tokens", args.tokens, "--iterations",
-                   args.iterations, "--select", args.select, "--dtype", "bfloat16", "--device", args.device]
-        if args.dry_run:
-            command.append("--dry-run")
+                   "--samples", args.samples + args.samples // 7 + 1, "--max-tokens", args.tokens, "--select",
+                   args.select, "--dtype", "bfloat16", "--device", args.device]
+        if args.remove is not None:
+            command += ["--remove", args.remove, "--of", "blocks"]
+        else:
+            command += ["--iterations", args.iterations]
         result = measure.run([str(part) for part in command])
     finally:
         shutil.rmtree(work)
     result.pop("out")
-    result.update(model=str(args.model), iterations=args.iterations, select=args.select)
+    result.update(model=str(args.model), iterations=args.iterations, remove=args.remove, select=args.select)
     result["peak_anonymous_gib"] = result["peak_anonymous_bytes"] / 2**30
     print(json.dumps(result, indent=2))
 
