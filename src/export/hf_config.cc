@@ -35,7 +35,8 @@ const LayerShape& uniform_shape(const Model& model) {
 }
 
 bool breaks_llama_rule(const ModelConfig& config) {
-  return config.family->model_type == "llama" && config.hidden % config.layers.at(0).heads != 0;
+  const int64_t heads = config.layers.at(0).heads;
+  return config.family->model_type == "llama" && heads > 0 && config.hidden % heads != 0;
 }
 
 bool can_be_mistral(const ModelConfig& config) {
@@ -126,6 +127,9 @@ Json hf_config(const Model& model) {
     config["model_type"] = "mistral";
     config["architectures"] = {"MistralForCausalLM"};
     config["sliding_window"] = nullptr;
+    // Or transformers takes a large vocabulary for one of Mistral's with a wrong pattern, and
+    // warns.
+    config["transformers_version"] = "5.0.0";
   }
   return config;
 }
@@ -138,7 +142,7 @@ std::string reader_note(const ModelConfig& config) {
   if (can_be_mistral(config)) {
     return rule +
            ": written with model_type \"mistral\", which computes the same and loads in 4.45 and "
-           "later";
+           "later (with a tokenizer.json made from tokenizer.model where there was none)";
   }
   return rule + ": this checkpoint loads in transformers 4.45 to 4.x only";
 }

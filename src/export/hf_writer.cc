@@ -12,14 +12,15 @@
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
 #include "export/hf_layout.h"
+#include "text/sentencepiece_json.h"
 
 namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
 const std::map<std::string, std::string> kMetadata = {{"format", "pt"}};
-// Config, index, model card and what folders and file ends cost.
-constexpr int64_t kSmallFiles = 4 << 20;
+// Config, index, model card, a made tokenizer.json and what folders and file ends cost.
+constexpr int64_t kSmallFiles = 16 << 20;
 
 int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
   size_t bytes = 0;
@@ -118,6 +119,10 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   const fs::path& source = model.checkpoint().folder();
   for (const std::string& name : copied_files(source)) {
     write_file(written.add(name), read_file(source / name));
+  }
+  if (config["model_type"] != model.config().family->model_type) {
+    const std::string tokenizer = sentencepiece_as_json(source);
+    if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
   }
   if (!options.model_card.empty()) {
     write_file(written.add("README.md"), card_with_note(model, options.model_card));

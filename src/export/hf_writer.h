@@ -23,7 +23,9 @@ Json hf_config(const Model& model);
 /// One line that users of the written folder should know, empty when there is nothing to say:
 /// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads. Without biases
 /// and windows a Mistral is the same function and has no such rule, so it is written as one; with
-/// biases it loads in transformers 4.45 to 4.x alone.
+/// biases it loads in transformers 4.45 to 4.x alone. transformers 5 reads a Mistral's
+/// SentencePiece tokenizer differently, so a folder without tokenizer.json gets one that gives
+/// LLaMA's ids.
 std::string reader_note(const ModelConfig& config);
 
 /// Writes into the existing folder: shards (streamed, one tensor in memory at a time), index,

@@ -17,5 +17,5 @@ fi
 "$writer" "$work" "${models[@]}"
 for version in reference reference4; do
   [ -e ".env/$version/.ready" ] || { echo "the reference environment is missing: ./run setup --reference"; exit 1; }
-  ".env/$version/bin/python" tests/readers/transformers_reader.py "$work"/*
+  ".env/$version/bin/python" tests/readers/transformers_reader.py "${models[@]/#/--source=}" "$work"/*
 done
