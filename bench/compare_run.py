@@ -32,9 +32,11 @@ def parse():
 
 
 def mop_command(args, out):
-    return [args.mop, "prune", args.model, "--out", out, "--calibration", args.calibration, "--validation",
-            args.calibration, "--samples", args.samples, "--iterations", args.iterations, "--select",
-            f"path:{args.path}", "--budget", "released", "--threads", args.threads, "--dtype", "float32"]
+    # The last eighth of the samples is kept for validation: `args.samples` are left for statistics.
+    samples = args.samples + args.samples // 7
+    return [args.mop, "prune", args.model, "--out", out, "--calibration", args.calibration, "--samples", samples,
+            "--iterations", args.iterations, "--select", f"path:{args.path}", "--budget", "released", "--threads",
+            args.threads, "--dtype", "float32"]
 
 
 def baseline_command(args, out):

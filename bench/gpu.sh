@@ -4,7 +4,7 @@
 # newer); the libraries come from .device/root (tools/prepare_device.sh), so no package registry is needed.
 # Results: OUT/gpu.json (figures), OUT/checks.txt (one line a check), OUT/*.log. Exit 1 when a check failed.
 #
-#   MOP_GPU_STEPS="build checks passes run" chooses steps; MOP_GPU_SHAPES="llama-1.1b llama-7b" the models.
+#   MOP_GPU_STEPS="build checks passes run" chooses steps ("configure": the first half of build); MOP_GPU_SHAPES="llama-1.1b llama-7b" the models.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
@@ -33,11 +33,15 @@ use_unpacked_packages() {
   PREFIX=(-DCMAKE_PREFIX_PATH="$root/usr" -DOPENSSL_ROOT_DIR="$root/usr")
 }
 
-build() {
+configure() {
   local torch=${MOP_LIBTORCH:-$(python3 -c 'import torch; print(torch.__path__[0])')}
-  say "building against $torch"
+  say "configuring for $torch"
   cmake -S . -B "$BUILD" -G Ninja -DMOP_LIBTORCH="$torch" -DMOP_BENCH=ON "${PREFIX[@]}" >"$OUT/cmake.log" 2>&1 ||
     { tail -30 "$OUT/cmake.log" >&2; exit 1; }
+}
+
+compile() {
+  say "building"
   ninja -C "$BUILD" mop mop_bench_pass mop_random_checkpoint test_model test_stats test_eval >"$OUT/build.log" 2>&1 ||
     { grep -E 'error|FAILED' "$OUT/build.log" | head -30 >&2; exit 1; }
 }
@@ -148,10 +152,12 @@ PY
 
 PREFIX=()
 use_unpacked_packages
-! wants build || build
+! wants configure || configure
+! wants build || { configure; compile; }
 ! wants checks || checks
 ! wants passes || passes
 ! wants run || whole_run
+command -v nvidia-smi >/dev/null || { say "no GPU here: nothing was measured"; exit "$FAILED"; }
 collect
 cat "$OUT/gpu.json"
 exit "$FAILED"
