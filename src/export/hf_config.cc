@@ -135,16 +135,23 @@ Json hf_config(const Model& model) {
 }
 
 std::string reader_note(const ModelConfig& config) {
+  const LayerShape& shape = config.layers.at(0);
+  if (config.family->model_type == "qwen2" && shape.heads * shape.head_dim != config.hidden) {
+    return "the heads no longer add up to the hidden size: loads in transformers 4.48 and later";
+  }
   if (!breaks_llama_rule(config)) return {};
   const std::string rule = fmt::format(
       "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({})",
-      config.hidden, config.layers.at(0).heads);
-  if (can_be_mistral(config)) {
-    return rule +
-           ": written with model_type \"mistral\", which computes the same and loads in 4.45 and "
-           "later (with a tokenizer.json made from tokenizer.model where there was none)";
+      config.hidden, shape.heads);
+  if (!can_be_mistral(config)) {
+    return rule + ": this checkpoint loads in transformers 4.45 to 4.x only";
   }
-  return rule + ": this checkpoint loads in transformers 4.45 to 4.x only";
+  return rule + fmt::format(
+                    ": written with model_type \"mistral\", which computes the same and loads in "
+                    "{} (with a tokenizer.json made from tokenizer.model where there was none)",
+                    config.rope.type == "default"
+                        ? "4.45 and later"
+                        : "4.48 and later; before, its rope scaling is ignored");
 }
 
 }  // namespace mop

@@ -146,9 +146,22 @@ TEST_F(HfConfig, OtherFamiliesNeedNoAlias) {
   for (const char* family : {"mistral", "qwen2", "qwen3"}) {
     const Model model = make({.family = family, .heads = 3, .kv_heads = 3});
     EXPECT_EQ(hf_config(model)["model_type"], family);
-    EXPECT_EQ(reader_note(model.config()), "");
   }
   EXPECT_EQ(reader_note(make({}).config()), "");
+  EXPECT_EQ(reader_note(make({.family = "qwen2"}).config()), "");
+}
+
+// What the versions do was tried: 4.45 to 4.47 ignore a Mistral's rope scaling and refuse such a
+// Qwen2.
+TEST_F(HfConfig, TheNoteTellsFromWhichVersionOnTheFolderLoads) {
+  const auto note = [&](const RandomModel& what) { return reader_note(make(what).config()); };
+  EXPECT_THAT(note({.heads = 3, .kv_heads = 3}), HasSubstr("loads in 4.45 and later"));
+  EXPECT_THAT(note({.heads = 3,
+                    .kv_heads = 3,
+                    .extra = R"({"rope_scaling":{"rope_type":"linear","factor":2.0}})"}),
+              HasSubstr("loads in 4.48 and later; before, its rope scaling is ignored"));
+  EXPECT_THAT(note({.family = "qwen2", .heads = 3, .kv_heads = 3}),
+              HasSubstr("loads in transformers 4.48 and later"));
 }
 
 }  // namespace
