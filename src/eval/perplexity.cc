@@ -20,8 +20,9 @@ using Sequences = std::vector<std::vector<int64_t>>;
 
 /// What a protocol makes of a text.
 struct Documents {
-  Sequences ids;    ///< each with two tokens or more
-  std::string bos;  ///< the rule in words
+  Sequences ids;      ///< each longer than `first`
+  std::string bos;    ///< the rule in words
+  int64_t first = 1;  ///< position of the first scored token
 };
 
 Documents line_documents(const Path& text, const Tokenizer& tokenizer, int64_t context) {
@@ -66,18 +67,19 @@ std::string read_document(const Path& text) {
   return text.extension() == ".jsonl" ? join_rows(bytes, text) : bytes;
 }
 
-int64_t window_length(const std::string& argument, int64_t context) {
+int64_t window_length(std::string_view protocol, const std::string& argument, int64_t context) {
   int64_t length = 0;
   const char* end = argument.data() + argument.size();
   const auto parsed = std::from_chars(argument.data(), end, length);
   if (parsed.ec != std::errc{} || parsed.ptr != end || length < 2) {
-    throw usage_error("protocol windows needs a length of at least 2 tokens, got '{}'", argument)
-        .hint("windows:2048");
+    throw usage_error("protocol {} needs a length of at least 2 tokens, got '{}'", protocol,
+                      argument)
+        .hint(fmt::format("{}:512", protocol));
   }
   if (length > context) {
     throw bad_input("a window of {} tokens is longer than the model's context of {}", length,
                     context)
-        .hint(fmt::format("windows:{} or shorter", context));
+        .hint(fmt::format("{}:{} or shorter", protocol, context));
   }
   return length;
 }
@@ -98,12 +100,25 @@ Documents window_documents(const Path& text, const Tokenizer& tokenizer, int64_t
   return documents;
 }
 
+// Windows as llama.cpp's perplexity tool cuts them: each begins with BOS in place of its first
+// token where the tokenizer adds one, and its second half is scored.
+Documents half_window_documents(const Path& text, const Tokenizer& tokenizer, int64_t length) {
+  Documents documents = window_documents(text, tokenizer, length);
+  documents.first = length / 2 + 1;
+  const std::vector<int64_t> empty = tokenizer.encode("", Special::kDefault);
+  documents.bos = "the tokenizer adds no BOS: windows begin with their own first token";
+  if (!tokenizer.bos() || empty.empty() || empty.front() != *tokenizer.bos()) return documents;
+  documents.bos = "BOS in place of every window's first token";
+  for (std::vector<int64_t>& ids : documents.ids) ids.front() = *tokenizer.bos();
+  return documents;
+}
+
 enum class Average { kTokens, kDocuments };
 
 PerplexityResult score(WeightLoader& weights, const Documents& documents, Average average,
                        Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const ScoredSequences sums = score_sequences(weights, documents.ids, progress);
+  const ScoredSequences sums = score_sequences(weights, documents.ids, progress, documents.first);
   PerplexityResult result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.nll = average == Average::kDocuments
@@ -125,8 +140,16 @@ PerplexityResult run_lines(WeightLoader& weights, const Tokenizer& tokenizer, co
 
 PerplexityResult run_windows(WeightLoader& weights, const Tokenizer& tokenizer, const Path& text,
                              const std::string& argument, Progress& progress) {
-  const int64_t length = window_length(argument, weights.model().config().context);
+  const int64_t length = window_length("windows", argument, weights.model().config().context);
   return score(weights, window_documents(text, tokenizer, length), Average::kDocuments, progress);
+}
+
+PerplexityResult run_llama_cpp(WeightLoader& weights, const Tokenizer& tokenizer, const Path& text,
+                               const std::string& argument, Progress& progress) {
+  const int64_t length = window_length("llama.cpp", argument.empty() ? "512" : argument,
+                                       weights.model().config().context);
+  if (length < 4) throw usage_error("protocol llama.cpp needs windows of at least 4 tokens");
+  return score(weights, half_window_documents(text, tokenizer, length), Average::kTokens, progress);
 }
 
 }  // namespace
@@ -137,6 +160,8 @@ std::span<const Protocol> all_protocols() {
        run_lines},
       {"windows", "windows:N, one document cut into disjoint windows of N tokens (GPTQ, Wanda)",
        run_windows},
+      {"llama.cpp", "llama.cpp[:N], windows of N = 512 tokens, the second half of each scored",
+       run_llama_cpp},
   };
   return table;
 }

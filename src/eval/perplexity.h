@@ -45,16 +45,17 @@ PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer
                                const std::filesystem::path& text, std::string_view protocol,
                                Progress& progress = silent_progress());
 
-/// Sums over token sequences, each of two tokens or more; the first of each is not scored.
+/// Sums over token sequences.
 struct ScoredSequences {
   double nll_sum = 0;        ///< nats over all scored tokens
   double mean_of_means = 0;  ///< mean over sequences of their mean nll
   int64_t scored_tokens = 0;
 };
-/// Runs in groups of whole sequences that keep the hidden states small; layers are streamed once a
-/// group.
+/// Scores the tokens of every sequence from position `first` (at least 1) on; each must be longer
+/// than that. Runs in groups of whole sequences that keep the hidden states small; layers are
+/// streamed once a group.
 ScoredSequences score_sequences(WeightLoader& weights,
                                 std::span<const std::vector<int64_t>> sequences,
-                                Progress& progress = silent_progress());
+                                Progress& progress = silent_progress(), int64_t first = 1);
 
 }  // namespace mop

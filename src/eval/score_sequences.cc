@@ -12,23 +12,24 @@
 namespace mop {
 namespace {
 
-void add_group(const at::Tensor& nll_N, const Packing& packing, ScoredSequences& total) {
+void add_group(const at::Tensor& nll_N, const Packing& packing, int64_t first,
+               ScoredSequences& total) {
   const float* nll = nll_N.const_data_ptr<float>();
   for (const int64_t length : packing.lengths) {
     double sum = 0;
-    for (int64_t t = 0; t + 1 < length; ++t) sum += static_cast<double>(nll[t]);
+    for (int64_t t = first - 1; t + 1 < length; ++t) sum += static_cast<double>(nll[t]);
     nll += length;
     total.nll_sum += sum;
-    total.mean_of_means += sum / static_cast<double>(length - 1);
-    total.scored_tokens += length - 1;
+    total.mean_of_means += sum / static_cast<double>(length - first);
+    total.scored_tokens += length - first;
   }
 }
 
 }  // namespace
 
 ScoredSequences score_sequences(WeightLoader& weights,
-                                std::span<const std::vector<int64_t>> sequences,
-                                Progress& progress) {
+                                std::span<const std::vector<int64_t>> sequences, Progress& progress,
+                                int64_t first) {
   const c10::NoGradGuard no_grad;
   const ModelConfig& config = weights.model().config();
   const auto groups = pack_groups(sequences, group_tokens(config, weights.compute()));
@@ -43,7 +44,7 @@ ScoredSequences score_sequences(WeightLoader& weights,
   for (const PackedGroup& group : groups) {
     const at::Tensor hidden_ND = run_layers(weights, group.ids_N, group.packing, options);
     const at::Tensor nll_N = token_nll(weights.globals(), config, hidden_ND, group.targets_N);
-    add_group(nll_N, group.packing, total);
+    add_group(nll_N, group.packing, first, total);
   }
   progress.end();
   check_mappings();

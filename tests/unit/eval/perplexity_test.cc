@@ -54,15 +54,16 @@ class PerplexityTest : public ::testing::Test {
     }
     return "no error";
   }
-  /// Sum of the nll of one sequence alone, through LibTorch's log_softmax.
-  double plain_nll(const std::vector<int64_t>& ids) {
+  /// Sum of the nll of one sequence alone, from position `first` on, through LibTorch's
+  /// log_softmax.
+  double plain_nll(const std::vector<int64_t>& ids, int64_t first = 1) {
     const auto length = static_cast<int64_t>(ids.size());
     const at::Tensor ids_N = at::tensor(ids, at::kLong);
     const at::Tensor hidden_ND = run_layers(weights_, ids_N, Packing{{length}, {}});
     const at::Tensor log_p_NV =
         logits(weights_.globals(), model_.config(), hidden_ND).log_softmax(1);
     double sum = 0;
-    for (int64_t t = 0; t + 1 < length; ++t) sum -= log_p_NV[t][ids[t + 1]].item<double>();
+    for (int64_t t = first - 1; t + 1 < length; ++t) sum -= log_p_NV[t][ids[t + 1]].item<double>();
     return sum;
   }
 
@@ -99,6 +100,20 @@ TEST_F(PerplexityTest, WindowsAreDisjointAndTheTailIsDropped) {
   EXPECT_EQ(result.documents, 4);
   EXPECT_EQ(result.scored_tokens, 36);
   EXPECT_NEAR(result.nll, sum / 36, 1e-5);
+}
+
+TEST_F(PerplexityTest, LlamaCppScoresTheSecondHalfOfWindowsThatBeginWithBos) {
+  const std::string bytes = "the quick brown fox jumps over it";
+  const auto result = evaluate(text("a.txt", bytes), "llama.cpp:8");
+  const std::vector<int64_t> all = tokenizer_.encode(bytes, Special::kDefault);
+  double sum = 0;
+  for (size_t w = 0; w < all.size() / 8; ++w) {
+    std::vector<int64_t> ids(all.begin() + 8 * w, all.begin() + 8 * (w + 1));
+    ids[0] = kBos;
+    sum += plain_nll(ids, 5);
+  }
+  EXPECT_EQ(result.scored_tokens, static_cast<int64_t>(all.size() / 8) * 3);
+  EXPECT_NEAR(result.nll, sum / static_cast<double>(result.scored_tokens), 1e-5);
 }
 
 TEST_F(PerplexityTest, WindowsJoinJsonRowsByABlankLine) {
