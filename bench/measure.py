@@ -61,8 +61,11 @@ def run(command, environment=None):
 
     sampler = threading.Thread(target=sample)
     sampler.start()
-    out, err = process.communicate()
-    sampler.join()
+    try:
+        out, err = process.communicate()
+    finally:
+        process.kill()  # an interrupted benchmark leaves nothing running
+        sampler.join()
     seconds = time.perf_counter() - start
     if process.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nfailed with {process.returncode}:\n{err}")

@@ -37,9 +37,11 @@ def main():
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.model.resolve().parent))
     try:
-        write_calibration(work / "calibration.txt", args.samples + args.samples // 7 + 1, 997)
+        # The last eighth is kept for validation: `args.samples` are left for statistics.
+        samples = args.samples + args.samples // 7
+        write_calibration(work / "calibration.txt", samples, 997)
         command = [args.mop, "prune", args.model, "--out", work / "out", "--calibration", work / "calibration.txt",
-                   "--samples", args.samples + args.samples // 7 + 1, "--max-tokens", args.tokens, "--select",
+                   "--samples", samples, "--max-tokens", args.tokens, "--select",
                    args.select, "--dtype", "bfloat16", "--device", args.device]
         if args.remove is not None:
             command += ["--remove", args.remove, "--of", "blocks"]
