@@ -80,7 +80,8 @@ def check_deps(root, rooms):
 
 
 def functions(lines):
-    """(first line, name, length) of top-level functions: Google style closes them with a brace in column 0."""
+    """(first line, name, length) of top-level functions: Google style closes them with a brace in column 0. Functions
+    of at most three statements are tables, which may be long."""
     start = None
     for number, line in enumerate(lines, 1):
         opens = line.endswith("{") and not line.startswith(("namespace", "class", "struct", "enum", "extern", "#"))
@@ -91,7 +92,9 @@ def functions(lines):
         if start is not None and (line.endswith(";") and not line.startswith((" ", "}"))):
             start = None
         if line.startswith("}") and start is not None:
-            yield start, lines[start - 1].strip(), number - start + 1
+            statements = sum(1 for inner in lines[start:number] if re.match(r"  \S.*;$|  }", inner))
+            if statements > 3:  # else it is a table
+                yield start, lines[start - 1].strip(), number - start + 1
             start = None
 
 

@@ -55,6 +55,10 @@ class CheckLayers(unittest.TestCase):
         body = "int f(int x) {\n" + "  ++x;\n" * 59 + "}\n"
         self.assertIn("src/low/a.cc:1: 61 lines, at most 60: int f(int x) {", self.breaches({"src/low/a.cc": body}))
 
+    def test_a_long_table_in_a_function_is_no_breach(self):
+        body = "T f() {\n  return {\n" + "    {1, 2},\n" * 70 + "  };\n}\n"
+        self.assertEqual(self.breaches({"src/low/a.cc": body}), "")
+
 
 if __name__ == "__main__":
     unittest.main()
