@@ -81,7 +81,7 @@ def check_deps(root, rooms):
 
 def functions(lines):
     """(first line, name, length) of top-level functions: Google style closes them with a brace in column 0. Functions
-    of at most three statements are tables, which may be long."""
+    of at most six statements are tables, which may be long."""
     start = None
     for number, line in enumerate(lines, 1):
         opens = line.endswith("{") and not line.startswith(("namespace", "class", "struct", "enum", "extern", "#"))
@@ -93,7 +93,7 @@ def functions(lines):
             start = None
         if line.startswith("}") and start is not None:
             statements = sum(1 for inner in lines[start:number] if re.match(r"  \S.*;$|  }", inner))
-            if statements > 3:  # else it is a table
+            if statements > 6:  # else it is a table
                 yield start, lines[start - 1].strip(), number - start + 1
             start = None
 
