@@ -4,6 +4,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -14,45 +16,86 @@ Json read_json(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {
     throw bad_input("not valid JSON: {}", e.what()).where("file", path.string());
   }
 }
 
 namespace {
 
-// A plain YAML scalar by the core schema; a quoted one is always a text.
-Json scalar(const YAML::Node& node) {
-  const std::string& text = node.Scalar();
-  if (node.Tag() == "!") return text;
+// The whole text as a number of the given kind.
+template <typename T, typename... Base>
+std::optional<T> parse_whole(std::string_view text, Base... base) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value, base...);
+  if (text.empty() || result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return value;
+}
+
+std::optional<Json> parse_integer(std::string_view text) {
+  if (text.starts_with("0x")) {
+    if (const auto value = parse_whole<uint64_t>(text.substr(2), 16)) return *value;
+    return std::nullopt;
+  }
+  if (text.starts_with("0o")) {
+    if (const auto value = parse_whole<uint64_t>(text.substr(2), 8)) return *value;
+    return std::nullopt;
+  }
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  if (const auto value = parse_whole<int64_t>(text)) return *value;
+  if (const auto value = parse_whole<uint64_t>(text)) return *value;
+  return std::nullopt;
+}
+
+std::optional<Json> parse_real(std::string_view text) {
+  const bool sign = text.starts_with('+') || text.starts_with('-');
+  const std::string_view plain = text.substr(sign ? 1 : 0);
+  const double direction = text.starts_with('-') ? -1.0 : 1.0;
+  if (plain == ".inf" || plain == ".Inf" || plain == ".INF") return direction * INFINITY;
+  if (text == ".nan" || text == ".NaN" || text == ".NAN") return NAN;
+  // std::from_chars also takes "inf" and "nan", which are texts in YAML.
+  if (plain.empty() || !(std::isdigit(static_cast<unsigned char>(plain[0])) || plain[0] == '.')) {
+    return std::nullopt;
+  }
+  if (const auto value = parse_whole<double>(plain)) return direction * *value;
+  return std::nullopt;
+}
+
+// A plain YAML scalar by the core schema; a quoted one, or one tagged as text, is always a text.
+Json scalar(const std::string& text, const std::string& tag) {
+  if (tag == "!" || tag == "tag:yaml.org,2002:str") return text;
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return nullptr;
-  int64_t integer = 0;
-  const char* end = text.data() + text.size();
-  const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
-  if (auto r = std::from_chars(begin, end, integer); r.ec == std::errc() && r.ptr == end) return integer;
-  double number = 0;
-  if (auto r = std::from_chars(begin, end, number); r.ec == std::errc() && r.ptr == end) return number;
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") {
+    return nullptr;
+  }
+  if (const auto integer = parse_integer(text)) return *integer;
+  if (const auto real = parse_real(text)) return *real;
   return text;
 }
 
-Json from_yaml(const YAML::Node& node) {
+// Aliases may contain themselves; nothing we read is nested this deep.
+constexpr int kMaxDepth = 64;
+
+Json from_yaml(const YAML::Node& node, int depth = 0) {
+  if (depth > kMaxDepth) throw bad_input("the YAML is nested more than {} levels deep", kMaxDepth);
   if (node.IsMap()) {
     Json object = Json::object();
     for (const auto& item : node) {
+      if (!item.first.IsScalar()) throw bad_input("a key of a YAML map must be a plain text");
       const std::string key = item.first.Scalar();
       if (object.contains(key)) throw bad_input("key '{}' stands twice", key);
-      object[key] = from_yaml(item.second);
+      object[key] = from_yaml(item.second, depth + 1);
     }
     return object;
   }
   if (node.IsSequence()) {
     Json array = Json::array();
-    for (const auto& item : node) array.push_back(from_yaml(item));
+    for (const auto& item : node) array.push_back(from_yaml(item, depth + 1));
     return array;
   }
-  return node.IsScalar() ? scalar(node) : Json(nullptr);
+  return node.IsScalar() ? scalar(node.Scalar(), node.Tag()) : Json(nullptr);
 }
 
 void emit(YAML::Emitter& out, const Json& value) {
@@ -70,11 +113,13 @@ void emit(YAML::Emitter& out, const Json& value) {
   } else if (value.is_string()) {
     // Quoted when it would otherwise be read back as something else.
     const auto& text = value.get_ref<const std::string&>();
-    YAML::Node plain(text);
-    if (!scalar(plain).is_string()) out << YAML::DoubleQuoted;
+    if (!scalar(text, "?").is_string()) out << YAML::DoubleQuoted;
     out << text;
   } else if (value.is_null()) {
     out << YAML::Null;
+  } else if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    const double number = value.get<double>();
+    out << (std::isnan(number) ? ".nan" : number > 0 ? ".inf" : "-.inf");
   } else {
     out << value.dump();
   }
@@ -102,7 +147,10 @@ std::string to_yaml(const Json& value) {
   return std::string(out.c_str()) + "\n";
 }
 
-std::string to_text(const Json& value) { return value.dump(2) + "\n"; }
+std::string to_text(const Json& value) {
+  // A path may hold bytes that are no UTF-8; they must not end a run.
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 namespace {
 
@@ -110,7 +158,8 @@ template <typename T>
 bool holds(const Json& value) {
   if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
   if constexpr (std::is_same_v<T, int64_t>) {
-    return value.is_number_integer();
+    return value.is_number_integer() &&
+           !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX);
   }
   if constexpr (std::is_same_v<T, double>) return value.is_number();
   return value.is_string();
@@ -159,6 +208,7 @@ template std::string require<std::string>(const Json&, std::string_view, std::st
 template int64_t get_or<int64_t>(const Json&, std::string_view, int64_t, std::string_view);
 template double get_or<double>(const Json&, std::string_view, double, std::string_view);
 template bool get_or<bool>(const Json&, std::string_view, bool, std::string_view);
-template std::string get_or<std::string>(const Json&, std::string_view, std::string, std::string_view);
+template std::string get_or<std::string>(const Json&, std::string_view, std::string,
+                                         std::string_view);
 
 }  // namespace mop

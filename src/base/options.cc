@@ -18,7 +18,9 @@ Options::Options(std::string section, const Json& values)
 }
 
 Options::Options(const Options& other)
-    : section_(other.section_), values_(std::make_unique<Json>(*other.values_)), used_(other.used_) {}
+    : section_(other.section_),
+      values_(std::make_unique<Json>(*other.values_)),
+      used_(other.used_) {}
 
 Options& Options::operator=(const Options& other) {
   section_ = other.section_;
@@ -45,7 +47,8 @@ namespace {
 int64_t Options::integer(std::string_view name, int64_t fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_number_integer()) refuse(section_, name, "a whole number", *value);
+  const bool too_large = value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX;
+  if (!value->is_number_integer() || too_large) refuse(section_, name, "a whole number", *value);
   return value->get<int64_t>();
 }
 
