@@ -2,10 +2,14 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
 import time
+
+# An interrupted benchmark cleans up behind itself.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"stopped by signal {number}"))
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -64,7 +68,7 @@ def run(command, environment=None):
     try:
         out, err = process.communicate()
     finally:
-        process.kill()  # an interrupted benchmark leaves nothing running
+        process.kill()
         sampler.join()
     seconds = time.perf_counter() - start
     if process.returncode != 0:
