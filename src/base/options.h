@@ -1,10 +1,9 @@
 // base/options.h -- one section of a recipe: named settings, read with a type and a default.
 #pragma once
-#include <nlohmann/json_fwd.hpp>
-
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

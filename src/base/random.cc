@@ -30,7 +30,9 @@ std::vector<int64_t> Random::sample(int64_t n, int64_t count) {
   std::vector<int64_t> items(static_cast<size_t>(n));
   std::iota(items.begin(), items.end(), int64_t{0});
   for (int64_t i = 0; i < count; ++i) {
-    std::swap(items[static_cast<size_t>(i)], items[static_cast<size_t>(i + static_cast<int64_t>(below(static_cast<uint64_t>(n - i))))]);
+    std::swap(
+        items[static_cast<size_t>(i)],
+        items[static_cast<size_t>(i + static_cast<int64_t>(below(static_cast<uint64_t>(n - i))))]);
   }
   items.resize(static_cast<size_t>(count));
   return items;
