@@ -9,7 +9,10 @@ template <typename T>
 CLI::Option* RecipeFlags::add(CLI::App& app, const std::string& flag, const std::string& key,
                               const std::string& help) {
   const auto keep = [this, key](const T& value) { flags_.emplace_back(key, Json(value)); };
-  return app.add_option_function<T>(flag, keep, help);
+  CLI::Option* option = app.add_option_function<T>(flag, keep, help);
+  // A flag given twice: the last one counts, so that scripts can append.
+  if constexpr (!CLI::detail::is_mutable_container<T>::value) option->take_last();
+  return option;
 }
 
 void RecipeFlags::add_sizes(CLI::App& app) {

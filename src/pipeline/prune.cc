@@ -53,12 +53,13 @@ void sign(const RunFolder& folder, const PreparedRun& run, Progress& progress) {
   write_file(folder.run() / "manifest.json", to_text(manifest));
 }
 
-void check_room(const RunFolder& folder, const PreparedRun& run) {
+void check_room(RunFolder& folder, const PreparedRun& run) {
   const int64_t free = free_disk_bytes(folder.work());
   if (free >= run.needs.disk_bytes) return;
+  if (folder.earlier().is_null()) folder.discard();
   throw io_error("the run needs about {} of disk, only {} are free",
                  short_bytes(run.needs.disk_bytes), short_bytes(free))
-      .where("folder", folder.work().string());
+      .where("folder", folder.out().parent_path().string());
 }
 
 // The loop's ties to the run folder, and what it spent its time on.
@@ -95,9 +96,7 @@ class Run {
     MixFunctions functions;
     functions.budget = budget_function(run_.recipe, run_.dense.config());
     functions.measure = [&](const Model& model, int64_t) {
-      auto measure = std::make_unique<RunMeasure>(setup_, model);
-      stats_ = measure->stats();
-      return measure;
+      return std::make_unique<RunMeasure>(setup_, model, stats_);
     };
     functions.validate = [&](const std::vector<Model>& models) { return validate(models); };
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
@@ -290,13 +289,16 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const MixR
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener) {
   const PreparedRun prepared = prepare(recipe, listener);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
+  if (!folder.finished()) check_room(folder, prepared);
   sign(folder, prepared, listener);
   if (folder.finished()) return finished_result(folder, listener);
-  check_room(folder, prepared);
 
   RunLog progress(folder.run() / "run.log", listener);
   for (const std::string& line : announcement(prepared)) progress.note(line);
   for (const std::string& line : prepared.warnings) progress.warn(line);
+  if (const int64_t free = free_memory_bytes(); free > 0 && free < prepared.needs.memory_bytes) {
+    progress.warn("only " + short_bytes(free) + " of memory are free");
+  }
   progress.note("works in " + folder.work().string());
   try {
     Json timing = {{"started", utc_now()}};

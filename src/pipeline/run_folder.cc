@@ -226,6 +226,8 @@ void RunFolder::clean() {
   for (const fs::path& half : halves) fs::remove(half, error);
 }
 
+void RunFolder::discard() { fs::remove_all(work()); }
+
 void RunFolder::publish() {
   for (const auto& entry : fs::recursive_directory_iterator(work())) sync_path(entry.path());
   sync_path(work());

@@ -41,6 +41,8 @@ class RunFolder {
 
   /// Removes what an interrupted write left behind: everything but whole files of run/.
   void clean();
+  /// Removes the working folder of a run that has not begun.
+  void discard();
   /// Flushes everything and renames the working folder to DIR. Nothing may be written afterwards.
   void publish();
 

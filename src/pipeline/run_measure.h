@@ -25,15 +25,19 @@ struct MeasureSetup {
 
 class RunMeasure : public Measure {
  public:
-  /// Gathers what all criteria of the setup need. Throws Error(kUsage) when there are no samples.
-  RunMeasure(const MeasureSetup& setup, const Model& model);
+  /// Nothing is measured until a score is asked for. `stats` receives what was gathered then.
+  RunMeasure(const MeasureSetup& setup, Model model, std::vector<LayerStats>& stats)
+      : setup_(setup), model_(std::move(model)), stats_(stats) {}
+
+  /// The first call gathers for all criteria of the setup, and scores by all of them; then the
+  /// weights are let go. Throws Error(kUsage) when there are no samples.
   const std::vector<at::Tensor>& scores(const std::string& criterion) override;
-  const std::vector<LayerStats>& stats() const { return stats_; }
 
  private:
+  void measure(const std::vector<std::string>& criteria);
   const MeasureSetup& setup_;
-  WeightLoader weights_;
-  std::vector<LayerStats> stats_;
+  Model model_;
+  std::vector<LayerStats>& stats_;
   std::map<std::string, std::vector<at::Tensor>> scores_;
 };
 

@@ -72,7 +72,8 @@ Json score(const ScoreJob& job, Progress& progress) {
                                                 job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const MeasureSetup setup{samples, compute, job.criteria, {}, progress};
-  RunMeasure measure(setup, model);
+  std::vector<LayerStats> stats;
+  RunMeasure measure(setup, model, stats);
   std::map<std::string, at::Tensor> tensors;
   for (const std::string& name : job.criteria) {
     const auto& scores = measure.scores(name);

@@ -1,0 +1,119 @@
+// tests/e2e/program.h -- runs the built program as a user would, and looks at what it leaves.
+#pragma once
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "kit/random_model.h"
+
+namespace mop::testing {
+
+namespace fs = std::filesystem;
+using Args = std::vector<std::string>;
+
+struct Ran {
+  int exit = -1;    ///< the exit code, or -signal
+  std::string out;  ///< stdout
+  std::string err;  ///< stderr
+  Json json() const { return Json::parse(out); }
+};
+
+/// A program at work. Output goes to files, so that nothing blocks.
+class Process {
+ public:
+  explicit Process(const Args& args, rlim_t largest_file = RLIM_INFINITY) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      redirect(folder_.path() / "out", STDOUT_FILENO);
+      redirect(folder_.path() / "err", STDERR_FILENO);
+      const rlimit limit{largest_file, largest_file};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      ::signal(SIGXFSZ, SIG_IGN);
+      std::vector<char*> argv = {const_cast<char*>(MOP_PROGRAM)};
+      for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+  }
+  void send(int signal) const { ::kill(pid_, signal); }
+  bool running() {
+    if (done_) return false;
+    done_ = ::waitpid(pid_, &status_, WNOHANG) == pid_;
+    return !done_;
+  }
+  Ran wait() {
+    if (!done_) ::waitpid(pid_, &status_, 0);
+    done_ = true;
+    const int exit = WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
+    return {exit, read_file(folder_.path() / "out"), read_file(folder_.path() / "err")};
+  }
+
+ private:
+  static void redirect(const fs::path& file, int descriptor) {
+    ::dup2(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), descriptor);
+  }
+  TempFolder folder_;
+  pid_t pid_ = -1;
+  int status_ = 0;
+  bool done_ = false;
+};
+
+inline Ran run(const Args& args) { return Process(args).wait(); }
+
+/// `mop prune` of the embedded model on a little text: a second or two.
+inline Args prune_args(const fs::path& out, const Args& more) {
+  Args args = {"prune",         demo_model().string(),
+               "--out",         out.string(),
+               "--calibration", demo_calibration().string(),
+               "--samples",     "16",
+               "--max-tokens",  "48"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+/// Contents of every file below `folder` by relative path, without what may differ between equal
+/// runs: run.log, and the timing in metrics.json.
+inline std::map<std::string, std::string> tree(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const std::string name = entry.path().lexically_relative(folder).string();
+    if (name == "run/run.log") continue;
+    files[name] = read_file(entry.path());
+    if (name == "run/metrics.json") {
+      Json metrics = Json::parse(files[name]);
+      metrics.erase("timing");
+      files[name] = metrics.dump();
+    }
+  }
+  return files;
+}
+
+/// Names of the files that differ or are missing on one side.
+inline std::vector<std::string> differing(const fs::path& a, const fs::path& b) {
+  const auto left = tree(a), right = tree(b);
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : left) {
+    const auto it = right.find(name);
+    if (it == right.end() || it->second != bytes) names.push_back(name);
+  }
+  for (const auto& [name, bytes] : right) {
+    if (!left.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace mop::testing

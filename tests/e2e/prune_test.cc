@@ -1,0 +1,186 @@
+// The main job from the command line: the same run gives the same bytes, however it is told to do
+// it.
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
+
+class PruneRun : public ::testing::Test {
+ protected:
+  fs::path folder(const std::string& name) const { return temp_.path() / name; }
+  Ran prune(const std::string& name, const Args& more) {
+    return run(prune_args(folder(name), more));
+  }
+  Json read(const std::string& file) const { return read_json(temp_.path() / file); }
+  TempFolder temp_;
+};
+
+TEST_F(PruneRun, LeavesACheckpointAndARunFolder) {
+  const Ran ran = prune("a", {"--iterations", "2", "--select", "path:LG", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.json()["out"], fs::canonical(folder("a")).string());
+  std::vector<std::string> names;
+  for (const auto& [name, bytes] : tree(folder("a"))) names.push_back(name);
+  EXPECT_THAT(names,
+              IsSupersetOf({"README.md", "config.json", "model.safetensors", "tokenizer.model",
+                            "run/manifest.json", "run/metrics.json", "run/plan.json",
+                            "run/recipe.yaml", "run/samples.json", "run/steps/01/metrics.json",
+                            "run/steps/01/plan.json", "run/steps/02/metrics.json",
+                            "run/steps/02/plan.json", "run/steps/02/stats.safetensors"}));
+  EXPECT_THAT(names, Not(Contains("run/steps/01/stats.safetensors"))) << "depth measures nothing";
+  EXPECT_TRUE(fs::exists(folder("a") / "run" / "run.log"));
+  EXPECT_FALSE(fs::exists(folder("a.partial")));
+
+  const Json metrics = read("a/run/metrics.json");
+  EXPECT_EQ(read("a/config.json")["num_hidden_layers"], 11);
+  EXPECT_EQ(run({"inspect", folder("a").string(), "--json"}).json()["parameters"],
+            metrics["pruned"]["parameters"]);
+  EXPECT_GT(metrics["figures"]["pruned"]["perplexity"].get<double>(),
+            metrics["figures"]["dense"]["perplexity"].get<double>());
+  EXPECT_THAT(ran.err, HasSubstr("needs: about"));
+  EXPECT_THAT(ran.err, HasSubstr("step 2 of 2: width"));
+}
+
+TEST_F(PruneRun, TwoRunsGiveTheSameBytesButForTheLog) {
+  const Args args = {"--iterations", "3", "--seed", "5"};
+  ASSERT_EQ(prune("a", args).exit, 0);
+  ASSERT_EQ(prune("b", args).exit, 0);
+  EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
+}
+
+TEST_F(PruneRun, NoDateHostOrOutputPathInWhatIsReproducible) {
+  ASSERT_EQ(prune("a", {"--iterations", "1", "--select", "path:G"}).exit, 0);
+  char host[256] = "";
+  ::gethostname(host, sizeof host);
+  for (const auto& [name, bytes] : tree(folder("a"))) {
+    if (name.ends_with(".safetensors") || name.ends_with("tokenizer.model")) continue;
+    EXPECT_THAT(bytes, Not(HasSubstr(temp_.path().string()))) << name;
+    EXPECT_THAT(bytes, Not(::testing::ContainsRegex("20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T")))
+        << name;
+    if (std::string_view(host).size() > 4) EXPECT_THAT(bytes, Not(HasSubstr(host))) << name;
+  }
+}
+
+TEST_F(PruneRun, APlanReplaysToTheSameCheckpoint) {
+  ASSERT_EQ(prune("a", {"--iterations", "3", "--select", "path:GLG"}).exit, 0);
+  const std::string plan = (folder("a") / "run" / "plan.json").string();
+  const Ran ran =
+      run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  std::vector<std::string> outside_run;
+  for (const std::string& name : differing(folder("a"), folder("b"))) {
+    if (!name.starts_with("run/")) outside_run.push_back(name);
+  }
+  EXPECT_THAT(outside_run, IsEmpty());
+  EXPECT_EQ(read_file(folder("b") / "run" / "plan.json"), read_file(plan));
+}
+
+TEST_F(PruneRun, TheResolvedRecipeRepeatsTheRun) {
+  ASSERT_EQ(
+      prune("a", {"--iterations", "2", "--seed", "3", "--protect", "0,-1", "--budget", "released"})
+          .exit,
+      0);
+  const std::string recipe = (folder("a") / "run" / "recipe.yaml").string();
+  const Ran ran = run({"prune", "--recipe", recipe, "--out", folder("b").string()});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
+}
+
+TEST_F(PruneRun, FlagsOverrideTheRecipeAndSetOverridesFlags) {
+  write_file(folder("r.yaml"),
+             "{target: {remove: 0.3}, select: random, width: {budget: released}}\n");
+  const Ran ran =
+      prune("a", {"--recipe", folder("r.yaml").string(), "--iterations", "1", "--select", "path:L",
+                  "--set", "select=path:G", "--dry-run", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json recipe = ran.json()["recipe"];
+  EXPECT_EQ(recipe["target"], Json({{"iterations", 1}}));
+  EXPECT_EQ(recipe["select"], "path:G");
+  EXPECT_EQ(recipe["width"]["budget"], "released");
+}
+
+class EverySelector : public PruneRun, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(EverySelector, RunsAndIsReproducible) {
+  const Args args = {"--iterations", "2", "--select", GetParam(), "--samples", "8"};
+  const Ran ran = prune("a", args);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  ASSERT_EQ(prune("b", args).exit, 0);
+  EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
+  const Json step = read("a/run/steps/01/metrics.json");
+  EXPECT_EQ(step["candidates"].size(), 2u);
+  const bool compares = GetParam() != "random";
+  EXPECT_EQ(step["candidates"][0].contains("kl"), compares);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EverySelector,
+                         ::testing::Values("random", "perplexity", "kl", "cosine"),
+                         [](const auto& info) { return info.param; });
+
+TEST_F(PruneRun, AFractionOfTheBlocksIsMetExactly) {
+  const Ran ran =
+      prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const double removed = ran.json()["block_removed_fraction"].get<double>();
+  EXPECT_GE(removed, 0.25);
+  EXPECT_LT(removed, 0.2512) << "half a neuron a layer at the most";
+}
+
+TEST_F(PruneRun, ProtectedLayersStay) {
+  ASSERT_EQ(prune("a", {"--iterations", "2", "--select", "path:L", "--protect", "9,-4"}).exit, 0);
+  const Json plan = read("a/run/plan.json");
+  EXPECT_EQ(plan["steps"][0]["layers"][0]["layer"], 7);
+}
+
+TEST_F(PruneRun, AValidationFileLeavesAllCalibrationSamplesToMeasureOn) {
+  ASSERT_EQ(prune("a", {"--iterations", "1", "--select", "path:G", "--validation",
+                        demo_evaluation().string()})
+                .exit,
+            0);
+  const Json samples = read("a/run/samples.json");
+  EXPECT_EQ(samples["calibration"]["samples"], 16);
+  EXPECT_EQ(samples["validation"]["samples"], 16);
+  ASSERT_EQ(prune("b", {"--iterations", "1", "--select", "path:G"}).exit, 0);
+  EXPECT_EQ(read("b/run/samples.json")["calibration"]["samples"], 14);
+  EXPECT_EQ(read("b/run/samples.json")["validation"]["samples"], 2);
+}
+
+TEST_F(PruneRun, WarnsWhenValidationTextWasMeasuredOn) {
+  const Ran ran = prune("a", {"--iterations", "1", "--validation", demo_calibration().string()});
+  EXPECT_EQ(ran.exit, 0);
+  EXPECT_THAT(ran.err, HasSubstr("16 of 16 validation samples are calibration samples too"));
+}
+
+TEST_F(PruneRun, ADryRunTouchesNothing) {
+  const Ran ran = prune("a", {"--iterations", "2", "--select", "path:LG", "--dry-run", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.json()["accounting"]["steps"].size(), 2u);
+  EXPECT_GT(ran.json()["needs"]["disk_bytes"].get<int64_t>(), 1000000);
+  EXPECT_THAT(fs::is_empty(temp_.path()), true);
+}
+
+TEST_F(PruneRun, WarnsBeforeOfShapesThatReadersReject) {
+  const Ran ran =
+      prune("a", {"--iterations", "1", "--select", "path:G", "--rule", "gqa", "--dry-run"});
+  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp cannot quantise it"));
+  const Ran even = prune(
+      "a", {"--iterations", "1", "--select", "path:G", "--shape-multiple", "32", "--dry-run"});
+  EXPECT_THAT(even.err, Not(HasSubstr("no multiple of 32")));
+}
+
+TEST_F(PruneRun, ForceReplacesAnEarlierResult) {
+  ASSERT_EQ(prune("a", {"--iterations", "1", "--select", "path:L"}).exit, 0);
+  ASSERT_EQ(prune("a", {"--iterations", "2", "--select", "path:L", "--force"}).exit, 0);
+  ASSERT_EQ(prune("b", {"--iterations", "2", "--select", "path:L"}).exit, 0);
+  EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
+}
+
+}  // namespace
+}  // namespace mop::testing

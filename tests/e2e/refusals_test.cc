@@ -1,0 +1,193 @@
+// What the program refuses, in the words the user sees; and that nothing is lost by it.
+#include <sys/mount.h>
+
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+class Refusals : public ::testing::Test {
+ protected:
+  fs::path file(const std::string& name) const { return temp_.path() / name; }
+  std::string out() const { return file("out").string(); }
+  Args prune(const Args& more) { return prune_args(out(), more); }
+
+  // One error, nothing on stdout, nothing left behind.
+  void expect_refused(const Args& args, int code, const std::string& text) {
+    const Ran ran = run(args);
+    EXPECT_EQ(ran.exit, code) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr("error: ")) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(text)) << ran.err;
+    EXPECT_THAT(ran.out, IsEmpty());
+    EXPECT_FALSE(fs::exists(out()));
+    EXPECT_FALSE(fs::exists(out() + ".partial"));
+  }
+
+  TempFolder temp_;
+};
+
+TEST_F(Refusals, UnknownVerbsSuggestTheNearest) {
+  expect_refused({"prunne"}, 2, "unknown verb 'prunne': did you mean 'prune'?");
+  expect_refused({"frobnicate"}, 2,
+                 "known: inspect, plan, score, prune, eval, generate, tokenize, list");
+}
+
+TEST_F(Refusals, UsageErrorsExitWithTwo) {
+  EXPECT_EQ(run({}).exit, 2);
+  expect_refused({"inspect"}, 2, "MODEL is required");
+  expect_refused({"inspect", "a", "b"}, 2, "mop inspect --help");
+  expect_refused(prune({"--iterations", "many"}), 2, "--iterations");
+  expect_refused(prune({"--iterations", "1", "--remove", "0.4"}), 2, "excludes");
+  expect_refused(prune({"--iterations", "1", "--sets", "a=b"}), 2, "--sets");
+  expect_refused(prune({}), 2, "no target");
+  expect_refused(prune({"--remove", "1.5"}), 2, "between 0 and 1, got 1.5");
+  expect_refused({"prune", demo_model(), "--iterations", "1", "--calibration", demo_calibration()},
+                 2, "--out is required");
+  expect_refused({"prune", demo_model(), "--iterations", "1", "--out", out()}, 2,
+                 "no calibration text");
+}
+
+TEST_F(Refusals, UnknownNamesListTheKnownOnes) {
+  expect_refused(prune({"--iterations", "1", "--select", "best"}), 2,
+                 "known: path, random, perplexity, kl, cosine");
+  expect_refused(prune({"--iterations", "1", "--select", "path:LXG"}), 2, "asks for 'X'");
+  expect_refused(prune({"--iterations", "1", "--budget", "cheap"}), 2, "exact");
+  expect_refused(prune({"--iterations", "1", "--rule", "all"}), 2, "mlp-only");
+  expect_refused(prune({"--iterations", "1", "--set", "width.heads=amp-head"}), 2,
+                 "known: amp-heads");
+  expect_refused(prune({"--iterations", "1", "--set", "widht.heads=amp-heads"}), 2,
+                 "a recipe has no key: widht");
+  expect_refused(prune({"--iterations", "1", "--dtype", "float8"}), 2, "float8");
+  expect_refused(prune({"--iterations", "1", "--device", "tpu"}), 2, "tpu");
+  expect_refused({"score", demo_model(), "--criterion", "amp", "--calibration", demo_calibration(),
+                  "--out", file("s.safetensors")},
+                 2, "unknown criterion 'amp'");
+  expect_refused({"eval", demo_model(), "--text", demo_evaluation(), "--protocol", "words"}, 2,
+                 "known: lines");
+  expect_refused({"list", "critera"}, 2, "known: criteria, selectors");
+}
+
+TEST_F(Refusals, TextThatHoldsNothing) {
+  write_file(file("empty.txt"), "");
+  write_file(file("blank.txt"), "\n  \n\n");
+  for (const std::string name : {"empty.txt", "blank.txt"}) {
+    Args args = prune({"--iterations", "1", "--calibration", file(name).string()});
+    args.erase(args.begin() + 4, args.begin() + 6);
+    expect_refused(args, 1, file(name).string());
+  }
+  expect_refused({"eval", demo_model(), "--text", file("empty.txt"), "--protocol", "lines"}, 1,
+                 "empty.txt");
+  expect_refused({"eval", demo_model(), "--text", file("none.txt"), "--protocol", "lines"}, 1,
+                 "No such file");
+}
+
+TEST_F(Refusals, ATargetThatCannotBeReachedIsToldBeforeTheRun) {
+  expect_refused(prune({"--iterations", "11", "--select", "path:L"}), 1,
+                 "at least 3 layers, the model has 2");
+  expect_refused(prune({"--remove", "0.99"}), 1, "the layers hold only");
+}
+
+TEST_F(Refusals, ABrokenModelOrPlan) {
+  expect_refused({"inspect", file("nothing")}, 1, "nothing");
+  fs::copy(demo_model(), file("model"), fs::copy_options::recursive);
+  fs::resize_file(file("model") / "model.safetensors", 1000000);
+  expect_refused({"inspect", file("model")}, 1, "model.safetensors");
+  write_file(file("plan.json"),
+             R"({"version": 1, "dense_parameters": 1, "source_fingerprint": "x", "steps": []})");
+  expect_refused({"prune", demo_model(), "--plan", file("plan.json"), "--out", out()}, 1,
+                 "the plan was made for another model");
+  write_file(file("plan.json"), "{");
+  expect_refused({"prune", demo_model(), "--plan", file("plan.json"), "--out", out()}, 1,
+                 "not valid JSON");
+}
+
+TEST_F(Refusals, ANonEmptyOutputFolder) {
+  fs::create_directories(out());
+  write_file(file("out") / "thesis.txt", "years of work");
+  const Ran plain = run(prune({"--iterations", "1"}));
+  EXPECT_EQ(plain.exit, 2);
+  EXPECT_THAT(plain.err, HasSubstr("the output folder is not empty"));
+  const Ran forced = run(prune({"--iterations", "1", "--force"}));
+  EXPECT_EQ(forced.exit, 2);
+  EXPECT_THAT(forced.err, HasSubstr("something that mop did not write"));
+  EXPECT_EQ(read_file(file("out") / "thesis.txt"), "years of work");
+  EXPECT_FALSE(fs::exists(out() + ".partial"));
+}
+
+TEST_F(Refusals, AnOutputThatOverlapsTheModel) {
+  fs::copy(demo_model(), file("model"), fs::copy_options::recursive);
+  fs::create_directory_symlink(file("model"), file("link"));
+  const auto before = tree(file("model"));
+  for (const std::string place : {"model", "model/pruned", ".", "link", "link/x"}) {
+    Args args = prune_args(file(place), {"--iterations", "1", "--force"});
+    args[1] = file("model").string();
+    const Ran ran = run(args);
+    EXPECT_EQ(ran.exit, 2) << place;
+    EXPECT_THAT(ran.err, HasSubstr("--out and the model must not overlap")) << place;
+  }
+  EXPECT_EQ(tree(file("model")), before);
+}
+
+TEST_F(Refusals, APlaceThatCannotBeWritten) {
+  const Ran ran = run(prune_args("/proc/mop-out", {"--iterations", "1"}));
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("error: cannot make the folder"));
+}
+
+TEST_F(Refusals, AWriteThatFailsIsOneErrorAndCanBeResumed) {
+  // Files of more than a megabyte cannot be written: the statistics can, the checkpoint cannot.
+  const Args args = prune({"--iterations", "1", "--select", "path:G"});
+  const Ran failed = Process(args, 1 << 20).wait();
+  EXPECT_EQ(failed.exit, 1);
+  EXPECT_THAT(failed.err, HasSubstr("error: "));
+  EXPECT_THAT(failed.err, HasSubstr("the same command with --resume continues"));
+  EXPECT_FALSE(fs::exists(out()));
+  Args resume = args;
+  resume.push_back("--resume");
+  EXPECT_EQ(run(resume).exit, 0);
+  ASSERT_EQ(run(prune_args(file("whole"), {"--iterations", "1", "--select", "path:G"})).exit, 0);
+  EXPECT_THAT(differing(file("whole"), out()), IsEmpty());
+}
+
+// A small disk of its own, when the test may mount one.
+class SmallDisk {
+ public:
+  SmallDisk(const fs::path& place, const char* size) : place_(place) {
+    fs::create_directories(place);
+    mounted_ = ::mount("tmpfs", place.c_str(), "tmpfs", 0, size) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(place_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+
+ private:
+  fs::path place_;
+  bool mounted_ = false;
+};
+
+TEST_F(Refusals, ADiskWithoutRoomIsToldBeforeTheWork) {
+  const SmallDisk disk(file("disk"), "size=4m");
+  if (!disk.mounted()) GTEST_SKIP() << "this test mounts a small disk, which is not allowed here";
+  const Ran ran =
+      run(prune_args(file("disk") / "out", {"--iterations", "1", "--select", "path:L"}));
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("error: the run needs about"), HasSubstr("are free")));
+  EXPECT_TRUE(fs::is_empty(file("disk")));
+}
+
+TEST_F(Refusals, AMountPointCannotBeReplaced) {
+  const SmallDisk disk(file("disk"), "size=64m");
+  if (!disk.mounted()) GTEST_SKIP() << "this test mounts a small disk, which is not allowed here";
+  const Ran ran = run(prune_args(file("disk"), {"--iterations", "1"}));
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("--out is a mount point"));
+}
+
+}  // namespace
+}  // namespace mop::testing

@@ -1,0 +1,50 @@
+#include "pipeline/manifest.h"
+
+#include <gmock/gmock.h>
+
+namespace mop {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const Json kManifest = {{"program", "mop"},
+                        {"commit", "abc"},
+                        {"model", {{"fingerprint", "f1"}}},
+                        {"compute", {{"device", "cpu"}, {"threads", 2}}},
+                        {"recipe", {{"model", "a"}, {"select", "random"}, {"protect", {0, 1}}}}};
+
+TEST(Manifests, AreEqualToThemselves) {
+  EXPECT_THAT(compare_manifests(kManifest, kManifest).refused, IsEmpty());
+  EXPECT_THAT(compare_manifests(kManifest, kManifest).noted, IsEmpty());
+}
+
+TEST(Manifests, NameEverythingThatDiffers) {
+  Json now = kManifest;
+  now["model"]["fingerprint"] = "f2";
+  now["recipe"]["select"] = "kl";
+  now["recipe"]["protect"] = {0};
+  EXPECT_THAT(
+      compare_manifests(kManifest, now).refused,
+      ElementsAre("model.fingerprint: was f1, now f2", "recipe.protect.1: was 1, now absent",
+                  "recipe.select: was random, now kl"));
+}
+
+TEST(Manifests, KnowAModelByItsContentNotItsPath) {
+  Json now = kManifest;
+  now["recipe"]["model"] = "elsewhere";
+  EXPECT_THAT(compare_manifests(kManifest, now).refused, IsEmpty());
+}
+
+TEST(Manifests, NoteAnotherBuildOrThreadCount) {
+  Json now = kManifest;
+  now["commit"] = "def";
+  now["compute"]["threads"] = 4;
+  const ManifestDifferences differences = compare_manifests(kManifest, now);
+  EXPECT_THAT(differences.refused, IsEmpty());
+  EXPECT_THAT(differences.noted,
+              ElementsAre("commit: was abc, now def", "compute.threads: was 2, now 4"));
+}
+
+}  // namespace
+}  // namespace mop

@@ -1,0 +1,166 @@
+#include "pipeline/recipe.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "kit/configs.h"
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::llama2_7b;
+using testing::llama3_8b;
+using testing::tinystories_12l;
+
+Recipe from(const std::string& yaml) { return recipe_from_json(parse_yaml(yaml, "test")); }
+
+void expect_usage_error(const std::function<void()>& call, const std::string& text) {
+  try {
+    call();
+    FAIL() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(e.what(), HasSubstr(text));
+  }
+}
+
+TEST(RecipeYaml, HasTheDefaultsOfTheProgram) {
+  const Recipe recipe = from("target: {iterations: 3}");
+  EXPECT_EQ(recipe.select, "random");
+  EXPECT_EQ(recipe.samples.samples, 128);
+  EXPECT_FALSE(recipe.samples.random);
+  EXPECT_THAT(recipe.branches, ElementsAre("depth", "width"));
+  EXPECT_EQ(recipe.target.iterations, 3);
+  EXPECT_EQ(recipe.device, "cpu");
+}
+
+TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
+  expect_usage_error([] { from("calibraton: {file: x}"); },
+                     "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
+  expect_usage_error([] { from("calibration: {sampels: 3}"); },
+                     "calibration does not know: sampels\n  hint: known: file");
+  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: iterations, of, remove");
+}
+
+TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
+  expect_usage_error([] { from("calibration: {samples: many}"); },
+                     "calibration.samples must be a whole number, got \"many\"");
+  expect_usage_error([] { from("protect: first"); }, "protect must be a list of layers");
+  expect_usage_error([] { from("seed: -1"); }, "seed must not be negative");
+  expect_usage_error([] { from("calibration: {sample: last}"); }, "known: first, random");
+  expect_usage_error([] { from("target: {of: heads}"); }, "known: all, blocks");
+}
+
+TEST(RecipeYaml, RefusesUnknownNames) {
+  expect_usage_error([] { from("branches: [depth, with]"); }, "unknown branch 'with'");
+  expect_usage_error([] { from("select: best"); }, "unknown selector 'best'");
+}
+
+TEST(RecipeYaml, ComesBackUnchanged) {
+  const Recipe recipe =
+      resolve(from("{model: m, calibration: {file: c, samples: 9, sample: random}, seed: 5,"
+                   " target: {remove: 0.4, of: blocks}, select: 'path:LG', protect: [0, -1]}"),
+              tinystories_12l());
+  const std::string text = to_yaml(to_json(recipe));
+  EXPECT_EQ(to_yaml(to_json(resolve(from(text), tinystories_12l()))), text);
+}
+
+TEST(RecipeSettings, ReachAnyDepthAndReadLikeYaml) {
+  Json recipe = Json::object();
+  set(recipe, "width.budget=released");
+  set(recipe, "target.remove=0.25");
+  set(recipe, "protect=[0, -1]");
+  set(recipe, "select=path:LG");
+  EXPECT_EQ(recipe["width"]["budget"], "released");
+  EXPECT_EQ(recipe["target"]["remove"], 0.25);
+  EXPECT_EQ(recipe["protect"], Json({0, -1}));
+  EXPECT_EQ(recipe["select"], "path:LG");
+}
+
+TEST(RecipeSettings, NeedAKeyAndAValue) {
+  Json recipe = Json::object();
+  expect_usage_error([&] { set(recipe, "released"); }, "--set takes key=value, got 'released'");
+  recipe["seed"] = 1;
+  expect_usage_error([&] { set(recipe, "seed.width=1"); }, "'seed' is a value, not a section");
+}
+
+TEST(RecipeResolved, SpellsOutWhatTheModelDecides) {
+  const Recipe recipe =
+      resolve(from("{target: {iterations: 1}, protect: [0, -1]}"), tinystories_12l());
+  EXPECT_EQ(recipe.settings.at("width")["rule"], "gqa");
+  EXPECT_EQ(recipe.settings.at("width")["budget"], "exact");
+  EXPECT_EQ(recipe.dtype, "float32");
+  EXPECT_EQ(recipe.samples.max_tokens, 64);
+  EXPECT_THAT(recipe.protect, ElementsAre(0, 11));
+}
+
+TEST(RecipeResolved, RefusesSettingsThatABranchDoesNotKnow) {
+  const Recipe recipe = from("{target: {iterations: 1}, width: {budjet: exact}}");
+  expect_usage_error([&] { resolve(recipe, tinystories_12l()); }, "width does not know: budjet");
+}
+
+TEST(RecipeResolved, RefusesLayersThatAreNotThere) {
+  const Recipe recipe = from("{target: {iterations: 1}, protect: [12]}");
+  expect_usage_error([&] { resolve(recipe, tinystories_12l()); },
+                     "protect names layer 12, the model has layers 0 to 11");
+}
+
+TEST(RecipeResolved, RefusesAMissingTarget) {
+  expect_usage_error([&] { resolve(from("seed: 1"), tinystories_12l()); }, "no target");
+}
+
+TEST(RecipeResolved, TheBudgetOfTheWidthBranchIsTheTargets) {
+  const Recipe recipe =
+      resolve(from("{target: {remove: 0.4}, width: {budget: released}}"), llama2_7b());
+  EXPECT_EQ(recipe.target.budget, BudgetKind::kReleased);
+}
+
+TEST(RecipeMix, APathUsesOnlyItsOwnBranches) {
+  const Recipe recipe =
+      resolve(from("{target: {iterations: 2}, select: 'path:L'}"), tinystories_12l());
+  ASSERT_EQ(mix_recipe(recipe).branches.size(), 1u);
+  EXPECT_EQ(mix_recipe(recipe).branches[0].branch->name, "depth");
+}
+
+// What each shipped recipe comes to. The released ones are in the method's table.
+struct Shipped {
+  std::string file;
+  ModelConfig config;
+  int64_t parameters;  ///< 0: only the fraction below is promised
+  double removed;
+};
+
+class ShippedRecipes : public ::testing::TestWithParam<Shipped> {};
+
+TEST_P(ShippedRecipes, ParseAndComeToTheirSize) {
+  const Shipped& shipped = GetParam();
+  const Recipe recipe = resolve(
+      recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/" + shipped.file)),
+      shipped.config);
+  const auto accounting = known_accounting(recipe, shipped.config);
+  ASSERT_TRUE(accounting.has_value());
+  const AccountedStep& last = accounting->steps.back();
+  if (shipped.parameters > 0) EXPECT_EQ(last.parameters, shipped.parameters);
+  EXPECT_NEAR(accounting->removed_fraction(last), shipped.removed, 5e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ShippedRecipes,
+    ::testing::Values(Shipped{"llama2-7b-released.yaml", llama2_7b(), 4017090560, 0.4039},
+                      Shipped{"llama2-7b-exact.yaml", llama2_7b(), 0, 0.4},
+                      Shipped{"llama3-8b-released-mlp.yaml", llama3_8b(), 4740333568, 0.4097},
+                      Shipped{"llama3-8b-released-gqa.yaml", llama3_8b(), 4740239360, 0.4097},
+                      Shipped{"llama3-8b-exact.yaml", llama3_8b(), 0, 0.4}));
+
+TEST(DemoRecipe, ParsesAndDependsOnFigures) {
+  const Recipe recipe =
+      resolve(recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/demo.yaml")),
+              tinystories_12l());
+  EXPECT_FALSE(known_accounting(recipe, tinystories_12l()).has_value());
+}
+
+}  // namespace
+}  // namespace mop
