@@ -108,7 +108,8 @@ void Bpe::push_candidate(int32_t position, Scratch& scratch) const {
 }
 
 void Bpe::join_all(Scratch& scratch) const {
-  auto& [symbols, heap] = scratch;
+  auto& symbols = scratch.symbols;
+  auto& heap = scratch.heap;
   const auto count = static_cast<int32_t>(symbols.size());
   for (int32_t i = 0; i < count; ++i) {
     symbols[static_cast<size_t>(i)].previous = i - 1;
