@@ -22,10 +22,10 @@ class Workspace;
 struct Packing {
   std::vector<int64_t> lengths;  ///< tokens of each sequence, all > 0
   /// Position of each sequence's first token (> 0 when continuing behind a cache); empty = all 0.
-  std::vector<int64_t> starts;
+  std::vector<int64_t> starts = {};
   /// true: a branch, which continues the nearest sequence before it that is none, beside that one's
   /// other branches; its start is that one's length. Empty = none. Not through a cache.
-  std::vector<bool> branches;
+  std::vector<bool> branches = {};
   int64_t tokens() const;
 };
 
@@ -102,7 +102,7 @@ at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
 /// Runs all layers over the packed sequences, layer by layer, in pieces of whole sequences of about
 /// `chunk_tokens` tokens, so that weights stream once and temporaries stay small.
 struct ForwardOptions {
-  int64_t chunk_tokens = 4096;
+  int64_t chunk_tokens = 2048;
   KvCache* cache = nullptr;
   /// Tap for (layer, first sequence of the piece, packing of the piece); may return an empty Tap.
   std::function<Tap(int64_t layer, int64_t first_sequence, const Packing& piece)> tap;

@@ -60,7 +60,7 @@ std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> pr
   std::vector<int64_t> next(prompt.begin(), prompt.end()), made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens) {
     const auto count = static_cast<int64_t>(next.size());
-    const Packing packing{{count}, {cache.length(0)}};
+    const Packing packing{{count}, {cache.length(0)}, {}};
     const at::Tensor hidden_ND = run_layers(weights, at::tensor(next, at::kLong), packing, forward);
     const at::Tensor logits_1V =
         logits(weights.globals(), config, hidden_ND.narrow(0, count - 1, 1));

@@ -7,6 +7,8 @@
 #include <bit>
 #include <cmath>
 
+#include "tensor/clones.h"
+
 namespace mop {
 
 at::Tensor rms_norm(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps) {
@@ -29,36 +31,6 @@ namespace {
 
 #define MOP_INLINE inline __attribute__((always_inline))
 
-// Runs `body(begin, end)` compiled for the widest vectors this processor has.
-#if defined(__x86_64__) && defined(__GNUC__)
-template <typename Body>
-__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))) void run_avx512(const Body& body,
-                                                                                  int64_t begin,
-                                                                                  int64_t end) {
-  body(begin, end);
-}
-template <typename Body>
-__attribute__((target("avx2,fma"))) void run_avx2(const Body& body, int64_t begin, int64_t end) {
-  body(begin, end);
-}
-template <typename Body>
-void run_widest(const Body& body, int64_t begin, int64_t end) {
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    run_avx512(body, begin, end);
-  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    run_avx2(body, begin, end);
-  } else {
-    body(begin, end);
-  }
-}
-#else
-template <typename Body>
-void run_widest(const Body& body, int64_t begin, int64_t end) {
-  body(begin, end);
-}
-#endif
-
 MOP_INLINE float to_float(float x) { return x; }
 MOP_INLINE float to_float(uint16_t bfloat16) {
   return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
@@ -77,8 +49,10 @@ MOP_INLINE uint16_t from_float<uint16_t>(float x) {
   return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
 }
 
-// exp(x) to 2 ulp (Cephes' polynomial), x held to [-87, 88]; NaN stays NaN. No branches, so that
-// the compiler makes vectors of it.
+// exp(x), x held to [-87, 88]; NaN stays NaN. Cephes' polynomial to 2 ulp for float32; for
+// bfloat16, which keeps 8 bits, a shorter one to 2^-14. No branches, so that the compiler makes
+// vectors of it.
+template <typename T>
 MOP_INLINE float exponential(float x) {
   constexpr float kRound = 12582912.f;  // adding it rounds to an integer
   x = x < -87.f ? -87.f : x;
@@ -87,10 +61,13 @@ MOP_INLINE float exponential(float x) {
   const int32_t power = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
   const float whole = shifted - kRound;
   const float r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
+  float p = 4.1665795894e-2f;
+  if constexpr (sizeof(T) == 4) {
+    p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+  }
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
@@ -120,53 +97,62 @@ MOP_INLINE void rope_head(T* x, const T* cos, const T* sin, int64_t half) {
 }
 
 template <typename T>
-MOP_INLINE void silu_mul_run(T* gate, const T* up, int64_t begin, int64_t end) {
+MOP_INLINE void silu_mul_run(T* gate, const T* up, int64_t count) {
 #pragma omp simd
-  for (int64_t i = begin; i < end; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const float g = to_float(gate[i]);
-    const float silu = to_float(from_float<T>(g / (1.f + exponential(-g))));
-    gate[i] = from_float<T>(silu * to_float(up[i]));
+    gate[i] = from_float<T>(g / (1.f + exponential<T>(-g)) * to_float(up[i]));
   }
 }
 
-// Elements one thread should have at least.
+template <typename T>
+MOP_INLINE void norm_run(const T* x, const T* weight, T* out, int64_t rows, int64_t columns,
+                         float eps) {
+  for (int64_t r = 0; r < rows; ++r)
+    norm_row(x + r * columns, weight, out + r * columns, columns, eps);
+}
+
+template <typename T>
+MOP_INLINE void rope_run(T* x, const T* cos, const T* sin, int64_t rows, int64_t heads,
+                         int64_t size) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t h = 0; h < heads; ++h) {
+      rope_head(x + (r * heads + h) * size, cos + r * size, sin + r * size, size / 2);
+    }
+  }
+}
+
+// Both types of every kernel, each for several instruction sets. uint16_t is bfloat16.
+MOP_CLONES void norm_rows(const float* x, const float* weight, float* out, int64_t rows,
+                          int64_t columns, float eps) {
+  norm_run(x, weight, out, rows, columns, eps);
+}
+MOP_CLONES void norm_rows(const uint16_t* x, const uint16_t* weight, uint16_t* out, int64_t rows,
+                          int64_t columns, float eps) {
+  norm_run(x, weight, out, rows, columns, eps);
+}
+MOP_CLONES void rope_rows(float* x, const float* cos, const float* sin, int64_t rows, int64_t heads,
+                          int64_t size) {
+  rope_run(x, cos, sin, rows, heads, size);
+}
+MOP_CLONES void rope_rows(uint16_t* x, const uint16_t* cos, const uint16_t* sin, int64_t rows,
+                          int64_t heads, int64_t size) {
+  rope_run(x, cos, sin, rows, heads, size);
+}
+MOP_CLONES void silu_mul_some(float* gate, const float* up, int64_t count) {
+  silu_mul_run(gate, up, count);
+}
+MOP_CLONES void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
+  silu_mul_run(gate, up, count);
+}
+
+// Calls body(first, count) on threads that have at least this many elements each.
 constexpr int64_t kGrain = 1 << 14;
 
 template <typename Body>
 void over_rows(int64_t rows, int64_t columns, const Body& body) {
   const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns));
-  at::parallel_for(0, rows, grain,
-                   [&](int64_t begin, int64_t end) { run_widest(body, begin, end); });
-}
-
-template <typename T>
-void norm_rows(const T* x, const T* weight, T* out, int64_t rows, int64_t columns, float eps) {
-  over_rows(
-      rows, columns, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        for (int64_t r = begin; r < end; ++r) {
-          norm_row(x + r * columns, weight, out + r * columns, columns, eps);
-        }
-      });
-}
-
-template <typename T>
-void rope_rows(T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, int64_t size) {
-  over_rows(
-      rows, heads * size, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        for (int64_t r = begin; r < end; ++r) {
-          for (int64_t h = 0; h < heads; ++h) {
-            rope_head(x + (r * heads + h) * size, cos + r * size, sin + r * size, size / 2);
-          }
-        }
-      });
-}
-
-template <typename T>
-void silu_mul_all(T* gate, const T* up, int64_t count) {
-  over_rows(
-      count, 1, [=](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        silu_mul_run(gate, up, begin, end);
-      });
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
 }
 
 // Whether the fused kernels take these tensors.
@@ -200,8 +186,11 @@ void rms_norm_out(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps
   const int64_t columns = x_RC.size(-1), rows = x_RC.numel() / columns;
   with_type(x_RC, [&](auto type) {
     using T = decltype(type);
-    norm_rows(raw<T>(x_RC), raw<T>(weight_C), raw<T>(out_RC), rows, columns,
-              static_cast<float>(eps));
+    over_rows(rows, columns, [&](int64_t first, int64_t count) {
+      const int64_t offset = first * columns;
+      norm_rows(raw<T>(x_RC) + offset, raw<T>(weight_C), raw<T>(out_RC) + offset, count, columns,
+                static_cast<float>(eps));
+    });
   });
 }
 
@@ -212,8 +201,11 @@ void rope_(at::Tensor x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE)
   }
   with_type(x_NHE, [&](auto type) {
     using T = decltype(type);
-    rope_rows(raw<T>(x_NHE), raw<T>(cos_NE), raw<T>(sin_NE), x_NHE.size(0), x_NHE.size(1),
-              x_NHE.size(2));
+    const int64_t heads = x_NHE.size(1), size = x_NHE.size(2);
+    over_rows(x_NHE.size(0), heads * size, [&](int64_t first, int64_t count) {
+      rope_rows(raw<T>(x_NHE) + first * heads * size, raw<T>(cos_NE) + first * size,
+                raw<T>(sin_NE) + first * size, count, heads, size);
+    });
   });
 }
 
@@ -224,7 +216,9 @@ void silu_mul_(at::Tensor gate_NI, const at::Tensor& up_NI) {
   }
   with_type(gate_NI, [&](auto type) {
     using T = decltype(type);
-    silu_mul_all(raw<T>(gate_NI), raw<T>(up_NI), gate_NI.numel());
+    over_rows(gate_NI.numel(), 1, [&](int64_t first, int64_t count) {
+      silu_mul_some(raw<T>(gate_NI) + first, raw<T>(up_NI) + first, count);
+    });
   });
 }
 

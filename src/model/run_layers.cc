@@ -101,6 +101,7 @@ at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const P
   Workspace workspace;
   for (int64_t layer = first; layer < last; ++layer) {
     check_stop();
+    if (layer + 1 < last) weights.prefetch(layer + 1);
     run_layer(weights, layer, pieces, options, workspace);
     if (options.after_layer) options.after_layer(layer);
   }

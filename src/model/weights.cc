@@ -153,6 +153,19 @@ const LayerWeights& WeightLoader::layer(int64_t index) {
   return slot->weights;
 }
 
+void WeightLoader::prefetch(int64_t index) {
+  if (index < 0 || index >= model_.num_layers()) return;
+  if (const auto& slot = slots_[keep_ == Keep::kAll ? static_cast<size_t>(index) : 0];
+      slot != nullptr && slot->layer == index) {
+    return;
+  }
+  const ModelConfig& config = model_.config();
+  for (const LayerTensor* tensor :
+       tensors_of_layer(config, config.layers[static_cast<size_t>(index)])) {
+    mop::prefetch(source_of(model_, index, *tensor).stored);
+  }
+}
+
 const GlobalWeights& WeightLoader::globals() {
   if (globals_.embedding_VD.defined()) return globals_;
   for (const GlobalTensor* tensor : global_tensors(model_.config())) {

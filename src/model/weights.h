@@ -49,6 +49,9 @@ class WeightLoader {
 
   /// Valid until the next call when layers are not kept.
   const LayerWeights& layer(int64_t index);
+  /// Asks the system to read what layer `index` needs from its file, without waiting; nothing when
+  /// there is no such layer.
+  void prefetch(int64_t index);
   const GlobalWeights& globals();
   const Model& model() const { return model_; }
   const Compute& compute() const { return compute_; }
