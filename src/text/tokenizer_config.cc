@@ -74,8 +74,9 @@ void add_special(const PartJson& object, TokenizerConfig& config) {
 void add_listed(const PartJson& object, TokenizerConfig& config) {
   for (const auto& [content, id] : object.items()) {
     if (!id.is_number_integer()) throw bad_input("`{}` has no integer id", content);
-    const auto it = std::find_if(config.added.begin(), config.added.end(),
-                                 [&](const AddedToken& t) { return t.content == content; });
+    const auto it =
+        std::find_if(config.added.begin(), config.added.end(),
+                     [&text = content](const AddedToken& t) { return t.content == text; });
     if (it != config.added.end()) {
       if (it->id < 0) it->id = id.get<int64_t>();
       continue;
