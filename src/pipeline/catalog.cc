@@ -3,6 +3,7 @@
 #include "base/named_table.h"
 #include "criteria/criterion.h"
 #include "eval/perplexity.h"
+#include "eval/tasks/task.h"
 #include "model/family.h"
 #include "pipeline/tasks.h"
 #include "plan/branch.h"
@@ -27,6 +28,7 @@ Json named_rows(const Table& table) {
 Json criteria() { return named_rows(all_criteria()); }
 Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
+Json tasks() { return named_rows(all_tasks()); }
 
 Json branches() {
   Json rows = named_rows(all_branches());
@@ -70,9 +72,9 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},   {"selectors", selectors}, {"branches", branches},
-    {"protocols", protocols}, {"families", families},   {"statistics", statistics},
-    {"budgets", budgets},     {"rules", rules},
+    {"criteria", criteria},     {"selectors", selectors}, {"branches", branches},
+    {"protocols", protocols},   {"families", families},   {"tasks", tasks},
+    {"statistics", statistics}, {"budgets", budgets},     {"rules", rules},
 };
 
 }  // namespace

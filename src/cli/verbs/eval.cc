@@ -1,5 +1,8 @@
-// cli/verbs/eval.cc -- mop eval MODEL --text FILE --protocol NAME
+// cli/verbs/eval.cc -- mop eval MODEL --text FILE --protocol NAME, or --tasks a,b --data DIR
+#include "base/error.h"
+#include "base/files.h"
 #include "cli/verb.h"
+#include "pipeline/eval_tasks.h"
 #include "report/table.h"
 
 namespace mop {
@@ -16,19 +19,62 @@ std::string text_of(const Json& result) {
                 {"dtype", result["dtype"]}});
 }
 
+Answer answer_text(const EvaluateJob& job, const std::filesystem::path& out, Progress& progress) {
+  const Json result = evaluate(job, progress);
+  if (!out.empty()) write_file(out, to_text(result));
+  return {result, text_of(result)};
+}
+
+Answer answer_tasks(const EvalTasksJob& job, Progress& progress) {
+  const Json result = eval_tasks(job, progress);
+  return {result, task_table(result)};
+}
+
+void add_text_flags(CLI::App& app, EvaluateJob& job) {
+  auto* text = app.add_option("--text", job.text, "text to score");
+  auto* protocol = app.add_option("--protocol", job.protocol, "see `mop list protocols`");
+  text->needs(protocol);
+  protocol->needs(text);
+}
+
+void add_task_flags(CLI::App& app, EvalTasksJob& job) {
+  auto* tasks =
+      app.add_option("--tasks", job.tasks, "zero-shot tasks, see `mop list tasks`")->delimiter(',');
+  auto* data = app.add_option("--data", job.data, "folder of the tasks' jsonl files");
+  tasks->needs(data)->excludes("--text");
+  data->needs(tasks);
+  const auto more = [&](CLI::Option* option) { option->needs(tasks); };
+  more(app.add_option("--limit", job.limit, "the first N records of each task")
+           ->check(CLI::PositiveNumber));
+  more(app.add_option("--bos", job.bos, "auto: the tokenizer's rule; always; never")
+           ->check(CLI::IsMember({"auto", "always", "never"})));
+  more(app.add_option("--fewshot", job.fewshot, "solved examples in front of each question")
+           ->check(CLI::NonNegativeNumber));
+  more(app.add_flag("--log-samples", job.log_samples, "write every record's answers beside --out"));
+  more(app.add_option("--tokenizer", job.tokenizer, "another folder's or file's tokenizer"));
+}
+
 }  // namespace
 
 Verb eval_verb() {
-  return {"eval", "perplexity by a named protocol", [](CLI::App& app) {
+  return {"eval", "perplexity by a named protocol, or zero-shot tasks", [](CLI::App& app) {
             auto job = std::make_shared<EvaluateJob>();
+            auto tasks = std::make_shared<EvalTasksJob>();
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
-            app.add_option("--text", job->text, "text to score")->required();
-            app.add_option("--protocol", job->protocol, "see `mop list protocols`")->required();
+            add_text_flags(app, *job);
+            add_task_flags(app, *tasks);
+            app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
             app.add_option("--seed", "accepted for symmetry: evaluation draws nothing");
             add_compute_flags(app, job->compute);
-            return [job](Progress& progress) {
-              const Json result = evaluate(*job, progress);
-              return Answer{result, text_of(result)};
+            return [job, tasks](Progress& progress) {
+              if (tasks->tasks.empty() && job->text.empty()) {
+                throw usage_error("there is nothing to evaluate on")
+                    .hint("give --text FILE --protocol NAME, or --tasks a,b --data DIR");
+              }
+              if (tasks->tasks.empty()) return answer_text(*job, tasks->out, progress);
+              tasks->model = job->model;
+              tasks->compute = job->compute;
+              return answer_tasks(*tasks, progress);
             };
           }};
 }

@@ -82,8 +82,11 @@ std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
   std::vector<TokenRequest> windows;
   for (int64_t begin = 0; begin < length; begin += context_) {
     const int64_t end = std::min(length, begin + context_);
-    std::vector<int64_t> window = {begin == 0 ? prefix_ : ids[static_cast<size_t>(begin - 1)]};
-    window.insert(window.end(), ids.begin() + begin, ids.begin() + end);
+    std::vector<int64_t> window;
+    if (begin == 0) window.push_back(prefix_);
+    // The last window sees as much of what came before as fits.
+    const int64_t first = begin == 0 ? 0 : end - context_ - 1;
+    window.insert(window.end(), ids.begin() + first, ids.begin() + end);
     windows.push_back({std::move(window), end - begin});
   }
   return windows;

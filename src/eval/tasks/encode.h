@@ -36,8 +36,8 @@ class RequestEncoder {
   /// texts together behind as many as the context alone has. What does not fit is cut on the left.
   /// Throws Error(kBadInput) when nothing is left to score, or more than the context holds.
   TokenRequest pair(const TextRequest& request) const;
-  /// Windows that together predict every token of the text once; each but the first begins with
-  /// the last token of the one before. An empty text gives none.
+  /// Windows that together predict every token of the text once. Full ones begin with the last
+  /// token of the one before; the last one sees as many as fit. An empty text gives none.
   std::vector<TokenRequest> rolling(std::string_view text) const;
   /// Requests of an item in order; for a rolling one its windows.
   std::vector<TokenRequest> encode(const TaskItem& item, TaskKind kind) const;

@@ -1,0 +1,29 @@
+// pipeline/task_results.h -- the JSON that lm-evaluation-harness writes, from our results.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "eval/tasks/evaluate_tasks.h"
+#include "model/weights.h"
+
+namespace mop {
+
+/// What is said about a run beside its figures.
+struct TaskRunFacts {
+  std::string model;  ///< as named on the command line
+  const TaskOptions& options;
+  const Tokenizer& tokenizer;
+  const Model& source;
+  const Compute& compute;
+  double start = 0, end = 0;  ///< seconds since 1970
+};
+
+/// results, configs, versions, n-shot, n-samples, config, ...; what is ours alone is under "mop".
+Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFacts& facts);
+/// One line of samples_<task>_<time>.jsonl.
+Json task_sample_json(const Task& task, const TaskSample& sample, int64_t index);
+/// "org/name" -> "org__name".
+std::string sanitized_model_name(const std::string& model);
+
+}  // namespace mop
