@@ -74,21 +74,31 @@ Classes classes_of(const ModelConfig& config, const WidthOptions& options) {
   return classes;
 }
 
-// Groups nearest to what attention owes, never costing more than `want` (to half a neuron per
-// layer). What one class rounds away, the next one settles.
-void choose_groups(Classes& classes, double want, double debt) {
+// How many groups are due for what attention owes. Single heads are rounded to the nearest, as in
+// the released rule. A group of several heads goes when a whole one is owed, also as there: it is a
+// large part of a layer.
+double groups_due(double owed, double cost, WidthRule rule) {
+  constexpr double kRounding =
+      1e-9;  // sums of fractions may fall short of a whole group by this much
+  return rule == WidthRule::kMha ? std::nearbyint(owed / cost)
+                                 : std::floor(owed / cost + kRounding);
+}
+
+// Groups that are due, never costing more than `want` (to half a neuron per layer). What one class
+// rounds away, the next one settles.
+void choose_groups(Classes& classes, double want, double debt, WidthRule rule) {
   const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
   double carry = 0;
   for (ShapeClass& c : classes) {
     if (c.group_cost == 0) continue;
     const auto cost = static_cast<double>(c.group_cost);
-    const double due = debt * c.attention() / attention + carry;
+    const double owed = debt * c.attention() / attention + carry;
     const double affordable = std::floor((want + static_cast<double>(c.neuron_cost) / 2) / cost);
     const double groups =
-        std::min({std::nearbyint(due / cost), affordable, static_cast<double>(c.max_groups)});
+        std::min({groups_due(owed, cost, rule), affordable, static_cast<double>(c.max_groups)});
     c.groups = static_cast<int64_t>(std::max(groups, 0.0));
     want -= static_cast<double>(c.groups) * cost;
-    carry = std::clamp(due - static_cast<double>(c.groups) * cost, -cost / 2, cost / 2);
+    carry = std::clamp(owed - static_cast<double>(c.groups) * cost, -cost, cost);
   }
 }
 
@@ -191,7 +201,7 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
   if (options.rule != WidthRule::kMlpOnly && attention > 0) {
     debt =
         owed.attention_parameters + static_cast<double>(parameters) * attention / (attention + mlp);
-    choose_groups(classes, want, debt);
+    choose_groups(classes, want, debt, options.rule);
   }
   add_groups_when_neurons_run_out(classes, want);
   choose_neurons(classes, want);

@@ -195,10 +195,12 @@ TEST(ExactAllocation, AttentionKeepsItsShareOnceGroupsAreAffordable) {
   }
   const double groups_left = static_cast<double>(config.layers[0].kv_heads) / 8;
   const double neurons_left = static_cast<double>(config.layers[0].mlp) / 14336;
-  EXPECT_NEAR(groups_left, neurons_left, 0.75 / 8);
+  EXPECT_GE(groups_left, neurons_left);
+  EXPECT_LE(groups_left, neurons_left + 1.3 / 8);
 }
 
 TEST(ExactAllocation, AnyPathMeetsAnyTarget) {
+  int met = 0;
   for (int seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Random random(static_cast<uint64_t>(seed), 3);
@@ -211,10 +213,12 @@ TEST(ExactAllocation, AnyPathMeetsAnyTarget) {
     try {
       const Accounting result = account(config, options);
       EXPECT_GE(result.block_removed_fraction(result.steps.back()), options.target.remove_fraction);
+      ++met;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();  // out of layers or units
     }
   }
+  EXPECT_GT(met, 150);
 }
 
 }  // namespace

@@ -89,6 +89,18 @@ TEST(Exact, AWaitingGroupGoesOnceItIsAffordable) {
   EXPECT_THAT(counts.neurons, Each(53));  // (405888 - 221184) / (6 * 576) = 53.4
 }
 
+TEST(Exact, AGroupGoesWhenAWholeOneIsOwed) {
+  // A group of all 32 layers is 167,772,160 parameters; attention's share of a step is 0.25 of
+  // that.
+  const ModelConfig config = llama3_8b();
+  Owed owed;
+  for (const int64_t expected : {0, 0, 0, 1}) {
+    const WidthCounts counts = allocate_width(config, layer_worth(config), owed, gqa());
+    EXPECT_THAT(counts.kv_groups, Each(expected));
+    owed = counts.owed;
+  }
+}
+
 TEST(Exact, OnlyOneGroupPerLayerWaits) {
   ModelConfig config = tinystories_12l();
   Owed owed;
