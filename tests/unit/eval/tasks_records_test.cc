@@ -1,0 +1,152 @@
+// Records become the requests that lm-evaluation-harness makes of them.
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "eval/tasks/python_text.h"
+#include "eval/tasks/task_data.h"
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+
+using ::testing::HasSubstr;
+
+TaskItem read(const std::string& task, const Json& record) {
+  return find_task(task).read(record, "test");
+}
+
+std::string message_of(const std::string& task, const Json& record) {
+  try {
+    read(task, record);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(PythonText, KnowsTheWhiteSpaceOfPython) {
+  EXPECT_EQ(strip("\x1c \u00a0\u3000x\u2003\n"), "x");
+  EXPECT_EQ(trailing_space("a\u00a0 "), 3u);
+  EXPECT_EQ(num_words(" a  b\nc "), 5);
+  EXPECT_EQ(num_characters("Zoë’s"), 5);
+}
+
+TEST(PythonText, CapitalizesTheFirstLetterAndLowersTheRest) {
+  EXPECT_EQ(capitalize("éVA AND He"), "Éva and he");
+  EXPECT_EQ(capitalize(""), "");
+}
+
+TEST(PythonText, ReplacesFromLeftToRightOnce) {
+  EXPECT_EQ(replace_all("aaaa b", "aa", "a"), "aa b");
+}
+
+TEST(TaskRecords, HellaswagPromptIsCapitalizedAndCleaned) {
+  const TaskItem item = read("hellaswag", {{"activity_label", "Cook"},
+                                           {"ctx_a", "[header] A pot [title] Boil."},
+                                           {"ctx_b", "THE man"},
+                                           {"endings", {"[title] a  b", "c [step] d", "e", "f"}},
+                                           {"label", "2"}});
+  EXPECT_EQ(item.requests[0].context, "Cook: A pot. Boil. The man");
+  EXPECT_EQ(item.requests[0].continuation, "  a b");
+  EXPECT_EQ(item.requests[1].continuation, " c d");
+  EXPECT_EQ(item.choice_chars[1], 3);
+  EXPECT_EQ(item.gold, 2);
+}
+
+TEST(TaskRecords, WinograndeScoresWhatFollowsTheBlankBehindEachOption) {
+  const TaskItem item =
+      read("winogrande",
+           {{"sentence", "So _ ran."}, {"option1", "Al"}, {"option2", "Bo"}, {"answer", "2"}});
+  EXPECT_EQ(item.requests[0].context, "So Al");
+  EXPECT_EQ(item.requests[1].context, "So Bo");
+  EXPECT_EQ(item.requests[1].continuation, " ran.");
+  EXPECT_EQ(item.gold, 1);
+}
+
+TEST(TaskRecords, OpenbookqaKeyMayHaveBlanksInFront) {
+  const Json choices = {{"text", {"x", "y"}}, {"label", {"A", "B"}}};
+  const TaskItem item =
+      read("openbookqa", {{"question_stem", "Q"}, {"choices", choices}, {"answerKey", " B"}});
+  EXPECT_EQ(item.gold, 1);
+  EXPECT_EQ(item.requests[0].context, "Q");
+}
+
+TEST(TaskRecords, BoolqAsksNoBeforeYes) {
+  const TaskItem item = read("boolq", {{"passage", "P."}, {"question", "is it"}, {"label", 1}});
+  EXPECT_EQ(item.requests[0].context, "P.\nQuestion: is it?\nAnswer:");
+  EXPECT_EQ(item.requests[0].continuation, " no");
+  EXPECT_EQ(item.shot_answer, "yes");
+}
+
+TEST(TaskRecords, LambadaSplitsAtTheLastBlank) {
+  const TaskItem item = read("lambada_openai", {{"text", "a b c"}});
+  EXPECT_EQ(item.requests[0].context, "a b");
+  EXPECT_EQ(item.requests[0].continuation, " c");
+}
+
+TEST(TaskRecords, WikitextIsDetokenizedButCountedAsItWas) {
+  const TaskItem item =
+      read("wikitext", {{"page", "1 @,@ 000 ( old ) friends ' \" x \" = = 5 ° N , it 's"}});
+  EXPECT_EQ(item.requests[0].continuation, "1,000 (old) friends'\"x\" == 5°N, it's");
+  EXPECT_EQ(item.words, 19);
+  EXPECT_EQ(item.bytes, 52);
+}
+
+TEST(TaskRecords, RefusalsNameTheRecordAndWhatIsWrong) {
+  const Json choices = {{"text", {"x", "y"}}, {"label", {"A", "B"}}};
+  EXPECT_THAT(message_of("arc_easy", {{"question", "Q"}, {"choices", choices}, {"answerKey", "C"}}),
+              HasSubstr("answerKey 'C' is none of the labels"));
+  EXPECT_THAT(message_of("piqa", {{"goal", "g"}, {"sol1", "a"}, {"sol2", "b"}, {"label", -1}}),
+              HasSubstr("a split without answers cannot be evaluated"));
+  EXPECT_THAT(message_of("winogrande", {{"sentence", "no blank"}}), HasSubstr("has no blank"));
+  EXPECT_THAT(message_of("boolq", {{"passage", "P"}, {"label", 1}}), HasSubstr("question"));
+}
+
+TEST(TaskData, AFileWithoutPartsOfTheContextIsAnotherTask) {
+  testing::TempFolder folder;
+  write_file(folder.path() / "hellaswag-validation.jsonl",
+             R"({"activity_label":"A","ctx":"b c","endings":["x","y"],"label":"0"})"
+             "\n");
+  const TaskFile file = read_task_file(find_task("hellaswag"), folder.path());
+  EXPECT_EQ(file.task->name, "hellaswag_ctx");
+  EXPECT_EQ(file.items[0].requests[0].context, "A: b c");
+}
+
+TEST(TaskData, AMissingFileIsNamed) {
+  testing::TempFolder folder;
+  try {
+    read_task_file(find_task("piqa"), folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("piqa-validation.jsonl"));
+  }
+}
+
+TEST(TaskData, ExamplesFromTheEvaluatedFileAreNeverTheQuestionItself) {
+  testing::TempFolder folder;
+  std::string lines;
+  for (int i = 0; i < 6; ++i) lines += fmt::format(R"({{"text":"w{} end"}})", i) + "\n";
+  write_file(folder.path() / "lambada-openai-test.jsonl", lines);
+  const TaskFile file = read_task_file(find_task("lambada_openai"), folder.path());
+  Shots shots(file, folder.path(), 5);
+  EXPECT_EQ(shots.source(), "the evaluated file");
+  for (int64_t i = 0; i < 6; ++i) {
+    const std::string text = shots.next(i);
+    EXPECT_THAT(text, ::testing::Not(HasSubstr(fmt::format("w{} ", i))));
+    EXPECT_EQ(std::count(text.begin(), text.end(), 'w'), 5);
+  }
+}
+
+TEST(TaskTable, UnknownNamesListTheKnownOnes) {
+  try {
+    find_task("pica");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("lambada_openai"));
+  }
+}
+
+}  // namespace
+}  // namespace mop
