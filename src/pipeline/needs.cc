@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/family.h"
+#include "model/forward.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr int64_t kProgram = int64_t{256} << 20;    // LibTorch and its thread pools
 constexpr int64_t kKeptLayers = int64_t{1} << 30;   // WeightLoader keeps all layers below this
-constexpr int64_t kPieceTokens = 4096;              // a piece of the forward pass
 constexpr int64_t kReference = int64_t{512} << 20;  // hidden states of the dense model, if they fit
 
 int64_t largest_layer(const ModelConfig& config) {
@@ -45,7 +45,7 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   const int64_t globals = (total_parameters(config) - block_parameters(config)) * element;
   const int64_t hidden =
       (samples.calibration.tokens() + samples.validation.tokens()) * config.hidden * element;
-  const int64_t pieces = kPieceTokens * widths_of_a_piece(config) * element;
+  const int64_t pieces = ForwardOptions().chunk_tokens * widths_of_a_piece(config) * element;
   const int64_t judged =
       std::min(kReference, samples.validation.tokens() * config.hidden * element);
 

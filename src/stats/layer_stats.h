@@ -66,7 +66,7 @@ class LayerStats {
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats,
                                       Progress& progress = silent_progress(),
-                                      int64_t chunk_tokens = 4096);
+                                      int64_t chunk_tokens = ForwardOptions().chunk_tokens);
 
 /// stats.safetensors: "{name}.{layer}" holds the means, float64 [units]; the metadata say of how
 /// many prompts.
