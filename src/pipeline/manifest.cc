@@ -31,7 +31,8 @@ bool is_one_of(const std::array<const char*, N>& names, const std::string& name)
 // "/recipe/width/rule" -> "recipe.width.rule"
 std::map<std::string, Json> flat(const Json& json) {
   std::map<std::string, Json> entries;
-  for (const auto& [pointer, value] : json.flatten().items()) {
+  const Json flattened = json.flatten();
+  for (const auto& [pointer, value] : flattened.items()) {
     std::string name = pointer.substr(std::min<size_t>(1, pointer.size()));
     std::replace(name.begin(), name.end(), '/', '.');
     entries[name] = value;

@@ -129,7 +129,7 @@ TEST(Generate, ContinuesThePromptAndRepeatsItself) {
                      "once upon a time", "--max-new-tokens", "12"};
   const Json json = answer(args);
   EXPECT_EQ(json["new_tokens"], 12);
-  EXPECT_THAT(json["text"].get<std::string>(), StartsWith(" "));
+  EXPECT_THAT(json["text"].get<std::string>(), StartsWith(", ")) << "the continuation alone";
   EXPECT_EQ(run(args).out, json["text"].get<std::string>() + "\n");
   Args warm = args;
   for (const char* more : {"--temperature", "1", "--seed", "3"}) warm.push_back(more);
