@@ -15,7 +15,7 @@ cp "$build/src/mop" "$root/bin/mop"
 # Every library the program loads, except those of glibc, which belong to the machine.
 ldd "$root/bin/mop" | awk '$2 == "=>" {print $1, $3}' | while read -r soname path; do
   case "$soname" in
-    libc.so.* | libm.so.* | libdl.so.* | librt.so.* | libpthread.so.* | ld-linux*) continue ;;
+    libc.so.* | libm.so.* | libdl.so.* | librt.so.* | libpthread.so.* | libutil.so.* | ld-linux*) continue ;;
   esac
   [ -f "$path" ] || { echo "error: $soname, which mop needs, was not found: $path" >&2; exit 1; }
   cp -L "$path" "$root/lib/$soname"
@@ -34,7 +34,9 @@ site=$(dirname "$(dirname "$(dirname "$libtorch")")")
 for info in "$site"/torch-*.dist-info "$site"/nvidia_cuda_*.dist-info; do
   [ -d "$info" ] || continue
   find "$info" -iname '*license*' -type f -o -iname 'NOTICE*' -type f | while read -r file; do
-    cp "$file" "$root/share/licenses/$(basename "$info" .dist-info)-$(basename "$file")"
+    # Named by its whole path: many parts of LibTorch have a file called LICENSE.
+    inner=$(printf '%s' "${file#"$info"/}" | tr / -)
+    cp "$file" "$root/share/licenses/$(basename "$info" .dist-info)-$inner"
   done
 done
 for package in nlohmann-json3-dev libcli11-dev; do

@@ -7,9 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 command -v debootstrap >/dev/null || apt-get install -qq -y --no-install-recommends debootstrap >/dev/null
 tarball=$(ls dist/mop-*-linux-x86_64.tar.gz)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'umount "$work/root/proc" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
 
 debootstrap --variant=minbase bookworm "$work/root" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
+# The loader finds out where a program lies ($ORIGIN) through /proc, which every running Debian has.
+mountpoint -q "$work/root/proc" || mount -t proc proc "$work/root/proc"
 tar -C "$work/root/opt" -xzf "$tarball"
 cp -r assets "$work/root/srv/"
 bare() { chroot "$work/root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/root "$@"; }
