@@ -71,7 +71,8 @@ class Run {
         progress_(progress),
         mix_(mix_recipe(prepared.recipe)),
         setup_{prepared.samples.calibration, prepared.compute, criteria(), criterion_settings(),
-               progress} {
+               progress},
+        steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
       validator_.emplace(run_.dense, run_.samples.validation, run_.compute);
     }
@@ -90,7 +91,6 @@ class Run {
       progress_.note(
           fmt::format("continues after step {}, which an earlier run finished", done.size()));
     }
-    steps_ = expected_steps(run_);
     progress_.begin("steps", steps_);
     progress_.advance(static_cast<int64_t>(done.size()));
     MixFunctions functions;
@@ -142,6 +142,12 @@ class Run {
     return validator_->validate(pointers, progress_);
   }
 
+  std::string of_all(int64_t number) const {
+    if (steps_ == 0) return "";
+    if (knows_its_steps(run_)) return fmt::format(" of {}", steps_);
+    return fmt::format(" of about {}", std::max(steps_, number));
+  }
+
   void record(const MixStep& step, const Model& model) {
     check_mappings();
     const Json metrics = step_metrics(step, run_.dense, model.config());
@@ -150,7 +156,7 @@ class Run {
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
     progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed", step.number,
-                               steps_ > 0 ? fmt::format(" of {}", steps_) : "", step.plan.branch,
+                               of_all(step.number), step.plan.branch,
                                shape_text(model.config().layers), with_commas(step.plan.parameters),
                                percent(metrics["removed_fraction"].get<double>())));
     progress_.advance(step.number);
@@ -163,7 +169,7 @@ class Run {
   MeasureSetup setup_;
   std::optional<Validator> validator_;
   std::vector<LayerStats> stats_;
-  int64_t steps_ = 0;
+  const int64_t steps_;  ///< 0 = unknown
   Stopwatch watch_;
   Json seconds_ = Json::array();
 };

@@ -255,13 +255,32 @@ BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {
   };
 }
 
-std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
+namespace {
+
+Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const std::string& path) {
   const MixRecipe mix = mix_recipe(recipe);
-  const auto path = preview_path(dense, mix, budget_function(recipe, dense));
-  if (!path || path->empty()) return std::nullopt;
-  AccountOptions options{*path, recipe.target, {}, mix.protect};
+  AccountOptions options{path, recipe.target, {}, mix.protect};
   for (const BranchUse& use : mix.branches) options.branches.emplace(use.branch->name, use.options);
   return account(dense, options);
+}
+
+}  // namespace
+
+std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
+  if (!path || path->empty()) return std::nullopt;
+  return account_path(recipe, dense, *path);
+}
+
+int64_t estimated_steps(const Recipe& recipe, const ModelConfig& dense) {
+  std::string letters;
+  for (const BranchUse& use : mix_recipe(recipe).branches) letters += use.branch->letter;
+  try {
+    return static_cast<int64_t>(account_path(recipe, dense, letters).steps.size());
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return 0;  // the branches in turn cannot reach what a cleverer path may
+  }
 }
 
 }  // namespace mop

@@ -115,7 +115,12 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
 int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
-  return run.recipe.target.iterations;
+  if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
+  return estimated_steps(run.recipe, run.dense.config());
+}
+
+bool knows_its_steps(const PreparedRun& run) {
+  return run.replay || run.accounting || run.recipe.target.iterations > 0;
 }
 
 std::vector<std::string> announcement(const PreparedRun& run) {

@@ -34,8 +34,9 @@ struct PreparedRun {
 /// target.
 PreparedRun prepare(Recipe recipe, Progress& progress);
 
-/// Steps that the run will take; 0 when only the measurements will tell.
+/// Steps that the run will take, or about take when only the figures will tell; 0 when nobody can.
 int64_t expected_steps(const PreparedRun& run);
+bool knows_its_steps(const PreparedRun& run);
 
 /// What the run will do and need, a few lines for people.
 std::vector<std::string> announcement(const PreparedRun& run);
