@@ -36,7 +36,7 @@ def mop_command(args, out):
     samples = args.samples + args.samples // 7
     return [args.mop, "prune", args.model, "--out", out, "--calibration", args.calibration, "--samples", samples,
             "--iterations", args.iterations, "--select", f"path:{args.path}", "--budget", "released", "--threads",
-            args.threads, "--dtype", "float32"]
+            args.threads, "--dtype", "float32", "--force"]  # a disturbed run is taken again
 
 
 def baseline_command(args, out):
