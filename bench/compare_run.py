@@ -3,6 +3,7 @@
 
 Same path, same budget rule, same calibration file and number of samples, same threads, float32; the two
 take turns. Result to expect: `ratio` of at least 10 (imports of the Python side not counted).
+`ratio_bare_forward`: against the same scripts without their text-generation pipeline.
 """
 import argparse
 import json
@@ -39,10 +40,10 @@ def mop_command(args, out):
             args.threads, "--dtype", "float32", "--force"]  # a disturbed run is taken again
 
 
-def baseline_command(args, out):
+def baseline_command(args, out, *more):
     return [args.python, ROOT / "bench" / "released_baseline.py", args.model, "--out", out, "--calibration",
             args.calibration, "--samples", args.samples, "--iterations", args.iterations, "--path", args.path,
-            "--threads", args.threads]
+            "--threads", args.threads, *more]
 
 
 def timed(command, args):
@@ -57,13 +58,15 @@ def block_parameters(args, folder):
 def main():
     args = parse()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_compare_"))
-    ours, theirs, without_imports, blocks = [], [], [], None
+    ours, theirs, without_imports, bare, blocks = [], [], [], [], None
     try:
         for turn in range(args.repeats):
             ours.append(timed(mop_command(args, work / f"ours-{turn}"), args))
             theirs.append(timed(baseline_command(args, work / f"theirs-{turn}"), args))
             report = measure.last_json(theirs[-1]["out"])
             without_imports.append(report["run_seconds"])
+            bare_run = timed(baseline_command(args, work / f"bare-{turn}", "--bare-forward"), args)
+            bare.append(measure.last_json(bare_run["out"])["run_seconds"])
             blocks = (block_parameters(args, work / f"ours-{turn}"), report["block_parameters"])
             dense = block_parameters(args, args.model)
     finally:
@@ -74,9 +77,11 @@ def main():
             {
                 "ratio": statistics.median(without_imports) / our_seconds,
                 "ratio_with_imports": statistics.median(r["seconds"] for r in theirs) / our_seconds,
+                "ratio_bare_forward": statistics.median(bare) / our_seconds,
                 "mop_seconds": [r["seconds"] for r in ours],
                 "released_seconds": [r["seconds"] for r in theirs],
                 "released_seconds_without_imports": without_imports,
+                "released_seconds_bare_forward": bare,
                 "released_parts": report["parts"],
                 "block_removed_fraction": {"mop": 1 - blocks[0] / dense, "released": 1 - blocks[1] / dense},
                 "foreign_load": [r["foreign_load"] for r in ours + theirs],

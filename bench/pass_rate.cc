@@ -17,15 +17,14 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/random.h"
 #include "eval/perplexity.h"
-#include "machine.h"
 #include "stats/layer_stats.h"
 #include "tensor/device.h"
 
 namespace {
 using namespace mop;
-using namespace mop::bench;
 
 struct Settings {
   std::string model, device = "cpu", dtype = "bfloat16";
@@ -133,7 +132,7 @@ struct Pass {
     seconds.push_back(seconds_of(work));
     fractions.push_back(flops / seconds.back() / gemm_rate);
     foreign.push_back(load.fraction());
-    anonymous = std::max({anonymous, memory.bytes(), anonymous_bytes()});
+    anonymous = std::max(anonymous, memory.peak().anonymous);
   }
   Json json() const {
     return {{"flops", flops},
