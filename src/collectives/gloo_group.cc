@@ -1,0 +1,183 @@
+// collectives/gloo_group.cc
+#include "collectives/gloo_group.h"
+
+#ifdef MOP_HAS_GLOO
+#define USE_C10D_GLOO
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+using Group = c10d::ProcessGroupGloo;
+
+constexpr int64_t kBucketElements = int64_t{16} << 20;  // what travels together at most
+
+// LibTorch's reason in one line: without the place in its sources, which says nothing to a user.
+std::string reason(const std::exception& e) {
+  const auto* error = dynamic_cast<const c10::Error*>(&e);
+  std::string text = error != nullptr ? error->what_without_backtrace() : e.what();
+  text = text.substr(0, text.find('\n'));
+  if (text.starts_with('[')) text = text.substr(std::min(text.find("] "), text.size() - 2) + 2);
+  return text.substr(0, text.find(". "));
+}
+
+Error broken(const RankPlace& place, const std::exception& e) {
+  return io_error("another process of this job ended or does not answer")
+      .where("rank", fmt::format("{} of {}", place.rank, place.size))
+      .where("cause", reason(e))
+      .hint("the first error of another rank says why; MOP_RANK_TIMEOUT sets how long to wait (s)");
+}
+
+// Work is done by LibTorch's own threads; its errors come back as exceptions of many types.
+template <typename Call>
+auto guarded(const RankPlace& place, Call call) {
+  try {
+    return call();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw broken(place, e);
+  }
+}
+
+c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<uint16_t>(place.port);
+  options.isServer = place.rank == 0 && !place.agent_listens;
+  options.numWorkers = place.size;
+  options.waitWorkers = false;
+  options.timeout = place.timeout;
+  c10::intrusive_ptr<c10d::Store> store =
+      c10::make_intrusive<c10d::TCPStore>(place.address, options);
+  return c10::make_intrusive<c10d::PrefixStore>(fmt::format("mop/{}", place.restart), store);
+}
+
+c10::intrusive_ptr<Group::Options> group_options(const RankPlace& place) {
+  auto options = Group::Options::create(place.timeout);
+  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+  const bool local = place.address == "localhost" || place.address.starts_with("127.");
+  if (interface != nullptr && *interface != '\0') {
+    options->devices.push_back(Group::createDeviceForInterface(interface));
+  } else if (local) {
+    options->devices.push_back(Group::createDeviceForHostname(place.address));
+  } else {
+    options->devices.push_back(Group::createDefaultDevice());
+  }
+  return options;
+}
+
+at::ScalarType travel_type(const at::Tensor& tensor) {
+  const at::ScalarType type = tensor.scalar_type();
+  if (type == at::kDouble || type == at::kLong) return type;
+  if (at::isFloatingType(type)) return at::kFloat;
+  throw internal_error("a tensor of type {} cannot be sent to other ranks", at::toString(type));
+}
+
+class GlooRanks final : public Collectives {
+ public:
+  explicit GlooRanks(const RankPlace& place) : place_(place) {
+    store_ = open_store(place);
+    group_ = c10::make_intrusive<Group>(store_, static_cast<int>(place.rank),
+                                        static_cast<int>(place.size), group_options(place));
+  }
+
+  int64_t rank() const override { return place_.rank; }
+  int64_t size() const override { return place_.size; }
+
+  void all_reduce(const std::vector<at::Tensor>& tensors) override {
+    for_each_bucket(tensors,
+                    [&](std::vector<at::Tensor>& flat) { group_->allreduce(flat)->wait(); });
+  }
+
+  using Collectives::broadcast;
+  void broadcast(const std::vector<at::Tensor>& tensors) override {
+    for_each_bucket(tensors,
+                    [&](std::vector<at::Tensor>& flat) { group_->broadcast(flat)->wait(); });
+  }
+
+  std::vector<std::string> all_gather(std::string_view bytes) override {
+    const at::Tensor sizes_R = at::zeros({size()}, at::kLong);
+    sizes_R[rank()] = static_cast<int64_t>(bytes.size());
+    all_reduce({sizes_R});
+    const int64_t longest = sizes_R.max().item<int64_t>();
+    std::vector<std::string> all(static_cast<size_t>(size()));
+    if (longest == 0) return all;
+    const at::Tensor mine = at::zeros({longest}, at::kByte);
+    std::memcpy(mine.data_ptr(), bytes.data(), bytes.size());
+    std::vector<at::Tensor> in = {mine};
+    std::vector<std::vector<at::Tensor>> out(1);
+    for (int64_t r = 0; r < size(); ++r) out[0].push_back(at::empty({longest}, at::kByte));
+    guarded(place_, [&] { group_->allgather(out, in)->wait(); });
+    for (size_t r = 0; r < all.size(); ++r) {
+      const auto length = static_cast<size_t>(sizes_R[static_cast<int64_t>(r)].item<int64_t>());
+      all[r].assign(static_cast<const char*>(out[0][r].data_ptr()), length);
+    }
+    return all;
+  }
+
+ private:
+  // Neighbours of one type go as one flat tensor on the CPU, in buckets of a limited size.
+  template <typename Send>
+  void for_each_bucket(const std::vector<at::Tensor>& tensors, Send send) {
+    const c10::NoGradGuard no_grad;
+    for (size_t begin = 0; begin < tensors.size();) {
+      size_t end = begin;
+      int64_t elements = 0;
+      const at::ScalarType type = travel_type(tensors[begin]);
+      do {
+        elements += tensors[end++].numel();
+      } while (end < tensors.size() && travel_type(tensors[end]) == type &&
+               elements + tensors[end].numel() <= kBucketElements);
+      const std::span<const at::Tensor> bucket(tensors.data() + begin, end - begin);
+      if (elements > 0) send_bucket(bucket, elements, type, send);
+      begin = end;
+    }
+  }
+
+  template <typename Send>
+  void send_bucket(std::span<const at::Tensor> bucket, int64_t elements, at::ScalarType type,
+                   Send send) {
+    std::vector<at::Tensor> flat = {at::empty({elements}, type)};
+    int64_t at = 0;
+    for (const at::Tensor& t : bucket) {
+      flat[0].narrow(0, at, t.numel()).copy_(t.reshape({-1}));
+      at += t.numel();
+    }
+    guarded(place_, [&] { send(flat); });
+    at = 0;
+    for (const at::Tensor& t : bucket) {
+      t.copy_(flat[0].narrow(0, at, t.numel()).view(t.sizes()));
+      at += t.numel();
+    }
+  }
+
+  RankPlace place_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<Group> group_;
+};
+
+}  // namespace
+
+std::shared_ptr<Collectives> join_gloo(const RankPlace& place) {
+  try {
+    return std::make_shared<GlooRanks>(place);
+  } catch (const std::exception& e) {
+    throw io_error("the {} processes of this job did not all come together", place.size)
+        .where("rank", fmt::format("{} of {}", place.rank, place.size))
+        .where("meeting at", fmt::format("{}:{}", place.address, place.port))
+        .where("cause", reason(e))
+        .hint("start all ranks with the same MASTER_ADDR and MASTER_PORT; the port must be free");
+  }
+}
+
+}  // namespace mop
+#endif
