@@ -11,6 +11,7 @@
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/manifest.h"
+#include "pipeline/model_source.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
 #include "pipeline/run_plan.h"
@@ -191,16 +192,12 @@ Json figures_json(const PreparedRun& run, const Json& before, const Json& after)
           {"pruned", after}};
 }
 
-// The name by which people know the model: its folder's.
-std::string model_name(const Recipe& recipe) {
-  const fs::path path = fs::absolute(recipe.model).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
-
 // Where a plan comes from. A replay passes it on, so that it writes the same model card.
 Json made_by(const PreparedRun& run, const Json& figures) {
   if (run.replay) return run.made_by;
-  return {{"model", model_name(run.recipe)}, {"recipe", to_json(run.recipe)}, {"figures", figures}};
+  return {{"model", model_name(run.recipe.model)},
+          {"recipe", to_json(run.recipe)},
+          {"figures", figures}};
 }
 
 std::string licence_text(const fs::path& source) {
@@ -215,7 +212,7 @@ std::string licence_text(const fs::path& source) {
 std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
                       const Json& steps) {
   ModelCard card;
-  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe);
+  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe.model);
   card.licence = licence_text(run.recipe.model);
   card.program = "mop " + mop_version();
   card.dense = sizes(run.dense.config());

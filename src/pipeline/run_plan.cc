@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
+#include "pipeline/model_source.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
@@ -85,6 +86,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (!replays && recipe.calibration.empty()) {
     throw usage_error("no calibration text").hint("give --calibration FILE");
   }
+  recipe.model = local_model(recipe.model, progress).string();
   Model dense = Model::open(recipe.model);
   PreparedRun run{resolve(std::move(recipe), dense.config()),
                   std::move(dense),

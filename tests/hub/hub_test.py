@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""Models by their hub id: the built program against a hub on the loopback that drops, stalls and lies, and against
+huggingface_hub, which must read the cache we wrote and write one that we read. Needs the reference environment for the
+latter; everything else runs without."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from fake_hub import COMMIT, FakeHub  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build")) / "src" / "mop"
+REFERENCE = ROOT / ".env" / "reference" / "bin" / "python"
+MODEL = ROOT / "assets" / "tinystories-12l"
+TOKEN = "hf_" + "s3cr3t" * 5
+WEIGHTS = "model.safetensors"
+
+
+class HubTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.cache = pathlib.Path(self.folder.name) / "hf" / "hub"
+        self.serve()
+
+    def serve(self, **options):
+        if hasattr(self, "hub"):
+            self.hub.close()
+        self.hub = FakeHub(MODEL, **options)
+        self.addCleanup(self.hub.close)
+
+    def environment(self, **more):
+        drop = ("HF_", "HUGGING", "TRANSFORMERS_", "XDG_", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")
+        plain = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+        return plain | {"HF_HOME": str(self.cache.parent), "HF_ENDPOINT": self.hub.endpoint,
+                        "HF_HUB_DOWNLOAD_TIMEOUT": "1", "OMP_NUM_THREADS": "1"} | more
+
+    def mop(self, *args, **env):
+        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, env=self.environment(**env), timeout=120)
+
+    def inspect(self, model="tests/tiny", **env):
+        return self.mop("inspect", model, "--json", **env)
+
+    def assert_works(self, ran):
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn('"family": "llama"', ran.stdout)
+
+    def repo(self):
+        return self.cache / "models--tests--tiny"
+
+    def fetches(self, name):
+        return [r for r in self.hub.requests if r[2].split("?")[0].endswith("/" + name)]
+
+    # --- layout
+
+    def test_downloads_once_into_the_layout_of_huggingface_hub(self):
+        self.assert_works(self.inspect())
+        self.assertEqual((self.repo() / "refs" / "main").read_text(), COMMIT)
+        link = self.repo() / "snapshots" / COMMIT / WEIGHTS
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(os.readlink(link).startswith("../../blobs/"))
+        self.assertEqual(link.read_bytes(), (MODEL / WEIGHTS).read_bytes())
+        self.assertEqual(list(self.repo().glob("blobs/*.incomplete")), [])
+        asked = len(self.hub.requests)
+        self.assert_works(self.inspect())
+        self.assertEqual(len(self.hub.requests), asked, "the second time the network was asked")
+        self.assert_works(self.inspect("tests/tiny@" + COMMIT))
+        self.assertEqual(len(self.hub.requests), asked)
+
+    def test_fetches_only_what_a_verb_needs(self):
+        self.hub.files |= {"pytorch_model.bin": b"x", "README.md": b"x", "LICENSE": b"mine"}
+        ran = self.mop("plan", "tests/tiny", "--iterations", "1", "--select", "path:G")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertEqual({p.name for p in (self.repo() / "snapshots" / COMMIT).iterdir()}, {"config.json"})
+        text = pathlib.Path(self.folder.name) / "text.txt"
+        text.write_text("once upon a time\n")
+        ran = self.mop("tokenize", "tests/tiny", "--text", str(text))
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertFalse((self.repo() / "snapshots" / COMMIT / WEIGHTS).exists())
+        self.assert_works(self.inspect())
+        names = {p.name for p in (self.repo() / "snapshots" / COMMIT).iterdir()}
+        self.assertIn("LICENSE", names)
+        self.assertTrue({"pytorch_model.bin", "README.md"}.isdisjoint(names), names)
+
+    def test_a_branch_a_pull_request_and_a_tag_have_their_own_refs(self):
+        for revision in ("v1", "refs/pr/1"):
+            self.assert_works(self.inspect("tests/tiny@" + revision))
+            self.assertEqual((self.repo() / "refs" / revision).read_text(), COMMIT)
+        self.assertEqual(len(self.fetches("config.json")), 1, "the same blob was fetched twice")
+
+    def test_shards_are_those_that_the_index_names(self):
+        data = self.hub.files.pop(WEIGHTS)
+        names = [line for line in data[8:8 + int.from_bytes(data[:8], "little")].decode().split('"') if "." in line]
+        shard = "model-00001-of-00001.safetensors"
+        index = '{"weight_map": {%s}}' % ", ".join(f'"{n}": "{shard}"' for n in dict.fromkeys(names))
+        self.hub.files |= {shard: data, "model.safetensors.index.json": index.encode(), "extra.safetensors": b"x"}
+        self.assert_works(self.inspect())
+        names = {p.name for p in (self.repo() / "snapshots" / COMMIT).iterdir()}
+        self.assertIn(shard, names)
+        self.assertNotIn("extra.safetensors", names)
+
+    # --- offline
+
+    def test_offline_uses_the_cache_and_names_what_it_lacks(self):
+        ran = self.inspect(HF_HUB_OFFLINE="1")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("'tests/tiny' is no local path, and the cache lacks it", ran.stderr)
+        self.mop("plan", "tests/tiny", "--iterations", "1", "--select", "path:G")
+        ran = self.inspect(HF_HUB_OFFLINE="1")
+        self.assertIn("the cache lacks model.safetensors", ran.stderr)
+        self.assert_works(self.inspect())
+        asked = len(self.hub.requests)
+        self.assert_works(self.inspect(HF_HUB_OFFLINE="1"))
+        self.assertEqual(len(self.hub.requests), asked)
+
+    def test_a_folder_of_that_name_wins(self):
+        inside = pathlib.Path(self.folder.name) / "tests"
+        inside.mkdir()
+        (inside / "tiny").symlink_to(MODEL)
+        ran = subprocess.run([PROGRAM, "inspect", "tests/tiny", "--json"], capture_output=True, text=True,
+                             cwd=self.folder.name, env=self.environment(), timeout=60)
+        self.assert_works(ran)
+        self.assertEqual(self.hub.requests, [])
+
+    # --- a network that fails
+
+    def test_dropped_connections_are_continued_where_they_stopped(self):
+        self.hub.faults[WEIGHTS] = ["drop:1000000", "drop:500000", "drop:0", "drop:700000"]
+        self.assert_works(self.inspect())
+        ranges = [r[3].get("Range") for r in self.hub.requests if r[0] == self.hub.store.server_port]
+        self.assertEqual(ranges, [None, "bytes=1000000-", "bytes=1500000-", "bytes=1500000-", "bytes=2200000-"])
+
+    def test_a_stall_is_noticed_and_mended(self):
+        self.hub.faults[WEIGHTS] = ["stall:1000000"]
+        start = time.time()
+        self.assert_works(self.inspect())
+        self.assertLess(time.time() - start, 7)
+
+    def test_a_server_without_ranges_starts_over(self):
+        self.hub.faults[WEIGHTS] = ["drop:1000000", "no-range"]
+        self.assert_works(self.inspect())
+
+    def test_busy_servers_are_asked_again(self):
+        self.hub.faults = {WEIGHTS: ["status:503", "status:429"], "listing": ["status:500"]}
+        ran = self.inspect()
+        self.assert_works(ran)
+        self.assertIn("trying again", ran.stderr)
+
+    def test_an_interrupted_download_goes_on_in_the_next_run(self):
+        self.hub.faults[WEIGHTS] = ["stall:1000000"]
+        process = subprocess.Popen([PROGRAM, "inspect", "tests/tiny"], env=self.environment(HF_HUB_DOWNLOAD_TIMEOUT="20"),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not any(p.stat().st_size >= 1000000 for p in self.repo().glob("blobs/*.incomplete")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=5), 130)
+        self.assertFalse((self.repo() / "snapshots" / COMMIT / WEIGHTS).exists())
+        self.assert_works(self.inspect())
+        self.assertEqual(self.hub.requests[-1][3].get("Range"), "bytes=1000000-")
+
+    # --- a server that lies
+
+    def test_wrong_bytes_are_never_accepted(self):
+        self.hub.faults[WEIGHTS] = ["wrong", "wrong"]
+        ran = self.inspect()
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("model.safetensors: what the server sends is not the file that the hub lists: checksum", ran.stderr)
+        self.assertFalse((self.repo() / "snapshots" / COMMIT / WEIGHTS).exists())
+        self.hub.faults = {WEIGHTS: ["wrong"], "config.json": ["wrong"]}
+        self.assert_works(self.inspect())  # wrong once: fetched again
+
+    def test_lies_about_sizes_are_never_accepted(self):
+        for lie in ("short", "long"):
+            self.hub.faults[WEIGHTS] = [lie]
+            self.assert_works(self.inspect())
+            for blob in self.repo().rglob("*"):
+                if blob.is_symlink():
+                    blob.unlink()
+            for blob in self.repo().glob("blobs/*"):
+                blob.unlink()
+        self.hub.lie_about_size[WEIGHTS] = 12345
+        ran = self.inspect()
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("bytes, the hub lists 12345", ran.stderr)
+
+    def test_a_file_larger_than_the_disk_is_refused_before_it_starts(self):
+        self.hub.lie_about_size[WEIGHTS] = 10**17
+        ran = self.inspect()
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("needs 100000000.0 GB, the disk of the cache has", ran.stderr)
+        self.assertEqual(self.fetches(WEIGHTS), [])
+
+    # --- refusals
+
+    def test_an_unknown_model_and_an_unknown_revision_are_named(self):
+        self.assertIn("there is no model 'tests/tny', here or on the hub", self.inspect("tests/tny").stderr)
+        self.assertIn("tests/tiny has no revision 'v2'", self.inspect("tests/tiny@v2").stderr)
+
+    def test_a_model_without_safetensors_says_so(self):
+        self.hub.files["pytorch_model.bin"] = self.hub.files.pop(WEIGHTS)
+        self.assertIn("tests/tiny has no model.safetensors", self.inspect().stderr)
+
+    def test_no_network_is_one_clear_error(self):
+        ran = self.inspect(HF_ENDPOINT="http://127.0.0.1:9")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("'tests/tiny' is no local model, and the hub cannot be asked", ran.stderr)
+
+    def test_the_token_goes_to_the_hub_alone_and_into_no_text(self):
+        self.serve(token=TOKEN)
+        ran = self.inspect()
+        self.assertIn("it does not exist, or is private", ran.stderr)
+        ran = self.inspect(HF_TOKEN=TOKEN)
+        self.assert_works(ran)
+        for port, _, path, headers in self.hub.requests[1:]:
+            expected = f"Bearer {TOKEN}" if port == self.hub.hub.server_port else None
+            self.assertEqual(headers.get("Authorization"), expected, path)
+        self.assertTrue(any(r[0] == self.hub.store.server_port for r in self.hub.requests))
+        wrong = "hf_" + "wr0ng" * 6
+        texts = ran.stdout + ran.stderr
+        for env in ({"HF_TOKEN": wrong}, {"HF_TOKEN": wrong, "HF_HOME": self.folder.name}):
+            texts += self.inspect("tests/tiny@v1", **env).stderr
+        self.assertIn("denied for Bearer ***", texts)
+        self.assertNotIn(TOKEN, texts)
+        self.assertNotIn(wrong, texts)
+        for path in self.cache.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(TOKEN.encode(), path.read_bytes())
+
+    def test_a_gated_model_says_what_to_do(self):
+        self.serve(token=TOKEN, gated=True)
+        ran = self.inspect(HF_TOKEN="hf_other")
+        self.assertIn("access to tests/tiny is restricted (403)", ran.stderr)
+        self.assertIn("accept its terms", ran.stderr)
+
+    def test_a_token_file_serves_as_well(self):
+        self.serve(token=TOKEN)
+        self.cache.parent.mkdir(parents=True)
+        (self.cache.parent / "token").write_text(TOKEN + "\n")
+        self.assert_works(self.inspect())
+
+    def test_signatures_of_redirects_are_not_shown(self):
+        self.hub.faults[WEIGHTS] = ["wrong", "wrong"]
+        self.assertNotIn("secret", self.inspect().stderr)
+
+    # --- several programs
+
+    def test_two_programs_at_once_share_one_download(self):
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(self.inspect())) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for ran in results:
+            self.assert_works(ran)
+        self.assertEqual(sum(r[0] == self.hub.store.server_port for r in self.hub.requests), 1)
+
+    # --- huggingface_hub
+
+    def reference(self, code, **env):
+        if not REFERENCE.exists():
+            self.skipTest("no reference environment: ./run setup --reference")
+        ran = subprocess.run([REFERENCE, "-c", code], capture_output=True, text=True, timeout=120,
+                             env=self.environment(HF_HUB_DISABLE_XET="1", **env))
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        return ran.stdout.strip()
+
+    def test_huggingface_hub_reads_what_we_wrote(self):
+        self.assert_works(self.inspect())
+        code = ("import huggingface_hub as h; "
+                "[h.hf_hub_download('tests/tiny', f) for f in ('config.json', 'tokenizer.model')]; "
+                f"print(h.hf_hub_download('tests/tiny', '{WEIGHTS}')); "
+                "r = h.scan_cache_dir().repos; assert [x.repo_id for x in r] == ['tests/tiny'], r; "
+                "assert not h.scan_cache_dir().warnings, h.scan_cache_dir().warnings")
+        if not (MODEL / "tokenizer.model").exists():
+            code = code.replace("tokenizer.model", "tokenizer.json")
+        path = self.reference(code, HF_HUB_OFFLINE="1")
+        self.assertEqual(pathlib.Path(path).read_bytes(), (MODEL / WEIGHTS).read_bytes())
+        self.assertEqual(pathlib.Path(path), self.repo() / "snapshots" / COMMIT / WEIGHTS)
+
+    def test_we_read_what_huggingface_hub_wrote(self):
+        self.reference("import huggingface_hub as h; "
+                       f"[h.hf_hub_download('tests/tiny', f) for f in {sorted(self.hub.files)!r}]")
+        self.assert_works(self.inspect(HF_HUB_OFFLINE="1"))
+        self.assertFalse(list(self.repo().glob("blobs/*.incomplete")))
+
+    def test_each_waits_for_the_others_lock(self):
+        self.assert_works(self.inspect())
+        blob = os.path.basename(os.readlink(self.repo() / "snapshots" / COMMIT / WEIGHTS))
+        lock = self.cache / ".locks" / "models--tests--tiny" / (blob + ".lock")
+        self.assertTrue(lock.exists())
+        (self.repo() / "snapshots" / COMMIT / WEIGHTS).unlink()
+        (self.repo() / "blobs" / blob).unlink()
+        holder = subprocess.Popen([REFERENCE if REFERENCE.exists() else sys.executable, "-c",
+                                   "import fcntl, os, sys, time\n"
+                                   "try:\n from huggingface_hub.utils import WeakFileLock\n"
+                                   " c = WeakFileLock(sys.argv[1]); c.__enter__()\n"
+                                   "except ImportError:\n f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX)\n"
+                                   "print('held', flush=True); time.sleep(2)", str(lock)], stdout=subprocess.PIPE, text=True)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        start = time.time()
+        self.assert_works(self.inspect())
+        self.assertGreater(time.time() - start, 1)
+        holder.communicate()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
