@@ -11,6 +11,7 @@
 
 #include "tensor/dtype.h"
 #include "tensor/mapped_file.h"
+#include "tensor/streamed_file.h"
 
 namespace mop {
 
@@ -63,9 +64,6 @@ class SafetensorsWriter {
   /// Throws Error(kIo) when the file cannot be made or the disk has no room for it.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> specs,
                     const std::map<std::string, std::string>& metadata = {});
-  ~SafetensorsWriter();
-  SafetensorsWriter(const SafetensorsWriter&) = delete;
-  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
   /// The next tensor; any device and layout. Throws Error(kInternal) when it is not what its spec
   /// says, Error(kIo) when it cannot be written.
@@ -77,12 +75,9 @@ class SafetensorsWriter {
                            const std::map<std::string, std::string>& metadata = {});
 
  private:
-  void write_bytes(const void* data, size_t size);
-  [[noreturn]] void fail(int error) const;
-  std::filesystem::path path_, temporary_;
   std::vector<TensorSpec> specs_;
   size_t next_ = 0;
-  int file_ = -1;
+  StreamedFile file_;
 };
 
 /// Writes small sets of tensors (statistics, scores) in one call; appears atomically. Wider dtypes

@@ -1,0 +1,68 @@
+// tensor/streamed_file.cc
+#include "tensor/streamed_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+
+StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
+    : path_(path), temporary_(temporary_neighbour(path)) {
+  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file_ < 0) fail(errno);
+  // Not every file system can reserve.
+  if (::fallocate(file_, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP ||
+      errno == ENOSYS) {
+    return;
+  }
+  const int error = errno;
+  ::close(file_);
+  ::unlink(temporary_.c_str());
+  fail(error);
+}
+
+StreamedFile::~StreamedFile() {
+  if (file_ < 0) return;
+  ::close(file_);
+  ::unlink(temporary_.c_str());
+}
+
+void StreamedFile::fail(int error) const {
+  throw io_error("cannot write: {}", std::strerror(error)).where("file", path_.string());
+}
+
+void StreamedFile::write(const void* data, size_t size) {
+  constexpr size_t kPiece = size_t{64} << 20;  // the kernel refuses more than 2 GiB at once
+  const char* next = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t n = ::write(file_, next, std::min(size, kPiece));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int error = errno;
+      // Writing straight out of a mapped file that shrank gives EFAULT instead of SIGBUS.
+      if (error == EFAULT) check_mappings();
+      fail(error);
+    }
+    next += n;
+    size -= static_cast<size_t>(n);
+  }
+}
+
+void StreamedFile::finish() {
+  if (::fsync(file_) != 0) fail(errno);
+  check_mappings();
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
+  ::close(file_);
+  file_ = -1;
+  sync_path(path_.has_parent_path() ? path_.parent_path() : ".");
+}
+
+}  // namespace mop
