@@ -5,43 +5,11 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "export/hf_per_layer.h"
 #include "export/hf_writer.h"
 
 namespace mop {
 namespace {
-
-std::string describe(const LayerShape& shape) {
-  return fmt::format("{} heads, {} KV heads, head size {}, MLP width {}", shape.heads,
-                     shape.kv_heads, shape.head_dim, shape.mlp);
-}
-
-// The stock readers have one size for all layers, and none of a half that is missing.
-const LayerShape& uniform_shape(const Model& model) {
-  const auto& layers = model.config().layers;
-  if (layers.empty()) throw bad_input("a model without layers cannot be written");
-  const auto other =
-      std::ranges::find_if(layers, [&](const LayerShape& s) { return s != layers[0]; });
-  if (other != layers.end()) {
-    throw bad_input("the layers differ in size, which a plain Hugging Face config cannot express")
-        .where("layer 0", describe(layers[0]))
-        .where(fmt::format("layer {}", other - layers.begin()), describe(*other))
-        .hint("remove as many units from each layer");
-  }
-  if (layers[0].heads == 0 || layers[0].mlp == 0) {
-    throw bad_input("the layers have no {}, which a plain Hugging Face config cannot express",
-                    layers[0].heads == 0 ? "attention" : "MLP");
-  }
-  return layers[0];
-}
-
-bool breaks_llama_rule(const ModelConfig& config) {
-  const int64_t heads = config.layers.at(0).heads;
-  return config.family->model_type == "llama" && heads > 0 && config.hidden % heads != 0;
-}
-
-bool can_be_mistral(const ModelConfig& config) {
-  return !config.attention_bias && !config.mlp_bias;
-}
 
 // Both spellings: transformers 4 reads rope_theta and rope_scaling, 5 reads rope_parameters; who
 // knows only one would fall back to theta 10000 without a word. Keys we do not know stay.
@@ -109,10 +77,12 @@ std::string stored_dtype(const Model& model, const Json& raw) {
 }  // namespace
 
 Json hf_config(const Model& model) {
-  const LayerShape& shape = uniform_shape(model);
   const ModelConfig& sizes = model.config();
+  if (sizes.layers.empty()) throw bad_input("a model without layers cannot be written");
   Json config = sizes.raw;
+  forget_per_layer(sizes, config);
   cut_lists(model, config);
+  const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();
   config["num_attention_heads"] = shape.heads;
   config["num_key_value_heads"] = shape.kv_heads;
@@ -123,7 +93,9 @@ Json hf_config(const Model& model) {
   const std::string dtype = stored_dtype(model, sizes.raw);
   config["torch_dtype"] = dtype;
   config["dtype"] = dtype;
-  if (breaks_llama_rule(model.config()) && can_be_mistral(model.config())) {
+  if (needs_own_code(sizes)) {
+    write_per_layer(sizes, config);
+  } else if (breaks_llama_rule(sizes)) {
     config["model_type"] = "mistral";
     config["architectures"] = {"MistralForCausalLM"};
     config["sliding_window"] = nullptr;
@@ -136,22 +108,18 @@ Json hf_config(const Model& model) {
 
 std::string reader_note(const ModelConfig& config) {
   const LayerShape& shape = config.layers.at(0);
+  if (needs_own_code(config)) return own_code_note(config);
   if (config.family->model_type == "qwen2" && shape.heads * shape.head_dim != config.hidden) {
     return "the heads no longer add up to the hidden size: loads in transformers 4.48 and later";
   }
   if (!breaks_llama_rule(config)) return {};
-  const std::string rule = fmt::format(
-      "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({})",
-      config.hidden, shape.heads);
-  if (!can_be_mistral(config)) {
-    return rule + ": this checkpoint loads in transformers 4.45 to 4.x only";
-  }
-  return rule + fmt::format(
-                    ": written with model_type \"mistral\", which computes the same and loads in "
-                    "{} (with a tokenizer.json made from tokenizer.model where there was none)",
-                    config.rope.type == "default"
-                        ? "4.45 and later"
-                        : "4.48 and later; before, its rope scaling is ignored");
+  return fmt::format(
+      "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({}): "
+      "written with model_type \"mistral\", which computes the same and loads in {} (with a "
+      "tokenizer.json made from tokenizer.model where there was none)",
+      config.hidden, shape.heads,
+      config.rope.type == "default" ? "4.45 and later"
+                                    : "4.48 and later; before, its rope scaling is ignored");
 }
 
 }  // namespace mop

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
 #include "export/hf_layout.h"
+#include "export/hf_per_layer.h"
 #include "text/sentencepiece_json.h"
 
 namespace mop {
@@ -123,6 +124,9 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   if (config["model_type"] != model.config().family->model_type) {
     const std::string tokenizer = sentencepiece_as_json(source);
     if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
+  }
+  if (needs_own_code(model.config())) {
+    write_file(written.add(code_file(*model.config().family)), code_text(*model.config().family));
   }
   if (!options.model_card.empty()) {
     write_file(written.add("README.md"), card_with_note(model, options.model_card));

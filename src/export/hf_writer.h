@@ -16,14 +16,15 @@ struct HfWriteOptions {
 
 /// The config.json of this model: sizes from its layers, head_dim explicit, rope in both spellings,
 /// dtype in both, per-layer lists cut, unknown keys copied through. A LLaMA whose hidden size is
-/// not a multiple of its heads is written as model_type "mistral" (see `reader_note`). Throws
-/// Error(kBadInput) when the layers differ in a way that the stock reader cannot express.
+/// not a multiple of its heads is written as model_type "mistral"; layers that differ get
+/// `per_layer_config` and modelling code (see `reader_note` and hf_per_layer.h). Throws
+/// Error(kBadInput) for a model without layers.
 Json hf_config(const Model& model);
 
 /// One line that users of the written folder should know, empty when there is nothing to say:
-/// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads. Without biases
-/// and windows a Mistral is the same function and has no such rule, so it is written as one; with
-/// biases it loads in transformers 4.45 to 4.x alone. transformers 5 reads a Mistral's
+/// layers that differ need modelling code; transformers 5 refuses a LLaMA whose hidden size is not
+/// a multiple of its heads. Without biases a Mistral is the same function and has no such rule, so
+/// it is written as one; with biases it gets modelling code too. transformers 5 reads a Mistral's
 /// SentencePiece tokenizer differently, so a folder without tokenizer.json gets one that gives
 /// LLaMA's ids.
 std::string reader_note(const ModelConfig& config);

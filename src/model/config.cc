@@ -2,6 +2,7 @@
 #include "model/config.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.h"
 #include "model/family.h"
@@ -28,7 +29,8 @@ int64_t size_or(const Json& raw, std::string_view key, int64_t fallback, const s
 
 // By model_type; files without it (very old ones) name only the class.
 const Family& find_family(const Json& raw, const std::string& where) {
-  const std::string type = get_or<std::string>(raw, "model_type", "", where);
+  std::string type = get_or<std::string>(raw, "model_type", "", where);
+  if (type.starts_with(kPerLayerPrefix)) type.erase(0, kPerLayerPrefix.size());
   std::string architecture;
   if (const auto it = raw.find("architectures");
       it != raw.end() && it->is_array() && !it->empty() && it->front().is_string()) {
@@ -152,15 +154,18 @@ RopeConfig read_rope(const Json& raw, int64_t context, const std::string& where)
   return rope;
 }
 
+void check_groups(const LayerShape& shape, const std::string& where) {
+  if (shape.heads % shape.kv_heads == 0) return;
+  throw bad_input("{} heads are not a multiple of {} KV heads", shape.heads, shape.kv_heads)
+      .where("file", where);
+}
+
 LayerShape read_shape(const Json& raw, const ModelConfig& config, const std::string& where) {
   LayerShape shape;
   shape.heads = size_of(raw, "num_attention_heads", where);
   shape.kv_heads = size_or(raw, "num_key_value_heads", shape.heads, where);
   shape.mlp = size_of(raw, "intermediate_size", where);
-  if (shape.heads % shape.kv_heads != 0) {
-    throw bad_input("{} heads are not a multiple of {} KV heads", shape.heads, shape.kv_heads)
-        .where("file", where);
-  }
+  check_groups(shape, where);
   shape.head_dim = size_or(raw, "head_dim", 0, where);
   if (shape.head_dim == 0) {
     if (config.hidden % shape.heads != 0) {
@@ -175,6 +180,61 @@ LayerShape read_shape(const Json& raw, const ModelConfig& config, const std::str
         .where("file", where);
   }
   return shape;
+}
+
+// The halves that a layer lacks.
+void skip_halves(const Json& list, LayerShape& shape, const std::string& where) {
+  for (const Json& half : list) {
+    if (half == "attention") {
+      shape.heads = shape.kv_heads = 0;
+    } else if (half == "mlp") {
+      shape.mlp = 0;
+    } else {
+      throw bad_input("unsupported entry of 'skip': {}", half.dump())
+          .where("file", where)
+          .hint("supported: attention, mlp");
+    }
+  }
+}
+
+// How one layer differs from the keys beside `per_layer_config`.
+void read_overrides(const Json& layer, LayerShape& shape, const std::string& where) {
+  if (!layer.is_object()) throw bad_input("it must be an object").where("file", where);
+  for (const auto& [key, value] : layer.items()) {
+    if (key == "num_attention_heads") {
+      shape.heads = size_of(layer, key, where);
+    } else if (key == "num_key_value_heads") {
+      shape.kv_heads = size_of(layer, key, where);
+    } else if (key == "intermediate_size") {
+      shape.mlp = size_of(layer, key, where);
+    } else if (key != "skip" && !(key == "head_dim" && value == shape.head_dim)) {
+      throw bad_input("unsupported: '{}' differs by layer", key)
+          .where("file", where)
+          .hint("supported: num_attention_heads, num_key_value_heads, intermediate_size, skip");
+    }
+  }
+  check_groups(shape, where);
+  if (layer.contains("skip")) skip_halves(layer["skip"], shape, where);
+}
+
+// transformers' own way to say that layers differ (5.14 and later); the modelling code that we
+// write reads it in all versions. Keys are layer numbers, with or without leading zeros.
+void read_per_layer(const Json& raw, const std::string& where, ModelConfig& config) {
+  const auto all = raw.find("per_layer_config");
+  if (all == raw.end() || all->is_null()) return;
+  if (!all->is_object()) {
+    throw bad_input("'per_layer_config' must be an object, got {}", all->dump())
+        .where("file", where);
+  }
+  for (const auto& [key, layer] : all->items()) {
+    size_t index = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+    if (error != std::errc() || end != key.data() + key.size() || index >= config.layers.size()) {
+      throw bad_input("'per_layer_config' names layer '{}' of {} layers", key, config.layers.size())
+          .where("file", where);
+    }
+    read_overrides(layer, config.layers[index], where + ", per_layer_config." + key);
+  }
 }
 
 }  // namespace
@@ -193,6 +253,8 @@ ModelConfig parse_config(const Json& raw, const std::string& where) {
   config.tied_embedding = get_or<bool>(raw, "tie_word_embeddings", false, where);
   config.attention_bias = get_or<bool>(raw, "attention_bias", false, where);
   config.mlp_bias = get_or<bool>(raw, "mlp_bias", false, where);
+  config.output_bias = get_or<bool>(raw, "o_proj_bias", false, where);
+  config.down_bias = get_or<bool>(raw, "down_proj_bias", false, where);
   const std::vector<int64_t> bos = token_ids(raw, "bos_token_id", where);
   if (!bos.empty()) config.bos = bos.front();
   config.eos = token_ids(raw, "eos_token_id", where);
@@ -202,6 +264,7 @@ ModelConfig parse_config(const Json& raw, const std::string& where) {
         .where("file", where);
   }
   config.layers.assign(static_cast<size_t>(num_layers), read_shape(raw, config, where));
+  read_per_layer(raw, where, config);
   config.raw = raw;
   config.family->read_config(raw, where, config);
   return config;

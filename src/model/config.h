@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -46,6 +47,8 @@ struct ModelConfig {
   bool tied_embedding = false;  ///< no lm_head tensor; the head is the embedding
   bool attention_bias = false;  ///< q, k, v (and o in LLaMA) have biases
   bool mlp_bias = false;
+  bool output_bias = false;  ///< o_proj has one, whatever attention_bias says (`o_proj_bias`)
+  bool down_bias = false;    ///< down_proj has one, whatever mlp_bias says (`down_proj_bias`)
   std::optional<int64_t> sliding_window;  ///< tokens; applies to the layers in `windowed`
   std::vector<bool> windowed;             ///< per layer; empty = none
   std::optional<int64_t> bos;
@@ -54,9 +57,12 @@ struct ModelConfig {
   Json raw;                        ///< config.json as read; unknown keys are copied through
 };
 
-/// Reads config.json of any known family. `where` names the file in errors.
-/// Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a multiple
-/// of KV heads, unsupported rope type or activation.
+/// What stands before a family's model_type when layers differ: see docs/formats.md.
+inline constexpr std::string_view kPerLayerPrefix = "per_layer_";
+
+/// Reads config.json of any known family, `per_layer_config` included. `where` names the file in
+/// errors. Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a
+/// multiple of KV heads, unsupported rope type or activation, an unknown per-layer key.
 ModelConfig parse_config(const Json& raw, const std::string& where);
 
 }  // namespace mop

@@ -155,6 +155,13 @@ Model Model::with_layers(std::vector<Layer> layers) const {
   return model;
 }
 
+Model Model::with_biases(bool output, bool down) const {
+  Model model = *this;
+  model.config_.output_bias |= output;
+  model.config_.down_bias |= down;
+  return model;
+}
+
 Model Model::with_global(GlobalRole role, at::Tensor value) const {
   Model model = *this;
   model.changed_globals_[role] = std::move(value);

@@ -52,6 +52,9 @@ class Model {
   Model with_layers(std::vector<Layer> layers) const;
   /// The same model with a changed global tensor (embedding, final norm, head).
   Model with_global(GlobalRole role, at::Tensor value) const;
+  /// The same model with a bias on every o_proj or down_proj, or both: what compensates for removed
+  /// units. Layers whose checkpoint has none must hold them in `changed`.
+  Model with_biases(bool output, bool down) const;
 
  private:
   std::shared_ptr<const Checkpoint> checkpoint_;

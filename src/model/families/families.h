@@ -14,6 +14,14 @@ Family qwen3_family();
 inline bool always(const ModelConfig&) { return true; }
 inline bool attention_bias(const ModelConfig& config) { return config.attention_bias; }
 inline bool mlp_bias(const ModelConfig& config) { return config.mlp_bias; }
+inline bool output_bias(const ModelConfig& config) { return config.output_bias; }
+inline bool attention_or_output_bias(const ModelConfig& config) {
+  return config.attention_bias || config.output_bias;
+}
+inline bool down_bias(const ModelConfig& config) { return config.down_bias; }
+inline bool mlp_or_down_bias(const ModelConfig& config) {
+  return config.mlp_bias || config.down_bias;
+}
 inline bool untied(const ModelConfig& config) { return !config.tied_embedding; }
 
 /// embed_tokens, norm, lm_head: the same in all families of today.

@@ -36,10 +36,12 @@ Family mistral_family() {
           {R::kKey, "self_attn.k_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
           {R::kValue, "self_attn.v_proj.weight", {A::kKeyValue, A::kHidden}, H::kAttention, always},
           {R::kOutput, "self_attn.o_proj.weight", {A::kHidden, A::kQuery}, H::kAttention, always},
+          {R::kOutputBias, "self_attn.o_proj.bias", {A::kHidden}, H::kAttention, output_bias},
           {R::kMlpNorm, "post_attention_layernorm.weight", {A::kHidden}, H::kMlp, always},
           {R::kGate, "mlp.gate_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
           {R::kUp, "mlp.up_proj.weight", {A::kMlp, A::kHidden}, H::kMlp, always},
           {R::kDown, "mlp.down_proj.weight", {A::kHidden, A::kMlp}, H::kMlp, always},
+          {R::kDownBias, "mlp.down_proj.bias", {A::kHidden}, H::kMlp, down_bias},
       },
       // clang-format on
       .global_tensors = standard_globals(),

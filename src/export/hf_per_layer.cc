@@ -1,0 +1,144 @@
+// export/hf_per_layer.cc
+#include "export/hf_per_layer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace mop {
+namespace {
+
+// Written for LLaMA; the other families have the same classes under their own names.
+constexpr std::string_view kLlamaCode =
+#include "export/per_layer_llama.py.inc"
+    ;
+
+// "Llama" of LlamaForCausalLM.
+std::string class_prefix(const Family& family) {
+  return std::string(family.architecture.substr(0, family.architecture.find("ForCausalLM")));
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+bool is_whole(const LayerShape& shape) { return shape.heads > 0 && shape.mlp > 0; }
+
+bool layers_differ(const ModelConfig& config) {
+  return std::ranges::any_of(config.layers, [&](const LayerShape& shape) {
+    return shape != config.layers[0] || !is_whole(shape);
+  });
+}
+
+Json overrides_of(const LayerShape& shape, const LayerShape& common) {
+  Json own = Json::object();
+  Json skip = Json::array();
+  if (shape.heads == 0) {
+    skip.push_back("attention");
+  } else {
+    if (shape.heads != common.heads) own["num_attention_heads"] = shape.heads;
+    if (shape.kv_heads != common.kv_heads) own["num_key_value_heads"] = shape.kv_heads;
+  }
+  if (shape.mlp == 0) {
+    skip.push_back("mlp");
+  } else if (shape.mlp != common.mlp) {
+    own["intermediate_size"] = shape.mlp;
+  }
+  if (!skip.empty()) own["skip"] = skip;
+  return own;
+}
+
+}  // namespace
+
+bool breaks_llama_rule(const ModelConfig& config) {
+  const int64_t heads = config.layers.at(0).heads;
+  return config.family->model_type == "llama" && heads > 0 && config.hidden % heads != 0;
+}
+
+bool needs_own_code(const ModelConfig& config) {
+  return layers_differ(config) || config.output_bias || config.down_bias ||
+         (breaks_llama_rule(config) && (config.attention_bias || config.mlp_bias));
+}
+
+LayerShape common_shape(const ModelConfig& config) {
+  LayerShape common = {1, 1, config.layers.at(0).head_dim, 1};
+  const auto fits = [&](const LayerShape& shape) {
+    return config.family->model_type != "llama" || config.hidden % shape.heads == 0;
+  };
+  for (const LayerShape& shape : config.layers) {
+    common.mlp = std::max(common.mlp, shape.mlp);
+    if (shape.heads <= common.heads || !fits(shape)) continue;
+    common.heads = shape.heads;
+    common.kv_heads = shape.kv_heads;
+  }
+  return common;
+}
+
+void write_per_layer(const ModelConfig& sizes, Json& config) {
+  const std::string prefix = "PerLayer" + class_prefix(*sizes.family);
+  const std::string code = code_file(*sizes.family);
+  const std::string module = code.substr(0, code.rfind('.'));
+  const auto place = [&](const char* kind) { return fmt::format("{}.{}{}", module, prefix, kind); };
+  config["model_type"] = fmt::format("{}{}", kPerLayerPrefix, sizes.family->model_type);
+  config["architectures"] = {prefix + "ForCausalLM"};
+  config["auto_map"] = {{"AutoConfig", place("Config")},
+                        {"AutoModel", place("Model")},
+                        {"AutoModelForCausalLM", place("ForCausalLM")}};
+  if (sizes.output_bias) config["o_proj_bias"] = true;
+  if (sizes.down_bias) config["down_proj_bias"] = true;
+  // transformers 5.14 and later: its own checks read the common sizes, the layers never do.
+  config["allow_global_per_layer_attribute_access"] = true;
+  const LayerShape common = common_shape(sizes);
+  Json layers = Json::object();
+  for (size_t i = 0; i < sizes.layers.size(); ++i) {
+    Json own = overrides_of(sizes.layers[i], common);
+    if (!own.empty()) layers[std::to_string(i)] = std::move(own);
+  }
+  config["per_layer_config"] = layers;
+}
+
+void forget_per_layer(const ModelConfig& sizes, Json& config) {
+  for (const char* key : {"per_layer_config", "allow_global_per_layer_attribute_access",
+                          "serialize_explicit_per_layer_config", "o_proj_bias", "down_proj_bias"}) {
+    config.erase(key);
+  }
+  const auto type = config.find("model_type");
+  if (type == config.end() || !type->is_string()) return;
+  if (!type->get<std::string>().starts_with(kPerLayerPrefix)) return;
+  config["model_type"] = sizes.family->model_type;
+  config["architectures"] = {std::string(sizes.family->architecture)};
+  config.erase("auto_map");
+}
+
+std::string code_file(const Family& family) {
+  return fmt::format("modeling_per_layer_{}.py", family.model_type);
+}
+
+std::string code_text(const Family& family) {
+  std::string text = replaced(std::string(kLlamaCode), "llama", family.model_type);
+  return replaced(std::move(text), "Llama", class_prefix(family));
+}
+
+std::string own_code_note(const ModelConfig& config) {
+  const std::string why =
+      layers_differ(config) ? "the layers differ in size"
+      : breaks_llama_rule(config)
+          ? fmt::format(
+                "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of "
+                "its heads ({})",
+                config.hidden, config.layers[0].heads)
+          : "o_proj or down_proj has a bias that transformers' own class does not know";
+  const bool early = config.family->model_type == "llama" || config.family->model_type == "mistral";
+  return fmt::format(
+      "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
+      "with trust_remote_code=True; stock classes, vLLM and other readers do not",
+      why, code_file(*config.family),
+      early                                  ? "4.45"
+      : config.family->model_type == "qwen2" ? "4.48"
+                                             : "4.51");
+}
+
+}  // namespace mop

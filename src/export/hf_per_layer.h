@@ -1,0 +1,35 @@
+// export/hf_per_layer.h -- layers that differ, as a Hugging Face folder: `per_layer_config` in
+// config.json for readers that know it, and modelling code beside it for all others.
+#pragma once
+#include <string>
+
+#include "base/json.h"
+#include "model/family.h"
+
+namespace mop {
+
+/// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads.
+bool breaks_llama_rule(const ModelConfig& config);
+
+/// Whether transformers' own classes cannot express this model: layers differ or lack a half, a
+/// projection has a bias that the family does not know, or `breaks_llama_rule` with biases (without
+/// them it is a Mistral).
+bool needs_own_code(const ModelConfig& config);
+
+/// The sizes that stand beside `per_layer_config`: those of a layer that has both halves and, for a
+/// LLaMA, whose heads divide the hidden size, as transformers 5 demands of them.
+LayerShape common_shape(const ModelConfig& config);
+
+/// Adds how each layer differs from the sizes that `config` already has, and where the code is.
+void write_per_layer(const ModelConfig& sizes, Json& config);
+/// Takes out of a config what `write_per_layer` put there, so that the family's own type stands.
+void forget_per_layer(const ModelConfig& sizes, Json& config);
+
+/// The modelling code of a family: the file's name and its text.
+std::string code_file(const Family& family);
+std::string code_text(const Family& family);
+
+/// Who can read such a folder, in one line.
+std::string own_code_note(const ModelConfig& config);
+
+}  // namespace mop
