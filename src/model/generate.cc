@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "model/forward.h"
 
 namespace mop {
 namespace {
@@ -46,24 +45,34 @@ int64_t pick_token(const at::Tensor& logits_V, double temperature, double unifor
   return last;
 }
 
+Decoder::Decoder(WeightLoader& weights, int64_t sequences, int64_t capacity_tokens)
+    : weights_(weights),
+      cache_(weights.model().config(), sequences, capacity_tokens, weights.compute()) {
+  forward_.cache = &cache_;
+}
+
+at::Tensor Decoder::feed(const at::Tensor& ids_BT) {
+  const at::NoGradGuard no_gradient;
+  const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
+  const auto sequences = static_cast<size_t>(batch);
+  const Packing packing{std::vector<int64_t>(sequences, tokens),
+                        std::vector<int64_t>(sequences, cache_.length(0)),
+                        {}};
+  const at::Tensor hidden_ND = run_layers(weights_, ids_BT.flatten(), packing, forward_);
+  const at::Tensor last_BD = hidden_ND.view({batch, tokens, -1}).select(1, tokens - 1);
+  return logits(weights_.globals(), weights_.model().config(), last_BD.contiguous());
+}
+
 std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> prompt,
                               const GenerateOptions& options) {
-  const at::NoGradGuard no_gradient;
   const ModelConfig& config = weights.model().config();
   check(prompt, config, options);
   const std::vector<int64_t>& stop = options.stop.empty() ? config.eos : options.stop;
-  KvCache cache(config, 1, static_cast<int64_t>(prompt.size()) + options.max_new_tokens,
-                weights.compute());
-  ForwardOptions forward;
-  forward.cache = &cache;
+  Decoder decoder(weights, 1, static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
   Random random(options.seed);
   std::vector<int64_t> next(prompt.begin(), prompt.end()), made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens) {
-    const auto count = static_cast<int64_t>(next.size());
-    const Packing packing{{count}, {cache.length(0)}, {}};
-    const at::Tensor hidden_ND = run_layers(weights, at::tensor(next, at::kLong), packing, forward);
-    const at::Tensor logits_1V =
-        logits(weights.globals(), config, hidden_ND.narrow(0, count - 1, 1));
+    const at::Tensor logits_1V = decoder.feed(at::tensor(next, at::kLong).unsqueeze(0));
     const double uniform = options.temperature > 0 ? random.uniform() : 0;
     next = {pick_token(logits_1V.squeeze(0), options.temperature, uniform)};
     made.push_back(next.front());

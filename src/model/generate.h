@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "model/forward.h"
 #include "model/weights.h"
 
 namespace mop {
@@ -19,9 +20,24 @@ struct GenerateOptions {
   std::function<bool(int64_t id)> on_token;
 };
 
-/// The new tokens, the one that ended it included. Runs through the KV cache; the loader should
-/// keep all layers (WeightLoader::Keep::kAll). Throws Error(kBadInput): empty prompt, an id outside
-/// the vocabulary, prompt and new tokens longer than the model's context.
+/// Feeds tokens to several sequences, all of one length, through a KV cache: one step of generation
+/// after the other. The loader should keep all layers (WeightLoader::Keep::kAll).
+class Decoder {
+ public:
+  /// Room for `capacity_tokens` of each sequence; it grows.
+  Decoder(WeightLoader& weights, int64_t sequences, int64_t capacity_tokens);
+  /// ids_BT (int64, CPU) continue what was fed before -> logits_BV behind each sequence's last
+  /// token, in the compute dtype. No gradient. Throws as `run_layers` does.
+  at::Tensor feed(const at::Tensor& ids_BT);
+
+ private:
+  WeightLoader& weights_;
+  KvCache cache_;
+  ForwardOptions forward_;
+};
+
+/// The new tokens, the one that ended it included; by a Decoder. Throws Error(kBadInput): empty
+/// prompt, an id outside the vocabulary, prompt and new tokens longer than the model's context.
 std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> prompt,
                               const GenerateOptions& options = {});
 

@@ -1,0 +1,117 @@
+// cli/verbs/bench.cc -- mop bench MODEL [--vs OTHER]
+#include "pipeline/bench.h"
+
+#include "cli/verb.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+// A time in the unit that suits it, three figures.
+std::string time_text(double seconds) {
+  const auto [value, unit] =
+      seconds < 1 ? std::pair{1000 * seconds, "ms"} : std::pair{seconds, "s"};
+  const int digits = value < 10 ? 2 : value < 100 ? 1 : 0;
+  return fmt::format("{:.{}f} {}", value, digits, unit);
+}
+
+std::string time_spread(const Json& spread) {
+  return fmt::format("{} ({} to {})", time_text(spread["median"]), time_text(spread["min"]),
+                     time_text(spread["max"]));
+}
+
+std::string rate(const Json& spread) {
+  const double value = spread["median"];
+  return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0);
+}
+
+std::string ratio_text(const Json& spread) {
+  const double median = spread["median"];
+  if (median == 0) return "-";
+  return fmt::format("{:.3f} ({:.3f} to {:.3f}), {:.1f}% {}", median, spread["min"].get<double>(),
+                     spread["max"].get<double>(), 100 * std::abs(1 - median),
+                     median <= 1 ? "less" : "more");
+}
+
+/// One row of the table: what a model's figure is, and the ratio that belongs to it.
+struct Row {
+  const char* name;
+  std::function<std::string(const Json& model)> value;
+  const char* ratio = nullptr;
+};
+
+std::string bandwidth_text(const Json& model) {
+  const double fraction = model["bandwidth_fraction"];
+  const auto bytes = static_cast<int64_t>(model["decode_bandwidth"].get<double>());
+  return fraction == 0 ? "-" : fmt::format("{}/s, {:.0f}%", short_bytes(bytes), 100 * fraction);
+}
+
+const std::vector<Row>& rows() {
+  const auto bytes = [](const char* key) {
+    return [key](const Json& model) { return short_bytes(model[key].get<int64_t>()); };
+  };
+  const auto time = [](const char* key) {
+    return [key](const Json& model) { return time_spread(model[key]); };
+  };
+  static const std::vector<Row> table = {
+      {"time to first token", time("first_token_seconds"), "first_token"},
+      {"time per token", time("token_seconds"), "token"},
+      {"whole request", time("total_seconds"), "total"},
+      {"prompt tokens/s", [](const Json& m) { return rate(m["prompt_tokens_per_second"]); }},
+      {"new tokens/s", [](const Json& m) { return rate(m["new_tokens_per_second"]); }},
+      {"weights read a step", bytes("weight_bytes")},
+      {"read while decoding", bandwidth_text},
+      {"KV cache", bytes("kv_cache_bytes")},
+      {"peak memory, anonymous", bytes("peak_anonymous_bytes")},
+      {"peak memory, mapped", bytes("peak_mapped_bytes")},
+      {"parameters", [](const Json& m) { return with_commas(m["parameters"].get<int64_t>()); }}};
+  return table;
+}
+
+std::string text_of(const Json& result) {
+  const Json& models = result["models"];
+  const bool two = models.size() > 1;
+  Table table(two ? std::vector<std::string>{"", "MODEL", "OTHER", "MODEL / OTHER"}
+                  : std::vector<std::string>{"", "MODEL"});
+  for (const Row& row : rows()) {
+    std::vector<std::string> cells = {row.name};
+    for (const Json& model : models) cells.push_back(row.value(model));
+    if (two) cells.push_back(row.ratio ? ratio_text(result["ratios"][0][row.ratio]) : "");
+    table.add(cells);
+  }
+  const auto bandwidth = static_cast<int64_t>(result["read_bandwidth"]["median"].get<double>());
+  return table.text() +
+         fmt::format(
+             "\n{} prompt + {} new tokens, batch {}, {}, {} threads; median of {} (smallest to "
+             "largest)\nmemory reads at {}/s; others used {:.1f}% of the machine\n",
+             result["prompt_tokens"].dump(), result["new_tokens"].dump(), result["batch"].dump(),
+             result["dtype"].get<std::string>(), result["threads"].dump(), result["repeats"].dump(),
+             short_bytes(bandwidth), 100 * result["foreign_load"].get<double>());
+}
+
+}  // namespace
+
+Verb bench_verb() {
+  return {"bench", "time to first token, time per token, memory", [](CLI::App& app) {
+            auto job = std::make_shared<BenchJob>();
+            LatencyOptions& options = job->options;
+            app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
+            app.add_option("--vs", job->versus, "another one, measured in turn; ratios to it");
+            const auto count = [&](const char* flag, int64_t& value, const char* help) {
+              app.add_option(flag, value, help)->check(CLI::PositiveNumber);
+            };
+            count("--prompt", options.prompt_tokens, "tokens of a prompt (default 12)");
+            count("--generate", options.new_tokens, "tokens to generate (default 128)");
+            count("--batch", options.batch, "sequences at a time (default 1)");
+            count("--repeat", options.repeats, "counted requests (default 5)");
+            count("--warmup", options.warmups, "requests before, not counted (default 1)");
+            app.add_option("--seed", options.seed, "of the prompts' random tokens (default 0)");
+            add_compute_flags(app, job->compute);
+            return [job](Progress& progress) {
+              const Json result = bench(*job, progress);
+              return Answer{result, text_of(result)};
+            };
+          }};
+}
+
+}  // namespace mop
