@@ -1,0 +1,155 @@
+// text/record_file.cc
+#include "text/record_file.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "text/unicode.h"
+
+namespace mop {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kBlanks = " \t\r\n";
+
+bool is_blank(std::string_view line) {
+  // Most lines begin with a letter: they are decided without looking for ill-formed bytes.
+  if (line.find_first_not_of(kBlanks) == line.npos) return true;
+  const std::string text = is_valid_utf8(line) ? "" : replace_invalid_utf8(line);
+  if (!text.empty()) line = text;
+  for (size_t at = 0; at < line.size();) {
+    const CodePoint c = code_point_at(line, at);
+    if (!is_white_space(c.value)) return false;
+    at += c.bytes;
+  }
+  return true;
+}
+
+// Where the JSON string that begins at `at` ends: behind its closing quote.
+size_t end_of_string(std::string_view json, size_t at) {
+  for (++at; at < json.size(); ++at) {
+    if (json[at] == '\\') {
+      ++at;
+    } else if (json[at] == '"') {
+      return at + 1;
+    }
+  }
+  return json.npos;
+}
+
+// Where the list's element that begins at `at` ends: at its comma or the list's bracket. Only
+// brackets and strings are looked at; the element itself is checked when it is parsed.
+size_t end_of_element(std::string_view json, size_t at) {
+  for (int64_t depth = 0; at < json.size();) {
+    const char c = json[at];
+    if (depth == 0 && (c == ',' || c == ']')) return at;
+    if (c == '"') {
+      at = end_of_string(json, at);
+      continue;
+    }
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    ++at;
+  }
+  return json.npos;
+}
+
+size_t skip_blanks(std::string_view json, size_t at) {
+  return std::min(json.find_first_not_of(kBlanks, at), json.size());
+}
+
+}  // namespace
+
+std::string_view RecordFile::content() const {
+  const auto bytes = file_->bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+RecordFile RecordFile::open(const std::filesystem::path& path) try {
+  RecordFile made;
+  made.file_ = MappedFile::open(path);
+  const std::string extension = path.extension().string();
+  if (extension != ".txt" && extension != ".jsonl" && extension != ".json") {
+    throw bad_input("samples cannot be read from a '{}' file", extension)
+        .hint("known: .txt, .jsonl, .json");
+  }
+  const std::string_view content = made.content();
+  const size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  const size_t first = skip_blanks(content, begin);
+  if (extension == ".txt") {
+    made.find_lines(content);
+  } else if (first < content.size() && content[first] == '[') {
+    made.layout_ = Layout::kJsonList;
+    made.find_elements(content);
+  } else {
+    made.layout_ = Layout::kJsonLines;
+    made.find_lines(content);
+  }
+  check_mappings();
+  if (made.records_.empty()) throw bad_input("the file holds no samples");
+  return made;
+} catch (Error& e) {
+  if (e.kind() == ErrorKind::kIo) throw;
+  throw std::move(e).where("file", path.string());
+}
+
+void RecordFile::find_lines(std::string_view content) {
+  size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  while (begin < content.size()) {
+    const size_t next = std::min(content.find('\n', begin), content.size());
+    const size_t end = next > begin && content[next - 1] == '\r' ? next - 1 : next;
+    if (!is_blank(content.substr(begin, end - begin))) records_.push_back({begin, end});
+    begin = next + 1;
+  }
+}
+
+void RecordFile::find_elements(std::string_view content) {
+  size_t at = skip_blanks(content, content.find('[') + 1);
+  bool closed = at < content.size() && content[at] == ']';
+  while (!closed && at < content.size()) {
+    const size_t end = end_of_element(content, at);
+    if (end == content.npos || end == at) break;
+    records_.push_back({at, end});
+    closed = content[end] == ']';
+    at = closed ? end : skip_blanks(content, end + 1);
+  }
+  if (closed && skip_blanks(content, at + 1) == content.size()) return;
+  // The parser says better than we what is wrong.
+  try {
+    (void)Json::parse(content);
+  } catch (const Json::parse_error& e) {
+    throw bad_input("not valid JSON: {}", e.what());
+  }
+  throw internal_error("a list of {} records was not understood", records_.size());
+}
+
+std::string_view RecordFile::bytes(int64_t record) const {
+  const Span& span = records_.at(static_cast<size_t>(record));
+  return content().substr(span.begin, span.end - span.begin);
+}
+
+std::string RecordFile::text(int64_t record) const { return replace_invalid_utf8(bytes(record)); }
+
+Json RecordFile::json(int64_t record) const {
+  try {
+    return Json::parse(bytes(record));
+  } catch (const Json::parse_error& e) {
+    throw bad_input("{} is not valid JSON: {}", where(record), e.what());
+  }
+}
+
+int64_t RecordFile::number(int64_t record) const {
+  if (layout_ == Layout::kJsonList) return record + 1;
+  const std::string_view before =
+      content().substr(0, records_.at(static_cast<size_t>(record)).begin);
+  return 1 + std::count(before.begin(), before.end(), '\n');
+}
+
+std::string RecordFile::where(int64_t record) const {
+  return fmt::format("{} {}", layout_ == Layout::kJsonList ? "record" : "line", number(record));
+}
+
+std::string RecordFile::sha256() const { return mop::sha256(content()); }
+
+}  // namespace mop

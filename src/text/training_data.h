@@ -1,0 +1,77 @@
+// text/training_data.h -- a data file as training samples: token ids, and which of them are to be
+// learned. The file is mapped and tokenised sample by sample when asked for.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/chat_template.h"
+#include "text/record_file.h"
+#include "text/tokenizer.h"
+
+namespace mop {
+
+/// The label of a token that is given, not learned.
+inline constexpr int64_t kNoLoss = -100;
+
+struct TrainingSample {
+  std::vector<int64_t> ids;
+  std::vector<int64_t> labels;  ///< of each token: itself, or kNoLoss. Not shifted.
+};
+
+struct TrainingDataOptions {
+  /// A row of `all_training_forms()`, or "auto": by what each record has (`messages`,
+  /// `instruction`, `text`).
+  std::string form = "auto";
+  int64_t max_tokens = 512;  ///< what is longer is cut
+  /// EOS behind plain texts. Answers always end in EOS (chat templates have their own end).
+  bool text_eos = false;
+  /// Of the model; null = it has none, and conversations are refused.
+  std::shared_ptr<const ChatTemplate> chat = nullptr;
+};
+
+/// How a record becomes a sample.
+struct TrainingForm {
+  std::string name;     ///< "alpaca"
+  std::string summary;  ///< one line for `mop list training-forms`
+  /// Whether "auto" takes this form for a record.
+  bool (*fits)(const Json& record);
+  /// `where` names the record in errors.
+  TrainingSample (*make)(const Json& record, const Tokenizer& tokenizer,
+                         const TrainingDataOptions& options, const std::string& where);
+};
+/// alpaca, alpaca-released, text, chat. "auto" takes the first that fits.
+std::span<const TrainingForm> all_training_forms();
+
+/// A range of a data file's samples; copies share the mapped file.
+class TrainingData {
+ public:
+  /// Reads every record once, to find errors now and not after hours. Throws Error(kUsage) for an
+  /// unknown form, Error(kBadInput) naming file and record, or when the tokenizer has no EOS and a
+  /// form needs it.
+  static TrainingData open(const std::filesystem::path& file,
+                           std::shared_ptr<const Tokenizer> tokenizer,
+                           const TrainingDataOptions& options = {});
+
+  int64_t size() const { return count_; }
+  /// Tokenised now, cut to `max_tokens`, not empty; it may hold nothing to learn when its prompt
+  /// alone fills it. Throws Error(kBadInput) naming file and record.
+  TrainingSample sample(int64_t index) const;
+  TrainingData slice(int64_t first, int64_t count) const;
+  /// {all but the last `held_out`, the last `held_out`} samples. Throws Error(kUsage) when nothing
+  /// would be left to train on.
+  std::pair<TrainingData, TrainingData> split_last(int64_t held_out) const;
+  /// What the samples depend on: the file's bytes, the range, the tokenizer and the options.
+  std::string fingerprint() const;
+
+ private:
+  struct Source;
+  std::shared_ptr<const Source> source_;
+  int64_t first_ = 0, count_ = 0;
+};
+
+}  // namespace mop
