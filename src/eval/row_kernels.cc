@@ -48,8 +48,7 @@ MOP_INLINE float row_max(const T* x, int64_t n) {
 }
 
 template <typename T>
-MOP_INLINE float row_log_sum(const T* x, int64_t n) {
-  const float top = row_max(x, n);
+MOP_INLINE float row_log_sum(const T* x, int64_t n, float top) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < n; ++i) sum += exp_negative(to_float(x[i]) - top);
@@ -72,12 +71,20 @@ MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
   return weighted / sum_p - std::log(sum_p) + std::log(sum_q);
 }
 
+// Where the scores of rows go.
+struct Out {
+  float* nll;
+  bool* greedy;
+};
+
 template <typename T>
-MOP_INLINE void nll_rows(const T* logits, const int64_t* targets, float* nll, int64_t rows,
-                         int64_t vocab) {
+MOP_INLINE void score_rows(const T* logits, const int64_t* targets, Out out, int64_t rows,
+                           int64_t vocab) {
   for (int64_t r = 0; r < rows; ++r) {
     const T* row = logits + r * vocab;
-    nll[r] = row_log_sum(row, vocab) - to_float(row[targets[r]]);
+    const float top = row_max(row, vocab), own = to_float(row[targets[r]]);
+    out.nll[r] = row_log_sum(row, vocab, top) - own;
+    out.greedy[r] = own >= top;
   }
 }
 
@@ -86,13 +93,13 @@ MOP_INLINE void kl_rows(const T* p, const T* q, float* kl, int64_t rows, int64_t
   for (int64_t r = 0; r < rows; ++r) kl[r] = kl_of_row(p + r * vocab, q + r * vocab, vocab);
 }
 
-MOP_CLONES void nll_some(const float* logits, const int64_t* targets, float* nll, int64_t rows,
-                         int64_t vocab) {
-  nll_rows(logits, targets, nll, rows, vocab);
+MOP_CLONES void score_some(const float* logits, const int64_t* targets, Out out, int64_t rows,
+                           int64_t vocab) {
+  score_rows(logits, targets, out, rows, vocab);
 }
-MOP_CLONES void nll_some(const uint16_t* bfloat16, const int64_t* targets, float* nll, int64_t rows,
-                         int64_t vocab) {
-  nll_rows(bfloat16, targets, nll, rows, vocab);
+MOP_CLONES void score_some(const uint16_t* bfloat16, const int64_t* targets, Out out, int64_t rows,
+                           int64_t vocab) {
+  score_rows(bfloat16, targets, out, rows, vocab);
 }
 MOP_CLONES void kl_some(const float* p, const float* q, float* kl, int64_t rows, int64_t vocab) {
   kl_rows(p, q, kl, rows, vocab);
@@ -105,9 +112,10 @@ MOP_CLONES void kl_some(const uint16_t* p_bfloat16, const uint16_t* q_bfloat16, 
 int64_t rows_at_least(int64_t vocab) { return std::max<int64_t>(1, (1 << 15) / vocab); }
 
 template <typename T>
-void nll_all(const T* logits, const int64_t* targets, float* nll, int64_t rows, int64_t vocab) {
+void score_all(const T* logits, const int64_t* targets, Out out, int64_t rows, int64_t vocab) {
   at::parallel_for(0, rows, rows_at_least(vocab), [&](int64_t begin, int64_t end) {
-    nll_some(logits + begin * vocab, targets + begin, nll + begin, end - begin, vocab);
+    score_some(logits + begin * vocab, targets + begin, {out.nll + begin, out.greedy + begin},
+               end - begin, vocab);
   });
 }
 
@@ -128,22 +136,27 @@ const uint16_t* bits16(const at::Tensor& t) { return static_cast<const uint16_t*
 
 }  // namespace
 
-at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
+RowScores row_scores(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
   if (!logits_RV.is_cpu()) {
     const at::Tensor wide_RV = logits_RV.to(at::kFloat);
-    const at::Tensor target_R1 = targets_R.to(wide_RV.device()).unsqueeze(1);
-    return (wide_RV.logsumexp(1) - wide_RV.gather(1, target_R1).squeeze(1)).cpu();
+    const at::Tensor own_R =
+        wide_RV.gather(1, targets_R.to(wide_RV.device()).unsqueeze(1)).squeeze(1);
+    return {(wide_RV.logsumexp(1) - own_R).cpu(), own_R.ge(wide_RV.amax(1)).cpu()};
   }
   const at::Tensor x = readable(logits_RV), target_R = targets_R.contiguous();
-  at::Tensor nll_R = at::empty({x.size(0)}, at::kFloat);
+  const RowScores scores{at::empty({x.size(0)}, at::kFloat), at::empty({x.size(0)}, at::kBool)};
   const int64_t* target = target_R.const_data_ptr<int64_t>();
-  float* out = nll_R.mutable_data_ptr<float>();
+  const Out out{scores.nll_R.mutable_data_ptr<float>(), scores.greedy_R.mutable_data_ptr<bool>()};
   if (x.scalar_type() == at::kFloat) {
-    nll_all(x.const_data_ptr<float>(), target, out, x.size(0), x.size(1));
+    score_all(x.const_data_ptr<float>(), target, out, x.size(0), x.size(1));
   } else {
-    nll_all(bits16(x), target, out, x.size(0), x.size(1));
+    score_all(bits16(x), target, out, x.size(0), x.size(1));
   }
-  return nll_R;
+  return scores;
+}
+
+at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
+  return row_scores(logits_RV, targets_R).nll_R;
 }
 
 at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV) {

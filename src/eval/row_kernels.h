@@ -11,6 +11,13 @@ namespace mop {
 /// only -inf gives NaN.
 at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R);
 
+/// The same, and whether no token is likelier than the target (bool [R] on the CPU, of no
+/// meaning where nll is NaN).
+struct RowScores {
+  at::Tensor nll_R, greedy_R;
+};
+RowScores row_scores(const at::Tensor& logits_RV, const at::Tensor& targets_R);
+
 /// KL(softmax(p) || softmax(q)) of every row in nats: [R] float32 on the CPU, NaN where `row_nll`
 /// gives it.
 at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV);

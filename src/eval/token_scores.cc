@@ -32,6 +32,16 @@ void for_scored(const at::Tensor& targets_N, int64_t rows, Visit visit) {
   }
 }
 
+// Calls use(first, count) for pieces of `rows` of `total` rows.
+template <typename Use>
+void for_pieces(int64_t total, int64_t rows, Use use) {
+  for (int64_t first = 0; first < total; first += rows) use(first, std::min(rows, total - first));
+}
+
+TokenScores empty_scores(const at::Tensor& targets_R) {
+  return {at::empty({targets_R.size(0)}, at::kFloat), at::empty({targets_R.size(0)}, at::kBool)};
+}
+
 at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& positions_R) {
   const int64_t count = positions_R.size(0);
   const int64_t first = positions_R[0].item<int64_t>();
@@ -47,6 +57,16 @@ void require_finite(const at::Tensor& values_R, const at::Tensor& positions_R) {
   throw bad_input("the model's logits at token {} are not finite",
                   positions_R[first].item<int64_t>())
       .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+}
+
+// Writes the scores of logits_RV, which belong to the predictions from number `first` on.
+void score_piece(const at::Tensor& logits_RV, const at::Tensor& targets_R, int64_t first,
+                 TokenScores& scores) {
+  const int64_t count = logits_RV.size(0);
+  const RowScores rows = row_scores(logits_RV, targets_R.narrow(0, first, count));
+  require_finite(rows.nll_R, at::arange(first, first + count, at::kLong));
+  scores.nll_R.narrow(0, first, count).copy_(rows.nll_R);
+  scores.greedy_R.narrow(0, first, count).copy_(rows.greedy_R);
 }
 
 void check_targets(const at::Tensor& hidden_ND, const at::Tensor& targets_N, int64_t vocab) {
@@ -73,39 +93,36 @@ double cosine_sum(const LastHidden& a, const LastHidden& b, const at::Tensor& po
 
 }  // namespace
 
-at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config,
-                     const at::Tensor& hidden_ND, const at::Tensor& targets_N) {
+TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
+                         const at::Tensor& hidden_RD, const at::Tensor& targets_R) {
   const c10::NoGradGuard no_grad;
-  check_targets(hidden_ND, targets_N, globals.head_VD.size(0));
-  at::Tensor nll_N = at::zeros({hidden_ND.size(0)}, at::kFloat);
-  for_scored(targets_N, rows_per_piece(globals, hidden_ND),
-             [&](const at::Tensor& positions_R, const at::Tensor& targets_R) {
-               const at::Tensor nll_R =
-                   row_nll(logits(globals, config, rows_of(hidden_ND, positions_R)), targets_R);
-               require_finite(nll_R, positions_R);
-               nll_N.index_copy_(0, positions_R, nll_R);
-             });
-  return nll_N;
+  check_targets(hidden_RD, targets_R, globals.head_VD.size(0));
+  TokenScores scores = empty_scores(targets_R);
+  for_pieces(
+      targets_R.size(0), rows_per_piece(globals, hidden_RD), [&](int64_t first, int64_t count) {
+        const at::Tensor logits_RV = logits(globals, config, hidden_RD.narrow(0, first, count));
+        score_piece(logits_RV, targets_R, first, scores);
+      });
+  return scores;
 }
 
-TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
-                         const at::Tensor& hidden_ND, const at::Tensor& targets_N) {
+TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& model,
+                                     const at::Tensor& targets_R) {
   const c10::NoGradGuard no_grad;
-  check_targets(hidden_ND, targets_N, globals.head_VD.size(0));
-  TokenScores scores{at::zeros({hidden_ND.size(0)}, at::kFloat),
-                     at::zeros({hidden_ND.size(0)}, at::kBool)};
-  for_scored(targets_N, rows_per_piece(globals, hidden_ND),
-             [&](const at::Tensor& positions_R, const at::Tensor& targets_R) {
-               const at::Tensor logits_RV =
-                   logits(globals, config, rows_of(hidden_ND, positions_R));
-               const at::Tensor nll_R = row_nll(logits_RV, targets_R);
-               require_finite(nll_R, positions_R);
-               const at::Tensor target_R1 = targets_R.to(logits_RV.device()).unsqueeze(1);
-               const at::Tensor own_R = logits_RV.gather(1, target_R1).squeeze(1);
-               scores.nll_N.index_copy_(0, positions_R, nll_R);
-               scores.greedy_N.index_copy_(0, positions_R, own_R.ge(logits_RV.amax(1)).cpu());
+  check_targets(dense.hidden_ND, targets_R, dense.globals.head_VD.size(0));
+  TokenComparison sums{empty_scores(targets_R), empty_scores(targets_R)};
+  for_pieces(targets_R.size(0), rows_per_piece(dense.globals, dense.hidden_ND) / 2,
+             [&](int64_t first, int64_t count) {
+               const auto logits_of = [&](const LastHidden& x) {
+                 return logits(x.globals, x.config, x.hidden_ND.narrow(0, first, count));
+               };
+               const at::Tensor dense_RV = logits_of(dense), model_RV = logits_of(model);
+               score_piece(dense_RV, targets_R, first, sums.dense);
+               score_piece(model_RV, targets_R, first, sums.model);
+               sums.kl += row_kl(dense_RV, model_RV).sum(at::kDouble).item<double>();
+               sums.agreed += dense_RV.argmax(1).eq(model_RV.argmax(1)).sum().item<int64_t>();
              });
-  return scores;
+  return sums;
 }
 
 std::vector<Validation> compare_tokens(const LastHidden& dense,

@@ -1,7 +1,7 @@
 // eval/token_scores.h -- what single tokens say about a model: their likelihood, and how far its
 // output is from another model's.
 //
-// Shape letters: N tokens of all sequences laid end to end, D hidden, V vocabulary.
+// Shape letters: N tokens of all sequences laid end to end, R predictions, D hidden, V vocabulary.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,20 +14,16 @@
 
 namespace mop {
 
-/// Negative log-likelihood in nats of each next token: hidden_ND after the last layer, targets_N
-/// (int64, CPU; -1 = not scored) -> [N] float32 on the CPU (0 where not scored). Logits are made in
-/// cache-sized pieces, never N x V at once, and no gradient is recorded. Throws Error(kBadInput)
-/// when a logit is NaN or infinite.
-at::Tensor token_nll(const GlobalWeights& globals, const ModelConfig& config,
-                     const at::Tensor& hidden_ND, const at::Tensor& targets_N);
-
-/// What `token_nll` gives, and whether each target is the token that the model finds most likely
-/// (bool [N] on the CPU, false where not scored).
+/// One value a prediction: its negative log-likelihood in nats (float32 on the CPU), and whether
+/// the target is the token that the model finds most likely (bool on the CPU; a tie counts).
 struct TokenScores {
-  at::Tensor nll_N, greedy_N;
+  at::Tensor nll_R, greedy_R;
 };
+/// hidden_RD after the last layer, targets_R (int64, CPU): what comes next. Logits are made in
+/// cache-sized pieces, never R x V at once, and no gradient is recorded. Throws Error(kBadInput)
+/// when a logit is NaN or infinite.
 TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
-                         const at::Tensor& hidden_ND, const at::Tensor& targets_N);
+                         const at::Tensor& hidden_RD, const at::Tensor& targets_R);
 
 /// The last hidden states of one model and what turns them into logits. Refers to all three.
 struct LastHidden {
@@ -36,8 +32,18 @@ struct LastHidden {
   const at::Tensor& hidden_ND;
 };
 
+/// What two models say to the same predictions.
+struct TokenComparison {
+  TokenScores model, dense;
+  double kl = 0;       ///< sum of KL(dense || model), nats
+  int64_t agreed = 0;  ///< predictions for which both find the same token most likely
+};
+/// Like `token_scores`; both hidden states belong to targets_R, both vocabularies are one.
+TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& model,
+                                     const at::Tensor& targets_R);
+
 /// For each candidate the *sums* over the tokens that have a target: nll, KL from `dense`, and the
-/// cosine of the hidden states behind the final norm. Throws like `token_nll`.
+/// cosine of the hidden states behind the final norm. Throws like `token_scores`.
 std::vector<Validation> compare_tokens(const LastHidden& dense,
                                        std::span<const LastHidden> candidates,
                                        const at::Tensor& targets_N);

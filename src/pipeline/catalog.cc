@@ -2,8 +2,9 @@
 #include "allocate/width.h"
 #include "base/named_table.h"
 #include "criteria/criterion.h"
-#include "eval/perplexity.h"
+#include "eval/protocols.h"
 #include "eval/tasks/task.h"
+#include "export/reader_rules.h"
 #include "model/family.h"
 #include "pipeline/tasks.h"
 #include "plan/branch.h"
@@ -59,6 +60,21 @@ Json budgets() {
           row(budget_name(BudgetKind::kReleased), "the arithmetic of the authors' scripts")};
 }
 
+Json reader_rules() {
+  Json rows = Json::array();
+  for (const ReaderRule& rule : all_reader_rules()) {
+    rows.push_back(row(rule.reader, std::string(rule.summary) +
+                                        (rule.tried ? "" : " (read in its source, not run)")));
+  }
+  return rows;
+}
+
+Json allocations() {
+  return {row(allocation_name(Allocation::kUniform), "equally many units from equal layers"),
+          row(allocation_name(Allocation::kGlobal),
+              "the lowest scores of the whole model; layers come to differ")};
+}
+
 Json rules() {
   return {row(rule_name(WidthRule::kMha),
               "heads and neurons; for models with as many KV heads as heads"),
@@ -72,9 +88,10 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},     {"selectors", selectors}, {"branches", branches},
-    {"protocols", protocols},   {"families", families},   {"tasks", tasks},
-    {"statistics", statistics}, {"budgets", budgets},     {"rules", rules},
+    {"criteria", criteria},       {"selectors", selectors},       {"branches", branches},
+    {"protocols", protocols},     {"families", families},         {"tasks", tasks},
+    {"statistics", statistics},   {"budgets", budgets},           {"rules", rules},
+    {"allocations", allocations}, {"reader-rules", reader_rules},
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "pipeline/eval_overlap.h"
+#include "pipeline/eval_text.h"
 #include "pipeline/runtime.h"
 #include "pipeline/task_results.h"
 #include "report/table.h"
@@ -66,6 +68,39 @@ void write_samples(const TaskResult& result, const Places& places) {
              lines);
 }
 
+// The same tasks by the other model, each with its own tokenizer; null when there is none.
+Json versus_of(const EvalTasksJob& job, const TaskOptions& options, Progress& progress) {
+  if (job.versus.empty()) return nullptr;
+  const auto tokenizer = open_tokenizer(job.versus);
+  WeightLoader weights(Model::open(job.versus),
+                       open_compute(job.compute.device, job.compute.dtype));
+  Json json = model_sizes(job.versus);
+  json["tokenizer_sha256"] = tokenizer->fingerprint();
+  for (const TaskResult& result :
+       evaluate_tasks(weights, *tokenizer, job.tasks, options, progress)) {
+    json["results"][result.task->name] = task_figures_json(result);
+  }
+  return json;
+}
+
+// What of a task could have been in a calibration text: contexts with their right answers.
+std::vector<std::string> texts_of(const TaskResult& result) {
+  std::vector<std::string> texts;
+  for (const TaskSample& sample : result.samples) {
+    const TextRequest& request = sample.item.requests.at(static_cast<size_t>(sample.item.gold));
+    texts.push_back(request.context + request.continuation);
+  }
+  return texts;
+}
+
+void add_overlap(Json& json, const std::vector<TaskResult>& results, const KnownLines& known,
+                 Progress& progress) {
+  for (const TaskResult& result : results) {
+    const Json overlap = known.check(texts_of(result), "task " + result.task->name, progress);
+    if (!overlap.is_null()) json["mop"]["overlap"][result.task->name] = overlap;
+  }
+}
+
 void check(const EvalTasksJob& job) {
   if (job.log_samples && job.out.empty()) {
     throw usage_error("--log-samples needs --out").hint("--out FOLDER");
@@ -81,14 +116,18 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   const double start = now();
   const TaskOptions options{
       .data = job.data, .limit = job.limit, .bos = parse_bos_rule(job.bos), .fewshot = job.fewshot};
+  const KnownLines known(job.model, job.calibration);
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
   const Model model = Model::open(job.model);
   WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype));
   const auto results = evaluate_tasks(weights, *tokenizer, job.tasks, options, progress);
+  const Json other = versus_of(job, options, progress);
   check_mappings();
   const double end = now();
-  const Json json = task_results_json(
+  Json json = task_results_json(
       results, {job.model.string(), options, *tokenizer, model, weights.compute(), start, end});
+  if (!other.is_null()) json["mop"]["versus"] = other;
+  add_overlap(json, results, known, progress);
   if (job.out.empty()) return json;
   const Places places = places_of(job, end);
   make_folder(places.folder);
@@ -100,21 +139,61 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   return json;
 }
 
-std::string task_table(const Json& results) {
-  Table table({"task", "records", "shots", "metric", "value", "stderr"});
-  for (const auto& [task, figures] : results["results"].items()) {
-    for (const auto& [metric, better] : results["higher_is_better"][task].items()) {
-      const Json& error = figures[metric + "_stderr,none"];
-      table.add({task, fmt::format("{}", figures["sample_len"].get<int64_t>()),
-                 fmt::format("{}", results["n-shot"][task].get<int64_t>()),
-                 metric + (better.get<bool>() ? " (higher is better)" : " (lower is better)"),
-                 fmt::format("{:.4f}", figures[metric + ",none"].get<double>()),
-                 error.is_number() ? fmt::format("{:.4f}", error.get<double>()) : "-"});
+namespace {
+
+// One metric of one task in words.
+struct MetricLine {
+  std::string task, metric, name;
+};
+
+std::vector<MetricLine> metric_lines(const Json& results) {
+  std::vector<MetricLine> lines;
+  for (const auto& [task, metrics] : results["higher_is_better"].items()) {
+    for (const auto& [metric, better] : metrics.items()) {
+      lines.push_back(
+          {task, metric,
+           metric + (better.get<bool>() ? " (higher is better)" : " (lower is better)")});
     }
   }
-  return table.text() + fmt::format("\nbos: {}; dtype: {}\n",
-                                    results["mop"]["bos_rule"].get<std::string>(),
-                                    results["mop"]["dtype"].get<std::string>());
+  return lines;
+}
+
+std::string decimals(const Json& value) {
+  return value.is_number() ? fmt::format("{:.4f}", value.get<double>()) : "-";
+}
+
+std::string table_alone(const Json& results) {
+  Table table({"task", "records", "shots", "metric", "value", "stderr"});
+  for (const auto& [task, metric, name] : metric_lines(results)) {
+    const Json& figures = results["results"][task];
+    table.add({task, figures["sample_len"].dump(), results["n-shot"][task].dump(), name,
+               decimals(figures[metric + ",none"]), decimals(figures[metric + "_stderr,none"])});
+  }
+  return table.text();
+}
+
+std::string table_beside(const Json& results) {
+  Table table(
+      {"task", "records", "shots", "metric", "--vs", "stderr", "model", "stderr", "change"});
+  const Json& others = results["mop"]["versus"]["results"];
+  for (const auto& [task, metric, name] : metric_lines(results)) {
+    const Json &figures = results["results"][task], &other = others[task];
+    const Json &value = figures[metric + ",none"], &before = other[metric + ",none"];
+    table.add({task, figures["sample_len"].dump(), results["n-shot"][task].dump(), name,
+               decimals(before), decimals(other[metric + "_stderr,none"]), decimals(value),
+               decimals(figures[metric + "_stderr,none"]),
+               fmt::format("{:+.4f}", value.get<double>() - before.get<double>())});
+  }
+  return table.text();
+}
+
+}  // namespace
+
+std::string task_table(const Json& results) {
+  const Json& own = results["mop"];
+  return (own.contains("versus") ? table_beside(results) : table_alone(results)) +
+         fmt::format("\nbos: {}; dtype: {}\n", own["bos_rule"].get<std::string>(),
+                     own["dtype"].get<std::string>());
 }
 
 }  // namespace mop

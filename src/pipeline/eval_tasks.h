@@ -22,11 +22,16 @@ struct EvalTasksJob {
   int64_t fewshot = 0;
   /// A .json file, or a folder: FOLDER/<model>/results_<time>.json. Empty = nothing is written.
   std::filesystem::path out;
-  bool log_samples = false;  ///< samples_<task>_<time>.jsonl beside the results
+  bool log_samples = false;           ///< samples_<task>_<time>.jsonl beside the results
+  std::filesystem::path versus;       ///< another model to stand beside; empty = none
+  std::filesystem::path calibration;  ///< text that the model was made with; empty = what its run
+                                      ///< recorded
   ComputeChoice compute;
 };
 
-/// What is written. Throws Error(kUsage) for samples without `out`.
+/// What is written. The figures of `versus` are under mop.versus, {path, .., results}; overlap with
+/// the calibration text, where that is known, under mop.overlap.TASK. Throws Error(kUsage) for
+/// samples without `out`.
 Json eval_tasks(const EvalTasksJob& job, Progress& progress);
 
 /// The figures as a table for people.

@@ -21,12 +21,25 @@ void warn_of_overlap(const RunSamples& samples, Progress& progress) {
                   shared, samples.validation.ids.size()));
 }
 
+// Hashes as texts: not every JSON reader keeps 64-bit numbers whole.
+std::vector<std::string> to_hex(const std::vector<uint64_t>& hashes) {
+  std::vector<std::string> texts;
+  for (const uint64_t hash : hashes) texts.push_back(fmt::format("{:016x}", hash));
+  return texts;
+}
+
 Json to_json(const TokenSamples& samples) {
   Json list = Json::array();
-  for (const auto& ids : samples.ids) {
+  for (size_t s = 0; s < samples.ids.size(); ++s) {
+    const auto& ids = samples.ids[s];
     const std::string_view bytes(reinterpret_cast<const char*>(ids.data()),
                                  ids.size() * sizeof ids[0]);
-    list.push_back({{"tokens", ids.size()}, {"sha256", sha256(bytes)}});
+    Json sample = {{"tokens", ids.size()}, {"sha256", sha256(bytes)}};
+    if (s < samples.origins.size()) {
+      sample["index"] = samples.origins[s].index;
+      sample["lines"] = to_hex(samples.origins[s].line_hashes);
+    }
+    list.push_back(std::move(sample));
   }
   return {{"samples", samples.ids.size()},
           {"tokens", samples.tokens()},
@@ -59,6 +72,19 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
 Json to_json(const RunSamples& samples) {
   return {{"calibration", to_json(samples.calibration)},
           {"validation", to_json(samples.validation)}};
+}
+
+std::vector<uint64_t> recorded_line_hashes(const Json& samples) {
+  std::vector<uint64_t> hashes;
+  for (const char* part : {"calibration", "validation"}) {
+    if (!samples.contains(part)) continue;
+    for (const Json& sample : samples[part].value("list", Json::array())) {
+      for (const Json& hash : sample.value("lines", Json::array())) {
+        hashes.push_back(std::stoull(hash.get<std::string>(), nullptr, 16));
+      }
+    }
+  }
+  return hashes;
 }
 
 }  // namespace mop

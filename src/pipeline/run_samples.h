@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/progress.h"
@@ -23,7 +24,10 @@ struct RunSamples {
 RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
                         Progress& progress);
 
-/// What was used: number, tokens and hash of every sample. run/samples.json.
+/// What was used: of every sample its number in the file, tokens, hash, and hashes of its lines
+/// (text/overlap.h). run/samples.json.
 Json to_json(const RunSamples& samples);
+/// Those hashes of lines, of calibration and validation samples; none in files of older versions.
+std::vector<uint64_t> recorded_line_hashes(const Json& samples);
 
 }  // namespace mop

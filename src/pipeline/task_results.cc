@@ -9,18 +9,6 @@ namespace {
 
 constexpr int kBootstrapDraws = 100000;
 
-Json figures_of(const TaskResult& result) {
-  const auto samples = static_cast<int64_t>(result.samples.size());
-  Json figures = {
-      {"name", result.task->name}, {"alias", result.task->name}, {"sample_len", samples}};
-  for (const std::string& metric : result.task->metrics) {
-    const Figure& figure = result.figures.at(metric);
-    figures[metric + ",none"] = figure.value;
-    figures[metric + "_stderr,none"] = figure.stderr_ ? Json(*figure.stderr_) : Json("N/A");
-  }
-  return figures;
-}
-
 std::string output_type(TaskKind kind) {
   if (kind == TaskKind::kChoice) return "multiple_choice";
   return kind == TaskKind::kContinuation ? "loglikelihood" : "loglikelihood_rolling";
@@ -73,14 +61,6 @@ Json run_config(const TaskRunFacts& facts) {
           {"numpy_seed", 1234},
           {"torch_seed", 1234},
           {"fewshot_seed", 1234}};
-}
-
-std::string bos_in_words(BosRule rule) {
-  if (rule == BosRule::kAuto) {
-    return "auto: the tokenizer's own rule (lm-evaluation-harness 0.4.9.2 and later)";
-  }
-  return rule == BosRule::kNever ? "never (lm-evaluation-harness 0.4.7 to 0.4.9.1)"
-                                 : "always: BOS in front of every text";
 }
 
 // What the reference does not record, and figures cannot be compared without.
@@ -156,11 +136,23 @@ std::string sanitized_model_name(const std::string& model) {
   return name;
 }
 
+Json task_figures_json(const TaskResult& result) {
+  const auto samples = static_cast<int64_t>(result.samples.size());
+  Json figures = {
+      {"name", result.task->name}, {"alias", result.task->name}, {"sample_len", samples}};
+  for (const std::string& metric : result.task->metrics) {
+    const Figure& figure = result.figures.at(metric);
+    figures[metric + ",none"] = figure.value;
+    figures[metric + "_stderr,none"] = figure.stderr_ ? Json(*figure.stderr_) : Json("N/A");
+  }
+  return figures;
+}
+
 Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFacts& facts) {
   Json json = {{"results", Json::object()}, {"group_subtasks", Json::object()}};
   for (const TaskResult& result : results) {
     const std::string& name = result.task->name;
-    json["results"][name] = figures_of(result);
+    json["results"][name] = task_figures_json(result);
     json["group_subtasks"][name] = Json::array();
     json["configs"][name] = config_of(result);
     json["versions"][name] = result.task->version;

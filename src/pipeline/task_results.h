@@ -21,6 +21,8 @@ struct TaskRunFacts {
 
 /// results, configs, versions, n-shot, n-samples, config, ...; what is ours alone is under "mop".
 Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFacts& facts);
+/// The figures of one task, as they stand under `results`.
+Json task_figures_json(const TaskResult& result);
 /// One line of samples_<task>_<time>.jsonl.
 Json task_sample_json(const Task& task, const TaskSample& sample, int64_t index);
 /// "org/name" -> "org__name".

@@ -7,7 +7,6 @@
 #include "base/files.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
-#include "eval/perplexity.h"
 #include "model/generate.h"
 #include "pipeline/describe.h"
 #include "pipeline/recipe.h"
@@ -64,7 +63,7 @@ class Continuation {
 
 }  // namespace
 
-Json score(const ScoreJob& job, Progress& progress) {
+Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
   const Model model = Model::open(job.model);
   const auto tokenizer = open_tokenizer(job.model);
@@ -74,29 +73,26 @@ Json score(const ScoreJob& job, Progress& progress) {
   const MeasureSetup setup{samples, compute, job.criteria, {}, progress};
   std::vector<LayerStats> stats;
   RunMeasure measure(setup, model, stats);
-  std::map<std::string, at::Tensor> tensors;
+  Scores result;
   for (const std::string& name : job.criteria) {
     const auto& scores = measure.scores(name);
     for (size_t layer = 0; layer < scores.size(); ++layer) {
-      tensors[fmt::format("{}.{}", name, layer)] = scores[layer];
+      result.tensors[fmt::format("{}.{}", name, layer)] = scores[layer];
     }
   }
   check_mappings();
-  write_safetensors(job.out, tensors, {{"format", "pt"}});
-  return {{"out", job.out.string()},           {"criteria", job.criteria},
-          {"layers", model.num_layers()},      {"samples", samples.ids.size()},
-          {"tokens", samples.tokens()},        {"samples_sha256", samples.sha256},
-          {"dtype", dtype_name(compute.dtype)}};
+  result.about = {{"criteria", job.criteria},         {"layers", model.num_layers()},
+                  {"samples", samples.ids.size()},    {"tokens", samples.tokens()},
+                  {"samples_sha256", samples.sha256}, {"dtype", dtype_name(compute.dtype)}};
+  return result;
 }
 
-Json evaluate(const EvaluateJob& job, Progress& progress) {
-  const Model model = Model::open(job.model);
-  const auto tokenizer = open_tokenizer(job.model);
-  WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype));
-  const PerplexityResult result =
-      evaluate_text(weights, *tokenizer, job.text, job.protocol, progress);
-  check_mappings();
-  return to_json(result);
+Json score(const ScoreJob& job, Progress& progress) {
+  const Scores scores = score_units(job, progress);
+  write_safetensors(job.out, scores.tensors, {{"format", "pt"}});
+  Json about = {{"out", job.out.string()}};
+  about.update(scores.about);
+  return about;
 }
 
 Json generate_text(const GenerateJob& job) {

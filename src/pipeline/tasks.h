@@ -1,8 +1,11 @@
 // pipeline/tasks.h -- the program's other jobs: scoring units, evaluating, generating, tokenising.
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,17 +27,15 @@ struct ScoreJob {
   SampleOptions samples;
   ComputeChoice compute;
 };
-/// Writes `{criterion}.{layer}` float64 tensors to `out`. Returns what was measured: {out,
-/// criteria, samples, tokens, samples_sha256, layers}. All samples are used: a score has no
-/// validation split.
-Json score(const ScoreJob& job, Progress& progress);
-
-struct EvaluateJob {
-  std::filesystem::path model, text;
-  std::string protocol = "lines";
-  ComputeChoice compute;
+struct Scores {
+  std::map<std::string, at::Tensor> tensors;  ///< `{criterion}.{layer}`: [units], float64
+  Json about;  ///< {criteria, samples, tokens, samples_sha256, layers, dtype}
 };
-Json evaluate(const EvaluateJob& job, Progress& progress);
+/// Scores of every layer; `out` is not looked at. All samples are used: a score has no validation
+/// split.
+Scores score_units(const ScoreJob& job, Progress& progress);
+/// The same written to `out`. Returns what was measured, with {out}.
+Json score(const ScoreJob& job, Progress& progress);
 
 struct GenerateJob {
   std::filesystem::path model;

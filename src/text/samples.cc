@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "text/overlap.h"
 #include "text/unicode.h"
 
 namespace mop {
@@ -138,8 +139,9 @@ std::string hash_of(const std::vector<std::vector<int64_t>>& ids) {
   return hash.hex();
 }
 
-TokenSamples make_samples(std::vector<std::vector<int64_t>> ids) {
-  TokenSamples made{std::move(ids), ""};
+TokenSamples make_samples(std::vector<std::vector<int64_t>> ids,
+                          std::vector<SampleOrigin> origins) {
+  TokenSamples made{std::move(ids), "", std::move(origins)};
   made.sha256 = hash_of(made.ids);
   return made;
 }
@@ -180,23 +182,41 @@ TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Token
   int64_t longest = options.max_tokens > 0 ? options.max_tokens : context;
   if (context > 0) longest = std::min(longest, context);
   std::vector<std::vector<int64_t>> ids;
+  std::vector<SampleOrigin> origins;
   for (const int64_t index : choose(static_cast<int64_t>(texts.size()), options)) {
-    auto sample = tokenizer.encode(texts[static_cast<size_t>(index)], Special::kDefault);
+    const std::string& text = texts[static_cast<size_t>(index)];
+    auto sample = tokenizer.encode(text, Special::kDefault);
     if (longest > 0 && static_cast<int64_t>(sample.size()) > longest)
       sample.resize(static_cast<size_t>(longest));
-    if (!sample.empty()) ids.push_back(std::move(sample));
+    if (sample.empty()) continue;
+    ids.push_back(std::move(sample));
+    origins.push_back({index, line_hashes(text)});
   }
   if (ids.empty()) throw bad_input("the samples hold no tokens");
-  return make_samples(std::move(ids));
+  return make_samples(std::move(ids), std::move(origins));
 }
+
+namespace {
+
+// Takes what is from number `first` on away from `list`.
+template <typename T>
+std::vector<T> take_tail(std::vector<T>& list, size_t first) {
+  if (first >= list.size()) return {};
+  const auto cut = list.begin() + static_cast<ptrdiff_t>(first);
+  std::vector<T> tail(std::make_move_iterator(cut), std::make_move_iterator(list.end()));
+  list.resize(first);
+  return tail;
+}
+
+}  // namespace
 
 std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all) {
   const size_t count = all.ids.size();
-  const size_t held_out = count < 2 ? 0 : std::max<size_t>(1, count / 8);
-  const auto cut = std::make_move_iterator(all.ids.end() - static_cast<ptrdiff_t>(held_out));
-  std::vector<std::vector<int64_t>> last(cut, std::make_move_iterator(all.ids.end()));
-  all.ids.resize(count - held_out);
-  return {make_samples(std::move(all.ids)), make_samples(std::move(last))};
+  const size_t kept = count < 2 ? count : count - std::max<size_t>(1, count / 8);
+  auto last = take_tail(all.ids, kept);
+  auto last_origins = take_tail(all.origins, kept);
+  return {make_samples(std::move(all.ids), std::move(all.origins)),
+          make_samples(std::move(last), std::move(last_origins))};
 }
 
 }  // namespace mop

@@ -25,10 +25,17 @@ struct SampleOptions {
   int64_t max_tokens = 0;  ///< cut each sample; 0 = the model's context
 };
 
+/// Where a sample comes from.
+struct SampleOrigin {
+  int64_t index = 0;                  ///< among the file's samples, from 0
+  std::vector<uint64_t> line_hashes;  ///< of its whole text, see text/overlap.h
+};
+
 /// A recorded list of token sequences: the one calibration set of a run.
 struct TokenSamples {
-  std::vector<std::vector<int64_t>> ids;  ///< each non-empty
-  std::string sha256;                     ///< of the ids, for fingerprints
+  std::vector<std::vector<int64_t>> ids;   ///< each non-empty
+  std::string sha256;                      ///< of the ids, for fingerprints
+  std::vector<SampleOrigin> origins = {};  ///< one a sample; none when they come from no file
   int64_t tokens() const;
 };
 

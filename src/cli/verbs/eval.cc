@@ -3,26 +3,15 @@
 #include "base/files.h"
 #include "cli/verb.h"
 #include "pipeline/eval_tasks.h"
-#include "report/table.h"
+#include "pipeline/eval_text.h"
 
 namespace mop {
 namespace {
 
-std::string text_of(const Json& result) {
-  return facts({{"perplexity", fmt::format("{:.4f}", result["perplexity"].get<double>())},
-                {"nll", fmt::format("{:.6f} nats a token", result["nll"].get<double>())},
-                {"protocol", result["protocol"]},
-                {"scored", fmt::format("{} tokens of {} documents",
-                                       with_commas(result["scored_tokens"].get<int64_t>()),
-                                       with_commas(result["documents"].get<int64_t>()))},
-                {"bos", result["bos"]},
-                {"dtype", result["dtype"]}});
-}
-
-Answer answer_text(const EvaluateJob& job, const std::filesystem::path& out, Progress& progress) {
+Answer answer_text(const EvalTextJob& job, const std::filesystem::path& out, Progress& progress) {
   const Json result = evaluate(job, progress);
   if (!out.empty()) write_file(out, to_text(result));
-  return {result, text_of(result)};
+  return {result, text_table(result)};
 }
 
 Answer answer_tasks(const EvalTasksJob& job, Progress& progress) {
@@ -30,7 +19,7 @@ Answer answer_tasks(const EvalTasksJob& job, Progress& progress) {
   return {result, task_table(result)};
 }
 
-void add_text_flags(CLI::App& app, EvaluateJob& job) {
+void add_text_flags(CLI::App& app, EvalTextJob& job) {
   auto* text = app.add_option("--text", job.text, "text to score");
   auto* protocol = app.add_option("--protocol", job.protocol, "see `mop list protocols`");
   text->needs(protocol);
@@ -58,11 +47,16 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
 
 Verb eval_verb() {
   return {"eval", "perplexity by a named protocol, or zero-shot tasks", [](CLI::App& app) {
-            auto job = std::make_shared<EvaluateJob>();
+            auto job = std::make_shared<EvalTextJob>();
             auto tasks = std::make_shared<EvalTasksJob>();
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
             add_text_flags(app, *job);
             add_task_flags(app, *tasks);
+            app.add_option("--vs", job->versus, "the dense model, to stand beside this one")
+                ->type_name("MODEL");
+            app.add_option("--calibration", job->calibration,
+                           "warn when this text is evaluated on (default: what the model's run "
+                           "folder recorded)");
             app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
             app.add_option("--seed", "accepted for symmetry: evaluation draws nothing");
             add_compute_flags(app, job->compute);
@@ -73,6 +67,8 @@ Verb eval_verb() {
               }
               if (tasks->tasks.empty()) return answer_text(*job, tasks->out, progress);
               tasks->model = job->model;
+              tasks->versus = job->versus;
+              tasks->calibration = job->calibration;
               tasks->compute = job->compute;
               return answer_tasks(*tasks, progress);
             };

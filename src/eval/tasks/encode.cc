@@ -35,6 +35,14 @@ std::string bos_rule_name(BosRule rule) {
   throw internal_error("a BOS rule without a name");
 }
 
+std::string bos_in_words(BosRule rule) {
+  if (rule == BosRule::kAuto) {
+    return "auto: the tokenizer's own rule (lm-evaluation-harness 0.4.9.2 and later)";
+  }
+  return rule == BosRule::kNever ? "never (lm-evaluation-harness 0.4.7 to 0.4.9.1)"
+                                 : "always: BOS in front of every text";
+}
+
 RequestEncoder::RequestEncoder(const Tokenizer& tokenizer, BosRule rule, int64_t context)
     : tokenizer_(tokenizer), rule_(rule), context_(context), prefix_(prefix_token(tokenizer)) {
   prefix_text_ = tokenizer.decode({prefix_}, /*skip_special=*/false);

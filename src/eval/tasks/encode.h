@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "eval/request_groups.h"
 #include "eval/tasks/task.h"
 #include "text/tokenizer.h"
 
@@ -19,13 +20,8 @@ enum class BosRule {
 /// "auto", "always", "never". Throws Error(kUsage) for another name.
 BosRule parse_bos_rule(std::string_view name);
 std::string bos_rule_name(BosRule rule);
-
-/// Tokens of which the last `scored` are predicted, each from all before it. The first one never
-/// is.
-struct TokenRequest {
-  std::vector<int64_t> ids;
-  int64_t scored = 0;
-};
+/// The rule, and whose it is.
+std::string bos_in_words(BosRule rule);
 
 class RequestEncoder {
  public:

@@ -39,16 +39,15 @@ std::vector<Question> encode_all(const TaskFile& file, const RequestEncoder& enc
 }
 
 // Windows of a document follow each other and share nothing, so each is a question of its own.
-std::vector<std::vector<LogLikelihood>> answer_all(WeightLoader& weights, TaskKind kind,
-                                                   const std::vector<Question>& questions,
-                                                   Progress& progress) {
+Answers answer_all(WeightLoader& weights, TaskKind kind, const std::vector<Question>& questions,
+                   Progress& progress) {
   if (kind != TaskKind::kRolling) return score_requests(weights, questions, progress);
   std::vector<Question> windows;
   for (const Question& document : questions) {
     for (const TokenRequest& window : document) windows.push_back({window});
   }
   const auto scored = score_requests(weights, windows, progress);
-  std::vector<std::vector<LogLikelihood>> answers;
+  Answers answers;
   auto window = scored.begin();
   for (const Question& document : questions) {
     LogLikelihood sum;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/tasks/score_requests.h"
+#include "eval/score_requests.h"
 #include "eval/tasks/task.h"
 
 namespace mop {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/random.h"
-#include "eval/tasks/score_requests.h"
+#include "eval/score_requests.h"
 #include "kit/random_model.h"
 #include "model/forward.h"
 

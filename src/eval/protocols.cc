@@ -1,0 +1,197 @@
+// eval/protocols.cc -- the table of protocols.
+#include "eval/protocols.h"
+
+#include <charconv>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/named_table.h"
+#include "eval/tasks/encode.h"
+#include "text/samples.h"
+
+namespace mop {
+namespace {
+
+using Path = std::filesystem::path;
+
+// All tokens but the first `first` are scored.
+TokenRequest scored_from(std::vector<int64_t> ids, int64_t first) {
+  const int64_t scored = static_cast<int64_t>(ids.size()) - first;
+  return {std::move(ids), scored};
+}
+
+ScoredText read_lines(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
+                      int64_t context) {
+  if (!argument.empty()) throw usage_error("protocol lines takes no argument, got '{}'", argument);
+  ScoredText scored;
+  scored.bos = tokenizer.bos()
+                   ? "BOS before every line, no EOS"
+                   : "the tokenizer has no BOS: the first token of a line is not scored";
+  scored.texts = read_samples(text);
+  for (const std::string& line : scored.texts) {
+    std::vector<int64_t> ids = tokenizer.encode(line, Special::kBos);
+    if (static_cast<int64_t>(ids.size()) > context) ids.resize(static_cast<size_t>(context));
+    if (ids.size() > 1) scored.sequences.push_back(scored_from(std::move(ids), 1));
+  }
+  if (scored.sequences.empty()) {
+    throw bad_input("there is nothing to score: no line has a token to predict")
+        .where("text", text.string());
+  }
+  return scored;
+}
+
+// Calls use(record, where) for every row of a jsonl file.
+template <typename Use>
+void for_each_row(const Path& text, Use use) {
+  int64_t number = 0;
+  std::istringstream lines(read_file(text));
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = fmt::format("{}:{}", text.string(), number);
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object()) throw bad_input("the row is not a JSON object").where("text", where);
+    use(record, where);
+  }
+}
+
+// A text file is one document, byte for byte; the `text` of all rows is joined by a blank line,
+// empty ones too.
+std::string read_document(const Path& text) {
+  if (text.extension() != ".jsonl") return read_file(text);
+  std::string joined;
+  bool first = true;
+  for_each_row(text, [&](const Json& record, const std::string& where) {
+    if (!first) joined += "\n\n";
+    first = false;
+    joined += require<std::string>(record, "text", where);
+  });
+  return joined;
+}
+
+int64_t window_length(std::string_view protocol, const std::string& argument, int64_t context) {
+  int64_t length = 0;
+  const char* end = argument.data() + argument.size();
+  const auto parsed = std::from_chars(argument.data(), end, length);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || length < 2) {
+    throw usage_error("protocol {} needs a length of at least 2 tokens, got '{}'", protocol,
+                      argument)
+        .hint(fmt::format("{}:512", protocol));
+  }
+  if (length > context) {
+    throw bad_input("a window of {} tokens is longer than the model's context of {}", length,
+                    context)
+        .hint(fmt::format("{}:{} or shorter", protocol, context));
+  }
+  return length;
+}
+
+// Disjoint windows of `length` tokens whose tokens from position `first` on are scored.
+ScoredText cut_windows(const Path& text, const Tokenizer& tokenizer, int64_t length,
+                       int64_t first) {
+  ScoredText scored;
+  scored.texts = {read_document(text)};
+  const std::vector<int64_t> ids = tokenizer.encode(scored.texts.front(), Special::kDefault);
+  const int64_t windows = static_cast<int64_t>(ids.size()) / length;
+  if (windows == 0) {
+    throw bad_input("the text has {} tokens, a window needs {}", ids.size(), length)
+        .where("text", text.string());
+  }
+  for (auto begin = ids.begin(); ids.end() - begin >= length; begin += length) {
+    scored.sequences.push_back(scored_from({begin, begin + length}, first));
+  }
+  return scored;
+}
+
+ScoredText read_windows(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
+                        int64_t context) {
+  ScoredText scored = cut_windows(text, tokenizer, window_length("windows", argument, context), 1);
+  scored.mean = NllMean::kDocuments;
+  scored.bos =
+      "the tokenizer's own special tokens once, around the whole text; none added to windows";
+  return scored;
+}
+
+// Windows as llama.cpp's perplexity tool cuts them: each begins with BOS in place of its first
+// token where the tokenizer adds one, and its second half is scored.
+ScoredText read_llama_cpp(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
+                          int64_t context) {
+  const int64_t length = window_length("llama.cpp", argument.empty() ? "512" : argument, context);
+  if (length < 4) throw usage_error("protocol llama.cpp needs windows of at least 4 tokens");
+  ScoredText scored = cut_windows(text, tokenizer, length, length / 2 + 1);
+  const std::vector<int64_t> empty = tokenizer.encode("", Special::kDefault);
+  scored.bos = "the tokenizer adds no BOS: windows begin with their own first token";
+  if (!tokenizer.bos() || empty.empty() || empty.front() != *tokenizer.bos()) return scored;
+  scored.bos = "BOS in place of every window's first token";
+  for (TokenRequest& window : scored.sequences) window.ids.front() = *tokenizer.bos();
+  return scored;
+}
+
+// The wikitext task's pages as a text: windows of each page follow each other.
+ScoredText read_word(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
+                     int64_t context) {
+  const BosRule rule = parse_bos_rule(argument.empty() ? "auto" : argument);
+  if (text.extension() != ".jsonl") {
+    throw bad_input(
+        "protocol word counts the words of WikiText pages, which a '{}' file does not "
+        "hold apart",
+        text.extension().string())
+        .where("text", text.string())
+        .hint("give a .jsonl file with a `page` in every row, or take windows:N for a plain text");
+  }
+  const RequestEncoder encoder(tokenizer, rule, context);
+  ScoredText scored;
+  scored.mean = NllMean::kWords;
+  scored.bos = bos_in_words(rule) + "; each page is scored from behind BOS";
+  for_each_row(text, [&](const Json& record, const std::string& where) {
+    TaskItem page = read_wikitext(record, where);
+    ++scored.documents;
+    scored.words += page.words;
+    scored.bytes += page.bytes;
+    for (TokenRequest& window : encoder.encode(page, TaskKind::kRolling)) {
+      scored.sequences.push_back(std::move(window));
+    }
+    scored.texts.push_back(std::move(page.requests.front().continuation));
+  });
+  if (scored.sequences.empty()) {
+    throw bad_input("there is nothing to score: no page holds a token")
+        .where("text", text.string());
+  }
+  return scored;
+}
+
+}  // namespace
+
+std::span<const Protocol> all_protocols() {
+  static const std::vector<Protocol> table = {
+      {"lines", "every line a document with BOS and no EOS, cut at the context; mean over tokens",
+       read_lines},
+      {"windows", "windows:N, one document cut into disjoint windows of N tokens (GPTQ, Wanda)",
+       read_windows},
+      {"word",
+       "word[:auto|always|never], WikiText pages (jsonl with `page`): perplexity by words and "
+       "bytes (lm-evaluation-harness; the BOS rule)",
+       read_word},
+      {"llama.cpp", "llama.cpp[:N], windows of N = 512 tokens, the second half of each scored",
+       read_llama_cpp},
+  };
+  return table;
+}
+
+ScoredText read_scored_text(const Path& text, const Tokenizer& tokenizer, std::string_view protocol,
+                            int64_t context) {
+  const size_t colon = protocol.find(':');
+  const std::string name(protocol.substr(0, colon));
+  const std::string argument(colon == std::string_view::npos ? "" : protocol.substr(colon + 1));
+  const Protocol& row = find_by_name(all_protocols(), name, "protocol");
+  ScoredText scored = row.read(text, tokenizer, argument, context);
+  scored.protocol = std::string(protocol);
+  if (scored.documents == 0) scored.documents = static_cast<int64_t>(scored.sequences.size());
+  scored.text_sha256 = sha256(read_file(text));
+  scored.tokenizer_sha256 = tokenizer.fingerprint();
+  return scored;
+}
+
+}  // namespace mop

@@ -1,0 +1,160 @@
+// eval/score_requests.cc -- every group goes through all layers, then its scored tokens through the
+// head. Shape letters: R predictions, D hidden.
+#include "eval/score_requests.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "base/error.h"
+#include "eval/packed_groups.h"
+#include "eval/token_scores.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace {
+
+// Predictions whose hidden states are gathered at once for the head.
+constexpr int64_t kPredictions = 8192;
+
+// Calls use(first, count) for parts of `predictions`.
+template <typename Use>
+void in_parts(int64_t predictions, Use use) {
+  for (int64_t first = 0; first < predictions; first += kPredictions) {
+    use(first, std::min(kPredictions, predictions - first));
+  }
+}
+
+at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& rows_R) {
+  return hidden_ND.index_select(0, rows_R.to(hidden_ND.device()));
+}
+
+void add_answers(const RequestGroup& group, const TokenScores& scores, Answers& answers) {
+  const float* nll = scores.nll_R.const_data_ptr<float>();
+  const bool* greedy = scores.greedy_R.const_data_ptr<bool>();
+  for (const auto& [question, request, scored] : group.places) {
+    LogLikelihood& answer = answers[question][request];
+    for (int64_t t = 0; t < scored; ++t) {
+      answer.sum -= static_cast<double>(*nll++);
+      answer.greedy = *greedy++ && answer.greedy;
+    }
+  }
+}
+
+Answers empty_answers(std::span<const Question> questions) {
+  Answers answers;
+  for (const Question& question : questions) answers.emplace_back(question.size());
+  return answers;
+}
+
+/// Counts layers for a progress of known length.
+class LayerProgress {
+ public:
+  LayerProgress(Progress& progress, size_t groups, int64_t layers) : progress_(progress) {
+    options.after_layer = [this](int64_t) { progress_.advance(++done_); };
+    progress_.begin("requests", static_cast<int64_t>(groups) * layers);
+  }
+  void end() {
+    progress_.end();
+    check_mappings();
+  }
+  ForwardOptions options;
+
+ private:
+  Progress& progress_;
+  int64_t done_ = 0;
+};
+
+TokenScores score_group(WeightLoader& weights, const RequestGroup& group,
+                        const ForwardOptions& options) {
+  const at::Tensor hidden_ND = run_layers(weights, group.ids_N, group.packing, options);
+  std::vector<at::Tensor> nll, greedy;
+  in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
+    TokenScores part = token_scores(weights.globals(), weights.model().config(),
+                                    rows_of(hidden_ND, group.rows_R.narrow(0, first, count)),
+                                    group.targets_R.narrow(0, first, count));
+    nll.push_back(part.nll_R);
+    greedy.push_back(part.greedy_R);
+  });
+  return {at::cat(nll), at::cat(greedy)};
+}
+
+/// The sums of a comparison, and what both models say to the group at hand.
+struct ComparedGroup {
+  TokenScores model, dense;
+  double kl = 0;
+  int64_t agreed = 0;
+};
+
+ComparedGroup compare_group(WeightLoader& model, WeightLoader& dense, const RequestGroup& group,
+                            const ForwardOptions& options) {
+  const at::Tensor model_ND = run_layers(model, group.ids_N, group.packing, options),
+                   dense_ND = run_layers(dense, group.ids_N, group.packing, options);
+  ComparedGroup compared;
+  std::vector<at::Tensor> nll, greedy, dense_nll, dense_greedy;
+  in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
+    const at::Tensor rows_R = group.rows_R.narrow(0, first, count);
+    const at::Tensor model_RD = rows_of(model_ND, rows_R), dense_RD = rows_of(dense_ND, rows_R);
+    const TokenComparison part =
+        compare_token_scores({dense.globals(), dense.model().config(), dense_RD},
+                             {model.globals(), model.model().config(), model_RD},
+                             group.targets_R.narrow(0, first, count));
+    nll.push_back(part.model.nll_R);
+    greedy.push_back(part.model.greedy_R);
+    dense_nll.push_back(part.dense.nll_R);
+    dense_greedy.push_back(part.dense.greedy_R);
+    compared.kl += part.kl;
+    compared.agreed += part.agreed;
+  });
+  compared.model = {at::cat(nll), at::cat(greedy)};
+  compared.dense = {at::cat(dense_nll), at::cat(dense_greedy)};
+  return compared;
+}
+
+void check_vocabularies(const ModelConfig& model, const ModelConfig& dense) {
+  if (model.vocab == dense.vocab) return;
+  throw bad_input("vocabularies of {} and {} tokens cannot be compared", model.vocab, dense.vocab)
+      .hint("--vs takes the model that this one was made from");
+}
+
+}  // namespace
+
+Answers score_requests(WeightLoader& weights, std::span<const Question> questions,
+                       Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  Answers answers = empty_answers(questions);
+  const Model& model = weights.model();
+  const auto groups = group_requests(questions, group_tokens(model.config(), weights.compute()));
+  LayerProgress layers(progress, groups.size(), model.num_layers());
+  for (const RequestGroup& group : groups) {
+    add_answers(group, score_group(weights, group, layers.options), answers);
+  }
+  layers.end();
+  return answers;
+}
+
+Comparison compare_requests(WeightLoader& model, WeightLoader& dense,
+                            std::span<const Question> questions, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  check_vocabularies(model.model().config(), dense.model().config());
+  Comparison comparison{empty_answers(questions), empty_answers(questions)};
+  const int64_t most = std::min(group_tokens(model.model().config(), model.compute()),
+                                group_tokens(dense.model().config(), dense.compute()));
+  const auto groups = group_requests(questions, most / 2);
+  LayerProgress layers(progress, groups.size(),
+                       model.model().num_layers() + dense.model().num_layers());
+  int64_t agreed = 0, predictions = 0;
+  for (const RequestGroup& group : groups) {
+    const ComparedGroup compared = compare_group(model, dense, group, layers.options);
+    add_answers(group, compared.model, comparison.model);
+    add_answers(group, compared.dense, comparison.dense);
+    comparison.kl += compared.kl;
+    agreed += compared.agreed;
+    predictions += group.targets_R.size(0);
+  }
+  layers.end();
+  comparison.kl /= static_cast<double>(predictions);
+  comparison.agreement = static_cast<double>(agreed) / static_cast<double>(predictions);
+  return comparison;
+}
+
+}  // namespace mop

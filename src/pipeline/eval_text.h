@@ -1,0 +1,34 @@
+// pipeline/eval_text.h -- mop eval --text: perplexity by a named protocol, of one model or of two
+// side by side.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "pipeline/tasks.h"
+
+namespace mop {
+
+struct EvalTextJob {
+  std::filesystem::path model, text;
+  std::string protocol = "lines";
+  std::filesystem::path versus;       ///< the dense model to compare with; empty = none
+  std::filesystem::path calibration;  ///< text that the model was made with; empty = what its run
+                                      ///< recorded
+  ComputeChoice compute;
+};
+
+/// {protocol, perplexity, nll, ..} of the model; with `versus` also {kl, top1_agreement,
+/// perplexity_ratio, model, dense}, the last two with the figures and sizes of either; `overlap`
+/// with the calibration text where that is known. Throws Error(kBadInput) when the two models do
+/// not give the text the same tokens.
+Json evaluate(const EvalTextJob& job, Progress& progress);
+
+/// The figures for people.
+std::string text_table(const Json& result);
+
+/// {path, family, parameters, block_parameters, bytes, kv_cache_bytes_per_token, shape}.
+Json model_sizes(const std::filesystem::path& model);
+
+}  // namespace mop
