@@ -1,66 +1,167 @@
-// tensor/row_product.cc
+// tensor/row_product.cc -- weights stream through once, row after row as they lie in memory, and
+// are asked for well ahead: the processor's own prefetching stops at every page.
 #include "tensor/row_product.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/util/BFloat16.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
 #include "tensor/clones.h"
+#include "tensor/shared_tasks.h"
 
 namespace mop {
 namespace {
 
-// A weight as float. bfloat16 is the upper half of a float32.
-inline float widen(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof value);
-  return value;
-}
-inline float widen(float value) { return value; }
+#define MOP_INLINE inline __attribute__((always_inline))
 
-// Four weight rows at a time keep enough loads in flight to fill the memory's bandwidth.
-template <typename Weight>
-inline __attribute__((always_inline)) void dot_rows(const Weight* weight, const float* x, float* y,
-                                                    int64_t rows, int64_t width) {
-  int64_t row = 0;
-  for (; row + 4 <= rows; row += 4) {
-    const Weight* w0 = weight + row * width;
-    const Weight *w1 = w0 + width, *w2 = w1 + width, *w3 = w2 + width;
-    float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2, s3)
-    for (int64_t k = 0; k < width; ++k) {
-      const float v = x[k];
-      s0 += widen(w0[k]) * v;
-      s1 += widen(w1[k]) * v;
-      s2 += widen(w2[k]) * v;
-      s3 += widen(w3[k]) * v;
-    }
-    y[row] = s0, y[row + 1] = s1, y[row + 2] = s2, y[row + 3] = s3;
-  }
-  for (; row < rows; ++row) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < width; ++k) sum += widen(weight[row * width + k]) * x[k];
-    y[row] = sum;
-  }
-}
+// Sixteen numbers at a time, whatever the machine's vectors: a sum's order is the same everywhere.
+constexpr int64_t kLanes = 16;
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
+using Halves = uint16_t __attribute__((vector_size(2 * kLanes)));
 
-MOP_CLONES void dot_rows_bf16(const uint16_t* w, const float* x, float* y, int64_t rows,
-                              int64_t width) {
-  dot_rows(w, x, y, rows, width);
-}
-MOP_CLONES void dot_rows_f32(const float* w, const float* x, float* y, int64_t rows,
-                             int64_t width) {
-  dot_rows(w, x, y, rows, width);
-}
-
-// Weight rows per task: a multiple of four, so that a row's sum is made the same way whatever the
-// split.
+constexpr int64_t kLineBytes = 64;
+constexpr int64_t kAheadBytes = 8192;
+// Weight rows of a task. They and what follows stay in the second-level cache, so that more than
+// kMostTogether rows of x need no second trip to memory.
 constexpr int64_t kRowsPerTask = 64;
+constexpr int64_t kMostTogether = 4;
+constexpr int64_t kMostRows = 8;
+
+// Numbers as float; bfloat16 is the upper half of a float32. `count` of them, zeros behind.
+MOP_INLINE void load(const float* from, int64_t count, Floats& to) {
+  to = Floats{};
+  std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(float));
+}
+MOP_INLINE void load(const uint16_t* from, int64_t count, Floats& to) {
+  Halves halves{};
+  std::memcpy(&halves, from, static_cast<size_t>(count) * sizeof(uint16_t));
+  const Words words = __builtin_convertvector(halves, Words) << 16;
+  std::memcpy(&to, &words, sizeof to);
+}
+
+MOP_INLINE float sum_of(const Floats& values) {
+  float v[kLanes];
+  std::memcpy(v, &values, sizeof v);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t i = 0; i < width; ++i) v[i] += v[i + width];
+  }
+  return v[0];
+}
+
+// sums[i][n] += the next `count` numbers of weight row i times those of x row n.
+template <int64_t kWeights, int64_t kRows, typename Weight>
+MOP_INLINE void add_lanes(const Weight* weight, const float* x, int64_t width, int64_t count,
+                          Floats (&sums)[kWeights][kRows]) {
+  Floats w[kWeights];
+  for (int64_t i = 0; i < kWeights; ++i) load(weight + i * width, count, w[i]);
+  for (int64_t n = 0; n < kRows; ++n) {
+    Floats v;
+    load(x + n * width, count, v);
+    for (int64_t i = 0; i < kWeights; ++i) sums[i][n] += w[i] * v;
+  }
+}
+
+// kWeights rows of weights times kRows rows of x: y[n * kRowsPerTask + i].
+template <int64_t kWeights, int64_t kRows, typename Weight>
+MOP_INLINE void dot_block(const Weight* weight, const float* x, float* y, int64_t width) {
+  constexpr int64_t kStep = std::max<int64_t>(kLanes, kLineBytes / sizeof(Weight));
+  constexpr int64_t kAhead = kAheadBytes / sizeof(Weight);
+  // A single row is asked for further down the stream, several in the next rows of each.
+  const int64_t ahead = kWeights == 1 ? kAhead : kWeights * width;
+  Floats sums[kWeights][kRows] = {};
+  int64_t k = 0;
+  for (; k + kStep <= width; k += kStep) {
+    for (int64_t i = 0; i < kWeights; ++i) {
+      __builtin_prefetch(weight + i * width + k + ahead, 0, 2);
+    }
+    for (int64_t part = k; part < k + kStep; part += kLanes) {
+      add_lanes(weight + part, x + part, width, kLanes, sums);
+    }
+  }
+  for (; k + kLanes <= width; k += kLanes) add_lanes(weight + k, x + k, width, kLanes, sums);
+  if (k < width) add_lanes(weight + k, x + k, width, width - k, sums);
+  for (int64_t i = 0; i < kWeights; ++i) {
+    for (int64_t n = 0; n < kRows; ++n) y[n * kRowsPerTask + i] = sum_of(sums[i][n]);
+  }
+}
+
+// With one row of x its memory's bandwidth is all; with more, each loaded x must serve several
+// weights.
+template <int64_t kRows, typename Weight>
+MOP_INLINE void dot_rows(const Weight* weight, const float* x, float* y, int64_t outputs,
+                         int64_t width) {
+  int64_t o = 0;
+  if constexpr (kRows > 1) {
+    for (; o + 4 <= outputs; o += 4) dot_block<4, kRows>(weight + o * width, x, y + o, width);
+  }
+  for (; o < outputs; ++o) dot_block<1, kRows>(weight + o * width, x, y + o, width);
+}
+
+template <typename Weight>
+MOP_INLINE void dot_any(const Weight* weight, const float* x, float* y, int64_t rows,
+                        int64_t outputs, int64_t width) {
+  for (; rows >= kMostTogether; rows -= kMostTogether) {
+    dot_rows<kMostTogether>(weight, x, y, outputs, width);
+    x += kMostTogether * width, y += kMostTogether * kRowsPerTask;
+  }
+  if (rows == 3) dot_rows<3>(weight, x, y, outputs, width);
+  if (rows == 2) dot_rows<2>(weight, x, y, outputs, width);
+  if (rows == 1) dot_rows<1>(weight, x, y, outputs, width);
+}
+
+MOP_CLONES void dot(const uint16_t* weight, const float* x, float* y, int64_t rows, int64_t outputs,
+                    int64_t width) {
+  dot_any(weight, x, y, rows, outputs, width);
+}
+MOP_CLONES void dot(const float* weight, const float* x, float* y, int64_t rows, int64_t outputs,
+                    int64_t width) {
+  dot_any(weight, x, y, rows, outputs, width);
+}
+
+/// One factor of a call: where its tasks begin, what it reads and writes.
+struct Part {
+  int64_t first_task = 0, outputs = 0;
+  const void* weight = nullptr;
+  const void* bias = nullptr;
+  void* result = nullptr;
+};
+
+// Adds the bias and rounds: rows of `sums` -> columns [first, first + count) of the result.
+template <typename Stored>
+void finish(const Part& part, const float* sums, int64_t rows, int64_t first, int64_t count) {
+  const auto* bias = static_cast<const Stored*>(part.bias);
+  auto* result = static_cast<Stored*>(part.result);
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t i = 0; i < count; ++i) {
+      const float sum = sums[n * kRowsPerTask + i];
+      result[n * part.outputs + first + i] =
+          static_cast<Stored>(bias == nullptr ? sum : sum + static_cast<float>(bias[first + i]));
+    }
+  }
+}
+
+template <typename Stored, typename Bits>
+void run_task(const Part& part, int64_t task, const float* x, int64_t rows, int64_t width) {
+  float sums[kMostRows * kRowsPerTask];
+  const int64_t first = (task - part.first_task) * kRowsPerTask;
+  const int64_t count = std::min(kRowsPerTask, part.outputs - first);
+  dot(static_cast<const Bits*>(part.weight) + first * width, x, sums, rows, count, width);
+  finish<Stored>(part, sums, rows, first, count);
+}
+
+void check(const at::Tensor& x_NK, const RowFactor& factor) {
+  if (!row_product_fits(x_NK, factor.weight_OK)) {
+    throw internal_error("row_product: operands that do not fit");
+  }
+  if (x_NK.size(1) == factor.weight_OK.size(1)) return;
+  throw internal_error("row_product: x is {} wide, the weight {}", x_NK.size(1),
+                       factor.weight_OK.size(1));
+}
 
 }  // namespace
 
@@ -69,44 +170,46 @@ bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK) {
     return t.device().is_cpu() && t.dim() == 2 &&
            (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
   };
-  return known(x_NK) && known(weight_OK) && x_NK.size(0) <= 4 && weight_OK.is_contiguous() &&
-         x_NK.scalar_type() == weight_OK.scalar_type() &&
+  return known(x_NK) && known(weight_OK) && x_NK.size(0) <= kMostRows &&
+         weight_OK.is_contiguous() && x_NK.scalar_type() == weight_OK.scalar_type() &&
          !(at::GradMode::is_enabled() && (x_NK.requires_grad() || weight_OK.requires_grad()));
 }
 
 at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
                        const at::Tensor& bias_O) {
-  const int64_t width = weight_OK.size(1), outputs = weight_OK.size(0), rows = x_NK.size(0);
-  if (x_NK.size(1) != width) {
-    throw internal_error("row_product: x is {} wide, the weight {}", x_NK.size(1), width);
+  const RowFactor factor{weight_OK, bias_O};
+  return row_products(x_NK, {&factor, 1}).front();
+}
+
+std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const RowFactor> factors) {
+  const int64_t rows = x_NK.size(0), width = x_NK.size(1);
+  std::vector<at::Tensor> results, biases;  // biases are held until the work is done
+  std::vector<Part> parts;
+  int64_t tasks = 0;
+  for (const RowFactor& factor : factors) {
+    check(x_NK, factor);
+    const int64_t outputs = factor.weight_OK.size(0);
+    results.push_back(at::empty({rows, outputs}, x_NK.options()));
+    biases.push_back(factor.bias_O.defined() ? factor.bias_O.to(x_NK.scalar_type()).contiguous()
+                                             : at::Tensor());
+    parts.push_back({tasks, outputs, factor.weight_OK.const_data_ptr(),
+                     biases.back().defined() ? biases.back().const_data_ptr() : nullptr,
+                     results.back().mutable_data_ptr()});
+    tasks += (outputs + kRowsPerTask - 1) / kRowsPerTask;
   }
   const at::Tensor wide_NK = x_NK.to(at::kFloat).contiguous();
-  at::Tensor result_NO = at::empty({rows, outputs}, at::kFloat);
   const float* x = wide_NK.const_data_ptr<float>();
-  float* y = result_NO.data_ptr<float>();
-  const bool half = weight_OK.scalar_type() == at::kBFloat16;
-  const void* weight = weight_OK.const_data_ptr();
-
-  const int64_t tasks = (outputs + kRowsPerTask - 1) / kRowsPerTask;
-  at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t first = task * kRowsPerTask;
-      const int64_t count = std::min(kRowsPerTask, outputs - first);
-      for (int64_t row = 0; row < rows;
-           ++row) {  // the task's weights stay in cache from the second on
-        const float* from = x + row * width;
-        float* to = y + row * outputs + first;
-        if (half) {
-          dot_rows_bf16(static_cast<const uint16_t*>(weight) + first * width, from, to, count,
-                        width);
-        } else {
-          dot_rows_f32(static_cast<const float*>(weight) + first * width, from, to, count, width);
-        }
-      }
+  const bool half = x_NK.scalar_type() == at::kBFloat16;
+  shared_tasks(tasks, [&](int64_t task) {
+    size_t part = parts.size() - 1;
+    while (parts[part].first_task > task) --part;
+    if (half) {
+      run_task<c10::BFloat16, uint16_t>(parts[part], task, x, rows, width);
+    } else {
+      run_task<float, float>(parts[part], task, x, rows, width);
     }
   });
-  if (bias_O.defined()) result_NO.add_(bias_O);
-  return result_NO.to(x_NK.scalar_type());
+  return results;
 }
 
 }  // namespace mop

@@ -1,12 +1,15 @@
-// tensor/row_product.h -- the one-row matrix product of decoding. It reads every weight once, so
-// the memory's bandwidth is its ceiling; a general matrix product reaches about three quarters of
-// that.
+// tensor/row_product.h -- the matrix product of decoding, for one or a few rows. It reads every
+// weight once, so the memory's bandwidth is its ceiling; a general matrix product reaches about
+// half of that.
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <span>
+#include <vector>
+
 namespace mop {
 
-/// Whether `row_product` takes these operands: CPU, one to four rows, weights float32 or bfloat16,
+/// Whether `row_product` takes these operands: CPU, one to eight rows, weights float32 or bfloat16,
 /// rows contiguous, no gradient wanted. Anything else belongs to `at::linear`.
 bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK);
 
@@ -15,5 +18,13 @@ bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK);
 /// the number of threads nor on the number of rows.
 at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
                        const at::Tensor& bias_O = {});
+
+/// What x is multiplied with.
+struct RowFactor {
+  at::Tensor weight_OK;
+  at::Tensor bias_O = {};  ///< may be undefined
+};
+/// `row_product` of the same x with each factor. Threads are called together once for all of them.
+std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const RowFactor> factors);
 
 }  // namespace mop
