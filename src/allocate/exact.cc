@@ -16,9 +16,10 @@ namespace {
 struct ShapeClass {
   LayerShape shape;
   int64_t group_cost = 0, neuron_cost = 0;
-  int64_t max_groups = 0;  // that may go from each layer
-  int64_t base = 0;        // neurons that must go to reach a multiple
-  int64_t stride = 1;      // further neurons go in packs of this
+  int64_t max_groups = 0;    // that may go from each layer
+  int64_t group_stride = 1;  // groups that stay are a multiple of this
+  int64_t base = 0;          // neurons that must go to reach a multiple
+  int64_t stride = 1;        // further neurons go in packs of this
   int64_t max_packs = 0;
   int64_t groups = 0, packs = 0;  // the result
 
@@ -43,14 +44,21 @@ int64_t packs_capacity(const Classes& classes) {
   return sum(classes, [](const ShapeClass& c) { return c.max_packs * c.pack_cost(); });
 }
 
+// The most groups up to `count` whose going leaves a multiple of the stride, and a group.
+int64_t whole_groups(const ShapeClass& c, int64_t count) {
+  const int64_t kept = c.shape.kv_heads - std::max<int64_t>(count, 0);
+  const int64_t multiple = (std::max<int64_t>(kept, 1) + c.group_stride - 1) / c.group_stride;
+  return std::max<int64_t>(c.shape.kv_heads - multiple * c.group_stride, 0);
+}
+
 ShapeClass make_class(const ModelConfig& config, const LayerShape& shape,
                       const WidthOptions& options) {
   ShapeClass c;
   c.shape = shape;
   c.stride = options.shape_multiple;
+  c.group_stride = group_stride(shape, options.shape_multiple);
   if (options.rule != WidthRule::kMlpOnly) {
-    c.max_groups =
-        std::max<int64_t>(shape.kv_heads - std::max<int64_t>(options.min_kv_groups, 1), 0);
+    c.max_groups = whole_groups(c, shape.kv_heads - std::max<int64_t>(options.min_kv_groups, 1));
   }
   if (shape.mlp > c.stride) {
     c.base = shape.mlp % c.stride;
@@ -96,17 +104,25 @@ void choose_groups(Classes& classes, double want, double debt, WidthRule rule) {
     const double affordable = std::floor((want + static_cast<double>(c.neuron_cost) / 2) / cost);
     const double groups =
         std::min({groups_due(owed, cost, rule), affordable, static_cast<double>(c.max_groups)});
-    c.groups = static_cast<int64_t>(std::max(groups, 0.0));
+    c.groups = whole_groups(c, static_cast<int64_t>(std::max(groups, 0.0)));
     want -= static_cast<double>(c.groups) * cost;
     carry = std::clamp(owed - static_cast<double>(c.groups) * cost, -cost, cost);
   }
 }
 
-// The class with most groups left to give among those whose group costs at most `limit`.
+// Groups that go next, so that a multiple stays; 0 = none may.
+int64_t next_groups(const ShapeClass& c) {
+  const int64_t rest = (c.shape.kv_heads - c.groups) % c.group_stride;
+  const int64_t next = rest == 0 ? c.group_stride : rest;
+  return c.groups + next <= c.max_groups ? next : 0;
+}
+
+// The class with most groups left to give among those whose next groups cost at most `limit`.
 ShapeClass* largest_giver(Classes& classes, double limit) {
   ShapeClass* best = nullptr;
   for (ShapeClass& c : classes) {
-    if (c.groups >= c.max_groups || static_cast<double>(c.group_cost) > limit) continue;
+    const int64_t next = next_groups(c);
+    if (next == 0 || static_cast<double>(next * c.group_cost) > limit) continue;
     if (!best || c.max_groups - c.groups > best->max_groups - best->groups) best = &c;
   }
   return best;
@@ -120,7 +136,7 @@ void add_groups_when_neurons_run_out(Classes& classes, double want) {
     if (rest <= static_cast<double>(packs_capacity(classes))) return;
     ShapeClass* giver = largest_giver(classes, rest);
     if (!giver) return;
-    ++giver->groups;
+    giver->groups += next_groups(*giver);
   }
 }
 
@@ -153,7 +169,7 @@ void round_up(Classes& classes, int64_t budget) {
     if (cheapest) {
       ++cheapest->packs;
     } else if (ShapeClass* giver = largest_giver(classes, INFINITY)) {
-      ++giver->groups;
+      giver->groups += next_groups(*giver);
     } else {
       return;
     }

@@ -25,6 +25,9 @@ constexpr std::array<Named<BudgetKind>, 2> kBudgets = {
 constexpr std::array<Named<WidthRule>, 3> kRules = {
     {{"mha", WidthRule::kMha}, {"mlp-only", WidthRule::kMlpOnly}, {"gqa", WidthRule::kGqa}}};
 
+constexpr std::array<Named<Allocation>, 2> kAllocations = {
+    {{"uniform", Allocation::kUniform}, {"global", Allocation::kGlobal}}};
+
 template <typename Table, typename Value>
 std::string_view name_in(const Table& table, Value value) {
   return std::find_if(table.begin(), table.end(),
@@ -40,6 +43,10 @@ void check_options(const ModelConfig& config, const WidthOptions& options) {
   if (options.shape_multiple < 1) {
     throw usage_error("shape_multiple must be at least 1, got {}", options.shape_multiple);
   }
+  if (options.shape_multiple > 1 && options.budget == BudgetKind::kReleased) {
+    throw usage_error("budget 'released' knows no shape multiple, got {}", options.shape_multiple)
+        .hint("use budget 'exact'");
+  }
   if (options.rule != WidthRule::kMha) return;
   for (size_t i = 0; i < config.layers.size(); ++i) {
     const LayerShape& shape = config.layers[i];
@@ -52,6 +59,12 @@ void check_options(const ModelConfig& config, const WidthOptions& options) {
 
 }  // namespace
 
+Allocation allocation_from_name(std::string_view name) {
+  return find_by_name(std::span<const Named<Allocation>>(kAllocations), name, "allocation").value;
+}
+std::string_view allocation_name(Allocation allocation) {
+  return name_in(kAllocations, allocation);
+}
 BudgetKind budget_from_name(std::string_view name) {
   return find_by_name(std::span<const Named<BudgetKind>>(kBudgets), name, "budget").value;
 }
@@ -83,6 +96,11 @@ WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const 
   }
   const bool closing = parameters != layer_worth(config);
   return allocate_exact(config, parameters, owed, options, closing);
+}
+
+int64_t group_stride(const LayerShape& shape, int64_t shape_multiple) {
+  const int64_t width = shape.group() * shape.head_dim;
+  return width == 0 ? 1 : shape_multiple / std::gcd(shape_multiple, width);
 }
 
 IndexList lowest(const at::Tensor& scores_U, int64_t count) {

@@ -16,6 +16,11 @@ namespace mop {
 enum class BudgetKind { kReleased, kExact };
 /// Which units a width step may take.
 enum class WidthRule { kMha, kMlpOnly, kGqa };
+/// How the units of a step are spread over the layers: equally many from layers of one shape, or
+/// wherever the scores are lowest (see allocate/global.h), so that layers come to differ.
+enum class Allocation { kUniform, kGlobal };
+Allocation allocation_from_name(std::string_view name);
+std::string_view allocation_name(Allocation allocation);
 BudgetKind budget_from_name(std::string_view name);
 std::string_view budget_name(BudgetKind kind);
 WidthRule rule_from_name(std::string_view name);
@@ -26,8 +31,9 @@ WidthRule default_rule(const ModelConfig& config);
 struct WidthOptions {
   BudgetKind budget = BudgetKind::kExact;
   WidthRule rule = WidthRule::kMha;
-  int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
-  int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off
+  int64_t min_kv_groups = 1;  ///< groups every layer keeps; `released` uses its own minimum
+  /// MLP widths, and heads * head_dim, are kept at multiples of this; 1 = off. `exact` alone.
+  int64_t shape_multiple = 1;
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.
@@ -56,12 +62,17 @@ int64_t layer_worth(const ModelConfig& config);
 /// `released`: the scripts' arithmetic, to the last bit; refuses layers that differ.
 /// `exact`: what is removed stays within half a neuron per layer of the budget plus what was owed,
 /// as long as there are neurons to remove; neuron counts are never negative; a group that costs
-/// more than that sum waits; equal layers stay equal. A budget that is not one layer's worth closes
+/// more than that sum waits; equal layers stay equal. With a shape multiple, read pack for neuron:
+/// `shape_multiple` neurons of each layer. A budget that is not one layer's worth closes
 /// the run: it is met in full (rounded up) and what was owed is not added, because it is part of
 /// what remains. Throws Error(kBadInput) when nothing can be removed any more or the rule does not
 /// suit the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
+
+/// KV groups of a layer stay multiples of this, so that heads * head_dim stays one of
+/// `shape_multiple`.
+int64_t group_stride(const LayerShape& shape, int64_t shape_multiple);
 
 /// The `count` lowest of scores_U, rising indices; ties go to the lower index.
 /// Throws Error(kBadInput) for a score that is not a number or a count beyond their number.

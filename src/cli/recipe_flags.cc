@@ -30,10 +30,12 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   add<std::string>(app, "--budget", "width.budget", "exact (default) or released");
   add<std::string>(app, "--rule", "width.rule",
                    "mha, mlp-only or gqa (default: what the model has)");
+  add<std::string>(app, "--allocation", "width.allocation",
+                   "uniform (default), or global: layers come to differ");
   add<int64_t>(app, "--min-kv-groups", "width.min_kv_groups",
                "KV groups that every layer keeps (default 1)");
   add<int64_t>(app, "--shape-multiple", "width.shape_multiple",
-               "MLP widths stay multiples of this (default 1)");
+               "MLP widths and heads * head_dim stay multiples of this (default 1; 32 is fast)");
   add<std::vector<int64_t>>(app, "--protect", "protect",
                             "layers that are not removed whole: 0,1,-1")
       ->delimiter(',');

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 
-#include "export/hf_writer.h"
 #include "model/family.h"
 #include "tensor/dtype.h"
 
@@ -118,22 +117,6 @@ Json inspect(const std::filesystem::path& folder) {
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
   return json;
-}
-
-std::vector<std::string> reader_warnings(const ModelConfig& config) {
-  std::vector<std::string> warnings;
-  const std::string note = reader_note(config);
-  if (!note.empty()) warnings.push_back(note);
-  const auto is_odd = [](const LayerShape& shape) { return shape.mlp % 32 != 0; };
-  const auto odd = std::find_if(config.layers.begin(), config.layers.end(), is_odd);
-  if (odd != config.layers.end()) {
-    warnings.push_back(
-        fmt::format("an MLP width of {} is no multiple of 32: llama.cpp cannot quantise it "
-                    "to q8_0, and kernels run it at about half speed "
-                    "(--shape-multiple 32 avoids that)",
-                    odd->mlp));
-  }
-  return warnings;
 }
 
 }  // namespace mop

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "export/reader_rules.h"
 #include "model/config.h"
 #include "model/model.h"
 #include "plan/accounting.h"
@@ -25,8 +26,5 @@ std::string shape_text(const std::vector<LayerShape>& layers);
 
 /// Everything `mop inspect` says. Opens and checks the whole checkpoint: throws like Model::open.
 Json inspect(const std::filesystem::path& folder);
-
-/// One line for each known reader that refuses a model of these sizes or runs it slowly.
-std::vector<std::string> reader_warnings(const ModelConfig& config);
 
 }  // namespace mop

@@ -1,6 +1,8 @@
 // pipeline/run_plan.cc
 #include "pipeline/run_plan.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
@@ -47,6 +49,19 @@ ModelConfig config_after(const PreparedRun& run) {
     config.layers = run.accounting->steps.back().layers;
   }
   return config;
+}
+
+// What readers will say of the result. When scores decide how many units each layer loses, the
+// layers are taken to differ, whatever the sizes known so far.
+std::vector<std::string> warnings_about(const PreparedRun& run) {
+  ModelConfig config = config_after(run);
+  for (const auto& [name, settings] : run.recipe.settings) {
+    const bool used = std::ranges::find(run.recipe.branches, name) != run.recipe.branches.end();
+    if (run.replay || !used || settings.value("allocation", "uniform") == "uniform") continue;
+    if (config.layers.size() > 1)
+      config.layers[0].mlp += 256 * settings.value("shape_multiple", int64_t{1});
+  }
+  return reader_warnings(config);
 }
 
 void check_can_compare(const PreparedRun& run) {
@@ -108,7 +123,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense.config().context, progress);
   }
   if (!replays) check_can_compare(run);
-  if (replays || run.accounting) run.warnings = reader_warnings(config_after(run));
+  if (replays || run.accounting) run.warnings = warnings_about(run);
   run.needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                              expected_steps(run));
   return run;

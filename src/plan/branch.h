@@ -47,9 +47,10 @@ struct Branch {
   char letter;          ///< in path strings: L, G
   std::string name;     ///< in plans and reports: "depth", "width"
   std::string summary;  ///< one line for `mop list branches`
-  /// How many units go where. Throws Error(kBadInput) when the branch can remove nothing more.
+  /// How many units go where; `allocation: global` spreads the same number over the layers only
+  /// when the scores are known. Throws Error(kBadInput) when the branch can remove nothing more.
   std::function<ShapeStep(const BranchInput&)> count;
-  /// Which units go: must have the sizes that `count` says. `model` is the current model.
+  /// Which units go: as many parameters as `count` says, or less by what is then owed. `model` is the current model.
   std::function<PlanStep(const BranchInput&, const Model& model, Measure& measure)> propose;
   /// Whether it can remove about any number of parameters. If not (whole layers), it does not close
   /// a run that must meet a target exactly: see `overshoot` in plan/target.h.

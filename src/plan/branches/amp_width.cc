@@ -1,5 +1,6 @@
 // plan/branches/amp_width.cc -- width by activation magnitude (AMP, arXiv 2504.21174): the lowest
 // KV groups and neurons of every layer go.
+#include "allocate/global.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "model/family.h"
@@ -11,6 +12,7 @@ namespace {
 // The branch's section of the recipe.
 struct WidthSettings {
   WidthOptions allocation;
+  Allocation spread = Allocation::kUniform;
   std::string heads, neurons;  // criteria
 };
 
@@ -28,6 +30,12 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   settings.allocation.rule = rule_from_name(options.text("rule", rule_name(default_rule(config))));
   settings.allocation.min_kv_groups = options.integer("min_kv_groups", 1);
   settings.allocation.shape_multiple = options.integer("shape_multiple", 1);
+  settings.spread = allocation_from_name(options.text("allocation", "uniform"));
+  if (settings.spread == Allocation::kGlobal &&
+      settings.allocation.budget == BudgetKind::kReleased) {
+    throw usage_error("allocation 'global' makes layers differ, which budget 'released' refuses")
+        .hint("use budget 'exact'");
+  }
   settings.heads = criterion_for(UnitKind::kKvGroup, options, "heads", "amp-heads");
   settings.neurons = criterion_for(UnitKind::kNeuron, options, "neurons", "amp-neurons");
   return settings;
@@ -44,6 +52,7 @@ ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts) {
   return step;
 }
 
+// Sizes alone: how many units go in all is the same however they are spread.
 WidthCounts allocate(const BranchInput& input, const WidthSettings& settings) {
   return allocate_width(input.config, input.budget, input.owed, settings.allocation);
 }
@@ -81,9 +90,12 @@ IndexList heads_of(const IndexList& groups, int64_t group_size) {
 
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
   const WidthSettings settings = read_settings(input.config, input.options);
-  const WidthCounts counts = allocate(input, settings);
+  WidthCounts counts = allocate(input, settings);
   const auto* groups = scores_if_needed(counts.kv_groups, measure, settings.heads);
   const auto* neurons = scores_if_needed(counts.neurons, measure, settings.neurons);
+  if (settings.spread == Allocation::kGlobal) {
+    counts = spread_by_score(input.config, counts, {groups, neurons}, settings.allocation);
+  }
   PlanStep step;
   step.branch = "width";
   step.owed = counts.owed;
@@ -112,6 +124,7 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
               {"rule", rule_name(settings.allocation.rule)},
               {"min_kv_groups", settings.allocation.min_kv_groups},
               {"shape_multiple", settings.allocation.shape_multiple},
+              {"allocation", allocation_name(settings.spread)},
               {"heads", settings.heads},
               {"neurons", settings.neurons}};
   for (const auto& [key, value] : given.items()) all[key] = value;
@@ -127,8 +140,10 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
 }  // namespace
 
 Branch amp_width_branch() {
-  return {'G',   "width", "amp-width: the lowest KV groups and neurons of every layer, by AMP",
-          count, propose, true, with_defaults, criteria};
+  return {
+      'G',           "width", "amp-width: the lowest KV groups and neurons of every layer, by AMP",
+      count,         propose, true,
+      with_defaults, criteria};
 }
 
 }  // namespace mop

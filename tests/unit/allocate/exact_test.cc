@@ -136,6 +136,42 @@ TEST(Exact, WidthsStayAtMultiples) {
   EXPECT_LE(std::abs(counts.owed.parameters), 32 * 16 * 3 * 4096);
 }
 
+// Heads of 2 and a multiple of 4: heads go in pairs, or not at all.
+TEST(Exact, HeadsStayAtMultiplesToo) {
+  WidthOptions options;
+  options.shape_multiple = 4;
+  const ModelConfig config = make_config({4, 8, 4, 4, 2, 16, 10});
+  EXPECT_EQ(group_stride(config.layers[0], 4), 2);
+  for (const double debt : {0.0, 300.0, 600.0, 1e6}) {
+    Owed owed;
+    owed.attention_parameters = debt;
+    owed.parameters = debt;
+    const WidthCounts counts = allocate_width(config, layer_worth(config), owed, options);
+    const LayerShape after = without(config, counts).layers[0];
+    EXPECT_EQ(after.heads * after.head_dim % 4, 0) << debt;
+    EXPECT_EQ(after.mlp % 4, 0) << debt;
+    EXPECT_GE(after.heads, 1) << debt;
+  }
+}
+
+// What is removed is what is counted: the rest is owed, to the parameter.
+TEST(Exact, MultiplesAreCountedAsTheyAre) {
+  WidthOptions options;
+  options.shape_multiple = 8;
+  const ModelConfig config = tinystories_12l();
+  const WidthCounts counts = allocate_width(config, layer_worth(config), {}, options);
+  const int64_t removed = total_parameters(config) - total_parameters(without(config, counts));
+  EXPECT_DOUBLE_EQ(counts.owed.parameters, static_cast<double>(layer_worth(config) - removed));
+}
+
+TEST(Exact, ReleasedKnowsNoMultiple) {
+  WidthOptions options;
+  options.shape_multiple = 32;
+  options.budget = BudgetKind::kReleased;
+  EXPECT_THAT(message_of(llama2_7b(), options),
+              HasSubstr("budget 'released' knows no shape multiple"));
+}
+
 TEST(Exact, AnOddWidthComesDownToAMultiple) {
   WidthOptions options;
   options.shape_multiple = 4;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "export/hf_per_layer.h"
 #include "export/hf_writer.h"
 #include "kit/random_model.h"
 #include "unit/export/pruned.h"
@@ -106,19 +107,69 @@ TEST_F(HfConfig, CutsListsThatHaveAnEntryALayer) {
             Json::parse(R"(["full_attention","sliding_attention","sliding_attention"])"));
 }
 
-TEST_F(HfConfig, RefusesLayersOfDifferentSizesAndNamesThem) {
-  const Model model = make({});
+// Layers 1 without attention, 2 without MLP, 3 narrower in both; 0 is whole.
+Model with_different_layers(const Model& model) {
   std::vector<Layer> layers = model.layers();
-  layers[2].neurons.pop_back();
-  try {
-    hf_config(model.with_layers(layers));
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(),
-                AllOf(HasSubstr("the layers differ in size"),
-                      HasSubstr("layer 0: 4 heads, 2 KV heads, head size 8, MLP width 48"),
-                      HasSubstr("layer 2: 4 heads, 2 KV heads, head size 8, MLP width 47")));
+  layers[1].heads = layers[1].kv_heads = {};
+  layers[2].neurons = {};
+  layers[3].heads = {0, 1};
+  layers[3].kv_heads = {0};
+  layers[3].neurons.resize(17);
+  return model.with_layers(layers);
+}
+
+TEST_F(HfConfig, LayersThatDifferAreListedAgainstTheCommonSizes) {
+  const Model model = with_different_layers(make({}));
+  const Json config = hf_config(model);
+  EXPECT_EQ(config["num_attention_heads"], 4);
+  EXPECT_EQ(config["num_key_value_heads"], 2);
+  EXPECT_EQ(config["intermediate_size"], 48);
+  EXPECT_EQ(config["per_layer_config"], Json::parse(R"({
+      "1": {"skip": ["attention"]}, "2": {"skip": ["mlp"]},
+      "3": {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 17}})"));
+  EXPECT_EQ(config["model_type"], "per_layer_llama");
+  EXPECT_EQ(config["architectures"], Json::parse(R"(["PerLayerLlamaForCausalLM"])"));
+  EXPECT_EQ(config["auto_map"]["AutoModelForCausalLM"],
+            "modeling_per_layer_llama.PerLayerLlamaForCausalLM");
+  EXPECT_EQ(parse_config(config, "written").layers, model.config().layers);
+  EXPECT_THAT(reader_note(model.config()),
+              AllOf(HasSubstr("the layers differ in size"), HasSubstr("trust_remote_code=True")));
+}
+
+// transformers 5 checks the common head count: it divides the hidden size even if no layer has it.
+TEST_F(HfConfig, TheCommonHeadsDivideTheHiddenSize) {
+  const Model dense = make({.heads = 3, .kv_heads = 3});
+  std::vector<Layer> layers = dense.layers();
+  layers[0].neurons.resize(5);
+  const Model model = dense.with_layers(layers);
+  const Json config = hf_config(model);
+  EXPECT_EQ(32 % config["num_attention_heads"].get<int64_t>(), 0);
+  for (const char* layer : {"0", "1", "2", "3"}) {
+    EXPECT_EQ(config["per_layer_config"][layer]["num_attention_heads"], 3) << layer;
   }
+  EXPECT_EQ(parse_config(config, "written").layers, model.config().layers);
+}
+
+TEST_F(HfConfig, AFolderWhoseLayersAgreeAgainIsAPlainOne) {
+  const Json written = hf_config(with_different_layers(make({})));
+  const Model differing = make({.extra = written.dump()});
+  ASSERT_EQ(differing.config().layers[1].heads, 0);
+  std::vector<Layer> layers = {differing.layers()[0]};
+  const Json again = hf_config(differing.with_layers(layers));
+  EXPECT_EQ(again["model_type"], "llama");
+  EXPECT_EQ(again["architectures"], Json::parse(R"(["LlamaForCausalLM"])"));
+  for (const char* key :
+       {"per_layer_config", "auto_map", "allow_global_per_layer_attribute_access"}) {
+    EXPECT_FALSE(again.contains(key)) << key;
+  }
+}
+
+TEST_F(HfConfig, AddedBiasesNeedOurCode) {
+  const Json config = hf_config(make({}).with_biases(true, false));
+  EXPECT_EQ(config["o_proj_bias"], true);
+  EXPECT_FALSE(config.contains("down_proj_bias"));
+  EXPECT_EQ(config["model_type"], "per_layer_llama");
+  EXPECT_TRUE(parse_config(config, "written").output_bias);
 }
 
 // hidden 32, heads 3: refused by transformers 5 as a LLaMA, the same function as a Mistral.
@@ -136,10 +187,11 @@ TEST_F(HfConfig, AHeadCountThatDoesNotDivideTheHiddenSizeBecomesAMistral) {
   EXPECT_EQ(read.layers, model.config().layers);
 }
 
-TEST_F(HfConfig, WithBiasesItStaysALlamaAndTheNoteSaysWhoReadsIt) {
+TEST_F(HfConfig, WithBiasesItNeedsOurCode) {
   const Model model = make({.heads = 3, .kv_heads = 3, .extra = R"({"attention_bias":true})"});
-  EXPECT_EQ(hf_config(model)["model_type"], "llama");
-  EXPECT_THAT(reader_note(model.config()), HasSubstr("loads in transformers 4.45 to 4.x only"));
+  EXPECT_EQ(hf_config(model)["model_type"], "per_layer_llama");
+  EXPECT_THAT(reader_note(model.config()), AllOf(HasSubstr("is not a multiple of its heads (3)"),
+                                                 HasSubstr("trust_remote_code=True")));
 }
 
 TEST_F(HfConfig, OtherFamiliesNeedNoAlias) {

@@ -177,11 +177,47 @@ TEST_F(HfWriter, AnAliasGetsATokenizerJsonUnlessThereIsOne) {
   EXPECT_EQ(read_file(out() / "tokenizer.json"), "{\"given\": 1}");
 }
 
-TEST_F(HfWriter, AModelThatCannotBeExpressedLeavesTheFolderEmpty) {
-  const Model model = make();
+// Sizes that differ, missing halves and added biases come back as they were written.
+TEST_F(HfWriter, LayersThatDifferComeBack) {
+  Model model = make().with_biases(true, true);
   std::vector<Layer> layers = model.layers();
-  layers[3].neurons.pop_back();
-  EXPECT_THAT(error_of_write(model.with_layers(layers)), HasSubstr("the layers differ in size"));
+  layers[0].heads = layers[0].kv_heads = {};
+  layers[2].neurons.resize(7);
+  for (Layer& layer : layers) {
+    if (!layer.heads.empty()) layer.changed[Role::kOutputBias] = at::full({32}, 0.5);
+    layer.changed[Role::kDownBias] = at::full({32}, -0.25);
+  }
+  model = model.with_layers(layers);
+  write_hf(model, out());
+  verify_written(out(), model);
+  EXPECT_THAT(read_file(out() / "modeling_per_layer_llama.py"),
+              HasSubstr("class PerLayerLlamaForCausalLM(LlamaForCausalLM)"));
+  const Model again = Model::open(out());
+  EXPECT_TRUE(again.config().output_bias && again.config().down_bias);
+  EXPECT_EQ(again.config().layers, model.config().layers);
+}
+
+TEST_F(HfWriter, EveryFamilyHasItsOwnCode) {
+  for (const auto& [family, name] :
+       {std::pair{"mistral", "Mistral"}, {"qwen2", "Qwen2"}, {"qwen3", "Qwen3"}}) {
+    const Model dense = make({.family = family});
+    std::vector<Layer> layers = dense.layers();
+    layers[1].neurons.pop_back();
+    const Model model = dense.with_layers(layers);
+    const testing::TempFolder folder;
+    write_hf(model, folder.path());
+    verify_written(folder.path(), model);
+    const std::string code =
+        read_file(folder.path() / fmt::format("modeling_per_layer_{}.py", family));
+    EXPECT_THAT(code,
+                HasSubstr(fmt::format("from transformers.models.{}.modeling_{}", family, family)));
+    EXPECT_THAT(code, HasSubstr(fmt::format("class PerLayer{}Model({}Model)", name, name)));
+    EXPECT_THAT(code, ::testing::Not(HasSubstr("llama")));
+  }
+}
+
+TEST_F(HfWriter, AModelThatCannotBeExpressedLeavesTheFolderEmpty) {
+  EXPECT_THAT(error_of_write(make().with_layers({})), HasSubstr("a model without layers"));
   EXPECT_TRUE(fs::is_empty(out()));
 }
 

@@ -191,6 +191,40 @@ TEST(Config, Qwen2HasBiasesAndQwen3ItsOwnHeadDim) {
             16);
 }
 
+TEST(Config, LayersMayDiffer) {
+  for (const char* type : {"llama", "per_layer_llama"}) {
+    const Json config = with(llama(), R"({"o_proj_bias": true, "per_layer_config": {
+        "00": {"skip": ["attention"], "intermediate_size": 7},
+        "2": {"num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 8, "skip": ["mlp"]}}})");
+    const ModelConfig read =
+        parse(with(config, fmt::format(R"({{"model_type": "{}"}})", type).c_str()));
+    EXPECT_EQ(read.family->name, "llama");
+    EXPECT_THAT(read.layers, ElementsAre(LayerShape{0, 0, 8, 7}, LayerShape{4, 2, 8, 48},
+                                         LayerShape{3, 3, 8, 0}));
+    EXPECT_TRUE(read.output_bias);
+    EXPECT_FALSE(read.down_bias);
+  }
+}
+
+TEST(Config, RefusesWhatItCannotReadOfALayer) {
+  const auto layer = [](const char* key, const char* text) {
+    return refusal(
+        with(llama(), fmt::format(R"({{"per_layer_config": {{"{}": {}}}}})", key, text).c_str()));
+  };
+  EXPECT_THAT(layer("1", R"({"rope_theta": 5.0})"),
+              HasSubstr("unsupported: 'rope_theta' differs by layer"));
+  EXPECT_THAT(layer("1", R"({"head_dim": 16})"), HasSubstr("'head_dim' differs by layer"));
+  EXPECT_THAT(layer("1", R"({"skip": ["norm"]})"),
+              HasSubstr("unsupported entry of 'skip': \"norm\""));
+  EXPECT_THAT(layer("1", R"({"num_attention_heads": 3})"),
+              HasSubstr("3 heads are not a multiple of 2 KV heads"));
+  EXPECT_THAT(layer("1", R"({"intermediate_size": 0})"),
+              AllOf(HasSubstr("between 1 and"), HasSubstr("per_layer_config.1")));
+  EXPECT_THAT(layer("1", "5"), HasSubstr("must be an object"));
+  EXPECT_THAT(layer("3", "{}"), HasSubstr("'per_layer_config' names layer '3' of 3 layers"));
+  EXPECT_THAT(layer("one", "{}"), HasSubstr("names layer 'one'"));
+}
+
 TEST(Config, KeepsTheFileAsItWas) {
   const Json config = with(llama(), R"({"some_unknown_key": {"a": [1, 2]}})");
   EXPECT_EQ(parse(config).raw, config);
