@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/console.h"
+#include "cli/model_argument.h"
 #include "cli/verb.h"
 #include "pipeline/runtime.h"
 
@@ -20,9 +21,9 @@ namespace mop {
 namespace {
 
 const std::vector<Verb>& verbs() {
-  static const std::vector<Verb> table = {inspect_verb(),  plan_verb(), score_verb(),
-                                          prune_verb(),    eval_verb(), generate_verb(),
-                                          tokenize_verb(), list_verb()};
+  static const std::vector<Verb> table = {inspect_verb(),  plan_verb(),     score_verb(),
+                                          prune_verb(),    eval_verb(),     bench_verb(),
+                                          generate_verb(), tokenize_verb(), list_verb()};
   return table;
 }
 
@@ -107,7 +108,12 @@ CLI::App* add_verb(CLI::App& app, const Verb& verb, Command& command) {
   if (sub->get_option_no_throw("--out") == nullptr) {
     sub->add_option("--out", command.out, "write the JSON to this file too")->type_name("FILE");
   }
-  sub->callback([work, &command] { command.work = work; });
+  sub->callback([work, sub, part = verb.part, &command] {
+    command.work = [work, sub, part](Progress& progress) {
+      resolve_models(*sub, part, progress);
+      return work(progress);
+    };
+  });
   return sub;
 }
 

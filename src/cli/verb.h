@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "pipeline/model_source.h"
 #include "pipeline/tasks.h"
 
 namespace mop {
@@ -22,6 +23,7 @@ struct Verb {
   std::string summary;
   /// Declares the verb's arguments and returns what runs once they are parsed.
   std::function<std::function<Answer(Progress&)>(CLI::App&)> setup;
+  ModelPart part = ModelPart::kAll;  ///< what it reads of MODEL
 };
 
 Verb inspect_verb();
@@ -29,6 +31,7 @@ Verb plan_verb();
 Verb score_verb();
 Verb prune_verb();
 Verb eval_verb();
+Verb bench_verb();
 Verb generate_verb();
 Verb tokenize_verb();
 Verb list_verb();

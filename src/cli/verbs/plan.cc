@@ -26,7 +26,8 @@ std::string text_of(const Json& plan) {
 
 Verb plan_verb() {
   return {
-      "plan", "sizes after every step; needs no weights", [](CLI::App& app) {
+      "plan", "sizes after every step; needs no weights",
+      [](CLI::App& app) {
         auto model = std::make_shared<std::string>();
         auto flags = std::make_shared<RecipeFlags>();
         app.add_option("MODEL", *model, "folder of a checkpoint, or its config.json")->required();
@@ -35,7 +36,8 @@ Verb plan_verb() {
           const Json plan = plan_sizes(*model, flags->recipe());
           return Answer{plan, text_of(plan)};
         };
-      }};
+      },
+      ModelPart::kConfig};
 }
 
 }  // namespace mop

@@ -4,7 +4,8 @@
 namespace mop {
 
 Verb tokenize_verb() {
-  return {"tokenize", "ids of every line of a file", [](CLI::App& app) {
+  return {"tokenize", "ids of every line of a file",
+          [](CLI::App& app) {
             auto job = std::make_shared<TokenizeJob>();
             app.add_option("MODEL", job->tokenizer, "folder of a checkpoint, or a tokenizer file")
                 ->required();
@@ -17,7 +18,8 @@ Verb tokenize_verb() {
               for (const auto& ids : lines) text += fmt::format("{}\n", fmt::join(ids, " "));
               return Answer{{{"lines", lines}}, text};
             };
-          }};
+          },
+          ModelPart::kTokenizer};
 }
 
 }  // namespace mop
