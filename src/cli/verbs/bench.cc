@@ -96,7 +96,8 @@ Verb bench_verb() {
             auto job = std::make_shared<BenchJob>();
             LatencyOptions& options = job->options;
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
-            app.add_option("--vs", job->versus, "another one, measured in turn; ratios to it");
+            app.add_option("--vs", job->versus, "another one, measured in turn; ratios to it")
+                ->type_name("MODEL");
             const auto count = [&](const char* flag, int64_t& value, const char* help) {
               app.add_option(flag, value, help)->check(CLI::PositiveNumber);
             };
