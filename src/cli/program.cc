@@ -21,9 +21,9 @@ namespace mop {
 namespace {
 
 const std::vector<Verb>& verbs() {
-  static const std::vector<Verb> table = {inspect_verb(),  plan_verb(),     score_verb(),
-                                          prune_verb(),    eval_verb(),     bench_verb(),
-                                          generate_verb(), tokenize_verb(), list_verb()};
+  static const std::vector<Verb> table = {
+      inspect_verb(), plan_verb(),  score_verb(),    prune_verb(),    recover_verb(), train_verb(),
+      eval_verb(),    bench_verb(), generate_verb(), tokenize_verb(), check_verb(), list_verb()};
   return table;
 }
 
@@ -46,6 +46,8 @@ void catch_signals() {
 // when it is loaded, so a verb that computes starts the program anew with that said, unless the
 // user said it.
 void let_waiting_threads_sleep(char** argv) {
+  // What goes wrong between ranks is one error of ours; LibTorch's log would tell it a second time.
+  ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 1);
   ::execv("/proc/self/exe", argv);  // where that is not possible, the run is slower and no worse
@@ -121,9 +123,10 @@ int run_command(const Command& command) {
   Console console(stderr, ::isatty(STDERR_FILENO) != 0);
   const Answer answer = command.work(console);
   console.clear();
+  if (answer.silent) return 0;
   if (!command.out.empty()) write_file(command.out, printable(answer.json));
   print_result(command.json ? printable(answer.json) : answer.text);
-  return 0;
+  return answer.exit;
 }
 
 int parse_and_run(int argc, char** argv) {

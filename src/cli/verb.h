@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "pipeline/model_source.h"
 #include "pipeline/tasks.h"
 
@@ -14,8 +15,10 @@ namespace mop {
 
 /// What a verb leaves: for machines, and for people.
 struct Answer {
-  Json json;         ///< printed with --json
-  std::string text;  ///< printed without
+  Json json;            ///< printed with --json
+  std::string text;     ///< printed without
+  bool silent = false;  ///< another rank says it
+  int exit = 0;         ///< exit code: a check that failed is a result
 };
 
 struct Verb {
@@ -30,11 +33,18 @@ Verb inspect_verb();
 Verb plan_verb();
 Verb score_verb();
 Verb prune_verb();
+Verb recover_verb();
+Verb train_verb();
 Verb eval_verb();
 Verb bench_verb();
 Verb generate_verb();
 Verb tokenize_verb();
+Verb check_verb();
 Verb list_verb();
+
+/// Runs `work` as one rank of the job that the environment describes (RANK, WORLD_SIZE, ...). Ranks
+/// other than 0 report nothing.
+Answer as_rank(Progress& progress, const std::function<Answer(Progress&, Collectives&)>& work);
 
 /// --device, --dtype and --threads: shared by all verbs that compute. Threads take effect when
 /// parsed.

@@ -19,6 +19,7 @@ class OneRank final : public Collectives {
  public:
   int64_t rank() const override { return 0; }
   int64_t size() const override { return 1; }
+  using Collectives::broadcast;
   void all_reduce(const std::vector<at::Tensor>&) override {}
   void broadcast(const std::vector<at::Tensor>&) override {}
   std::vector<std::string> all_gather(std::string_view bytes) override {
@@ -68,7 +69,10 @@ std::string Collectives::broadcast(std::string_view bytes) {
 double Collectives::sum(double value) { return sum_of(*this, value, at::kDouble); }
 int64_t Collectives::sum(int64_t value) { return sum_of(*this, value, at::kLong); }
 
-std::shared_ptr<Collectives> one_rank() { return std::make_shared<OneRank>(); }
+Collectives& one_rank() {
+  static OneRank only;
+  return only;
+}
 
 RankPlace rank_from_environment() {
   RankPlace place;
@@ -90,7 +94,7 @@ RankPlace rank_from_environment() {
 }
 
 std::shared_ptr<Collectives> join_ranks(const RankPlace& place) {
-  if (place.size == 1) return one_rank();
+  if (place.size == 1) return std::make_shared<OneRank>();
 #ifdef MOP_HAS_GLOO
   return join_gloo(place);
 #else

@@ -38,7 +38,7 @@ class Collectives {
 };
 
 /// The job of one process: nothing is sent.
-std::shared_ptr<Collectives> one_rank();
+Collectives& one_rank();
 
 /// Who this process is, as torchrun says it.
 struct RankPlace {

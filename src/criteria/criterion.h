@@ -36,6 +36,8 @@ struct Criterion {
   std::function<at::Tensor(const ScoreInput&)> score;
   /// False spares a large model the reading of its weights; `ScoreInput::weights` is then empty.
   bool reads_weights = true;
+  /// Draws by its option `seed`, which is the run's seed unless it is set.
+  bool draws = false;
 };
 
 /// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).

@@ -1,5 +1,5 @@
 // criteria/random.cc -- the control that knows nothing: seeded random scores. Option `seed`
-// (default 0).
+// (a run's own seed unless it is set).
 #include "base/random.h"
 
 #include <ATen/ops/empty.h>
@@ -23,15 +23,23 @@ at::Tensor draw(const ScoreInput& in) {
 }  // namespace
 
 Criterion random_heads() {
-  return {"random-heads",           "seeded random scores of KV groups (control)",
-          UnitKind::kKvGroup,       {},
-          draw<UnitKind::kKvGroup>, false};
+  return {"random-heads",
+          "seeded random scores of KV groups (control)",
+          UnitKind::kKvGroup,
+          {},
+          draw<UnitKind::kKvGroup>,
+          false,
+          true};
 }
 
 Criterion random_neurons() {
-  return {"random-neurons",        "seeded random scores of neurons (control)",
-          UnitKind::kNeuron,       {},
-          draw<UnitKind::kNeuron>, false};
+  return {"random-neurons",
+          "seeded random scores of neurons (control)",
+          UnitKind::kNeuron,
+          {},
+          draw<UnitKind::kNeuron>,
+          false,
+          true};
 }
 
 }  // namespace mop

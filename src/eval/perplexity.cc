@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "eval/rank_scores.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -62,10 +63,11 @@ PerplexityResult result_of(const ScoredText& text, const WeightLoader& weights,
 
 }  // namespace
 
-PerplexityResult evaluate_text(WeightLoader& weights, const ScoredText& text, Progress& progress) {
+PerplexityResult evaluate_text(WeightLoader& weights, const ScoredText& text, Progress& progress,
+                               Collectives& ranks) {
   const std::vector<Question> questions = questions_of(text.sequences);
   const auto start = Clock::now();
-  const Answers answers = score_requests(weights, questions, progress);
+  const Answers answers = score_requests(weights, questions, ranks, progress);
   PerplexityResult result = result_of(text, weights, sums_of(questions, answers));
   result.seconds = seconds_since(start);
   return result;
@@ -79,10 +81,10 @@ PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer
 }
 
 SideBySide compare_on_text(WeightLoader& model, WeightLoader& dense, const ScoredText& text,
-                           Progress& progress) {
+                           Progress& progress, Collectives& ranks) {
   const std::vector<Question> questions = questions_of(text.sequences);
   const auto start = Clock::now();
-  const Comparison both = compare_requests(model, dense, questions, progress);
+  const Comparison both = compare_requests(model, dense, questions, ranks, progress);
   SideBySide result{result_of(text, model, sums_of(questions, both.model)),
                     result_of(text, dense, sums_of(questions, both.dense)), both.kl,
                     both.agreement};

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "eval/protocols.h"
 #include "eval/score_requests.h"
 
@@ -36,8 +37,10 @@ struct PerplexityResult {
 /// Keys as the members; those of `words` beside them, and word_perplexity, which is `perplexity`.
 Json to_json(const PerplexityResult& result);
 
+/// With several ranks each scores its share of the sequences, and all get the figures.
 PerplexityResult evaluate_text(WeightLoader& weights, const ScoredText& text,
-                               Progress& progress = silent_progress());
+                               Progress& progress = silent_progress(),
+                               Collectives& ranks = one_rank());
 /// The same for a file. Throws as `read_scored_text`.
 PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer,
                                const std::filesystem::path& text, std::string_view protocol,
@@ -51,7 +54,7 @@ struct SideBySide {
 };
 /// Throws Error(kBadInput) when the vocabularies differ in size.
 SideBySide compare_on_text(WeightLoader& model, WeightLoader& dense, const ScoredText& text,
-                           Progress& progress = silent_progress());
+                           Progress& progress = silent_progress(), Collectives& ranks = one_rank());
 
 /// Sums over token sequences.
 struct ScoredSequences {

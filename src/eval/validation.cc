@@ -1,5 +1,7 @@
 #include "eval/validation.h"
 
+#include <ATen/ATen.h>
+
 #include <functional>
 
 #include "base/error.h"
@@ -25,6 +27,27 @@ std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
   return sequences;
 }
 
+int64_t scored_tokens_of(std::span<const std::vector<int64_t>> sequences) {
+  int64_t scored = 0;
+  for (const auto& ids : sequences) scored += static_cast<int64_t>(ids.size()) - 1;
+  return scored;
+}
+
+// Each rank's part of the means, added up.
+void merge(std::span<Validation> parts, Collectives& ranks) {
+  if (ranks.size() == 1) return;
+  const at::Tensor sums_C3 = at::zeros({static_cast<int64_t>(parts.size()), 3}, at::kDouble);
+  auto sums = sums_C3.accessor<double, 2>();
+  for (int64_t c = 0; c < sums.size(0); ++c) {
+    const Validation& part = parts[static_cast<size_t>(c)];
+    sums[c][0] = part.nll, sums[c][1] = part.kl, sums[c][2] = part.cosine;
+  }
+  ranks.all_reduce({sums_C3});
+  for (int64_t c = 0; c < sums.size(0); ++c) {
+    parts[static_cast<size_t>(c)] = {sums[c][0], sums[c][1], sums[c][2]};
+  }
+}
+
 // The globals of a candidate: the dense model's unless some were changed.
 struct Globals {
   Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
@@ -47,7 +70,8 @@ struct Validator::State {
   WeightLoader dense_weights;  ///< for the globals, which candidates share
   std::vector<ReferenceGroup> groups;
   int64_t tokens = 0;
-  int64_t scored_tokens = 0;
+  int64_t scored_tokens = 0;  ///< of all ranks
+  Collectives& ranks;
   bool keep_reference = false;
   int64_t layers_run = 0;
 
@@ -56,24 +80,28 @@ struct Validator::State {
                  std::span<const Globals> globals, const std::function<void()>& after_layer,
                  std::span<Validation> total);
 
-  State(const Model& model, Compute how)
-      : dense(model), compute(how), dense_weights(model, how, WeightLoader::Keep::kOne) {}
+  State(const Model& model, Compute how, Collectives& all)
+      : dense(model),
+        compute(how),
+        dense_weights(model, how, WeightLoader::Keep::kOne),
+        ranks(all) {}
 };
 
 Validator::Validator(const Model& dense, const TokenSamples& samples, Compute compute,
-                     ValidatorOptions options)
-    : state_(std::make_unique<State>(dense, compute)) {
-  const auto sequences = scorable(samples);
+                     ValidatorOptions options, Collectives& ranks)
+    : state_(std::make_unique<State>(dense, compute, ranks)) {
+  auto sequences = scorable(samples);
   if (sequences.empty()) {
     throw bad_input("the validation samples have no token to predict")
         .hint("give longer or more samples: --validation FILE, --samples N");
   }
+  state_->scored_tokens = scored_tokens_of(sequences);
+  const auto [first, last] = rank_share(static_cast<int64_t>(sequences.size()), ranks);
+  sequences = {sequences.begin() + first, sequences.begin() + last};
   const int64_t limit =
       options.group_tokens > 0 ? options.group_tokens : group_tokens(dense.config(), compute) / 4;
   for (PackedGroup& packed : pack_groups(sequences, limit)) {
     state_->tokens += packed.packing.tokens();
-    state_->scored_tokens +=
-        packed.packing.tokens() - static_cast<int64_t>(packed.packing.lengths.size());
     state_->groups.push_back({std::move(packed), {}});
   }
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
@@ -131,6 +159,7 @@ std::vector<Validation> Validator::validate(std::span<const Model* const> candid
   for (ReferenceGroup& group : s.groups) {
     s.add_group(group, candidates, globals, after_layer, total);
   }
+  merge(total, s.ranks);
   progress.end();
   check_mappings();
   return total;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "model/validation.h"
 #include "model/weights.h"
 #include "text/samples.h"
@@ -22,10 +23,11 @@ struct ValidatorOptions {
 
 class Validator {
  public:
-  /// Scores every token of `samples` but the first of each. Throws Error(kBadInput) when that
-  /// leaves none.
+  /// Scores every token of `samples` but the first of each. With several ranks each scores its
+  /// share of the samples, and all get the figures of the whole. Throws Error(kBadInput) when there
+  /// is no token to score.
   Validator(const Model& dense, const TokenSamples& samples, Compute compute,
-            ValidatorOptions options = {});
+            ValidatorOptions options = {}, Collectives& ranks = one_rank());
   ~Validator();
   Validator(Validator&&) noexcept;
 

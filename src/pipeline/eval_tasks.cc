@@ -9,6 +9,7 @@
 #include "pipeline/eval_text.h"
 #include "pipeline/runtime.h"
 #include "pipeline/task_results.h"
+#include "pipeline/open_model.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -114,11 +115,14 @@ void check(const EvalTasksJob& job) {
 Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   check(job);
   const double start = now();
-  const TaskOptions options{
-      .data = job.data, .limit = job.limit, .bos = parse_bos_rule(job.bos), .fewshot = job.fewshot};
+  const TaskOptions options{.data = job.data,
+                            .limit = job.limit,
+                            .bos = parse_bos_rule(job.bos),
+                            .fewshot = job.fewshot,
+                            .ranks = *job.compute.ranks};
   const KnownLines known(job.model, job.calibration);
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
-  const Model model = Model::open(job.model);
+  const Model model = open_model(job.model, job.adapter, progress);
   WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype));
   const auto results = evaluate_tasks(weights, *tokenizer, job.tasks, options, progress);
   const Json other = versus_of(job, options, progress);
@@ -128,7 +132,7 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
       results, {job.model.string(), options, *tokenizer, model, weights.compute(), start, end});
   if (!other.is_null()) json["mop"]["versus"] = other;
   add_overlap(json, results, known, progress);
-  if (job.out.empty()) return json;
+  if (job.out.empty() || job.compute.ranks->rank() != 0) return json;
   const Places places = places_of(job, end);
   make_folder(places.folder);
   write_file(places.results, to_text(json));

@@ -5,6 +5,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/eval_overlap.h"
 #include "pipeline/runtime.h"
+#include "pipeline/open_model.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -39,7 +40,7 @@ class TextEvaluation {
       : job_(job),
         progress_(progress),
         compute_(open_compute(job.compute.device, job.compute.dtype)),
-        model_(Model::open(job.model)) {}
+        model_(open_model(job.model, job.adapter, progress)) {}
 
   Json run() {
     const KnownLines known(job_.model, job_.calibration);
@@ -51,7 +52,7 @@ class TextEvaluation {
     const ScoredText text = read(model_.config().context);
     const Json overlap = known.check(text.texts, "the text", progress_);
     WeightLoader weights(model_, compute_);
-    const PerplexityResult result = evaluate_text(weights, text, progress_);
+    const PerplexityResult result = evaluate_text(weights, text, progress_, *job_.compute.ranks);
     check_mappings();
     return with_overlap(to_json(result), overlap);
   }
@@ -63,7 +64,8 @@ class TextEvaluation {
     check_same_tokens(job_, text, *open_tokenizer(job_.versus), context);
     const Json overlap = known.check(text.texts, "the text", progress_);
     WeightLoader weights(model_, compute_), dense_weights(dense, compute_);
-    const SideBySide both = compare_on_text(weights, dense_weights, text, progress_);
+    const SideBySide both =
+        compare_on_text(weights, dense_weights, text, progress_, *job_.compute.ranks);
     check_mappings();
     Json json = to_json(both.model);
     json["kl"] = both.kl;

@@ -18,10 +18,12 @@ Json fingerprint(const TokenSamples& samples) {
 }
 
 // Files are known by their content, which has its own entry.
-constexpr std::array kPaths = {"recipe.model", "recipe.plan", "recipe.calibration.file",
-                               "recipe.validation.file"};
+constexpr std::array kPaths = {"recipe.model",           "recipe.plan",
+                               "recipe.teacher",         "recipe.calibration.file",
+                               "recipe.validation.file", "recipe.data.file"};
 // May change the last bits of a float32 sum, and nothing that a user asked for.
-constexpr std::array kEnvironment = {"version", "commit", "libraries.libtorch", "compute.threads"};
+constexpr std::array kEnvironment = {"version", "commit", "libraries.libtorch", "compute.threads",
+                                     "compute.ranks"};
 
 template <size_t N>
 bool is_one_of(const std::array<const char*, N>& names, const std::string& name) {

@@ -33,9 +33,10 @@ constexpr const char* kProtocol =
 
 // The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
 // differs.
-void sign(const RunFolder& folder, const PreparedRun& run, Progress& progress) {
-  const Json manifest =
+void sign(const RunFolder& folder, const PreparedRun& run, int64_t ranks, Progress& progress) {
+  Json manifest =
       make_manifest(run.recipe, run.dense, run.tokenizer.get(), run.samples, run.compute);
+  if (ranks > 1) manifest["compute"]["ranks"] = ranks;
   if (!folder.earlier().is_null()) {
     const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
     if (!differences.refused.empty()) {
@@ -63,19 +64,32 @@ void check_room(RunFolder& folder, const PreparedRun& run) {
       .where("folder", folder.out().parent_path().string());
 }
 
-// The loop's ties to the run folder, and what it spent its time on.
+// Every rank must read the same: the model, the samples, the recipe.
+void check_same_inputs(const PreparedRun& run, Collectives& ranks) {
+  const std::string own = fmt::format("{} {} {} {}", run.dense.checkpoint().fingerprint(),
+                                      run.samples.calibration.sha256, run.samples.validation.sha256,
+                                      to_json(run.recipe).dump());
+  if (ranks.broadcast(own) == own) return;
+  throw bad_input("rank {} reads another model, text or recipe than rank 0", ranks.rank())
+      .hint("give every rank the same files and flags");
+}
+
+// The loop's ties to the run folder and to other ranks, and what it spent its time on.
 class Run {
  public:
-  Run(const PreparedRun& prepared, const RunFolder& folder, Progress& progress)
+  /// Without a folder nothing is written: another rank does that.
+  Run(const PreparedRun& prepared, const RunFolder* folder, Progress& progress, Collectives& ranks)
       : run_(prepared),
         folder_(folder),
         progress_(progress),
+        ranks_(ranks),
         mix_(mix_recipe(prepared.recipe)),
-        setup_{prepared.samples.calibration, prepared.compute, criteria(), criterion_settings(),
-               progress},
+        setup_{prepared.samples.calibration, prepared.compute, criteria(),
+               criterion_settings(),         progress,         ranks},
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
-      validator_.emplace(run_.dense, run_.samples.validation, run_.compute);
+      validator_.emplace(run_.dense, run_.samples.validation, run_.compute, ValidatorOptions(),
+                         ranks);
     }
   }
 
@@ -87,7 +101,7 @@ class Run {
   }
 
   MixResult search() {
-    const std::vector<PlanStep> done = read_steps(folder_);
+    const std::vector<PlanStep> done = steps_done();
     if (!done.empty()) {
       progress_.note(
           fmt::format("continues after step {}, which an earlier run finished", done.size()));
@@ -120,6 +134,30 @@ class Run {
   const Json& seconds() const { return seconds_; }
 
  private:
+  // What rank 0 finds in its folder, on every rank.
+  std::vector<PlanStep> steps_done() {
+    if (ranks_.size() == 1) return read_steps(*folder_);
+    Json found = Json::array();
+    if (folder_ != nullptr) {
+      for (const PlanStep& step : read_steps(*folder_)) found.push_back(to_json(step));
+    }
+    std::vector<PlanStep> steps;
+    for (const Json& step : Json::parse(ranks_.broadcast(found.dump()))) {
+      steps.push_back(step_from_json(step, "rank 0's steps"));
+    }
+    return steps;
+  }
+
+  // Ranks decide by the same figures, so they agree, unless machines of different kinds compute
+  // different weights' norms, say.
+  void check_agreement(const MixStep& step) {
+    if (ranks_.size() == 1) return;
+    const std::string own = to_json(step.plan).dump();
+    if (ranks_.broadcast(own) == own) return;
+    throw bad_input("rank {} would take another step {} than rank 0", ranks_.rank(), step.number)
+        .hint("run all ranks on machines of the same kind, or a single one");
+  }
+
   std::vector<std::string> criteria() const {
     std::vector<std::string> names;
     for (const BranchUse& use : mix_.branches) {
@@ -151,8 +189,9 @@ class Run {
 
   void record(const MixStep& step, const Model& model) {
     check_mappings();
+    check_agreement(step);
     const Json metrics = step_metrics(step, run_.dense, model.config());
-    write_step(folder_, step, metrics, stats_);
+    if (folder_ != nullptr) write_step(*folder_, step, metrics, stats_);
     stats_.clear();
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
@@ -164,8 +203,9 @@ class Run {
   }
 
   const PreparedRun& run_;
-  const RunFolder& folder_;
+  const RunFolder* folder_;
   Progress& progress_;
+  Collectives& ranks_;
   MixRecipe mix_;
   MeasureSetup setup_;
   std::optional<Validator> validator_;
@@ -270,6 +310,8 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const MixR
   metrics["removed_fraction"] = removed("parameters");
   metrics["block_removed_fraction"] = removed("block_parameters");
   metrics["figures"] = figures;
+  metrics["samples"] = {{"statistics", prepared.samples.calibration.ids.size()},
+                        {"validation", prepared.samples.validation.ids.size()}};
   metrics["steps"] = step_lines(folder, result.steps.size());
 
   folder.clean();
@@ -287,14 +329,31 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const MixR
   return metrics;
 }
 
+constexpr const char *kGo = "go", *kFinished = "finished";
+
+// What ranks other than 0 do: the same measurements in the same order; nothing is written.
+Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks) {
+  if (ranks.broadcast("") == kFinished) return nullptr;
+  check_same_inputs(prepared, ranks);
+  Run run(prepared, nullptr, progress, ranks);
+  run.figures_of(prepared.dense);
+  const MixResult result = prepared.replay ? run.replay() : run.search();
+  run.figures_of(result.model);
+  return nullptr;
+}
+
 }  // namespace
 
-Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener) {
+Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
+           Collectives& ranks) {
   const PreparedRun prepared = prepare(recipe, listener);
+  if (ranks.rank() != 0) return follow(prepared, listener, ranks);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
   if (!folder.finished()) check_room(folder, prepared);
-  sign(folder, prepared, listener);
+  sign(folder, prepared, ranks.size(), listener);
+  ranks.broadcast(folder.finished() ? kFinished : kGo);
   if (folder.finished()) return finished_result(folder, listener);
+  check_same_inputs(prepared, ranks);
 
   RunLog progress(folder.run() / "run.log", listener);
   for (const std::string& line : announcement(prepared)) progress.note(line);
@@ -305,7 +364,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   progress.note("works in " + folder.work().string());
   try {
     Json timing = {{"started", utc_now()}};
-    Run run(prepared, folder, progress);
+    Run run(prepared, &folder, progress, ranks);
     const Json before = run.figures_of(prepared.dense);
     const MixResult result = prepared.replay ? run.replay() : run.search();
     return finish(folder, prepared, run, result, before, timing, progress);

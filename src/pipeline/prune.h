@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_folder.h"
 
@@ -16,8 +17,10 @@ struct PruneCommand {
 
 /// Runs `recipe` and leaves the checkpoint and run/ in `out`: the same recipe gives the same bytes,
 /// however often it was interrupted and resumed. Returns run/metrics.json with the key `out` added.
-/// Announces on `progress` what it will do and need before it starts.
-Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress);
+/// Announces on `progress` what it will do and need before it starts. With several ranks the
+/// samples are split among them; rank 0 writes everything, the others return null.
+Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress,
+           Collectives& ranks = one_rank());
 
 /// What `prune` would do, without doing it: the resolved recipe, the accounting (null when the path
 /// depends on measurements), the needs and the warnings.

@@ -224,6 +224,26 @@ void set(Json& recipe, std::string_view assignment) {
   set(recipe, assignment.substr(0, equals), yaml_value(assignment.substr(equals + 1)));
 }
 
+namespace {
+
+// Criteria that draw do so by the run's seed, unless theirs is set.
+void seed_criteria(Recipe& recipe, const ModelConfig& model) {
+  for (const std::string& name : recipe.branches) {
+    const Branch& branch = find_branch(name);
+    if (!branch.criteria) continue;
+    const auto set = recipe.settings.find(name);
+    const bool none = set == recipe.settings.end() || set->second.is_null();
+    const Options options = none ? Options() : Options(name, set->second);
+    for (const std::string& used : branch.criteria(model, options)) {
+      Json& settings = recipe.settings[used];
+      if (find_criterion(used).draws && !settings.contains("seed")) settings["seed"] = recipe.seed;
+      if (settings.empty()) recipe.settings.erase(used);
+    }
+  }
+}
+
+}  // namespace
+
 Recipe resolve(Recipe recipe, const ModelConfig& model) {
   if (recipe.dtype.empty()) recipe.dtype = recipe.device == "cpu" ? "float32" : "bfloat16";
   dtype_from_name(recipe.dtype);
@@ -237,6 +257,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
           budget_from_name(Options(name, recipe.settings[name]).text("budget", ""));
     }
   }
+  seed_criteria(recipe, model);
   check_branches(recipe, model);
   return recipe;
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "stats/rank_stats.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
@@ -16,7 +17,7 @@ void RunMeasure::measure(const std::vector<std::string>& criteria) {
         .hint("give --calibration FILE, or a path of branches that measure nothing");
   }
   WeightLoader weights(model_, setup_.compute);
-  stats_ = collect_stats(weights, setup_.samples, needed, setup_.progress);
+  stats_ = collect_stats(weights, setup_.samples, needed, setup_.ranks, setup_.progress);
   for (const std::string& name : criteria) {
     const auto settings = setup_.settings.find(name);
     const Options options = settings == setup_.settings.end() ? Options() : settings->second;

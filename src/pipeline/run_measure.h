@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "model/weights.h"
 #include "plan/branch.h"
 #include "stats/layer_stats.h"
@@ -21,6 +22,7 @@ struct MeasureSetup {
   std::vector<std::string> criteria;        ///< what the run's branches may ask for
   std::map<std::string, Options> settings;  ///< of each criterion
   Progress& progress;
+  Collectives& ranks = one_rank();  ///< among which the samples are split
 };
 
 class RunMeasure : public Measure {

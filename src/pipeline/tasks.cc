@@ -9,6 +9,7 @@
 #include "criteria/criterion.h"
 #include "model/generate.h"
 #include "pipeline/describe.h"
+#include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
@@ -70,7 +71,12 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   const TokenSamples samples = tokenize_samples(read_samples(job.calibration), *tokenizer,
                                                 job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
-  const MeasureSetup setup{samples, compute, job.criteria, {}, progress};
+  std::map<std::string, Options> settings;
+  for (const std::string& name : job.criteria) {
+    if (!find_criterion(name).draws) continue;
+    settings.emplace(name, Options(name, {{"seed", job.samples.seed}}));
+  }
+  const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks};
   std::vector<LayerStats> stats;
   RunMeasure measure(setup, model, stats);
   Scores result;
@@ -89,14 +95,15 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
 
 Json score(const ScoreJob& job, Progress& progress) {
   const Scores scores = score_units(job, progress);
-  write_safetensors(job.out, scores.tensors, {{"format", "pt"}});
+  if (job.compute.ranks->rank() == 0)
+    write_safetensors(job.out, scores.tensors, {{"format", "pt"}});
   Json about = {{"out", job.out.string()}};
   about.update(scores.about);
   return about;
 }
 
 Json generate_text(const GenerateJob& job) {
-  const Model model = Model::open(job.model);
+  const Model model = open_model(job.model, job.adapter, silent_progress());
   const auto tokenizer = open_tokenizer(job.model);
   WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype),
                        WeightLoader::Keep::kAll);

@@ -11,14 +11,17 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "text/samples.h"
 
 namespace mop {
 
-/// Where and in what a job computes; an empty dtype is the device's default.
+/// Where, in what and with whom a job computes; an empty dtype is the device's default. Scoring and
+/// evaluating split their samples over the ranks; rank 0 alone writes files.
 struct ComputeChoice {
   std::string device = "cpu";
   std::string dtype;
+  Collectives* ranks = &one_rank();
 };
 
 struct ScoreJob {
@@ -39,6 +42,7 @@ Json score(const ScoreJob& job, Progress& progress);
 
 struct GenerateJob {
   std::filesystem::path model;
+  std::filesystem::path adapter;  ///< PEFT adapter folder to merge; empty = none
   std::string prompt;
   int64_t max_new_tokens = 128;
   double temperature = 0;

@@ -10,7 +10,7 @@ namespace {
 
 Answer answer_text(const EvalTextJob& job, const std::filesystem::path& out, Progress& progress) {
   const Json result = evaluate(job, progress);
-  if (!out.empty()) write_file(out, to_text(result));
+  if (!out.empty() && job.compute.ranks->rank() == 0) write_file(out, to_text(result));
   return {result, text_table(result)};
 }
 
@@ -57,6 +57,7 @@ Verb eval_verb() {
             app.add_option("--calibration", job->calibration,
                            "warn when this text is evaluated on (default: what the model's run "
                            "folder recorded)");
+            app.add_option("--adapter", job->adapter, "PEFT adapter folder to merge into MODEL");
             app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
             app.add_option("--seed", "accepted for symmetry: evaluation draws nothing");
             add_compute_flags(app, job->compute);
@@ -65,12 +66,16 @@ Verb eval_verb() {
                 throw usage_error("there is nothing to evaluate on")
                     .hint("give --text FILE --protocol NAME, or --tasks a,b --data DIR");
               }
-              if (tasks->tasks.empty()) return answer_text(*job, tasks->out, progress);
-              tasks->model = job->model;
-              tasks->versus = job->versus;
-              tasks->calibration = job->calibration;
-              tasks->compute = job->compute;
-              return answer_tasks(*tasks, progress);
+              return as_rank(progress, [&](Progress& listener, Collectives& ranks) {
+                job->compute.ranks = &ranks;
+                if (tasks->tasks.empty()) return answer_text(*job, tasks->out, listener);
+                tasks->model = job->model;
+                tasks->adapter = job->adapter;
+                tasks->versus = job->versus;
+                tasks->calibration = job->calibration;
+                tasks->compute = job->compute;
+                return answer_tasks(*tasks, listener);
+              });
             };
           }};
 }

@@ -28,7 +28,14 @@ std::string text_of(const Json& metrics) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
   }
-  std::string text = table.text() + facts({{"shape", pruned["shape"]}, {"wrote", metrics["out"]}});
+  std::vector<std::pair<std::string, std::string>> lines = {{"shape", pruned["shape"]}};
+  if (metrics.contains("samples")) {  // older runs did not say
+    const Json& samples = metrics["samples"];
+    lines.emplace_back("samples", samples["statistics"].dump() + " for statistics, " +
+                                      samples["validation"].dump() + " for validation");
+  }
+  lines.emplace_back("wrote", metrics["out"]);
+  std::string text = table.text() + facts(lines);
   if (!figures.is_null()) text += "perplexity: " + figures["source"].get<std::string>() + "\n";
   return text;
 }
@@ -57,8 +64,10 @@ Answer run(const PruneFlags& flags, Progress& progress) {
   const IfThere if_there = flags.resume  ? IfThere::kResume
                            : flags.force ? IfThere::kReplace
                                          : IfThere::kRefuse;
-  const Json result = prune(recipe_from_json(recipe), {flags.out, if_there}, progress);
-  return {result, text_of(result)};
+  return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
+    const Json result = prune(recipe_from_json(recipe), {flags.out, if_there}, listener, ranks);
+    return {result, result.is_null() ? "" : text_of(result)};
+  });
 }
 
 }  // namespace

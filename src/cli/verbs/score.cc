@@ -18,11 +18,14 @@ Answer run(ScoreFlags& flags, Progress& progress) {
   }
   flags.job.samples.random = flags.sample == "random";
   flags.job.samples.seed = static_cast<uint64_t>(flags.seed);
-  const Json result = score(flags.job, progress);
-  return {result, facts({{"samples", with_commas(result["samples"].get<int64_t>())},
-                         {"tokens", with_commas(result["tokens"].get<int64_t>())},
-                         {"layers", result["layers"].dump()},
-                         {"wrote", result["out"]}})};
+  return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
+    flags.job.compute.ranks = &ranks;
+    const Json result = score(flags.job, listener);
+    return {result, facts({{"samples", with_commas(result["samples"].get<int64_t>())},
+                           {"tokens", with_commas(result["tokens"].get<int64_t>())},
+                           {"layers", result["layers"].dump()},
+                           {"wrote", result["out"]}})};
+  });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "eval/tasks/evaluate_tasks.h"
 
 #include "base/error.h"
+#include "eval/rank_scores.h"
 
 namespace mop {
 namespace {
@@ -40,13 +41,13 @@ std::vector<Question> encode_all(const TaskFile& file, const RequestEncoder& enc
 
 // Windows of a document follow each other and share nothing, so each is a question of its own.
 Answers answer_all(WeightLoader& weights, TaskKind kind, const std::vector<Question>& questions,
-                   Progress& progress) {
-  if (kind != TaskKind::kRolling) return score_requests(weights, questions, progress);
+                   Collectives& ranks, Progress& progress) {
+  if (kind != TaskKind::kRolling) return score_requests(weights, questions, ranks, progress);
   std::vector<Question> windows;
   for (const Question& document : questions) {
     for (const TokenRequest& window : document) windows.push_back({window});
   }
-  const auto scored = score_requests(weights, windows, progress);
+  const auto scored = score_requests(weights, windows, ranks, progress);
   Answers answers;
   auto window = scored.begin();
   for (const Question& document : questions) {
@@ -85,7 +86,7 @@ TaskResult evaluate_task(WeightLoader& weights, const RequestEncoder& encoder, c
   result.tokens = count_tokens(questions);
   progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", file.task->name,
                             count, result.tokens.run, result.tokens.asked));
-  auto answers = answer_all(weights, file.task->kind, questions, progress);
+  auto answers = answer_all(weights, file.task->kind, questions, options.ranks, progress);
   for (size_t i = 0; i < count; ++i) {
     TaskSample sample{std::move(file.items[i]), std::move(answers[i]), {}};
     sample.values = judge(*file.task, sample.item, sample.answers);

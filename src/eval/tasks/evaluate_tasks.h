@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "collectives/collectives.h"
 #include "eval/tasks/encode.h"
 #include "eval/tasks/metrics.h"
 #include "eval/tasks/task_data.h"
@@ -19,6 +20,7 @@ struct TaskOptions {
   int64_t limit = 0;           ///< the first records of each task; 0 = all
   BosRule bos = BosRule::kAuto;
   int64_t fewshot = 0;  ///< solved examples in front of each question (not rolling tasks)
+  Collectives& ranks = one_rank();  ///< among which the questions are split
 };
 
 /// One evaluated record.

@@ -1,0 +1,51 @@
+// stats/rank_stats.cc
+#include "stats/rank_stats.h"
+
+#include <ATen/ATen.h>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+TokenSamples share_of(const TokenSamples& samples, const Collectives& ranks) {
+  const auto [first, last] = rank_share(static_cast<int64_t>(samples.ids.size()), ranks);
+  TokenSamples share;
+  share.ids.assign(samples.ids.begin() + first, samples.ids.begin() + last);
+  return share;
+}
+
+}  // namespace
+
+std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
+                                      std::span<const Stat> stats, Collectives& ranks,
+                                      Progress& progress) {
+  if (ranks.size() == 1 || stats.empty()) return collect_stats(weights, samples, stats, progress);
+  if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
+  const TokenSamples share = share_of(samples, ranks);
+  std::vector<LayerStats> own(static_cast<size_t>(weights.model().num_layers()));
+  if (!share.ids.empty()) own = collect_stats(weights, share, stats, progress);
+
+  // A rank without samples adds zeros: every rank sends the same tensors.
+  std::vector<at::Tensor> sums;
+  for (size_t layer = 0; layer < own.size(); ++layer) {
+    const LayerShape& shape = weights.model().config().layers[layer];
+    for (const Stat stat : stats) {
+      const int64_t units = stat_row(stat).units(shape);
+      sums.push_back(own[layer].has(stat) ? own[layer].sums().at(stat).clone()
+                                          : at::zeros({units}, at::kDouble));
+    }
+  }
+  ranks.all_reduce(sums);
+  std::vector<LayerStats> whole(own.size());
+  const auto prompts = static_cast<int64_t>(samples.ids.size());
+  for (size_t layer = 0, i = 0; layer < whole.size(); ++layer) {
+    for (const Stat stat : stats) {
+      if (sums[i].numel() > 0) whole[layer].add_sum(stat, sums[i], prompts);
+      ++i;
+    }
+  }
+  return whole;
+}
+
+}  // namespace mop
