@@ -1,0 +1,22 @@
+// export/peft.h -- LoRA adapters in PEFT's folder format (adapter_config.json and
+// adapter_model.safetensors), kept apart from the weights they belong to.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "base/progress.h"
+#include "model/model.h"
+
+namespace mop {
+
+/// The model with the adapter merged: W + scale * B A for every projection that the adapter names,
+/// computed in float32 and kept in W's dtype, as changed tensors. scale is alpha / r, or alpha /
+/// sqrt(r) with rslora (arXiv 2106.09685, 2312.03732). Throws Error(kBadInput): no adapter, another
+/// kind than LoRA, an option that we do not know (DoRA, biases, trained modules, patterns), tensors
+/// that do not fit the model (all are listed).
+Model with_adapter(const Model& model, const std::filesystem::path& folder, Progress& progress);
+
+/// The model that the adapter says it was trained on; empty when it says nothing.
+std::string adapter_base(const std::filesystem::path& folder);
+
+}  // namespace mop

@@ -1,0 +1,18 @@
+// pipeline/open_model.h -- a model as a command names it: a checkpoint, and an adapter that belongs
+// to it.
+#pragma once
+#include <filesystem>
+
+#include "export/peft.h"
+
+namespace mop {
+
+/// The checkpoint, with the PEFT adapter merged unless `adapter` is empty. Throws like Model::open
+/// and with_adapter.
+inline Model open_model(const std::filesystem::path& model, const std::filesystem::path& adapter,
+                        Progress& progress) {
+  Model opened = Model::open(model);
+  return adapter.empty() ? opened : with_adapter(opened, adapter, progress);
+}
+
+}  // namespace mop

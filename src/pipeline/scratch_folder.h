@@ -1,0 +1,37 @@
+// pipeline/scratch_folder.h -- a folder for a while.
+#pragma once
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "base/error.h"
+
+namespace mop {
+
+/// A new folder below the system's temporary one, removed with the object. Throws Error(kIo).
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "mop_XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      throw io_error("cannot make a temporary folder: {}", std::strerror(errno))
+          .where("folder", pattern);
+    }
+    path_ = pattern;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace mop

@@ -1,0 +1,134 @@
+// tests/e2e/per_layer_test.cc -- a model whose layers differ goes through every verb.
+#include <gtest/gtest.h>
+
+#include "checkpoint/safetensors.h"
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PerLayer : public ::testing::Test {
+ protected:
+  // Two width steps of the embedded model, units taken where the whole model's scores are lowest.
+  static void SetUpTestSuite() {
+    folder_ = new TempFolder;
+    pruned_ = new Ran(run(prune_args(
+        model(), {"--iterations", "2", "--select", "path:G", "--allocation", "global", "--json"})));
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    delete pruned_;
+  }
+  static fs::path model() { return folder_->path() / "pruned"; }
+  static Ran with_model(const std::string& verb, const Args& more) {
+    Args args = {verb, model().string()};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  static TempFolder* folder_;
+  static Ran* pruned_;
+};
+TempFolder* PerLayer::folder_ = nullptr;
+Ran* PerLayer::pruned_ = nullptr;
+
+TEST_F(PerLayer, PruningSaysHowTheResultIsReadAndCountsItExactly) {
+  ASSERT_EQ(pruned_->exit, 0) << pruned_->err;
+  EXPECT_THAT(pruned_->err, HasSubstr("the layers differ in size: written with modelling code"));
+  const Json about = with_model("inspect", {"--json"}).json();
+  EXPECT_EQ(about["parameters"], pruned_->json()["pruned"]["parameters"]);
+  std::set<int64_t> widths;
+  for (const Json& layer : about["layers"]) widths.insert(layer["mlp"].get<int64_t>());
+  EXPECT_GT(widths.size(), 3u) << about["shape"];
+  // As much as two uniform steps remove, to the neuron.
+  const Json plan =
+      run({"plan", demo_model().string(), "--iterations", "2", "--select", "path:G", "--json"})
+          .json();
+  EXPECT_NEAR(about["parameters"].get<double>(), plan["steps"][1]["parameters"].get<double>(),
+              12 * 3 * 192);
+}
+
+TEST_F(PerLayer, PlanKnowsItsSizes) {
+  const Ran plan = with_model("plan", {"--iterations", "2", "--select", "path:LG", "--json"});
+  ASSERT_EQ(plan.exit, 0) << plan.err;
+  EXPECT_EQ(plan.json()["dense"]["layers"], with_model("inspect", {"--json"}).json()["layers"]);
+}
+
+TEST_F(PerLayer, ScoresHaveEachLayersUnits) {
+  const fs::path out = folder_->path() / "scores.safetensors";
+  const Ran scored =
+      with_model("score", {"--criterion", "amp-heads,amp-neurons", "--samples", "4",
+                           "--calibration", demo_calibration().string(), "--out", out.string()});
+  ASSERT_EQ(scored.exit, 0) << scored.err;
+  const auto file = SafetensorsFile::open(out);
+  const Json layers = with_model("inspect", {"--json"}).json()["layers"];
+  for (size_t i = 0; i < layers.size(); ++i) {
+    EXPECT_EQ(file.tensor(fmt::format("amp-neurons.{}", i)).numel(),
+              layers[i]["mlp"].get<int64_t>());
+    EXPECT_EQ(file.tensor(fmt::format("amp-heads.{}", i)).numel(),
+              layers[i]["kv_heads"].get<int64_t>());
+  }
+}
+
+TEST_F(PerLayer, EvaluatesGeneratesAndTokenizes) {
+  const Ran perplexity =
+      with_model("eval", {"--text", demo_evaluation().string(), "--protocol", "lines", "--json"});
+  ASSERT_EQ(perplexity.exit, 0) << perplexity.err;
+  EXPECT_LT(perplexity.json()["perplexity"].get<double>(), 100);
+  const Ran text =
+      with_model("generate", {"--prompt", "once upon a time", "--max-new-tokens", "8", "--json"});
+  ASSERT_EQ(text.exit, 0) << text.err;
+  EXPECT_GT(text.json()["new_tokens"].get<int64_t>(), 0);
+  EXPECT_EQ(with_model("tokenize", {"--text", demo_evaluation().string()}).out,
+            run({"tokenize", demo_model().string(), "--text", demo_evaluation().string()}).out);
+}
+
+TEST_F(PerLayer, IsPrunedAgainInBothBranchesAndReplayed) {
+  const fs::path again = folder_->path() / "again", replayed = folder_->path() / "replayed";
+  const Args more = {"--calibration", demo_calibration().string(),
+                     "--samples",     "8",
+                     "--max-tokens",  "32",
+                     "--iterations",  "3",
+                     "--select",      "path:GLG",
+                     "--out",         again.string()};
+  const Ran pruned = with_model("prune", more);
+  ASSERT_EQ(pruned.exit, 0) << pruned.err;
+  const Ran replay = with_model(
+      "prune", {"--plan", (again / "run/plan.json").string(), "--out", replayed.string()});
+  ASSERT_EQ(replay.exit, 0) << replay.err;
+  EXPECT_EQ(read_file(again / "model.safetensors"), read_file(replayed / "model.safetensors"));
+  EXPECT_EQ(read_file(again / "config.json"), read_file(replayed / "config.json"));
+}
+
+TEST_F(PerLayer, AReaderIsWarnedOfBeforeTheWork) {
+  const Ran dry =
+      run(prune_args(folder_->path() / "never", {"--iterations", "1", "--select", "path:G",
+                                                 "--allocation", "global", "--dry-run"}));
+  EXPECT_EQ(dry.exit, 0);
+  EXPECT_THAT(dry.err, HasSubstr("trust_remote_code=True"));
+  EXPECT_THAT(dry.err, HasSubstr("vLLM (rules only, not run)"));
+}
+
+// What --shape-multiple promises on the way to a target: multiples, and the target met.
+TEST(ShapeMultiple, WidthsAreMultiplesAndTheTargetIsMet) {
+  const TempFolder folder;
+  const fs::path out = folder.path() / "pruned";
+  for (const char* allocation : {"uniform", "global"}) {
+    const Ran pruned = run(prune_args(
+        out, {"--remove", "0.3", "--of", "blocks", "--select", "path:G", "--shape-multiple", "32",
+              "--allocation", allocation, "--force", "--json"}));
+    ASSERT_EQ(pruned.exit, 0) << pruned.err;
+    EXPECT_GE(pruned.json()["block_removed_fraction"].get<double>(), 0.3);
+    // A pack of 32 neurons of each layer at the most.
+    EXPECT_LE(pruned.json()["block_removed_fraction"].get<double>(), 0.3 + 32. / 512);
+    const Json about = run({"inspect", out.string(), "--json"}).json();
+    for (const Json& layer : about["layers"]) {
+      EXPECT_EQ(layer["mlp"].get<int64_t>() % 32, 0);
+      EXPECT_EQ(layer["heads"].get<int64_t>() * layer["head_dim"].get<int64_t>() % 32, 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mop::testing
