@@ -14,6 +14,7 @@ namespace mop {
 
 struct EvalTasksJob {
   std::filesystem::path model;
+  std::filesystem::path adapter;    ///< PEFT adapter folder to merge; empty = none
   std::filesystem::path data;       ///< folder of the tasks' files
   std::filesystem::path tokenizer;  ///< another one than the model's; empty = the model's
   std::vector<std::string> tasks;

@@ -12,6 +12,7 @@ namespace mop {
 
 struct EvalTextJob {
   std::filesystem::path model, text;
+  std::filesystem::path adapter;  ///< PEFT adapter folder to merge into the model; empty = none
   std::string protocol = "lines";
   std::filesystem::path versus;       ///< the dense model to compare with; empty = none
   std::filesystem::path calibration;  ///< text that the model was made with; empty = what its run

@@ -7,6 +7,7 @@ Verb generate_verb() {
   return {"generate", "continue a text", [](CLI::App& app) {
             auto job = std::make_shared<GenerateJob>();
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
+            app.add_option("--adapter", job->adapter, "PEFT adapter folder to merge into MODEL");
             app.add_option("--prompt", job->prompt, "the text to continue")->required();
             app.add_option("--max-new-tokens", job->max_new_tokens,
                            "at most this many (default 128)")
