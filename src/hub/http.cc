@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
 
 #include "base/build_info.h"
@@ -21,8 +22,12 @@ constexpr int kMaxRedirects = 10;
 /// What libcurl's callbacks write into.
 struct Transfer {
   const HttpRequest& request;
-  HttpAnswer answer;
-  std::exception_ptr thrown;
+  HttpAnswer answer = {};
+  std::exception_ptr thrown = nullptr;
+  // libcurl's own notion of a slow transfer is a mean over seconds: it notices late.
+  curl_off_t bytes = 0;
+  std::chrono::steady_clock::time_point last_byte = std::chrono::steady_clock::now();
+  bool stalled = false;
 };
 
 struct HeaderList {
@@ -69,8 +74,16 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
   }
 }
 
-int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return stop_requested() != 0 ? 1 : 0;
+int on_progress(void* user, curl_off_t, curl_off_t bytes, curl_off_t, curl_off_t) {
+  Transfer& transfer = *static_cast<Transfer*>(user);
+  const auto now = std::chrono::steady_clock::now();
+  if (bytes != transfer.bytes) {
+    transfer.bytes = bytes;
+    transfer.last_byte = now;
+  }
+  transfer.stalled =
+      now - transfer.last_byte > std::chrono::seconds(transfer.request.stall_seconds);
+  return transfer.stalled || stop_requested() != 0 ? 1 : 0;
 }
 
 bool connection_failed(CURLcode code) {
@@ -141,7 +154,7 @@ HttpAnswer HttpClient::get(const HttpRequest& request) {
 
 HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& url,
                                 bool with_token) {
-  Transfer transfer{request, {}, nullptr};
+  Transfer transfer{request};
   HeaderList headers;
   char reason[CURL_ERROR_SIZE] = "";
   // A fresh set of options on the same connections.
@@ -153,8 +166,6 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(request.stall_seconds));
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_seconds));
   set(CURLOPT_ERRORBUFFER, reason);
   set(CURLOPT_HEADERFUNCTION, on_header);
   set(CURLOPT_HEADERDATA, &transfer);
@@ -162,6 +173,7 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
   set(CURLOPT_WRITEDATA, &transfer);
   set(CURLOPT_NOPROGRESS, 0L);
   set(CURLOPT_XFERINFOFUNCTION, on_progress);
+  set(CURLOPT_XFERINFODATA, &transfer);
   const std::string agent = "mop/" + mop_version();
   set(CURLOPT_USERAGENT, agent.c_str());
   const std::string range = fmt::format("{}-", request.first_byte);
@@ -174,7 +186,9 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   HttpAnswer answer = std::move(transfer.answer);
   if (code != CURLE_OK) {
-    answer.failure = *reason != '\0' ? reason : curl_easy_strerror(code);
+    answer.failure = transfer.stalled  ? fmt::format("nothing came for {} s", request.stall_seconds)
+                     : *reason != '\0' ? reason
+                                       : curl_easy_strerror(code);
     answer.may_pass = !is_lasting(code);
     answer.unreachable = connection_failed(code);
   } else {
