@@ -31,15 +31,6 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-// Tells backup programs that everything below can be had again (bford.info/cachedir).
-void tag_cache(const fs::path& cache) {
-  const fs::path tag = cache / "CACHEDIR.TAG";
-  if (fs::exists(tag)) return;
-  write_file(tag,
-             "Signature: 8a477f597d28d172789f06886806bc55\n"
-             "# This file marks a cache of models. See https://bford.info/cachedir/\n");
-}
-
 }  // namespace
 
 CachedRepo::CachedRepo(const fs::path& cache, const std::string& repo) : cache_(cache) {
@@ -75,7 +66,6 @@ void CachedRepo::begin(const std::string& revision, const std::string& commit) c
        {folder_ / "blobs", snapshot(commit), lock_file("any").parent_path()}) {
     make_folder(folder);
   }
-  tag_cache(cache_);
   if (is_commit(revision)) return;
   const fs::path ref = folder_ / "refs" / revision;
   make_folder(ref.parent_path());

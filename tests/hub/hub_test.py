@@ -18,7 +18,8 @@ from fake_hub import COMMIT, FakeHub  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build")) / "src" / "mop"
-REFERENCE = ROOT / ".env" / "reference" / "bin" / "python"
+# huggingface_hub 2.x and 0.x.
+REFERENCES = [p for n in ("reference", "reference4") if (p := ROOT / ".env" / n / "bin" / "python").exists()]
 MODEL = ROOT / "assets" / "tinystories-12l"
 TOKEN = "hf_" + "s3cr3t" * 5
 WEIGHTS = "model.safetensors"
@@ -268,32 +269,38 @@ class HubTest(unittest.TestCase):
 
     # --- huggingface_hub
 
-    def reference(self, code, **env):
-        if not REFERENCE.exists():
+    def references(self):
+        """Each version of huggingface_hub, with an empty cache."""
+        if not REFERENCES:
             self.skipTest("no reference environment: ./run setup --reference")
-        ran = subprocess.run([REFERENCE, "-c", code], capture_output=True, text=True, timeout=120,
+        for python in REFERENCES:
+            self.cache = pathlib.Path(self.folder.name) / python.parent.parent.name / "hub"
+            yield python
+
+    def python(self, python, code, **env):
+        ran = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120,
                              env=self.environment(HF_HUB_DISABLE_XET="1", **env))
         self.assertEqual(ran.returncode, 0, ran.stderr)
         return ran.stdout.strip()
 
     def test_huggingface_hub_reads_what_we_wrote(self):
-        self.assert_works(self.inspect())
         code = ("import huggingface_hub as h; "
                 "[h.hf_hub_download('tests/tiny', f) for f in ('config.json', 'tokenizer.model')]; "
                 f"print(h.hf_hub_download('tests/tiny', '{WEIGHTS}')); "
                 "r = h.scan_cache_dir().repos; assert [x.repo_id for x in r] == ['tests/tiny'], r; "
                 "assert not h.scan_cache_dir().warnings, h.scan_cache_dir().warnings")
-        if not (MODEL / "tokenizer.model").exists():
-            code = code.replace("tokenizer.model", "tokenizer.json")
-        path = self.reference(code, HF_HUB_OFFLINE="1")
-        self.assertEqual(pathlib.Path(path).read_bytes(), (MODEL / WEIGHTS).read_bytes())
-        self.assertEqual(pathlib.Path(path), self.repo() / "snapshots" / COMMIT / WEIGHTS)
+        for python in self.references():
+            self.assert_works(self.inspect())
+            path = self.python(python, code, HF_HUB_OFFLINE="1")
+            self.assertEqual(pathlib.Path(path).read_bytes(), (MODEL / WEIGHTS).read_bytes())
+            self.assertEqual(pathlib.Path(path), self.repo() / "snapshots" / COMMIT / WEIGHTS)
 
     def test_we_read_what_huggingface_hub_wrote(self):
-        self.reference("import huggingface_hub as h; "
-                       f"[h.hf_hub_download('tests/tiny', f) for f in {sorted(self.hub.files)!r}]")
-        self.assert_works(self.inspect(HF_HUB_OFFLINE="1"))
-        self.assertFalse(list(self.repo().glob("blobs/*.incomplete")))
+        for python in self.references():
+            self.python(python, "import huggingface_hub as h; "
+                        f"[h.hf_hub_download('tests/tiny', f) for f in {sorted(self.hub.files)!r}]")
+            self.assert_works(self.inspect(HF_HUB_OFFLINE="1"))
+            self.assertFalse(list(self.repo().glob("blobs/*.incomplete")))
 
     def test_each_waits_for_the_others_lock(self):
         self.assert_works(self.inspect())
@@ -302,7 +309,7 @@ class HubTest(unittest.TestCase):
         self.assertTrue(lock.exists())
         (self.repo() / "snapshots" / COMMIT / WEIGHTS).unlink()
         (self.repo() / "blobs" / blob).unlink()
-        holder = subprocess.Popen([REFERENCE if REFERENCE.exists() else sys.executable, "-c",
+        holder = subprocess.Popen([REFERENCES[0] if REFERENCES else sys.executable, "-c",
                                    "import fcntl, os, sys, time\n"
                                    "try:\n from huggingface_hub.utils import WeakFileLock\n"
                                    " c = WeakFileLock(sys.argv[1]); c.__enter__()\n"

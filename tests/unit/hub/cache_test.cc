@@ -28,7 +28,6 @@ TEST(CachedRepo, LinksSnapshotsToBlobsAndNotesWhatABranchStoodFor) {
   EXPECT_EQ(repo.commit("refs/pr/1"), kCommit);
   EXPECT_EQ(repo.commit("main"), std::nullopt);
   EXPECT_EQ(read_file(repo.snapshot(kCommit) / "config.json"), "bytes");
-  EXPECT_TRUE(fs::exists(folder.path() / "hub" / "CACHEDIR.TAG"));
 }
 
 TEST(CachedRepo, ReplacesALinkWhoseBlobIsGone) {
