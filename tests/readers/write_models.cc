@@ -17,10 +17,11 @@
 
 namespace {
 using namespace mop;
+using mop::testing::prune_by_hand;
 using mop::testing::RandomModel;
 namespace fs = std::filesystem;
 
-// Names say what is special; "only4" are refused by transformers 5, as `reader_note` says.
+// Names say what is special.
 std::vector<std::pair<std::string, RandomModel>> variants() {
   const auto window = R"("use_sliding_window":true,"sliding_window":8,"max_window_layers":2)";
   return {
@@ -30,7 +31,7 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
           {"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
            "original_max_position_embeddings":16},"rope_theta":500000.0})"}},
       {"llama-bias", {.extra = R"({"attention_bias":true,"mlp_bias":true})"}},
-      {"llama-bias-only4", {.kv_heads = 4, .extra = R"({"attention_bias":true})"}},
+      {"llama-bias-code", {.kv_heads = 4, .extra = R"({"attention_bias":true})"}},
       {"llama-rope5", {.extra = R"({"rope_theta":null,"rope_parameters":
           {"rope_type":"linear","factor":2.0,"rope_theta":20000.0}})"}},
       {"mistral-window", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
@@ -41,8 +42,47 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
   };
 }
 
-void write_with_logits(const Model& dense, const fs::path& folder) {
-  const Model model = mop::testing::prune_by_hand(dense);
+// Models whose layers will differ, see `differ_by_hand`.
+std::vector<std::pair<std::string, RandomModel>> differing_variants() {
+  return {
+      {"llama-layers", {.kv_heads = 4, .tied = true}},
+      {"llama-layers-bias", {.extra = R"({"attention_bias":true,"mlp_bias":true})"}},
+      {"mistral-layers", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
+      {"qwen2-layers", {.family = "qwen2"}},
+      {"qwen3-layers",
+       {.family = "qwen3", .extra = R"({"use_sliding_window":true,"sliding_window":8,
+                                        "max_window_layers":2})"}},
+  };
+}
+
+// Six layers: without attention, narrow, without MLP, whole, fewer groups, without both; with
+// biases that compensate.
+Model differ_by_hand(const Model& dense) {
+  Model model = dense.with_biases(true, true);
+  std::vector<Layer> layers = model.layers();
+  layers[0].heads = layers[0].kv_heads = {};
+  layers[1].neurons.resize(13);
+  layers[2].neurons = {};
+  const auto group = static_cast<size_t>(model.config().layers[4].group());
+  layers[4].kv_heads.erase(layers[4].kv_heads.begin());
+  layers[4].heads.erase(layers[4].heads.begin(),
+                        layers[4].heads.begin() + static_cast<int64_t>(group));
+  layers[4].neurons.resize(40);
+  layers[5].heads = layers[5].kv_heads = layers[5].neurons = {};
+  Random random(11);
+  const auto bias = [&] {
+    at::Tensor bias_D = at::empty({model.config().hidden});
+    for (int64_t i = 0; i < bias_D.numel(); ++i) bias_D[i] = random.uniform() - 0.5;
+    return bias_D;
+  };
+  for (Layer& layer : layers) {
+    if (!layer.heads.empty()) layer.changed[Role::kOutputBias] = bias();
+    if (!layer.neurons.empty()) layer.changed[Role::kDownBias] = bias();
+  }
+  return model.with_layers(layers);
+}
+
+void write_with_logits(const Model& model, const fs::path& folder) {
   fs::create_directories(folder);
   write_hf(model, folder,
            {.shard_bytes = model.checkpoint().bytes() / 3,
@@ -68,10 +108,16 @@ void run(const fs::path& out, const std::vector<fs::path>& models) {
   for (const auto& [name, what] : variants()) {
     const mop::testing::TempFolder source;
     write_random_model(source.path(), what);
-    write_with_logits(Model::open(source.path()), out / name);
+    write_with_logits(prune_by_hand(Model::open(source.path())), out / name);
+  }
+  for (auto [name, what] : differing_variants()) {
+    const mop::testing::TempFolder source;
+    what.layers = 6;
+    write_random_model(source.path(), what);
+    write_with_logits(differ_by_hand(Model::open(source.path())), out / name);
   }
   for (const fs::path& model : models) {
-    write_with_logits(Model::open(model), out / fs::canonical(model).filename());
+    write_with_logits(prune_by_hand(Model::open(model)), out / fs::canonical(model).filename());
   }
 }
 

@@ -1,0 +1,124 @@
+// tests/e2e/check_test.cc -- mop check: our own reader, and readers that are missing, lie, crash or
+// hang.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "checkpoint/checkpoint.h"
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Check : public ::testing::Test {
+ protected:
+  // A program in the place of Python.
+  std::string fake(const std::string& body) const {
+    const fs::path file = folder_.path() / "python";
+    write_file(file, "#!/bin/sh\n" + body + "\n");
+    fs::permissions(file, fs::perms::owner_all);
+    return file.string();
+  }
+  Ran check(const Args& more) const {
+    Args args = {"check", demo_model().string(), "--max-new-tokens", "4"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  // The row of the only reader that was asked.
+  Json ask(const std::string& python, const Args& more = {}) const {
+    Args args = {"--with", "transformers", "--json", "--python", python};
+    args.insert(args.end(), more.begin(), more.end());
+    return check(args).json()["readers"][1];
+  }
+  TempFolder folder_;
+};
+
+TEST_F(Check, OurOwnReaderNeedsNoPython) {
+  const Ran ran = check({"--python", "/there/is/none"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("mop"));
+  EXPECT_THAT(ran.out, HasSubstr("not installed"));
+}
+
+TEST_F(Check, AReaderThatIsNotInstalledIsARow) {
+  const Json row = ask(fake(R"(echo '{"missing": "No module named transformers"}')"));
+  EXPECT_EQ(row["status"], "not installed");
+  EXPECT_EQ(row["detail"], "No module named transformers");
+}
+
+TEST_F(Check, AReaderThatCrashesIsARow) {
+  const Json row = ask(fake("echo something >&2; kill -SEGV $$"));
+  EXPECT_EQ(row["status"], "fails");
+  EXPECT_THAT(row["detail"].get<std::string>(), HasSubstr("ended with -11: something"));
+}
+
+TEST_F(Check, AReaderThatHangsIsEndedWithAllItStarted) {
+  const Json row = ask(fake("sleep 600 & sleep 600"), {"--timeout", "1"});
+  EXPECT_EQ(row["status"], "fails");
+  EXPECT_EQ(row["detail"], "not done after 1 s");
+}
+
+TEST_F(Check, AReaderThatComputesSomethingElseFailsTheCheck) {
+  const std::string python =
+      fake(R"(echo '{"version": "1", "difference": 0.5, "greedy": [1], "tokens_per_second": 2}')");
+  const Json row = ask(python);
+  EXPECT_EQ(row["status"], "differs");
+  EXPECT_EQ(row["greedy_equal"], false);
+  const Ran ran = check({"--with", "transformers", "--python", python});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.out, HasSubstr("transformers: expected logits within 0.0001"));
+}
+
+TEST_F(Check, AReadersErrorIsItsRow) {
+  const Json row = ask(fake(R"(echo '{"version": "9", "error": "KeyError: x"}')"));
+  EXPECT_EQ(row["status"], "fails");
+  EXPECT_EQ(row["detail"], "KeyError: x");
+}
+
+TEST_F(Check, CodeThatWeDidNotWriteIsNotRun) {
+  const fs::path copy = folder_.path() / "model";
+  fs::copy(demo_model(), copy);
+  Json config = read_json(copy / "config.json");
+  config["auto_map"] = {{"AutoModelForCausalLM", "evil.Model"}};
+  write_file(copy / "config.json", to_text(config));
+  write_file(copy / "evil.py", "raise SystemExit");
+  const Ran ran =
+      run({"check", copy.string(), "--json", "--python", fake("exit 3"), "--max-new-tokens", "1"});
+  EXPECT_EQ(ran.json()["readers"][1]["status"], "not run");
+}
+
+TEST_F(Check, AValueThatIsNotFiniteIsAnError) {
+  const fs::path copy = folder_.path() / "model";
+  fs::copy(demo_model(), copy);
+  const TensorEntry entry = Checkpoint::open(copy)->entry("model.layers.2.mlp.up_proj.weight");
+  std::fstream file(copy / "model.safetensors", std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(entry.begin));
+  file.write("\xff\xff\xff\xff", 4);
+  file.close();
+  const Ran ran = run({"check", copy.string()});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(
+      ran.err,
+      HasSubstr("tensor model.layers.2.mlp.up_proj.weight holds values that are not finite"));
+}
+
+TEST_F(Check, UnknownReadersAreAUsageError) {
+  const Ran ran = check({"--with", "fortran"});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("known: transformers, peft, llama.cpp"));
+}
+
+// The readers themselves, where the reference environment is set up.
+TEST_F(Check, TransformersAndPeftAgreeWithUs) {
+  const fs::path python = fs::path(MOP_SOURCE_DIR) / ".env/reference/bin/python";
+  if (!fs::exists(python))
+    GTEST_SKIP() << "skipped: no reference environment (./run setup --reference)";
+  const Json row = ask(python.string());
+  EXPECT_EQ(row["status"], "loads") << row;
+  EXPECT_EQ(row["greedy_equal"], true);
+}
+
+}  // namespace
+}  // namespace mop::testing

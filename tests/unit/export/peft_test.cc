@@ -1,0 +1,129 @@
+// tests/unit/export/peft_test.cc -- adapters merged into a model, and what is refused.
+#include "export/peft.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+#include "kit/random_model.h"
+#include "model/weights.h"
+#include "unit/export/pruned.h"
+
+namespace mop {
+namespace {
+using mop::testing::TempFolder;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr const char* kQuery = "base_model.model.model.layers.1.self_attn.q_proj";
+constexpr const char* kDown = "base_model.model.model.layers.3.mlp.down_proj";
+
+class Peft : public ::testing::Test {
+ protected:
+  Peft() {
+    mop::testing::write_random_model(base_.path());  // hidden 32, heads 4 of 8, 48 neurons
+    model_ = Model::open(base_.path());
+    tensors_[std::string(kQuery) + ".lora_A.weight"] = at::rand({2, 32});
+    tensors_[std::string(kQuery) + ".lora_B.weight"] = at::rand({32, 2});
+    tensors_[std::string(kDown) + ".lora_A.weight"] = at::rand({2, 48});
+    tensors_[std::string(kDown) + ".lora_B.weight"] = at::rand({32, 2});
+    config_ = {{"peft_type", "LORA"},
+               {"r", 2},
+               {"lora_alpha", 6},
+               {"bias", "none"},
+               {"modules_to_save", nullptr},
+               {"rank_pattern", Json::object()},
+               {"base_model_name_or_path", "somewhere"}};
+  }
+
+  Model merge() {
+    write_file(adapter_.path() / "adapter_config.json", to_text(config_));
+    write_safetensors(adapter_.path() / "adapter_model.safetensors", tensors_, {{"format", "pt"}});
+    return with_adapter(model_, adapter_.path(), silent_progress());
+  }
+
+  std::string refusal() {
+    try {
+      merge();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "accepted";
+  }
+
+  static at::Tensor weight(const Model& model, int64_t layer, Role role) {
+    WeightLoader loader(model, {});
+    return loader.layer(layer)[role].clone();
+  }
+
+  void expect_merged(const Model& merged, int64_t layer, Role role, const std::string& name,
+                     double scale) {
+    const at::Tensor expected =
+        weight(model_, layer, role) +
+        scale * at::mm(tensors_.at(name + ".lora_B.weight"), tensors_.at(name + ".lora_A.weight"));
+    EXPECT_TRUE(at::allclose(weight(merged, layer, role), expected, 1e-6, 1e-6)) << name;
+  }
+
+  TempFolder base_, adapter_;
+  Model model_;
+  std::map<std::string, at::Tensor> tensors_;
+  Json config_;
+};
+
+TEST_F(Peft, AddsTheScaledProduct) {
+  const Model merged = merge();
+  expect_merged(merged, 1, Role::kQuery, kQuery, 3);
+  expect_merged(merged, 3, Role::kDown, kDown, 3);
+  EXPECT_TRUE(at::equal(weight(merged, 0, Role::kQuery), weight(model_, 0, Role::kQuery)));
+  EXPECT_EQ(adapter_base(adapter_.path()), "somewhere");
+}
+
+TEST_F(Peft, RankStabilisedAdaptersDivideByTheRoot) {
+  config_["use_rslora"] = true;
+  expect_merged(merge(), 1, Role::kQuery, kQuery, 6 / std::sqrt(2.));
+}
+
+TEST_F(Peft, AMergedModelIsPrunedLikeAnyOther) {
+  const Model pruned = mop::testing::prune_by_hand(merge(), 0);
+  EXPECT_EQ(pruned.layers()[0].source, 1);
+  EXPECT_EQ(weight(model_, 1, Role::kQuery).size(0), 32);
+}
+
+TEST_F(Peft, RefusesWhatItWouldHaveToLeaveOut) {
+  for (const auto& [key, value] : std::map<std::string, Json>{{"use_dora", true},
+                                                              {"bias", "all"},
+                                                              {"modules_to_save", {"lm_head"}},
+                                                              {"rank_pattern", {{"q_proj", 4}}},
+                                                              {"fan_in_fan_out", true}}) {
+    const Json before = config_;
+    config_[key] = value;
+    EXPECT_THAT(refusal(), HasSubstr("unsupported: the adapter sets '" + key + "'"));
+    config_ = before;
+  }
+  config_["peft_type"] = "IA3";
+  EXPECT_THAT(refusal(), HasSubstr("adapters of type 'IA3' are not read, only LORA"));
+}
+
+TEST_F(Peft, ListsEveryTensorThatDoesNotFit) {
+  tensors_["base_model.model.lm_head.lora_A.weight"] = at::rand({2, 32});
+  tensors_[std::string(kQuery) + ".lora_A.weight"] = at::rand({2, 24});  // of another model
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("3 of the adapter's 5 tensors do not fit the model"),
+                               HasSubstr("lm_head.lora_A.weight [2, 32]"),
+                               HasSubstr("q_proj.lora_A.weight [2, 24]"),
+                               HasSubstr("q_proj.lora_B.weight [32, 2]")));
+}
+
+TEST_F(Peft, SaysWhenAFolderIsNoAdapter) {
+  try {
+    with_adapter(model_, base_.path(), silent_progress());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("this is not a PEFT adapter: it has no adapter_config.json"));
+  }
+}
+
+}  // namespace
+}  // namespace mop
