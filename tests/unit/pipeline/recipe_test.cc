@@ -164,5 +164,18 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
       << "what depth and width in turn would take";
 }
 
+TEST(Resolve, SeedReachesTheCriteriaThatDraw) {
+  const std::string width =
+      "target: {iterations: 1}\nseed: 7\nwidth: {heads: random-heads, neurons: random-neurons}\n";
+  const Json drawn = to_json(resolve(from(width), tinystories_12l()));
+  EXPECT_EQ(drawn["random-heads"]["seed"], 7);
+  EXPECT_EQ(drawn["random-neurons"]["seed"], 7);
+  const Json own = to_json(resolve(from(width + "random-heads: {seed: 3}\n"), tinystories_12l()));
+  EXPECT_EQ(own["random-heads"]["seed"], 3);
+  const Json measured =
+      to_json(resolve(from("{target: {iterations: 1}, seed: 7}"), tinystories_12l()));
+  EXPECT_FALSE(measured.contains("amp-heads"));
+}
+
 }  // namespace
 }  // namespace mop

@@ -1,0 +1,165 @@
+// Several processes share the work: the same figures, one writer, and an end when one of them ends.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cmath>
+
+#include "checkpoint/safetensors.h"
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string free_port() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ::bind(listener, reinterpret_cast<sockaddr*>(&address), length);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(listener);
+  return std::to_string(ntohs(address.sin_port));
+}
+
+// The program `size` times, with the environment that torchrun would give it.
+std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args) {
+  const std::map<std::string, std::string> environment = {{"WORLD_SIZE", std::to_string(size)},
+                                                          {"MASTER_ADDR", "127.0.0.1"},
+                                                          {"MASTER_PORT", free_port()},
+                                                          {"MOP_RANK_TIMEOUT", "60"}};
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  std::vector<std::unique_ptr<Process>> ranks;
+  for (int rank = 0; rank < size; ++rank) {
+    ::setenv("RANK", std::to_string(rank).c_str(), 1);
+    ranks.push_back(std::make_unique<Process>(args));
+  }
+  ::unsetenv("RANK");
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
+  return ranks;
+}
+
+// What rank 0 leaves; the others must succeed in silence.
+Ran run_ranks(int size, const Args& args) {
+  auto ranks = start_ranks(size, args);
+  const Ran first = ranks[0]->wait();
+  EXPECT_EQ(first.exit, 0) << first.err;
+  for (int rank = 1; rank < size; ++rank) {
+    const Ran other = ranks[static_cast<size_t>(rank)]->wait();
+    EXPECT_EQ(other.exit, 0) << other.err;
+    EXPECT_EQ(other.out + other.err, "");
+  }
+  return first;
+}
+
+Args score_args(const fs::path& out, const std::string& samples) {
+  return {"score",         demo_model().string(),
+          "--criterion",   "amp-heads,amp-neurons",
+          "--calibration", demo_calibration().string(),
+          "--samples",     samples,
+          "--max-tokens",  "48",
+          "--out",         out.string(),
+          "--threads",     "1"};
+}
+
+void expect_same_scores(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile ours = SafetensorsFile::open(a), theirs = SafetensorsFile::open(b);
+  ASSERT_EQ(ours.entries().size(), 24u);
+  for (const auto& [name, entry] : theirs.entries()) {
+    const at::Tensor x = ours.tensor(name), y = theirs.tensor(name);
+    EXPECT_LT(((x - y).abs() / y.abs()).max().item<double>(), 1e-6) << name;
+  }
+}
+
+TEST(Ranks, ScoresAreThoseOfOneProcess) {
+  const TempFolder folder;
+  const fs::path one = folder.path() / "one", two = folder.path() / "two",
+                 four = folder.path() / "four";
+  ASSERT_EQ(run(score_args(one, "11")).exit, 0);
+  EXPECT_THAT(run_ranks(2, score_args(two, "11")).out, HasSubstr("11"));
+  run_ranks(4, score_args(four, "11"));
+  expect_same_scores(two, one);
+  expect_same_scores(four, one);
+}
+
+TEST(Ranks, MoreRanksThanSamplesIsFine) {
+  const TempFolder folder;
+  ASSERT_EQ(run(score_args(folder.path() / "one", "3")).exit, 0);
+  run_ranks(4, score_args(folder.path() / "four", "3"));
+  expect_same_scores(folder.path() / "four", folder.path() / "one");
+}
+
+TEST(Ranks, PruneTakesTheSameStepsAndWritesOnce) {
+  const TempFolder folder;
+  const Args more = {"--iterations", "3", "--select", "perplexity", "--threads", "1"};
+  const fs::path one = folder.path() / "one", two = folder.path() / "two";
+  ASSERT_EQ(run(prune_args(one, more)).exit, 0);
+  run_ranks(2, prune_args(two, more));
+  EXPECT_EQ(read_json(two / "run/plan.json")["steps"], read_json(one / "run/plan.json")["steps"]);
+  EXPECT_EQ(read_file(two / "model.safetensors"), read_file(one / "model.safetensors"));
+  const Json ours = read_json(two / "run/metrics.json"),
+             theirs = read_json(one / "run/metrics.json");
+  for (const char* which : {"dense", "pruned"}) {
+    EXPECT_NEAR(ours["figures"][which]["nll"].get<double>(),
+                theirs["figures"][which]["nll"].get<double>(), 1e-6);
+  }
+  EXPECT_EQ(ours["samples"], (Json{{"statistics", 14}, {"validation", 2}}));
+}
+
+TEST(Ranks, PruneContinuesWhatOneProcessBegan) {
+  const TempFolder folder;
+  const fs::path out = folder.path() / "out";
+  const Args more = {"--iterations", "2", "--select", "path:GL", "--threads", "1"};
+  ASSERT_EQ(run(prune_args(out, more)).exit, 0);
+  Args resume = prune_args(out, more);
+  resume.push_back("--resume");
+  EXPECT_THAT(run_ranks(2, resume).err, HasSubstr("the run is complete"));
+}
+
+TEST(Ranks, EvaluationGivesTheFiguresOfOneProcess) {
+  const Args text = {"eval",       demo_model().string(), "--text",    demo_evaluation().string(),
+                     "--protocol", "windows:128",         "--threads", "1",
+                     "--json"};
+  const Json one = run(text).json(), two = run_ranks(2, text).json();
+  EXPECT_EQ(two["scored_tokens"], one["scored_tokens"]);
+  EXPECT_NEAR(two["nll"].get<double>(), one["nll"].get<double>(), 1e-6);
+  const fs::path data = fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data";
+  const Args tasks = {"eval",        demo_model().string(), "--tasks", "piqa,wikitext", "--data",
+                      data.string(), "--threads",           "1",       "--json"};
+  const Json alone = run(tasks).json()["results"], four = run_ranks(4, tasks).json()["results"];
+  EXPECT_EQ(four["piqa"]["acc,none"], alone["piqa"]["acc,none"]);
+  EXPECT_NEAR(four["wikitext"]["word_perplexity,none"].get<double>() /
+                  alone["wikitext"]["word_perplexity,none"].get<double>(),
+              1, 1e-5);
+}
+
+TEST(Ranks, EndWithOneErrorWhenOneOfThemIsKilled) {
+  const TempFolder folder;
+  auto ranks = start_ranks(2, prune_args(folder.path() / "out", {"--iterations", "9", "--select",
+                                                                 "path:G", "--threads", "1"}));
+  const fs::path work = folder.path() / "out.partial";
+  while (!fs::exists(work / "run/steps/01/plan.json") && ranks[0]->running()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ranks[1]->send(SIGKILL);
+  const Ran first = ranks[0]->wait();
+  ranks[1]->wait();
+  EXPECT_EQ(first.exit, 1);
+  EXPECT_THAT(first.err, HasSubstr("error: another process of this job ended or does not answer"));
+  EXPECT_THAT(first.err, HasSubstr("--resume continues"));
+}
+
+TEST(Ranks, WithoutAMeetingPlaceAreRefused) {
+  ::setenv("WORLD_SIZE", "2", 1);
+  const Ran ran = run(score_args("/dev/null", "2"));
+  ::unsetenv("WORLD_SIZE");
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("the environment variable RANK is not set, WORLD_SIZE is"));
+}
+
+}  // namespace
+}  // namespace mop::testing

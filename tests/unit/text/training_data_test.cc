@@ -1,0 +1,142 @@
+#include "text/training_data.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "kit/random_model.h"
+#include "unit/text/byte_tokenizer.h"
+
+namespace mop {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Ids = std::vector<int64_t>;
+
+Ids bytes_of(std::string_view text) {
+  return testing::ByteTokenizer().encode(text, Special::kNone);
+}
+
+class Training : public ::testing::Test {
+ protected:
+  TrainingData open(const std::string& name, std::string_view bytes,
+                    const TrainingDataOptions& options = {}) {
+    write_file(folder_.path() / name, bytes);
+    return TrainingData::open(folder_.path() / name, std::make_shared<testing::ByteTokenizer>(),
+                              options);
+  }
+  std::string refusal(const std::string& name, std::string_view bytes,
+                      const TrainingDataOptions& options = {}) {
+    try {
+      open(name, bytes, options);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "nothing was refused";
+  }
+  testing::TempFolder folder_;
+};
+
+TEST_F(Training, TextLinesAreLearnedWhole) {
+  const TrainingData data = open("a.txt", "ab\n\n \nc\r\n");
+  ASSERT_EQ(data.size(), 2);
+  EXPECT_EQ(data.sample(0).ids, (Ids{256, 'a', 'b'}));
+  EXPECT_EQ(data.sample(0).labels, data.sample(0).ids);
+  EXPECT_EQ(data.sample(1).ids, (Ids{256, 'c'}));
+}
+
+TEST_F(Training, EosFollowsATextWhenAskedFor) {
+  TrainingDataOptions options;
+  options.text_eos = true;
+  EXPECT_EQ(open("a.jsonl", R"({"text": "ab"})", options).sample(0).ids, (Ids{256, 'a', 'b', 257}));
+}
+
+TEST_F(Training, OnlyAlpacasAnswerIsLearned) {
+  const TrainingData data =
+      open("a.json", R"([{"instruction": "I", "input": "", "output": "ok"}])");
+  const TrainingSample sample = data.sample(0);
+  const Ids prompt = bytes_of(
+      "Below is an instruction that describes a task. Write a response that appropriately "
+      "completes the request.\n\n### Instruction:\nI\n\n### Response:\n");
+  ASSERT_EQ(sample.ids.size(), 1 + prompt.size() + 3);
+  EXPECT_EQ(sample.ids[0], 256);
+  EXPECT_EQ(Ids(sample.ids.begin() + 1, sample.ids.end() - 3), prompt);
+  EXPECT_EQ(Ids(sample.ids.end() - 3, sample.ids.end()), (Ids{'o', 'k', 257}));
+  EXPECT_EQ(sample.labels[prompt.size()], kNoLoss);
+  EXPECT_EQ(Ids(sample.labels.end() - 3, sample.labels.end()), (Ids{'o', 'k', 257}));
+}
+
+TEST_F(Training, TheReleasedFormHasASecondBosBeforeTheAnswer) {
+  TrainingDataOptions options;
+  options.form = "alpaca-released";
+  const Ids labels =
+      open("a.jsonl", R"({"instruction": "I", "output": "ok"})", options).sample(0).labels;
+  EXPECT_EQ(Ids(labels.end() - 4, labels.end()), (Ids{256, 'o', 'k', 257}));
+}
+
+TEST_F(Training, LongSamplesAreCut) {
+  TrainingDataOptions options;
+  options.max_tokens = 3;
+  const TrainingSample sample = open("a.txt", "abcdef", options).sample(0);
+  EXPECT_EQ(sample.ids, (Ids{256, 'a', 'b'}));
+  EXPECT_EQ(sample.labels.size(), 3u);
+}
+
+TEST_F(Training, SlicesAndSplitsAreRangesOfTheFile) {
+  const TrainingData data = open("a.txt", "a\nb\nc\nd\ne\n");
+  const auto [train, held_out] = data.split_last(2);
+  EXPECT_EQ(train.size(), 3);
+  EXPECT_EQ(held_out.size(), 2);
+  EXPECT_EQ(held_out.sample(0).ids.back(), 'd');
+  EXPECT_EQ(held_out.slice(1, 1).sample(0).ids.back(), 'e');
+  EXPECT_NE(train.fingerprint(), held_out.fingerprint());
+  EXPECT_EQ(data.slice(0, 3).fingerprint(), train.fingerprint());
+  EXPECT_THROW(data.split_last(5), Error);
+}
+
+TEST_F(Training, EveryRecordIsCheckedAtOnce) {
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n\n{\"text\": 7}"), HasSubstr("line 3"));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n{\"page\": 7}"),
+              AllOf(HasSubstr("line 2 is no training sample: it has `page`"),
+                    HasSubstr((folder_.path() / "a.jsonl").string())));
+  EXPECT_THAT(refusal("a.json", R"([{"instruction": "x", "output": "y"}, {"instruction": "x"}])"),
+              AllOf(HasSubstr("record 2"), HasSubstr("output")));
+  EXPECT_THAT(refusal("a.json", R"([{"text": "x"} {"text": "y"}])"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("a.json", R"([{"text": "x"}, {"text": "y"])"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("a.jsonl", R"({"messages": [{"role": "user", "content": "x"}]})"),
+              HasSubstr("line 1 is a conversation, but the model has no chat template"));
+  TrainingDataOptions options;
+  options.form = "alpaka";
+  EXPECT_THAT(refusal("a.txt", "x", options), HasSubstr("known: alpaca, alpaca-released, chat"));
+}
+
+TEST(RecordFile, FindsTheElementsOfAListWhateverTheyHold) {
+  const testing::TempFolder folder;
+  const fs::path file = folder.path() / "a.json";
+  write_file(file, "\xEF\xBB\xBF [ {\"a\": \"}],{\\\"\"} ,\n[1, [2]], \"x,]\\\\\", 3 ]\n ");
+  const RecordFile records = RecordFile::open(file);
+  ASSERT_EQ(records.size(), 4);
+  EXPECT_EQ(records.json(0)["a"], "}],{\"");
+  EXPECT_EQ(records.json(1), Json::parse("[1, [2]]"));
+  EXPECT_EQ(records.json(2), "x,]\\");
+  EXPECT_EQ(records.json(3), 3);
+  EXPECT_EQ(records.where(3), "record 4");
+}
+
+TEST(RecordFile, LinesAreNumberedAsEditorsDo) {
+  const testing::TempFolder folder;
+  const fs::path file = folder.path() / "a.txt";
+  write_file(file, "\n\u3000\none\r\n\ntw\xFFo");
+  const RecordFile records = RecordFile::open(file);
+  ASSERT_EQ(records.size(), 2);
+  EXPECT_EQ(records.text(0), "one");
+  EXPECT_EQ(records.text(1), "tw\uFFFDo");
+  EXPECT_EQ(records.where(0), "line 3");
+  EXPECT_EQ(records.where(1), "line 5");
+}
+
+}  // namespace
+}  // namespace mop
