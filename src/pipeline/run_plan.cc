@@ -59,7 +59,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const bool used = std::ranges::find(run.recipe.branches, name) != run.recipe.branches.end();
     if (run.replay || !used || settings.value("allocation", "uniform") == "uniform") continue;
     if (config.layers.size() > 1)
-      config.layers[0].mlp += 256 * settings.value("shape_multiple", int64_t{1});
+      config.layers.back().mlp += 256 * settings.value("shape_multiple", int64_t{1});
   }
   return reader_warnings(config);
 }

@@ -156,7 +156,7 @@ TEST(Exact, HeadsStayAtMultiplesToo) {
 
 // What is removed is what is counted: the rest is owed, to the parameter.
 TEST(Exact, MultiplesAreCountedAsTheyAre) {
-  WidthOptions options;
+  WidthOptions options = gqa();
   options.shape_multiple = 8;
   const ModelConfig config = tinystories_12l();
   const WidthCounts counts = allocate_width(config, layer_worth(config), {}, options);
