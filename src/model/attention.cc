@@ -11,23 +11,32 @@ namespace {
 // Neighbouring sequences of the same length and start: one call serves them all.
 struct Run {
   int64_t first_sequence, num_sequences;
-  int64_t first_token, length, start;
+  int64_t length, start;
 };
 
 std::vector<Run> runs_of(const Packing& packing) {
   std::vector<Run> runs;
-  int64_t token = 0;
   for (size_t s = 0; s < packing.lengths.size(); ++s) {
     const int64_t length = packing.lengths[s];
     const int64_t start = packing.starts.empty() ? 0 : packing.starts[s];
     if (!runs.empty() && runs.back().length == length && runs.back().start == start) {
       ++runs.back().num_sequences;
     } else {
-      runs.push_back({static_cast<int64_t>(s), 1, token, length, start});
+      runs.push_back({static_cast<int64_t>(s), 1, length, start});
     }
-    token += length;
   }
   return runs;
+}
+
+// Each run's tokens: [B, T, H, E]. One split for all, whose gradient is one concatenation.
+std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<Run>& runs) {
+  std::vector<int64_t> sizes;
+  for (const Run& run : runs) sizes.push_back(run.num_sequences * run.length);
+  std::vector<at::Tensor> parts = x_NHE.split_with_sizes(sizes);
+  for (size_t r = 0; r < runs.size(); ++r) {
+    parts[r] = parts[r].view({runs[r].num_sequences, runs[r].length, x_NHE.size(1), x_NHE.size(2)});
+  }
+  return parts;
 }
 
 // What each of `queries` tokens, the last of `keys`, may see: [T, L], true = seen.
@@ -66,15 +75,14 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
 at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                   const at::Tensor& value_NKE, const AttentionCall& call) {
   if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
-  const auto piece = [](const at::Tensor& x_NHE, const Run& run) {
-    return x_NHE.narrow(0, run.first_token, run.num_sequences * run.length)
-        .view({run.num_sequences, run.length, x_NHE.size(1), x_NHE.size(2)});
-  };
   const std::vector<Run> runs = runs_of(call.packing);
+  const auto query = by_run(query_NHE, runs), key = by_run(key_NKE, runs),
+             value = by_run(value_NKE, runs);
   std::vector<at::Tensor> heads;
-  for (const Run& run : runs) {
-    const at::Tensor query_BTHE = piece(query_NHE, run);
-    at::Tensor key_BLKE = piece(key_NKE, run), value_BLKE = piece(value_NKE, run);
+  for (size_t r = 0; r < runs.size(); ++r) {
+    const Run& run = runs[r];
+    const at::Tensor& query_BTHE = query[r];
+    at::Tensor key_BLKE = key[r], value_BLKE = value[r];
     if (call.cache != nullptr) {
       std::tie(key_BLKE, value_BLKE) = call.cache->append(
           call.layer, call.first_sequence + run.first_sequence, run.start, key_BLKE, value_BLKE);

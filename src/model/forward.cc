@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/attention.h"
+#include "model/differentiable.h"
 #include "model/kernels.h"
 #include "model/workspace.h"
 #include "tensor/row_product.h"
@@ -21,6 +22,9 @@ bool wants_gradient(const LayerWeights& weights, const at::Tensor& hidden_ND,
   const auto wants = [](const at::Tensor& t) { return t.defined() && t.requires_grad(); };
   if (wants(hidden_ND) || std::any_of(weights.tensors.begin(), weights.tensors.end(), wants))
     return true;
+  for (const auto& [role, addition] : weights.low_rank) {
+    if (wants(addition.a_RK) || wants(addition.b_OR)) return true;
+  }
   if (mask == nullptr) return false;
   const auto parts = {mask->heads_H, mask->neurons_I, mask->attention, mask->mlp, mask->layer};
   return std::any_of(parts.begin(), parts.end(), wants);
@@ -54,12 +58,13 @@ class LayerRun {
   at::Tensor attention_half(const at::Tensor& hidden_ND) {
     const at::Tensor normed_ND = norm(hidden_ND, Role::kInputNorm);
     tap(Site::kAttentionInput, normed_ND);
-    const at::Tensor query_NHE = positioned(
-        project(normed_ND, Role::kQuery, Role::kQueryBias, Buffer::kQueryOrGate), Role::kQueryNorm);
-    const at::Tensor key_NKE = positioned(
-        project(normed_ND, Role::kKey, Role::kKeyBias, Buffer::kKeyOrUp), Role::kKeyNorm);
-    const at::Tensor value_NKE =
-        by_head(project(normed_ND, Role::kValue, Role::kValueBias, Buffer::kValue));
+    const std::vector<at::Tensor> qkv =
+        project(normed_ND, {{Role::kQuery, Role::kQueryBias, Buffer::kQueryOrGate},
+                            {Role::kKey, Role::kKeyBias, Buffer::kKeyOrUp},
+                            {Role::kValue, Role::kValueBias, Buffer::kValue}});
+    const at::Tensor query_NHE = positioned(qkv[0], Role::kQueryNorm);
+    const at::Tensor key_NKE = positioned(qkv[1], Role::kKeyNorm);
+    const at::Tensor value_NKE = by_head(qkv[2]);
     at::Tensor heads_NQ = attend(query_NHE, key_NKE, value_NKE, attention_call());
     if (mask().heads_H.defined()) {
       heads_NQ = times(by_head(heads_NQ), mask().heads_H.unsqueeze(1)).flatten(1);
@@ -74,12 +79,13 @@ class LayerRun {
   at::Tensor mlp_half(const at::Tensor& hidden_ND) {
     const at::Tensor normed_ND = norm(hidden_ND, Role::kMlpNorm);
     tap(Site::kMlpInput, normed_ND);
-    const at::Tensor gate_NI =
-        project(normed_ND, Role::kGate, Role::kGateBias, Buffer::kQueryOrGate);
-    const at::Tensor up_NI = project(normed_ND, Role::kUp, Role::kUpBias, Buffer::kKeyOrUp);
+    const std::vector<at::Tensor> gate_up =
+        project(normed_ND, {{Role::kGate, Role::kGateBias, Buffer::kQueryOrGate},
+                            {Role::kUp, Role::kUpBias, Buffer::kKeyOrUp}});
+    const at::Tensor &gate_NI = gate_up[0], &up_NI = gate_up[1];
     at::Tensor neurons_NI = gate_NI;
     if (gradient_) {
-      neurons_NI = silu_mul(gate_NI, up_NI);
+      neurons_NI = silu_mul_with_gradient(gate_NI, up_NI);
     } else {
       silu_mul_(gate_NI, up_NI);
     }
@@ -101,15 +107,38 @@ class LayerRun {
   }
 
   at::Tensor norm(const at::Tensor& x_ND, Role role) {
-    if (gradient_) return rms_norm(x_ND, weights_[role], call_.config.norm_eps);
+    if (gradient_) return rms_norm_with_gradient(x_ND, weights_[role], call_.config.norm_eps);
     at::Tensor out_ND = workspace_.take(Buffer::kNormed, x_ND.size(0), x_ND.size(1), x_ND);
     rms_norm_out(x_ND, weights_[role], call_.config.norm_eps, out_ND);
     return out_ND;
   }
 
-  at::Tensor project(const at::Tensor& x_NK, Role role, Role bias_role, Buffer buffer) {
+  // A weight, its bias, and where a general product puts what they make of an input.
+  struct Projection {
+    Role role, bias_role;
+    Buffer buffer;
+  };
+
+  // Few rows go through all weights at once: calling the threads costs as much as little work does.
+  std::vector<at::Tensor> project(const at::Tensor& x_NK, std::initializer_list<Projection> parts) {
+    std::vector<at::Tensor> results;
+    std::vector<RowFactor> factors;
+    for (const Projection& part : parts) {
+      if (gradient_ || low_rank(part.role) || !row_product_fits(x_NK, weights_[part.role])) break;
+      factors.push_back({weights_[part.role], weights_[part.bias_role]});
+    }
+    if (factors.size() == parts.size()) return row_products(x_NK, factors);
+    for (const Projection& part : parts) results.push_back(project_one(x_NK, part));
+    return results;
+  }
+
+  at::Tensor project_one(const at::Tensor& x_NK, const Projection& part) {
+    const auto [role, bias_role, buffer] = part;
     const at::Tensor& weight_OK = weights_[role];
     const at::Tensor& bias_O = weights_[bias_role];
+    if (const LowRank* addition = low_rank(role)) {
+      return low_rank_linear(x_NK, weight_OK, bias_O, *addition);
+    }
     if (gradient_) return at::linear(x_NK, weight_OK, optional(bias_O));
     if (row_product_fits(x_NK, weight_OK)) return row_product(x_NK, weight_OK, bias_O);
     at::Tensor out_NO = workspace_.take(buffer, x_NK.size(0), weight_OK.size(0), x_NK);
@@ -126,11 +155,14 @@ class LayerRun {
                          const at::Tensor& factor) {
     const at::Tensor& weight_DK = weights_[role];
     const at::Tensor& bias_D = weights_[bias_role];
-    if (!gradient_ && !factor.defined() && !row_product_fits(x_NK, weight_DK)) {
+    const LowRank* addition = low_rank(role);
+    if (!gradient_ && addition == nullptr && !factor.defined() &&
+        !row_product_fits(x_NK, weight_DK)) {
       if (bias_D.defined()) hidden_ND.add_(bias_D);
       return hidden_ND.addmm_(x_NK, weight_DK.t());
     }
-    at::Tensor delta_ND = row_product_fits(x_NK, weight_DK)
+    at::Tensor delta_ND = addition != nullptr ? low_rank_linear(x_NK, weight_DK, bias_D, *addition)
+                          : row_product_fits(x_NK, weight_DK)
                               ? row_product(x_NK, weight_DK, bias_D)
                               : at::linear(x_NK, weight_DK, optional(bias_D));
     if (factor.defined()) delta_ND = delta_ND * typed(factor, delta_ND);
@@ -142,12 +174,19 @@ class LayerRun {
     at::Tensor x_NHE = by_head(x_NQ);
     const at::Tensor& weight_E = weights_[norm_role];
     if (gradient_) {
-      if (weight_E.defined()) x_NHE = rms_norm(x_NHE, weight_E, call_.config.norm_eps);
-      return rope(x_NHE, call_.cos_NE, call_.sin_NE);
+      if (weight_E.defined()) {
+        x_NHE = rms_norm_with_gradient(x_NHE, weight_E, call_.config.norm_eps);
+      }
+      return rope_with_gradient(x_NHE, call_.cos_NE, call_.sin_NE);
     }
     if (weight_E.defined()) rms_norm_out(x_NHE, weight_E, call_.config.norm_eps, x_NHE);
     rope_(x_NHE, call_.cos_NE, call_.sin_NE);
     return x_NHE;
+  }
+
+  const LowRank* low_rank(Role role) const {
+    const auto found = weights_.low_rank.find(role);
+    return found == weights_.low_rank.end() ? nullptr : &found->second;
   }
 
   at::Tensor by_head(const at::Tensor& x_NQ) const {

@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -12,9 +13,19 @@
 
 namespace mop {
 
+/// An addition of low rank R to a projection from K to O: scale * drop(x) a^T b^T, in the compute
+/// dtype. Source: LoRA (arXiv 2106.09685).
+struct LowRank {
+  at::Tensor a_RK, b_OR;
+  double scale = 1;
+  double dropout = 0;  ///< probability that an entry of x is left out; 0 but in training
+  uint64_t seed = 0;   ///< decides which ones
+};
+
 /// The tensors of one layer, [out, in], in the compute dtype; an absent one is undefined.
 struct LayerWeights {
   std::array<at::Tensor, kNumRoles> tensors;
+  std::map<Role, LowRank> low_rank = {};  ///< of the projections that have one
   const at::Tensor& operator[](Role role) const { return tensors[static_cast<size_t>(role)]; }
   at::Tensor& operator[](Role role) { return tensors[static_cast<size_t>(role)]; }
 };
@@ -49,6 +60,8 @@ class WeightLoader {
 
   /// Valid until the next call when layers are not kept.
   const LayerWeights& layer(int64_t index);
+  /// Whether a layer given out stays valid when others are asked for.
+  bool keeps_all() const { return keep_ == Keep::kAll; }
   /// Asks the system to read what layer `index` needs from its file, without waiting; nothing when
   /// there is no such layer.
   void prefetch(int64_t index);

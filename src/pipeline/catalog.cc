@@ -8,8 +8,11 @@
 #include "model/family.h"
 #include "pipeline/tasks.h"
 #include "plan/branch.h"
+#include "recovery/adamw.h"
+#include "recovery/methods.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
+#include "text/training_data.h"
 
 namespace mop {
 namespace {
@@ -30,6 +33,9 @@ Json criteria() { return named_rows(all_criteria()); }
 Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
+Json methods() { return named_rows(all_methods()); }
+Json schedules() { return named_rows(all_schedules()); }
+Json training_forms() { return named_rows(all_training_forms()); }
 
 Json branches() {
   Json rows = named_rows(all_branches());
@@ -88,10 +94,20 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},       {"selectors", selectors},       {"branches", branches},
-    {"protocols", protocols},     {"families", families},         {"tasks", tasks},
-    {"statistics", statistics},   {"budgets", budgets},           {"rules", rules},
-    {"allocations", allocations}, {"reader-rules", reader_rules},
+    {"criteria", criteria},
+    {"selectors", selectors},
+    {"branches", branches},
+    {"protocols", protocols},
+    {"families", families},
+    {"tasks", tasks},
+    {"statistics", statistics},
+    {"budgets", budgets},
+    {"rules", rules},
+    {"allocations", allocations},
+    {"reader-rules", reader_rules},
+    {"methods", methods},
+    {"schedules", schedules},
+    {"training-forms", training_forms},
 };
 
 }  // namespace

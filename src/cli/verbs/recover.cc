@@ -1,0 +1,150 @@
+// cli/verbs/recover.cc -- mop recover MODEL --data FILE --out DIR, and mop train from nothing
+#include "pipeline/recover.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "cli/verb.h"
+#include "pipeline/recipe.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+struct RecoverFlags {
+  std::string model, config, tokenizer, out, recipe;
+  bool resume = false, force = false;
+  std::vector<std::pair<std::string, Json>> flags;
+  std::vector<std::string> sets;
+};
+
+// A flag is a setting of the same recipe that a file may hold; the last one counts.
+template <typename T>
+CLI::Option* add(CLI::App& app, RecoverFlags& flags, const std::string& flag,
+                 const std::string& key, const std::string& help) {
+  const auto keep = [&flags, key](const T& value) { flags.flags.emplace_back(key, Json(value)); };
+  return app.add_option_function<T>(flag, keep, help)->take_last();
+}
+
+void add_common(CLI::App& app, RecoverFlags& flags) {
+  add<std::string>(app, flags, "--data", "data.file",
+                   "text to train on: .txt, .json or .jsonl (Alpaca, text, messages)");
+  add<std::string>(app, flags, "--template", "data.template",
+                   "how records become samples, see `mop list training-forms` (default auto)");
+  add<int64_t>(app, flags, "--max-tokens", "data.max_tokens", "cut samples (default 512)");
+  add<std::string>(app, flags, "--validation", "validation.file",
+                   "text to judge on (default: a fiftieth of the data)");
+  auto* epochs = add<double>(app, flags, "--epochs", "epochs", "passes over the data");
+  auto* tokens = add<int64_t>(app, flags, "--tokens", "tokens", "tokens to read");
+  auto* minutes = add<double>(app, flags, "--minutes", "minutes", "minutes to train");
+  epochs->excludes(tokens)->excludes(minutes);
+  tokens->excludes(minutes);
+  add<int64_t>(app, flags, "--seed", "seed", "of order, dropout and first values (default 0)");
+  add<std::string>(app, flags, "--device", "compute.device", "cpu (default) or cuda");
+  add<std::string>(app, flags, "--dtype", "compute.dtype",
+                   "float32 or bfloat16; what is trained is kept in float32");
+  add_threads_flag(app);
+  app.add_option("--out", flags.out, "folder for the result and run/")
+      ->type_name("DIR")
+      ->required();
+  app.add_option("--recipe", flags.recipe, "YAML file with all settings; flags override it")
+      ->type_name("FILE");
+  app.add_option("--set", flags.sets, "any setting: learning_rate=1e-4, lora.rank=8")
+      ->type_name("KEY=VALUE");
+  app.add_flag("--resume", flags.resume, "continue an interrupted run");
+  app.add_flag("--force", flags.force, "start over; replaces only a folder that mop wrote");
+}
+
+Json settings(const RecoverFlags& flags) {
+  Json json = flags.recipe.empty() ? Json::object() : read_recipe(flags.recipe);
+  for (const auto& [key, value] : flags.flags) {
+    // The limits exclude each other: a flag replaces what the file says.
+    if (key == "epochs" || key == "tokens" || key == "minutes") {
+      for (const char* limit : {"epochs", "tokens", "minutes"}) json.erase(limit);
+    }
+    set(json, key, value);
+  }
+  for (const std::string& assignment : flags.sets) set(json, assignment);
+  if (!flags.model.empty()) set(json, "model", flags.model);
+  return json;
+}
+
+IfThere if_there(const RecoverFlags& flags) {
+  return flags.resume ? IfThere::kResume : flags.force ? IfThere::kReplace : IfThere::kRefuse;
+}
+
+std::string text_of(const Json& metrics) {
+  if (metrics.is_null()) return "";  // a rank that writes nothing
+  const Json& outcome = metrics["outcome"];
+  std::string text = facts(
+      {{"trained", fmt::format("{} steps, {} tokens ({} scored), ended by {}",
+                               with_commas(outcome["steps"].get<int64_t>()),
+                               with_commas(outcome["tokens"].get<int64_t>()),
+                               with_commas(outcome["scored_tokens"].get<int64_t>()),
+                               outcome["ended_by"].get<std::string>())},
+       {"last loss", fmt::format("{:.4f}", outcome["loss"].get<double>())},
+       {"speed",
+        fmt::format("{} tokens/s",
+                    with_commas(static_cast<int64_t>(
+                        metrics["timing"]["training"]["tokens_per_second"].get<double>())))}});
+  if (!outcome["nll_before"].is_null()) {
+    const double before = outcome["nll_before"], best = outcome["nll_best"];
+    text += facts(
+        {{"perplexity",
+          fmt::format("{:.3f} before, {:.3f} after (step {}; {})", std::exp(before), std::exp(best),
+                      outcome["best_step"].dump(), metrics["validation"].get<std::string>())}});
+  }
+  return text + facts({{"wrote", metrics["out"]}});
+}
+
+}  // namespace
+
+Verb recover_verb() {
+  return {
+      "recover", "train a pruned checkpoint: low-rank, full, or towards the dense model",
+      [](CLI::App& app) {
+        auto flags = std::make_shared<RecoverFlags>();
+        app.add_option("MODEL", flags->model,
+                       "folder of the checkpoint (or `model` in the recipe)");
+        add<std::string>(app, *flags, "--method", "method", "lora (default), full or distil");
+        add<std::string>(app, *flags, "--teacher", "teacher", "the dense model, for distil");
+        add_common(app, *flags);
+        return [flags](Progress& progress) {
+          const RecoverRecipe recipe = recover_recipe(settings(*flags));
+          if (recipe.model.empty()) throw usage_error("which MODEL is to be trained?");
+          return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
+            const Json result = recover(recipe, {flags->out, if_there(*flags)}, listener, ranks);
+            return {result, text_of(result)};
+          });
+        };
+      }};
+}
+
+Verb train_verb() {
+  return {"train", "train a model of random weights from a config.json", [](CLI::App& app) {
+            auto flags = std::make_shared<RecoverFlags>();
+            app.add_option("--config", flags->config, "config.json, or a folder that holds one")
+                ->required();
+            app.add_option("--tokenizer", flags->tokenizer, "folder or file of the tokenizer")
+                ->required();
+            add_common(app, *flags);
+            return [flags](Progress& progress) {
+              Json json = settings(*flags);
+              // What suits random weights, where nothing else is said.
+              const Json defaults = {{"method", "full"},
+                                     {"learning_rate", 1e-3},
+                                     {"schedule", "cosine"},
+                                     {"warmup", 0.02}};
+              for (const auto& [key, value] : defaults.items()) {
+                if (!json.contains(key)) json[key] = value;
+              }
+              const TrainJob job{flags->config, flags->tokenizer, recover_recipe(json)};
+              return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
+                const Json result = train(job, {flags->out, if_there(*flags)}, listener, ranks);
+                return {result, text_of(result)};
+              });
+            };
+          }};
+}
+
+}  // namespace mop

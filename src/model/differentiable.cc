@@ -1,0 +1,133 @@
+// model/differentiable.cc -- the one file of this room that knows autograd.
+#include "model/differentiable.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "model/gradient_kernels.h"
+#include "model/kernels.h"
+
+namespace mop {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+struct RmsNorm : Function<RmsNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_RC,
+                            const at::Tensor& weight_C, double eps) {
+    context->save_for_backward({x_RC, weight_C});
+    context->saved_data["eps"] = eps;
+    at::Tensor out_RC = at::empty_like(x_RC);
+    rms_norm_out(x_RC, weight_C, eps, out_RC);
+    return out_RC;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    const variable_list saved = context->get_saved_variables();
+    const double eps = context->saved_data["eps"].toDouble();
+    at::Tensor d_x, d_weight;
+    if (context->needs_input_grad(0)) d_x = rms_norm_backward(d_out[0], saved[0], saved[1], eps);
+    if (context->needs_input_grad(1)) {
+      d_weight = rms_norm_weight_backward(d_out[0], saved[0], saved[1], eps);
+    }
+    return {d_x, d_weight, {}};
+  }
+};
+
+struct Rope : Function<Rope> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NHE,
+                            const at::Tensor& cos_NE, const at::Tensor& sin_NE) {
+    context->save_for_backward({cos_NE, sin_NE});
+    const at::Tensor out_NHE = x_NHE.clone(at::MemoryFormat::Contiguous);
+    rope_(out_NHE, cos_NE, sin_NE);
+    return out_NHE;
+  }
+  // A turn's gradient turns back.
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor d_x_NHE = d_out[0].clone(at::MemoryFormat::Contiguous);
+    rope_(d_x_NHE, saved[0], saved[1].neg());
+    return {d_x_NHE, {}, {}};
+  }
+};
+
+struct SiluMul : Function<SiluMul> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_NI,
+                            const at::Tensor& up_NI) {
+    context->save_for_backward({gate_NI, up_NI});
+    const at::Tensor out_NI = gate_NI.clone();
+    silu_mul_(out_NI, up_NI);
+    return out_NI;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    const variable_list saved = context->get_saved_variables();
+    auto [d_gate_NI, d_up_NI] = silu_mul_backward(d_out[0], saved[0], saved[1]);
+    return {d_gate_NI, d_up_NI};
+  }
+};
+
+// The dropped input is drawn again in the backward pass instead of being kept.
+struct LowRankLinear : Function<LowRankLinear> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NK,
+                            const at::Tensor& weight_OK, const std::optional<at::Tensor>& bias_O,
+                            const at::Tensor& a_RK, const at::Tensor& b_OR, double scale,
+                            double dropout, int64_t seed) {
+    at::Tensor out_NO =
+        bias_O ? at::addmm(*bias_O, x_NK, weight_OK.t()) : at::mm(x_NK, weight_OK.t());
+    const at::Tensor input_NK =
+        dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed)) : x_NK;
+    const at::Tensor low_NR = at::mm(input_NK, a_RK.t()).mul_(scale);
+    context->save_for_backward({x_NK, weight_OK, a_RK, b_OR, low_NR});
+    context->saved_data["scale"] = scale;
+    context->saved_data["dropout"] = dropout;
+    context->saved_data["seed"] = seed;
+    return out_NO.addmm_(low_NR, b_OR.t());
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x_NK = saved[0], &weight_OK = saved[1], &a_RK = saved[2], &b_OR = saved[3];
+    const double dropout = context->saved_data["dropout"].toDouble();
+    const auto seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
+    const at::Tensor d_out_NO = d_out[0].contiguous();
+    const at::Tensor d_low_NR =
+        at::mm(d_out_NO, b_OR).mul_(context->saved_data["scale"].toDouble());
+    const at::Tensor input_NK = dropout > 0 ? dropped(x_NK, dropout, seed) : x_NK;
+    variable_list d(8);
+    d[3] = at::mm(d_low_NR.t(), input_NK);
+    d[4] = at::mm(d_out_NO.t(), saved[4]);
+    if (context->needs_input_grad(0)) {
+      d[0] = at::mm(d_out_NO, weight_OK);
+      if (dropout > 0) {
+        d[0].add_(dropped(at::mm(d_low_NR, a_RK), dropout, seed));
+      } else {
+        d[0].addmm_(d_low_NR, a_RK);
+      }
+    }
+    return d;
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm_with_gradient(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps) {
+  return RmsNorm::apply(x_RC.contiguous(), weight_C, eps);
+}
+
+at::Tensor rope_with_gradient(const at::Tensor& x_NHE, const at::Tensor& cos_NE,
+                              const at::Tensor& sin_NE) {
+  return Rope::apply(x_NHE, cos_NE, sin_NE);
+}
+
+at::Tensor silu_mul_with_gradient(const at::Tensor& gate_NI, const at::Tensor& up_NI) {
+  return SiluMul::apply(gate_NI, up_NI);
+}
+
+at::Tensor low_rank_linear(const at::Tensor& x_NK, const at::Tensor& weight_OK,
+                           const at::Tensor& bias_O, const LowRank& low_rank) {
+  const auto bias = bias_O.defined() ? std::optional(bias_O) : std::nullopt;
+  return LowRankLinear::apply(x_NK, weight_OK, bias, low_rank.a_RK, low_rank.b_OR, low_rank.scale,
+                              low_rank.dropout, static_cast<int64_t>(low_rank.seed));
+}
+
+}  // namespace mop

@@ -1,0 +1,87 @@
+// model/kernel_parts.h -- what the fused kernels share: numbers of both types as float32, and rows
+// spread over threads. For the kernels' own files alone. uint16_t stands for bfloat16.
+#pragma once
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <initializer_list>
+
+namespace mop {
+
+#define MOP_INLINE inline __attribute__((always_inline))
+
+MOP_INLINE float to_float(float x) { return x; }
+MOP_INLINE float to_float(uint16_t bfloat16) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
+}
+// Rounds to nearest, ties to even; NaN stays NaN.
+template <typename T>
+MOP_INLINE T from_float(float x);
+template <>
+MOP_INLINE float from_float<float>(float x) {
+  return x;
+}
+template <>
+MOP_INLINE uint16_t from_float<uint16_t>(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+}
+
+// exp(x), x held to [-87, 88]; NaN stays NaN. Cephes' polynomial to 2 ulp for float32; for
+// bfloat16, which keeps 8 bits, a shorter one to 2^-14. No branches, so that the compiler makes
+// vectors of it.
+template <typename T>
+MOP_INLINE float exponential(float x) {
+  constexpr float kRound = 12582912.f;  // adding it rounds to an integer
+  x = x < -87.f ? -87.f : x;
+  x = x > 88.f ? 88.f : x;
+  const float shifted = x * 1.44269504f + kRound;
+  const int32_t power = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
+  const float whole = shifted - kRound;
+  const float r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  float p = 4.1665795894e-2f;
+  if constexpr (sizeof(T) == 4) {
+    p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+  }
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
+}
+
+// Calls body(first, count) on threads that have at least this many elements each.
+inline constexpr int64_t kGrain = 1 << 14;
+
+template <typename Body>
+void over_rows(int64_t rows, int64_t columns, const Body& body) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns));
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+}
+
+// Whether the fused kernels take these tensors.
+inline bool fused(std::initializer_list<const at::Tensor*> tensors) {
+  const at::Tensor& first = **tensors.begin();
+  const bool known = first.scalar_type() == at::kFloat || first.scalar_type() == at::kBFloat16;
+  return known && std::all_of(tensors.begin(), tensors.end(), [&](const at::Tensor* t) {
+           return t->is_cpu() && t->is_contiguous() && t->scalar_type() == first.scalar_type();
+         });
+}
+
+template <typename T>
+T* raw(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
+// Calls work(T{}) with the C++ type of a tensor that `fused` accepted.
+template <typename Work>
+void with_type(const at::Tensor& tensor, const Work& work) {
+  tensor.scalar_type() == at::kFloat ? work(float{}) : work(uint16_t{});
+}
+
+}  // namespace mop

@@ -1,0 +1,232 @@
+// pipeline/recover.cc
+#include "pipeline/recover.h"
+
+#include <cmath>
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "collectives/collectives.h"
+#include "export/hf_writer.h"
+#include "export/peft_writer.h"
+#include "model/family.h"
+#include "pipeline/describe.h"
+#include "pipeline/manifest.h"
+#include "pipeline/model_source.h"
+#include "pipeline/run_log.h"
+#include "pipeline/run_training.h"
+#include "pipeline/runtime.h"
+#include "report/table.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+// What the result depends on, opened and checked before anything is written.
+struct Inputs {
+  RecoverRecipe recipe;
+  Model model;
+  std::optional<Model> teacher;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  TrainingTexts texts;
+};
+
+Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress& progress) {
+  Model model = Model::open(folder);
+  std::optional<Model> teacher;
+  if (find_method(recipe.method).needs_teacher) {
+    teacher = Model::open(local_model(recipe.teacher, progress));
+  }
+  auto tokenizer = open_tokenizer(folder);
+  TrainingTexts texts = open_texts(recipe, tokenizer, folder);
+  return {recipe, std::move(model), std::move(teacher), std::move(tokenizer), std::move(texts)};
+}
+
+Json make_manifest(const Inputs& inputs, int64_t ranks) {
+  const Compute compute = open_compute(inputs.recipe.device, inputs.recipe.dtype);
+  Json json;
+  json["program"] = "mop";
+  json["version"] = mop_version();
+  json["commit"] = mop_commit();
+  json["libraries"] = {{"libtorch", libtorch_version()}};
+  json["model"] = {{"family", inputs.model.config().family->name},
+                   {"parameters", total_parameters(inputs.model.config())},
+                   {"fingerprint", inputs.model.checkpoint().fingerprint()}};
+  if (inputs.teacher) {
+    json["teacher"] = {{"fingerprint", inputs.teacher->checkpoint().fingerprint()}};
+  }
+  json["tokenizer"] = {{"kind", inputs.tokenizer->kind()},
+                       {"sha256", inputs.tokenizer->fingerprint()}};
+  json["data"] = {{"samples", inputs.texts.data.size()},
+                  {"sha256", inputs.texts.data.fingerprint()}};
+  if (inputs.texts.validation) {
+    json["validation"] = {{"samples", inputs.texts.validation->size()},
+                          {"sha256", inputs.texts.validation->fingerprint()}};
+  }
+  json["compute"] = {{"device", inputs.recipe.device},
+                     {"dtype", dtype_name(compute.dtype)},
+                     {"threads", threads_in_use()},
+                     {"ranks", ranks}};
+  json["recipe"] = to_json(inputs.recipe);
+  return json;
+}
+
+// May be changed when a run is resumed; it is another run then, and says so.
+bool may_change(const std::string& difference) {
+  return difference.starts_with("recipe.learning_rate:") ||
+         difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:");
+}
+
+// The run continues what is there, or writes down what it is.
+void sign(const RunFolder& folder, const Inputs& inputs, const Json& manifest, Progress& progress) {
+  if (folder.earlier().is_null()) {
+    write_file(folder.run() / "recipe.yaml", to_yaml(to_json(inputs.recipe)));
+    write_file(folder.run() / "manifest.json", to_text(manifest));
+    return;
+  }
+  const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
+  std::vector<std::string> refused;
+  for (const std::string& line : differences.refused) {
+    if (!may_change(line)) {
+      refused.push_back(line);
+    } else {
+      progress.warn("the run goes on with another setting: " + line);
+    }
+  }
+  if (!refused.empty()) {
+    throw usage_error("the earlier run was another one:\n  {}", fmt::join(refused, "\n  "))
+        .where("folder", folder.finished() ? folder.out().string() : folder.work().string())
+        .hint("resume with the same settings, or start over with --force");
+  }
+  for (const std::string& line : differences.noted) {
+    progress.warn("the last bits of the result may differ from an uninterrupted run's: " + line);
+  }
+}
+
+std::string card_text(const Inputs& inputs, const Json& metrics, const std::string& name) {
+  const Json& outcome = metrics["outcome"];
+  std::string text = fmt::format(
+      "---\nbase_model: {0}\nlibrary_name: transformers\npipeline_tag: text-generation\n"
+      "tags:\n- mop\n---\n\n# {0}, trained by mop {1}\n\n{2} steps of the method `{3}` over {4} "
+      "tokens. It loads like the model it was made from.\n\n",
+      name, mop_version(), outcome["steps"].dump(), inputs.recipe.method,
+      with_commas(outcome["tokens"].get<int64_t>()));
+  if (!outcome["nll_before"].is_null()) {
+    Table table({"", "before", "after"});
+    const auto perplexity = [&](const char* key) {
+      return fmt::format("{:.3f}", std::exp(outcome[key].get<double>()));
+    };
+    table.add({"perplexity", perplexity("nll_before"), perplexity("nll_best")});
+    text += table.markdown() +
+            fmt::format("\nOn held-out samples: {}.\n\n", inputs.texts.validation_source);
+  }
+  return text +
+         "`run/recipe.yaml` holds every setting. The licence of the model it was made from "
+         "applies.\n\n```yaml\n" +
+         to_yaml(to_json(inputs.recipe)) + "```\n";
+}
+
+Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained, Json timing,
+            Progress& progress) {
+  const ModelConfig& config = trained.model.config();
+  Json metrics;
+  metrics["method"] = inputs.recipe.method;
+  metrics["parameters"] = total_parameters(config);
+  metrics["block_parameters"] = block_parameters(config);
+  metrics["shape"] = shape_text(config.layers);
+  metrics["outcome"] = trained.outcome;
+  metrics["validation"] = inputs.texts.validation_source;
+  folder.clean();
+  write_hf(trained.model, folder.work(),
+           {.model_card = card_text(inputs, metrics, model_name(inputs.recipe.model))}, progress);
+  verify_written(folder.work(), trained.model, progress);
+  if (!trained.adapter.empty()) {
+    const LoraOptions& lora = inputs.recipe.lora;
+    write_peft(folder.work() / "adapter",
+               {inputs.recipe.model, lora.rank, lora.alpha, lora.dropout,
+                lora.targets.empty() ? projection_names() : lora.targets},
+               trained.adapter);
+  }
+  timing["training"] = trained.timing;
+  timing["finished"] = utc_now();
+  metrics["timing"] = timing;
+  write_file(folder.run() / "metrics.json", to_text(metrics));
+  fs::remove_all(folder.run() / "state");
+  fs::remove_all(folder.run() / "initial");
+  progress.note("wrote " + folder.out().string());
+  folder.publish();
+  metrics["out"] = folder.out().string();
+  return metrics;
+}
+
+Json finished_result(const RunFolder& folder, Progress& progress) {
+  progress.note("nothing to do: the run is complete");
+  Json metrics = read_json(folder.out() / "run" / "metrics.json");
+  metrics["out"] = folder.out().string();
+  return metrics;
+}
+
+// One of several processes that are not the first: it computes and writes nothing.
+Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
+  const fs::path run = ranks.broadcast(std::string_view());
+  if (run.empty()) return nullptr;
+  train_model({inputs.recipe, inputs.model, inputs.teacher, inputs.texts, run, ranks}, progress);
+  return nullptr;
+}
+
+Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress& listener) {
+  sign(folder, inputs, make_manifest(inputs, ranks.size()), listener);
+  if (folder.finished()) {
+    ranks.broadcast(std::string_view());
+    return finished_result(folder, listener);
+  }
+  RunLog progress(folder.run() / "run.log", listener);
+  progress.note("works in " + folder.work().string());
+  try {
+    const Json timing = {{"started", utc_now()}};
+    ranks.broadcast(std::string_view(folder.run().native()));
+    const TrainedModel trained = train_model(
+        {inputs.recipe, inputs.model, inputs.teacher, inputs.texts, folder.run(), ranks}, progress);
+    return finish(folder, inputs, trained, timing, progress);
+  } catch (Error& e) {
+    if (e.kind() == ErrorKind::kUsage || e.kind() == ErrorKind::kInternal) throw;
+    throw std::move(e).where("resume",
+                             "what is done is kept; the same command with --resume continues");
+  }
+}
+
+}  // namespace
+
+Json recover(const RecoverRecipe& recipe, const RecoverCommand& command, Progress& progress,
+             Collectives& ranks) {
+  const fs::path folder = local_model(recipe.model, progress);
+  const Inputs inputs = open_inputs(recipe, folder, progress);
+  if (ranks.rank() > 0) return follow(inputs, ranks, progress);
+  RunFolder run = RunFolder::claim(command.out, folder, command.if_there);
+  return lead(run, inputs, ranks, progress);
+}
+
+Json train(const TrainJob& job, const RecoverCommand& command, Progress& progress,
+           Collectives& ranks) {
+  RecoverRecipe recipe = job.recipe;
+  recipe.model = job.config.string();
+  std::optional<RunFolder> run;
+  fs::path initial;
+  if (ranks.rank() == 0) {
+    run.emplace(RunFolder::claim(command.out, job.config, command.if_there));
+    // Of a finished run the result itself stands in: nothing is trained then.
+    initial = run->finished() ? run->out() : run->run() / "initial";
+    if (!run->finished()) {
+      write_initial_model(job.config, job.tokenizer, recipe.train.seed, initial);
+    }
+  }
+  initial = ranks.broadcast(std::string_view(initial.native()));
+  if (run && run->finished()) {
+    ranks.broadcast(std::string_view());
+    return finished_result(*run, progress);
+  }
+  const Inputs inputs = open_inputs(recipe, initial, progress);
+  return run ? lead(*run, inputs, ranks, progress) : follow(inputs, ranks, progress);
+}
+
+}  // namespace mop

@@ -1,0 +1,49 @@
+// pipeline/recover_recipe.h -- everything a training run depends on, as a value and as settings:
+// `mop recover`, `mop train`, and the section `recovery` of a pruning recipe read the same keys.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "recovery/methods.h"
+#include "recovery/output_loss.h"
+#include "recovery/trainer.h"
+#include "text/training_batches.h"
+#include "text/training_data.h"
+
+namespace mop {
+
+/// The defaults are those of the MoP paper's recovery (LoRA). `full` and `distil` count tokens
+/// where the paper counts samples.
+struct RecoverRecipe {
+  std::string model;       ///< folder of the model to train
+  std::string data;        ///< file to train on
+  std::string validation;  ///< file to judge on; empty = the last `held_out` samples of the data
+  int64_t held_out = -1;   ///< -1: a fiftieth, at most 256; 0: nothing is judged
+  TrainingDataOptions form;
+  std::string method = "lora";
+  std::string teacher;  ///< folder of the dense model
+  TrainOptions train;
+  BatchOptions batch;
+  LoraOptions lora;
+  LossMix mix;
+  double hidden_share = 0;
+  bool trains_all = false;  ///< distil: every weight instead of low-rank additions
+  double activation_gib = 1;
+  std::string device = "cpu";
+  std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
+
+  bool low_rank() const { return method == "lora" || (method == "distil" && !trains_all); }
+};
+
+/// Reads the keys below. Throws Error(kUsage) for an unknown key, a value of the wrong type or out
+/// of range, a missing teacher.
+///   model, method, teacher, epochs | tokens | minutes, learning_rate, schedule, warmup,
+///   weight_decay, clip, batch, accumulate, rule, patience, validate_every, save_every, seed,
+///   data {file, template, max_tokens, eos, shuffle, pack_tokens}, validation {file, samples},
+///   lora {rank, alpha, dropout, targets}, distil {temperature, cross_entropy, hidden, trains},
+///   memory {activation_gib, piece_tokens}, compute {device, dtype}
+RecoverRecipe recover_recipe(const Json& json);
+Json to_json(const RecoverRecipe& recipe);
+
+}  // namespace mop

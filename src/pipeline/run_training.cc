@@ -1,0 +1,209 @@
+// pipeline/run_training.cc
+#include "pipeline/run_training.h"
+
+#include <cmath>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "model/family.h"
+#include "pipeline/run_log.h"
+#include "pipeline/runtime.h"
+#include "report/table.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kMostHeldOut = 256;
+// Seconds between lines that say how it goes.
+constexpr double kTellSeconds = 20;
+
+std::vector<ParameterSpec> specs_of(const RecoverRecipe& recipe, const Model& model) {
+  return recipe.low_rank() ? lora_parameters(model, recipe.lora, recipe.train.seed)
+                           : all_weights(model);
+}
+
+// The teacher's layer that each of the student's answers to: the one it came from when both are
+// views of one checkpoint, else evenly spread with the last ones together.
+std::vector<int64_t> answering_layers(const Model& student, const Model& teacher) {
+  std::vector<int64_t> layers;
+  const bool same_source = student.checkpoint().folder() == teacher.checkpoint().folder();
+  const int64_t count = student.num_layers();
+  for (int64_t i = 0; i < count; ++i) {
+    layers.push_back(same_source ? student.layers()[static_cast<size_t>(i)].source
+                                 : (i + 1) * teacher.num_layers() / count - 1);
+  }
+  return layers;
+}
+
+std::optional<Teacher> make_teacher(const TrainingJob& job) {
+  if (!job.teacher) return std::nullopt;
+  const ModelConfig &dense = job.teacher->config(), &student = job.model.config();
+  if (dense.vocab != student.vocab) {
+    throw bad_input("the teacher's vocabulary has {} tokens, the model's {}", dense.vocab,
+                    student.vocab)
+        .hint("a teacher must share the model's tokenizer");
+  }
+  Teacher teacher{*job.teacher, job.recipe.mix, job.recipe.hidden_share, {}};
+  if (teacher.hidden_share > 0) {
+    if (dense.hidden != student.hidden) {
+      throw bad_input("hidden states of width {} cannot be held against the teacher's of width {}",
+                      student.hidden, dense.hidden)
+          .hint("distil.hidden=0");
+    }
+    teacher.layers = answering_layers(job.model, *job.teacher);
+  }
+  return teacher;
+}
+
+// metrics.jsonl: what a resumed run will do again is cut off first.
+class Metrics {
+ public:
+  Metrics(const fs::path& file, int64_t steps_done) {
+    std::string kept;
+    if (fs::exists(file)) {
+      std::ifstream in(file);
+      for (std::string line; std::getline(in, line);) {
+        const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (!json.is_discarded() && json.value("step", INT64_MAX) <= steps_done && steps_done > 0) {
+          kept += line + "\n";
+        }
+      }
+    }
+    write_file(file, kept);
+    out_.open(file, std::ios::app);
+  }
+  void add(const Json& line) { out_ << line.dump() << std::endl; }
+
+ private:
+  std::ofstream out_;
+};
+
+// Writes the run down, and says now and then how it goes.
+class Reporter {
+ public:
+  Reporter(Progress& progress, Metrics* metrics) : progress_(progress), metrics_(metrics) {}
+
+  void step(const StepReport& r) {
+    const double speed = static_cast<double>(r.tokens) / std::max(r.seconds, 1e-9);
+    if (metrics_ != nullptr) {
+      metrics_->add({{"step", r.step},
+                     {"epoch", r.epoch},
+                     {"loss", r.loss},
+                     {"learning_rate", r.learning_rate},
+                     {"gradient_norm", r.gradient_norm},
+                     {"tokens", r.tokens},
+                     {"scored_tokens", r.scored_tokens},
+                     {"timing", {{"seconds", r.seconds}, {"tokens_per_second", speed}}}});
+    }
+    tokens_ += r.tokens;
+    seconds_ += r.seconds;
+    if (first_ || told_.seconds() > kTellSeconds) {
+      progress_.note(fmt::format("step {}, epoch {:.2f}: loss {:.4f}, {} tokens/s", r.step, r.epoch,
+                                 r.loss, with_commas(static_cast<int64_t>(tokens_ / seconds_))));
+      told_ = Stopwatch();
+      tokens_ = 0;
+      seconds_ = 0;
+    }
+    first_ = false;
+  }
+
+  void validation(const ValidationReport& r) {
+    if (metrics_ != nullptr) {
+      metrics_->add({{"step", r.step}, {"validation_nll", r.nll}, {"best", r.best}});
+    }
+    progress_.note(fmt::format("step {}: validation loss {:.4f}, perplexity {:.3f}{}", r.step,
+                               r.nll, std::exp(r.nll), r.best && r.step > 0 ? ", the best" : ""));
+  }
+
+ private:
+  Progress& progress_;
+  Metrics* metrics_;
+  Stopwatch told_;
+  bool first_ = true;
+  double tokens_ = 0, seconds_ = 0;
+};
+
+void announce(const TrainingJob& job, const Parameters& parameters, const TrainingPass& pass,
+              Progress& progress) {
+  const RecoverRecipe& r = job.recipe;
+  progress.note(fmt::format(
+      "{}: trains {} of {} parameters on {} samples, {} held out", r.method,
+      with_commas(parameters.numel()), with_commas(total_parameters(job.model.config())),
+      with_commas(job.texts.data.size()),
+      job.texts.validation ? with_commas(job.texts.validation->size()) : "0"));
+  const int64_t kept = pass.layers_kept(r.train.piece_tokens);
+  if (kept < job.model.num_layers()) {
+    progress.note(
+        fmt::format("{} of {} layers are computed again in the backward pass, to save "
+                    "memory (memory.activation_gib)",
+                    job.model.num_layers() - kept, job.model.num_layers()));
+  }
+}
+
+}  // namespace
+
+TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
+                         const fs::path& model_folder) {
+  if (recipe.data.empty()) throw usage_error("there is nothing to train on").hint("--data FILE");
+  TrainingDataOptions form = recipe.form;
+  TrainingTexts texts{TrainingData::open(recipe.data, tokenizer, form), std::nullopt, ""};
+  if (!recipe.validation.empty()) {
+    texts.validation = TrainingData::open(recipe.validation, tokenizer, form);
+    texts.validation_source = fs::path(recipe.validation).filename().string();
+    return texts;
+  }
+  const int64_t held_out =
+      recipe.held_out >= 0 ? recipe.held_out : std::min(texts.data.size() / 50, kMostHeldOut);
+  if (held_out == 0) return texts;
+  auto [data, validation] = texts.data.split_last(held_out);
+  texts.data = std::move(data);
+  texts.validation = std::move(validation);
+  texts.validation_source = fmt::format("the data's last {} samples", held_out);
+  return texts;
+}
+
+TrainedModel train_model(const TrainingJob& job, Progress& progress) {
+  const RecoverRecipe& r = job.recipe;
+  const Compute compute = open_compute(r.device, r.dtype);
+  Parameters parameters(specs_of(r, job.model), compute);
+  PassOptions options;
+  options.scale = r.lora.scale();
+  options.dropout = r.low_rank() ? r.lora.dropout : 0;
+  options.activation_bytes = static_cast<int64_t>(r.activation_gib * (1 << 30));
+  TrainingPass pass(job.model, compute, parameters, options, make_teacher(job));
+  TrainingBatches batches(job.texts.data, r.batch);
+  const TrainingData* validation = job.texts.validation ? &*job.texts.validation : nullptr;
+  Trainer trainer(pass, parameters, batches, validation, r.train, job.ranks, progress);
+
+  TrainerHooks hooks;
+  hooks.state = job.run / "state";
+  const bool writes = job.ranks.rank() == 0;
+  if (writes) {
+    fs::create_directories(hooks.state);
+    announce(job, parameters, pass, progress);
+  }
+  if (trainer.restore(hooks.state) && writes) {
+    progress.note(fmt::format("continues after step {}", trainer.steps_done()));
+  }
+  std::optional<Metrics> metrics;
+  if (writes) metrics.emplace(job.run / "metrics.jsonl", trainer.steps_done());
+  Reporter reporter(writes ? progress : silent_progress(), metrics ? &*metrics : nullptr);
+  hooks.on_step = [&](const StepReport& report) { reporter.step(report); };
+  hooks.on_validation = [&](const ValidationReport& report) { reporter.validation(report); };
+  const TrainOutcome outcome = trainer.run(hooks);
+
+  TrainedModel result{merged(job.model, parameters, r.lora), to_json(outcome), {}, {}};
+  result.timing = {
+      {"seconds", outcome.seconds},
+      {"tokens_per_second", static_cast<double>(outcome.tokens) / std::max(outcome.seconds, 1e-9)}};
+  for (size_t i = 0; r.low_rank() && i < parameters.count(); ++i) {
+    result.adapter[parameters.spec(i).name] = parameters.value(i).cpu().clone();
+  }
+  check_mappings();
+  return result;
+}
+
+}  // namespace mop

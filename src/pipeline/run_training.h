@@ -1,0 +1,53 @@
+// pipeline/run_training.h -- a recipe's training on a model value: what `mop recover`, `mop train`
+// and a pruning run with recovery share.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "collectives/collectives.h"
+#include "model/model.h"
+#include "pipeline/recover_recipe.h"
+#include "text/tokenizer.h"
+
+namespace mop {
+
+/// The texts of a training run.
+struct TrainingTexts {
+  TrainingData data;
+  std::optional<TrainingData> validation;
+  std::string validation_source;  ///< in words, for reports
+};
+/// `model_folder` is where a chat template would lie. Throws what reading throws.
+TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
+                         const std::filesystem::path& model_folder);
+
+struct TrainingJob {
+  const RecoverRecipe& recipe;
+  const Model& model;
+  std::optional<Model> teacher;
+  const TrainingTexts& texts;
+  std::filesystem::path run;  ///< keeps state/ and metrics.jsonl
+  Collectives& ranks;
+};
+
+struct TrainedModel {
+  Model model;  ///< with what was trained in it
+  Json
+      outcome;  ///< {steps, tokens, scored_tokens, loss, nll_before, nll_best, best_step, ended_by}
+  Json timing;  ///< {seconds, tokens_per_second}
+  std::map<std::string, at::Tensor> adapter;  ///< low-rank factors by name; empty = none
+};
+
+/// Trains, or continues what RUN/state holds. Every step is a line of RUN/metrics.jsonl: {step,
+/// epoch, loss, learning_rate, gradient_norm, tokens, scored_tokens, timing}; a validation is one
+/// with {step, validation_nll}. A line's `timing` alone differs between equal runs.
+TrainedModel train_model(const TrainingJob& job, Progress& progress);
+
+}  // namespace mop

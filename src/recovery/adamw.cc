@@ -1,0 +1,64 @@
+// recovery/adamw.cc
+#include "recovery/adamw.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "base/named_table.h"
+
+namespace mop {
+
+AdamW::AdamW(Parameters& parameters, const AdamWOptions& options)
+    : mean_P(at::zeros_like(parameters.values_P())),
+      square_P(at::zeros_like(parameters.values_P())),
+      parameters_(parameters),
+      options_(options) {}
+
+double AdamW::step(double learning_rate) {
+  const at::NoGradGuard no_grad;
+  at::Tensor& gradients_P = parameters_.gradients_P();
+  const double norm =
+      at::linalg_vector_norm(gradients_P, 2, std::nullopt, false, at::kDouble).item<double>();
+  if (!std::isfinite(norm)) return norm;
+  if (options_.clip > 0 && norm > options_.clip) gradients_P.mul_(options_.clip / (norm + 1e-6));
+  const at::Tensor count = at::full({}, static_cast<double>(steps), gradients_P.options());
+  const int64_t decaying = parameters_.decaying(), rest = parameters_.numel() - decaying;
+  const auto move = [&](int64_t begin, int64_t size, double decay) {
+    if (size == 0) return;
+    const auto part = [&](at::Tensor& flat_P) { return flat_P.narrow(0, begin, size); };
+    // The step number is raised by the call, which gets its own.
+    at::_fused_adamw_({part(parameters_.values_P())}, {part(gradients_P)}, {part(mean_P)},
+                      {part(square_P)}, {}, {count + 1}, learning_rate, options_.beta1,
+                      options_.beta2, decay, options_.epsilon, /*amsgrad=*/false,
+                      /*maximize=*/false);
+  };
+  move(0, decaying, options_.weight_decay);
+  move(decaying, rest, 0);
+  ++steps;
+  gradients_P.zero_();
+  parameters_.refresh();
+  return norm;
+}
+
+std::span<const Schedule> all_schedules() {
+  static const std::vector<Schedule> table = {
+      {"linear", "falls linearly to 0", [](double progress) { return 1 - progress; }},
+      {"cosine", "falls to 0 by half a cosine wave",
+       [](double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); }},
+      {"constant", "stays", [](double) { return 1.0; }}};
+  return table;
+}
+
+const Schedule& find_schedule(std::string_view name) {
+  return find_by_name(all_schedules(), name, "schedule");
+}
+
+double learning_rate_factor(const Schedule& schedule, double warmup, double progress) {
+  if (progress < warmup) return progress / warmup;
+  return schedule.factor((progress - warmup) / (1 - warmup));
+}
+
+}  // namespace mop

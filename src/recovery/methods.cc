@@ -1,0 +1,192 @@
+// recovery/methods.cc
+#include "recovery/methods.h"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/named_table.h"
+#include "base/random.h"
+
+namespace mop {
+namespace {
+
+constexpr std::array kProjections = {Role::kQuery, Role::kKey, Role::kValue, Role::kOutput,
+                                     Role::kGate,  Role::kUp,  Role::kDown};
+constexpr std::array kProjectionNames = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                         "gate_proj", "up_proj", "down_proj"};
+
+std::vector<Role> target_roles(const LoraOptions& options) {
+  if (options.targets.empty()) return {kProjections.begin(), kProjections.end()};
+  std::vector<Role> roles;
+  for (const std::string& name : options.targets) roles.push_back(projection_role(name));
+  return roles;
+}
+
+// Uniform in +-bound, the same on every machine.
+at::Tensor uniform(int64_t rows, int64_t columns, double bound, Random& random) {
+  const at::Tensor values = at::empty({rows, columns}, at::kFloat);
+  float* out = values.data_ptr<float>();
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    out[i] = static_cast<float>((2 * random.uniform() - 1) * bound);
+  }
+  return values;
+}
+
+const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& shape, Role role) {
+  for (const LayerTensor* tensor : tensors_of_layer(config, shape)) {
+    if (tensor->role == role) return tensor;
+  }
+  return nullptr;
+}
+
+void add_pair(const Model& model, int64_t layer, const LayerTensor& tensor,
+              const LoraOptions& options, uint64_t seed, std::vector<ParameterSpec>& specs) {
+  const ModelConfig& config = model.config();
+  const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
+  const int64_t outputs = axis_length(tensor.axes[0], config, shape);
+  const int64_t inputs = axis_length(tensor.axes[1], config, shape);
+  Random random(seed,
+                static_cast<uint64_t>(layer) * kNumRoles + static_cast<uint64_t>(tensor.role));
+  std::string name = tensor_name(*config.family, layer, tensor);
+  name.resize(name.rfind('.'));  // "weight" belongs to the projection
+  ParameterSpec a{name + ".lora_A.weight", layer, tensor.role};
+  a.part = Part::kLowRankA;
+  a.initial = uniform(options.rank, inputs, 1 / std::sqrt(static_cast<double>(inputs)), random);
+  ParameterSpec b{name + ".lora_B.weight", layer, tensor.role};
+  b.part = Part::kLowRankB;
+  b.initial = at::zeros({outputs, options.rank}, at::kFloat);
+  specs.push_back(std::move(a));
+  specs.push_back(std::move(b));
+}
+
+// Norms and biases are vectors; weight decay leaves them alone, as transformers' Trainer does.
+bool decays(const std::vector<Axis>& axes) { return axes.size() > 1; }
+
+}  // namespace
+
+std::vector<std::string> projection_names() {
+  return {kProjectionNames.begin(), kProjectionNames.end()};
+}
+
+Role projection_role(const std::string& name) {
+  for (size_t i = 0; i < kProjections.size(); ++i) {
+    if (name == kProjectionNames[i]) return kProjections[i];
+  }
+  throw usage_error("unknown target '{}'", name)
+      .hint(fmt::format("known: {}", fmt::join(kProjectionNames, ", ")));
+}
+
+std::string module_of(const ModelConfig& config, Role role) {
+  for (const LayerTensor& tensor : config.family->layer_tensors) {
+    if (tensor.role == role) return std::string(tensor.suffix.substr(0, tensor.suffix.rfind('.')));
+  }
+  throw internal_error("the family {} has no such tensor", config.family->name);
+}
+
+std::span<const Method> all_methods() {
+  static const std::vector<Method> table = {
+      {"lora",
+       "low-rank additions to the projections, merged afterwards; frozen weights stay mapped",
+       false},
+      {"full", "every weight", false},
+      {"distil", "towards the dense model's distributions (--teacher): forward KL on its logits",
+       true}};
+  return table;
+}
+
+const Method& find_method(std::string_view name) {
+  return find_by_name(all_methods(), name, "method");
+}
+
+std::vector<ParameterSpec> lora_parameters(const Model& model, const LoraOptions& options,
+                                           uint64_t seed) {
+  if (options.rank < 1) throw usage_error("lora.rank must be at least 1, got {}", options.rank);
+  if (options.dropout < 0 || options.dropout >= 1) {
+    throw usage_error("lora.dropout must be in [0, 1), got {}", options.dropout);
+  }
+  const ModelConfig& config = model.config();
+  std::vector<ParameterSpec> specs;
+  for (int64_t layer = 0; layer < model.num_layers(); ++layer) {
+    for (const Role role : target_roles(options)) {
+      const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
+      const LayerTensor* tensor = tensor_of_role(config, shape, role);
+      if (tensor != nullptr) add_pair(model, layer, *tensor, options, seed, specs);
+    }
+  }
+  return specs;
+}
+
+std::vector<ParameterSpec> all_weights(const Model& model) {
+  const ModelConfig& config = model.config();
+  std::vector<ParameterSpec> specs;
+  for (const GlobalTensor* tensor : global_tensors(config)) {
+    ParameterSpec spec{std::string(tensor->name)};
+    spec.global = tensor->role;
+    spec.initial = stored_global(model, *tensor);
+    spec.decays = decays(tensor->axes);
+    specs.push_back(std::move(spec));
+  }
+  for (int64_t layer = 0; layer < model.num_layers(); ++layer) {
+    for (const LayerTensor* tensor :
+         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
+      ParameterSpec spec{tensor_name(*config.family, layer, *tensor), layer, tensor->role};
+      spec.initial = stored_tensor(model, layer, *tensor);
+      spec.decays = decays(tensor->axes);
+      specs.push_back(std::move(spec));
+    }
+  }
+  return specs;
+}
+
+namespace {
+
+at::Tensor merged_projection(const Model& model, const Parameters& parameters, size_t a, size_t b,
+                             double scale) {
+  const ParameterSpec& spec = parameters.spec(a);
+  const ModelConfig& config = model.config();
+  const LayerTensor* tensor =
+      tensor_of_role(config, config.layers[static_cast<size_t>(spec.layer)], spec.role);
+  const at::Tensor stored = stored_tensor(model, spec.layer, *tensor);
+  const at::Tensor addition_OK =
+      at::mm(parameters.value(b).cpu(), parameters.value(a).cpu()).mul_(scale);
+  return addition_OK.add_(stored).to(stored.scalar_type());
+}
+
+}  // namespace
+
+Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora) {
+  std::vector<Layer> layers = model.layers();
+  std::map<std::pair<int64_t, Role>, size_t> first_factors;
+  std::vector<std::pair<GlobalRole, at::Tensor>> globals;
+  const auto stored_dtype = [&](const ParameterSpec& spec) {
+    return model.checkpoint().entry(spec.name).dtype;
+  };
+  for (size_t i = 0; i < parameters.count(); ++i) {
+    const ParameterSpec& spec = parameters.spec(i);
+    if (spec.part == Part::kLowRankA) first_factors[{spec.layer, spec.role}] = i;
+    if (spec.part != Part::kWeight) continue;
+    if (spec.layer < 0) {
+      globals.emplace_back(spec.global, parameters.value(i).cpu().to(stored_dtype(spec)));
+      continue;
+    }
+    const ModelConfig& config = model.config();
+    const auto layer = static_cast<size_t>(spec.layer);
+    const LayerTensor* tensor = tensor_of_role(config, config.layers[layer], spec.role);
+    const DType dtype = stored_tensor(model, spec.layer, *tensor).scalar_type();
+    layers[layer].changed[spec.role] = parameters.value(i).cpu().to(dtype);
+  }
+  for (size_t i = 0; i < parameters.count(); ++i) {
+    const ParameterSpec& spec = parameters.spec(i);
+    if (spec.part != Part::kLowRankB) continue;
+    layers[static_cast<size_t>(spec.layer)].changed[spec.role] = merged_projection(
+        model, parameters, first_factors.at({spec.layer, spec.role}), i, lora.scale());
+  }
+  Model result = model.with_layers(std::move(layers));
+  for (auto& [role, value] : globals) result = result.with_global(role, std::move(value));
+  return result;
+}
+
+}  // namespace mop

@@ -1,0 +1,55 @@
+// recovery/methods.h -- what each way of recovering trains: low-rank additions or the weights
+// themselves.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "recovery/parameters.h"
+
+namespace mop {
+
+/// Low-rank additions (LoRA, arXiv 2106.09685); the defaults are the MoP paper's.
+struct LoraOptions {
+  int64_t rank = 32;
+  double alpha = 10;      ///< the addition is scaled by alpha / rank
+  double dropout = 0.05;  ///< of the addition's input; 0 turns it off
+  /// Projections that get one, by the names of `projection_names`; empty = all seven.
+  std::vector<std::string> targets;
+  double scale() const { return alpha / static_cast<double>(rank); }
+};
+
+/// "q_proj", "k_proj", ..., in the order of a layer.
+std::vector<std::string> projection_names();
+/// Throws Error(kUsage) listing the known names.
+Role projection_role(const std::string& name);
+/// The module of a layer that `role` belongs to, "self_attn.q_proj", as the family's table spells
+/// it.
+std::string module_of(const ModelConfig& config, Role role);
+
+/// One row of the table of methods.
+struct Method {
+  std::string name;     ///< as `--method` spells it
+  std::string summary;  ///< one line for `mop list methods`
+  bool needs_teacher;
+};
+/// In documentation order: lora, full, distil.
+std::span<const Method> all_methods();
+const Method& find_method(std::string_view name);
+
+/// A pair of factors for every target of every layer that has it: A uniform in +-1/sqrt(inputs)
+/// (kaiming with a = sqrt 5, as PEFT), drawn from `seed`; B zero. Throws Error(kUsage): a rank
+/// below 1 or an unknown target.
+std::vector<ParameterSpec> lora_parameters(const Model& model, const LoraOptions& options,
+                                           uint64_t seed);
+/// Every tensor of the model. With a tied embedding there is one, which is the head too.
+std::vector<ParameterSpec> all_weights(const Model& model);
+
+/// The model with what was trained in it: low-rank additions are added to their weights, trained
+/// tensors take the stored ones' place. Each tensor keeps its stored dtype.
+Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora);
+
+}  // namespace mop

@@ -1,0 +1,137 @@
+// recovery/output_loss.cc
+#include "recovery/output_loss.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "model/forward.h"
+#include "model/gradient_kernels.h"
+#include "model/kernels.h"
+
+namespace mop {
+namespace {
+
+// Bytes of float32 logits made at once.
+constexpr int64_t kPieceBytesCpu = int64_t{32} << 20;
+constexpr int64_t kPieceBytesGpu = int64_t{1} << 30;
+
+// One piece of the scored tokens, R of them.
+struct Rows {
+  at::Tensor hidden_RD, teacher_RD;
+  at::Tensor target_R1;  // int64
+  at::Tensor weight_R1;  // float32
+};
+
+class Head {
+ public:
+  Head(const GlobalWeights& globals, const ModelConfig& config, bool gradients,
+       const TeacherHidden* teacher, const LossMix& mix, OutputLoss& sums)
+      : globals_(globals),
+        config_(config),
+        gradients_(gradients),
+        teacher_(teacher),
+        mix_(mix),
+        sums_(sums) {}
+
+  /// Adds to the sums; gives the gradient by the rows' hidden states.
+  at::Tensor run(const Rows& rows) {
+    at::Tensor normed_RD = at::empty_like(rows.hidden_RD);
+    rms_norm_out(rows.hidden_RD, globals_.final_norm_D, config_.norm_eps, normed_RD);
+    const at::Tensor logits_RV = at::linear(normed_RD, globals_.head_VD).to(at::kFloat);
+    const at::Tensor log_p_RV = at::log_softmax(logits_RV, 1);
+    const at::Tensor nll_R1 = log_p_RV.gather(1, rows.target_R1).neg_();
+    sums_.nll += nll_R1.sum(at::kDouble).item<double>();
+    at::Tensor d_logits_RV;
+    const double share = teacher_ == nullptr ? 1 : mix_.cross_entropy;
+    if (share > 0) d_logits_RV = cross_entropy(rows, log_p_RV, nll_R1, share);
+    if (share < 1) {
+      const at::Tensor d_RV = divergence(rows, logits_RV, 1 - share);
+      d_logits_RV = d_logits_RV.defined() ? d_logits_RV.add_(d_RV) : d_RV;
+    }
+    return gradients_ ? backward(rows, normed_RD, d_logits_RV.to(normed_RD.scalar_type()))
+                      : at::Tensor();
+  }
+
+ private:
+  at::Tensor cross_entropy(const Rows& rows, const at::Tensor& log_p_RV, const at::Tensor& nll_R1,
+                           double share) {
+    const at::Tensor weight_R1 = rows.weight_R1 * share;
+    sums_.loss += (nll_R1 * weight_R1).sum(at::kDouble).item<double>();
+    if (!gradients_) return {};
+    // softmax minus one at the target
+    at::Tensor d_RV = log_p_RV.exp();
+    d_RV.scatter_add_(1, rows.target_R1, at::full_like(nll_R1, -1));
+    return d_RV.mul_(weight_R1);
+  }
+
+  at::Tensor divergence(const Rows& rows, const at::Tensor& logits_RV, double share) {
+    const double t = mix_.temperature;
+    const at::Tensor teacher_RV =
+        logits(teacher_->globals, teacher_->config, rows.teacher_RD).to(at::kFloat);
+    const at::Tensor log_p_RV = at::log_softmax(teacher_RV / t, 1);
+    const at::Tensor log_q_RV = at::log_softmax(logits_RV / t, 1);
+    const at::Tensor p_RV = log_p_RV.exp();
+    const at::Tensor weight_R1 = rows.weight_R1 * share;
+    const at::Tensor kl_R1 = (p_RV * (log_p_RV - log_q_RV)).sum(1, /*keepdim=*/true);
+    sums_.loss += (kl_R1 * weight_R1).sum(at::kDouble).item<double>() * t * t;
+    if (!gradients_) return {};
+    return log_q_RV.exp().sub_(p_RV).mul_(weight_R1 * t);
+  }
+
+  at::Tensor backward(const Rows& rows, const at::Tensor& normed_RD,
+                      const at::Tensor& d_logits_RV) {
+    const at::Tensor d_normed_RD = at::mm(d_logits_RV, globals_.head_VD);
+    if (globals_.head_VD.requires_grad()) {
+      add(sums_.d_head_VD, at::mm(d_logits_RV.t(), normed_RD));
+    }
+    if (globals_.final_norm_D.requires_grad()) {
+      add(sums_.d_norm_D, rms_norm_weight_backward(d_normed_RD, rows.hidden_RD,
+                                                   globals_.final_norm_D, config_.norm_eps));
+    }
+    return rms_norm_backward(d_normed_RD, rows.hidden_RD, globals_.final_norm_D, config_.norm_eps);
+  }
+
+  static void add(at::Tensor& sum, const at::Tensor& term) {
+    sum = sum.defined() ? sum.add_(term) : term.clone();
+  }
+
+  const GlobalWeights& globals_;
+  const ModelConfig& config_;
+  const bool gradients_;
+  const TeacherHidden* teacher_;
+  const LossMix& mix_;
+  OutputLoss& sums_;
+};
+
+}  // namespace
+
+OutputLoss output_loss(const GlobalWeights& globals, const ModelConfig& config,
+                       const at::Tensor& hidden_ND, const at::Tensor& targets_N,
+                       const at::Tensor& weights_N, bool gradients, const TeacherHidden* teacher,
+                       const LossMix& mix) {
+  const at::NoGradGuard no_grad;
+  OutputLoss result;
+  const at::Tensor scored_S = weights_N.ne(0).nonzero().squeeze(1);
+  result.scored = scored_S.size(0);
+  if (gradients) result.d_hidden_ND = at::zeros_like(hidden_ND);
+  const at::Device device = hidden_ND.device();
+  const int64_t bytes = device.is_cpu() ? kPieceBytesCpu : kPieceBytesGpu;
+  const int64_t rows =
+      std::max<int64_t>(16, bytes / (globals.head_VD.size(0) * int64_t{sizeof(float)}));
+  Head head(globals, config, gradients, teacher, mix, result);
+  for (int64_t begin = 0; begin < result.scored; begin += rows) {
+    const at::Tensor at_R = scored_S.narrow(0, begin, std::min(rows, result.scored - begin));
+    const at::Tensor there_R = at_R.to(device);
+    const auto pick = [&](const at::Tensor& x_ND) { return x_ND.index_select(0, there_R); };
+    const at::Tensor d_RD =
+        head.run({.hidden_RD = pick(hidden_ND),
+                  .teacher_RD = teacher == nullptr ? at::Tensor() : pick(teacher->hidden_ND),
+                  .target_R1 = targets_N.index_select(0, at_R).unsqueeze(1).to(device),
+                  .weight_R1 = weights_N.index_select(0, at_R).unsqueeze(1).to(device)});
+    if (gradients) result.d_hidden_ND.index_copy_(0, there_R, d_RD);
+  }
+  return result;
+}
+
+}  // namespace mop

@@ -1,0 +1,107 @@
+// recovery/step_batches.cc
+#include "recovery/step_batches.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+at::Tensor token_weights(const TrainingBatch& batch, double weight) {
+  return batch.targets_N.ne(kNoLoss).to(at::kFloat).mul_(weight);
+}
+
+// Micro-batches laid end to end while they fit.
+class Pieces {
+ public:
+  explicit Pieces(int64_t most_tokens) : most_tokens_(most_tokens) {}
+
+  void add(const TrainingBatch& batch, double weight) {
+    const int64_t tokens = batch.ids_N.size(0);
+    if (tokens_ > 0 && tokens_ + tokens > most_tokens_) close();
+    ids_.push_back(batch.ids_N);
+    targets_.push_back(batch.targets_N.clamp_min(0));
+    weights_.push_back(token_weights(batch, weight));
+    lengths_.insert(lengths_.end(), batch.lengths.begin(), batch.lengths.end());
+    tokens_ += tokens;
+  }
+
+  std::vector<TrainingPiece> finish() {
+    if (tokens_ > 0) close();
+    return std::move(done_);
+  }
+
+ private:
+  void close() {
+    TrainingPiece piece;
+    piece.packing.lengths = std::exchange(lengths_, {});
+    piece.ids_N = at::cat(std::exchange(ids_, {}));
+    piece.targets_N = at::cat(std::exchange(targets_, {}));
+    piece.weights_N = at::cat(std::exchange(weights_, {}));
+    done_.push_back(std::move(piece));
+    tokens_ = 0;
+  }
+
+  const int64_t most_tokens_;
+  int64_t tokens_ = 0;
+  std::vector<int64_t> lengths_;
+  std::vector<at::Tensor> ids_, targets_, weights_;
+  std::vector<TrainingPiece> done_;
+};
+
+}  // namespace
+
+StepBatches next_step(TrainingBatches& batches, const TrainOptions& options,
+                      const Collectives& ranks) {
+  StepBatches step;
+  std::vector<TrainingBatch> micro;
+  for (int64_t i = 0; i < options.accumulate; ++i) {
+    micro.push_back(batches.next());
+    step.tokens += micro.back().ids_N.size(0);
+    step.scored_tokens += micro.back().loss_tokens;
+    step.samples += static_cast<int64_t>(micro.back().lengths.size());
+    if (options.rule == Accumulation::kTokens && micro.back().ends_epoch) break;
+  }
+  Pieces pieces(options.piece_tokens);
+  for (size_t i = 0; i < micro.size(); ++i) {
+    if (static_cast<int64_t>(i) % ranks.size() != ranks.rank()) continue;
+    const int64_t scored = options.rule == Accumulation::kTokens
+                               ? step.scored_tokens
+                               : micro[i].loss_tokens * options.accumulate;
+    pieces.add(micro[i], scored == 0 ? 0 : 1 / static_cast<double>(scored));
+  }
+  step.pieces = pieces.finish();
+  return step;
+}
+
+int64_t steps_of_epochs(TrainingBatches& batches, const TrainOptions& options) {
+  const double epochs = options.epochs;
+  const auto whole = static_cast<int64_t>(std::ceil(epochs));
+  if (options.rule == Accumulation::kSamples) {
+    const int64_t each = std::max<int64_t>(batches.count(0) / options.accumulate, 1);
+    return static_cast<int64_t>(std::ceil(epochs * static_cast<double>(each)));
+  }
+  double steps = 0;
+  for (int64_t epoch = 0; epoch < whole; ++epoch) {
+    const int64_t micro = batches.count(epoch);
+    const int64_t each = (micro + options.accumulate - 1) / options.accumulate;
+    steps += static_cast<double>(each) * std::min(1.0, epochs - static_cast<double>(epoch));
+  }
+  return static_cast<int64_t>(std::ceil(steps - 1e-9));
+}
+
+std::vector<TrainingPiece> validation_pieces(const TrainingData& data, int64_t piece_tokens,
+                                             const Collectives& ranks) {
+  Pieces pieces(piece_tokens);
+  const auto [first, last] = rank_share(data.size(), ranks);
+  for (int64_t i = first; i < last; ++i) {
+    const TrainingSample sample = data.sample(i);
+    pieces.add(make_batch({&sample, 1}), 1);
+  }
+  return pieces.finish();
+}
+
+}  // namespace mop

@@ -1,0 +1,279 @@
+// recovery/trainer.cc
+#include "recovery/trainer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "recovery/step_batches.h"
+#include "recovery/training_state.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr double kSaveSeconds = 300;
+constexpr int64_t kProgressUnits = 10000;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void check(const TrainOptions& o) {
+  const auto refuse = [](const char* key, const char* rule, double got) {
+    throw usage_error("{} must be {}, got {}", key, rule, got);
+  };
+  if (o.epochs < 0) refuse("epochs", "above 0", o.epochs);
+  if (o.tokens < 0) refuse("tokens", "above 0", static_cast<double>(o.tokens));
+  if (o.minutes < 0) refuse("minutes", "above 0", o.minutes);
+  if (o.epochs == 0 && o.tokens == 0 && o.minutes == 0) {
+    throw usage_error("nothing says when training ends").hint("--epochs, --tokens or --minutes");
+  }
+  if (!(o.learning_rate > 0)) refuse("learning_rate", "above 0", o.learning_rate);
+  if (o.warmup < 0 || o.warmup >= 1) refuse("warmup", "in [0, 1)", o.warmup);
+  if (o.accumulate < 1) refuse("accumulate", "at least 1", static_cast<double>(o.accumulate));
+}
+
+}  // namespace
+
+Accumulation accumulation_from_name(std::string_view name) {
+  if (name == "samples") return Accumulation::kSamples;
+  if (name == "tokens") return Accumulation::kTokens;
+  throw usage_error("unknown accumulation rule '{}'", name).hint("known: samples, tokens");
+}
+
+Json to_json(const TrainOutcome& o) {
+  const auto number = [](const std::optional<double>& v) { return v ? Json(*v) : Json(); };
+  return {{"steps", o.steps},
+          {"tokens", o.tokens},
+          {"scored_tokens", o.scored_tokens},
+          {"loss", o.loss},
+          {"nll_before", number(o.first_nll)},
+          {"nll_best", number(o.best_nll)},
+          {"best_step", o.best_step},
+          {"ended_by", o.ended_by}};
+}
+
+struct Trainer::State {
+  TrainingPass& pass;
+  Parameters& parameters;
+  TrainingBatches& batches;
+  TrainOptions options;
+  Collectives& ranks;
+  Progress& progress;
+  AdamW adamw;
+  const Schedule& schedule;
+  std::vector<TrainingPiece> validation;
+  bool validates;
+  TrainingCounters done;
+  at::Tensor best_P;        // where there is no folder to keep them in
+  int64_t total_steps = 0;  // 0 = epochs do not limit the run
+  int64_t validate_every = 0;
+  Clock::time_point last_save = Clock::now();
+
+  State(TrainingPass& p, Parameters& values, TrainingBatches& b, const TrainingData* held_out,
+        const TrainOptions& o, Collectives& r, Progress& listener)
+      : pass(p),
+        parameters(values),
+        batches(b),
+        options(o),
+        ranks(r),
+        progress(listener),
+        adamw(values, o.adamw),
+        schedule(find_schedule(o.schedule)),
+        validates(held_out != nullptr) {
+    check(options);
+    if (validates) validation = validation_pieces(*held_out, options.piece_tokens, ranks);
+    if (options.epochs > 0) total_steps = steps_of_epochs(batches, options);
+    TrainOptions one = options;
+    one.epochs = 1;
+    validate_every = options.validate_every > 0
+                         ? options.validate_every
+                         : std::max<int64_t>(1, steps_of_epochs(batches, one) / 10);
+  }
+
+  // How much of the run is done; the limit that is nearest counts.
+  double fraction() const {
+    double most = 0;
+    const auto reach = [&](double part, double whole) {
+      if (whole > 0) most = std::max(most, part / whole);
+    };
+    reach(static_cast<double>(done.step), static_cast<double>(total_steps));
+    reach(static_cast<double>(done.tokens), static_cast<double>(options.tokens));
+    // Every rank must come to the same number.
+    reach(ranks.size() == 1 ? done.seconds : ranks.sum(ranks.rank() == 0 ? done.seconds : 0),
+          options.minutes * 60);
+    return most;
+  }
+
+  std::string ended_by() const {
+    if (options.patience > 0 && done.validations_since_best >= options.patience) return "patience";
+    if (total_steps > 0 && done.step >= total_steps) return "epochs";
+    return options.tokens > 0 && done.tokens >= options.tokens ? "tokens" : "minutes";
+  }
+
+  double epoch() const {
+    return static_cast<double>(done.position.epoch) +
+           static_cast<double>(done.position.next) / static_cast<double>(batches.data().size());
+  }
+
+  void add_gradients(const StepBatches& step, LossSums& sums) {
+    for (size_t i = 0; i < step.pieces.size(); ++i) {
+      // Alone we may stop here; with others, all stop together between steps.
+      if (ranks.size() == 1) check_stop();
+      const auto stream = static_cast<uint64_t>((done.step * ranks.size() + ranks.rank()) * 65536 +
+                                                static_cast<int64_t>(i));
+      sums += pass.add_gradients(step.pieces[i], Random(options.seed, stream).bits());
+    }
+  }
+
+  StepReport step() {
+    const Clock::time_point start = Clock::now();
+    const double rate =
+        options.learning_rate * learning_rate_factor(schedule, options.warmup, fraction());
+    const StepBatches work = next_step(batches, options, ranks);
+    LossSums sums;
+    parameters.gradients_P().zero_();  // what a step that was stopped left
+    add_gradients(work, sums);
+    if (ranks.size() > 1) ranks.all_reduce({parameters.gradients_P()});
+    const double loss = ranks.size() > 1 ? ranks.sum(sums.loss) : sums.loss;
+    const double norm = std::isfinite(loss) ? adamw.step(rate) : loss;
+    if (!std::isfinite(norm)) refuse(std::isfinite(loss) ? "gradient" : "loss");
+    done.step += 1;
+    done.tokens += work.tokens;
+    done.scored_tokens += work.scored_tokens;
+    done.loss = loss;
+    done.position = batches.position();
+    const double seconds = since(start);
+    done.seconds += seconds;
+    return {done.step, epoch(), loss, rate, norm, work.scored_tokens, work.tokens, seconds};
+  }
+
+  [[noreturn]] void refuse(const char* what) const {
+    throw bad_input("the {} of step {} is not finite; what was trained before it is kept", what,
+                    done.step + 1)
+        .hint("lower the learning rate (now " + fmt::format("{}", options.learning_rate) +
+              "), or compute in float32");
+  }
+
+  void validate(const TrainerHooks& hooks) {
+    if (!validates) return;
+    LossSums sums;
+    for (const TrainingPiece& piece : validation) sums += pass.evaluate(piece);
+    const double nll = ranks.sum(sums.nll);
+    const int64_t scored = ranks.sum(sums.scored);
+    ValidationReport report{done.step, nll / static_cast<double>(std::max<int64_t>(scored, 1)),
+                            scored, false};
+    if (!done.first_nll) done.first_nll = report.nll;
+    report.best = !done.best_nll || report.nll < *done.best_nll;
+    done.validations_since_best = report.best ? 0 : done.validations_since_best + 1;
+    if (report.best) {
+      done.best_nll = report.nll;
+      done.best_step = done.step;
+      keep_best(hooks);
+    }
+    if (hooks.on_validation) hooks.on_validation(report);
+  }
+
+  void keep_best(const TrainerHooks& hooks) {
+    if (hooks.state.empty()) {
+      best_P = parameters.values_P().clone();
+    } else if (ranks.rank() == 0) {
+      save_best(hooks.state, parameters);
+    }
+  }
+
+  void use_best(const TrainerHooks& hooks) {
+    if (!validates || done.best_step == done.step) return;
+    if (hooks.state.empty()) {
+      const at::NoGradGuard no_grad;
+      parameters.values_P().copy_(best_P);
+      parameters.refresh();
+    } else {
+      ranks.barrier();
+      load_best(hooks.state, parameters);
+    }
+  }
+
+  void save(const TrainerHooks& hooks) {
+    if (!hooks.state.empty() && ranks.rank() == 0) {
+      save_state(hooks.state, done, parameters, adamw);
+    }
+    last_save = Clock::now();
+  }
+
+  bool time_to_save() const {
+    return options.save_every > 0 ? done.step % options.save_every == 0
+                                  : since(last_save) > kSaveSeconds;
+  }
+
+  // A signal to any rank stops all of them, after the same step.
+  void stop_together() const {
+    if (ranks.size() > 1 && ranks.sum(int64_t{stop_requested() != 0}) > 0 &&
+        stop_requested() == 0) {
+      throw Error(ErrorKind::kInterrupted, "another rank was asked to stop");
+    }
+    check_stop();
+  }
+
+  void loop(const TrainerHooks& hooks) {
+    if (done.step == 0) validate(hooks);
+    double reached = fraction();
+    const auto impatient = [&] {
+      return options.patience > 0 && done.validations_since_best >= options.patience;
+    };
+    while (reached < 1 && !impatient()) {
+      stop_together();
+      const StepReport report = step();
+      reached = fraction();
+      progress.advance(static_cast<int64_t>(std::min(reached, 1.0) * kProgressUnits));
+      if (hooks.on_step) hooks.on_step(report);
+      if (reached >= 1 || done.step % validate_every == 0) validate(hooks);
+      if (time_to_save()) save(hooks);
+    }
+  }
+};
+
+Trainer::Trainer(TrainingPass& pass, Parameters& parameters, TrainingBatches& batches,
+                 const TrainingData* validation, const TrainOptions& options, Collectives& ranks,
+                 Progress& progress)
+    : state_(std::make_unique<State>(pass, parameters, batches, validation, options, ranks,
+                                     progress)) {}
+Trainer::~Trainer() = default;
+
+bool Trainer::restore(const fs::path& folder) {
+  State& s = *state_;
+  const auto counters = load_state(folder, s.parameters, s.adamw);
+  if (!counters) return false;
+  s.done = *counters;
+  s.batches.seek(s.done.position);
+  return true;
+}
+
+int64_t Trainer::steps_done() const { return state_->done.step; }
+
+TrainOutcome Trainer::run(const TrainerHooks& hooks) {
+  State& s = *state_;
+  s.progress.begin("training", kProgressUnits);
+  s.progress.advance(static_cast<int64_t>(std::min(1.0, s.fraction()) * kProgressUnits));
+  try {
+    s.loop(hooks);
+  } catch (const Error& e) {
+    // The parameters are those after the last whole step: nothing moves them before a step's end.
+    if (e.kind() == ErrorKind::kInterrupted || e.kind() == ErrorKind::kBadInput) s.save(hooks);
+    throw;
+  }
+  s.save(hooks);
+  s.progress.end();
+  const std::string ended_by = s.ended_by();
+  s.use_best(hooks);
+  return {s.done.step,      s.done.tokens,   s.done.scored_tokens, s.done.seconds, s.done.loss,
+          s.done.first_nll, s.done.best_nll, s.done.best_step,     ended_by};
+}
+
+}  // namespace mop

@@ -1,0 +1,298 @@
+// recovery/training_pass.cc
+#include "recovery/training_pass.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "model/workspace.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace {
+
+// What a layer leaves for the backward pass. Without an output it is run again.
+struct LayerTape {
+  at::Tensor input_ND, output_ND;
+};
+
+// A piece on its way through the layers.
+struct Walk {
+  const TrainingPiece& piece;
+  at::Tensor cos_NE, sin_NE;
+  uint64_t seed = 0;
+  bool drops = false;
+};
+
+// Bytes of activations that one layer keeps for its gradient, counted generously.
+int64_t kept_bytes(const ModelConfig& config, const LayerShape& shape, DType dtype) {
+  const int64_t query = shape.heads * shape.head_dim, key = shape.kv_heads * shape.head_dim;
+  return (6 * config.hidden + 4 * query + 4 * key + 4 * shape.mlp) *
+         static_cast<int64_t>(dtype_bytes(dtype));
+}
+
+// The teacher's hidden states of a piece: behind the layers that answer to the student's, and
+// behind the last one.
+struct TeacherStates {
+  std::vector<at::Tensor> behind_ND;  ///< by student layer; empty without hidden terms
+  at::Tensor last_ND;
+};
+
+TeacherStates run_teacher(WeightLoader& weights, const Teacher& teacher,
+                          const TrainingPiece& piece) {
+  const at::NoGradGuard no_grad;
+  TeacherStates states;
+  if (teacher.hidden_share == 0) {
+    states.last_ND = run_layers(weights, piece.ids_N, piece.packing);
+    return states;
+  }
+  at::Tensor hidden_ND = embed(weights.globals(), piece.ids_N, weights.compute());
+  int64_t done = 0;
+  for (const int64_t layer : teacher.layers) {
+    hidden_ND = run_layer_range(weights, hidden_ND, piece.packing, done, layer + 1);
+    done = layer + 1;
+    states.behind_ND.push_back(hidden_ND);
+  }
+  states.last_ND =
+      run_layer_range(weights, hidden_ND, piece.packing, done, weights.model().num_layers());
+  return states;
+}
+
+// Adds the gradient of the hidden term of one layer; gives the term.
+double add_hidden_term(const at::Tensor& student_ND, const at::Tensor& teacher_ND,
+                       const at::Tensor& weights_N, double share, at::Tensor& d_hidden_ND) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor target_ND = teacher_ND.to(at::kFloat);
+  const at::Tensor off_ND = student_ND.to(at::kFloat) - target_ND;
+  const at::Tensor norm_N1 = target_ND.square().sum(1, true).clamp_min(1e-12);
+  const at::Tensor factor_N1 = weights_N.to(off_ND.device()).unsqueeze(1) * share / norm_N1;
+  d_hidden_ND = d_hidden_ND + (2 * factor_N1 * off_ND).to(d_hidden_ND.scalar_type());
+  return (factor_N1 * off_ND.square()).sum(at::kDouble).item<double>();
+}
+
+}  // namespace
+
+LossSums& LossSums::operator+=(const LossSums& other) {
+  loss += other.loss;
+  nll += other.nll;
+  scored += other.scored;
+  tokens += other.tokens;
+  return *this;
+}
+
+struct TrainingPass::State {
+  Model model;
+  Compute compute;
+  Parameters& parameters;
+  PassOptions options;
+  std::optional<Teacher> teacher;
+  WeightLoader weights;
+  std::optional<WeightLoader> teacher_weights;
+  std::vector<std::vector<size_t>> by_layer;  // parameters of each layer
+  std::vector<size_t> global;
+  int64_t first_trained = 0;  // layers below it need no gradient
+  bool replaces_layers = false;
+  GlobalWeights globals;
+  Workspace workspace;
+
+  State(const Model& m, const Compute& c, Parameters& p, const PassOptions& o,
+        std::optional<Teacher> t)
+      : model(m), compute(c), parameters(p), options(o), teacher(std::move(t)), weights(m, c) {
+    if (teacher) teacher_weights.emplace(teacher->model, compute);
+    for (int64_t layer = 0; layer < model.num_layers(); ++layer) {
+      by_layer.push_back(parameters.of_layer(layer));
+    }
+    global = parameters.of_layer(-1);
+    if (global.empty()) {
+      while (first_trained < model.num_layers() && by_layer[at(first_trained)].empty()) {
+        ++first_trained;
+      }
+    }
+    // All weights are trained or none is: see methods.h.
+    replaces_layers = parameters.spec(0).part == Part::kWeight;
+    globals = replaces_layers ? trained_globals() : weights.globals();
+  }
+
+  static size_t at(int64_t index) { return static_cast<size_t>(index); }
+
+  GlobalWeights trained_globals() const {
+    GlobalWeights trained;
+    for (const size_t i : global) {
+      const GlobalRole role = parameters.spec(i).global;
+      if (role == GlobalRole::kEmbedding) trained.embedding_VD = parameters.leaf(i);
+      if (role == GlobalRole::kFinalNorm) trained.final_norm_D = parameters.leaf(i);
+      if (role == GlobalRole::kHead) trained.head_VD = parameters.leaf(i);
+    }
+    if (!trained.head_VD.defined()) trained.head_VD = trained.embedding_VD;
+    return trained;
+  }
+
+  // Frozen weights with the trained ones in their places.
+  LayerWeights layer_weights(int64_t layer, const Walk& walk) {
+    LayerWeights result;
+    if (!replaces_layers) result = weights.layer(layer);
+    for (const size_t i : by_layer[at(layer)]) {
+      const ParameterSpec& spec = parameters.spec(i);
+      if (spec.part == Part::kWeight) {
+        result[spec.role] = parameters.leaf(i);
+        continue;
+      }
+      LowRank& addition = result.low_rank[spec.role];
+      (spec.part == Part::kLowRankA ? addition.a_RK : addition.b_OR) = parameters.leaf(i);
+      addition.scale = options.scale;
+      addition.dropout = walk.drops ? options.dropout : 0;
+      addition.seed =
+          Random(walk.seed, at(layer) * kNumRoles + static_cast<size_t>(spec.role)).bits();
+    }
+    return result;
+  }
+
+  at::Tensor run_layer(int64_t layer, const at::Tensor& hidden_ND, const Walk& walk) {
+    const LayerCall call{.config = model.config(),
+                         .layer = layer,
+                         .packing = walk.piece.packing,
+                         .cos_NE = walk.cos_NE,
+                         .sin_NE = walk.sin_NE,
+                         .workspace = &workspace};
+    return decoder_layer(layer_weights(layer, walk), hidden_ND, call);
+  }
+
+  // With gradients on, from a leaf of the hidden states.
+  LayerTape record(int64_t layer, const at::Tensor& hidden_ND, const Walk& walk) {
+    const at::AutoGradMode on(true);
+    LayerTape tape;
+    tape.input_ND = hidden_ND.detach().requires_grad_(layer > first_trained || !global.empty());
+    tape.output_ND = run_layer(layer, tape.input_ND, walk);
+    return tape;
+  }
+
+  Walk begin(const TrainingPiece& piece, uint64_t seed, bool drops) const {
+    Walk walk{piece, {}, {}, seed, drops};
+    std::tie(walk.cos_NE, walk.sin_NE) = rotary(model.config(), piece.packing, compute);
+    return walk;
+  }
+
+  int64_t layers_kept(int64_t tokens) const {
+    if (!replaces_layers && !weights.keeps_all()) return 0;  // their memory is used again
+    int64_t left = options.activation_bytes, kept = 0;
+    for (int64_t layer = model.num_layers() - 1; layer >= 0; --layer, ++kept) {
+      left -= tokens * kept_bytes(model.config(), model.config().layers[at(layer)], compute.dtype);
+      if (left < 0) break;
+    }
+    return kept;
+  }
+
+  // Hidden states after the last layer, and what each layer left.
+  at::Tensor forward(const Walk& walk, std::vector<LayerTape>& tapes) {
+    const at::NoGradGuard no_grad;
+    at::Tensor hidden_ND = embed(globals, walk.piece.ids_N, compute);
+    const int64_t layers = model.num_layers();
+    const int64_t first_kept =
+        std::max(first_trained, layers - layers_kept(walk.piece.packing.tokens()));
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      if (layer >= first_kept) {
+        tapes.push_back(record(layer, hidden_ND, walk));
+        hidden_ND = tapes.back().output_ND.detach();
+      } else {
+        tapes.push_back({layer >= first_trained ? hidden_ND.clone() : at::Tensor(), {}});
+        hidden_ND = run_layer(layer, hidden_ND, walk);
+      }
+    }
+    return hidden_ND;
+  }
+
+  // Takes the gradient by a layer's output to that by its input, which is undefined where nobody
+  // needs it.
+  at::Tensor backward(LayerTape tape, int64_t layer, const at::Tensor& d_output_ND) {
+    std::vector<at::Tensor> inputs;
+    const bool through = tape.input_ND.requires_grad();
+    if (through) inputs.push_back(tape.input_ND);
+    const std::vector<size_t>& trained = by_layer[at(layer)];
+    for (const size_t i : trained) inputs.push_back(parameters.leaf(i));
+    const std::vector<at::Tensor> gradients =
+        torch::autograd::grad({tape.output_ND}, inputs, {d_output_ND}, std::nullopt,
+                              /*create_graph=*/false, /*allow_unused=*/true);
+    const at::NoGradGuard no_grad;
+    const size_t own = through ? 1 : 0;
+    for (size_t n = 0; n < trained.size(); ++n) {
+      parameters.add_gradient(trained[n], gradients[own + n]);
+    }
+    return through ? gradients[0] : at::Tensor();
+  }
+
+  void add_global_gradients(const OutputLoss& output, const at::Tensor& d_hidden_ND,
+                            const TrainingPiece& piece) {
+    const at::NoGradGuard no_grad;
+    bool has_head = false;
+    for (const size_t i : global) has_head |= parameters.spec(i).global == GlobalRole::kHead;
+    for (const size_t i : global) {
+      const GlobalRole role = parameters.spec(i).global;
+      if (role == GlobalRole::kFinalNorm) parameters.add_gradient(i, output.d_norm_D);
+      if (role == GlobalRole::kHead) parameters.add_gradient(i, output.d_head_VD);
+      if (role != GlobalRole::kEmbedding) continue;
+      if (!has_head) parameters.add_gradient(i, output.d_head_VD);
+      parameters.gradient(i).index_add_(0, piece.ids_N.to(d_hidden_ND.device()),
+                                        d_hidden_ND.to(at::kFloat));
+    }
+  }
+};
+
+TrainingPass::TrainingPass(const Model& model, const Compute& compute, Parameters& parameters,
+                           const PassOptions& options, std::optional<Teacher> teacher)
+    : state_(std::make_unique<State>(model, compute, parameters, options, std::move(teacher))) {}
+TrainingPass::~TrainingPass() = default;
+
+int64_t TrainingPass::layers_kept(int64_t tokens) const { return state_->layers_kept(tokens); }
+
+LossSums TrainingPass::add_gradients(const TrainingPiece& piece, uint64_t seed) {
+  State& s = *state_;
+  const Walk walk = s.begin(piece, seed, s.options.dropout > 0);
+  std::vector<LayerTape> tapes;
+  const at::Tensor last_ND = s.forward(walk, tapes);
+  std::optional<TeacherHidden> hidden;
+  TeacherStates teacher;
+  if (s.teacher) {
+    teacher = run_teacher(*s.teacher_weights, *s.teacher, piece);
+    hidden.emplace(
+        TeacherHidden{s.teacher_weights->globals(), s.teacher->model.config(), teacher.last_ND});
+  }
+  const OutputLoss output = output_loss(
+      s.globals, s.model.config(), last_ND, piece.targets_N, piece.weights_N,
+      /*gradients=*/true, hidden ? &*hidden : nullptr, s.teacher ? s.teacher->mix : LossMix{});
+  LossSums sums{output.loss, output.nll, output.scored, piece.packing.tokens()};
+  at::Tensor d_hidden_ND = output.d_hidden_ND;
+  const auto layers = static_cast<double>(tapes.size());
+  at::Tensor behind_ND = last_ND;
+  for (int64_t layer = s.model.num_layers() - 1; layer >= s.first_trained; --layer) {
+    LayerTape tape = std::exchange(tapes[State::at(layer)], {});
+    if (!teacher.behind_ND.empty()) {
+      sums.loss += add_hidden_term(behind_ND, teacher.behind_ND[State::at(layer)], piece.weights_N,
+                                   s.teacher->hidden_share / layers, d_hidden_ND);
+      behind_ND = tape.input_ND.detach();
+    }
+    if (!tape.output_ND.defined()) tape = s.record(layer, tape.input_ND, walk);
+    d_hidden_ND = s.backward(std::move(tape), layer, d_hidden_ND);
+  }
+  s.add_global_gradients(output, d_hidden_ND, piece);
+  check_mappings();
+  return sums;
+}
+
+LossSums TrainingPass::evaluate(const TrainingPiece& piece) {
+  State& s = *state_;
+  const at::NoGradGuard no_grad;
+  const Walk walk = s.begin(piece, 0, false);
+  at::Tensor hidden_ND = embed(s.globals, piece.ids_N, s.compute);
+  for (int64_t layer = 0; layer < s.model.num_layers(); ++layer) {
+    hidden_ND = s.run_layer(layer, hidden_ND, walk);
+  }
+  check_mappings();
+  const OutputLoss output = output_loss(s.globals, s.model.config(), hidden_ND, piece.targets_N,
+                                        piece.weights_N, /*gradients=*/false);
+  return {output.loss, output.nll, output.scored, piece.packing.tokens()};
+}
+
+}  // namespace mop
