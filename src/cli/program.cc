@@ -23,7 +23,7 @@ namespace {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = {
       inspect_verb(), plan_verb(),  score_verb(),    prune_verb(),    recover_verb(), train_verb(),
-      eval_verb(),    bench_verb(), generate_verb(), tokenize_verb(), check_verb(), list_verb()};
+      eval_verb(),    bench_verb(), generate_verb(), tokenize_verb(), check_verb(),   list_verb()};
   return table;
 }
 
@@ -39,18 +39,6 @@ void catch_signals() {
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-}
-
-// OpenMP's threads spin while they wait, and on a machine that others use too, what waits takes the
-// processor from what works: a run becomes several times slower. libgomp reads how long to spin
-// when it is loaded, so a verb that computes starts the program anew with that said, unless the
-// user said it.
-void let_waiting_threads_sleep(char** argv) {
-  // What goes wrong between ranks is one error of ours; LibTorch's log would tell it a second time.
-  ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("GOMP_SPINCOUNT", "1000", 1);
-  ::execv("/proc/self/exe", argv);  // where that is not possible, the run is slower and no worse
 }
 
 // Letters to change, add or drop to turn one word into the other.
@@ -143,11 +131,7 @@ int parse_and_run(int argc, char** argv) {
     std::fputs(app.help().c_str(), stderr);
     return 2;
   }
-  if (argv[1][0] != '-') {
-    check_verb(argv[1]);
-    const bool computes = app.get_subcommand(argv[1])->get_option_no_throw("--threads") != nullptr;
-    if (computes) let_waiting_threads_sleep(argv);
-  }
+  if (argv[1][0] != '-') check_verb(argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
