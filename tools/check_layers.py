@@ -66,7 +66,7 @@ def check_include(root, rooms, room, path, where):
 def check_deps(root, rooms):
     text = (root / "src" / "CMakeLists.txt").read_text()
     seen = set()
-    for name, rest in re.findall(r"mop_module\((\w+)([^)]*)\)", text):
+    for name, rest in re.findall(r"mop_(?:module|extension)\((\w+)([^)]*)\)", text):
         seen.add(name)
         match = re.search(r"DEPS([^)]*?)(LINK|$)", rest, re.S)
         deps = set(match[1].split()) if match else set()

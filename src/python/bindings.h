@@ -1,0 +1,22 @@
+// python/bindings.h -- the parts of the module, one file each.
+#pragma once
+#include "model/model.h"
+#include "model/weights.h"
+#include "python/convert.h"
+
+namespace mop::python {
+
+/// A model in Python's hands, with the tokenizer's folder and the weights it last computed with.
+struct PyModel {
+  Model model;
+  std::string path;
+  std::shared_ptr<WeightLoader> weights = nullptr;
+};
+
+py::dict shape_dict(const LayerShape& shape);
+
+void bind_model(py::module_& module);    ///< Model, Tokenizer, load
+void bind_jobs(py::module_& module);     ///< score, prune, evaluate, ...
+void bind_plugins(py::module_& module);  ///< add_criterion, add_branch, add_selector
+
+}  // namespace mop::python
