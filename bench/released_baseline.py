@@ -45,8 +45,8 @@ def head_pass(run, model, prompts):
 
     def hook_of(layer, index):
         def hook(module, inputs):
-            heads_THE = inputs[0][0].view(-1, config.num_attention_heads, config.head_dim)
-            weight_DHE = module.weight.view(-1, config.num_attention_heads, config.head_dim)
+            heads_THE = inputs[0][0].float().view(-1, config.num_attention_heads, config.head_dim)
+            weight_DHE = module.weight.float().view(-1, config.num_attention_heads, config.head_dim)
             out_THD = torch.einsum("the,dhe->thd", heads_THE, weight_DHE)
             sums[index].add_(out_THD.abs().sum(-1).mean(0))
 
@@ -61,7 +61,7 @@ def neuron_pass(run, model, prompts):
 
     def hook_of(layer, index):
         def hook(module, inputs):
-            sums[index].add_(inputs[0][0].abs().mean(0))
+            sums[index].add_(inputs[0][0].float().abs().mean(0))
 
         return layer.mlp.down_proj.register_forward_pre_hook(hook)
 
@@ -142,8 +142,8 @@ def released_counts(config, owed):
     return taken, neurons, owed - taken
 
 
-def load(folder):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+def load(folder, dtype):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
 
 class Runner:
@@ -168,7 +168,7 @@ def prune(args, clock):
         lines = [line.rstrip("\n") for line in file if line.strip()]
     folder, owed = args.model, 0.0
     for step in range(args.iterations):
-        model = clock.run("load", load, folder)
+        model = clock.run("load", load, folder, getattr(torch, args.dtype))
         tokenizer = clock.run("load", AutoTokenizer.from_pretrained, folder)
         if args.path[step % len(args.path)] == "L":
             clock.run("prune", delete_layer, model)
@@ -197,6 +197,7 @@ def main():
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dtype", default="bfloat16", help="of the model; sums are float32, as released")
     parser.add_argument("--bare-forward", action="store_true", help="without the text-generation pipeline")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
