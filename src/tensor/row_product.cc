@@ -29,6 +29,8 @@ constexpr int64_t kAheadBytes = 8192;
 // Weight rows of a task. They and what follows stay in the second-level cache, so that more than
 // kMostTogether rows of x need no second trip to memory.
 constexpr int64_t kRowsPerTask = 64;
+// What a thread must have to read to be worth waking: about 30 microseconds' worth.
+constexpr int64_t kBytesPerThread = 1 << 19;
 constexpr int64_t kMostTogether = 4;
 constexpr int64_t kMostRows = 8;
 
@@ -185,7 +187,7 @@ std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const Row
   const int64_t rows = x_NK.size(0), width = x_NK.size(1);
   std::vector<at::Tensor> results, biases;  // biases are held until the work is done
   std::vector<Part> parts;
-  int64_t tasks = 0;
+  int64_t tasks = 0, bytes = 0;
   for (const RowFactor& factor : factors) {
     check(x_NK, factor);
     const int64_t outputs = factor.weight_OK.size(0);
@@ -196,11 +198,12 @@ std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const Row
                      biases.back().defined() ? biases.back().const_data_ptr() : nullptr,
                      results.back().mutable_data_ptr()});
     tasks += (outputs + kRowsPerTask - 1) / kRowsPerTask;
+    bytes += static_cast<int64_t>(factor.weight_OK.nbytes());
   }
   const at::Tensor wide_NK = x_NK.to(at::kFloat).contiguous();
   const float* x = wide_NK.const_data_ptr<float>();
   const bool half = x_NK.scalar_type() == at::kBFloat16;
-  shared_tasks(tasks, [&](int64_t task) {
+  const auto run = [&](int64_t task) {
     size_t part = parts.size() - 1;
     while (parts[part].first_task > task) --part;
     if (half) {
@@ -208,7 +211,8 @@ std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const Row
     } else {
       run_task<float, float>(parts[part], task, x, rows, width);
     }
-  });
+  };
+  shared_tasks(tasks, run, std::max<int64_t>(1, bytes * rows / kBytesPerThread));
   return results;
 }
 
