@@ -47,6 +47,12 @@ size_t end_of_tag(const std::string& source, size_t begin, char close) {
 class Cutter {
  public:
   explicit Cutter(std::string source) : source_(std::move(source)) {
+    size_t kept = 0;  // every kind of line end is "\n", and the last one goes
+    for (size_t i = 0; i < source_.size(); ++i) {
+      if (source_[i] == '\r' && i + 1 < source_.size() && source_[i + 1] == '\n') continue;
+      source_[kept++] = source_[i] == '\r' ? '\n' : source_[i];
+    }
+    source_.resize(kept);
     if (source_.ends_with('\n')) source_.pop_back();
   }
 
@@ -68,9 +74,8 @@ class Cutter {
 
  private:
   size_t next_tag() const {
-    for (size_t at = source_.find('{', at_); at + 1 < source_.size();
-         at = source_.find('{', at + 1)) {
-      const char kind = source_[at + 1];
+    for (size_t at = source_.find('{', at_); at != source_.npos; at = source_.find('{', at + 1)) {
+      const char kind = at + 1 < source_.size() ? source_[at + 1] : ' ';
       if (kind == '{' || kind == '%' || kind == '#') return at;
     }
     return source_.size();

@@ -46,6 +46,13 @@ Value changed_case(const Value& value, const Arguments&) {
   return of(text);
 }
 
+Value capitalized(const Value& value, const Arguments& in) {
+  std::string text = changed_case<std::tolower>(value, in).json.get<std::string>();
+  if (!text.empty() && static_cast<unsigned char>(text[0]) < 128)
+    text[0] = static_cast<char>(std::toupper(text[0]));
+  return of(text);
+}
+
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (size_t at = 0; !from.empty() && (at = text.find(from, at)) != text.npos; at += to.size())
     text.replace(at, from.size(), to);
@@ -242,6 +249,7 @@ const Table& filters() {
       {"count", length},
       {"lower", changed_case<std::tolower>},
       {"upper", changed_case<std::toupper>},
+      {"capitalize", capitalized},
       {"default", fallback},
       {"d", fallback},
       {"join", join},
@@ -299,6 +307,7 @@ const Table& methods() {
                               {"replace", replace},
                               {"lower", changed_case<std::tolower>},
                               {"upper", changed_case<std::toupper>},
+                              {"capitalize", capitalized},
                               {"items", pairs},
                               {"keys", keys_or_values<true>},
                               {"values", keys_or_values<false>},
