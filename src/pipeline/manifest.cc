@@ -18,9 +18,15 @@ Json fingerprint(const TokenSamples& samples) {
 }
 
 // Files are known by their content, which has its own entry.
-constexpr std::array kPaths = {"recipe.model",           "recipe.plan",
-                               "recipe.teacher",         "recipe.calibration.file",
-                               "recipe.validation.file", "recipe.data.file"};
+constexpr std::array kPaths = {"recipe.model",
+                               "recipe.plan",
+                               "recipe.teacher",
+                               "recipe.calibration.file",
+                               "recipe.validation.file",
+                               "recipe.data.file",
+                               "recipe.recovery.teacher",
+                               "recipe.recovery.data.file",
+                               "recipe.recovery.validation.file"};
 // May change the last bits of a float32 sum, and nothing that a user asked for.
 constexpr std::array kEnvironment = {"version", "commit", "libraries.libtorch", "compute.threads",
                                      "compute.ranks"};

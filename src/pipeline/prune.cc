@@ -12,12 +12,13 @@
 #include "pipeline/describe.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
+#include "pipeline/prune_card.h"
+#include "pipeline/prune_recovery.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
 #include "pipeline/run_plan.h"
 #include "pipeline/run_steps.h"
 #include "pipeline/runtime.h"
-#include "report/model_card.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
 #include "tensor/mapped_file.h"
@@ -33,10 +34,12 @@ constexpr const char* kProtocol =
 
 // The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
 // differs.
-void sign(const RunFolder& folder, const PreparedRun& run, int64_t ranks, Progress& progress) {
+void sign(const RunFolder& folder, const PreparedRun& run,
+          const std::optional<PruneRecovery>& recovery, int64_t ranks, Progress& progress) {
   Json manifest =
       make_manifest(run.recipe, run.dense, run.tokenizer.get(), run.samples, run.compute);
   if (ranks > 1) manifest["compute"]["ranks"] = ranks;
+  if (recovery) manifest["recovery"] = fingerprint(*recovery);
   if (!folder.earlier().is_null()) {
     const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
     if (!differences.refused.empty()) {
@@ -215,12 +218,6 @@ class Run {
   Json seconds_ = Json::array();
 };
 
-Json sizes(const ModelConfig& config) {
-  return {{"parameters", total_parameters(config)},
-          {"block_parameters", block_parameters(config)},
-          {"shape", shape_text(config.layers)}};
-}
-
 Json figures_json(const PreparedRun& run, const Json& before, const Json& after) {
   if (before.is_null()) return nullptr;
   return {{"protocol", kProtocol},
@@ -230,39 +227,6 @@ Json figures_json(const PreparedRun& run, const Json& before, const Json& after)
           {"dtype", dtype_name(run.compute.dtype)},
           {"dense", before},
           {"pruned", after}};
-}
-
-// Where a plan comes from. A replay passes it on, so that it writes the same model card.
-Json made_by(const PreparedRun& run, const Json& figures) {
-  if (run.replay) return run.made_by;
-  return {{"model", model_name(run.recipe.model)},
-          {"recipe", to_json(run.recipe)},
-          {"figures", figures}};
-}
-
-std::string licence_text(const fs::path& source) {
-  for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"}) {
-    if (fs::exists(source / name)) {
-      return fmt::format("The base model's licence applies; see {} in this folder.", name);
-    }
-  }
-  return "The base model's licence applies. Its folder held no licence file to copy.";
-}
-
-std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
-                      const Json& steps) {
-  ModelCard card;
-  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe.model);
-  card.licence = licence_text(run.recipe.model);
-  card.program = "mop " + mop_version();
-  card.dense = sizes(run.dense.config());
-  card.pruned = sizes(model.config());
-  card.steps = steps;
-  if (origin.is_object()) {
-    card.figures = origin.value("figures", Json());
-    card.recipe = origin.value("recipe", Json());
-  }
-  return model_card(card);
 }
 
 // One line per step for cards and summaries, from what the steps recorded.
@@ -288,36 +252,66 @@ Json finished_result(const RunFolder& folder, Progress& progress) {
   return metrics;
 }
 
+// A model of its final shape, and what was trained in it.
+struct Finished {
+  Model model;
+  std::vector<PlanStep> steps;
+  Json figures;  ///< before recovery
+  const std::optional<PruneRecovery>& recovery;
+  std::optional<TrainedModel> trained;
+};
+
+// The part of a run that all ranks share.
+Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
+              const fs::path& folder, Collectives& ranks, Progress& progress) {
+  MixResult result = prepared.replay ? run.replay() : run.search();
+  Finished finished{result.model, std::move(result.steps), run.figures_of(result.model), recovery,
+                    std::nullopt};
+  if (!recovery) return finished;
+  finished.trained =
+      recover_pruned(*recovery, prepared.dense, finished.model, folder, ranks, progress);
+  if (ranks.rank() > 0) run.figures_of(finished.trained->model);
+  return finished;
+}
+
 // Everything after the last step: figures, plan, metrics, checkpoint, self-check, and the rename.
-Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const MixResult& result,
+Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Finished& result,
             const Json& before, Json timing, Progress& progress) {
   const Stopwatch watch;
-  const Json figures = figures_json(prepared, before, run.figures_of(result.model));
+  Json figures = figures_json(prepared, before, result.figures);
   check_mappings();
   const PrunePlan plan{prepared.dense.checkpoint().fingerprint(),
                        total_parameters(prepared.dense.config()), result.steps};
   Json plan_json = to_json(plan);
-  const Json origin = made_by(prepared, figures);
+  const Json origin = made_by(prepared, figures);  // pruning's alone
   if (!origin.is_null()) plan_json["made_by"] = origin;
   write_file(folder.run() / "plan.json", to_text(plan_json));
 
   Json metrics;
-  metrics["dense"] = sizes(prepared.dense.config());
-  metrics["pruned"] = sizes(result.model.config());
+  metrics["dense"] = sizes_for_people(prepared.dense.config());
+  metrics["pruned"] = sizes_for_people(result.model.config());
   const auto removed = [&](const char* key) {
     return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
   };
   metrics["removed_fraction"] = removed("parameters");
   metrics["block_removed_fraction"] = removed("block_parameters");
+  const Model& model = result.trained ? result.trained->model : result.model;
+  if (result.trained) {
+    if (!figures.is_null()) figures["recovered"] = run.figures_of(model);
+    metrics["recovery"] = result.trained->outcome;
+    timing["recovery"] = result.trained->timing;
+  }
   metrics["figures"] = figures;
   metrics["samples"] = {{"statistics", prepared.samples.calibration.ids.size()},
                         {"validation", prepared.samples.validation.ids.size()}};
   metrics["steps"] = step_lines(folder, result.steps.size());
 
   folder.clean();
-  write_hf(result.model, folder.work(),
-           {.model_card = card_text(prepared, result.model, origin, metrics["steps"])}, progress);
-  verify_written(folder.work(), result.model, progress);
+  write_hf(model, folder.work(), {.model_card = card_text(prepared, model, origin, metrics)},
+           progress);
+  verify_written(folder.work(), model, progress);
+  if (result.trained) write_adapter(result.recovery->recipe, *result.trained, folder.work());
+  fs::remove_all(folder.run() / "state");
   timing["steps"] = run.seconds();
   timing["finish_seconds"] = watch.seconds();
   timing["finished"] = utc_now();
@@ -337,8 +331,7 @@ Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks)
   check_same_inputs(prepared, ranks);
   Run run(prepared, nullptr, progress, ranks);
   run.figures_of(prepared.dense);
-  const MixResult result = prepared.replay ? run.replay() : run.search();
-  run.figures_of(result.model);
+  work(prepared, run, open_recovery(prepared.recipe, prepared.tokenizer), "", ranks, progress);
   return nullptr;
 }
 
@@ -348,9 +341,10 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
            Collectives& ranks) {
   const PreparedRun prepared = prepare(recipe, listener);
   if (ranks.rank() != 0) return follow(prepared, listener, ranks);
+  const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
   if (!folder.finished()) check_room(folder, prepared);
-  sign(folder, prepared, ranks.size(), listener);
+  sign(folder, prepared, recovery, ranks.size(), listener);
   ranks.broadcast(folder.finished() ? kFinished : kGo);
   if (folder.finished()) return finished_result(folder, listener);
   check_same_inputs(prepared, ranks);
@@ -366,7 +360,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
     Json timing = {{"started", utc_now()}};
     Run run(prepared, &folder, progress, ranks);
     const Json before = run.figures_of(prepared.dense);
-    const MixResult result = prepared.replay ? run.replay() : run.search();
+    const Finished result = work(prepared, run, recovery, folder.run(), ranks, progress);
     return finish(folder, prepared, run, result, before, timing, progress);
   } catch (Error& e) {
     if (e.kind() == ErrorKind::kUsage || e.kind() == ErrorKind::kInternal) throw;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "pipeline/prune_recovery.h"
 #include "search/preview.h"
 #include "tensor/dtype.h"
 
@@ -18,8 +19,9 @@ Options section(const Json& json, const std::string& name) {
   return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
 }
 
-const char* const kTopKeys[] = {"model",  "plan", "calibration", "validation", "target",
-                                "select", "seed", "protect",     "branches",   "compute"};
+const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
+                                "target",   "select",  "seed",        "protect",
+                                "branches", "compute", "recovery"};
 
 bool is_criterion(const std::string& name) {
   const auto criteria = all_criteria();
@@ -156,6 +158,7 @@ Recipe recipe_from_json(const Json& json) {
   if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
   recipe.seed = recipe.samples.seed = static_cast<uint64_t>(seed);
   recipe.protect = list_of<int64_t>(json, "protect", "a list of layers");
+  if (json.contains("recovery")) recipe.recovery = json["recovery"];
   read_samples_section(json, recipe);
   read_target(json, recipe);
   const Options compute = section(json, "compute");
@@ -187,6 +190,7 @@ Json to_json(const Recipe& recipe) {
   json["branches"] = recipe.branches;
   for (const auto& [name, values] : recipe.settings) json[name] = values;
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
+  if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
   return json;
 }
 
@@ -259,6 +263,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   }
   seed_criteria(recipe, model);
   check_branches(recipe, model);
+  if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }
 

@@ -8,11 +8,11 @@
 #include "base/files.h"
 #include "collectives/collectives.h"
 #include "export/hf_writer.h"
-#include "export/peft_writer.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
+#include "pipeline/prune_recovery.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_training.h"
 #include "pipeline/runtime.h"
@@ -140,13 +140,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   write_hf(trained.model, folder.work(),
            {.model_card = card_text(inputs, metrics, model_name(inputs.recipe.model))}, progress);
   verify_written(folder.work(), trained.model, progress);
-  if (!trained.adapter.empty()) {
-    const LoraOptions& lora = inputs.recipe.lora;
-    write_peft(folder.work() / "adapter",
-               {inputs.recipe.model, lora.rank, lora.alpha, lora.dropout,
-                lora.targets.empty() ? projection_names() : lora.targets},
-               trained.adapter);
-  }
+  write_adapter(inputs.recipe, trained, folder.work());
   timing["training"] = trained.timing;
   timing["finished"] = utc_now();
   metrics["timing"] = timing;

@@ -149,6 +149,7 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
                          const fs::path& model_folder) {
   if (recipe.data.empty()) throw usage_error("there is nothing to train on").hint("--data FILE");
   TrainingDataOptions form = recipe.form;
+  if (form.form == "auto" || form.form == "chat") form.chat = read_chat_template(model_folder);
   TrainingTexts texts{TrainingData::open(recipe.data, tokenizer, form), std::nullopt, ""};
   if (!recipe.validation.empty()) {
     texts.validation = TrainingData::open(recipe.validation, tokenizer, form);

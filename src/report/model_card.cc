@@ -23,14 +23,30 @@ std::string sizes(const ModelCard& card) {
   return "## Size\n\n" + table.markdown() + "\n";
 }
 
+std::string trained(const Json& recovery) {
+  if (recovery.is_null()) return "It was not trained after pruning.";
+  return fmt::format("It was trained after pruning: {} steps, {} tokens.", recovery["steps"].dump(),
+                     with_commas(recovery["tokens"].get<int64_t>()));
+}
+
 std::string quality(const Json& figures) {
   if (figures.is_null()) return "";
-  Table table({"", "dense", "pruned"});
-  table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
-             fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>())});
-  table.add({"KL to the dense model, nats a token", "0",
-             fmt::format("{:.4f}", figures["pruned"]["kl"].get<double>())});
-  return "## Quality, without recovery training\n\n" + table.markdown() +
+  const bool recovered = figures.contains("recovered");
+  const std::vector<const char*> columns =
+      recovered ? std::vector{"dense", "pruned", "recovered"} : std::vector{"dense", "pruned"};
+  std::vector<std::string> head = {""}, perplexity = {"perplexity"},
+                           kl = {"KL to the dense model, nats a token"};
+  for (const char* column : columns) {
+    const Json& of = figures[column];
+    head.emplace_back(column);
+    perplexity.push_back(fmt::format("{:.3f}", of["perplexity"].get<double>()));
+    kl.push_back(head.back() == "dense" ? "0" : fmt::format("{:.4f}", of["kl"].get<double>()));
+  }
+  Table table(head);
+  table.add(perplexity);
+  table.add(kl);
+  return (recovered ? "## Quality\n\n" : "## Quality, without recovery training\n\n") +
+         table.markdown() +
          fmt::format("\nProtocol: {} ({} samples, {} tokens).\n\n",
                      figures["protocol"].get<std::string>(), figures["samples"].get<int64_t>(),
                      with_commas(figures["tokens"].get<int64_t>()));
@@ -56,13 +72,13 @@ std::string model_card(const ModelCard& card) {
       "tags:\n- pruned\n- mop\n---\n\n"
       "# {0}, pruned by {1}\n\nThis is {0} with whole layers, attention heads and MLP neurons "
       "removed by {2} "
-      "(method: arXiv 2602.06127). It loads like the base model. It was not trained after "
-      "pruning.\n\n",
-      card.base_model, percent(removed(card, "parameters")), card.program);
+      "(method: arXiv 2602.06127). It loads like the base model. {3}\n\n",
+      card.base_model, percent(removed(card, "parameters")), card.program, trained(card.recovery));
   text += sizes(card) + quality(card.figures) + path(card.steps);
   text +=
       "## Making it again\n\n```\nmop prune BASE_MODEL --plan run/plan.json --out DIR\n```\n\n"
-      "gives the same checkpoint, byte for byte.";
+      "gives the same checkpoint, byte for byte";
+  text += card.recovery.is_null() ? "." : ", as it was before training.";
   if (!card.recipe.is_null()) {
     text +=
         " The whole search is repeated by `mop prune --recipe run/recipe.yaml --out "

@@ -16,9 +16,10 @@ struct ModelCard {
   /// [{step, branch, shape, parameters, removed_fraction}]
   Json steps;
   /// {protocol, samples, tokens, dense: {perplexity}, pruned: {perplexity, kl, cosine}}; null when
-  /// not measured.
+  /// not measured. `recovered` beside them when it was trained.
   Json figures;
-  Json recipe;  ///< null when unknown
+  Json recipe;    ///< null when unknown
+  Json recovery;  ///< {steps, tokens} of the training afterwards; null = none
 };
 
 /// Markdown with the front matter that model hubs read. No dates or hosts.

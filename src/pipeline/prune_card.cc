@@ -1,0 +1,62 @@
+// pipeline/prune_card.cc
+#include "pipeline/prune_card.h"
+
+#include <filesystem>
+
+#include "base/build_info.h"
+#include "model/family.h"
+#include "pipeline/describe.h"
+#include "pipeline/model_source.h"
+#include "report/model_card.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+
+Json sizes_for_people(const ModelConfig& config) {
+  return {{"parameters", total_parameters(config)},
+          {"block_parameters", block_parameters(config)},
+          {"shape", shape_text(config.layers)}};
+}
+
+// Where a plan comes from. A replay passes it on, so that it writes the same model card.
+Json made_by(const PreparedRun& run, const Json& figures) {
+  if (run.replay) return run.made_by;
+  return {{"model", model_name(run.recipe.model)},
+          {"recipe", to_json(run.recipe)},
+          {"figures", figures}};
+}
+
+namespace {
+
+std::string licence_text(const fs::path& source) {
+  for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"}) {
+    if (fs::exists(source / name)) {
+      return fmt::format("The base model's licence applies; see {} in this folder.", name);
+    }
+  }
+  return "The base model's licence applies. Its folder held no licence file to copy.";
+}
+
+}  // namespace
+
+std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
+                      const Json& metrics) {
+  ModelCard card;
+  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe.model);
+  card.licence = licence_text(run.recipe.model);
+  card.program = "mop " + mop_version();
+  card.dense = sizes_for_people(run.dense.config());
+  card.pruned = sizes_for_people(model.config());
+  card.steps = metrics["steps"];
+  if (origin.is_object()) {
+    card.figures = origin.value("figures", Json());
+    card.recipe = origin.value("recipe", Json());
+    if (metrics.contains("recovery")) {
+      card.recovery = metrics["recovery"];
+      if (!card.figures.is_null()) card.figures["recovered"] = metrics["figures"]["recovered"];
+    }
+  }
+  return model_card(card);
+}
+
+}  // namespace mop

@@ -1,0 +1,22 @@
+// pipeline/prune_card.h -- what a pruned checkpoint says about itself: its origin and model card.
+#pragma once
+#include <string>
+
+#include "base/json.h"
+#include "model/model.h"
+#include "pipeline/run_plan.h"
+
+namespace mop {
+
+/// {parameters, block_parameters, shape}
+Json sizes_for_people(const ModelConfig& config);
+
+/// {model, recipe, figures}: where the plan comes from. A replay passes it on, so that it writes
+/// the same model card.
+Json made_by(const PreparedRun& run, const Json& figures);
+
+/// README.md from the plan's origin and run/metrics.json.
+std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
+                      const Json& metrics);
+
+}  // namespace mop

@@ -1,0 +1,67 @@
+// pipeline/prune_recovery.cc
+#include "pipeline/prune_recovery.h"
+
+#include "base/error.h"
+#include "export/peft_writer.h"
+
+namespace mop {
+
+Json resolved_recovery(const Recipe& recipe) {
+  if (!recipe.recovery.is_object()) {
+    throw usage_error("recovery must be a map of settings, got {}", recipe.recovery.dump());
+  }
+  Json json = recipe.recovery;
+  if (json.contains("model")) {
+    throw usage_error("recovery.model is the pruned model and cannot be chosen");
+  }
+  const auto fill = [&](const char* key, const Json& value) {
+    if (!json.contains(key)) json[key] = value;
+  };
+  fill("seed", recipe.seed);
+  fill("compute", {{"device", recipe.device}, {"dtype", recipe.dtype}});
+  if (!recipe.validation.empty()) fill("validation", {{"file", recipe.validation}});
+  if (json.value("method", "lora") == "distil") fill("teacher", recipe.model);
+  json = to_json(recover_recipe(json));
+  json.erase("model");
+  return json;
+}
+
+std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
+                                           std::shared_ptr<const Tokenizer> tokenizer) {
+  if (recipe.recovery.is_null()) return std::nullopt;
+  if (tokenizer == nullptr) tokenizer = open_tokenizer(recipe.model);
+  RecoverRecipe resolved = recover_recipe(recipe.recovery);
+  resolved.model = recipe.model;
+  TrainingTexts texts = open_texts(resolved, std::move(tokenizer), recipe.model);
+  return PruneRecovery{std::move(resolved), std::move(texts)};
+}
+
+Json fingerprint(const PruneRecovery& recovery) {
+  return {{"samples", recovery.texts.data.size()}, {"sha256", recovery.texts.data.fingerprint()}};
+}
+
+TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, const Model& pruned,
+                            const std::filesystem::path& run, Collectives& ranks,
+                            Progress& progress) {
+  std::optional<Model> teacher;
+  if (find_method(recovery.recipe.method).needs_teacher) {
+    teacher = recovery.recipe.teacher == recovery.recipe.model
+                  ? dense
+                  : Model::open(recovery.recipe.teacher);
+  }
+  const std::filesystem::path shared = ranks.broadcast(std::string_view(run.native()));
+  return train_model({recovery.recipe, pruned, std::move(teacher), recovery.texts, shared, ranks},
+                     progress);
+}
+
+void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
+                   const std::filesystem::path& folder) {
+  if (trained.adapter.empty()) return;
+  const LoraOptions& lora = recipe.lora;
+  write_peft(folder / "adapter",
+             {recipe.model, lora.rank, lora.alpha, lora.dropout,
+              lora.targets.empty() ? projection_names() : lora.targets},
+             trained.adapter);
+}
+
+}  // namespace mop
