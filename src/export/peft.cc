@@ -58,16 +58,17 @@ double scale_of(const Json& config, int64_t rank, const std::string& where) {
 }
 
 at::Tensor merged(const at::Tensor& weight_OK, const at::Tensor& a_RK, const at::Tensor& b_OR,
-                  double scale) {
+                  double scale, at::ScalarType dtype) {
   const at::Tensor delta_OK = at::mm(b_OR.to(at::kFloat), a_RK.to(at::kFloat));
-  return weight_OK.to(at::kFloat).add(delta_OK, scale).to(weight_OK.scalar_type());
+  return weight_OK.to(at::kFloat).add(delta_OK, scale).to(dtype);
 }
 
 // Where an adapter's tensors go, and what of them fits nowhere.
 class Merge {
  public:
-  Merge(const Model& model, const fs::path& folder)
+  Merge(const Model& model, const fs::path& folder, std::optional<at::ScalarType> dtype)
       : model_(model),
+        dtype_(dtype),
         where_((folder / kConfig).string()),
         config_(read_config(folder)),
         file_(SafetensorsFile::open(folder / kWeights)) {
@@ -105,7 +106,8 @@ class Merge {
                         a_RK.size(1) == weight_OK.size(1) && b_OR.size(0) == weight_OK.size(0);
       if (!fits) continue;
       layer.changed[tensor->role] =
-          merged(weight_OK, a_RK, b_OR, scale_of(config_, a_RK.size(0), where_));
+          merged(weight_OK, a_RK, b_OR, scale_of(config_, a_RK.size(0), where_),
+                 dtype_.value_or(weight_OK.scalar_type()));
       unused_.erase(a);
       unused_.erase(b);
     }
@@ -126,6 +128,7 @@ class Merge {
   }
 
   const Model& model_;
+  const std::optional<at::ScalarType> dtype_;
   const std::string where_;
   const Json config_;
   const SafetensorsFile file_;
@@ -134,8 +137,9 @@ class Merge {
 
 }  // namespace
 
-Model with_adapter(const Model& model, const fs::path& folder, Progress& progress) {
-  return Merge(model, folder).run(progress);
+Model with_adapter(const Model& model, const fs::path& folder, std::optional<at::ScalarType> dtype,
+                   Progress& progress) {
+  return Merge(model, folder, dtype).run(progress);
 }
 
 std::string adapter_base(const fs::path& folder) {

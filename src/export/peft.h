@@ -1,7 +1,10 @@
 // export/peft.h -- LoRA adapters in PEFT's folder format (adapter_config.json and
 // adapter_model.safetensors), kept apart from the weights they belong to.
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/progress.h"
@@ -10,11 +13,13 @@
 namespace mop {
 
 /// The model with the adapter merged: W + scale * B A for every projection that the adapter names,
-/// computed in float32 and kept in W's dtype, as changed tensors. scale is alpha / r, or alpha /
-/// sqrt(r) with rslora (arXiv 2106.09685, 2312.03732). Throws Error(kBadInput): no adapter, another
-/// kind than LoRA, an option that we do not know (DoRA, biases, trained modules, patterns), tensors
-/// that do not fit the model (all are listed).
-Model with_adapter(const Model& model, const std::filesystem::path& folder, Progress& progress);
+/// computed in float32 and kept in `dtype`, as changed tensors:
+/// W's own to be written, the one computed in to be what PEFT computes without merging. scale is
+/// alpha / r, or alpha / sqrt(r) with rslora (arXiv 2106.09685, 2312.03732). Throws
+/// Error(kBadInput): no adapter, another kind than LoRA, an option that we do not know (DoRA,
+/// biases, trained modules, patterns), tensors that do not fit the model (all are listed).
+Model with_adapter(const Model& model, const std::filesystem::path& folder,
+                   std::optional<at::ScalarType> dtype, Progress& progress);
 
 /// The model that the adapter says it was trained on; empty when it says nothing.
 std::string adapter_base(const std::filesystem::path& folder);

@@ -247,7 +247,8 @@ Json check(const CheckJob& job, Progress& progress) {
   const auto asked = readers_to_ask(job, format);
   Model model = Model::open(job.model);
   check_finite(model.checkpoint(), progress);
-  if (!job.adapter.empty()) model = with_adapter(model, job.adapter, progress);
+  if (!job.adapter.empty())
+    model = with_adapter(model, job.adapter, dtype_from_name(job.dtype), progress);
   const Ours ours = compute_ours(job, model);
   Json rows = Json::array();
   rows.push_back({{"reader", "mop"},
@@ -257,7 +258,7 @@ Json check(const CheckJob& job, Progress& progress) {
                   {"greedy_equal", nullptr},
                   {"tokens_per_second", ours.tokens_per_second},
                   {"detail", "every tensor read, all finite"}});
-  const Code code = format == Format::kFolder ? code_in(job, model) : Code::kNone;
+  const Code code = format == Format::kGguf ? Code::kNone : code_in(job, model);
   bool ok = true;
   for (const OutsideReader* reader : asked) {
     check_stop();

@@ -7,9 +7,9 @@
 #include "base/files.h"
 #include "pipeline/eval_overlap.h"
 #include "pipeline/eval_text.h"
+#include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "pipeline/task_results.h"
-#include "pipeline/open_model.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -122,8 +122,9 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
                             .ranks = *job.compute.ranks};
   const KnownLines known(job.model, job.calibration);
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
-  const Model model = open_model(job.model, job.adapter, progress);
-  WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype));
+  const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  const Model model = open_model(job.model, job.adapter, progress, compute.dtype);
+  WeightLoader weights(model, compute);
   const auto results = evaluate_tasks(weights, *tokenizer, job.tasks, options, progress);
   const Json other = versus_of(job, options, progress);
   check_mappings();

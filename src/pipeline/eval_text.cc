@@ -4,8 +4,8 @@
 #include "eval/perplexity.h"
 #include "pipeline/describe.h"
 #include "pipeline/eval_overlap.h"
-#include "pipeline/runtime.h"
 #include "pipeline/open_model.h"
+#include "pipeline/runtime.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -40,7 +40,7 @@ class TextEvaluation {
       : job_(job),
         progress_(progress),
         compute_(open_compute(job.compute.device, job.compute.dtype)),
-        model_(open_model(job.model, job.adapter, progress)) {}
+        model_(open_model(job.model, job.adapter, progress, compute_.dtype)) {}
 
   Json run() {
     const KnownLines known(job_.model, job_.calibration);

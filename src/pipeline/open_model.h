@@ -2,17 +2,18 @@
 // to it.
 #pragma once
 #include <filesystem>
+#include <optional>
 
 #include "export/peft.h"
 
 namespace mop {
 
-/// The checkpoint, with the PEFT adapter merged unless `adapter` is empty. Throws like Model::open
-/// and with_adapter.
+/// The checkpoint, with the PEFT adapter merged unless `adapter` is empty: in the stored dtype, or
+/// in the one that is computed in. Throws like Model::open and with_adapter.
 inline Model open_model(const std::filesystem::path& model, const std::filesystem::path& adapter,
-                        Progress& progress) {
+                        Progress& progress, std::optional<at::ScalarType> dtype = std::nullopt) {
   Model opened = Model::open(model);
-  return adapter.empty() ? opened : with_adapter(opened, adapter, progress);
+  return adapter.empty() ? opened : with_adapter(opened, adapter, dtype, progress);
 }
 
 }  // namespace mop

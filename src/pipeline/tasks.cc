@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
 #include "model/generate.h"
@@ -103,10 +104,10 @@ Json score(const ScoreJob& job, Progress& progress) {
 }
 
 Json generate_text(const GenerateJob& job) {
-  const Model model = open_model(job.model, job.adapter, silent_progress());
+  const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
   const auto tokenizer = open_tokenizer(job.model);
-  WeightLoader weights(model, open_compute(job.compute.device, job.compute.dtype),
-                       WeightLoader::Keep::kAll);
+  WeightLoader weights(model, compute, WeightLoader::Keep::kAll);
   const std::vector<int64_t> prompt = tokenizer->encode(job.prompt, Special::kDefault);
   Continuation continuation(*tokenizer, prompt, job.on_text);
   GenerateOptions options;
@@ -144,7 +145,8 @@ std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job) {
 
 Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const fs::path file = fs::is_directory(config) ? config / "config.json" : config;
-  const ModelConfig dense = parse_config(read_json(file), file.string());
+  const Json raw = GgufFile::is_gguf(file) ? gguf_config(GgufFile::open(file)) : read_json(file);
+  const ModelConfig dense = parse_config(raw, file.string());
   const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
   const auto accounting = known_accounting(recipe, dense);
   if (!accounting) {

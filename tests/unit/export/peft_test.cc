@@ -42,7 +42,7 @@ class Peft : public ::testing::Test {
   Model merge() {
     write_file(adapter_.path() / "adapter_config.json", to_text(config_));
     write_safetensors(adapter_.path() / "adapter_model.safetensors", tensors_, {{"format", "pt"}});
-    return with_adapter(model_, adapter_.path(), silent_progress());
+    return with_adapter(model_, adapter_.path(), std::nullopt, silent_progress());
   }
 
   std::string refusal() {
@@ -118,7 +118,7 @@ TEST_F(Peft, ListsEveryTensorThatDoesNotFit) {
 
 TEST_F(Peft, SaysWhenAFolderIsNoAdapter) {
   try {
-    with_adapter(model_, base_.path(), silent_progress());
+    with_adapter(model_, base_.path(), std::nullopt, silent_progress());
     FAIL();
   } catch (const Error& e) {
     EXPECT_THAT(e.what(), HasSubstr("this is not a PEFT adapter: it has no adapter_config.json"));
