@@ -234,6 +234,20 @@ std::vector<const OutsideReader*> readers_to_ask(const CheckJob& job, Format for
   return rows;
 }
 
+// An adapter folder alone stands for itself on the model that it names.
+CheckJob with_base(CheckJob job) {
+  if (!job.adapter.empty() || !fs::exists(job.model / "adapter_config.json") ||
+      fs::exists(job.model / "config.json")) {
+    return job;
+  }
+  job.adapter = job.model;
+  job.model = adapter_base(job.adapter);
+  if (fs::exists(job.model)) return job;
+  throw usage_error("the adapter's own model is not here: '{}'", job.model.string())
+      .where("adapter", job.adapter.string())
+      .hint("mop check MODEL --adapter DIR");
+}
+
 }  // namespace
 
 std::vector<std::string> outside_readers() {
@@ -242,7 +256,8 @@ std::vector<std::string> outside_readers() {
   return names;
 }
 
-Json check(const CheckJob& job, Progress& progress) {
+Json check(const CheckJob& given, Progress& progress) {
+  const CheckJob job = with_base(given);
   const Format format = format_of(job);
   const auto asked = readers_to_ask(job, format);
   Model model = Model::open(job.model);
@@ -265,7 +280,9 @@ Json check(const CheckJob& job, Progress& progress) {
     const bool fits = std::ranges::find(reader->reads, format) != reader->reads.end();
     progress.note(fmt::format("asking {}", reader->name));
     rows.push_back(fits ? ask(job, *reader, model, code, ours)
-                        : row_of(*reader, "not run", "does not read " + format_name(format)));
+                        : row_of(*reader, "not run",
+                                 "does not read " + format_name(format) +
+                                     (format == Format::kFolder ? " (see mop export)" : "")));
     ok = ok && rows.back()["status"] != "fails" && rows.back()["status"] != "differs";
   }
   check_mappings();

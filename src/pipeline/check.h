@@ -11,8 +11,8 @@
 namespace mop {
 
 struct CheckJob {
-  std::filesystem::path model;    ///< a folder or a .gguf file; of an adapter, its base
-  std::filesystem::path adapter;  ///< a PEFT adapter folder, empty = none
+  std::filesystem::path model;    ///< a folder, a .gguf file, or a PEFT adapter that names its base
+  std::filesystem::path adapter;  ///< a PEFT adapter folder to check on `model`, empty = none
   std::vector<std::string> with;  ///< outside readers by name; empty = all that can read this
   std::string python;  ///< interpreter that has them; empty = MOP_PYTHON, else python3 on PATH
   std::string prompt = "Once upon a time";

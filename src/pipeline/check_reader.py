@@ -5,8 +5,10 @@ Started by `mop check` with a job file: {reader, model, adapter, code, dtype, id
 error}, or {missing} when the reader is not installed.
 """
 
+import array
 import importlib
 import json
+import math
 import sys
 import time
 
@@ -33,10 +35,7 @@ def load_peft(job):
     return peft.PeftModel.from_pretrained(load_transformers(job), job["adapter"]).eval()
 
 
-LOADERS = {"transformers": load_transformers, "peft": load_peft}
-
-
-def compare(job, model):
+def compare_modules(job, model):
     import torch
 
     ids = torch.tensor([job["ids"]])
@@ -53,6 +52,52 @@ def compare(job, model):
     return {"difference": difference, "greedy": new, "tokens_per_second": len(new) / seconds}
 
 
+def last_log_probabilities(job):
+    """Ours, of the token after the prompt."""
+    logits = array.array("f")
+    with open(job["logits"], "rb") as file:
+        logits.frombytes(file.read()[-4 * job["vocab"]:])
+    largest = max(logits)
+    total = math.log(sum(math.exp(x - largest) for x in logits)) + largest
+    return [x - total for x in logits]
+
+
+def compare_llama_cpp(job):
+    """llama.cpp tells log-probabilities of the tokens it generates: those of the first one are compared."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = job["model"]
+    params.n_ctx = len(job["ids"]) + job["new_tokens"] + 8
+    params.n_gpu_layers = 0
+    params.warmup = False
+    params.verbosity = -1
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    server = xllamacpp.Server(params)
+    answer = server.handle_completions({"prompt": job["ids"], "n_predict": job["new_tokens"], "temperature": 0.0,
+                                        "top_k": 1, "n_probs": job["vocab"], "cache_prompt": False})
+    if "choices" not in answer:
+        raise ValueError(str(answer)[:300])
+    choice, ours = answer["choices"][0], last_log_probabilities(job)
+    tokens = choice["logprobs"]["content"]
+    # Probabilities too small for a float32 say nothing.
+    theirs = {row["id"]: row["logprob"] for row in tokens[0]["top_logprobs"] if row["logprob"] > -80}
+    difference = max(abs(ours[i] - value) for i, value in theirs.items()) / max(abs(v) for v in theirs.values())
+    greedy = [row["id"] for row in tokens]
+    if choice["finish_reason"] == "stop" and job["eos"] and greedy[-1] not in job["eos"]:
+        greedy.append(job["eos"][0])  # it stops before the token that ends the text
+    return {"difference": difference, "greedy": greedy,
+            "tokens_per_second": answer["timings"]["predicted_per_second"]}
+
+
+READERS = {
+    "transformers": lambda job: compare_modules(job, load_transformers(job)),
+    "peft": lambda job: compare_modules(job, load_peft(job)),
+    "xllamacpp": compare_llama_cpp,
+}
+
+
 def run(job):
     reader = job["reader"]
     try:
@@ -60,7 +105,7 @@ def run(job):
     except ModuleNotFoundError as error:
         return {"missing": str(error)}
     try:
-        return {"version": version, **compare(job, LOADERS[reader](job))}
+        return {"version": version, **READERS[reader](job)}
     except Exception as error:  # whatever a reader does is a row of the table
         return {"version": version, "error": f"{type(error).__name__}: {error}"}
 

@@ -110,6 +110,14 @@ TEST_F(Check, UnknownReadersAreAUsageError) {
   EXPECT_THAT(ran.err, HasSubstr("known: transformers, peft, llama.cpp"));
 }
 
+TEST_F(Check, AnAdapterWhoseModelIsAwayIsAUsageError) {
+  write_file(folder_.path() / "adapter_config.json",
+             R"({"peft_type": "LORA", "lora_alpha": 1, "base_model_name_or_path": "org/away"})");
+  const Ran ran = run({"check", folder_.path().string()});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("the adapter's own model is not here: 'org/away'"));
+}
+
 // The readers themselves, where the reference environment is set up.
 TEST_F(Check, TransformersAndPeftAgreeWithUs) {
   const fs::path python = fs::path(MOP_SOURCE_DIR) / ".env/reference/bin/python";
