@@ -119,17 +119,31 @@ void check_index(const fs::path& folder, const std::map<std::string, std::string
   throw error;
 }
 
+// The first and last 4 KiB of a tensor.
+void add_ends(std::string_view data, Sha256& hash) {
+  constexpr size_t kSample = 4096;
+  hash.add(data.substr(0, kSample));
+  if (data.size() > kSample)
+    hash.add(data.substr(data.size() - std::min(kSample, data.size() - kSample)));
+}
+
 }  // namespace
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   if (!fs::exists(folder))
     throw io_error("there is no such folder").where("model", folder.string());
-  if (!fs::is_directory(folder)) {
-    throw bad_input("a model is a folder with config.json and safetensors, this is a file")
-        .where("model", folder.string());
-  }
   auto result = std::make_shared<Checkpoint>();
   result->folder_ = folder;
+  if (GgufFile::is_gguf(folder) || folder.extension() == ".gguf") {
+    result->gguf_ = std::make_shared<const GgufCheckpoint>(GgufCheckpoint::open(folder));
+    result->config_ = result->gguf_->config();
+    return result;
+  }
+  if (!fs::is_directory(folder)) {
+    throw bad_input(
+        "a model is a folder with config.json and safetensors, or a .gguf; this is a file")
+        .where("model", folder.string());
+  }
   result->config_ = read_config(folder);
   if (fs::exists(folder / kSingleFile)) {
     result->files_.push_back(SafetensorsFile::open(folder / kSingleFile));
@@ -151,44 +165,49 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
 
 std::vector<std::string> Checkpoint::names() const {
   std::vector<std::string> names;
+  if (gguf_) {
+    for (const auto& [name, entry] : gguf_->entries()) names.push_back(name);
+  }
   for (const auto& [name, file] : where_) names.push_back(name);
   return names;
 }
 
+bool Checkpoint::has(const std::string& name) const {
+  return gguf_ ? gguf_->entries().contains(name) : where_.contains(name);
+}
+
 const TensorEntry& Checkpoint::entry(const std::string& name) const {
-  const auto it = where_.find(name);
-  if (it == where_.end())
-    throw bad_input("there is no tensor '{}'", name).where("model", folder_.string());
-  return files_[it->second].entries().at(name);
+  if (!has(name)) throw bad_input("there is no tensor '{}'", name).where("model", folder_.string());
+  return gguf_ ? gguf_->entries().at(name) : files_[where_.at(name)].entries().at(name);
 }
 
 at::Tensor Checkpoint::tensor(const std::string& name) const {
   entry(name);  // the error that names the model
-  return files_[where_.at(name)].tensor(name);
+  return gguf_ ? gguf_->tensor(name) : files_[where_.at(name)].tensor(name);
 }
 
 int64_t Checkpoint::bytes() const {
   int64_t bytes = 0;
-  for (const auto& [name, file] : where_) {
-    const TensorEntry& entry = files_[file].entries().at(name);
-    bytes += static_cast<int64_t>(entry.end - entry.begin);
+  for (const std::string& name : names()) {
+    const TensorEntry& one = entry(name);
+    bytes += static_cast<int64_t>(one.end - one.begin);
   }
   return bytes;
 }
 
 std::string Checkpoint::fingerprint() const {
-  constexpr size_t kSample = 4096;
   Sha256 hash;
   hash.add(to_text(config_));
   for (const SafetensorsFile& file : files_) {
     hash.add(file.header());
     hash.add(std::to_string(file.bytes()));
-    for (const auto& [name, entry] : file.entries()) {
-      const std::string_view data = file.data(entry);
-      hash.add(data.substr(0, kSample));
-      if (data.size() > kSample)
-        hash.add(data.substr(data.size() - std::min(kSample, data.size() - kSample)));
-    }
+    for (const auto& [name, entry] : file.entries()) add_ends(file.data(entry), hash);
+  }
+  if (gguf_) {
+    const GgufFile& file = gguf_->file();
+    hash.add(file.header());
+    hash.add(std::to_string(file.bytes()));
+    for (const auto& [name, tensor] : file.tensors()) add_ends(file.data(tensor), hash);
   }
   check_mappings();
   return hash.hex();

@@ -1,4 +1,5 @@
-// checkpoint/checkpoint.h -- a Hugging Face folder: config.json and the tensors of all its shards.
+// checkpoint/checkpoint.h -- a Hugging Face folder, config.json and the tensors of all its shards;
+// or a GGUF file, seen as the folder it stands for.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 
 namespace mop {
@@ -16,22 +18,26 @@ namespace mop {
 class Checkpoint {
  public:
   /// Opens `folder`: config.json, model.safetensors or the shards of model.safetensors.index.json.
+  /// A .gguf file instead is read as gguf_checkpoint.h says.
   /// Throws Error(kBadInput) listing every missing shard and every name that the index and the
   /// shards disagree on. A folder that has only pickled weights gets an error that says so.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder);
 
+  /// The folder, or the .gguf file.
   const std::filesystem::path& folder() const { return folder_; }
+  /// The GGUF file that this is; null for a folder.
+  const GgufFile* gguf() const { return gguf_ ? &gguf_->file() : nullptr; }
   const Json& config() const { return config_; }
   /// Names of all tensors, sorted.
   std::vector<std::string> names() const;
-  bool has(const std::string& name) const { return where_.contains(name); }
+  bool has(const std::string& name) const;
   /// dtype, shape and place. Throws Error(kBadInput) if there is none called `name`.
   const TensorEntry& entry(const std::string& name) const;
-  /// A read-only view of the mapped file.
+  /// A read-only view of the mapped file; a copy of what a GGUF file stores in another form.
   at::Tensor tensor(const std::string& name) const;
   /// Bytes of all tensors.
   int64_t bytes() const;
-  /// Identifies the content: SHA-256 over config.json, the shards' headers and sizes, and the first
+  /// Identifies the content: SHA-256 over config.json, the files' headers and sizes, and the first
   /// and last 4 KiB of every tensor (not the 13 GB in between).
   std::string fingerprint() const;
 
@@ -40,6 +46,7 @@ class Checkpoint {
   Json config_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, size_t> where_;  // tensor -> index in files_
+  std::shared_ptr<const GgufCheckpoint> gguf_;
 };
 
 }  // namespace mop

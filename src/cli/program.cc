@@ -22,8 +22,9 @@ namespace {
 
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = {
-      inspect_verb(), plan_verb(),  score_verb(),    prune_verb(),    recover_verb(), train_verb(),
-      eval_verb(),    bench_verb(), generate_verb(), tokenize_verb(), check_verb(),   list_verb()};
+      inspect_verb(), plan_verb(),  score_verb(), prune_verb(),    recover_verb(),
+      train_verb(),   eval_verb(),  bench_verb(), generate_verb(), tokenize_verb(),
+      export_verb(),  check_verb(), list_verb()};
   return table;
 }
 

@@ -39,6 +39,7 @@ Verb eval_verb();
 Verb bench_verb();
 Verb generate_verb();
 Verb tokenize_verb();
+Verb export_verb();
 Verb check_verb();
 Verb list_verb();
 

@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "export/hf_layout.h"
 #include "export/hf_per_layer.h"
+#include "text/gguf_vocabulary.h"
 #include "text/sentencepiece_json.h"
 
 namespace mop {
@@ -121,8 +122,13 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   for (const std::string& name : copied_files(source)) {
     write_file(written.add(name), read_file(source / name));
   }
+  if (const GgufFile* file = model.checkpoint().gguf()) {
+    for (const auto& [name, text] : tokenizer_files_of(vocabulary_of_gguf(*file))) {
+      write_file(written.add(name), text);
+    }
+  }
   if (config["model_type"] != model.config().family->model_type) {
-    const std::string tokenizer = sentencepiece_as_json(source);
+    const std::string tokenizer = sentencepiece_as_json(folder);
     if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
   }
   if (needs_own_code(model.config())) {

@@ -4,6 +4,7 @@
 #include "criteria/criterion.h"
 #include "eval/protocols.h"
 #include "eval/tasks/task.h"
+#include "export/formats.h"
 #include "export/reader_rules.h"
 #include "model/family.h"
 #include "pipeline/tasks.h"
@@ -33,6 +34,7 @@ Json criteria() { return named_rows(all_criteria()); }
 Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
+Json formats() { return named_rows(all_formats()); }
 Json methods() { return named_rows(all_methods()); }
 Json schedules() { return named_rows(all_schedules()); }
 Json training_forms() { return named_rows(all_training_forms()); }
@@ -94,20 +96,11 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},
-    {"selectors", selectors},
-    {"branches", branches},
-    {"protocols", protocols},
-    {"families", families},
-    {"tasks", tasks},
-    {"statistics", statistics},
-    {"budgets", budgets},
-    {"rules", rules},
-    {"allocations", allocations},
-    {"reader-rules", reader_rules},
-    {"methods", methods},
-    {"schedules", schedules},
-    {"training-forms", training_forms},
+    {"criteria", criteria},     {"selectors", selectors},     {"branches", branches},
+    {"protocols", protocols},   {"families", families},       {"tasks", tasks},
+    {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
+    {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
+    {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
 };
 
 }  // namespace

@@ -58,10 +58,20 @@ std::vector<int64_t> with_bos(std::vector<int64_t> ids, std::optional<int64_t> b
 
 /// Reads a tokenizer.json, and the special tokens' names from the files beside it.
 std::shared_ptr<const Tokenizer> open_tokenizer_json(const std::filesystem::path& file);
+/// The same from the file's text.
+std::shared_ptr<const Tokenizer> make_tokenizer_json(const std::string& text,
+                                                     const TokenizerConfig& config);
 /// Reads a tiktoken-format tokenizer.model ("base64 rank" lines) as Llama 3 uses it: its splitting
 /// pattern and its 256 special tokens behind the last rank.
 std::shared_ptr<const Tokenizer> open_tiktoken(const std::filesystem::path& file);
+/// The tokenizer.json that gives the ids of a tiktoken-format file with these bytes.
+PartJson tiktoken_as_json(const std::string& bytes, const TokenizerConfig& config);
+/// Whether a file that begins with `start` has the tiktoken format.
+bool looks_like_ranks(const std::string& start);
 /// Reads a SentencePiece model with LlamaTokenizer's rules for what is around it.
 std::shared_ptr<const Tokenizer> open_sentencepiece(const std::filesystem::path& file);
+/// The same from the file's bytes.
+std::shared_ptr<const Tokenizer> make_sentencepiece(const std::string& bytes,
+                                                    const TokenizerConfig& config);
 
 }  // namespace mop

@@ -176,11 +176,16 @@ std::string SentencePieceTokenizer::decode(const std::vector<int64_t>& ids,
 
 }  // namespace
 
+std::shared_ptr<const Tokenizer> make_sentencepiece(const std::string& bytes,
+                                                    const TokenizerConfig& config) {
+  return std::make_shared<SentencePieceTokenizer>(bytes, config);
+}
+
 std::shared_ptr<const Tokenizer> open_sentencepiece(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   const TokenizerConfig config = read_tokenizer_config(file.parent_path());
   try {
-    return std::make_shared<SentencePieceTokenizer>(bytes, config);
+    return make_sentencepiece(bytes, config);
   } catch (Error& e) {
     throw std::move(e).where("file", file.string());
   }

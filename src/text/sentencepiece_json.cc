@@ -2,7 +2,6 @@
 #include "text/sentencepiece_json.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "text/spm_model.h"
 #include "text/tokenizer_config.h"
 
 namespace mop {
@@ -19,93 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMark = "\u2581";
-
-enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
-
-struct Piece {
-  std::string text;
-  float score = 0;
-  PieceType type = PieceType::kNormal;
-};
-
-struct SpmModel {
-  std::vector<Piece> pieces;
-  int64_t kind = 1;              // trainer_spec.model_type: 1 unigram, 2 BPE
-  bool one_blank = true;         // normalizer_spec.remove_extra_whitespaces
-  bool changes_letters = false;  // normalizer_spec.precompiled_charsmap
-};
-
-// The few fields we need of the protocol buffer; the library does not tell a piece's type.
-class Wire {
- public:
-  explicit Wire(std::string_view bytes) : rest_(bytes) {}
-  bool done() const { return rest_.empty(); }
-  uint64_t varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const auto byte = static_cast<unsigned char>(take(1)[0]);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-    throw bad_input("damaged protocol buffer");
-  }
-  std::string_view take(uint64_t count) {
-    if (count > rest_.size()) throw bad_input("damaged protocol buffer");
-    const std::string_view part = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return part;
-  }
-  // The payload of a field of the given wire type: its bytes, or those of its number.
-  std::string_view payload(uint64_t type, uint64_t& number) {
-    number = 0;
-    if (type == 0) number = varint();
-    if (type == 2) return take(varint());
-    if (type == 1 || type == 5) return take(type == 1 ? 8 : 4);
-    if (type != 0) throw bad_input("damaged protocol buffer");
-    return {};
-  }
-
- private:
-  std::string_view rest_;
-};
-
-// Calls `visit(field, number, bytes)` for every field.
-template <typename Visit>
-void read_fields(std::string_view message, Visit visit) {
-  Wire wire(message);
-  while (!wire.done()) {
-    const uint64_t key = wire.varint();
-    uint64_t number = 0;
-    const std::string_view bytes = wire.payload(key & 7, number);
-    visit(key >> 3, number, bytes);
-  }
-}
-
-Piece read_piece(std::string_view message) {
-  Piece piece;
-  read_fields(message, [&](uint64_t field, uint64_t number, std::string_view bytes) {
-    if (field == 1) piece.text = bytes;
-    if (field == 2 && bytes.size() == sizeof piece.score) {
-      std::memcpy(&piece.score, bytes.data(), sizeof piece.score);
-    }
-    if (field == 3) piece.type = static_cast<PieceType>(number);
-  });
-  return piece;
-}
-
-SpmModel read_spm(std::string_view bytes) {
-  SpmModel model;
-  read_fields(bytes, [&](uint64_t field, uint64_t, std::string_view message) {
-    if (field == 1) model.pieces.push_back(read_piece(message));
-    if (field != 2 && field != 3) return;
-    read_fields(message, [&](uint64_t inner, uint64_t number, std::string_view value) {
-      if (field == 2 && inner == 3) model.kind = static_cast<int64_t>(number);
-      if (field == 3 && inner == 2) model.changes_letters = !value.empty();
-      if (field == 3 && inner == 4) model.one_blank = number != 0;
-    });
-  });
-  return model;
-}
 
 Json vocab_of(const SpmModel& model) {
   Json::object_t vocab;
@@ -242,7 +155,7 @@ std::string sentencepiece_as_json(const fs::path& folder) {
   if (fs::exists(folder / "tokenizer.json") || !fs::exists(folder / "tokenizer.model")) return {};
   try {
     const SpmModel model = read_spm(read_file(folder / "tokenizer.model"));
-    if (model.kind != 2 || model.pieces.empty() || model.changes_letters) return {};
+    if (model.kind != SpmModel::kBpe || model.pieces.empty() || model.changes_letters) return {};
     return to_text(make_json(model, read_tokenizer_config(folder)));
   } catch (const Error&) {
     return {};  // another format under this name

@@ -1,6 +1,7 @@
 // text/tiktoken.cc -- reads the tiktoken-format tokenizer.model that Llama 3 ships.
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 #include <utility>
 
 #include "base/files.h"
@@ -118,6 +119,17 @@ std::optional<int64_t> id_of(const std::vector<AddedToken>& tokens, const std::s
   return std::nullopt;
 }
 
+PartJson split_part() {
+  return {{"type", "Split"},
+          {"pattern", {{"Regex", kLlama3Pattern}}},
+          {"behavior", "Isolated"},
+          {"invert", false}};
+}
+
+PartJson bytes_part() {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+}
+
 BpeParts read_parts(const std::string& bytes, const TokenizerConfig& config) {
   Bpe::Vocabulary ranks = read_ranks(bytes);
   if (ranks.size() < 256) throw bad_input("{} tokens cannot spell every byte", ranks.size());
@@ -129,24 +141,53 @@ BpeParts read_parts(const std::string& bytes, const TokenizerConfig& config) {
   Surround surround;
   if (config.add_bos && bos) surround.before = {*bos};
   if (config.add_eos && eos) surround.after = {*eos};
-  const PartJson split = {
-      {"type", "Split"}, {"pattern", {{"Regex", kLlama3Pattern}}}, {"behavior", "Isolated"}};
-  const PartJson bytes_of = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
-  return {.model = std::move(model),
-          .added = std::move(added),
-          .normalizer = make_normalizer(nullptr),
-          .pre_tokenizer = make_pre_tokenizer(
-              {{"type", "Sequence"}, {"pretokenizers", PartJson::array({split, bytes_of})}}),
-          .decoder = make_decoder(bytes_of),
-          .surround = std::move(surround),
-          .bos = bos,
-          .eos = eos,
-          .kind = "tiktoken",
-          .fingerprint = sha256(bytes)};
+  return {
+      .model = std::move(model),
+      .added = std::move(added),
+      .normalizer = make_normalizer(nullptr),
+      .pre_tokenizer = make_pre_tokenizer(
+          {{"type", "Sequence"}, {"pretokenizers", PartJson::array({split_part(), bytes_part()})}}),
+      .decoder = make_decoder(bytes_part()),
+      .surround = std::move(surround),
+      .bos = bos,
+      .eos = eos,
+      .kind = "tiktoken",
+      .fingerprint = sha256(bytes)};
+}
+
+// "a b" of every merge, by the rank of what it makes, then by the ranks of its parts.
+PartJson merge_list(const Bpe::Vocabulary& ranks) {
+  std::vector<Merge> merges = merges_of(ranks);
+  const auto order = [&](const Merge& m) {
+    return std::tuple(m.rank, ranks.find(m.left)->second, ranks.find(m.right)->second);
+  };
+  std::ranges::sort(merges, {}, order);
+  PartJson list = PartJson::array();
+  for (const Merge& merge : merges) list.push_back(merge.left + " " + merge.right);
+  return list;
 }
 
 }  // namespace
+
+PartJson tiktoken_as_json(const std::string& bytes, const TokenizerConfig& config) {
+  const Bpe::Vocabulary ranks = read_ranks(bytes);
+  PartJson vocab = PartJson::object(), added = PartJson::array();
+  for (const auto& [token, rank] : ranks) vocab[token] = rank;
+  const auto first = static_cast<int64_t>(ranks.size());
+  for (const AddedToken& token : llama3_special_tokens(first, config)) {
+    added.push_back({{"id", token.id}, {"content", token.content}, {"special", token.special}});
+  }
+  return {
+      {"added_tokens", added},
+      {"normalizer", nullptr},
+      {"pre_tokenizer",
+       {{"type", "Sequence"}, {"pretokenizers", PartJson::array({split_part(), bytes_part()})}}},
+      {"model",
+       {{"type", "BPE"},
+        {"ignore_merges", true},
+        {"vocab", vocab},
+        {"merges", merge_list(ranks)}}}};
+}
 
 std::shared_ptr<const Tokenizer> open_tiktoken(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);

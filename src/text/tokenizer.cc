@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "text/bpe_tokenizer.h"
+#include "text/gguf_vocabulary.h"
 
 namespace mop {
 namespace {
@@ -18,15 +19,6 @@ bool is_base64(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '/' || c == '=';
 }
 
-// "IQ== 0": the first line of a tiktoken file.
-bool looks_like_ranks(const std::string& start) {
-  const std::string line = start.substr(0, start.find('\n'));
-  const size_t blank = line.find(' ');
-  return blank != line.npos && blank > 0 &&
-         std::all_of(line.begin(), line.begin() + static_cast<ptrdiff_t>(blank), is_base64) &&
-         line.find_first_not_of("0123456789\r", blank + 1) == line.npos;
-}
-
 std::string read_start(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string start(4096, '\0');
@@ -36,6 +28,7 @@ std::string read_start(const fs::path& file) {
 }
 
 std::shared_ptr<const Tokenizer> open_file(const fs::path& file) {
+  if (GgufFile::is_gguf(file)) return open_gguf_tokenizer(file);
   const std::string start = read_start(file);
   const size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
   if (first != start.npos && start[first] == '{') return open_tokenizer_json(file);
@@ -43,6 +36,15 @@ std::shared_ptr<const Tokenizer> open_file(const fs::path& file) {
 }
 
 }  // namespace
+
+// "IQ== 0": its first line.
+bool looks_like_ranks(const std::string& start) {
+  const std::string line = start.substr(0, start.find('\n'));
+  const size_t blank = line.find(' ');
+  return blank != line.npos && blank > 0 &&
+         std::all_of(line.begin(), line.begin() + static_cast<ptrdiff_t>(blank), is_base64) &&
+         line.find_first_not_of("0123456789\r", blank + 1) == line.npos;
+}
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& folder_or_file) {
   if (!fs::exists(folder_or_file)) {

@@ -38,8 +38,8 @@ class Tokenizer {
 };
 
 /// The tokenizer of a model folder (tokenizer.json first, as transformers does, else
-/// tokenizer.model) or of one tokenizer file. Which file format it is, is read from the content,
-/// not from the name. Throws Error(kBadInput) naming what was looked for.
+/// tokenizer.model), of a GGUF file or of one tokenizer file. Which file format it is, is read from
+/// the content, not from the name. Throws Error(kBadInput) naming what was looked for.
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& folder_or_file);
 
 /// Their files' names, copied unchanged beside every checkpoint we write.

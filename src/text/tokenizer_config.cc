@@ -121,6 +121,12 @@ void read_one(const fs::path& path, TokenizerConfig& config, Read read) {
 
 }  // namespace
 
+TokenizerConfig parse_tokenizer_config(const std::string& text) {
+  TokenizerConfig config;
+  read_main_file(PartJson::parse(text), config);
+  return config;
+}
+
 TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   TokenizerConfig config;
   read_one(folder / "tokenizer_config.json", config, read_main_file);

@@ -24,5 +24,7 @@ struct TokenizerConfig {
 
 /// Reads what is there; an empty folder gives the defaults. Throws Error naming file and key.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
+/// What the text of a tokenizer_config.json alone says.
+TokenizerConfig parse_tokenizer_config(const std::string& text);
 
 }  // namespace mop

@@ -120,27 +120,38 @@ std::optional<int64_t> find_special(const BpeParts& parts, const std::optional<s
   return std::nullopt;
 }
 
+std::shared_ptr<const Tokenizer> make_tokenizer(const PartJson& object,
+                                                const TokenizerConfig& config,
+                                                std::string fingerprint) {
+  BpeParts parts{.model = read_model(part_of(object, "model")),
+                 .added = read_added(part_of(object, "added_tokens")),
+                 .normalizer = make_normalizer(part_of(object, "normalizer")),
+                 .pre_tokenizer = make_pre_tokenizer(part_of(object, "pre_tokenizer")),
+                 .decoder = make_decoder(part_of(object, "decoder")),
+                 .surround = read_post_processor(part_of(object, "post_processor")),
+                 .bos = {},
+                 .eos = {},
+                 .kind = "bpe",
+                 .fingerprint = std::move(fingerprint)};
+  add_missing(config, parts);
+  parts.bos = find_special(parts, config.bos, config.bos_id, {"<|begin_of_text|>", "<s>"});
+  parts.eos =
+      find_special(parts, config.eos, config.eos_id, {"<|end_of_text|>", "</s>", "<|endoftext|>"});
+  return std::make_shared<BpeTokenizer>(std::move(parts));
+}
+
 }  // namespace
+
+std::shared_ptr<const Tokenizer> make_tokenizer_json(const std::string& text,
+                                                     const TokenizerConfig& config) {
+  return make_tokenizer(PartJson::parse(text), config, sha256(text));
+}
 
 std::shared_ptr<const Tokenizer> open_tokenizer_json(const std::filesystem::path& file) {
   const PartJson object = read_part_json(file);
   const TokenizerConfig config = read_tokenizer_config(file.parent_path());
   try {
-    BpeParts parts{.model = read_model(part_of(object, "model")),
-                   .added = read_added(part_of(object, "added_tokens")),
-                   .normalizer = make_normalizer(part_of(object, "normalizer")),
-                   .pre_tokenizer = make_pre_tokenizer(part_of(object, "pre_tokenizer")),
-                   .decoder = make_decoder(part_of(object, "decoder")),
-                   .surround = read_post_processor(part_of(object, "post_processor")),
-                   .bos = {},
-                   .eos = {},
-                   .kind = "bpe",
-                   .fingerprint = sha256(read_file(file))};
-    add_missing(config, parts);
-    parts.bos = find_special(parts, config.bos, config.bos_id, {"<|begin_of_text|>", "<s>"});
-    parts.eos = find_special(parts, config.eos, config.eos_id,
-                             {"<|end_of_text|>", "</s>", "<|endoftext|>"});
-    return std::make_shared<BpeTokenizer>(std::move(parts));
+    return make_tokenizer(object, config, sha256(read_file(file)));
   } catch (Error& e) {
     throw std::move(e).where("file", file.string());
   }

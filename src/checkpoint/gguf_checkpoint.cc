@@ -1,0 +1,55 @@
+// checkpoint/gguf_checkpoint.cc
+#include "checkpoint/gguf_checkpoint.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+bool interleaved(const GgufFile& file) {
+  const std::string name = file.text("general.architecture");
+  return std::ranges::any_of(gguf_architectures(), [&](const GgufArchitecture& row) {
+    return row.name == name && row.interleaved;
+  });
+}
+
+// Heads that order the rows of a tensor; 0 when they lie as in Hugging Face's files.
+int64_t heads_of(const GgufPlace& place, const GgufTensor& tensor, int64_t head_dim) {
+  if (place.row->rows == HeadRows::kNone) return 0;
+  if (tensor.shape.empty() || tensor.shape[0] % head_dim != 0) {
+    throw bad_input("the rows of '{}' are not whole heads of {}", tensor.name, head_dim);
+  }
+  return tensor.shape[0] / head_dim;
+}
+
+}  // namespace
+
+GgufCheckpoint::GgufCheckpoint(GgufFile file)
+    : file_(std::move(file)), config_(gguf_config(file_)) {}
+
+GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
+  GgufCheckpoint result(GgufFile::open(path));
+  const bool by_heads = interleaved(result.file_);
+  const int64_t head_dim = result.config_["head_dim"].get<int64_t>();
+  for (const auto& [name, tensor] : result.file_.tensors()) {
+    if (name == kRopeFactors) continue;  // in the config
+    const auto place = place_of_gguf(name);
+    const std::string ours = place ? place->hf_name() : name;
+    const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;
+    result.stored_[ours] = {&tensor, heads};
+    result.entries_[ours] = {ggml_dtype(tensor.type), tensor.shape, tensor.begin, tensor.end};
+  }
+  return result;
+}
+
+at::Tensor GgufCheckpoint::tensor(const std::string& name) const {
+  const Stored& stored = stored_.at(name);
+  const at::Tensor values = file_.tensor(*stored.tensor);
+  return stored.heads == 0 ? values : separate_heads(values, stored.heads);
+}
+
+}  // namespace mop

@@ -1,0 +1,258 @@
+// checkpoint/gguf_config.cc -- metadata of a GGUF model -> config.json.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "checkpoint/gguf_checkpoint.h"
+
+namespace mop {
+namespace {
+
+const GgufArchitecture& architecture_of(const GgufFile& file) {
+  const std::string name = file.text("general.architecture");
+  std::string known;
+  for (const GgufArchitecture& row : gguf_architectures()) {
+    if (row.name == name) return row;
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  throw bad_input("unknown architecture '{}'", name)
+      .where("file", file.path().string())
+      .hint("known: " + known);
+}
+
+// The keys of one architecture.
+class Keys {
+ public:
+  Keys(const GgufFile& file, std::string_view prefix) : file_(file), prefix_(prefix) {}
+  std::string name(std::string_view key) const { return fmt::format("{}.{}", prefix_, key); }
+  bool has(std::string_view key) const { return file_.has(name(key)); }
+  int64_t integer(std::string_view key) const { return file_.integer(name(key)); }
+  int64_t integer_or(std::string_view key, int64_t fallback) const {
+    return has(key) ? integer(key) : fallback;
+  }
+  // A float32 as the decimal it was written from: 1e-05, not 9.99999974737875e-06.
+  double number(std::string_view key) const {
+    return std::stod(fmt::format("{}", static_cast<float>(file_.number(name(key)))));
+  }
+  // One number for all layers, or a list.
+  std::vector<int64_t> by_layer(std::string_view key, size_t layers) const;
+
+ private:
+  const GgufFile& file_;
+  std::string_view prefix_;
+};
+
+std::vector<int64_t> Keys::by_layer(std::string_view key, size_t layers) const {
+  std::vector<int64_t> values;
+  try {
+    values.assign(layers, integer(key));
+    return values;
+  } catch (const Error&) {
+    values = file_.integers(name(key));
+  }
+  if (values.size() == layers) return values;
+  throw bad_input("'{}' has {} entries for {} layers", name(key), values.size(), layers)
+      .where("file", file_.path().string());
+}
+
+struct Layers {
+  std::vector<int64_t> heads, kv_heads, mlp;
+};
+
+// The first layer that has both halves names the sizes beside the differences.
+size_t common_layer(const Layers& layers) {
+  for (size_t i = 0; i < layers.heads.size(); ++i) {
+    if (layers.heads[i] > 0 && layers.kv_heads[i] > 0 && layers.mlp[i] > 0) return i;
+  }
+  throw bad_input("no layer has both attention and an MLP");
+}
+
+Json differences(const Layers& layers, size_t common) {
+  Json all = Json::object();
+  for (size_t i = 0; i < layers.heads.size(); ++i) {
+    Json own = Json::object(), skip = Json::array();
+    if (layers.heads[i] == 0) {
+      skip.push_back("attention");
+    } else {
+      if (layers.heads[i] != layers.heads[common]) own["num_attention_heads"] = layers.heads[i];
+      if (layers.kv_heads[i] != layers.kv_heads[common]) {
+        own["num_key_value_heads"] = layers.kv_heads[i];
+      }
+    }
+    if (layers.mlp[i] == 0) {
+      skip.push_back("mlp");
+    } else if (layers.mlp[i] != layers.mlp[common]) {
+      own["intermediate_size"] = layers.mlp[i];
+    }
+    if (!skip.empty()) own["skip"] = skip;
+    if (!own.empty()) all[std::to_string(i)] = own;
+  }
+  return all;
+}
+
+void put_layers(const Keys& keys, Json& config) {
+  const int64_t count = keys.integer("block_count");
+  if (count < 1 || count > 100000) {
+    throw bad_input("'{}' is {}: not a plausible number", keys.name("block_count"), count);
+  }
+  const auto num_layers = static_cast<size_t>(count);
+  Layers layers;
+  layers.heads = keys.by_layer("attention.head_count", num_layers);
+  layers.kv_heads = keys.has("attention.head_count_kv")
+                        ? keys.by_layer("attention.head_count_kv", num_layers)
+                        : layers.heads;
+  layers.mlp = keys.by_layer("feed_forward_length", num_layers);
+  const size_t common = common_layer(layers);
+  config["num_hidden_layers"] = num_layers;
+  config["num_attention_heads"] = layers.heads[common];
+  config["num_key_value_heads"] = layers.kv_heads[common];
+  config["intermediate_size"] = layers.mlp[common];
+  config["head_dim"] = keys.integer_or("attention.key_length",
+                                       keys.integer("embedding_length") / layers.heads[common]);
+  const Json different = differences(layers, common);
+  if (!different.empty()) config["per_layer_config"] = different;
+}
+
+// Biases are not in the metadata: the tensors tell. A q bias without one on o is Qwen2's way.
+void put_biases(const GgufFile& file, Json& config) {
+  const auto any = [&](std::string_view suffix) {
+    return std::ranges::any_of(file.tensors(),
+                               [&](const auto& t) { return t.first.ends_with(suffix); });
+  };
+  if (config["model_type"] == "llama" && any(".attn_q.bias") && !any(".attn_output.bias")) {
+    config["model_type"] = "qwen2";
+  }
+  config["attention_bias"] = any(".attn_q.bias");
+  config["mlp_bias"] = any(".ffn_up.bias");
+  if (!any(".attn_q.bias") && any(".attn_output.bias")) config["o_proj_bias"] = true;
+  if (config["model_type"] == "qwen2" && any(".attn_output.bias")) config["o_proj_bias"] = true;
+  if (!any(".ffn_up.bias") && any(".ffn_down.bias")) config["down_proj_bias"] = true;
+}
+
+struct Llama3Rope {
+  double factor, low, high, context;
+};
+
+// A file has the factors and not the numbers they came from: those we wrote ourselves, or the ones
+// of the released models, whichever give these factors.
+void put_llama3_rope(const GgufFile& file, const GgufTensor& stored, Json& config) {
+  const at::Tensor factors = file.tensor(stored).to(at::kFloat);
+  std::vector<Llama3Rope> candidates;
+  if (file.has("mop.rope.factor")) {
+    candidates.push_back({file.number("mop.rope.factor"), file.number("mop.rope.low_freq_factor"),
+                          file.number("mop.rope.high_freq_factor"),
+                          static_cast<double>(file.integer("mop.rope.original_context"))});
+  }
+  const double largest = factors.max().item<double>();
+  for (const double context : {8192.0, config["max_position_embeddings"].get<double>()}) {
+    candidates.push_back({largest, 1.0, 4.0, context});
+  }
+  const int64_t head_dim = config["head_dim"].get<int64_t>();
+  for (const Llama3Rope& rope : candidates) {
+    const at::Tensor made = llama3_rope_factors(rope.factor, rope.low, rope.high, rope.context,
+                                                config["rope_theta"].get<double>(), head_dim);
+    if (made.numel() != factors.numel() || !at::allclose(made, factors.flatten(), 1e-4)) continue;
+    config["rope_scaling"] = {{"rope_type", "llama3"},
+                              {"factor", rope.factor},
+                              {"low_freq_factor", rope.low},
+                              {"high_freq_factor", rope.high},
+                              {"original_max_position_embeddings", int64_t(rope.context)}};
+    return;
+  }
+  throw bad_input("'{}' holds factors that are not Llama 3's: not supported", kRopeFactors);
+}
+
+void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
+  config["rope_theta"] = keys.has("rope.freq_base") ? keys.number("rope.freq_base") : 10000.0;
+  config["rope_scaling"] = nullptr;
+  const int64_t head_dim = config["head_dim"].get<int64_t>();
+  if (keys.integer_or("rope.dimension_count", head_dim) != head_dim) {
+    throw bad_input("rotary positions on {} of {} dimensions of a head are not supported",
+                    keys.integer("rope.dimension_count"), head_dim);
+  }
+  const std::string type =
+      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "none";
+  if (type == "linear") {
+    config["rope_scaling"] = {{"rope_type", "linear"},
+                              {"factor", keys.number("rope.scaling.factor")}};
+  } else if (type != "none" && type != "") {
+    throw bad_input("unsupported rope scaling '{}'", type).hint("supported: none, linear");
+  }
+  const auto factors = file.tensors().find(std::string(kRopeFactors));
+  if (factors != file.tensors().end()) put_llama3_rope(file, factors->second, config);
+}
+
+// The dtype of most of the weights.
+std::string main_dtype(const GgufFile& file) {
+  std::map<DType, size_t> bytes;
+  for (const auto& [name, tensor] : file.tensors()) {
+    bytes[ggml_dtype(tensor.type)] += tensor.end - tensor.begin;
+  }
+  const auto most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; });
+  return most == bytes.end() ? "float32" : dtype_name(most->first);
+}
+
+int64_t vocabulary_of(const GgufFile& file) {
+  const auto embedding = file.tensors().find("token_embd.weight");
+  if (embedding == file.tensors().end() || embedding->second.shape.size() != 2) {
+    throw bad_input("there is no tensor 'token_embd.weight' of two axes");
+  }
+  return embedding->second.shape[0];
+}
+
+Json make_config(const GgufFile& file, const GgufArchitecture& architecture) {
+  const Keys keys(file, architecture.name);
+  if (keys.integer_or("expert_count", 0) > 0) {
+    throw bad_input("a mixture of {} experts is not supported", keys.integer("expert_count"));
+  }
+  Json config = {{"model_type", architecture.model_type}, {"hidden_act", "silu"}};
+  config["vocab_size"] = vocabulary_of(file);
+  config["hidden_size"] = keys.integer("embedding_length");
+  put_layers(keys, config);
+  config["max_position_embeddings"] = keys.integer("context_length");
+  config["rms_norm_eps"] = keys.number("attention.layer_norm_rms_epsilon");
+  put_rope(file, keys, config);
+  config["tie_word_embeddings"] = !file.tensors().contains("output.weight");
+  put_biases(file, config);
+  for (const char* key : {"bos", "eos"}) {
+    const std::string name = fmt::format("tokenizer.ggml.{}_token_id", key);
+    if (file.has(name)) config[fmt::format("{}_token_id", key)] = file.integer(name);
+  }
+  config["torch_dtype"] = main_dtype(file);
+  return config;
+}
+
+}  // namespace
+
+at::Tensor llama3_rope_factors(double factor, double low, double high, double context, double theta,
+                               int64_t head_dim) {
+  at::Tensor factors = at::ones({head_dim / 2}, at::kFloat);
+  float* out = factors.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < head_dim / 2; ++i) {
+    const double frequency =
+        std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double wave = 2 * std::numbers::pi / frequency;
+    if (wave < context / high) continue;
+    const double smooth = (context / wave - low) / (high - low);
+    out[i] =
+        static_cast<float>(wave > context / low ? factor : 1 / ((1 - smooth) / factor + smooth));
+  }
+  return factors;
+}
+
+Json gguf_config(const GgufFile& file) {
+  const GgufArchitecture& architecture = architecture_of(file);
+  try {
+    return make_config(file, architecture);
+  } catch (Error& e) {
+    const bool placed = std::string_view(e.what()).find("  file:") != std::string_view::npos;
+    if (placed) throw;
+    throw std::move(e).where("file", file.path().string());
+  }
+}
+
+}  // namespace mop

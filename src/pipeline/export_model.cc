@@ -1,0 +1,88 @@
+// pipeline/export_model.cc
+#include "pipeline/export_model.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "export/formats.h"
+#include "pipeline/open_model.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+void check_dtype(const ExportFormat& format, const std::string& dtype) {
+  if (dtype.empty() || std::ranges::find(format.dtypes, dtype) != format.dtypes.end()) return;
+  if (format.dtypes.empty()) {
+    throw usage_error("the format '{}' keeps stored dtypes: --dtype is not for it", format.name);
+  }
+  throw usage_error("unknown dtype '{}' of the format '{}'", dtype, format.name)
+      .hint(fmt::format("known: {}", fmt::join(format.dtypes, ", ")));
+}
+
+void check_free(const ExportFormat& format, const ExportJob& job) {
+  if (!fs::exists(job.out)) return;
+  if (fs::is_directory(job.out)) {
+    throw bad_input("--out is an existing folder").where("out", job.out.string());
+  }
+  if (format.folder || !job.force) {
+    throw bad_input("the file exists").where("out", job.out.string()).hint("--force replaces it");
+  }
+  if (fs::equivalent(job.out, job.model)) {
+    throw bad_input("--out is the model itself").where("out", job.out.string());
+  }
+}
+
+// A neighbour in which the work happens; removed unless it was renamed.
+class Unfinished {
+ public:
+  Unfinished(const fs::path& out, bool folder) : out_(out), path_(temporary_neighbour(out)) {
+    if (folder) fs::create_directories(path_);
+  }
+  ~Unfinished() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  void finish() {
+    fs::rename(path_, out_);
+    sync_path(out_.has_parent_path() ? out_.parent_path() : ".");
+  }
+
+ private:
+  fs::path out_, path_;
+};
+
+int64_t bytes_of(const fs::path& path) {
+  if (fs::is_regular_file(path)) return static_cast<int64_t>(fs::file_size(path));
+  int64_t bytes = 0;
+  for (const auto& item : fs::recursive_directory_iterator(path)) {
+    if (item.is_regular_file()) bytes += static_cast<int64_t>(item.file_size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Json export_model(const ExportJob& job, Progress& progress) {
+  const ExportFormat& format = find_format(job.format);
+  check_dtype(format, job.dtype);
+  fs::path out = job.out;
+  if (!out.has_filename()) out = out.parent_path();  // "folder/"
+  check_free(format, job);
+  if (out.has_parent_path() && !fs::is_directory(out.parent_path())) {
+    throw io_error("there is no such folder").where("folder", out.parent_path().string());
+  }
+  const Model model = open_model(job.model, job.adapter, progress);
+  Unfinished unfinished(out, format.folder);
+  const ExportResult result = format.write(model, unfinished.path(), job.dtype, progress);
+  unfinished.finish();
+  return {{"format", format.name},
+          {"out", job.out.string()},
+          {"bytes", bytes_of(out)},
+          {"logits_difference", result.logits_difference},
+          {"notes", result.notes}};
+}
+
+}  // namespace mop

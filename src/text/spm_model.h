@@ -1,0 +1,37 @@
+// text/spm_model.h -- what a SentencePiece model file holds, as far as other formats need it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mop {
+
+enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
+
+struct Piece {
+  std::string text;
+  float score = 0;
+  PieceType type = PieceType::kNormal;
+};
+
+struct SpmModel {
+  static constexpr int64_t kUnigram = 1, kBpe = 2;
+  std::vector<Piece> pieces;
+  int64_t kind = kUnigram;       ///< trainer_spec.model_type
+  bool one_blank = true;         ///< normalizer_spec.remove_extra_whitespaces
+  bool add_prefix = true;        ///< normalizer_spec.add_dummy_prefix
+  bool changes_letters = false;  ///< normalizer_spec.precompiled_charsmap
+};
+
+/// The few fields we need of the protocol buffer; the library does not tell a piece's type. Throws
+/// Error(kBadInput) for damaged ones.
+SpmModel read_spm(std::string_view bytes);
+
+/// A model file with these pieces, which SentencePiece loads. Pieces of type kUnknown, and those
+/// called `bos` and `eos`, become the model's special ones.
+std::string write_spm(const SpmModel& model, const std::optional<int64_t>& bos,
+                      const std::optional<int64_t>& eos);
+
+}  // namespace mop
