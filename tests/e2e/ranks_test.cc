@@ -161,5 +161,45 @@ TEST(Ranks, WithoutAMeetingPlaceAreRefused) {
   EXPECT_THAT(ran.err, HasSubstr("the environment variable RANK is not set, WORLD_SIZE is"));
 }
 
+// Losses and gradient norms of every step.
+std::vector<std::pair<double, double>> training_steps(const fs::path& out) {
+  std::vector<std::pair<double, double>> steps;
+  std::istringstream text(read_file(out / "run/metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    const Json json = Json::parse(line);
+    if (json.contains("loss")) steps.emplace_back(json["loss"], json["gradient_norm"]);
+  }
+  return steps;
+}
+
+TEST(Ranks, TrainAsOneProcessDoesAtTheSameGlobalBatch) {
+  TempFolder folder;
+  const fs::path alone = folder.path() / "alone";
+  const auto args = [](const fs::path& out) {
+    return Args{"recover",      demo_model().string(),
+                "--data",       demo_calibration().string(),
+                "--out",        out.string(),
+                "--max-tokens", "32",
+                "--tokens",     "800",
+                "--threads",    "1",
+                "--set",        "accumulate=4",
+                "--set",        "validation.samples=4",
+                "--set",        "lora.dropout=0"};
+  };
+  const Ran one = run(args(alone));
+  ASSERT_EQ(one.exit, 0) << one.err;
+  for (const int size : {2, 4}) {
+    const fs::path together = folder.path() / std::to_string(size);
+    run_ranks(size, args(together));
+    const auto expected = training_steps(alone), steps = training_steps(together);
+    ASSERT_EQ(steps.size(), expected.size());
+    ASSERT_GE(steps.size(), 6u);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      EXPECT_NEAR(steps[i].first, expected[i].first, 1e-5) << i;
+      EXPECT_NEAR(steps[i].second, expected[i].second, 1e-4 * expected[i].second) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mop::testing

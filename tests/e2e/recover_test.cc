@@ -1,0 +1,166 @@
+// mop recover and mop train as a user runs them, killed, stopped and continued.
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A few seconds of training on the embedded model.
+Args recover_args(const fs::path& out, const Args& more) {
+  Args args = {"recover",      demo_model().string(),
+               "--data",       demo_calibration().string(),
+               "--out",        out.string(),
+               "--max-tokens", "32",
+               "--tokens",     "1500",
+               "--set",        "accumulate=4",
+               "--set",        "validation.samples=4",
+               "--set",        "lora.rank=4",
+               "--set",        "save_every=2",
+               "--json"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+// metrics.jsonl without what may differ between equal runs.
+std::vector<std::string> lines(const fs::path& folder) {
+  std::vector<std::string> result;
+  std::istringstream text(read_file(folder / "run/metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    Json json = Json::parse(line);
+    json.erase("timing");
+    result.push_back(json.dump());
+  }
+  return result;
+}
+
+void expect_same(const fs::path& a, const fs::path& b) {
+  EXPECT_EQ(lines(a), lines(b));
+  for (const char* file : {"model.safetensors", "adapter/adapter_model.safetensors"}) {
+    EXPECT_TRUE(read_file(a / file) == read_file(b / file)) << file;
+  }
+}
+
+// Waits until the run into `out` has written so many lines of metrics.
+void wait_for_steps(Process& process, const fs::path& out, size_t steps) {
+  const fs::path file = out.string() + ".partial/run/metrics.jsonl";
+  while (process.running()) {
+    if (fs::exists(file)) {
+      const std::string text = read_file(file);
+      if (static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) > steps) return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
+  TempFolder folder;
+  const fs::path pruned = folder.path() / "pruned", out = folder.path() / "out";
+  ASSERT_EQ(run(prune_args(pruned, {"--iterations", "2", "--select", "path:L"})).exit, 0);
+  Args args = recover_args(out, {"--set", "learning_rate=3e-3"});
+  args[1] = pruned.string();
+  const Ran ran = run(args);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json outcome = ran.json()["outcome"];
+  EXPECT_LT(outcome["nll_best"].get<double>(), outcome["nll_before"].get<double>());
+  EXPECT_GE(outcome["tokens"].get<int64_t>(), 1500);
+  EXPECT_EQ(read_json(out / "adapter/adapter_config.json")["r"], 4);
+  EXPECT_FALSE(fs::exists(out / "run/state"));
+  const Ran scored = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
+                          "windows:128", "--json"});
+  EXPECT_EQ(scored.exit, 0) << scored.err;
+  args.push_back("--resume");
+  EXPECT_THAT(run(args).err, HasSubstr("nothing to do"));
+}
+
+TEST(Recover, KilledOrStoppedItContinuesWithTheSameBits) {
+  TempFolder folder;
+  const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken";
+  ASSERT_EQ(run(recover_args(whole, {})).exit, 0);
+  Process killed(recover_args(broken, {}));
+  wait_for_steps(killed, broken, 4);
+  killed.send(SIGKILL);
+  EXPECT_EQ(killed.wait().exit, -SIGKILL);
+  Process stopped(recover_args(broken, {"--resume"}));
+  wait_for_steps(stopped, broken, 6);
+  stopped.send(SIGTERM);
+  const Ran end = stopped.wait();
+  EXPECT_EQ(end.exit, 143) << end.err;
+  EXPECT_THAT(end.err, HasSubstr("--resume continues"));
+  const Ran last = run(recover_args(broken, {"--resume"}));
+  ASSERT_EQ(last.exit, 0) << last.err;
+  EXPECT_THAT(last.err, HasSubstr("continues after step"));
+  expect_same(whole, broken);
+}
+
+TEST(Recover, ALossThatIsNotFiniteStopsWithTheLastGoodState) {
+  TempFolder folder;
+  const fs::path out = folder.path() / "out";
+  const Ran ran = run(
+      recover_args(out, {"--method", "full", "--set", "learning_rate=1e30", "--tokens", "900"}));
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, HasSubstr("is not finite; what was trained before it is kept"));
+  EXPECT_THAT(ran.err, HasSubstr("lower the learning rate"));
+  EXPECT_TRUE(fs::exists(out.string() + ".partial/run/state/state.safetensors"));
+}
+
+TEST(Recover, DistilsFromTheDenseModelAndTrainsEveryWeight) {
+  TempFolder folder;
+  const fs::path pruned = folder.path() / "pruned", out = folder.path() / "out";
+  ASSERT_EQ(run(prune_args(pruned, {"--iterations", "2", "--select", "path:L"})).exit, 0);
+  Args args = recover_args(out, {"--method", "distil", "--teacher", demo_model().string(), "--set",
+                                 "distil.trains=full", "--set", "distil.hidden=0.1"});
+  args[1] = pruned.string();
+  const Ran ran = run(args);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json outcome = ran.json()["outcome"];
+  EXPECT_LT(outcome["nll_best"].get<double>(), outcome["nll_before"].get<double>());
+  EXPECT_FALSE(fs::exists(out / "adapter"));
+}
+
+TEST(Recover, ARecipePrunesRecoversAndEvaluatesInOneRun) {
+  TempFolder folder;
+  const fs::path recipe = folder.path() / "recipe.yaml", out = folder.path() / "out";
+  write_file(recipe, "recovery:\n  data: {file: " + demo_evaluation().string() +
+                         ", max_tokens: 32}\n  tokens: 1500\n  accumulate: 4\n");
+  const Ran ran =
+      run(prune_args(out, {"--iterations", "1", "--recipe", recipe.string(), "--json"}));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json figures = ran.json()["figures"];
+  EXPECT_LT(figures["recovered"]["perplexity"].get<double>(),
+            figures["pruned"]["perplexity"].get<double>());
+  EXPECT_TRUE(fs::exists(out / "adapter/adapter_config.json"));
+  EXPECT_THAT(read_file(out / "README.md"), HasSubstr("It was trained after pruning"));
+}
+
+TEST(Train, LearnsFromRandomWeights) {
+  TempFolder folder;
+  const fs::path out = folder.path() / "out", config = folder.path() / "config.json";
+  Json json = read_json(demo_model() / "config.json");
+  json["num_hidden_layers"] = 2;
+  write_file(config, to_text(json));
+  const Ran ran = run({"train", "--config", config.string(), "--tokenizer", demo_model().string(),
+                       "--data", demo_calibration().string(), "--out", out.string(), "--tokens",
+                       "6000", "--max-tokens", "48", "--set", "accumulate=4", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json outcome = ran.json()["outcome"];
+  EXPECT_NEAR(outcome["nll_before"].get<double>(), std::log(2048.), 0.2);
+  EXPECT_LT(outcome["nll_best"].get<double>(), 6);
+  EXPECT_EQ(run({"inspect", out.string()}).exit, 0);
+}
+
+TEST(Recover, RefusesWhatCannotBe) {
+  TempFolder folder;
+  const fs::path out = folder.path() / "out";
+  EXPECT_THAT(run(recover_args(out, {"--method", "distil"})).err, HasSubstr("--teacher DENSE"));
+  EXPECT_THAT(run(recover_args(out, {"--set", "lora.targets=[query]"})).err,
+              HasSubstr("known: q_proj, k_proj"));
+  EXPECT_THAT(run(recover_args(out, {"--set", "learning_rat=1"})).err, HasSubstr("learning_rat"));
+  const Ran method = run(recover_args(out, {"--method", "magic"}));
+  EXPECT_EQ(method.exit, 2);
+  EXPECT_THAT(method.err, HasSubstr("known: lora, full, distil"));
+  EXPECT_FALSE(fs::exists(out));
+}
+
+}  // namespace
+}  // namespace mop::testing
