@@ -55,10 +55,15 @@ def main():
     target = args.out / f"{name}-{args.split or split_of(args.files)}.jsonl"
     args.out.mkdir(parents=True, exist_ok=True)
     count = 0
-    with open(target, "w", encoding="utf-8") as out:
-        for record in records(args.files, fields):
-            out.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
+    unfinished = target.with_name(target.name + ".part")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as out:
+            for record in records(args.files, fields):
+                out.write(json.dumps(record, ensure_ascii=False) + "\n")
+                count += 1
+        unfinished.rename(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
     print(f"{target}: {count} records")
 
 

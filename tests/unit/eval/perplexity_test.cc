@@ -37,6 +37,15 @@ class ByteTokenizer : public Tokenizer {
   mutable std::string seen;
 };
 
+/// The same without BOS: what GPT-2's family has.
+class PlainByteTokenizer : public ByteTokenizer {
+ public:
+  std::vector<int64_t> encode(std::string_view text, Special) const override {
+    return ByteTokenizer::encode(text, Special::kNone);
+  }
+  std::optional<int64_t> bos() const override { return std::nullopt; }
+};
+
 class PerplexityTest : public ::testing::Test {
  protected:
   std::filesystem::path text(const std::string& name, const std::string& bytes) const {
@@ -88,6 +97,107 @@ TEST_F(PerplexityTest, LinesScoresEveryLineAloneBehindBos) {
 TEST_F(PerplexityTest, LinesAreCutAtTheContext) {
   const auto result = evaluate(text("a.txt", std::string(500, 'x') + "\n"), "lines");
   EXPECT_EQ(result.scored_tokens, 63);
+}
+
+TEST_F(PerplexityTest, LinesWithoutBosLeaveTheFirstTokenUnscored) {
+  const PlainByteTokenizer plain;
+  const auto file = text("a.txt", "hello\nx\nab\n");
+  const auto result = evaluate_text(weights_, plain, file, "lines");
+  const double sum = plain_nll(plain.encode("hello", Special::kNone)) +
+                     plain_nll(plain.encode("ab", Special::kNone));
+  EXPECT_EQ(result.documents, 2) << "a line of one token predicts nothing";
+  EXPECT_EQ(result.scored_tokens, 4 + 1);
+  EXPECT_NEAR(result.nll, sum / 5, 1e-5);
+  EXPECT_EQ(result.bos, "the tokenizer has no BOS: the first token of a line is not scored");
+}
+
+TEST_F(PerplexityTest, WordCountsTheWordsAndBytesOfThePagesAsWritten) {
+  // Detokenised "one, two" and "three"; as written 3 and 1 words, 9 and 5 bytes.
+  const auto file = text("a.jsonl", "{\"page\": \"one , two\"}\n\n{\"page\": \"three\"}\n");
+  const auto result = evaluate(file, "word:never");
+  const auto behind_bos = [&](std::string_view words) {
+    auto ids = tokenizer_.encode(words, Special::kNone);
+    ids.insert(ids.begin(), kBos);
+    return plain_nll(ids);
+  };
+  const double sum = behind_bos("one, two") + behind_bos("three");
+  ASSERT_TRUE(result.words.has_value());
+  EXPECT_EQ(result.documents, 2);
+  EXPECT_EQ(result.scored_tokens, 8 + 5);
+  EXPECT_EQ(result.words->words, 3 + 1);
+  EXPECT_EQ(result.words->bytes, 9 + 5);
+  EXPECT_NEAR(result.nll, sum / 4, 1e-5);
+  EXPECT_NEAR(result.words->bits_per_byte, sum / 14 / std::log(2.), 1e-5);
+  EXPECT_NEAR(std::log(result.words->byte_perplexity), sum / 14, 1e-5);
+  const Json json = to_json(result);
+  EXPECT_EQ(json["word_perplexity"], json["perplexity"]);
+  EXPECT_THAT(json["bos"].get<std::string>(), HasSubstr("never (lm-evaluation-harness 0.4.7"));
+}
+
+TEST_F(PerplexityTest, WordPredictsEveryTokenOfALongPageOnce) {
+  const auto file = text("a.jsonl", "{\"page\": \"" + std::string(150, 'x') + "\"}\n");
+  EXPECT_EQ(evaluate(file, "word:never").scored_tokens, 150);
+}
+
+TEST_F(PerplexityTest, WordRefusesWhatHasNoPages) {
+  EXPECT_THAT(refusal(text("a.txt", "a few words\n"), "word"),
+              AllOf(HasSubstr("a '.txt' file does not hold apart"), HasSubstr("`page`")));
+  EXPECT_THAT(refusal(text("a.jsonl", "{\"text\": \"x\"}\n"), "word"), HasSubstr("'page'"));
+  EXPECT_THAT(refusal(text("b.jsonl", "{\"page\": \"\"}\n"), "word:never"),
+              HasSubstr("no page holds a token"));
+  EXPECT_THAT(refusal(text("c.jsonl", "{\"page\": \"x\"}\n"), "word:no"),
+              HasSubstr("known: auto, always, never"));
+}
+
+TEST_F(PerplexityTest, AModelIsNoDistanceFromItself) {
+  WeightLoader again(model_, Compute{});
+  const auto scored =
+      read_scored_text(text("a.txt", "hello there\nsome longer line\n"), tokenizer_, "lines", 64);
+  const SideBySide both = compare_on_text(weights_, again, scored);
+  EXPECT_NEAR(both.kl, 0., 1e-6);
+  EXPECT_EQ(both.agreement, 1.);
+  EXPECT_EQ(both.model.nll, both.dense.nll);
+  EXPECT_NEAR(both.model.nll, evaluate_text(weights_, scored).nll, 1e-6);
+}
+
+TEST_F(PerplexityTest, KlIsTheMeanOverScoredTokens) {
+  std::vector<Layer> fewer(model_.layers().begin() + 1, model_.layers().end());
+  const Model other = model_.with_layers(fewer);
+  WeightLoader other_weights(other, Compute{});
+  const auto scored = read_scored_text(text("a.txt", "abcdef\ngh\n"), tokenizer_, "lines", 64);
+  double kl = 0;
+  int64_t agreed = 0;
+  for (const TokenRequest& line : scored.sequences) {
+    const auto rows = static_cast<int64_t>(line.ids.size()) - 1;
+    const auto log_p = [&](WeightLoader& weights) {
+      const at::Tensor ids_N = at::tensor(line.ids, at::kLong);
+      const at::Tensor hidden_ND = run_layers(weights, ids_N, Packing{{rows + 1}, {}});
+      return logits(weights.globals(), weights.model().config(), hidden_ND)
+          .narrow(0, 0, rows)
+          .to(at::kDouble)
+          .log_softmax(1);
+    };
+    const at::Tensor p_RV = log_p(weights_), q_RV = log_p(other_weights);
+    kl += (p_RV.exp() * (p_RV - q_RV)).sum().item<double>();
+    agreed += p_RV.argmax(1).eq(q_RV.argmax(1)).sum().item<int64_t>();
+  }
+  const SideBySide both = compare_on_text(other_weights, weights_, scored);
+  EXPECT_EQ(both.model.scored_tokens, 8);
+  EXPECT_NEAR(both.kl, kl / 8, 1e-5);
+  EXPECT_NEAR(both.agreement, static_cast<double>(agreed) / 8, 1e-9);
+}
+
+TEST_F(PerplexityTest, RefusesToCompareVocabularies) {
+  testing::TempFolder other_folder;
+  testing::write_random_model(other_folder.path(), {.vocab = 97});
+  WeightLoader other(Model::open(other_folder.path()), Compute{});
+  const auto scored = read_scored_text(text("a.txt", "hello\n"), tokenizer_, "lines", 64);
+  try {
+    compare_on_text(weights_, other, scored);
+    FAIL() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("vocabularies of 96 and 97 tokens"));
+  }
 }
 
 TEST_F(PerplexityTest, WindowsAreDisjointAndTheTailIsDropped) {
