@@ -127,12 +127,11 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
       write_file(written.add(name), text);
     }
   }
-  if (config["model_type"] != model.config().family->model_type) {
-    const std::string tokenizer = sentencepiece_as_json(folder);
-    if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
-  }
   if (needs_own_code(model.config())) {
     write_file(written.add(code_file(*model.config().family)), code_text(*model.config().family));
+  } else if (config["model_type"] != model.config().family->model_type) {
+    const std::string tokenizer = sentencepiece_as_json(folder);
+    if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
   }
   if (!options.model_card.empty()) {
     write_file(written.add("README.md"), card_with_note(model, options.model_card));

@@ -21,7 +21,7 @@ def mop(program, *arguments):
 
 def load(folder):
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True)
+        folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         assert not info[kind], f"{folder}: {kind} {info[kind]}"
     return model.eval()
@@ -55,7 +55,7 @@ def main():
     print(f"{args.pruned} (from {args.dense}), transformers {transformers.__version__}")
 
     model = load(args.pruned)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(args.pruned)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.pruned, trust_remote_code=True)
     said = json.loads(mop(args.mop, "inspect", args.pruned, "--json"))
     compare("parameters", said["parameters"], model.num_parameters(), 0)
     assert said["parameters"] < json.loads(mop(args.mop, "inspect", args.dense, "--json"))["parameters"]

@@ -33,16 +33,23 @@ def pruned(args, work):
             yield name, out
 
 
-def rows_of(args, name, folder):
+def ask(args, name, kind, reader, python, model):
+    row = run([args.mop, "check", model, "--with", reader, "--python", python, "--json"])["readers"][1]
+    difference, equal = row["logits_difference"], row["greedy_equal"]
+    return (name, kind, f"{reader} {row['version']}", row["status"],
+            "-" if difference is None else f"{difference:.1e}", "-" if equal is None else "yes" if equal else "no",
+            row["detail"][:60])
+
+
+def rows_of(args, name, folder, work):
     shapes = {tuple(layer.values()) for layer in run([args.mop, "inspect", folder, "--json"])["layers"]}
     kind = "uniform" if len(shapes) == 1 else "per-layer"
     for python in args.python:
-        checked = run([args.mop, "check", folder, "--with", "transformers", "--python", python, "--json"])
-        row = checked["readers"][1]
-        difference, equal = row["logits_difference"], row["greedy_equal"]
-        yield (name, kind, f"transformers {row['version']}", row["status"],
-               "-" if difference is None else f"{difference:.1e}", "-" if equal is None else "yes" if equal else "no",
-               row["detail"][:60])
+        yield ask(args, name, kind, "transformers", python, folder)
+    if args.llama_cpp:
+        gguf = work / "model.gguf"
+        run([args.mop, "export", folder, "--format", "gguf", "--dtype", "f32", "--out", gguf, "--force", "--json"])
+        yield ask(args, name, kind, "llama.cpp", args.llama_cpp, gguf)
 
 
 def main():
@@ -51,12 +58,14 @@ def main():
     parser.add_argument("--mop", default="./mop")
     parser.add_argument("--python", action="append", required=True, help="an interpreter with transformers")
     parser.add_argument("--model", action="append", default=[], help="MODEL:CALIBRATION to prune")
+    parser.add_argument("--llama-cpp", help="an interpreter with xllamacpp; asked about a .gguf export")
     parser.add_argument("--samples", default=32, type=int)
     args = parser.parse_args()
     print("| model | layers | reader | status | logits | greedy text equal | detail |\n|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as work:
-        for name, folder in [*pruned(args, pathlib.Path(work)), *((f.name, f) for f in args.folders)]:
-            for row in rows_of(args, name, folder):
+    with tempfile.TemporaryDirectory() as temporary:
+        work = pathlib.Path(temporary)
+        for name, folder in [*pruned(args, work), *((f.name, f) for f in args.folders)]:
+            for row in rows_of(args, name, folder, work):
                 print("| " + " | ".join(row) + " |", flush=True)
 
 

@@ -21,6 +21,11 @@ head -n 24 assets/text/generated-evaluation.txt >"$work/text.txt"
   --calibration assets/text/generated-calibration.txt
 read_back assets/tinystories-12l "$work/story" "$work/text.txt"
 
+# The same with layers that differ.
+./mop prune assets/tinystories-12l --out "$work/layers" --iterations 3 --select path:LGG --samples 16 \
+  --allocation global --calibration assets/text/generated-calibration.txt
+read_back assets/tinystories-12l "$work/layers" "$work/text.txt"
+
 data="${MOP_TEST_DATA:-../shared/data}"
 if [ -d "$data/models/stories260k" ]; then
   head -n 24 "$data/text/tinystories-v2-valid.txt" >"$work/v2.txt"

@@ -172,6 +172,12 @@ TEST_F(HfWriter, AnAliasGetsATokenizerJsonUnlessThereIsOne) {
   const Model alias = make({.heads = 3, .kv_heads = 3});
   write_hf(alias, out());
   EXPECT_EQ(read_json(out() / "tokenizer.json")["model"]["type"], "BPE");
+  // With code of its own the tokenizer is found by its class, as for the source.
+  const testing::TempFolder other;
+  std::vector<Layer> layers = alias.layers();
+  layers[1].neurons.pop_back();
+  write_hf(alias.with_layers(layers), other.path());
+  EXPECT_FALSE(fs::exists(other.path() / "tokenizer.json"));
   write_file(source() / "tokenizer.json", "{\"given\": 1}");
   write_hf(alias, out());
   EXPECT_EQ(read_file(out() / "tokenizer.json"), "{\"given\": 1}");
