@@ -60,6 +60,17 @@ Source source_of(const Model& model, int64_t index, const LayerTensor& tensor) {
   return source;
 }
 
+// A GGUF file's tensor whose values are stored in another form: looking at it makes a copy.
+bool is_made_on_load(const Model& model, int64_t index, const LayerTensor& tensor) {
+  const Layer& layer = model.layers()[static_cast<size_t>(index)];
+  const GgufFile* file = model.checkpoint().gguf();
+  if (file == nullptr || layer.changed.contains(tensor.role)) return false;
+  const auto place = place_of_hf(tensor_name(*model.config().family, layer.source, tensor));
+  const auto stored = file->tensors().find(place ? place->gguf_name() : "");
+  return stored != file->tensors().end() &&
+         (stored->second.type == GgmlType::kQ8_0 || place->row->rows != HeadRows::kNone);
+}
+
 at::Tensor fetch(const Source& source, const Compute& compute, at::Tensor& buffer) {
   const at::Tensor& stored = source.stored;
   const bool on_cpu = compute.device.is_cpu();
@@ -110,10 +121,12 @@ int64_t bytes_to_copy(const Model& model, const Compute& compute) {
   for (int64_t i = 0; i < model.num_layers(); ++i) {
     const LayerShape& shape = model.config().layers[static_cast<size_t>(i)];
     for (const LayerTensor* tensor : tensors_of_layer(model.config(), shape)) {
-      const Source source = source_of(model, i, *tensor);
-      const bool copied = source.axis >= 0 || !compute.device.is_cpu() ||
-                          source.stored.scalar_type() != compute.dtype;
-      if (!copied) continue;
+      const auto copied = [&] {
+        const Source source = source_of(model, i, *tensor);
+        return source.axis >= 0 || !compute.device.is_cpu() ||
+               source.stored.scalar_type() != compute.dtype;
+      };
+      if (!is_made_on_load(model, i, *tensor) && !copied()) continue;
       int64_t size = 1;
       for (const Axis axis : tensor->axes) size *= axis_length(axis, model.config(), shape);
       elements += size;
@@ -162,6 +175,7 @@ void WeightLoader::prefetch(int64_t index) {
   const ModelConfig& config = model_.config();
   for (const LayerTensor* tensor :
        tensors_of_layer(config, config.layers[static_cast<size_t>(index)])) {
+    if (is_made_on_load(model_, index, *tensor)) continue;
     mop::prefetch(source_of(model_, index, *tensor).stored);
   }
 }
