@@ -50,6 +50,7 @@ def parse():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--long-prompt", type=int, default=512, help="prompt of the prompt-speed column; 0: leave out")
     parser.add_argument("--llama-cpp", metavar="PYTHON", help="a Python with xllamacpp: measure llama.cpp too")
+    parser.add_argument("--patience", type=int, default=60, help="seconds to wait for a quiet machine each time")
     parser.add_argument("--keep", action="store_true", help="keep the pruned checkpoints for the next time")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "runs", help="folder of the report")
     return parser.parse_args()
@@ -83,7 +84,7 @@ def pruned_model(args, dense, way):
 
 def mop_bench(args, model, versus, prompt, generate, repeat):
     flags = ["--prompt", prompt, "--generate", generate, "--batch", args.batch, "--repeat", repeat]
-    measure.wait_until_quiet(0.05, patience=60)
+    measure.wait_until_quiet(0.05, args.patience)
     print(f"measuring {model.name}, {prompt} + {generate} tokens", file=sys.stderr)
     result = measure.run(command(args.mop, "bench", model, "--vs", versus, "--dtype", args.dtype, "--json", *flags))
     return measure.last_json(result["out"])
@@ -113,7 +114,7 @@ def llama_cpp_line(args, model, prompt, generate):
     if not file.exists():
         measure.run(command(args.mop, "export", model, "--format", "gguf", "--dtype", "bf16", "--out", file))
     script = ROOT / "bench" / "llama_cpp_latency.py"
-    measure.wait_until_quiet(0.05, patience=60)
+    measure.wait_until_quiet(0.05, args.patience)
     result = measure.run(command(args.llama_cpp, script, file, "--prompt", prompt, "--generate", generate,
                                  "--repeat", args.repeat))
     return measure.last_json(result["out"])
