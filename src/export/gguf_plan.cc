@@ -59,8 +59,10 @@ bool is_uniform(const std::vector<FileLayer>& layers) {
   });
 }
 
-// LLaMA's architectures compute the other families too, but for Qwen3's norms of q and k.
+// LLaMA's architectures compute the other families too, but for Qwen3's norms of q and k. Theirs of
+// Qwen2 wants heads that add up to the hidden size.
 std::string_view architecture_name(const ModelConfig& config, bool uniform) {
+  const LayerShape& shape = config.layers.front();
   const std::string_view type = config.family->model_type;
   const bool extra_bias = config.output_bias || config.down_bias;
   const bool plain = uniform && !extra_bias && config.rope.type != "llama3";
@@ -70,7 +72,7 @@ std::string_view architecture_name(const ModelConfig& config, bool uniform) {
         "llama.cpp computes a Qwen3 only with equal layers, without biases and without Llama 3's "
         "rope scaling");
   }
-  if (type == "qwen2" && plain) return type;
+  if (type == "qwen2" && plain && shape.heads * shape.head_dim == config.hidden) return type;
   return uniform ? "llama" : "deci";
 }
 
