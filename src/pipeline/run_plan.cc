@@ -51,17 +51,35 @@ ModelConfig config_after(const PreparedRun& run) {
   return config;
 }
 
-// What readers will say of the result. When scores decide how many units each layer loses, the
-// layers are taken to differ, whatever the sizes known so far.
+// The settings of the branches that the run may take.
+std::vector<Json> used_settings(const PreparedRun& run) {
+  std::vector<Json> used;
+  for (const std::string& name : run.recipe.branches) {
+    const auto found = run.recipe.settings.find(name);
+    if (found != run.recipe.settings.end()) used.push_back(found->second);
+  }
+  return used;
+}
+
+// What readers will say of the result, as far as its sizes are known. When scores decide how many
+// units each layer loses, the layers are taken to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
-  for (const auto& [name, settings] : run.recipe.settings) {
-    const bool used = std::ranges::find(run.recipe.branches, name) != run.recipe.branches.end();
-    if (run.replay || !used || settings.value("allocation", "uniform") == "uniform") continue;
-    if (config.layers.size() > 1)
-      config.layers.back().mlp += 256 * settings.value("shape_multiple", int64_t{1});
+  if (run.replay) return reader_warnings(config);
+  bool odd_widths = false;
+  for (const Json& settings : used_settings(run)) {
+    const int64_t multiple = settings.value("shape_multiple", int64_t{32});
+    odd_widths = odd_widths || multiple % 32 != 0;
+    if (settings.value("allocation", "uniform") == "uniform" || config.layers.size() < 2) continue;
+    config.layers.back().mlp += 256 * multiple;
   }
-  return reader_warnings(config);
+  std::vector<std::string> warnings = reader_warnings(config);
+  if (!run.accounting && odd_widths) {
+    warnings.emplace_back(
+        "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which "
+        "llama.cpp's q8_0 needs and fast kernels want (--shape-multiple 32)");
+  }
+  return warnings;
 }
 
 void check_can_compare(const PreparedRun& run) {
@@ -123,7 +141,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense.config().context, progress);
   }
   if (!replays) check_can_compare(run);
-  if (replays || run.accounting) run.warnings = warnings_about(run);
+  run.warnings = warnings_about(run);
   run.needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                              expected_steps(run));
   return run;

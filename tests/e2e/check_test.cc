@@ -1,10 +1,12 @@
 // tests/e2e/check_test.cc -- mop check: our own reader, and readers that are missing, lie, crash or
 // hang.
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
 #include "e2e/program.h"
 
 namespace mop::testing {
@@ -126,6 +128,23 @@ TEST_F(Check, TransformersAndPeftAgreeWithUs) {
   const Json row = ask(python.string());
   EXPECT_EQ(row["status"], "loads") << row;
   EXPECT_EQ(row["greedy_equal"], true);
+
+  const fs::path adapter = folder_.path() / "adapter";
+  fs::create_directories(adapter);
+  const std::string module = "base_model.model.model.layers.3.mlp.up_proj";
+  write_safetensors(adapter / "adapter_model.safetensors",
+                    {{module + ".lora_A.weight", at::full({2, 192}, 0.01)},
+                     {module + ".lora_B.weight", at::full({512, 2}, 0.02)}},
+                    {{"format", "pt"}});
+  const Json config = {{"peft_type", "LORA"},
+                       {"task_type", "CAUSAL_LM"},
+                       {"r", 2},
+                       {"lora_alpha", 8},
+                       {"target_modules", "model.layers.3.mlp.up_proj"}};
+  write_file(adapter / "adapter_config.json", to_text(config));
+  const Ran ran = check({"--adapter", adapter.string(), "--python", python.string(), "--json"});
+  EXPECT_EQ(ran.json()["readers"][1]["reader"], "peft");
+  EXPECT_EQ(ran.json()["readers"][1]["status"], "loads") << ran.out;
 }
 
 }  // namespace

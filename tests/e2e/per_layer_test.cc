@@ -110,6 +110,16 @@ TEST_F(PerLayer, AReaderIsWarnedOfBeforeTheWork) {
   EXPECT_THAT(dry.err, HasSubstr("vLLM (rules only, not run)"));
 }
 
+TEST_F(PerLayer, AWidthThatOnlyMeasurementsTellIsWarnedOf) {
+  const Args searched = {"--iterations", "2", "--select", "perplexity", "--dry-run"};
+  EXPECT_THAT(run(prune_args(folder_->path() / "never", searched)).err,
+              HasSubstr("MLP widths will seldom be multiples of 32"));
+  Args even = searched;
+  even.insert(even.end(), {"--shape-multiple", "32"});
+  EXPECT_THAT(run(prune_args(folder_->path() / "never", even)).err,
+              ::testing::Not(HasSubstr("multiples of 32")));
+}
+
 // What --shape-multiple promises on the way to a target: multiples, and the target met.
 TEST(ShapeMultiple, WidthsAreMultiplesAndTheTargetIsMet) {
   const TempFolder folder;
