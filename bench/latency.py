@@ -99,18 +99,23 @@ def milliseconds(spread):
     return f"{1000 * spread['median']:.1f} ({1000 * spread['min']:.1f} to {1000 * spread['max']:.1f})"
 
 
-def rows_of(name, shape, model, removed, ratios, prompt_speed):
-    less = {key: "" if ratios is None else f"{100 * value:.1f}%" for key, value in
-            (ratios or {"reduction": {"first_token": 0, "token": 0, "total": 0}})["reduction"].items()}
+def row_of(name, shape, model, prompt_speed, removed="", ratios=None):
+    less = ["", "", ""]
+    if ratios is not None:
+        less = [f"{100 * ratios['reduction'][key]:.1f}%" for key in ("first_token", "token", "total")]
     return (f"| {name} | {shape} | {removed} | {milliseconds(model['first_token_seconds'])} | "
             f"{milliseconds(model['token_seconds'])} | {model['total_seconds']['median']:.2f} | "
-            f"{less['first_token']} | {less['token']} | **{less['total']}** | "
+            f"{less[0]} | {less[1]} | {less[2]} | "
             f"{model['decode_bandwidth'] / 1e9:.1f} GB/s, {100 * model['bandwidth_fraction']:.0f}% | {prompt_speed} |")
+
+
+def gguf_of(model):
+    return model.parent / f"{model.name}.gguf"
 
 
 def llama_cpp_line(args, model, prompt, generate):
     """llama.cpp's own times for one of our checkpoints, exported as GGUF; None without the package."""
-    file = model.with_suffix(".gguf")
+    file = gguf_of(model)
     if not file.exists():
         measure.run(command(args.mop, "export", model, "--format", "gguf", "--dtype", "bf16", "--out", file))
     script = ROOT / "bench" / "llama_cpp_latency.py"
@@ -134,15 +139,15 @@ def bench_shape(args, shape):
         ours, theirs = result["models"]
         removed = f"{100 * (1 - ours['block_parameters'] / theirs['block_parameters']):.1f}%"
         if not dense_done:
-            lines.append(rows_of("dense", shape_of(args, dense), theirs, "", None, speeds[1]))
+            lines.append(row_of("dense", shape_of(args, dense), theirs, speeds[1]))
             dense_done = True
-        lines.append(rows_of(way, shape_of(args, pruned), ours, removed, result["ratios"][0], speeds[0]))
+        lines.append(row_of(way, shape_of(args, pruned), ours, speeds[0], removed, result["ratios"][0]))
         if args.llama_cpp:
             result["llama_cpp"] = [llama_cpp_line(args, model, args.prompt, args.generate) for model in (pruned, dense)]
         results[way] = result
         if not args.keep:
             shutil.rmtree(pruned)
-            pruned.with_suffix(".gguf").unlink(missing_ok=True)
+            gguf_of(pruned).unlink(missing_ok=True)
     return lines, results
 
 
