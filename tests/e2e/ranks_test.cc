@@ -128,13 +128,12 @@ TEST(Ranks, EvaluationGivesTheFiguresOfOneProcess) {
   EXPECT_EQ(two["scored_tokens"], one["scored_tokens"]);
   EXPECT_NEAR(two["nll"].get<double>(), one["nll"].get<double>(), 1e-6);
   const fs::path data = fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data";
-  const Args tasks = {"eval",        demo_model().string(), "--tasks", "piqa,wikitext", "--data",
-                      data.string(), "--threads",           "1",       "--json"};
+  const Args tasks = {
+      "eval", demo_model().string(), "--tasks", "piqa",  "--data", data.string(), "--limit",
+      "9",    "--threads",           "1",       "--json"};
   const Json alone = run(tasks).json()["results"], four = run_ranks(4, tasks).json()["results"];
   EXPECT_EQ(four["piqa"]["acc,none"], alone["piqa"]["acc,none"]);
-  EXPECT_NEAR(four["wikitext"]["word_perplexity,none"].get<double>() /
-                  alone["wikitext"]["word_perplexity,none"].get<double>(),
-              1, 1e-5);
+  EXPECT_EQ(four["piqa"]["acc_norm,none"], alone["piqa"]["acc_norm,none"]);
 }
 
 TEST(Ranks, EndWithOneErrorWhenOneOfThemIsKilled) {

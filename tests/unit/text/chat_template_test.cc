@@ -76,7 +76,7 @@ std::string refusal(const std::string& source, const Json& variables = Json::obj
 TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
   EXPECT_THAT(
       refusal("a\n{% macro f() %}{% endmacro %}"),
-      AllOf(HasSubstr("the statement 'macro' is not known"), HasSubstr("template line:  2")));
+      AllOf(HasSubstr("the statement 'macro' is not known"), HasSubstr("template line: 2")));
   EXPECT_THAT(refusal("{{ x | wordwrap }}"), HasSubstr("the filter 'wordwrap' is not known"));
   EXPECT_THAT(refusal("{{ x is callable }}"), HasSubstr("the test 'callable' is not known"));
   EXPECT_THAT(refusal("{{ x.format(1) }}"), HasSubstr("the method 'format' is not known"));
@@ -89,7 +89,7 @@ TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
 
 TEST(Jinja, SaysWhatItCannotDoWithTheseValues) {
   EXPECT_THAT(refusal("{{ nobody.name }}"), AllOf(HasSubstr("something undefined has no `name`"),
-                                                  HasSubstr("template line:  1")));
+                                                  HasSubstr("template line: 1")));
   EXPECT_THAT(refusal("\n{{ 'a' + 1 }}"), HasSubstr("a string and a number cannot be added"));
   EXPECT_THAT(refusal("{{ raise_exception('no ' ~ x) }}", {{"x", 5}}),
               HasSubstr("the chat template refuses the conversation: no 5"));
