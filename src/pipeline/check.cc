@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/build_info.h"
@@ -17,6 +18,7 @@
 #include "pipeline/run_log.h"
 #include "pipeline/runtime.h"
 #include "pipeline/scratch_folder.h"
+#include "text/gguf_vocabulary.h"
 #include "text/tokenizer.h"
 
 namespace mop {
@@ -97,17 +99,20 @@ std::vector<int64_t> prompt_ids(const CheckJob& job, const Tokenizer* tokenizer,
   return ids;
 }
 
-std::shared_ptr<const Tokenizer> tokenizer_if_any(const fs::path& model) {
-  for (const std::string& name : tokenizer_files()) {
-    if (!fs::is_directory(model) || fs::exists(model / name)) return open_tokenizer(model);
+std::shared_ptr<const Tokenizer> tokenizer_if_any(const Checkpoint& checkpoint) {
+  const fs::path& model = checkpoint.folder();
+  if (checkpoint.gguf() != nullptr) {
+    const bool none = tokenizer_files_of(vocabulary_of_gguf(*checkpoint.gguf())).empty();
+    return none ? nullptr : open_tokenizer(model);
   }
-  return nullptr;
+  const auto there = [&](const std::string& name) { return fs::exists(model / name); };
+  return std::ranges::any_of(tokenizer_files(), there) ? open_tokenizer(model) : nullptr;
 }
 
 Ours compute_ours(const CheckJob& job, const Model& model) {
   const at::NoGradGuard no_gradient;
   const ModelConfig& config = model.config();
-  const auto tokenizer = tokenizer_if_any(job.model);
+  const auto tokenizer = tokenizer_if_any(model.checkpoint());
   Ours ours;
   ours.ids = prompt_ids(job, tokenizer.get(), config.vocab);
   WeightLoader weights(model, open_compute("cpu", job.dtype), WeightLoader::Keep::kAll);
