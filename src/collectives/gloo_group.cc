@@ -6,13 +6,16 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace mop {
 namespace {
@@ -49,16 +52,41 @@ auto guarded(const RankPlace& place, Call call) {
   }
 }
 
+using Clock = std::chrono::steady_clock;
+
+// Rank 0 listens, the others call until it does. In short attempts, so that a request to stop is
+// heard in between.
 c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(place.port);
   options.isServer = place.rank == 0 && !place.agent_listens;
   options.numWorkers = place.size;
   options.waitWorkers = false;
-  options.timeout = place.timeout;
-  c10::intrusive_ptr<c10d::Store> store =
-      c10::make_intrusive<c10d::TCPStore>(place.address, options);
-  return c10::make_intrusive<c10d::PrefixStore>(fmt::format("mop/{}", place.restart), store);
+  options.timeout = std::min<std::chrono::seconds>(place.timeout, std::chrono::seconds(5));
+  const Clock::time_point deadline = Clock::now() + place.timeout;
+  while (true) {
+    try {
+      auto store = c10::make_intrusive<c10d::TCPStore>(place.address, options);
+      store->setTimeout(place.timeout);
+      return c10::make_intrusive<c10d::PrefixStore>(fmt::format("mop/{}", place.restart), store);
+    } catch (const std::exception&) {
+      check_stop();
+      if (options.isServer || Clock::now() >= deadline) throw;
+    }
+  }
+}
+
+// Returns when every rank has come. Throws when they do not come in time.
+void wait_for_all(const RankPlace& place, c10d::Store& store) {
+  const Clock::time_point deadline = Clock::now() + place.timeout;
+  std::vector<std::string> here;
+  for (int64_t rank = 0; rank < place.size; ++rank) here.push_back(fmt::format("here/{}", rank));
+  store.set(here[static_cast<size_t>(place.rank)], std::vector<uint8_t>{1});
+  while (!store.check(here)) {
+    check_stop();
+    if (Clock::now() >= deadline) throw std::runtime_error("some ranks did not come in time");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 c10::intrusive_ptr<Group::Options> group_options(const RankPlace& place) {
@@ -86,6 +114,7 @@ class GlooRanks final : public Collectives {
  public:
   explicit GlooRanks(const RankPlace& place) : place_(place) {
     store_ = open_store(place);
+    wait_for_all(place, *store_);
     group_ = c10::make_intrusive<Group>(store_, static_cast<int>(place.rank),
                                         static_cast<int>(place.size), group_options(place));
   }
@@ -170,6 +199,8 @@ class GlooRanks final : public Collectives {
 std::shared_ptr<Collectives> join_gloo(const RankPlace& place) {
   try {
     return std::make_shared<GlooRanks>(place);
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& e) {
     throw io_error("the {} processes of this job did not all come together", place.size)
         .where("rank", fmt::format("{} of {}", place.rank, place.size))
