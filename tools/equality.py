@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build/src/mop")
     args = parser.parse_args()
-    args.tokenizer, args.batch = "own", 32
+    args.tokenizer, args.batch, args.bootstrap = "own", 32, 0
     import torch
 
     torch.set_num_threads(args.threads)

@@ -197,8 +197,9 @@ std::string table_beside(const Json& results) {
 std::string task_table(const Json& results) {
   const Json& own = results["mop"];
   return (own.contains("versus") ? table_beside(results) : table_alone(results)) +
-         fmt::format("\nbos: {}; dtype: {}\n", own["bos_rule"].get<std::string>(),
-                     own["dtype"].get<std::string>());
+         fmt::format("\nbos: {}; dtype: {}\ntokenizer: sha256 {}\n",
+                     own["bos_rule"].get<std::string>(), own["dtype"].get<std::string>(),
+                     own["tokenizer_sha256"].get<std::string>());
 }
 
 }  // namespace mop
