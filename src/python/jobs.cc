@@ -7,6 +7,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/eval_tasks.h"
 #include "pipeline/eval_text.h"
+#include "pipeline/export_model.h"
 #include "pipeline/model_source.h"
 #include "pipeline/prune.h"
 #include "pipeline/recover.h"
@@ -114,6 +115,27 @@ void bind_check(py::module_& module) {
       "dtype"_a = "float32", "progress"_a = py::none());
 }
 
+void bind_export(py::module_& module) {
+  module.def(
+      "export_model",
+      [](const std::string& model, const fs::path& out, const std::string& format,
+         const std::string& dtype, const fs::path& adapter, bool force,
+         const py::object& progress) {
+        return answer(progress, [&](Progress& p) {
+          ExportJob job;
+          job.model = local_model(model, p);
+          job.adapter = adapter;
+          job.out = out;
+          job.format = format;
+          job.dtype = dtype;
+          job.force = force;
+          return export_model(job, p);
+        });
+      },
+      "model"_a, "out"_a, py::kw_only(), "format"_a, "dtype"_a = "", "adapter"_a = fs::path(),
+      "force"_a = false, "progress"_a = py::none());
+}
+
 void bind_evaluate(py::module_& module) {
   module.def(
       "evaluate",
@@ -194,6 +216,7 @@ void bind_jobs(py::module_& module) {
   bind_prune(module);
   bind_recover(module);
   bind_check(module);
+  bind_export(module);
   bind_evaluate(module);
   bind_accounts(module);
 }

@@ -129,6 +129,20 @@ class Jobs(Folder):
         self.assertEqual(result["protocol"], "lines")
         self.assertGreater(result["perplexity"], 1)
 
+    def test_export_writes_a_gguf_that_is_read_as_a_model(self):
+        result = mop.export(MODEL, self.folder / "model.gguf", format="gguf", dtype="f32")
+        self.assertEqual(result["format"], "gguf")
+        ids = torch.tensor([1, 5, 9, 30])
+        ours, dense = mop.load(self.folder / "model.gguf").logits(ids), mop.load(MODEL).logits(ids)
+        self.assertLess((ours - dense).abs().max() / dense.abs().max(), 1e-5)
+
+    def test_recovery_trains_what_pruning_left(self):
+        self.prune(**{"target.iterations": 1, "select": "path:L"})
+        metrics = mop.recover(self.folder / "out", self.folder / "recovered", data=CALIBRATION,
+                              settings={"tokens": 2000, "batch": 2, "accumulate": 1, "data.max_tokens": 32})
+        self.assertEqual(metrics["out"], str(self.folder / "recovered"))
+        self.assertEqual(mop.load(self.folder / "recovered").parameters, mop.load(self.folder / "out").parameters)
+
     def test_progress_reaches_any_object_that_has_the_methods(self):
         class Listener:
             def __init__(self):

@@ -27,8 +27,9 @@ if _built != _found:
 __version__: str = _mop.version()
 __all__ = [
     "BadInputError", "BranchInput", "Choice", "Error", "InternalError", "IoError", "Listener", "Model", "ScoreInput",
-    "Tokenizer", "UsageError", "add_branch", "add_criterion", "add_selector", "check", "dry_run", "evaluate", "evaluate_tasks",
-    "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe", "recover", "score", "set_threads",
+    "Tokenizer", "UsageError", "add_branch", "add_criterion", "add_selector", "check", "dry_run", "evaluate",
+    "evaluate_tasks", "export", "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe",
+    "recover", "score", "set_threads",
 ]
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -125,6 +126,13 @@ def recover(model: PathLike | None = None, out: PathLike | None = None, *, data:
         raise UsageError("out is required: the folder for the result")
     merged = _merged(recipe, {"model": model, "data.file": data}, settings)
     return _mop.recover(merged, out, resume=resume, force=force, progress=progress)
+
+
+def export(model: PathLike, out: PathLike, *, format: str, dtype: str = "", adapter: PathLike | None = None,
+           force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
+    """Writes a model in another format (`list_table("formats")`) and reads it back before it is called done."""
+    return _mop.export_model(_name(model), out, format=format, dtype=dtype, adapter=adapter or "", force=force,
+                             progress=progress)
 
 
 def check(model: PathLike, *, readers: Sequence[str] = (), python: str = sys.executable, dtype: str = "float32",
