@@ -116,7 +116,7 @@ RecoverRecipe recover_recipe(const Json& json) {
   plain.check_all_used();
   const Options memory = section(json, "memory");
   recipe.activation_gib = memory.number("activation_gib", recipe.activation_gib);
-  recipe.train.piece_tokens = at_least(memory, "piece_tokens", recipe.train.piece_tokens, 1);
+  recipe.train.piece_tokens = at_least(memory, "piece_tokens", 0, 0);
   memory.check_all_used();
   const Options compute = section(json, "compute");
   recipe.device = compute.text("device", recipe.device);

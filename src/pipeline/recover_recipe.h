@@ -29,7 +29,7 @@ struct RecoverRecipe {
   LossMix mix;
   double hidden_share = 0;
   bool trains_all = false;  ///< distil: every weight instead of low-rank additions
-  double activation_gib = 1;
+  double activation_gib = 2;
   std::string device = "cpu";
   std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
 

@@ -17,6 +17,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kMostHeldOut = 256;
+// Tokens of a piece, when the recipe leaves it open: products are fast from the first on, and
+// gain nothing beyond the second.
+constexpr int64_t kLeastPiece = 512, kMostPiece = 2048;
 // Seconds between lines that say how it goes.
 constexpr double kTellSeconds = 20;
 
@@ -126,7 +129,7 @@ class Reporter {
   double tokens_ = 0, seconds_ = 0;
 };
 
-void announce(const TrainingJob& job, const Parameters& parameters, const TrainingPass& pass,
+void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept,
               Progress& progress) {
   const RecoverRecipe& r = job.recipe;
   progress.note(fmt::format(
@@ -134,7 +137,6 @@ void announce(const TrainingJob& job, const Parameters& parameters, const Traini
       with_commas(parameters.numel()), with_commas(total_parameters(job.model.config())),
       with_commas(job.texts.data.size()),
       job.texts.validation ? with_commas(job.texts.validation->size()) : "0"));
-  const int64_t kept = pass.layers_kept(r.train.piece_tokens);
   if (kept < job.model.num_layers()) {
     progress.note(
         fmt::format("{} of {} layers are computed again in the backward pass, to save "
@@ -177,14 +179,16 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   TrainingPass pass(job.model, compute, parameters, options, make_teacher(job));
   TrainingBatches batches(job.texts.data, r.batch);
   const TrainingData* validation = job.texts.validation ? &*job.texts.validation : nullptr;
-  Trainer trainer(pass, parameters, batches, validation, r.train, job.ranks, progress);
+  TrainOptions train = r.train;
+  if (train.piece_tokens == 0) train.piece_tokens = pass.best_piece_tokens(kLeastPiece, kMostPiece);
+  Trainer trainer(pass, parameters, batches, validation, train, job.ranks, progress);
 
   TrainerHooks hooks;
   hooks.state = job.run / "state";
   const bool writes = job.ranks.rank() == 0;
   if (writes) {
     fs::create_directories(hooks.state);
-    announce(job, parameters, pass, progress);
+    announce(job, parameters, pass.layers_kept(train.piece_tokens), progress);
   }
   if (trainer.restore(hooks.state) && writes) {
     progress.note(fmt::format("continues after step {}", trainer.steps_done()));

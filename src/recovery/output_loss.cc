@@ -12,8 +12,10 @@
 namespace mop {
 namespace {
 
-// Bytes of float32 logits made at once.
-constexpr int64_t kPieceBytesCpu = int64_t{32} << 20;
+// Bytes of float32 logits made at once: several such tensors stay in the cache, and the allocator
+// keeps blocks of this size. Fewer rows than these would read a large head's weights too often.
+constexpr int64_t kPieceBytesCpu = int64_t{4} << 20;
+constexpr int64_t kLeastRows = 128;
 constexpr int64_t kPieceBytesGpu = int64_t{1} << 30;
 
 // One piece of the scored tokens, R of them.
@@ -118,7 +120,7 @@ OutputLoss output_loss(const GlobalWeights& globals, const ModelConfig& config,
   const at::Device device = hidden_ND.device();
   const int64_t bytes = device.is_cpu() ? kPieceBytesCpu : kPieceBytesGpu;
   const int64_t rows =
-      std::max<int64_t>(16, bytes / (globals.head_VD.size(0) * int64_t{sizeof(float)}));
+      std::max(kLeastRows, bytes / (globals.head_VD.size(0) * int64_t{sizeof(float)}));
   Head head(globals, config, gradients, teacher, mix, result);
   for (int64_t begin = 0; begin < result.scored; begin += rows) {
     const at::Tensor at_R = scored_S.narrow(0, begin, std::min(rows, result.scored - begin));

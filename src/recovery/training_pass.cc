@@ -247,6 +247,17 @@ TrainingPass::~TrainingPass() = default;
 
 int64_t TrainingPass::layers_kept(int64_t tokens) const { return state_->layers_kept(tokens); }
 
+int64_t TrainingPass::best_piece_tokens(int64_t least, int64_t most) const {
+  const ModelConfig& config = state_->model.config();
+  int64_t bytes = 0;  // of one token, over all layers
+  for (const LayerShape& shape : config.layers) {
+    bytes += kept_bytes(config, shape, state_->compute.dtype);
+  }
+  const int64_t tokens = state_->options.activation_bytes / std::max<int64_t>(bytes, 1);
+  // Where layers run again anyway, large pieces read the weights less often.
+  return tokens < least || state_->layers_kept(1) == 0 ? most : std::min(tokens, most);
+}
+
 LossSums TrainingPass::add_gradients(const TrainingPiece& piece, uint64_t seed) {
   State& s = *state_;
   const Walk walk = s.begin(piece, seed, s.options.dropout > 0);

@@ -48,7 +48,7 @@ struct PassOptions {
   double scale = 1;    ///< of low-rank additions
   double dropout = 0;  ///< of their inputs
   /// Memory for layers' activations; layers beyond it are computed again in the backward pass.
-  int64_t activation_bytes = int64_t{1} << 30;
+  int64_t activation_bytes = int64_t{2} << 30;
 };
 
 class TrainingPass {
@@ -64,6 +64,9 @@ class TrainingPass {
   LossSums evaluate(const TrainingPiece& piece);
   /// How many of `model`'s layers keep the activations of a piece of so many tokens.
   int64_t layers_kept(int64_t tokens) const;
+  /// The largest piece whose activations are all kept, held to [least, most] tokens; `most` when
+  /// no piece's are.
+  int64_t best_piece_tokens(int64_t least, int64_t most) const;
 
  private:
   struct State;

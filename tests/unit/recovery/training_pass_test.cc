@@ -128,6 +128,8 @@ TEST(TrainingPass, ComputingLayersAgainGivesTheSameGradient) {
     Trial again({}, low_rank, options);
     ASSERT_EQ(kept.pass.layers_kept(20), 4);
     ASSERT_EQ(again.pass.layers_kept(20), 0);
+    EXPECT_EQ(kept.pass.best_piece_tokens(8, 64), 64);
+    EXPECT_EQ(again.pass.best_piece_tokens(8, 64), 64);
     for (Trial* s : {&kept, &again}) {
       if (low_rank) perturb(s->parameters, 0.2);
       s->pass.add_gradients(piece, 9);
