@@ -1,6 +1,7 @@
 // text/gguf_of_folder.cc -- Hugging Face's tokenizer files -> the vocabulary of a GGUF file.
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -73,6 +74,10 @@ GgufVocabulary of_spm(const std::string& bytes, const TokenizerConfig& config) {
     result.notes.push_back(
         "llama.cpp puts a blank behind special tokens in a text, this tokenizer "
         "does not (legacy: false)");
+  }
+  if (std::ranges::find(model.pieces, PieceType::kUser, &Piece::type) != model.pieces.end()) {
+    result.notes.push_back(
+        "llama.cpp cuts user-defined symbols out of a text before it puts blanks in front");
   }
   result.one_blank = model.one_blank;
   if (model.one_blank) {
@@ -165,6 +170,24 @@ void score_by_merges(GgufVocabulary& vocabulary, const std::vector<std::string>&
   }
 }
 
+// Merging by score joins any two tokens that make a third: each such pair must be a merge.
+void check_all_merged(const GgufVocabulary& vocabulary, const std::vector<std::string>& merges) {
+  const std::unordered_set<std::string> tokens(vocabulary.tokens.begin(), vocabulary.tokens.end());
+  const std::unordered_set<std::string> pairs(merges.begin(), merges.end());
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    const std::string& text = vocabulary.tokens[id];
+    if (vocabulary.types[id] != static_cast<int64_t>(PieceType::kNormal)) continue;
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      const std::string left = text.substr(0, cut), right = text.substr(cut);
+      if (!tokens.contains(left) || !tokens.contains(right)) continue;
+      if (pairs.contains(left + " " + right)) continue;
+      throw bad_input("'{}' and '{}' are never merged, as those of a SentencePiece model are", left,
+                      right)
+          .hint("llama.cpp would merge them; a folder with tokenizer.model can be written");
+    }
+  }
+}
+
 bool is_byte_token(std::string_view text) {
   return text.size() == 6 && text.starts_with("<0x") && text.ends_with('>');
 }
@@ -192,6 +215,7 @@ GgufVocabulary of_metaspace(const PartJson& object, const TokenizerConfig& confi
     result.types[static_cast<size_t>(*unknown)] = static_cast<int64_t>(PieceType::kUnknown);
   }
   put_added(result, added_of(object, config));
+  check_all_merged(result, merges_of(model));
   result.add_space_prefix = around.find("Prepend") != std::string::npos ||
                             (around.find("Metaspace") != std::string::npos &&
                              around.find("\"never\"") == std::string::npos);

@@ -14,18 +14,18 @@
 namespace mop {
 
 struct GgufVocabulary {
-  std::string model;                ///< "llama": SentencePiece BPE; "gpt2": byte-level BPE; "none"
-  std::string pre = "default";      ///< how a byte-level one cuts words
-  std::vector<std::string> tokens;  ///< by id
-  std::vector<double> scores;       ///< of "llama"
-  std::vector<int64_t> types;       ///< PieceType of each token
-  std::vector<std::string> merges;  ///< of "gpt2": "a b", best first
-  std::optional<int64_t> bos, eos, unknown;
+  std::string model;            ///< "llama": SentencePiece BPE; "gpt2": byte-level BPE; "none"
+  std::string pre = "default";  ///< how a byte-level one cuts words
+  std::vector<std::string> tokens = {};  ///< by id
+  std::vector<double> scores = {};       ///< of "llama"
+  std::vector<int64_t> types = {};       ///< PieceType of each token
+  std::vector<std::string> merges = {};  ///< of "gpt2": "a b", best first
+  std::optional<int64_t> bos = {}, eos = {}, unknown = {};
   bool add_bos = true, add_eos = false;
   bool add_space_prefix = true;  ///< a blank in front of text, and behind special tokens
   bool one_blank = false;        ///< repeated and outer blanks are removed; llama.cpp keeps them
-  std::string chat_template;
-  std::vector<std::string> notes;  ///< where llama.cpp's ids will differ, a line each
+  std::string chat_template = {};
+  std::vector<std::string> notes = {};  ///< where llama.cpp's ids will differ, a line each
 };
 
 /// The tokenizer of a model folder with exactly `size` tokens (missing ones are filled up with
