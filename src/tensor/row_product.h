@@ -9,8 +9,9 @@
 
 namespace mop {
 
-/// Whether `row_product` takes these operands: CPU, one to eight rows, weights float32 or bfloat16,
-/// rows contiguous, no gradient wanted. Anything else belongs to `at::linear`.
+/// Whether `row_product` takes these operands: CPU, one to eight rows of float32 or one to four of
+/// bfloat16, weights of the same dtype, rows contiguous, no gradient wanted. Anything else belongs
+/// to `at::linear`.
 bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK);
 
 /// x_NK weight_OK^T (+ bias_O when defined) -> [N, O] in x's dtype; sums are float32. Equal to

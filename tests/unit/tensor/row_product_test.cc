@@ -18,7 +18,9 @@ TEST_P(RowProduct, EqualsLinear) {
   const at::Tensor x_NK = at::randn({rows, width}).to(dtype),
                    weight_OK = at::randn({outputs, width}).to(dtype);
   const at::Tensor bias_O = at::randn({outputs}).to(dtype);
-  ASSERT_TRUE(row_product_fits(x_NK, weight_OK));
+  const bool fits = dtype == at::kFloat || rows <= 4;
+  ASSERT_EQ(row_product_fits(x_NK, weight_OK), fits);
+  if (!fits) return;
   const at::Tensor exact =
       at::linear(x_NK.to(at::kDouble), weight_OK.to(at::kDouble), bias_O.to(at::kDouble));
   const at::Tensor ours = row_product(x_NK, weight_OK, bias_O);
