@@ -26,15 +26,16 @@ std::string free_port() {
   return std::to_string(ntohs(address.sin_port));
 }
 
-// The program `size` times, with the environment that torchrun would give it.
-std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args) {
+// The program `size` times, with the environment that torchrun would give it; only the first
+// `started` come.
+std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
   const std::map<std::string, std::string> environment = {{"WORLD_SIZE", std::to_string(size)},
                                                           {"MASTER_ADDR", "127.0.0.1"},
                                                           {"MASTER_PORT", free_port()},
                                                           {"MOP_RANK_TIMEOUT", "60"}};
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<std::unique_ptr<Process>> ranks;
-  for (int rank = 0; rank < size; ++rank) {
+  for (int rank = 0; rank < started; ++rank) {
     ::setenv("RANK", std::to_string(rank).c_str(), 1);
     ranks.push_back(std::make_unique<Process>(args));
   }
@@ -45,7 +46,7 @@ std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args) {
 
 // What rank 0 leaves; the others must succeed in silence.
 Ran run_ranks(int size, const Args& args) {
-  auto ranks = start_ranks(size, args);
+  auto ranks = start_ranks(size, args, size);
   const Ran first = ranks[0]->wait();
   EXPECT_EQ(first.exit, 0) << first.err;
   for (int rank = 1; rank < size; ++rank) {
@@ -121,9 +122,11 @@ TEST(Ranks, PruneContinuesWhatOneProcessBegan) {
 }
 
 TEST(Ranks, EvaluationGivesTheFiguresOfOneProcess) {
-  const Args text = {"eval",       demo_model().string(), "--text",    demo_evaluation().string(),
-                     "--protocol", "windows:128",         "--threads", "1",
-                     "--json"};
+  const TempFolder folder;
+  const std::string few = (folder.path() / "few.txt").string();
+  write_file(few, read_file(demo_evaluation()).substr(0, 6000));
+  const Args text = {"eval",        demo_model().string(), "--text", few,     "--protocol",
+                     "windows:128", "--threads",           "1",      "--json"};
   const Json one = run(text).json(), two = run_ranks(2, text).json();
   EXPECT_EQ(two["scored_tokens"], one["scored_tokens"]);
   EXPECT_NEAR(two["nll"].get<double>(), one["nll"].get<double>(), 1e-6);
@@ -138,8 +141,10 @@ TEST(Ranks, EvaluationGivesTheFiguresOfOneProcess) {
 
 TEST(Ranks, EndWithOneErrorWhenOneOfThemIsKilled) {
   const TempFolder folder;
-  auto ranks = start_ranks(2, prune_args(folder.path() / "out", {"--iterations", "9", "--select",
-                                                                 "path:G", "--threads", "1"}));
+  auto ranks = start_ranks(2,
+                           prune_args(folder.path() / "out", {"--iterations", "9", "--select",
+                                                              "path:G", "--threads", "1"}),
+                           2);
   const fs::path work = folder.path() / "out.partial";
   while (!fs::exists(work / "run/steps/01/plan.json") && ranks[0]->running()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -150,6 +155,15 @@ TEST(Ranks, EndWithOneErrorWhenOneOfThemIsKilled) {
   EXPECT_EQ(first.exit, 1);
   EXPECT_THAT(first.err, HasSubstr("error: another process of this job ended or does not answer"));
   EXPECT_THAT(first.err, HasSubstr("--resume continues"));
+}
+
+TEST(Ranks, StopWhenAskedToWhileTheyWaitForEachOther) {
+  const TempFolder folder;
+  auto ranks = start_ranks(2, score_args(folder.path() / "out", "2"), 1);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  ranks[0]->send(SIGTERM);
+  const Ran ran = ranks[0]->wait();
+  EXPECT_EQ(ran.exit, 143) << ran.err;
 }
 
 TEST(Ranks, WithoutAMeetingPlaceAreRefused) {
