@@ -2,11 +2,13 @@
 """mop eval --tasks against lm_eval on the same files, model, machine and threads, in one run.
 
     bench/lm_eval_speed.py [MODEL] [--data DIR] [--tasks a,b] [--limit N] [--repeat 3] [--threads N]
+                           [--dtype float32|bfloat16]
 
 Prints, for every task, how far the two are apart on any request's log-likelihood, whether all figures are equal, the
 seconds that each took, and their ratio. lm_eval's time is that of its evaluation alone (its model is loaded, its data
-read); ours is the whole program, from its start to the written samples. Both give the same figures, bootstrapped standard
-errors included; --bootstrap 0 spares lm_eval, and only lm_eval, that work. The two take turns; medians.
+read); ours is the whole program, from its start to the written samples. In float32 both give the same figures,
+bootstrapped standard errors included; in bfloat16, lm_eval's default for a checkpoint stored so, both round.
+--bootstrap 0 spares lm_eval, and only lm_eval, the bootstrap. The two take turns; medians.
 
 A model folder without tokenizer.json is read by lm_eval as transformers does by default: through the tokenizer.json
 that transformers makes of tokenizer.model. That file is then given to both (--tokenizer), so that both see the same
@@ -29,7 +31,7 @@ import tasks as reference  # noqa: E402
 
 def run_mop(args, name, tokenizer, folder):
     command = [str(args.mop), "eval", str(args.model), "--tasks", name, "--data", str(args.data), "--bos", args.bos,
-               "--dtype", "float32", "--out", str(folder / "mop"), "--log-samples", "--json"]
+               "--dtype", args.dtype, "--out", str(folder / "mop"), "--log-samples", "--json"]
     command += ["--limit", str(args.limit)] if args.limit else []
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
     start = time.perf_counter()
@@ -59,7 +61,7 @@ def run_reference(args, name, tokenizer):
     evaluator.evaluate = evaluate
     try:
         result = reference.evaluate(args.model, args.data, [name], args.bos, limit=args.limit, batch_size=args.batch,
-                                    tokenizer=tokenizer, bootstrap_iters=args.bootstrap)
+                                    dtype=args.dtype, tokenizer=tokenizer, bootstrap_iters=args.bootstrap)
     finally:
         evaluator.evaluate = inner
     (task,) = result["results"]
@@ -129,6 +131,7 @@ def main():
     parser.add_argument("--bos", default="auto")
     parser.add_argument("--batch", type=int, default=32, help="lm_eval's batch size")
     parser.add_argument("--bootstrap", type=int, default=100000, help="lm_eval's draws (its default; ours are as many)")
+    parser.add_argument("--dtype", default="float32", help="bfloat16: lm_eval's own default for this model")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--tokenizer", choices=["fast", "own"], default="fast")
