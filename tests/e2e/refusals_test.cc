@@ -34,7 +34,7 @@ class Refusals : public ::testing::Test {
 TEST_F(Refusals, UnknownVerbsSuggestTheNearest) {
   expect_refused({"prunne"}, 2, "unknown verb 'prunne': did you mean 'prune'?");
   expect_refused({"frobnicate"}, 2,
-                 "known: inspect, plan, score, prune, eval, generate, tokenize, list");
+                 "known: inspect, plan, score, prune, recover, train");
 }
 
 TEST_F(Refusals, UsageErrorsExitWithTwo) {
