@@ -117,11 +117,11 @@ void RecordFile::find_elements(std::string_view content) {
   if (closed && skip_blanks(content, at + 1) == content.size()) return;
   // The parser says better than we what is wrong.
   try {
-    (void)Json::parse(content);
+    const Json understood = Json::parse(content);
+    throw internal_error("a list of {} records was not understood", understood.size());
   } catch (const Json::parse_error& e) {
     throw bad_input("not valid JSON: {}", e.what());
   }
-  throw internal_error("a list of {} records was not understood", records_.size());
 }
 
 std::string_view RecordFile::bytes(int64_t record) const {

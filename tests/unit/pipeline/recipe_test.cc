@@ -143,7 +143,9 @@ TEST_P(ShippedRecipes, ParseAndComeToTheirSize) {
   const auto accounting = known_accounting(recipe, shipped.config);
   ASSERT_TRUE(accounting.has_value());
   const AccountedStep& last = accounting->steps.back();
-  if (shipped.parameters > 0) EXPECT_EQ(last.parameters, shipped.parameters);
+  if (shipped.parameters > 0) {
+    EXPECT_EQ(last.parameters, shipped.parameters);
+  }
   EXPECT_NEAR(accounting->removed_fraction(last), shipped.removed, 5e-4);
 }
 
