@@ -29,9 +29,9 @@ sys.path.insert(0, str(ROOT / "tools" / "golden"))
 import tasks as reference  # noqa: E402
 
 
-def run_mop(args, name, tokenizer, folder):
+def run_mop(args, name, tokenizer, folder, dtype="float32"):
     command = [str(args.mop), "eval", str(args.model), "--tasks", name, "--data", str(args.data), "--bos", args.bos,
-               "--dtype", args.dtype, "--out", str(folder / "mop"), "--log-samples", "--json"]
+               "--dtype", dtype, "--out", str(folder / "mop"), "--log-samples", "--json"]
     command += ["--limit", str(args.limit)] if args.limit else []
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
     start = time.perf_counter()
@@ -46,7 +46,7 @@ def run_mop(args, name, tokenizer, folder):
     return seconds, result["results"][task], samples
 
 
-def run_reference(args, name, tokenizer):
+def run_reference(args, name, tokenizer, dtype="float32"):
     import lm_eval.evaluator as evaluator
 
     timed = []
@@ -61,7 +61,7 @@ def run_reference(args, name, tokenizer):
     evaluator.evaluate = evaluate
     try:
         result = reference.evaluate(args.model, args.data, [name], args.bos, limit=args.limit, batch_size=args.batch,
-                                    dtype=args.dtype, tokenizer=tokenizer, bootstrap_iters=args.bootstrap)
+                                    dtype=dtype, tokenizer=tokenizer, bootstrap_iters=args.bootstrap)
     finally:
         evaluator.evaluate = inner
     (task,) = result["results"]
@@ -103,8 +103,8 @@ def shared_tokenizer(args, folder):
 def measure(args, name, tokenizer, folder):
     ours, theirs = [], []
     for _ in range(args.repeat):
-        ours.append(run_mop(args, name, tokenizer, folder))
-        theirs.append(run_reference(args, name, tokenizer))
+        ours.append(run_mop(args, name, tokenizer, folder, args.dtype))
+        theirs.append(run_reference(args, name, tokenizer, args.dtype))
     a, b = (statistics.median(run[0] for run in runs) for runs in (ours, theirs))
     requests, difference, greedy, hashes = compare(ours[-1][2], theirs[-1][2])
     return {
