@@ -96,10 +96,10 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
 
 void RecordFile::find_lines(std::string_view content) {
   size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  while (begin < content.size()) {
+  for (int64_t number = 1; begin < content.size(); ++number) {
     const size_t next = std::min(content.find('\n', begin), content.size());
     const size_t end = next > begin && content[next - 1] == '\r' ? next - 1 : next;
-    if (!is_blank(content.substr(begin, end - begin))) records_.push_back({begin, end});
+    if (!is_blank(content.substr(begin, end - begin))) records_.push_back({begin, end, number});
     begin = next + 1;
   }
 }
@@ -110,7 +110,7 @@ void RecordFile::find_elements(std::string_view content) {
   while (!closed && at < content.size()) {
     const size_t end = end_of_element(content, at);
     if (end == content.npos || end == at) break;
-    records_.push_back({at, end});
+    records_.push_back({at, end, size() + 1});
     closed = content[end] == ']';
     at = closed ? end : skip_blanks(content, end + 1);
   }
@@ -140,10 +140,7 @@ Json RecordFile::json(int64_t record) const {
 }
 
 int64_t RecordFile::number(int64_t record) const {
-  if (layout_ == Layout::kJsonList) return record + 1;
-  const std::string_view before =
-      content().substr(0, records_.at(static_cast<size_t>(record)).begin);
-  return 1 + std::count(before.begin(), before.end(), '\n');
+  return records_.at(static_cast<size_t>(record)).number;
 }
 
 std::string RecordFile::where(int64_t record) const {

@@ -41,6 +41,7 @@ class RecordFile {
   enum class Layout { kText, kJsonLines, kJsonList };
   struct Span {
     size_t begin, end;
+    int64_t number;  ///< as `number` says
   };
   std::string_view content() const;
   void find_lines(std::string_view content);
