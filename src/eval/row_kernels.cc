@@ -5,39 +5,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "model/kernel_parts.h"
 #include "tensor/clones.h"
 
 namespace mop {
 namespace {
-
-#define MOP_INLINE inline __attribute__((always_inline))
-
-MOP_INLINE float to_float(float x) { return x; }
-MOP_INLINE float to_float(uint16_t bfloat16) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
-}
-
-// exp(x) for x <= 0 to 2 ulp (Cephes' polynomial); NaN stays NaN, below -87 it is about 1e-38. No
-// branches, so that the compiler makes vectors of it.
-MOP_INLINE float exp_negative(float x) {
-  constexpr float kRound = 12582912.f;  // adding it rounds to an integer
-  x = x < -87.f ? -87.f : x;
-  const float shifted = x * 1.44269504f + kRound;
-  const int32_t power = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
-  const float whole = shifted - kRound;
-  const float r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
-}
 
 template <typename T>
 MOP_INLINE float row_max(const T* x, int64_t n) {
@@ -51,7 +26,7 @@ template <typename T>
 MOP_INLINE float row_log_sum(const T* x, int64_t n, float top) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += exp_negative(to_float(x[i]) - top);
+  for (int64_t i = 0; i < n; ++i) sum += exponential<float>(to_float(x[i]) - top);
   return top + std::log(sum);
 }
 
@@ -63,9 +38,9 @@ MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
 #pragma omp simd reduction(+ : sum_p, sum_q, weighted)
   for (int64_t i = 0; i < n; ++i) {
     const float from_top = to_float(a[i]) - top_a, other = to_float(b[i]) - top_b;
-    const float p = exp_negative(from_top);
+    const float p = exponential<float>(from_top);
     sum_p += p;
-    sum_q += exp_negative(other);
+    sum_q += exponential<float>(other);
     weighted += p * (from_top - other);
   }
   return weighted / sum_p - std::log(sum_p) + std::log(sum_q);

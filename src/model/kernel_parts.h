@@ -1,5 +1,5 @@
 // model/kernel_parts.h -- what the fused kernels share: numbers of both types as float32, and rows
-// spread over threads. For the kernels' own files alone. uint16_t stands for bfloat16.
+// spread over threads. For files of kernels alone. uint16_t stands for bfloat16.
 #pragma once
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
