@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 
 #include "base/build_info.h"
@@ -117,6 +118,16 @@ std::string origin(const std::string& url) {
          url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 }
 
+// A file of the authorities to believe instead of those that libcurl was built with: by the
+// variables of curl, OpenSSL and huggingface_hub. Null = libcurl's own.
+const char* authorities() {
+  for (const char* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return nullptr;
+}
+
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -164,6 +175,7 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
   };
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
+  if (const char* file = authorities()) set(CURLOPT_CAINFO, file);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(request.stall_seconds));
   set(CURLOPT_ERRORBUFFER, reason);
@@ -191,6 +203,7 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
                                        : curl_easy_strerror(code);
     answer.may_pass = !is_lasting(code);
     answer.unreachable = connection_failed(code);
+    answer.untrusted = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
   } else {
     answer.may_pass = answer.status == 408 || answer.status == 429 || answer.status >= 500;
   }

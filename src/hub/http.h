@@ -17,6 +17,7 @@ struct HttpAnswer {
   std::string failure;       ///< why the transfer did not complete; empty = it did
   bool may_pass = false;     ///< whether another attempt may end otherwise
   bool unreachable = false;  ///< no connection came about
+  bool untrusted = false;    ///< the server's certificate is of no authority that we know
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
   /// Empty when there is no such header.

@@ -96,9 +96,10 @@ Listing list_model(HttpClient& http, const HubSettings& settings, const ModelId&
     throw io_error("'{}' is no local model, and the hub cannot be asked: {}", id.text(),
                    answer.failure)
         .where("url", shown_url(url))
-        .hint(
-            "MODEL is a folder, a .gguf file, or org/name[@revision]; HF_ENDPOINT names another "
-            "hub");
+        .hint(answer.untrusted
+                  ? "CURL_CA_BUNDLE or SSL_CERT_FILE names the file of the hub's own authority"
+                  : "MODEL is a folder, a .gguf file, or org/name[@revision]; HF_ENDPOINT names "
+                    "another hub");
   }
   if (!answer.ok()) throw refusal(answer, settings, id, url);
   return read_listing(answer.body, shown_url(url));

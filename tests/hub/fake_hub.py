@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import pathlib
+import ssl
 import threading
 import time
 import urllib.parse
@@ -32,13 +33,18 @@ class FakeHub:
     listing:N  (file name "listing") the listing answers N
     """
 
-    def __init__(self, folder, repo="tests/tiny", token=None, gated=False):
+    def __init__(self, folder, repo="tests/tiny", token=None, gated=False, certificate=None):
+        """With `certificate`, a (chain, key) pair of files, both addresses speak TLS."""
         self.repo, self.token, self.gated = repo, token, gated
         self.files = {p.name: p.read_bytes() for p in pathlib.Path(folder).iterdir() if p.is_file()}
+        self.tls, self.scheme = None, "http"
+        if certificate:
+            self.tls, self.scheme = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "https"
+            self.tls.load_cert_chain(*certificate)
         self.faults, self.requests, self.lie_about_size = {}, [], {}
         self.hub = self._start(self._hub_get)
         self.store = self._start(self._store_get)
-        self.endpoint = f"http://127.0.0.1:{self.hub.server_port}"
+        self.endpoint = f"{self.scheme}://127.0.0.1:{self.hub.server_port}"
 
     def close(self):
         for server in (self.hub, self.store):
@@ -76,6 +82,8 @@ class FakeHub:
                 pass
 
         server = Server(("127.0.0.1", 0), Handler)
+        if self.tls:  # the handshake in the connection's own thread
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return server
 
@@ -105,7 +113,7 @@ class FakeHub:
         if name.endswith(LFS_SUFFIXES):
             return handler.reply(302, b"", X_Repo_Commit=COMMIT, X_Linked_Size=str(len(data)),
                                  X_Linked_Etag=f'"{hashlib.sha256(data).hexdigest()}"',
-                                 Location=f"http://127.0.0.1:{self.store.server_port}/{name}?Signature=secret")
+                                 Location=f"{self.scheme}://127.0.0.1:{self.store.server_port}/{name}?Signature=secret")
         return self._send(handler, name, data, {"ETag": f'"{git_sha1(data)}"', "X-Repo-Commit": COMMIT})
 
     def _store_get(self, handler):

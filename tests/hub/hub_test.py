@@ -6,6 +6,7 @@ latter; everything else runs without."""
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +41,8 @@ class HubTest(unittest.TestCase):
         self.addCleanup(self.hub.close)
 
     def environment(self, **more):
-        drop = ("HF_", "HUGGING", "TRANSFORMERS_", "XDG_", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")
+        drop = ("HF_", "HUGGING", "TRANSFORMERS_", "XDG_", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",
+                "CURL_CA_BUNDLE", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY")
         plain = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         return plain | {"HF_HOME": str(self.cache.parent), "HF_ENDPOINT": self.hub.endpoint,
                         "HF_HUB_DOWNLOAD_TIMEOUT": "30", "OMP_NUM_THREADS": "1"} | more
@@ -254,6 +256,46 @@ class HubTest(unittest.TestCase):
     def test_signatures_of_redirects_are_not_shown(self):
         self.hub.faults[WEIGHTS] = ["wrong"] * 9
         self.assertNotIn("secret", self.inspect().stderr)
+
+    # --- TLS
+
+    def authority(self, name, host):
+        """A certificate authority of our own and a server certificate for `host` by it: (authority, (chain, key))."""
+        folder = pathlib.Path(self.folder.name) / name
+        folder.mkdir()
+        quiet = {"check": True, "capture_output": True, "cwd": folder}
+        new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        subprocess.run([*new, "-subj", f"/CN={name}", "-keyout", "ca.key", "-out", "ca.pem"], **quiet)
+        subprocess.run([*new, "-subj", "/CN=hub", "-addext", f"subjectAltName={host}", "-addext",
+                        "basicConstraints=critical,CA:FALSE", "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "key.pem",
+                        "-out", "cert.pem"], **quiet)
+        return str(folder / "ca.pem"), (folder / "cert.pem", folder / "key.pem")
+
+    def test_tls_with_an_authority_of_ones_own(self):
+        authority, certificate = self.authority("ours", "IP:127.0.0.1")
+        self.serve(token=TOKEN, certificate=certificate)
+        for variable in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+            shutil.rmtree(self.cache, ignore_errors=True)
+            self.hub.requests.clear()
+            self.assert_works(self.inspect(HF_TOKEN=TOKEN, **{variable: authority}))
+            sent = {port for port, _, _, headers in self.hub.requests if "Authorization" in headers}
+            self.assertEqual(sent, {self.hub.hub.server_port}, "the token went elsewhere")
+            self.assertTrue(self.stored())
+
+    def test_tls_that_cannot_be_trusted_is_refused_before_anything_is_sent(self):
+        authority, certificate = self.authority("ours", "IP:127.0.0.1")
+        another, other_host = self.authority("another", "DNS:hub.example")
+        for served, env, reason in ((certificate, {}, "certificate"), (certificate, {"SSL_CERT_FILE": another}, "certificate"),
+                                    (other_host, {"SSL_CERT_FILE": another}, "127.0.0.1"),
+                                    (certificate, {"SSL_CERT_FILE": authority + ".none"}, "ca.pem.none")):
+            self.serve(token=TOKEN, certificate=served)
+            ran = self.inspect(HF_TOKEN=TOKEN, **env)
+            self.assertEqual(ran.returncode, 1, ran.stdout)
+            first, *rest = ran.stderr.strip().splitlines()
+            self.assertIn("error: 'tests/tiny' is no local model, and the hub cannot be asked: ", first)
+            self.assertIn(reason, first)
+            self.assertIn("CURL_CA_BUNDLE or SSL_CERT_FILE names the file", rest[-1])
+            self.assertEqual(self.hub.requests, [])
 
     # --- several programs
 
