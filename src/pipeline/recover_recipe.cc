@@ -130,6 +130,13 @@ RecoverRecipe recover_recipe(const Json& json) {
   return recipe;
 }
 
+RecoverRecipe train_recipe(Json json) {
+  const Json defaults = {
+      {"method", "full"}, {"learning_rate", 1e-3}, {"schedule", "cosine"}, {"warmup", 0.02}};
+  if (json.is_object()) json.insert(defaults.begin(), defaults.end());
+  return recover_recipe(json);
+}
+
 Json to_json(const RecoverRecipe& r) {
   const TrainOptions& t = r.train;
   Json json;

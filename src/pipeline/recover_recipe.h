@@ -44,6 +44,9 @@ struct RecoverRecipe {
 ///   lora {rank, alpha, dropout, targets}, distil {temperature, cross_entropy, hidden, trains},
 ///   memory {activation_gib, piece_tokens}, compute {device, dtype}
 RecoverRecipe recover_recipe(const Json& json);
+/// The same with what suits random weights where the recipe says nothing: all weights trained, at
+/// 1e-3, warmed up and falling as a cosine.
+RecoverRecipe train_recipe(Json json);
 Json to_json(const RecoverRecipe& recipe);
 
 }  // namespace mop

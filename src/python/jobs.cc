@@ -95,6 +95,17 @@ void bind_recover(py::module_& module) {
       },
       "recipe"_a, "out"_a, py::kw_only(), "resume"_a = false, "force"_a = false,
       "progress"_a = py::none());
+  module.def(
+      "train",
+      [](const fs::path& config, const fs::path& tokenizer, const py::object& recipe,
+         const fs::path& out, bool resume, bool force, const py::object& progress) {
+        const TrainJob job{config, tokenizer, train_recipe(from_python(recipe))};
+        return answer(progress, [&](Progress& p) {
+          return train(job, {out, if_there(resume, force)}, p);
+        });
+      },
+      "config"_a, "tokenizer"_a, "recipe"_a, "out"_a, py::kw_only(), "resume"_a = false,
+      "force"_a = false, "progress"_a = py::none());
 }
 
 void bind_check(py::module_& module) {

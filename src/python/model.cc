@@ -13,6 +13,7 @@
 #include "python/bindings.h"
 #include "surgery/surgery.h"
 #include "tensor/mapped_file.h"
+#include "tensor/writable_view.h"
 #include "text/tokenizer.h"
 
 namespace mop::python {
@@ -148,11 +149,11 @@ void bind_facts(py::class_<PyModel>& model) {
       .def(
           "tensor",
           [](const PyModel& m, const std::string& name) {
-            return m.model.checkpoint().tensor(name);
+            return writable_view(m.model.checkpoint().tensor(name));
           },
           "name"_a,
-          "A tensor of the checkpoint, as stored: the mapped file itself, without a copy. Reading "
-          "is all that may be done to it; clone() what you want to change.")
+          "A tensor of the checkpoint, as stored: the mapped file, without a copy. Pages that are "
+          "written to become your own: neither the file nor the model changes.")
       .def("__repr__", &representation);
 }
 

@@ -15,6 +15,7 @@
 #include "search/selector.h"
 #include "structure/unit.h"
 #include "surgery/surgery.h"
+#include "tensor/writable_view.h"
 
 namespace mop::python {
 namespace {
@@ -59,7 +60,8 @@ PyScoreInput score_input(const ScoreInput& in, const std::vector<Stat>& needs) {
   }
   for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
     const at::Tensor& weight = in.weights[tensor->role];
-    if (weight.defined()) result.weights[py::str(std::string(tensor->suffix))] = weight;
+    if (!weight.defined()) continue;
+    result.weights[py::str(std::string(tensor->suffix))] = writable_view(weight);
   }
   result.shape = shape_dict(in.shape);
   result.options = to_python(in.options.json());

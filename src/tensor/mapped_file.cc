@@ -29,6 +29,7 @@ struct Mapping {
   int file = -1;
   std::string path;
   bool reported = false;  // check_mappings has thrown because of it
+  std::atomic<bool> writable{false};
   Mapping* next = nullptr;
 };
 
@@ -57,8 +58,8 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
   const Mapping* row = info->si_code > 0 ? find_mapping(address) : nullptr;
   if (row != nullptr) {
     void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
-    if (::mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-        page) {
+    const int access = row->writable.load() ? PROT_READ | PROT_WRITE : PROT_READ;
+    if (::mmap(page, page_bytes, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
       const_cast<Mapping*>(row)->shrank.store(true, std::memory_order_release);
       errno = saved;
       return;
@@ -97,6 +98,7 @@ Mapping* register_mapping(const void* data, size_t size, int file, const std::st
   row->path = path;
   row->reported = false;
   row->shrank.store(false);
+  row->writable.store(false);
   const auto begin = reinterpret_cast<uintptr_t>(data);
   row->end.store(begin + (size + page_bytes - 1) / page_bytes * page_bytes);
   row->begin.store(begin, std::memory_order_release);
@@ -167,6 +169,32 @@ at::Tensor tensor_view(const std::shared_ptr<const MappedFile>& file, size_t beg
   }
   return at::from_blob(
       data, shape, [file](void*) {}, options);
+}
+
+at::Tensor writable_view(const at::Tensor& mapped) {
+  if (!mapped.defined() || mapped.device().type() != c10::kCPU || mapped.numel() == 0)
+    return mapped;
+  if (!mapped.is_contiguous()) return mapped.clone();
+  const auto address = reinterpret_cast<uintptr_t>(mapped.const_data_ptr());
+  const Mapping* source = find_mapping(address);
+  if (source == nullptr) return mapped;
+  const size_t offset = address - source->begin.load();
+  const size_t start = offset & ~(page_bytes - 1);
+  const size_t size = offset - start + mapped.nbytes();
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
+                      source->file, static_cast<off_t>(start));
+  if (data == MAP_FAILED) fail("map", source->path, std::strerror(errno));
+  // The file's own row tells that it shrank; this one is for the signal handler alone.
+  Mapping* row = register_mapping(data, size, source->file, source->path);
+  row->bytes = 0;
+  row->writable.store(true);
+  const auto unmap = [data, size, row, keep = mapped](void*) {
+    const std::lock_guard lock(mutex);
+    ::munmap(data, size);
+    row->begin.store(0, std::memory_order_release);
+  };
+  return at::from_blob(static_cast<std::byte*>(data) + (offset - start), mapped.sizes(), unmap,
+                       mapped.options());
 }
 
 void check_mappings() {

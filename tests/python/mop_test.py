@@ -58,16 +58,26 @@ class Models(Folder):
                          about["layers"])
         self.assertEqual(model.config["hidden_size"], json.loads((MODEL / "config.json").read_text())["hidden_size"])
 
-    def test_tensors_are_the_mapped_file_itself(self):
+    def test_tensors_are_the_mapped_file(self):
         model = mop.load(MODEL)
         tensor = model.tensor("model.norm.weight")
-        self.assertEqual(tensor.data_ptr(), model.tensor("model.norm.weight").data_ptr())
         maps = [line.split() for line in pathlib.Path("/proc/self/maps").read_text().splitlines()
                 if line.endswith("model.safetensors")]
         bounds = [[int(x, 16) for x in line[0].split("-")] for line in maps]
         self.assertTrue(any(low <= tensor.data_ptr() < high for low, high in bounds))
         del model
         self.assertTrue(torch.isfinite(tensor.float()).all(), "the mapping went with the model")
+
+    def test_writing_to_a_tensor_changes_neither_the_model_nor_the_file(self):
+        model, ids, name = mop.load(MODEL), torch.tensor([1, 5, 9, 30]), "model.layers.0.mlp.down_proj.weight"
+        before, file = model.logits(ids), (MODEL / "model.safetensors").read_bytes()
+        tensor = model.tensor(name)
+        tensor.zero_()
+        self.assertEqual(tensor.abs().sum(), 0)
+        self.assertGreater(model.tensor(name).abs().sum(), 0)
+        self.assertTrue(torch.equal(mop.load(MODEL).logits(ids), before))
+        self.assertTrue(torch.equal(model.logits(ids), before))
+        self.assertEqual((MODEL / "model.safetensors").read_bytes(), file)
 
     def test_logits_are_those_of_transformers(self):
         try:
@@ -143,6 +153,17 @@ class Jobs(Folder):
         self.assertEqual(metrics["out"], str(self.folder / "recovered"))
         self.assertEqual(mop.load(self.folder / "recovered").parameters, mop.load(self.folder / "out").parameters)
 
+    def test_training_begins_with_random_weights(self):
+        config = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+                  "num_attention_heads": 2, "vocab_size": 2048, "rms_norm_eps": 1e-5, "max_position_embeddings": 64,
+                  "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "float32"}
+        (self.folder / "config.json").write_text(json.dumps(config))
+        metrics = mop.train(self.folder / "config.json", self.folder / "out", tokenizer=MODEL, data=CALIBRATION,
+                            settings={"tokens": 500, "batch": 2, "accumulate": 1, "data.max_tokens": 32})
+        self.assertIn("method: full", (self.folder / "out" / "run" / "recipe.yaml").read_text())
+        self.assertGreater(metrics["outcome"]["tokens"], 400)
+        self.assertEqual(mop.load(self.folder / "out").layers[0]["mlp"], 32)
+
     def test_progress_reaches_any_object_that_has_the_methods(self):
         class Listener:
             def __init__(self):
@@ -206,6 +227,18 @@ class Plugins(Folder):
         self.assertEqual([s["layers"] for s in self.plan("mine")["steps"]], [s["layers"] for s in self.plan("ours")["steps"]])
         self.assertEqual(seen[0][0], {"power": 2})
         self.assertTrue(all(columns == mlp for _, columns, mlp in seen))
+
+    def test_a_criterion_may_write_to_the_weights_that_it_is_given(self):
+        def score(layer):
+            weight = layer.weights["mlp.down_proj.weight"]
+            return weight.abs_().double().sum(0)
+
+        mop.add_criterion("py-writes", "neuron", score)
+        model, ids = mop.load(MODEL), torch.tensor([1, 5, 9, 30])
+        before = model.logits(ids)
+        first, second = (mop.score(MODEL, "py-writes", CALIBRATION, samples=2, max_tokens=16)["py-writes"] for _ in range(2))
+        self.assertTrue(all(torch.equal(a, b) for a, b in zip(first, second)))
+        self.assertTrue(torch.equal(model.logits(ids), before))
 
     def test_a_branch_in_python_takes_part_in_a_path(self):
         def count(step):

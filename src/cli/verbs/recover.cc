@@ -129,16 +129,7 @@ Verb train_verb() {
                 ->required();
             add_common(app, *flags);
             return [flags](Progress& progress) {
-              Json json = settings(*flags);
-              // What suits random weights, where nothing else is said.
-              const Json defaults = {{"method", "full"},
-                                     {"learning_rate", 1e-3},
-                                     {"schedule", "cosine"},
-                                     {"warmup", 0.02}};
-              for (const auto& [key, value] : defaults.items()) {
-                if (!json.contains(key)) json[key] = value;
-              }
-              const TrainJob job{flags->config, flags->tokenizer, recover_recipe(json)};
+              const TrainJob job{flags->config, flags->tokenizer, train_recipe(settings(*flags))};
               return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
                 const Json result = train(job, {flags->out, if_there(*flags)}, listener, ranks);
                 return {result, text_of(result)};

@@ -29,7 +29,7 @@ __all__ = [
     "BadInputError", "BranchInput", "Choice", "Error", "InternalError", "IoError", "Listener", "Model", "ScoreInput",
     "Tokenizer", "UsageError", "add_branch", "add_criterion", "add_selector", "check", "dry_run", "evaluate",
     "evaluate_tasks", "export", "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe",
-    "recover", "score", "set_threads",
+    "recover", "score", "set_threads", "train",
 ]
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -126,6 +126,17 @@ def recover(model: PathLike | None = None, out: PathLike | None = None, *, data:
         raise UsageError("out is required: the folder for the result")
     merged = _merged(recipe, {"model": model, "data.file": data}, settings)
     return _mop.recover(merged, out, resume=resume, force=force, progress=progress)
+
+
+def train(config: PathLike, out: PathLike, *, tokenizer: PathLike, data: PathLike | None = None,
+          recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
+          resume: bool = False, force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
+    """Trains a model of random weights into the folder `out`: what `mop train` does. Returns metrics.
+
+    `config` is a config.json or a folder that holds one, `tokenizer` a folder or file; settings as for `recover`.
+    """
+    merged = _merged(recipe, {"data.file": data}, settings)
+    return _mop.train(config, tokenizer, merged, out, resume=resume, force=force, progress=progress)
 
 
 def export(model: PathLike, out: PathLike, *, format: str, dtype: str = "", adapter: PathLike | None = None,

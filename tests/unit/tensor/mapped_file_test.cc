@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "kit/random_model.h"
+#include "tensor/writable_view.h"
 
 namespace mop {
 namespace {
@@ -79,6 +80,45 @@ TEST(MappedFile, ATensorViewKeepsTheMappingAlive) {
     EXPECT_EQ(tensor.const_data_ptr(), file->bytes().data());
   }
   EXPECT_EQ(tensor.sum().item<float>(), 10);
+}
+
+TEST(WritableView, WhatIsWrittenStaysWithTheView) {
+  TempFolder folder;
+  const auto path = make_file(folder, "a", 3 * kPage);
+  at::Tensor mine;
+  {
+    const auto file = MappedFile::open(path);
+    const at::Tensor mapped = tensor_view(file, 100, {2 * kPage}, at::kByte);
+    mine = writable_view(mapped);
+    EXPECT_NE(mine.const_data_ptr(), mapped.const_data_ptr());
+    EXPECT_TRUE(at::equal(mine, mapped));
+    mine.fill_(7);
+    EXPECT_TRUE(at::equal(mapped, at::ones_like(mapped)));
+  }
+  EXPECT_TRUE(at::equal(mine, at::full_like(mine, 7))) << "the view outlives the mapping";
+  EXPECT_EQ(read_file(path), std::string(3 * kPage, '\x01'));
+}
+
+TEST(WritableView, OtherMemoryIsItselfAndStridesAreCopied) {
+  TempFolder folder;
+  const auto file = MappedFile::open(make_file(folder, "a", kPage));
+  const at::Tensor other = at::ones({3});
+  EXPECT_EQ(writable_view(other).const_data_ptr(), other.const_data_ptr());
+  const at::Tensor columns = tensor_view(file, 0, {8, 8}, at::kByte).t();
+  at::Tensor mine = writable_view(columns);
+  mine.zero_();
+  EXPECT_EQ(columns.sum().item<int64_t>(), 64);
+}
+
+TEST(WritableView, AFileThatShrinksIsStillAnError) {
+  TempFolder folder;
+  const auto path = make_file(folder, "a", 4 * kPage);
+  const auto file = MappedFile::open(path);
+  at::Tensor mine = writable_view(tensor_view(file, 0, {4 * kPage}, at::kByte));
+  ASSERT_EQ(::truncate(path.c_str(), kPage), 0);
+  mine.fill_(5);
+  EXPECT_EQ(mine[2 * kPage].item<int64_t>(), 5);
+  EXPECT_THAT(error_of_check(), HasSubstr(path.string()));
 }
 
 TEST(MappedFile, AMisalignedTensorIsCopied) {
