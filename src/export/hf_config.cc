@@ -106,20 +106,37 @@ Json hf_config(const Model& model) {
   return config;
 }
 
+std::string_view earliest_transformers(const ModelConfig& config) {
+  const std::string_view type = config.family->model_type;
+  if (type == "qwen3") return "4.51";
+  const auto other_width = [&](const LayerShape& shape) {
+    return shape.heads * shape.head_dim != config.hidden;
+  };
+  if (type == "qwen2") {
+    return std::ranges::any_of(config.layers, other_width) || needs_own_code(config) ? "4.48"
+                                                                                     : "4.45";
+  }
+  const bool as_mistral =
+      type == "mistral" || (breaks_llama_rule(config) && !needs_own_code(config));
+  return as_mistral && config.rope.type != "default" ? "4.48" : "4.45";
+}
+
 std::string reader_note(const ModelConfig& config) {
   const LayerShape& shape = config.layers.at(0);
   if (needs_own_code(config)) return own_code_note(config);
-  if (config.family->model_type == "qwen2" && shape.heads * shape.head_dim != config.hidden) {
-    return "the heads no longer add up to the hidden size: loads in transformers 4.48 and later";
+  const std::string_view earliest = earliest_transformers(config);
+  if (config.family->model_type == "qwen2" && earliest != "4.45") {
+    return fmt::format(
+        "the heads no longer add up to the hidden size: loads in transformers {} and later",
+        earliest);
   }
   if (!breaks_llama_rule(config)) return {};
   return fmt::format(
       "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({}): "
-      "written with model_type \"mistral\", which computes the same and loads in {} (with a "
-      "tokenizer.json made from tokenizer.model where there was none)",
-      config.hidden, shape.heads,
-      config.rope.type == "default" ? "4.45 and later"
-                                    : "4.48 and later; before, its rope scaling is ignored");
+      "written with model_type \"mistral\", which computes the same and loads in {} and later{} "
+      "(with a tokenizer.json made from tokenizer.model where there was none)",
+      config.hidden, shape.heads, earliest,
+      earliest == "4.45" ? "" : "; before, its rope scaling is ignored");
 }
 
 }  // namespace mop

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "export/hf_writer.h"
+
 namespace mop {
 namespace {
 
@@ -131,14 +133,10 @@ std::string own_code_note(const ModelConfig& config) {
                 "its heads ({})",
                 config.hidden, config.layers[0].heads)
           : "o_proj or down_proj has a bias that transformers' own class does not know";
-  const bool early = config.family->model_type == "llama" || config.family->model_type == "mistral";
   return fmt::format(
       "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
       "with trust_remote_code=True; stock classes, vLLM and other readers do not",
-      why, code_file(*config.family),
-      early                                  ? "4.45"
-      : config.family->model_type == "qwen2" ? "4.48"
-                                             : "4.51");
+      why, code_file(*config.family), earliest_transformers(config));
 }
 
 }  // namespace mop

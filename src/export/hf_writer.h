@@ -29,6 +29,10 @@ Json hf_config(const Model& model);
 /// LLaMA's ids.
 std::string reader_note(const ModelConfig& config);
 
+/// The first transformers that computes this model as written, "4.45" at least: Qwen3 came with
+/// 4.51; Qwen2's head_dim and Mistral's rope scaling with 4.48 (before, the latter is ignored).
+std::string_view earliest_transformers(const ModelConfig& config);
+
 /// Writes into the existing folder: shards (streamed, one tensor in memory at a time), index,
 /// config, tokenizer files, generation_config, licence and notices copied unchanged, and the model
 /// card with the reader's note at its end. Same model, same bytes. Throws Error(kBadInput) when the

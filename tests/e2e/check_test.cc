@@ -79,6 +79,62 @@ TEST_F(Check, AReadersErrorIsItsRow) {
   EXPECT_EQ(row["detail"], "KeyError: x");
 }
 
+TEST_F(Check, LlamaCppIsGivenAFolderAsATemporaryFile) {
+  const std::string magic = (folder_.path() / "magic").string();
+  const std::string python = fake(R"(if [ "$1" = -c ]; then echo True; exit; fi
+file=$(sed -n 's/.*"model": *"\([^"]*\)".*
+                                      /\1 / p' "$2"); head -c 4 "$file" >)" + magic +
+                                  "; echo \"$file\" >" + magic + R"(.name
+echo '{"version": "7", "difference": 1e-6, "greedy": [], "tokens_per_second": 2}')");
+  const Json row =
+      check({"--with", "llama.cpp", "--python", python, "--json"}).json()["readers"][1];
+  EXPECT_EQ(row["reader"], "llama.cpp");
+  EXPECT_EQ(row["version"], "7") << row;
+  EXPECT_EQ(read_file(magic), "GGUF");
+  std::string name = read_file(magic + ".name");
+  name.pop_back();
+  EXPECT_TRUE(name.ends_with("model.gguf") && !fs::exists(name)) << name;
+}
+
+TEST_F(Check, WithoutLlamaCppNoFileIsMade) {
+  const std::string python = fake("echo False");
+  const Json row =
+      check({"--with", "llama.cpp", "--python", python, "--json"}).json()["readers"][1];
+  EXPECT_EQ(row["status"], "not installed");
+  EXPECT_EQ(row["detail"], "No module named 'xllamacpp'");
+}
+
+TEST_F(Check, WhatGgufCannotExpressIsNotRunAndSaysWhy) {
+  const fs::path model = folder_.path() / "m";
+  write_random_model(model,
+                     {.family = "qwen3", .vocab = 2048, .extra = R"({"attention_bias": true})"});
+  fs::copy_file(demo_model() / "tokenizer.model", model / "tokenizer.model");
+  const Ran ran = run(
+      {"check", model.string(), "--with", "llama.cpp", "--python", fake("echo True"), "--json"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  const Json row = ran.json()["readers"][1];
+  EXPECT_EQ(row["status"], "not run");
+  EXPECT_THAT(row["detail"].get<std::string>(), HasSubstr("no .gguf can be made: llama.cpp"));
+}
+
+TEST_F(Check, AReaderOlderThanTheModelNeedsIsToldSo) {
+  const fs::path model = folder_.path() / "m";
+  write_random_model(model,
+                     {.family = "mistral",
+                      .extra = R"({"rope_scaling": {"rope_type": "linear", "factor": 2.0}})"});
+  const auto detail = [&](const std::string& version) {
+    const std::string python =
+        fake(R"(echo '{"version": ")" + version +
+             R"(", "difference": 0.5, "greedy": [], "tokens_per_second": 2}')");
+    return run({"check", model.string(), "--with", "transformers", "--python", python, "--json"})
+        .json()["readers"][1]["detail"]
+        .get<std::string>();
+  };
+  EXPECT_THAT(detail("4.45.2"), HasSubstr("this model needs transformers 4.48 or later"));
+  EXPECT_THAT(detail("4.48.0"), ::testing::Not(HasSubstr("or later")));
+  EXPECT_THAT(detail("5.0"), ::testing::Not(HasSubstr("or later")));
+}
+
 TEST_F(Check, CodeThatWeDidNotWriteIsNotRun) {
   const fs::path copy = folder_.path() / "model";
   fs::copy(demo_model(), copy);
@@ -121,13 +177,17 @@ TEST_F(Check, AnAdapterWhoseModelIsAwayIsAUsageError) {
 }
 
 // The readers themselves, where the reference environment is set up.
-TEST_F(Check, TransformersAndPeftAgreeWithUs) {
+TEST_F(Check, TransformersLlamaCppAndPeftAgreeWithUs) {
   const fs::path python = fs::path(MOP_SOURCE_DIR) / ".env/reference/bin/python";
   if (!fs::exists(python))
     GTEST_SKIP() << "skipped: no reference environment (./run setup --reference)";
   const Json row = ask(python.string());
   EXPECT_EQ(row["status"], "loads") << row;
   EXPECT_EQ(row["greedy_equal"], true);
+  const Json llama =
+      check({"--with", "llama.cpp", "--python", python.string(), "--json"}).json()["readers"][1];
+  EXPECT_EQ(llama["status"], "loads") << llama;
+  EXPECT_EQ(llama["greedy_equal"], true);
 
   const fs::path adapter = folder_.path() / "adapter";
   fs::create_directories(adapter);
