@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 
 #include "cli/program.h"
 
@@ -22,9 +23,17 @@ MOP_BEFORE_LIBRARIES bool says(char** environment, const char* prefix) {
   return *environment != nullptr;
 }
 
-// Whether the verb is one that trains.
-MOP_BEFORE_LIBRARIES bool trains(const char* verb) {
-  return begins(verb, "recover") || begins(verb, "train");
+// Whether the verb is one that trains, or may: a pruning recipe can have a section `recovery`.
+MOP_BEFORE_LIBRARIES bool trains(int argc, char** argv) {
+  if (argc < 2) return false;
+  if (begins(argv[1], "recover") || begins(argv[1], "train")) return true;
+  if (!begins(argv[1], "prune")) return false;
+  for (int i = 2; i < argc; ++i) {
+    for (const char* word : {"--recipe", "recovery.", "--set=recovery."}) {
+      if (begins(argv[i], word)) return true;
+    }
+  }
+  return false;
 }
 
 // Three libraries read their settings from the environment while they are loaded, so the program
@@ -42,8 +51,7 @@ MOP_BEFORE_LIBRARIES void start_with_settings(int argc, char** argv, char** envi
   const bool add_spin =
       !says(environment, "OMP_WAIT_POLICY=") && !says(environment, "GOMP_SPINCOUNT=");
   const bool add_quiet = !says(environment, "TORCH_CPP_LOG_LEVEL=");
-  const bool add_keep =
-      argc > 1 && trains(argv[1]) && !says(environment, "MIMALLOC_ALLOW_DECOMMIT=");
+  const bool add_keep = trains(argc, argv) && !says(environment, "MIMALLOC_ALLOW_DECOMMIT=");
   if (argc < 2 || argv[1][0] == '-' || (!add_spin && !add_quiet && !add_keep)) return;
   size_t count = 0;
   while (environment[count] != nullptr) ++count;

@@ -72,16 +72,17 @@ struct LowRankLinear : Function<LowRankLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NK,
                             const at::Tensor& weight_OK, const std::optional<at::Tensor>& bias_O,
                             const at::Tensor& a_RK, const at::Tensor& b_OR, double scale,
-                            double dropout, int64_t seed) {
+                            double dropout, int64_t seed, const std::optional<at::Tensor>& keys_N) {
     at::Tensor out_NO =
         bias_O ? at::addmm(*bias_O, x_NK, weight_OK.t()) : at::mm(x_NK, weight_OK.t());
     const at::Tensor input_NK =
-        dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed)) : x_NK;
+        dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed), *keys_N) : x_NK;
     const at::Tensor low_NR = at::mm(input_NK, a_RK.t()).mul_(scale);
     context->save_for_backward({x_NK, weight_OK, a_RK, b_OR, low_NR});
     context->saved_data["scale"] = scale;
     context->saved_data["dropout"] = dropout;
     context->saved_data["seed"] = seed;
+    if (dropout > 0) context->saved_data["keys"] = *keys_N;
     return out_NO.addmm_(low_NR, b_OR.t());
   }
   static variable_list backward(AutogradContext* context, const variable_list& d_out) {
@@ -89,17 +90,18 @@ struct LowRankLinear : Function<LowRankLinear> {
     const at::Tensor &x_NK = saved[0], &weight_OK = saved[1], &a_RK = saved[2], &b_OR = saved[3];
     const double dropout = context->saved_data["dropout"].toDouble();
     const auto seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
+    const at::Tensor keys_N = dropout > 0 ? context->saved_data["keys"].toTensor() : at::Tensor();
     const at::Tensor d_out_NO = d_out[0].contiguous();
     const at::Tensor d_low_NR =
         at::mm(d_out_NO, b_OR).mul_(context->saved_data["scale"].toDouble());
-    const at::Tensor input_NK = dropout > 0 ? dropped(x_NK, dropout, seed) : x_NK;
-    variable_list d(8);
+    const at::Tensor input_NK = dropout > 0 ? dropped(x_NK, dropout, seed, keys_N) : x_NK;
+    variable_list d(9);
     d[3] = at::mm(d_low_NR.t(), input_NK);
     d[4] = at::mm(d_out_NO.t(), saved[4]);
     if (context->needs_input_grad(0)) {
       d[0] = at::mm(d_out_NO, weight_OK);
       if (dropout > 0) {
-        d[0].add_(dropped(at::mm(d_low_NR, a_RK), dropout, seed));
+        d[0].add_(dropped(at::mm(d_low_NR, a_RK), dropout, seed, keys_N));
       } else {
         d[0].addmm_(d_low_NR, a_RK);
       }
@@ -126,8 +128,9 @@ at::Tensor silu_mul_with_gradient(const at::Tensor& gate_NI, const at::Tensor& u
 at::Tensor low_rank_linear(const at::Tensor& x_NK, const at::Tensor& weight_OK,
                            const at::Tensor& bias_O, const LowRank& low_rank) {
   const auto bias = bias_O.defined() ? std::optional(bias_O) : std::nullopt;
+  const auto keys = low_rank.dropout > 0 ? std::optional(low_rank.keys_N) : std::nullopt;
   return LowRankLinear::apply(x_NK, weight_OK, bias, low_rank.a_RK, low_rank.b_OR, low_rank.scale,
-                              low_rank.dropout, static_cast<int64_t>(low_rank.seed));
+                              low_rank.dropout, static_cast<int64_t>(low_rank.seed), keys);
 }
 
 }  // namespace mop

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "base/error.h"
+#include "base/random.h"
 #include "model/kernel_parts.h"
 #include "tensor/clones.h"
 
@@ -63,23 +65,21 @@ MOP_INLINE uint32_t mixed(uint32_t x) {
   return x ^ (x >> 16);
 }
 
-// Where dropping begins and how the rest is scaled.
+// What is dropped of a row and how the rest is scaled.
 struct Drop {
-  uint32_t low, high;  ///< halves of the seed
+  uint32_t low, high;  ///< halves of the row's seed
   uint32_t threshold;  ///< hashes below it are left out
   float scale;
 };
 
 template <typename T>
-MOP_INLINE void drop_run(const T* x, T* out, int64_t first, int64_t count, const Drop& drop) {
-  const auto start = static_cast<uint32_t>(first);
-  const uint32_t low = drop.low, high = drop.high + static_cast<uint32_t>(first >> 32);
-  const uint32_t threshold = drop.threshold;
+MOP_INLINE void drop_run(const T* x, T* out, int64_t columns, const Drop& drop) {
+  const uint32_t low = drop.low, high = drop.high, threshold = drop.threshold;
   const float scale = drop.scale;
-  const auto size = static_cast<int32_t>(count);
+  const auto size = static_cast<int32_t>(columns);  // so that the loop becomes vectors
 #pragma omp simd
   for (int32_t i = 0; i < size; ++i) {
-    const uint32_t hash = mixed(mixed(start + static_cast<uint32_t>(i) + low) ^ high);
+    const uint32_t hash = mixed(mixed(static_cast<uint32_t>(i) + low) ^ high);
     out[i] = from_float<T>(hash < threshold ? 0.f : to_float(x[i]) * scale);
   }
 }
@@ -100,13 +100,11 @@ MOP_CLONES void silu_gradients(const uint16_t* d_out, const uint16_t* gate, cons
                                uint16_t* d_gate, uint16_t* d_up, int64_t count) {
   silu_gradient_run(d_out, gate, up, d_gate, d_up, count);
 }
-MOP_CLONES void drop_some(const float* x, float* out, int64_t first, int64_t count,
-                          const Drop& drop) {
-  drop_run(x, out, first, count, drop);
+MOP_CLONES void drop_row(const float* x, float* out, int64_t columns, const Drop& drop) {
+  drop_run(x, out, columns, drop);
 }
-MOP_CLONES void drop_some(const uint16_t* x, uint16_t* out, int64_t first, int64_t count,
-                          const Drop& drop) {
-  drop_run(x, out, first, count, drop);
+MOP_CLONES void drop_row(const uint16_t* x, uint16_t* out, int64_t columns, const Drop& drop) {
+  drop_run(x, out, columns, drop);
 }
 
 // x / rms(x), float32.
@@ -169,27 +167,35 @@ std::pair<at::Tensor, at::Tensor> silu_mul_backward(const at::Tensor& d_out_NI,
   return {d_gate_NI, d_up_NI};
 }
 
-at::Tensor dropped(const at::Tensor& x, double p, uint64_t seed) {
-  const at::Tensor input = x.contiguous();
-  // Elsewhere than on the CPU the mask is made there and travels: the same numbers everywhere.
-  if (!fused({&input})) {
-    const at::Tensor ones = at::ones(input.sizes(), at::TensorOptions().dtype(at::kFloat));
-    return input * dropped(ones, p, seed).to(input.device(), input.scalar_type());
+at::Tensor dropped(const at::Tensor& x_RC, double p, uint64_t seed, const at::Tensor& keys_R) {
+  const at::Tensor input_RC = x_RC.contiguous();
+  const int64_t columns = input_RC.size(-1), rows = input_RC.numel() / columns;
+  if (!keys_R.defined() || keys_R.numel() != rows) {
+    throw internal_error("dropout needs a key for each of {} rows", rows);
   }
-  const Drop drop{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32),
-                  static_cast<uint32_t>(p * 4294967296.), static_cast<float>(1 / (1 - p))};
-  at::Tensor out = at::empty_like(input);
-  with_type(input, [&](auto type) {
+  // Elsewhere than on the CPU the mask is made there and travels: the same numbers everywhere.
+  if (!fused({&input_RC})) {
+    const at::Tensor ones = at::ones(input_RC.sizes(), at::TensorOptions().dtype(at::kFloat));
+    const at::Tensor mask_RC = dropped(ones, p, seed, keys_R);
+    return input_RC * mask_RC.to(input_RC.device(), input_RC.scalar_type());
+  }
+  const auto threshold = static_cast<uint32_t>(p * 4294967296.);
+  const auto scale = static_cast<float>(1 / (1 - p));
+  const at::Tensor keys = keys_R.contiguous();
+  at::Tensor out_RC = at::empty_like(input_RC);
+  with_type(input_RC, [&](auto type) {
     using T = decltype(type);
-    // In runs that an int32 counts, so that the loop becomes vectors.
-    at::parallel_for(0, input.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; at += 1 << 30) {
-        const int64_t count = std::min<int64_t>(end - at, 1 << 30);
-        drop_some(raw<T>(input) + at, raw<T>(out) + at, at, count, drop);
+    over_rows(rows, columns, [&](int64_t first, int64_t count) {
+      for (int64_t r = first; r < first + count; ++r) {
+        const auto key = static_cast<uint64_t>(keys.data_ptr<int64_t>()[r]);
+        const uint64_t bits = Random(seed, key).bits();
+        const Drop drop{static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32), threshold,
+                        scale};
+        drop_row(raw<T>(input_RC) + r * columns, raw<T>(out_RC) + r * columns, columns, drop);
       }
     });
   });
-  return out;
+  return out_RC;
 }
 
 }  // namespace mop

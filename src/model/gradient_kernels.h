@@ -24,8 +24,9 @@ std::pair<at::Tensor, at::Tensor> silu_mul_backward(const at::Tensor& d_out_NI,
                                                     const at::Tensor& up_NI);
 
 /// `x` with every entry left out (0) with probability `p`, the others divided by 1 - p. Which ones
-/// depends on `seed` and an entry's place alone, so it is drawn again instead of being kept: the
-/// same on every machine and with any number of threads.
-at::Tensor dropped(const at::Tensor& x, double p, uint64_t seed);
+/// depends on `seed`, the row's key (keys_R: int64, CPU) and the column alone, so it is drawn again
+/// instead of being kept: the same on every machine, with any number of threads, and whatever rows
+/// come together. Throws Error(kInternal) when there is not a key for every row.
+at::Tensor dropped(const at::Tensor& x_RC, double p, uint64_t seed, const at::Tensor& keys_R);
 
 }  // namespace mop

@@ -5,6 +5,7 @@
 
 #include "model/family.h"
 #include "model/forward.h"
+#include "recovery/training_pass.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -32,20 +33,24 @@ int64_t widths_of_a_piece(const ModelConfig& config) {
   return widest + 4 * config.hidden;
 }
 
+// What a WeightLoader holds.
+int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
+  const int64_t all_layers = block_parameters(config) * element;
+  const int64_t layers = all_layers < kKeptLayers
+                             ? all_layers
+                             : std::max(kKeptLayers / 2, largest_layer(config) * element);
+  return layers + (total_parameters(config) - all_layers / element) * element;
+}
+
 }  // namespace
 
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps) {
   const ModelConfig& config = dense.config();
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
-  const int64_t all_layers = block_parameters(config) * element;
-  const int64_t layers = all_layers < kKeptLayers
-                             ? all_layers
-                             : std::max(kKeptLayers / 2, largest_layer(config) * element);
-  const int64_t globals = (total_parameters(config) - block_parameters(config)) * element;
   const int64_t hidden =
       (samples.calibration.tokens() + samples.validation.tokens()) * config.hidden * element;
-  const int64_t pieces = ForwardOptions().chunk_tokens * widths_of_a_piece(config) * element;
+  const int64_t pieces = piece_tokens(config, compute) * widths_of_a_piece(config) * element;
   const int64_t judged =
       std::min(kReference, samples.validation.tokens() * config.hidden * element);
 
@@ -54,8 +59,29 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   int64_t units = 0;
   for (const LayerShape& shape : config.layers) units += shape.heads + shape.mlp;
   const int64_t run_folder = steps * units * 12 + 64 * 1024;
-  return {kProgram + layers + globals + 2 * hidden + pieces + judged,
+  return {kProgram + loaded_bytes(config, element) + 2 * hidden + pieces + judged,
           parameters_after * std::max<int64_t>(1, stored) + run_folder};
+}
+
+Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
+                     int64_t checkpoint_bytes, const ModelConfig* teacher) {
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  const bool low_rank = recipe.low_rank();
+  const int64_t trained = low_rank ? lora_numbers(config, recipe.lora) : total_parameters(config);
+  // Values, gradients and two running means in float32, and the copy that is computed with.
+  const int64_t numbers = trained * (16 + (compute.dtype == at::kFloat ? 0 : element));
+  const int64_t piece =
+      recipe.train.piece_tokens > 0 ? recipe.train.piece_tokens : kMostPieceTokens;
+  const auto allowed = static_cast<int64_t>(recipe.activation_gib * (int64_t{1} << 30));
+  const int64_t layers = std::ssize(config.layers);
+  const int64_t activations = std::min(allowed, piece * activation_bytes(config, compute.dtype)) +
+                              piece * layers * config.hidden * element;
+  const int64_t pieces = piece * widths_of_a_piece(config) * element;
+  const int64_t student = low_rank ? loaded_bytes(config, element) : 0;
+  const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
+  // The values of state and best, both means, the adapter.
+  return {kProgram + student + dense + numbers + std::max(activations + pieces, checkpoint_bytes),
+          trained * 4 * (low_rank ? 5 : 4)};
 }
 
 }  // namespace mop

@@ -4,6 +4,7 @@
 
 #include "model/model.h"
 #include "model/weights.h"
+#include "pipeline/recover_recipe.h"
 #include "pipeline/run_samples.h"
 
 namespace mop {
@@ -18,5 +19,11 @@ struct Needs {
 /// will have.
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps);
+
+/// The same of training a model of this shape, the result's checkpoint not counted: it is read
+/// from files as large as `checkpoint_bytes` and computed with beside the dense model, where that
+/// teaches (else null).
+Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
+                     int64_t checkpoint_bytes, const ModelConfig* teacher);
 
 }  // namespace mop

@@ -16,6 +16,7 @@
 #include "pipeline/run_log.h"
 #include "pipeline/run_training.h"
 #include "pipeline/runtime.h"
+#include "pipeline/teacher_layers.h"
 #include "report/table.h"
 
 namespace mop {
@@ -145,6 +146,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   timing["finished"] = utc_now();
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
+  pass_on_plan(inputs.model, folder.run());
   fs::remove_all(folder.run() / "state");
   fs::remove_all(folder.run() / "initial");
   progress.note("wrote " + folder.out().string());

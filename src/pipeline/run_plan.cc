@@ -82,6 +82,19 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   return warnings;
 }
 
+Needs needs_of(const PreparedRun& run) {
+  Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
+                               expected_steps(run));
+  if (run.recipe.recovery.is_null()) return needs;
+  const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
+  const bool taught = find_method(recovery.method).needs_teacher;
+  const Needs training =
+      training_needs(recovery, config_after(run), open_compute(recovery.device, recovery.dtype),
+                     needs.disk_bytes, taught ? &run.dense.config() : nullptr);
+  return {std::max(needs.memory_bytes, training.memory_bytes),
+          needs.disk_bytes + training.disk_bytes};
+}
+
 void check_can_compare(const PreparedRun& run) {
   if (!find_selector(run.recipe.select).first->needs_validation) return;
   if (!run.samples.validation.ids.empty()) return;
@@ -142,8 +155,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   }
   if (!replays) check_can_compare(run);
   run.warnings = warnings_about(run);
-  run.needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
-                             expected_steps(run));
+  run.needs = needs_of(run);
   return run;
 }
 

@@ -9,6 +9,7 @@
 #include "model/family.h"
 #include "pipeline/run_log.h"
 #include "pipeline/runtime.h"
+#include "pipeline/teacher_layers.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -17,28 +18,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kMostHeldOut = 256;
-// Tokens of a piece, when the recipe leaves it open: products are fast from the first on, and
-// gain nothing beyond the second.
-constexpr int64_t kLeastPiece = 512, kMostPiece = 2048;
 // Seconds between lines that say how it goes.
 constexpr double kTellSeconds = 20;
 
 std::vector<ParameterSpec> specs_of(const RecoverRecipe& recipe, const Model& model) {
   return recipe.low_rank() ? lora_parameters(model, recipe.lora, recipe.train.seed)
                            : all_weights(model);
-}
-
-// The teacher's layer that each of the student's answers to: the one it came from when both are
-// views of one checkpoint, else evenly spread with the last ones together.
-std::vector<int64_t> answering_layers(const Model& student, const Model& teacher) {
-  std::vector<int64_t> layers;
-  const bool same_source = student.checkpoint().folder() == teacher.checkpoint().folder();
-  const int64_t count = student.num_layers();
-  for (int64_t i = 0; i < count; ++i) {
-    layers.push_back(same_source ? student.layers()[static_cast<size_t>(i)].source
-                                 : (i + 1) * teacher.num_layers() / count - 1);
-  }
-  return layers;
 }
 
 std::optional<Teacher> make_teacher(const TrainingJob& job) {
@@ -56,7 +41,7 @@ std::optional<Teacher> make_teacher(const TrainingJob& job) {
                       student.hidden, dense.hidden)
           .hint("distil.hidden=0");
     }
-    teacher.layers = answering_layers(job.model, *job.teacher);
+    teacher.layers = teacher_layers(job.model, *job.teacher);
   }
   return teacher;
 }
@@ -64,15 +49,16 @@ std::optional<Teacher> make_teacher(const TrainingJob& job) {
 // metrics.jsonl: what a resumed run will do again is cut off first.
 class Metrics {
  public:
-  Metrics(const fs::path& file, int64_t steps_done) {
+  Metrics(const fs::path& file, const Trainer& trainer) {
     std::string kept;
     if (fs::exists(file)) {
       std::ifstream in(file);
       for (std::string line; std::getline(in, line);) {
         const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!json.is_discarded() && json.value("step", INT64_MAX) <= steps_done && steps_done > 0) {
-          kept += line + "\n";
-        }
+        if (json.is_discarded() || trainer.steps_done() == 0) continue;
+        const bool judges = json.contains("validation_nll");
+        const int64_t last = judges ? trainer.judged_step() : trainer.steps_done();
+        if (json.value("step", INT64_MAX) <= last) kept += line + "\n";
       }
     }
     write_file(file, kept);
@@ -168,10 +154,12 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
   return texts;
 }
 
-TrainedModel train_model(const TrainingJob& job, Progress& progress) {
+namespace {
+
+// All that training holds but the parameters is let go when this returns.
+TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& parameters,
+                   Progress& progress) {
   const RecoverRecipe& r = job.recipe;
-  const Compute compute = open_compute(r.device, r.dtype);
-  Parameters parameters(specs_of(r, job.model), compute);
   PassOptions options;
   options.scale = r.lora.scale();
   options.dropout = r.low_rank() ? r.lora.dropout : 0;
@@ -179,27 +167,37 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   TrainingPass pass(job.model, compute, parameters, options, make_teacher(job));
   TrainingBatches batches(job.texts.data, r.batch);
   const TrainingData* validation = job.texts.validation ? &*job.texts.validation : nullptr;
-  TrainOptions train = r.train;
-  if (train.piece_tokens == 0) train.piece_tokens = pass.best_piece_tokens(kLeastPiece, kMostPiece);
-  Trainer trainer(pass, parameters, batches, validation, train, job.ranks, progress);
+  TrainOptions loop = r.train;
+  if (loop.piece_tokens == 0)
+    loop.piece_tokens = pass.best_piece_tokens(kLeastPieceTokens, kMostPieceTokens);
+  Trainer trainer(pass, parameters, batches, validation, loop, job.ranks, progress);
 
   TrainerHooks hooks;
   hooks.state = job.run / "state";
   const bool writes = job.ranks.rank() == 0;
   if (writes) {
     fs::create_directories(hooks.state);
-    announce(job, parameters, pass.layers_kept(train.piece_tokens), progress);
+    announce(job, parameters, pass.layers_kept(loop.piece_tokens), progress);
   }
   if (trainer.restore(hooks.state) && writes) {
     progress.note(fmt::format("continues after step {}", trainer.steps_done()));
   }
   std::optional<Metrics> metrics;
-  if (writes) metrics.emplace(job.run / "metrics.jsonl", trainer.steps_done());
+  if (writes) metrics.emplace(job.run / "metrics.jsonl", trainer);
   Reporter reporter(writes ? progress : silent_progress(), metrics ? &*metrics : nullptr);
   hooks.on_step = [&](const StepReport& report) { reporter.step(report); };
   hooks.on_validation = [&](const ValidationReport& report) { reporter.validation(report); };
-  const TrainOutcome outcome = trainer.run(hooks);
+  return trainer.run(hooks);
+}
 
+}  // namespace
+
+TrainedModel train_model(const TrainingJob& job, Progress& progress) {
+  const RecoverRecipe& r = job.recipe;
+  const Compute compute = open_compute(r.device, r.dtype);
+  Parameters parameters(specs_of(r, job.model), compute);
+  const TrainOutcome outcome = train(job, compute, parameters, progress);
+  release_memory();  // what comes now needs about as much, in other pieces
   TrainedModel result{merged(job.model, parameters, r.lora), to_json(outcome), {}, {}};
   result.timing = {
       {"seconds", outcome.seconds},

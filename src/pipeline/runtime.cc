@@ -2,12 +2,16 @@
 #include "pipeline/runtime.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 #include <sys/statvfs.h>
 
 #include <fstream>
 
 #include "base/error.h"
 #include "tensor/device.h"
+
+// Of the allocator mimalloc, where the program is linked with it.
+extern "C" __attribute__((weak)) void mi_collect(bool force);
 
 namespace mop {
 
@@ -42,6 +46,14 @@ int64_t free_disk_bytes(const std::filesystem::path& folder) {
   struct statvfs about {};
   if (::statvfs(folder.c_str(), &about) != 0) return 0;
   return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
+}
+
+void release_memory() {
+  if (mi_collect != nullptr) {
+    mi_collect(true);
+  } else {
+    ::malloc_trim(0);
+  }
 }
 
 }  // namespace mop

@@ -20,4 +20,7 @@ Compute open_compute(const std::string& device, const std::string& dtype);
 int64_t free_memory_bytes();
 int64_t free_disk_bytes(const std::filesystem::path& folder);
 
+/// Gives memory that is free, but kept for later use, back to the system.
+void release_memory();
+
 }  // namespace mop

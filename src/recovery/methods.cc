@@ -42,22 +42,42 @@ const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& s
   return nullptr;
 }
 
-void add_pair(const Model& model, int64_t layer, const LayerTensor& tensor,
-              const LoraOptions& options, uint64_t seed, std::vector<ParameterSpec>& specs) {
-  const ModelConfig& config = model.config();
-  const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
-  const int64_t outputs = axis_length(tensor.axes[0], config, shape);
-  const int64_t inputs = axis_length(tensor.axes[1], config, shape);
+// A projection of a layer that gets an addition.
+struct Target {
+  int64_t layer;
+  const LayerTensor& tensor;
+  int64_t outputs, inputs;
+};
+
+std::vector<Target> targets_of(const ModelConfig& config, const LoraOptions& options) {
+  std::vector<Target> targets;
+  for (size_t layer = 0; layer < config.layers.size(); ++layer) {
+    const LayerShape& shape = config.layers[layer];
+    for (const Role role : target_roles(options)) {
+      const LayerTensor* tensor = tensor_of_role(config, shape, role);
+      if (tensor == nullptr) continue;
+      targets.push_back({static_cast<int64_t>(layer), *tensor,
+                         axis_length(tensor->axes[0], config, shape),
+                         axis_length(tensor->axes[1], config, shape)});
+    }
+  }
+  return targets;
+}
+
+void add_pair(const ModelConfig& config, const Target& target, int64_t rank, uint64_t seed,
+              std::vector<ParameterSpec>& specs) {
+  const Role role = target.tensor.role;
   Random random(seed,
-                static_cast<uint64_t>(layer) * kNumRoles + static_cast<uint64_t>(tensor.role));
-  std::string name = tensor_name(*config.family, layer, tensor);
+                static_cast<uint64_t>(target.layer) * kNumRoles + static_cast<uint64_t>(role));
+  std::string name = tensor_name(*config.family, target.layer, target.tensor);
   name.resize(name.rfind('.'));  // "weight" belongs to the projection
-  ParameterSpec a{name + ".lora_A.weight", layer, tensor.role};
+  ParameterSpec a{name + ".lora_A.weight", target.layer, role};
   a.part = Part::kLowRankA;
-  a.initial = uniform(options.rank, inputs, 1 / std::sqrt(static_cast<double>(inputs)), random);
-  ParameterSpec b{name + ".lora_B.weight", layer, tensor.role};
+  a.initial =
+      uniform(rank, target.inputs, 1 / std::sqrt(static_cast<double>(target.inputs)), random);
+  ParameterSpec b{name + ".lora_B.weight", target.layer, role};
   b.part = Part::kLowRankB;
-  b.initial = at::zeros({outputs, options.rank}, at::kFloat);
+  b.initial = at::zeros({target.outputs, rank}, at::kFloat);
   specs.push_back(std::move(a));
   specs.push_back(std::move(b));
 }
@@ -107,16 +127,19 @@ std::vector<ParameterSpec> lora_parameters(const Model& model, const LoraOptions
   if (options.dropout < 0 || options.dropout >= 1) {
     throw usage_error("lora.dropout must be in [0, 1), got {}", options.dropout);
   }
-  const ModelConfig& config = model.config();
   std::vector<ParameterSpec> specs;
-  for (int64_t layer = 0; layer < model.num_layers(); ++layer) {
-    for (const Role role : target_roles(options)) {
-      const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
-      const LayerTensor* tensor = tensor_of_role(config, shape, role);
-      if (tensor != nullptr) add_pair(model, layer, *tensor, options, seed, specs);
-    }
+  for (const Target& target : targets_of(model.config(), options)) {
+    add_pair(model.config(), target, options.rank, seed, specs);
   }
   return specs;
+}
+
+int64_t lora_numbers(const ModelConfig& config, const LoraOptions& options) {
+  int64_t numbers = 0;
+  for (const Target& target : targets_of(config, options)) {
+    numbers += options.rank * (target.outputs + target.inputs);
+  }
+  return numbers;
 }
 
 std::vector<ParameterSpec> all_weights(const Model& model) {

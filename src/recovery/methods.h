@@ -45,6 +45,8 @@ const Method& find_method(std::string_view name);
 /// below 1 or an unknown target.
 std::vector<ParameterSpec> lora_parameters(const Model& model, const LoraOptions& options,
                                            uint64_t seed);
+/// How many numbers that trains.
+int64_t lora_numbers(const ModelConfig& config, const LoraOptions& options);
 /// Every tensor of the model. With a tied embedding there is one, which is the head too.
 std::vector<ParameterSpec> all_weights(const Model& model);
 

@@ -14,17 +14,30 @@ at::Tensor token_weights(const TrainingBatch& batch, double weight) {
   return batch.targets_N.ne(kNoLoss).to(at::kFloat).mul_(weight);
 }
 
+// A key for every token, the same in whatever piece, step and rank it is computed: the sample's
+// number among all that the run reads, and the place in it.
+at::Tensor token_keys(const TrainingBatch& batch, int64_t data_size) {
+  std::vector<at::Tensor> keys;
+  for (size_t i = 0; i < batch.lengths.size(); ++i) {
+    const int64_t number = batch.epoch * data_size + batch.samples[i];
+    keys.push_back(at::arange(batch.lengths[i], at::TensorOptions(at::kLong)) + (number << 32));
+  }
+  return at::cat(keys);
+}
+
 // Micro-batches laid end to end while they fit.
 class Pieces {
  public:
   explicit Pieces(int64_t most_tokens) : most_tokens_(most_tokens) {}
 
-  void add(const TrainingBatch& batch, double weight) {
+  /// keys_N may be undefined, for all batches.
+  void add(const TrainingBatch& batch, double weight, const at::Tensor& keys_N = {}) {
     const int64_t tokens = batch.ids_N.size(0);
     if (tokens_ > 0 && tokens_ + tokens > most_tokens_) close();
     ids_.push_back(batch.ids_N);
     targets_.push_back(batch.targets_N.clamp_min(0));
     weights_.push_back(token_weights(batch, weight));
+    if (keys_N.defined()) keys_.push_back(keys_N);
     lengths_.insert(lengths_.end(), batch.lengths.begin(), batch.lengths.end());
     tokens_ += tokens;
   }
@@ -41,6 +54,7 @@ class Pieces {
     piece.ids_N = at::cat(std::exchange(ids_, {}));
     piece.targets_N = at::cat(std::exchange(targets_, {}));
     piece.weights_N = at::cat(std::exchange(weights_, {}));
+    if (!keys_.empty()) piece.keys_N = at::cat(std::exchange(keys_, {}));
     done_.push_back(std::move(piece));
     tokens_ = 0;
   }
@@ -48,7 +62,7 @@ class Pieces {
   const int64_t most_tokens_;
   int64_t tokens_ = 0;
   std::vector<int64_t> lengths_;
-  std::vector<at::Tensor> ids_, targets_, weights_;
+  std::vector<at::Tensor> ids_, targets_, weights_, keys_;
   std::vector<TrainingPiece> done_;
 };
 
@@ -71,7 +85,8 @@ StepBatches next_step(TrainingBatches& batches, const TrainOptions& options,
     const int64_t scored = options.rule == Accumulation::kTokens
                                ? step.scored_tokens
                                : micro[i].loss_tokens * options.accumulate;
-    pieces.add(micro[i], scored == 0 ? 0 : 1 / static_cast<double>(scored));
+    pieces.add(micro[i], scored == 0 ? 0 : 1 / static_cast<double>(scored),
+               token_keys(micro[i], batches.data().size()));
   }
   step.pieces = pieces.finish();
   return step;

@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/random.h"
 #include "recovery/step_batches.h"
 #include "recovery/training_state.h"
 
@@ -111,8 +110,12 @@ struct Trainer::State {
     return most;
   }
 
+  bool impatient() const {
+    return options.patience > 0 && done.validations_since_best >= options.patience;
+  }
+
   std::string ended_by() const {
-    if (options.patience > 0 && done.validations_since_best >= options.patience) return "patience";
+    if (impatient()) return "patience";
     if (total_steps > 0 && done.step >= total_steps) return "epochs";
     return options.tokens > 0 && done.tokens >= options.tokens ? "tokens" : "minutes";
   }
@@ -123,12 +126,10 @@ struct Trainer::State {
   }
 
   void add_gradients(const StepBatches& step, LossSums& sums) {
-    for (size_t i = 0; i < step.pieces.size(); ++i) {
+    for (const TrainingPiece& piece : step.pieces) {
       // Alone we may stop here; with others, all stop together between steps.
       if (ranks.size() == 1) check_stop();
-      const auto stream = static_cast<uint64_t>((done.step * ranks.size() + ranks.rank()) * 65536 +
-                                                static_cast<int64_t>(i));
-      sums += pass.add_gradients(step.pieces[i], Random(options.seed, stream).bits());
+      sums += pass.add_gradients(piece, options.seed);
     }
   }
 
@@ -172,6 +173,7 @@ struct Trainer::State {
     if (!done.first_nll) done.first_nll = report.nll;
     report.best = !done.best_nll || report.nll < *done.best_nll;
     done.validations_since_best = report.best ? 0 : done.validations_since_best + 1;
+    done.judged_step = done.step;
     if (report.best) {
       done.best_nll = report.nll;
       done.best_step = done.step;
@@ -195,8 +197,9 @@ struct Trainer::State {
       parameters.values_P().copy_(best_P);
       parameters.refresh();
     } else {
-      ranks.barrier();
-      load_best(hooks.state, parameters);
+      if (ranks.rank() == 0) load_best(hooks.state, parameters);
+      ranks.broadcast({parameters.values_P()});
+      parameters.refresh();
     }
   }
 
@@ -222,18 +225,19 @@ struct Trainer::State {
   }
 
   void loop(const TrainerHooks& hooks) {
-    if (done.step == 0) validate(hooks);
     double reached = fraction();
-    const auto impatient = [&] {
-      return options.patience > 0 && done.validations_since_best >= options.patience;
+    const auto judge_if_due = [&] {
+      const bool due = reached >= 1 || done.step % validate_every == 0;
+      if (due && done.judged_step < done.step) validate(hooks);
     };
+    judge_if_due();  // before the first step, and where a run was stopped before it could
     while (reached < 1 && !impatient()) {
       stop_together();
       const StepReport report = step();
+      if (hooks.on_step) hooks.on_step(report);
       reached = fraction();
       progress.advance(static_cast<int64_t>(std::min(reached, 1.0) * kProgressUnits));
-      if (hooks.on_step) hooks.on_step(report);
-      if (reached >= 1 || done.step % validate_every == 0) validate(hooks);
+      judge_if_due();
       if (time_to_save()) save(hooks);
     }
   }
@@ -248,7 +252,9 @@ Trainer::~Trainer() = default;
 
 bool Trainer::restore(const fs::path& folder) {
   State& s = *state_;
-  const auto counters = load_state(folder, s.parameters, s.adamw);
+  std::optional<TrainingCounters> counters;
+  if (s.ranks.rank() == 0) counters = load_state(folder, s.parameters, s.adamw);
+  counters = share_state(counters, s.parameters, s.adamw, s.ranks);
   if (!counters) return false;
   s.done = *counters;
   s.batches.seek(s.done.position);
@@ -256,6 +262,7 @@ bool Trainer::restore(const fs::path& folder) {
 }
 
 int64_t Trainer::steps_done() const { return state_->done.step; }
+int64_t Trainer::judged_step() const { return state_->done.judged_step; }
 
 TrainOutcome Trainer::run(const TrainerHooks& hooks) {
   State& s = *state_;
@@ -265,7 +272,11 @@ TrainOutcome Trainer::run(const TrainerHooks& hooks) {
     s.loop(hooks);
   } catch (const Error& e) {
     // The parameters are those after the last whole step: nothing moves them before a step's end.
-    if (e.kind() == ErrorKind::kInterrupted || e.kind() == ErrorKind::kBadInput) s.save(hooks);
+    // Among several ranks, another one may have ended.
+    const bool another_ended = e.kind() == ErrorKind::kIo && s.ranks.size() > 1;
+    if (another_ended || e.kind() == ErrorKind::kInterrupted || e.kind() == ErrorKind::kBadInput) {
+      s.save(hooks);
+    }
     throw;
   }
   s.save(hooks);

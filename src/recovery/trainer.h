@@ -94,6 +94,8 @@ class Trainer {
   bool restore(const std::filesystem::path& folder);
   /// Steps that a restored run had done.
   int64_t steps_done() const;
+  /// The last step it had validated after; -1 = none.
+  int64_t judged_step() const;
   /// Trains to the end and leaves the best parameters (the last ones without validation). When it
   /// is asked to stop, or a loss is not finite (Error(kBadInput)), the last good state is saved
   /// first.

@@ -23,6 +23,7 @@ struct LayerTape {
 struct Walk {
   const TrainingPiece& piece;
   at::Tensor cos_NE, sin_NE;
+  at::Tensor keys_N;  // of the tokens, where anything is dropped
   uint64_t seed = 0;
   bool drops = false;
 };
@@ -32,6 +33,11 @@ int64_t kept_bytes(const ModelConfig& config, const LayerShape& shape, DType dty
   const int64_t query = shape.heads * shape.head_dim, key = shape.kv_heads * shape.head_dim;
   return (6 * config.hidden + 4 * query + 4 * key + 4 * shape.mlp) *
          static_cast<int64_t>(dtype_bytes(dtype));
+}
+
+at::Tensor keys_of(const TrainingPiece& piece) {
+  return piece.keys_N.defined() ? piece.keys_N
+                                : at::arange(piece.packing.tokens(), at::TensorOptions(at::kLong));
 }
 
 // The teacher's hidden states of a piece: behind the layers that answer to the student's, and
@@ -81,6 +87,12 @@ LossSums& LossSums::operator+=(const LossSums& other) {
   scored += other.scored;
   tokens += other.tokens;
   return *this;
+}
+
+int64_t activation_bytes(const ModelConfig& config, DType dtype) {
+  int64_t bytes = 0;
+  for (const LayerShape& shape : config.layers) bytes += kept_bytes(config, shape, dtype);
+  return bytes;
 }
 
 struct TrainingPass::State {
@@ -146,6 +158,7 @@ struct TrainingPass::State {
       addition.dropout = walk.drops ? options.dropout : 0;
       addition.seed =
           Random(walk.seed, at(layer) * kNumRoles + static_cast<size_t>(spec.role)).bits();
+      addition.keys_N = walk.keys_N;
     }
     return result;
   }
@@ -170,7 +183,7 @@ struct TrainingPass::State {
   }
 
   Walk begin(const TrainingPiece& piece, uint64_t seed, bool drops) const {
-    Walk walk{piece, {}, {}, seed, drops};
+    Walk walk{piece, {}, {}, drops ? keys_of(piece) : at::Tensor(), seed, drops};
     std::tie(walk.cos_NE, walk.sin_NE) = rotary(model.config(), piece.packing, compute);
     return walk;
   }
@@ -248,11 +261,7 @@ TrainingPass::~TrainingPass() = default;
 int64_t TrainingPass::layers_kept(int64_t tokens) const { return state_->layers_kept(tokens); }
 
 int64_t TrainingPass::best_piece_tokens(int64_t least, int64_t most) const {
-  const ModelConfig& config = state_->model.config();
-  int64_t bytes = 0;  // of one token, over all layers
-  for (const LayerShape& shape : config.layers) {
-    bytes += kept_bytes(config, shape, state_->compute.dtype);
-  }
+  const int64_t bytes = activation_bytes(state_->model.config(), state_->compute.dtype);
   const int64_t tokens = state_->options.activation_bytes / std::max<int64_t>(bytes, 1);
   // Where layers run again anyway, large pieces read the weights less often.
   return tokens < least || state_->layers_kept(1) == 0 ? most : std::min(tokens, most);

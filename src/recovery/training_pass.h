@@ -24,6 +24,9 @@ struct TrainingPiece {
   at::Tensor ids_N;      ///< int64, CPU
   at::Tensor targets_N;  ///< int64, CPU; read only where the weight is not 0
   at::Tensor weights_N;  ///< float32, CPU
+  /// A key for every token (int64, CPU), from which dropout is drawn: what a token loses is the
+  /// same whatever shares its piece. Undefined = its place in the piece.
+  at::Tensor keys_N = {};
 };
 
 struct LossSums {
@@ -51,6 +54,13 @@ struct PassOptions {
   int64_t activation_bytes = int64_t{2} << 30;
 };
 
+/// Tokens of a piece, where nothing else is said: products are fast from the first on, and gain
+/// nothing beyond the second.
+inline constexpr int64_t kLeastPieceTokens = 512, kMostPieceTokens = 2048;
+
+/// Bytes of activations that one token leaves in all layers, counted generously.
+int64_t activation_bytes(const ModelConfig& config, DType dtype);
+
 class TrainingPass {
  public:
   /// Refers to `parameters`. Weights that they do not replace are frozen and stay mapped.
@@ -58,7 +68,8 @@ class TrainingPass {
                const PassOptions& options, std::optional<Teacher> teacher = std::nullopt);
   ~TrainingPass();
 
-  /// Adds the gradient of the piece's loss to the parameters'. `seed` draws what is dropped.
+  /// Adds the gradient of the piece's loss to the parameters'. `seed` and the tokens' keys draw
+  /// what is dropped.
   LossSums add_gradients(const TrainingPiece& piece, uint64_t seed);
   /// The same sums without gradient, dropout and teacher.
   LossSums evaluate(const TrainingPiece& piece);

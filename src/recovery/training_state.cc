@@ -31,7 +31,8 @@ Json to_json(const TrainingCounters& c) {
           {"first_nll", json_of(c.first_nll)},
           {"best_nll", json_of(c.best_nll)},
           {"best_step", c.best_step},
-          {"validations_since_best", c.validations_since_best}};
+          {"validations_since_best", c.validations_since_best},
+          {"judged_step", c.judged_step}};
 }
 
 TrainingCounters from_json(const Json& json) {
@@ -46,6 +47,7 @@ TrainingCounters from_json(const Json& json) {
   c.best_nll = number_of(json.at("best_nll"));
   c.best_step = json.at("best_step");
   c.validations_since_best = json.at("validations_since_best");
+  c.judged_step = json.at("judged_step");
   return c;
 }
 
@@ -85,6 +87,19 @@ std::optional<TrainingCounters> load_state(const fs::path& folder, Parameters& p
   const TrainingCounters read = from_json(Json::parse(counters->second));
   adamw.steps = read.step;
   return read;
+}
+
+std::optional<TrainingCounters> share_state(const std::optional<TrainingCounters>& counters,
+                                            Parameters& parameters, AdamW& adamw,
+                                            Collectives& ranks) {
+  if (ranks.size() == 1) return counters;
+  const std::string text = ranks.broadcast(counters ? to_json(*counters).dump() : "");
+  if (text.empty()) return std::nullopt;
+  ranks.broadcast({parameters.values_P(), adamw.mean_P, adamw.square_P});
+  parameters.refresh();
+  const TrainingCounters shared = from_json(Json::parse(text));
+  adamw.steps = shared.step;
+  return shared;
 }
 
 void save_best(const fs::path& folder, Parameters& parameters) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "collectives/collectives.h"
 #include "recovery/adamw.h"
 #include "text/training_batches.h"
 
@@ -20,6 +21,7 @@ struct TrainingCounters {
   std::optional<double> first_nll, best_nll;
   int64_t best_step = 0;
   int64_t validations_since_best = 0;
+  int64_t judged_step = -1;  ///< the last one that was validated
 };
 
 /// FOLDER/state.safetensors: values, running means, counters.
@@ -29,6 +31,11 @@ void save_state(const std::filesystem::path& folder, const TrainingCounters& cou
 /// Throws Error(kBadInput) when it holds another number of parameters.
 std::optional<TrainingCounters> load_state(const std::filesystem::path& folder,
                                            Parameters& parameters, AdamW& adamw);
+
+/// What rank 0 has, counters and values, on every rank: the folder need not be one that all see.
+std::optional<TrainingCounters> share_state(const std::optional<TrainingCounters>& counters,
+                                            Parameters& parameters, AdamW& adamw,
+                                            Collectives& ranks);
 
 /// FOLDER/best.safetensors: the values of the best validation so far.
 void save_best(const std::filesystem::path& folder, Parameters& parameters);

@@ -1,61 +1,17 @@
 // Several processes share the work: the same figures, one writer, and an end when one of them ends.
+#include "e2e/ranks.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <cmath>
 
 #include "checkpoint/safetensors.h"
-#include "e2e/program.h"
 
 namespace mop::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string free_port() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ::bind(listener, reinterpret_cast<sockaddr*>(&address), length);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(listener);
-  return std::to_string(ntohs(address.sin_port));
-}
-
-// The program `size` times, with the environment that torchrun would give it; only the first
-// `started` come.
-std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
-  const std::map<std::string, std::string> environment = {{"WORLD_SIZE", std::to_string(size)},
-                                                          {"MASTER_ADDR", "127.0.0.1"},
-                                                          {"MASTER_PORT", free_port()},
-                                                          {"MOP_RANK_TIMEOUT", "60"}};
-  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-  std::vector<std::unique_ptr<Process>> ranks;
-  for (int rank = 0; rank < started; ++rank) {
-    ::setenv("RANK", std::to_string(rank).c_str(), 1);
-    ranks.push_back(std::make_unique<Process>(args));
-  }
-  ::unsetenv("RANK");
-  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
-  return ranks;
-}
-
-// What rank 0 leaves; the others must succeed in silence.
-Ran run_ranks(int size, const Args& args) {
-  auto ranks = start_ranks(size, args, size);
-  const Ran first = ranks[0]->wait();
-  EXPECT_EQ(first.exit, 0) << first.err;
-  for (int rank = 1; rank < size; ++rank) {
-    const Ran other = ranks[static_cast<size_t>(rank)]->wait();
-    EXPECT_EQ(other.exit, 0) << other.err;
-    EXPECT_EQ(other.out + other.err, "");
-  }
-  return first;
-}
 
 Args score_args(const fs::path& out, const std::string& samples) {
   return {"score",         demo_model().string(),
@@ -172,46 +128,6 @@ TEST(Ranks, WithoutAMeetingPlaceAreRefused) {
   ::unsetenv("WORLD_SIZE");
   EXPECT_EQ(ran.exit, 2);
   EXPECT_THAT(ran.err, HasSubstr("the environment variable RANK is not set, WORLD_SIZE is"));
-}
-
-// Losses and gradient norms of every step.
-std::vector<std::pair<double, double>> training_steps(const fs::path& out) {
-  std::vector<std::pair<double, double>> steps;
-  std::istringstream text(read_file(out / "run/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) {
-    const Json json = Json::parse(line);
-    if (json.contains("loss")) steps.emplace_back(json["loss"], json["gradient_norm"]);
-  }
-  return steps;
-}
-
-TEST(Ranks, TrainAsOneProcessDoesAtTheSameGlobalBatch) {
-  TempFolder folder;
-  const fs::path alone = folder.path() / "alone";
-  const auto args = [](const fs::path& out) {
-    return Args{"recover",      demo_model().string(),
-                "--data",       demo_calibration().string(),
-                "--out",        out.string(),
-                "--max-tokens", "32",
-                "--tokens",     "800",
-                "--threads",    "1",
-                "--set",        "accumulate=4",
-                "--set",        "validation.samples=4",
-                "--set",        "lora.dropout=0"};
-  };
-  const Ran one = run(args(alone));
-  ASSERT_EQ(one.exit, 0) << one.err;
-  for (const int size : {2, 4}) {
-    const fs::path together = folder.path() / std::to_string(size);
-    run_ranks(size, args(together));
-    const auto expected = training_steps(alone), steps = training_steps(together);
-    ASSERT_EQ(steps.size(), expected.size());
-    ASSERT_GE(steps.size(), 6u);
-    for (size_t i = 0; i < steps.size(); ++i) {
-      EXPECT_NEAR(steps[i].first, expected[i].first, 1e-5) << i;
-      EXPECT_NEAR(steps[i].second, expected[i].second, 1e-4 * expected[i].second) << i;
-    }
-  }
 }
 
 }  // namespace

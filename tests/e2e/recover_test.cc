@@ -1,5 +1,5 @@
 // mop recover and mop train as a user runs them, killed, stopped and continued.
-#include "e2e/program.h"
+#include "e2e/training.h"
 
 namespace mop::testing {
 namespace {
@@ -22,37 +22,6 @@ Args recover_args(const fs::path& out, const Args& more) {
   return args;
 }
 
-// metrics.jsonl without what may differ between equal runs.
-std::vector<std::string> lines(const fs::path& folder) {
-  std::vector<std::string> result;
-  std::istringstream text(read_file(folder / "run/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) {
-    Json json = Json::parse(line);
-    json.erase("timing");
-    result.push_back(json.dump());
-  }
-  return result;
-}
-
-void expect_same(const fs::path& a, const fs::path& b) {
-  EXPECT_EQ(lines(a), lines(b));
-  for (const char* file : {"model.safetensors", "adapter/adapter_model.safetensors"}) {
-    EXPECT_TRUE(read_file(a / file) == read_file(b / file)) << file;
-  }
-}
-
-// Waits until the run into `out` has written so many lines of metrics.
-void wait_for_steps(Process& process, const fs::path& out, size_t steps) {
-  const fs::path file = out.string() + ".partial/run/metrics.jsonl";
-  while (process.running()) {
-    if (fs::exists(file)) {
-      const std::string text = read_file(file);
-      if (static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) > steps) return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-}
-
 TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
   TempFolder folder;
   const fs::path pruned = folder.path() / "pruned", out = folder.path() / "out";
@@ -66,6 +35,8 @@ TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
   EXPECT_GE(outcome["tokens"].get<int64_t>(), 1500);
   EXPECT_EQ(read_json(out / "adapter/adapter_config.json")["r"], 4);
   EXPECT_FALSE(fs::exists(out / "run/state"));
+  EXPECT_EQ(read_file(out / "run/plan.json"), read_file(pruned / "run/plan.json"))
+      << "where its layers come from stays known";
   const Ran scored = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
                           "windows:128", "--json"});
   EXPECT_EQ(scored.exit, 0) << scored.err;
@@ -78,11 +49,11 @@ TEST(Recover, KilledOrStoppedItContinuesWithTheSameBits) {
   const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken";
   ASSERT_EQ(run(recover_args(whole, {})).exit, 0);
   Process killed(recover_args(broken, {}));
-  wait_for_steps(killed, broken, 4);
+  wait_for_lines(killed, broken, 4);
   killed.send(SIGKILL);
   EXPECT_EQ(killed.wait().exit, -SIGKILL);
   Process stopped(recover_args(broken, {"--resume"}));
-  wait_for_steps(stopped, broken, 6);
+  wait_for_lines(stopped, broken, 6);
   stopped.send(SIGTERM);
   const Ran end = stopped.wait();
   EXPECT_EQ(end.exit, 143) << end.err;
@@ -90,7 +61,7 @@ TEST(Recover, KilledOrStoppedItContinuesWithTheSameBits) {
   const Ran last = run(recover_args(broken, {"--resume"}));
   ASSERT_EQ(last.exit, 0) << last.err;
   EXPECT_THAT(last.err, HasSubstr("continues after step"));
-  expect_same(whole, broken);
+  expect_same_run(whole, broken);
 }
 
 TEST(Recover, ALossThatIsNotFiniteStopsWithTheLastGoodState) {

@@ -201,7 +201,7 @@ TEST(TrainingPass, DistillingGoesDownhill) {
   EXPECT_NEAR(fell, step * slope, 0.05 * step * slope);
 }
 
-TEST(Dropped, LeavesOutTheAskedShareAndScalesTheRest) {
+TEST(Dropped, IsDrawnBySeedAndNotWhereNothingIsTrained) {
   Trial s({}, /*low_rank=*/true, {.dropout = 0.5});
   perturb(s.parameters, 0.2);
   const TrainingPiece piece = random_piece({12}, 96, 7);
@@ -210,6 +210,37 @@ TEST(Dropped, LeavesOutTheAskedShareAndScalesTheRest) {
   EXPECT_NE(a, b);
   EXPECT_EQ(a, again);
   EXPECT_NE(a, s.pass.evaluate(piece).loss);  // nothing is dropped there
+}
+
+TEST(Dropped, ATokenLosesTheSameInAnyPiece) {
+  Trial s({}, /*low_rank=*/true, {.dropout = 0.5});
+  perturb(s.parameters, 0.2);
+  TrainingPiece both = random_piece({9, 5}, 96, 7);
+  both.keys_N = at::arange(14, at::TensorOptions(at::kLong)) * 1000;
+  const double together = s.pass.add_gradients(both, 1).loss;
+  const at::Tensor expected_P = s.parameters.gradients_P().clone();
+  s.parameters.gradients_P().zero_();
+  double apart = 0;
+  for (const auto& [begin, length] : {std::pair(9, 5), std::pair(0, 9)}) {
+    TrainingPiece one;
+    one.packing.lengths = {length};
+    one.ids_N = both.ids_N.narrow(0, begin, length);
+    one.targets_N = both.targets_N.narrow(0, begin, length);
+    one.weights_N = both.weights_N.narrow(0, begin, length);
+    one.keys_N = both.keys_N.narrow(0, begin, length);
+    apart += s.pass.add_gradients(one, 1).loss;
+  }
+  EXPECT_NEAR(apart, together, 1e-6 * together);
+  const double off = (s.parameters.gradients_P() - expected_P).norm().item<double>();
+  EXPECT_LT(off, 1e-5 * expected_P.norm().item<double>());
+}
+
+TEST(LowRankParameters, AreAsManyAsWereCounted) {
+  Trial s({.family = "qwen3"}, /*low_rank=*/true);
+  const LoraOptions some{.rank = 5, .targets = {"q_proj", "down_proj"}};
+  EXPECT_EQ(lora_numbers(s.model.config(), {.rank = 3, .targets = {}}), s.parameters.numel());
+  EXPECT_EQ(lora_numbers(s.model.config(), some),
+            Parameters(lora_parameters(s.model, some, 1), s.compute).numel());
 }
 
 TEST(Merged, ComputesWhatTheAdditionsDid) {

@@ -1,0 +1,58 @@
+// tests/e2e/ranks.h -- the built program as several processes of one job.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "e2e/program.h"
+
+namespace mop::testing {
+
+inline std::string free_port() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ::bind(listener, reinterpret_cast<sockaddr*>(&address), length);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(listener);
+  return std::to_string(ntohs(address.sin_port));
+}
+
+// The program `size` times, with the environment that torchrun would give it; only the first
+// `started` come.
+inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
+  const std::map<std::string, std::string> environment = {{"WORLD_SIZE", std::to_string(size)},
+                                                          {"MASTER_ADDR", "127.0.0.1"},
+                                                          {"MASTER_PORT", free_port()},
+                                                          {"MOP_RANK_TIMEOUT", "60"}};
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  std::vector<std::unique_ptr<Process>> ranks;
+  for (int rank = 0; rank < started; ++rank) {
+    ::setenv("RANK", std::to_string(rank).c_str(), 1);
+    ranks.push_back(std::make_unique<Process>(args));
+  }
+  ::unsetenv("RANK");
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
+  return ranks;
+}
+
+// What rank 0 leaves; the others must succeed in silence.
+inline Ran run_ranks(int size, const Args& args) {
+  auto ranks = start_ranks(size, args, size);
+  const Ran first = ranks[0]->wait();
+  EXPECT_EQ(first.exit, 0) << first.err;
+  for (int rank = 1; rank < size; ++rank) {
+    const Ran other = ranks[static_cast<size_t>(rank)]->wait();
+    EXPECT_EQ(other.exit, 0) << other.err;
+    EXPECT_EQ(other.out + other.err, "");
+  }
+  return first;
+}
+
+}  // namespace mop::testing
