@@ -10,33 +10,13 @@
 #include <limits>
 
 #include "base/error.h"
+#include "model/short_attention.h"
 
 namespace mop {
 namespace {
 
-struct Tree {
-  int64_t first_token = 0, prefix = 0, tokens = 0;
-  std::vector<int64_t> branches;  // lengths
-};
-
-std::vector<Tree> trees_of(const Packing& packing) {
-  std::vector<Tree> trees;
-  int64_t token = 0;
-  for (size_t s = 0; s < packing.lengths.size(); ++s) {
-    const int64_t length = packing.lengths[s];
-    if (!packing.branches[s]) {
-      trees.push_back({token, length, length, {}});
-    } else {
-      trees.back().branches.push_back(length);
-      trees.back().tokens += length;
-    }
-    token += length;
-  }
-  return trees;
-}
-
 // What is added to the scores of the branches' tokens: [S, T], 0 where they may look, else -inf.
-at::Tensor branch_mask(const Tree& tree, std::optional<int64_t> window) {
+at::Tensor branch_mask(const SequenceTree& tree, std::optional<int64_t> window) {
   const int64_t total = tree.tokens;
   at::Tensor mask_ST =
       at::full({total - tree.prefix, total}, -std::numeric_limits<float>::infinity(), at::kFloat);
@@ -83,7 +63,7 @@ at::Tensor attend_part(const Tokens& x, int64_t first, int64_t count, int64_t ke
       .squeeze(0);
 }
 
-at::Tensor attend_tree(const Tokens& x, const Tree& tree, std::optional<int64_t> window) {
+at::Tensor attend_tree(const Tokens& x, const SequenceTree& tree, std::optional<int64_t> window) {
   std::optional<at::Tensor> cut;
   if (window && *window < tree.prefix) cut = window_mask(tree.prefix, *window);
   const at::Tensor prefix_PHE = attend_part(x, 0, tree.prefix, tree.prefix, cut);
@@ -97,11 +77,14 @@ at::Tensor attend_tree(const Tokens& x, const Tree& tree, std::optional<int64_t>
 at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                            const at::Tensor& value_NKE, const AttentionCall& call) {
   if (call.cache != nullptr) throw internal_error("branches do not go through a KV cache");
-  const std::vector<Tree> trees = trees_of(call.packing);
+  std::vector<SequenceTree> trees = trees_of(call.packing);
+  if (call.reuse_query && short_attention_fits(query_NHE, key_NKE, value_NKE)) {
+    trees = short_attention_(query_NHE, key_NKE, value_NKE, std::move(trees), call.window);
+  }
   std::vector<at::Tensor> heads(trees.size());
   const auto attend_range = [&](int64_t begin, int64_t end) {
     for (int64_t f = begin; f < end; ++f) {
-      const Tree& tree = trees[static_cast<size_t>(f)];
+      const SequenceTree& tree = trees[static_cast<size_t>(f)];
       const auto own = [&](const at::Tensor& x_NHE) {
         return x_NHE.narrow(0, tree.first_token, tree.tokens);
       };

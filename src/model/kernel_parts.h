@@ -1,5 +1,5 @@
-// model/kernel_parts.h -- what the fused kernels share: numbers of both types as float32, and rows
-// spread over threads. For files of kernels alone. uint16_t stands for bfloat16.
+// model/kernel_parts.h -- what the fused kernels share: the exponential, and rows spread over
+// threads. For files of kernels alone. uint16_t stands for bfloat16.
 #pragma once
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -9,27 +9,9 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "tensor/lanes.h"
+
 namespace mop {
-
-#define MOP_INLINE inline __attribute__((always_inline))
-
-MOP_INLINE float to_float(float x) { return x; }
-MOP_INLINE float to_float(uint16_t bfloat16) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
-}
-// Rounds to nearest, ties to even; NaN stays NaN.
-template <typename T>
-MOP_INLINE T from_float(float x);
-template <>
-MOP_INLINE float from_float<float>(float x) {
-  return x;
-}
-template <>
-MOP_INLINE uint16_t from_float<uint16_t>(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
-}
 
 // exp(x), x held to [-87, 88]; NaN stays NaN. Cephes' polynomial to 2 ulp for float32; for
 // bfloat16, which keeps 8 bits, a shorter one to 2^-14. No branches, so that the compiler makes
@@ -53,6 +35,31 @@ MOP_INLINE float exponential(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
+}
+
+// The same of sixteen numbers, in place; below -87 it is zero.
+template <typename T>
+MOP_INLINE void exponential(Floats& x) {
+  constexpr float kRound = 12582912.f;
+  const Floats asked = x;
+  x = x > 88.f ? Floats{} + 88.f : x;
+  const Floats shifted = x * 1.44269504f + kRound, whole = shifted - kRound;
+  Ints power;
+  std::memcpy(&power, &shifted, sizeof power);
+  power = (power - std::bit_cast<int32_t>(kRound) + 127) << 23;
+  const Floats r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  Floats p = Floats{} + 4.1665795894e-2f;
+  if constexpr (sizeof(T) == 4) {
+    p = Floats{} + 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+  }
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  Floats two_to;
+  std::memcpy(&two_to, &power, sizeof two_to);
+  x = asked < -87.f ? Floats{} : (p * r * r + r + 1.f) * two_to;
 }
 
 // Calls body(first, count) on threads that have at least this many elements each.

@@ -7,22 +7,14 @@
 #include <c10/util/BFloat16.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "tensor/clones.h"
+#include "tensor/lanes.h"
 #include "tensor/shared_tasks.h"
 
 namespace mop {
 namespace {
-
-#define MOP_INLINE inline __attribute__((always_inline))
-
-// Sixteen numbers at a time, whatever the machine's vectors: a sum's order is the same everywhere.
-constexpr int64_t kLanes = 16;
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
-using Halves = uint16_t __attribute__((vector_size(2 * kLanes)));
 
 constexpr int64_t kLineBytes = 64;
 constexpr int64_t kAheadBytes = 8192;
@@ -35,27 +27,6 @@ constexpr int64_t kMostTogether = 4;
 constexpr int64_t kMostRows = 8;
 // From five rows on a general product of bfloat16, which has matrix units, is faster.
 constexpr int64_t kMostHalfRows = 4;
-
-// Numbers as float; bfloat16 is the upper half of a float32. `count` of them, zeros behind.
-MOP_INLINE void load(const float* from, int64_t count, Floats& to) {
-  to = Floats{};
-  std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(float));
-}
-MOP_INLINE void load(const uint16_t* from, int64_t count, Floats& to) {
-  Halves halves{};
-  std::memcpy(&halves, from, static_cast<size_t>(count) * sizeof(uint16_t));
-  const Words words = __builtin_convertvector(halves, Words) << 16;
-  std::memcpy(&to, &words, sizeof to);
-}
-
-MOP_INLINE float sum_of(const Floats& values) {
-  float v[kLanes];
-  std::memcpy(v, &values, sizeof v);
-  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
-    for (int64_t i = 0; i < width; ++i) v[i] += v[i + width];
-  }
-  return v[0];
-}
 
 // sums[i][n] += the next `count` numbers of weight row i times those of x row n.
 template <int64_t kWeights, int64_t kRows, typename Weight>

@@ -1,0 +1,329 @@
+// model/short_attention.cc -- a tree and a KV head at a time. Its keys lie transposed, so that
+// neighbouring keys are neighbouring lanes, and a few queries go together, so that what is loaded
+// serves them all. A query sees two spans of keys: of the beginning, and of its own branch.
+#include "model/short_attention.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "model/kernel_parts.h"
+#include "tensor/clones.h"
+#include "tensor/shared_tasks.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kTogether = 4;   // queries
+constexpr int64_t kLongest = 512;  // tokens of a tree in float32
+// Numbers in a tree's queries in bfloat16, for which LibTorch has matrix units.
+constexpr int64_t kMostHalves = 1 << 17;
+constexpr int64_t kWidestHead = 256;
+
+int64_t padded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
+/// What a call reads and writes.
+template <typename T>
+struct Call {
+  T* query_NHE;
+  const T *key_NKE, *value_NKE;
+  int64_t heads, kv_heads, size;
+  int64_t window;  // tokens
+};
+
+/// Keys of a tree, numbered from its first token.
+struct Span {
+  int64_t begin = 0, end = 0;
+  int64_t count() const { return end - begin; }
+};
+
+/// One KV head of a tree as float32, and room for a few queries' work.
+struct Room {
+  Room(int64_t tokens, int64_t size)
+      : key_stride(padded(tokens) + kLanes),  // a span's last lanes may reach beyond the tokens
+        score_stride(padded(tokens) + 3 * kLanes),
+        memory(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(
+            size * key_stride + tokens * size + kTogether * (size + score_stride)))),
+        key_EL(memory.get()),
+        value_LE(key_EL + size * key_stride),
+        query(value_LE + tokens * size),
+        scores(query + kTogether * size) {}
+  int64_t key_stride, score_stride;
+  std::unique_ptr<float[]> memory;
+  float *key_EL, *value_LE, *query, *scores;
+};
+
+// `count` numbers, a multiple of 16, times `factor`.
+template <typename T>
+MOP_INLINE void widen(const T* from, int64_t count, float factor, float* to) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    Floats x;
+    load(from + i, kLanes, x);
+    x *= factor;
+    store(x, to + i);
+  }
+}
+
+template <typename T>
+MOP_INLINE void unpack(const Call<T>& call, int64_t first, int64_t tokens, int64_t kv_head,
+                       const Room& room) {
+  for (int64_t t = 0; t < tokens; ++t) {
+    const int64_t at = ((first + t) * call.kv_heads + kv_head) * call.size;
+    widen(call.value_NKE + at, call.size, 1.f, room.value_LE + t * call.size);
+    const T* key = call.key_NKE + at;
+    for (int64_t e = 0; e < call.size; ++e) room.key_EL[e * room.key_stride + t] = to_float(key[e]);
+  }
+}
+
+// The products of the queries with the keys from `key` on, 16 * kVectors of them.
+template <int64_t kVectors>
+MOP_INLINE void score_block(const Room& room, int64_t size, int64_t key, float* scores) {
+  Floats sums[kTogether][kVectors] = {};
+  for (int64_t e = 0; e < size; ++e) {
+    Floats keys[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      load(room.key_EL + e * room.key_stride + key + v * kLanes, kLanes, keys[v]);
+    }
+    for (int64_t r = 0; r < kTogether; ++r) {
+      for (int64_t v = 0; v < kVectors; ++v) sums[r][v] += room.query[r * size + e] * keys[v];
+    }
+  }
+  for (int64_t r = 0; r < kTogether; ++r) {
+    for (int64_t v = 0; v < kVectors; ++v) {
+      store(sums[r][v], scores + r * room.score_stride + v * kLanes);
+    }
+  }
+}
+
+MOP_INLINE void score_span(const Room& room, int64_t size, const Span& span, float* scores) {
+  int64_t key = span.begin;
+  for (; key + 3 * kLanes < span.end; key += 4 * kLanes, scores += 4 * kLanes) {
+    score_block<4>(room, size, key, scores);
+  }
+  for (; key < span.end; key += kLanes, scores += kLanes) {
+    score_block<1>(room, size, key, scores);
+  }
+}
+
+// What of a span's scores a query does not see counts nothing.
+MOP_INLINE void hide(const Span& span, const Span& seen, float* scores) {
+  constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const auto begin = static_cast<int32_t>(seen.begin - span.begin);
+  const auto end = static_cast<int32_t>(seen.end - span.begin);
+  const auto hide_in = [&](int32_t first) {
+    const Ints key = kCount + first;
+    Floats x;
+    load(scores + first, kLanes, x);
+    x = (key >= begin) & (key < end) ? x : Floats{} - std::numeric_limits<float>::infinity();
+    store(x, scores + first);
+  };
+  const auto all = static_cast<int32_t>(padded(span.count()));
+  const int32_t whole = std::max(begin, end) / static_cast<int32_t>(kLanes) * kLanes;
+  for (int32_t first = 0; first < begin; first += kLanes) hide_in(first);
+  for (int32_t first = whole; first < all; first += kLanes) hide_in(first);
+}
+
+// exp(score - the largest), and one divided by their sum.
+template <typename T>
+MOP_INLINE float soften(float* scores, int64_t count) {
+  Floats top = Floats{} - std::numeric_limits<float>::infinity(), sum{}, x;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    load(scores + i, kLanes, x);
+    top = x > top ? x : top;
+  }
+  const float largest = largest_of(top);
+  for (int64_t i = 0; i < count; i += kLanes) {
+    load(scores + i, kLanes, x);
+    x -= largest;
+    exponential<T>(x);
+    sum += x;
+    store(x, scores + i);
+  }
+  return 1.f / sum_of(sum);
+}
+
+// sums += the weighted values of a span, 16 * kVectors coordinates of them.
+template <int64_t kVectors>
+MOP_INLINE void mix(const float* weights, int64_t stride, const float* values, int64_t size,
+                    int64_t count, Floats (&sums)[kTogether][kVectors]) {
+  for (int64_t j = 0; j < count; ++j) {
+    Floats value[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      load(values + j * size + v * kLanes, kLanes, value[v]);
+    }
+    for (int64_t r = 0; r < kTogether; ++r) {
+      for (int64_t v = 0; v < kVectors; ++v) sums[r][v] += weights[r * stride + j] * value[v];
+    }
+  }
+}
+
+/// A few queries of one head: the keys that any of them sees, and where they lie.
+template <typename T>
+struct Block {
+  int64_t rows;  // up to kTogether; the last one stands in for those that are missing
+  Span prefix, own;
+  const Span *prefix_seen, *own_seen;  // by each
+  T* query;                            // of the first; they are `stride` apart
+  int64_t stride;
+};
+
+template <typename T, int64_t kVectors>
+MOP_INLINE void write_heads(const Block<T>& block, const Room& room, int64_t size, int64_t first,
+                            const float* scales) {
+  Floats sums[kTogether][kVectors] = {};
+  mix<kVectors>(room.scores, room.score_stride, room.value_LE + block.prefix.begin * size + first,
+                size, block.prefix.count(), sums);
+  mix<kVectors>(room.scores + padded(block.prefix.count()), room.score_stride,
+                room.value_LE + block.own.begin * size + first, size, block.own.count(), sums);
+  for (int64_t r = 0; r < block.rows; ++r) {
+    for (int64_t v = 0; v < kVectors; ++v) {
+      const Floats head = sums[r][v] * scales[r];
+      store(head, block.query + r * block.stride + first + v * kLanes);
+    }
+  }
+}
+
+template <typename T>
+MOP_INLINE void attend_block(const Block<T>& block, const Room& room, int64_t size) {
+  const float scale = 1.f / std::sqrt(static_cast<float>(size));
+  for (int64_t r = 0; r < kTogether; ++r) {
+    const T* query = block.query + std::min(r, block.rows - 1) * block.stride;
+    widen(query, size, scale, room.query + r * size);
+  }
+  const int64_t before = padded(block.prefix.count());
+  score_span(room, size, block.prefix, room.scores);
+  score_span(room, size, block.own, room.scores + before);
+  float scales[kTogether];
+  for (int64_t r = 0; r < block.rows; ++r) {
+    float* scores = room.scores + r * room.score_stride;
+    hide(block.prefix, block.prefix_seen[r], scores);
+    hide(block.own, block.own_seen[r], scores + before);
+    scales[r] = soften<T>(scores, before + padded(block.own.count()));
+  }
+  int64_t e = 0;
+  for (; e + 4 * kLanes <= size; e += 4 * kLanes) {
+    write_heads<T, 4>(block, room, size, e, scales);
+  }
+  for (; e + 2 * kLanes <= size; e += 2 * kLanes) {
+    write_heads<T, 2>(block, room, size, e, scales);
+  }
+  for (; e < size; e += kLanes) write_heads<T, 1>(block, room, size, e, scales);
+}
+
+MOP_INLINE Span around(const Span* seen, int64_t count) {
+  Span all = seen[0];
+  for (int64_t i = 1; i < count; ++i) {
+    all = {std::min(all.begin, seen[i].begin), std::max(all.end, seen[i].end)};
+  }
+  return all;
+}
+
+/// `length` tokens that follow each other, `first` of them the tree's; `before` of the tree's
+/// tokens are the beginning that they continue.
+struct Branch {
+  int64_t first, length, before;
+};
+
+template <typename T>
+MOP_INLINE void attend_branch(const Call<T>& call, const SequenceTree& tree, const Branch& branch,
+                              int64_t head, const Room& room) {
+  for (int64_t t = 0; t < branch.length; t += kTogether) {
+    const int64_t rows = std::min(kTogether, branch.length - t);
+    Span prefix[kTogether], own[kTogether];
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t oldest = std::max<int64_t>(0, branch.before + t + r + 1 - call.window);
+      prefix[r] = {std::min(oldest, branch.before), branch.before};
+      own[r] = {branch.first + std::max<int64_t>(0, oldest - branch.before),
+                branch.first + t + r + 1};
+    }
+    const int64_t token = tree.first_token + branch.first + t;
+    const Block<T> block{rows,
+                         around(prefix, rows),
+                         around(own, rows),
+                         prefix,
+                         own,
+                         call.query_NHE + (token * call.heads + head) * call.size,
+                         call.heads * call.size};
+    attend_block(block, room, call.size);
+  }
+}
+
+template <typename T>
+MOP_INLINE void attend_tree(const Call<T>& call, const SequenceTree& tree, int64_t kv_head) {
+  const Room room(tree.tokens, call.size);
+  unpack(call, tree.first_token, tree.tokens, kv_head, room);
+  const int64_t group = call.heads / call.kv_heads;
+  for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+    attend_branch(call, tree, {0, tree.prefix, 0}, head, room);
+    int64_t first = tree.prefix;
+    for (const int64_t length : tree.branches) {
+      attend_branch(call, tree, {first, length, tree.prefix}, head, room);
+      first += length;
+    }
+  }
+}
+
+MOP_CLONES void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
+  attend_tree(call, tree, kv_head);
+}
+MOP_CLONES void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head) {
+  attend_tree(call, tree, kv_head);
+}
+
+}  // namespace
+
+std::vector<SequenceTree> trees_of(const Packing& packing) {
+  std::vector<SequenceTree> trees;
+  int64_t token = 0;
+  for (size_t s = 0; s < packing.lengths.size(); ++s) {
+    const int64_t length = packing.lengths[s];
+    if (packing.branches.empty() || !packing.branches[s]) {
+      trees.push_back({token, length, length, {}});
+    } else {
+      trees.back().branches.push_back(length);
+      trees.back().tokens += length;
+    }
+    token += length;
+  }
+  return trees;
+}
+
+bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
+                          const at::Tensor& value_NKE) {
+  const int64_t size = query_NHE.size(2);
+  return size % kLanes == 0 && size <= kWidestHead && fused({&query_NHE, &key_NKE, &value_NKE});
+}
+
+bool is_short(const at::Tensor& query_NHE, int64_t tokens) {
+  if (query_NHE.scalar_type() == at::kFloat) return tokens <= kLongest;
+  return tokens * query_NHE.size(1) * query_NHE.size(2) <= kMostHalves;
+}
+
+std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
+                                           const at::Tensor& value_NKE,
+                                           std::vector<SequenceTree> trees,
+                                           std::optional<int64_t> window) {
+  const auto middle = std::stable_partition(
+      trees.begin(), trees.end(),
+      [&](const SequenceTree& tree) { return is_short(query_NHE, tree.tokens); });
+  const int64_t kv_heads = key_NKE.size(1);
+  with_type(query_NHE, [&](auto type) {
+    using T = decltype(type);
+    const Call<T> call{raw<T>(query_NHE),
+                       raw<T>(key_NKE),
+                       raw<T>(value_NKE),
+                       query_NHE.size(1),
+                       kv_heads,
+                       query_NHE.size(2),
+                       window.value_or(std::numeric_limits<int64_t>::max())};
+    shared_tasks((middle - trees.begin()) * kv_heads, [&](int64_t task) {
+      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads);
+    });
+  });
+  return {middle, trees.end()};
+}
+
+}  // namespace mop

@@ -1,0 +1,75 @@
+// tensor/lanes.h -- sixteen numbers at a time, whatever the machine's vectors: a sum's order is the
+// same everywhere. For files of kernels alone. uint16_t stands for bfloat16, the upper half of a
+// float32. Vectors go by reference: how one is passed depends on the machine.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+namespace mop {
+
+#define MOP_INLINE inline __attribute__((always_inline))
+
+inline constexpr int64_t kLanes = 16;
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Ints = int32_t __attribute__((vector_size(4 * kLanes)));
+using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
+using Halves = uint16_t __attribute__((vector_size(2 * kLanes)));
+
+MOP_INLINE float to_float(float x) { return x; }
+MOP_INLINE float to_float(uint16_t bfloat16) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16);
+}
+// Rounds to nearest, ties to even; NaN stays NaN.
+template <typename T>
+MOP_INLINE T from_float(float x);
+template <>
+MOP_INLINE float from_float<float>(float x) {
+  return x;
+}
+template <>
+MOP_INLINE uint16_t from_float<uint16_t>(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+}
+
+// `count` numbers, zeros behind.
+MOP_INLINE void load(const float* from, int64_t count, Floats& to) {
+  to = Floats{};
+  std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(float));
+}
+MOP_INLINE void load(const uint16_t* from, int64_t count, Floats& to) {
+  Halves halves{};
+  std::memcpy(&halves, from, static_cast<size_t>(count) * sizeof(uint16_t));
+  const Words words = __builtin_convertvector(halves, Words) << 16;
+  std::memcpy(&to, &words, sizeof to);
+}
+
+// All sixteen, rounded as by from_float.
+MOP_INLINE void store(const Floats& from, float* to) { std::memcpy(to, &from, sizeof from); }
+MOP_INLINE void store(const Floats& from, uint16_t* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < kLanes; ++i) to[i] = from_float<uint16_t>(from[i]);
+}
+
+MOP_INLINE float sum_of(const Floats& values) {
+  Floats v = values;
+  for (int32_t width = kLanes / 2; width > 0; width /= 2) {
+    constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    v += __builtin_shuffle(v, kCount ^ width);
+  }
+  return v[0];
+}
+
+MOP_INLINE float largest_of(const Floats& values) {
+  Floats v = values;
+  for (int32_t width = kLanes / 2; width > 0; width /= 2) {
+    constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Floats other = __builtin_shuffle(v, kCount ^ width);
+    v = v > other ? v : other;
+  }
+  return v[0];
+}
+
+}  // namespace mop
