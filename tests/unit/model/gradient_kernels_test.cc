@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "tensor/dtype.h"
 
 namespace mop {
 namespace {
