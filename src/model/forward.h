@@ -99,10 +99,14 @@ at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Co
 at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
                   const at::Tensor& hidden_ND);
 
+/// Tokens of a piece: so many that calls cost little, so few that what is between products stays
+/// in the caches; 2048 of a wide model, up to 8192 of a narrow one.
+int64_t piece_tokens(const ModelConfig& config, const Compute& compute);
+
 /// Runs all layers over the packed sequences, layer by layer, in pieces of whole sequences of about
 /// `chunk_tokens` tokens, so that weights stream once and temporaries stay small.
 struct ForwardOptions {
-  int64_t chunk_tokens = 2048;
+  int64_t chunk_tokens = 0;  ///< 0 = `piece_tokens`
   KvCache* cache = nullptr;
   /// Tap for (layer, first sequence of the piece, packing of the piece); may return an empty Tap.
   std::function<Tap(int64_t layer, int64_t first_sequence, const Packing& piece)> tap;

@@ -8,6 +8,7 @@
 #include "model/forward.h"
 #include "model/kv_cache.h"
 #include "model/workspace.h"
+#include "tensor/dtype.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
@@ -92,7 +93,10 @@ at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const P
                      int64_t first, int64_t last, const ForwardOptions& options) {
   check_packing(packing, hidden_ND);
   if (options.cache != nullptr) options.cache->state().check(packing);
-  std::vector<Piece> pieces = cut(packing, options.chunk_tokens);
+  const int64_t most = options.chunk_tokens > 0
+                           ? options.chunk_tokens
+                           : piece_tokens(weights.model().config(), weights.compute());
+  std::vector<Piece> pieces = cut(packing, most);
   for (Piece& piece : pieces) {
     std::tie(piece.cos_NE, piece.sin_NE) =
         rotary(weights.model().config(), piece.packing, weights.compute());
@@ -111,6 +115,12 @@ at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const P
 }
 
 }  // namespace
+
+int64_t piece_tokens(const ModelConfig& config, const Compute& compute) {
+  constexpr int64_t kHiddenBytes = int64_t{3} << 20;
+  const int64_t row = config.hidden * static_cast<int64_t>(dtype_bytes(compute.dtype));
+  return std::clamp<int64_t>(kHiddenBytes / row, 2048, 8192);
+}
 
 at::Tensor run_layers(WeightLoader& weights, const at::Tensor& ids_N, const Packing& packing,
                       const ForwardOptions& options) {

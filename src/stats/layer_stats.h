@@ -61,8 +61,8 @@ class LayerStats {
 
 /// One forward pass over `samples` that gathers all `stats` of all layers. Layers are streamed;
 /// samples are packed into large matrix products. Padding does not exist. Invariant to
-/// `chunk_tokens`. Empty `stats`: nothing is run. Throws Error(kBadInput) naming the layer whose
-/// statistics are not finite.
+/// `chunk_tokens`, 0 = `piece_tokens`. Empty `stats`: nothing is run. Throws Error(kBadInput)
+/// naming the layer whose statistics are not finite.
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats,
                                       Progress& progress = silent_progress(),
