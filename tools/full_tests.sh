@@ -11,7 +11,7 @@ tools/package.sh "$build"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -L full
 
 echo "== unit, property and bad-file tests with AddressSanitizer and UndefinedBehaviorSanitizer" >&2
-cmake -S . -B "$sanitized" -G Ninja -DMOP_SANITIZE=address,undefined \
+cmake -S . -B "$sanitized" -G Ninja -DMOP_SANITIZE=address,undefined -DMOP_PYTHON=OFF \
   -DMOP_LIBTORCH="$(sed -n 's/^MOP_LIBTORCH:PATH=//p' "$build/CMakeCache.txt")" >"$ROOT/.env/cmake-sanitize.log" 2>&1 ||
   { cat "$ROOT/.env/cmake-sanitize.log"; exit 1; }
 ninja -C "$sanitized"

@@ -129,8 +129,12 @@ void emit(YAML::Emitter& out, const Json& value) {
 
 Json parse_yaml(const std::string& text, const std::string& where) {
   try {
-    return from_yaml(YAML::Load(text));
+    Json value = from_yaml(YAML::Load(text));
+    value.dump();  // what is not UTF-8 is refused here, and not where somebody prints it
+    return value;
   } catch (const YAML::Exception& e) {
+    throw bad_input("not valid YAML: {}", e.what()).where("file", where);
+  } catch (const Json::exception& e) {
     throw bad_input("not valid YAML: {}", e.what()).where("file", where);
   } catch (Error& e) {
     throw std::move(e).where("file", where);

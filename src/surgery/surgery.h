@@ -14,8 +14,8 @@ Model apply(const PlanStep& step, const Model& model);
 Model apply(const PrunePlan& plan, const Model& dense);
 
 /// What a compiler's verifier is to a pass: shapes chain, indices rise and exist, changed tensors
-/// have the layer's shape, the parameter count equals `expected_parameters` exactly. Throws
-/// Error(kInternal).
+/// have the layer's shape and hold no NaN or infinity, the parameter count equals
+/// `expected_parameters` exactly. Throws Error(kInternal).
 void verify(const Model& model, int64_t expected_parameters);
 
 }  // namespace mop

@@ -1,5 +1,8 @@
 // surgery/verify.cc -- a model's promises, checked after every step.
+#include <ATen/ops/aminmax.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "model/family.h"
@@ -25,6 +28,19 @@ void check_shape(const at::Tensor& value, const std::vector<Axis>& axes, const M
   if (value.sizes() == at::IntArrayRef(expected)) return;
   throw internal_error("changed tensor {} has the shape [{}], expected [{}]", name,
                        fmt::join(value.sizes(), ", "), fmt::join(expected, ", "));
+}
+
+// One pass without a copy: a NaN anywhere becomes both ends of the range.
+bool is_finite(const at::Tensor& value) {
+  if (value.numel() == 0) return true;
+  const auto [least, most] = value.detach().aminmax();
+  return std::isfinite(least.item<double>()) && std::isfinite(most.item<double>());
+}
+
+void check_changed(const at::Tensor& value, const std::vector<Axis>& axes,
+                   const ModelConfig& config, const LayerShape& shape, const std::string& name) {
+  check_shape(value, axes, config, shape, name);
+  if (!is_finite(value)) throw internal_error("changed tensor {} is not finite", name);
 }
 
 void check_layer(const Model& model, size_t index) {
@@ -53,8 +69,8 @@ void check_layer(const Model& model, size_t index) {
     const auto changed = layer.changed.find(tensor->role);
     if (changed == layer.changed.end()) continue;
     ++found;
-    check_shape(changed->second, tensor->axes, model.config(), shape,
-                tensor_name(*model.config().family, layer.source, *tensor));
+    check_changed(changed->second, tensor->axes, model.config(), shape,
+                  tensor_name(*model.config().family, layer.source, *tensor));
   }
   if (found != layer.changed.size()) {
     throw internal_error("layer {} has {} changed tensors that its family does not know",
@@ -82,7 +98,7 @@ void verify(const Model& model, int64_t expected_parameters) {
   for (const GlobalTensor* tensor : global_tensors(model.config())) {
     const auto changed = model.changed_globals().find(tensor->role);
     if (changed == model.changed_globals().end()) continue;
-    check_shape(changed->second, tensor->axes, model.config(), {}, std::string(tensor->name));
+    check_changed(changed->second, tensor->axes, model.config(), {}, std::string(tensor->name));
   }
   const int64_t parameters = total_parameters(model.config());
   if (parameters != expected_parameters) {

@@ -9,7 +9,7 @@ PartJson read_part_json(const std::filesystem::path& path) {
   PartJson value;
   try {
     value = PartJson::parse(read_file(path));
-  } catch (const nlohmann::json::parse_error& e) {
+  } catch (const PartJson::exception& e) {
     throw bad_input("not valid JSON: {}", e.what()).where("file", path.string());
   }
   if (!value.is_object()) throw bad_input("not a JSON object").where("file", path.string());

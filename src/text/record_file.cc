@@ -119,7 +119,7 @@ void RecordFile::find_elements(std::string_view content) {
   try {
     const Json understood = Json::parse(content);
     throw internal_error("a list of {} records was not understood", understood.size());
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {
     throw bad_input("not valid JSON: {}", e.what());
   }
 }
@@ -134,7 +134,7 @@ std::string RecordFile::text(int64_t record) const { return replace_invalid_utf8
 Json RecordFile::json(int64_t record) const {
   try {
     return Json::parse(bytes(record));
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {
     throw bad_input("{} is not valid JSON: {}", where(record), e.what());
   }
 }

@@ -9,35 +9,13 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "text/overlap.h"
-#include "text/unicode.h"
+#include "text/record_file.h"
 
 namespace mop {
 namespace {
 
 constexpr const char* kKnownFields =
     "a record has `text`, or `instruction` (and `input`), or `question` and `choices`";
-
-bool is_blank(std::string_view line) {
-  for (size_t at = 0; at < line.size();) {
-    const CodePoint c = code_point_at(line, at);
-    if (!is_white_space(c.value)) return false;
-    at += c.bytes;
-  }
-  return true;
-}
-
-// Calls `use(line, number)` for every line, without its end ("\n" or "\r\n").
-template <typename Use>
-void for_each_line(std::string_view bytes, Use use) {
-  int64_t number = 0;
-  while (!bytes.empty()) {
-    const size_t end = std::min(bytes.find('\n'), bytes.size());
-    std::string_view line = bytes.substr(0, end);
-    bytes.remove_prefix(std::min(end + 1, bytes.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    use(line, ++number);
-  }
-}
 
 std::string alpaca_prompt(const Json& record, std::string_view where) {
   const auto instruction = require<std::string>(record, "instruction", where);
@@ -75,60 +53,6 @@ std::string sample_of(const Json& record, const std::string& where) {
       .hint(kKnownFields);
 }
 
-std::vector<std::string> read_lines(std::string_view bytes) {
-  const std::string text = replace_invalid_utf8(bytes);
-  std::vector<std::string> samples;
-  for_each_line(text, [&](std::string_view line, int64_t) {
-    if (!is_blank(line)) samples.emplace_back(line);
-  });
-  return samples;
-}
-
-std::vector<std::string> read_json_lines(std::string_view bytes) {
-  std::vector<std::string> samples;
-  for_each_line(bytes, [&](std::string_view line, int64_t number) {
-    if (line.find_first_not_of(" \t") == line.npos) return;
-    const std::string where = fmt::format("line {}", number);
-    try {
-      samples.push_back(sample_of(Json::parse(line), where));
-    } catch (const Json::parse_error& e) {
-      throw bad_input("{} is not valid JSON: {}", where, e.what());
-    }
-  });
-  return samples;
-}
-
-std::vector<std::string> read_json_array(std::string_view bytes) {
-  Json records;
-  try {
-    records = Json::parse(bytes);
-  } catch (const Json::parse_error& e) {
-    throw bad_input("not valid JSON: {}", e.what());
-  }
-  std::vector<std::string> samples;
-  for (const Json& record : records) {
-    samples.push_back(sample_of(record, fmt::format("record {}", samples.size() + 1)));
-  }
-  return samples;
-}
-
-std::vector<std::string> read_records(std::string_view bytes) {
-  const size_t first = bytes.find_first_not_of(" \t\r\n");
-  const bool array = first != bytes.npos && bytes[first] == '[';
-  return array ? read_json_array(bytes) : read_json_lines(bytes);
-}
-
-std::vector<std::string> read_any(const std::filesystem::path& file) {
-  const std::string bytes = read_file(file);
-  std::string_view content = bytes;
-  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);  // a byte-order mark
-  const std::string extension = file.extension().string();
-  if (extension == ".txt") return read_lines(content);
-  if (extension == ".jsonl" || extension == ".json") return read_records(content);
-  throw bad_input("samples cannot be read from a '{}' file", extension)
-      .hint("known: .txt, .jsonl, .json");
-}
-
 std::string hash_of(const std::vector<std::vector<int64_t>>& ids) {
   Sha256 hash;
   for (const auto& sample : ids) {
@@ -158,13 +82,19 @@ std::vector<int64_t> choose(int64_t available, const SampleOptions& options) {
 }  // namespace
 
 std::vector<std::string> read_samples(const std::filesystem::path& file) {
+  const RecordFile records = RecordFile::open(file);
+  std::vector<std::string> samples;
+  samples.reserve(static_cast<size_t>(records.size()));
   try {
-    std::vector<std::string> samples = read_any(file);
-    if (samples.empty()) throw bad_input("the file holds no samples");
-    return samples;
+    for (int64_t i = 0; i < records.size(); ++i) {
+      samples.push_back(records.is_text() ? records.text(i)
+                                          : sample_of(records.json(i), records.where(i)));
+    }
   } catch (Error& e) {
     throw std::move(e).where("file", file.string());
   }
+  check_mappings();
+  return samples;
 }
 
 int64_t TokenSamples::tokens() const {

@@ -3,8 +3,12 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "kit/random_model.h"
@@ -16,6 +20,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 // 4 layers, 4 heads of 8 over 2 KV heads, 48 neurons, hidden 32.
 class Surgery : public ::testing::Test {
@@ -168,6 +173,28 @@ TEST_F(Surgery, VerifyCatchesWhatDoesNotFit) {
               HasSubstr("down_proj.weight has the shape [32, 47], expected [32, 48]"));
   EXPECT_THAT(broken([](auto& layers) { layers[0].changed[Role::kQueryNorm] = at::zeros({8}); }),
               HasSubstr("1 changed tensors that its family does not know"));
+}
+
+TEST_F(Surgery, VerifyCatchesChangedValuesThatAreNotFinite) {
+  constexpr float kInfinite = std::numeric_limits<float>::infinity();
+  for (const float value : {std::nanf(""), kInfinite, -kInfinite}) {
+    for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+      std::vector<Layer> layers = model_.layers();
+      at::Tensor& changed = layers[2].changed[Role::kDown];
+      changed = at::zeros({32, 48}, dtype);
+      const auto verified = [&] {
+        verify(model_.with_layers(layers), total_parameters(model_.config()));
+      };
+      EXPECT_NO_THROW(verified());
+      changed[17][21].fill_(value);
+      EXPECT_THAT(verified, ThrowsMessage<Error>(HasSubstr("layers.2.mlp.down_proj.weight is not "
+                                                           "finite")));
+    }
+  }
+  const at::Tensor norm = at::full({32}, std::nanf(""));
+  EXPECT_THROW(
+      verify(model_.with_global(GlobalRole::kFinalNorm, norm), total_parameters(model_.config())),
+      Error);
 }
 
 }  // namespace

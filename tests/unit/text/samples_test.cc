@@ -91,8 +91,15 @@ TEST_F(ReadSamples, RefusalsNameFileLineAndFields) {
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n\nnonsense"),
               HasSubstr("line 3 is not valid JSON"));
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not valid JSON"));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": 1e999}"), HasSubstr("line 1 is not valid JSON"));
   EXPECT_THAT(refusal("a.json", "[{\"text\": \"x\"}, 3]"), HasSubstr("record 2 is no sample"));
   EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json"));
+}
+
+TEST_F(ReadSamples, ALineOfAnyWhiteSpaceIsBlankInEveryFormat) {
+  EXPECT_THAT(read("a.txt", "one\n\u00a0\u3000\ntwo"), ElementsAre("one", "two"));
+  EXPECT_THAT(read("a.jsonl", "{\"text\": \"x\"}\n\u00a0\n\f\n{\"text\": \"y\"}"),
+              ElementsAre("x", "y"));
 }
 
 TEST_F(ReadSamples, AnEmptyFileIsAnError) {
