@@ -76,7 +76,8 @@ def compare_llama_cpp(job):
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     server = xllamacpp.Server(params)
     answer = server.handle_completions({"prompt": job["ids"], "n_predict": job["new_tokens"], "temperature": 0.0,
-                                        "top_k": 1, "n_probs": job["vocab"], "cache_prompt": False})
+                                        "top_k": 1, "n_probs": job["vocab"], "cache_prompt": False,
+                                        "return_tokens": True, "verbose": True})
     if "choices" not in answer:
         raise ValueError(str(answer)[:300])
     choice, ours = answer["choices"][0], last_log_probabilities(job)
@@ -84,7 +85,8 @@ def compare_llama_cpp(job):
     # Probabilities too small for a float32 say nothing.
     theirs = {row["id"]: row["logprob"] for row in tokens[0]["top_logprobs"] if row["logprob"] > -80}
     difference = max(abs(ours[i] - value) for i, value in theirs.items()) / max(abs(v) for v in theirs.values())
-    greedy = [row["id"] for row in tokens]
+    # Those with probabilities lack bytes that make no letter; all of them stand in what is said besides.
+    greedy = answer.get("__verbose", {}).get("tokens") or [row["id"] for row in tokens]
     if choice["finish_reason"] == "stop" and job["eos"] and greedy[-1] not in job["eos"]:
         greedy.append(job["eos"][0])  # it stops before the token that ends the text
     return {"difference": difference, "greedy": greedy,
