@@ -2,12 +2,13 @@
 """mop eval --tasks against lm_eval on the same files, model, machine and threads, in one run.
 
     bench/lm_eval_speed.py [MODEL] [--data DIR] [--tasks a,b] [--limit N] [--repeat 3] [--threads N]
-                           [--dtype float32|bfloat16]
+                           [--dtype float32|bfloat16] [--together]
 
 Prints, for every task, how far the two are apart on any request's log-likelihood, whether all figures are equal, the
 seconds that each took, and their ratio. lm_eval's time is that of its evaluation alone (its model is loaded, its data
 read); ours is the whole program, from its start to the written samples. In float32 both give the same figures,
 bootstrapped standard errors included; in bfloat16, lm_eval's default for a checkpoint stored so, both round.
+--together gives all tasks to one command of each, so that our start, which counts, is paid once.
 --bootstrap 0 spares lm_eval, and only lm_eval, the bootstrap. The two take turns; medians.
 
 A model folder without tokenizer.json is read by lm_eval as transformers does by default: through the tokenizer.json
@@ -29,8 +30,9 @@ sys.path.insert(0, str(ROOT / "tools" / "golden"))
 import tasks as reference  # noqa: E402
 
 
-def run_mop(args, name, tokenizer, folder, dtype="float32"):
-    command = [str(args.mop), "eval", str(args.model), "--tasks", name, "--data", str(args.data), "--bos", args.bos,
+def run_mop(args, names, tokenizer, folder, dtype="float32"):
+    """(seconds, {task: (figures, samples)})."""
+    command = [str(args.mop), "eval", str(args.model), "--tasks", ",".join(names), "--data", str(args.data), "--bos", args.bos,
                "--dtype", dtype, "--out", str(folder / "mop"), "--log-samples", "--json"]
     command += ["--limit", str(args.limit)] if args.limit else []
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
@@ -40,13 +42,14 @@ def run_mop(args, name, tokenizer, folder, dtype="float32"):
     if done.returncode:
         sys.exit(done.stderr)
     result = json.loads(done.stdout)
-    (task,) = result["results"]
-    newest = max((folder / "mop").rglob(f"samples_{task}_*.jsonl"))
-    samples = [json.loads(line) for line in newest.read_text().splitlines()]
-    return seconds, result["results"][task], samples
+    answers = {}
+    for task, figures in result["results"].items():
+        newest = max((folder / "mop").rglob(f"samples_{task}_2*.jsonl"))
+        answers[task] = figures, [json.loads(line) for line in newest.read_text().splitlines()]
+    return seconds, answers
 
 
-def run_reference(args, name, tokenizer, dtype="float32"):
+def run_reference(args, names, tokenizer, dtype="float32"):
     import lm_eval.evaluator as evaluator
 
     timed = []
@@ -60,12 +63,11 @@ def run_reference(args, name, tokenizer, dtype="float32"):
 
     evaluator.evaluate = evaluate
     try:
-        result = reference.evaluate(args.model, args.data, [name], args.bos, limit=args.limit, batch_size=args.batch,
+        result = reference.evaluate(args.model, args.data, names, args.bos, limit=args.limit, batch_size=args.batch,
                                     dtype=dtype, tokenizer=tokenizer, bootstrap_iters=args.bootstrap)
     finally:
         evaluator.evaluate = inner
-    (task,) = result["results"]
-    return timed[0], result["results"][task], result["samples"][task]
+    return timed[0], {task: (figures, result["samples"][task]) for task, figures in result["results"].items()}
 
 
 def compare(ours, theirs):
@@ -100,25 +102,29 @@ def shared_tokenizer(args, folder):
     return folder / "tokenizer"
 
 
-def measure(args, name, tokenizer, folder):
+def measure(args, names, tokenizer, folder):
     ours, theirs = [], []
     for _ in range(args.repeat):
-        ours.append(run_mop(args, name, tokenizer, folder, args.dtype))
-        theirs.append(run_reference(args, name, tokenizer, args.dtype))
+        ours.append(run_mop(args, names, tokenizer, folder, args.dtype))
+        theirs.append(run_reference(args, names, tokenizer, args.dtype))
     a, b = (statistics.median(run[0] for run in runs) for runs in (ours, theirs))
-    requests, difference, greedy, hashes = compare(ours[-1][2], theirs[-1][2])
-    return {
-        "task": name,
-        "records": len(ours[-1][2]),
-        "requests": requests,
-        "max_difference": difference,
-        "figures_equal": figures_equal(ours[-1][1], theirs[-1][1]),
-        "greedy_equal": greedy,
-        "hashes_equal": hashes,
-        "mop_s": round(a, 3),
-        "lm_eval_s": round(b, 3),
-        "ratio": round(b / a, 2),
-    }
+    for (task, (figures, samples)), (_, other) in zip(sorted(ours[-1][1].items()), sorted(theirs[-1][1].items()),
+                                                      strict=True):
+        requests, difference, greedy, hashes = compare(samples, other[1])
+        row = {
+            "task": task,
+            "records": len(samples),
+            "requests": requests,
+            "max_difference": difference,
+            "figures_equal": figures_equal(figures, other[0]),
+            "greedy_equal": greedy,
+            "hashes_equal": hashes,
+        }
+        print(row, flush=True)
+        yield row
+    total = {"tasks": names, "mop_s": round(a, 3), "lm_eval_s": round(b, 3), "ratio": round(b / a, 2)}
+    print(total, flush=True)
+    yield total
 
 
 def main():
@@ -132,6 +138,7 @@ def main():
     parser.add_argument("--batch", type=int, default=32, help="lm_eval's batch size")
     parser.add_argument("--bootstrap", type=int, default=100000, help="lm_eval's draws (its default; ours are as many)")
     parser.add_argument("--dtype", default="float32", help="bfloat16: lm_eval's own default for this model")
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--tokenizer", choices=["fast", "own"], default="fast")
@@ -146,12 +153,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         tokenizer = shared_tokenizer(args, folder)
-        for name in args.tasks.split(","):
-            file = args.data / reference.TASKS[name][1]
-            if file.exists():
-                rows.append(measure(args, name, tokenizer, folder))
-                print(rows[-1], flush=True)
-    total = [sum(row[key] for row in rows) for key in ("mop_s", "lm_eval_s")]
+        names = [n for n in args.tasks.split(",") if (args.data / reference.TASKS[n][1]).exists()]
+        for group in [names] if args.together else [[name] for name in names]:
+            rows += measure(args, group, tokenizer, folder)
+    total = [sum(row.get(key, 0) for row in rows) for key in ("mop_s", "lm_eval_s")]
     print(f"all: mop {total[0]:.2f} s, lm_eval {total[1]:.2f} s, ratio {total[1] / total[0]:.2f}")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")

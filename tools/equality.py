@@ -28,8 +28,8 @@ def mop_text(args, *more):
 
 def task_row(args, name, rule, tokenizer, folder):
     args.bos = rule
-    _, ours, our_samples = speed.run_mop(args, name, tokenizer, folder)
-    _, theirs, their_samples = speed.run_reference(args, name, tokenizer)
+    ((ours, our_samples),) = speed.run_mop(args, [name], tokenizer, folder)[1].values()
+    ((theirs, their_samples),) = speed.run_reference(args, [name], tokenizer)[1].values()
     requests, difference, greedy, _ = speed.compare(our_samples, their_samples)
     metric = next(key for key in ("acc,none", "word_perplexity,none") if key in theirs)
     equal = difference <= 1e-3 and greedy

@@ -71,6 +71,11 @@ TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
 }
 
 TokenRequest RequestEncoder::pair(const TextRequest& request) const {
+  Encoded nothing;
+  return pair(request, nothing);
+}
+
+TokenRequest RequestEncoder::pair(const TextRequest& request, Encoded& context) const {
   if (request.context.empty()) {
     std::vector<int64_t> ids = tokenizer_.encode(request.continuation, Special::kNone);
     if (ids.empty()) throw bad_input("the continuation has no token of its own");
@@ -79,9 +84,10 @@ TokenRequest RequestEncoder::pair(const TextRequest& request) const {
   }
   const size_t kept = request.context.size() - trailing_space(request.context);
   const std::vector<int64_t> whole = ids_of(request.context + request.continuation);
-  std::vector<int64_t> context = ids_of(std::string_view(request.context).substr(0, kept));
-  const size_t split = std::min(context.size(), whole.size());
-  return joined(std::move(context), std::vector<int64_t>(whole.begin() + split, whole.end()));
+  const std::string_view text = std::string_view(request.context).substr(0, kept);
+  if (context.ids.empty() || context.text != text) context = {std::string(text), ids_of(text)};
+  const size_t split = std::min(context.ids.size(), whole.size());
+  return joined(context.ids, std::vector<int64_t>(whole.begin() + split, whole.end()));
 }
 
 std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
@@ -103,7 +109,8 @@ std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
 std::vector<TokenRequest> RequestEncoder::encode(const TaskItem& item, TaskKind kind) const {
   if (kind == TaskKind::kRolling) return rolling(item.requests.at(0).continuation);
   std::vector<TokenRequest> requests;
-  for (const TextRequest& request : item.requests) requests.push_back(pair(request));
+  Encoded context;
+  for (const TextRequest& request : item.requests) requests.push_back(pair(request, context));
   return requests;
 }
 

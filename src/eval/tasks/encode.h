@@ -39,6 +39,12 @@ class RequestEncoder {
   std::vector<TokenRequest> encode(const TaskItem& item, TaskKind kind) const;
 
  private:
+  /// A text and its ids: the choices of a question share their context.
+  struct Encoded {
+    std::string text;
+    std::vector<int64_t> ids;
+  };
+  TokenRequest pair(const TextRequest& request, Encoded& context) const;
   std::vector<int64_t> ids_of(std::string_view text) const;
   TokenRequest joined(std::vector<int64_t> context, const std::vector<int64_t>& continuation) const;
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "eval/rank_scores.h"
+#include "eval/tasks/for_records.h"
 
 namespace mop {
 namespace {
@@ -23,19 +24,20 @@ void add_shots(TaskFile& file, const TaskOptions& options, size_t count, TaskRes
   }
 }
 
+Question encode_record(const TaskFile& file, const RequestEncoder& encoder, size_t record) {
+  try {
+    return encoder.encode(file.items[record], file.task->kind);
+  } catch (Error& error) {
+    throw std::move(error)
+        .where("task", file.task->name)
+        .where("record", fmt::format("{}, record {}", file.path.string(), record + 1));
+  }
+}
+
 std::vector<Question> encode_all(const TaskFile& file, const RequestEncoder& encoder,
                                  size_t count) {
-  std::vector<Question> questions;
-  for (size_t i = 0; i < count; ++i) {
-    check_stop();
-    try {
-      questions.push_back(encoder.encode(file.items[i], file.task->kind));
-    } catch (Error& error) {
-      throw std::move(error)
-          .where("task", file.task->name)
-          .where("record", fmt::format("{}, record {}", file.path.string(), i + 1));
-    }
-  }
+  std::vector<Question> questions(count);
+  for_records(count, [&](size_t i) { questions[i] = encode_record(file, encoder, i); });
   return questions;
 }
 

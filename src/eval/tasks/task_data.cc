@@ -1,10 +1,10 @@
 #include "eval/tasks/task_data.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "eval/tasks/for_records.h"
 
 namespace mop {
 namespace {
@@ -21,21 +21,35 @@ std::vector<std::string> file_names(const Task& task, const std::string& split) 
   return names;
 }
 
-std::vector<Json> read_records(const fs::path& path, const std::string& bytes) {
-  std::vector<Json> records;
+/// A line that is not blank.
+struct Line {
+  std::string_view text;
+  int64_t number;
+};
+
+std::vector<Line> lines_of(std::string_view bytes) {
+  std::vector<Line> lines;
   int64_t number = 0;
-  std::istringstream lines(bytes);
-  for (std::string line; std::getline(lines, line);) {
+  for (size_t begin = 0; begin < bytes.size();) {
+    const size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    const std::string_view line = bytes.substr(begin, end - begin);
     ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object()) {
-      throw bad_input("the line is not a JSON object")
-          .where("record", fmt::format("{}:{}", path.string(), number));
-    }
-    records.push_back(std::move(record));
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) lines.push_back({line, number});
+    begin = end + 1;
   }
-  if (records.empty()) throw bad_input("the file has no records").where("file", path.string());
+  return lines;
+}
+
+std::vector<Json> read_records(const fs::path& path, std::string_view bytes) {
+  const std::vector<Line> lines = lines_of(bytes);
+  if (lines.empty()) throw bad_input("the file has no records").where("file", path.string());
+  std::vector<Json> records(lines.size());
+  for_records(lines.size(), [&](size_t i) {
+    records[i] = Json::parse(lines[i].text, nullptr, /*allow_exceptions=*/false);
+    if (records[i].is_object()) return;
+    throw bad_input("the line is not a JSON object")
+        .where("record", fmt::format("{}:{}", path.string(), lines[i].number));
+  });
   return records;
 }
 
@@ -52,11 +66,10 @@ TaskFile read_file_of(const Task& task, const fs::path& path) {
   file.sha256 = sha256(bytes);
   const std::vector<Json> records = read_records(path, bytes);
   file.task = &fitting(task, records.front());
-  int64_t number = 0;
-  for (const Json& record : records) {
-    file.items.push_back(
-        file.task->read(record, fmt::format("{}, record {}", path.string(), ++number)));
-  }
+  file.items.resize(records.size());
+  for_records(records.size(), [&](size_t i) {
+    file.items[i] = file.task->read(records[i], fmt::format("{}, record {}", path.string(), i + 1));
+  });
   return file;
 }
 

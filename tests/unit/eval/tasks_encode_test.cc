@@ -73,6 +73,20 @@ TEST(EncodeRequest, RefusesWhatCannotBeScored) {
   EXPECT_THROW(parse_bos_rule("sometimes"), Error);
 }
 
+TEST(EncodeRequest, EveryChoiceHasItsOwnContext) {
+  const Bytes tokenizer;
+  const RequestEncoder encoder(tokenizer, BosRule::kNever, 64);
+  TaskItem item;
+  item.requests = {{"ab ", "c"}, {"ab ", "d"}, {"ab", "d"}, {"x", "d"}, {"ab", "e"}};
+  const auto requests = encoder.encode(item, TaskKind::kChoice);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const TokenRequest alone = encoder.pair(item.requests[i]);
+    EXPECT_EQ(requests[i].ids, alone.ids) << i;
+    EXPECT_EQ(requests[i].scored, alone.scored) << i;
+  }
+  EXPECT_EQ(requests[3].ids, (Ids{'x', 'd'}));
+}
+
 TEST(EncodeRolling, EveryTokenIsPredictedOnceFromItsPredecessor) {
   const Bytes tokenizer;
   const RequestEncoder encoder(tokenizer, BosRule::kAuto, 3);

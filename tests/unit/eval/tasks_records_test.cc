@@ -1,6 +1,10 @@
 // Records become the requests that lm-evaluation-harness makes of them.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "eval/tasks/python_text.h"
@@ -111,6 +115,33 @@ TEST(TaskData, AFileWithoutPartsOfTheContextIsAnotherTask) {
   const TaskFile file = read_task_file(find_task("hellaswag"), folder.path());
   EXPECT_EQ(file.task->name, "hellaswag_ctx");
   EXPECT_EQ(file.items[0].requests[0].context, "A: b c");
+}
+
+// Records are read on several threads.
+TEST(TaskData, TheFirstOfSeveralBrokenLinesIsNamedAndOrderIsKept) {
+  testing::TempFolder folder;
+  const auto write = [&](std::span<const int> broken) {
+    std::string lines = "\n";
+    for (int i = 0; i < 300; ++i) {
+      const bool bad = std::find(broken.begin(), broken.end(), i) != broken.end();
+      lines += bad ? "[]\n"
+                   : fmt::format(R"({{"text":"word {}"}})"
+                                 "\n",
+                                 i);
+    }
+    write_file(folder.path() / "lambada-openai-test.jsonl", lines);
+  };
+  write({});
+  const TaskFile file = read_task_file(find_task("lambada_openai"), folder.path());
+  ASSERT_EQ(file.items.size(), 300);
+  EXPECT_EQ(file.items[217].requests[0].continuation, " 217");
+  write(std::array{299, 120, 201});
+  try {
+    read_task_file(find_task("lambada_openai"), folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("lambada-openai-test.jsonl:122"));
+  }
 }
 
 TEST(TaskData, AMissingFileIsNamed) {

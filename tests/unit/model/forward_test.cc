@@ -54,6 +54,18 @@ TEST_F(Forward, TheSizeOfPiecesChangesNothing) {
   }
 }
 
+TEST(Pieces, AreLongerWhereTokensAreSmall) {
+  ModelConfig config;
+  const auto tokens = [&](int64_t hidden, at::ScalarType dtype) {
+    config.hidden = hidden;
+    return piece_tokens(config, {dtype, at::kCPU});
+  };
+  EXPECT_EQ(tokens(192, at::kBFloat16), 8192);
+  EXPECT_EQ(tokens(192, at::kFloat), 4096);
+  EXPECT_EQ(tokens(64, at::kFloat), 8192);
+  EXPECT_EQ(tokens(4096, at::kBFloat16), 2048);
+}
+
 TEST_F(Forward, ARangeOfLayersContinuesAnother) {
   const c10::NoGradGuard no_gradient;
   const Packing packing{{9, 4}, {}};
