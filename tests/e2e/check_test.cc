@@ -63,8 +63,8 @@ TEST_F(Check, AReaderThatHangsIsEndedWithAllItStarted) {
 }
 
 TEST_F(Check, AReaderThatComputesSomethingElseFailsTheCheck) {
-  const std::string python =
-      fake(R"(echo '{"version": "1", "difference": 0.5, "greedy": [1], "tokens_per_second": 2}')");
+  const std::string python = fake(
+      R"(echo '{"version": "5.1", "difference": 0.5, "greedy": [1], "tokens_per_second": 2}')");
   const Json row = ask(python);
   EXPECT_EQ(row["status"], "differs");
   EXPECT_EQ(row["greedy_equal"], false);
