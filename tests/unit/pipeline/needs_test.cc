@@ -20,8 +20,8 @@ TEST(TrainingNeeds, HoldWhatWasMeasuredOnThe1B) {
   const int64_t checkpoint = total_parameters(config) * 2;
   const Needs needs = training_needs(recipe({{"method", "lora"}}), config,
                                      {at::kBFloat16, at::kCPU}, checkpoint, nullptr);
-  // Measured: 3.6 GiB of anonymous memory.
-  EXPECT_GT(needs.memory_bytes, int64_t{3600} * kMiB);
+  // Measured: 2.8 GiB of anonymous memory.
+  EXPECT_GT(needs.memory_bytes, int64_t{2800} * kMiB);
   EXPECT_LT(needs.memory_bytes, 5 * kGiB);
   EXPECT_EQ(needs.disk_bytes, 25231360 * 4 * 5);
 }
