@@ -111,8 +111,13 @@ void put_layers(const Keys& keys, Json& config) {
   config["num_attention_heads"] = layers.heads[common];
   config["num_key_value_heads"] = layers.kv_heads[common];
   config["intermediate_size"] = layers.mlp[common];
-  config["head_dim"] = keys.integer_or("attention.key_length",
-                                       keys.integer("embedding_length") / layers.heads[common]);
+  const int64_t head_dim = keys.integer_or("attention.key_length",
+                                           keys.integer("embedding_length") / layers.heads[common]);
+  if (keys.integer_or("attention.value_length", head_dim) != head_dim) {
+    throw bad_input("heads of {} with values of {} are not supported", head_dim,
+                    keys.integer("attention.value_length"));
+  }
+  config["head_dim"] = head_dim;
   const Json different = differences(layers, common);
   if (!different.empty()) config["per_layer_config"] = different;
 }
@@ -166,6 +171,18 @@ void put_llama3_rope(const GgufFile& file, const GgufTensor& stored, Json& confi
   throw bad_input("'{}' holds factors that are not Llama 3's: not supported", kRopeFactors);
 }
 
+// As llama.cpp takes them: a factor without a type is linear, and has an older name.
+double linear_factor(const GgufFile& file, const Keys& keys) {
+  const std::string_view key =
+      keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
+  const double factor = keys.has(key) ? keys.number(key) : 0;
+  const std::string type =
+      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "linear";
+  if (type == "linear") return factor == 0 ? 1 : factor;
+  if (type == "none" || type == "") return 1;
+  throw bad_input("unsupported rope scaling '{}'", type).hint("supported: none, linear");
+}
+
 void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
   config["rope_theta"] = keys.has("rope.freq_base") ? keys.number("rope.freq_base") : 10000.0;
   config["rope_scaling"] = nullptr;
@@ -174,14 +191,12 @@ void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
     throw bad_input("rotary positions on {} of {} dimensions of a head are not supported",
                     keys.integer("rope.dimension_count"), head_dim);
   }
-  const std::string type =
-      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "none";
-  if (type == "linear") {
-    config["rope_scaling"] = {{"rope_type", "linear"},
-                              {"factor", keys.number("rope.scaling.factor")}};
-  } else if (type != "none" && type != "") {
-    throw bad_input("unsupported rope scaling '{}'", type).hint("supported: none, linear");
+  if (keys.has("rope.scaling.attn_factor") && keys.number("rope.scaling.attn_factor") != 1) {
+    throw bad_input("'{}' is {}: not supported", keys.name("rope.scaling.attn_factor"),
+                    keys.number("rope.scaling.attn_factor"));
   }
+  const double factor = linear_factor(file, keys);
+  if (factor != 1) config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
   const auto factors = file.tensors().find(std::string(kRopeFactors));
   if (factors != file.tensors().end()) put_llama3_rope(file, factors->second, config);
 }
@@ -208,6 +223,13 @@ Json make_config(const GgufFile& file, const GgufArchitecture& architecture) {
   const Keys keys(file, architecture.name);
   if (keys.integer_or("expert_count", 0) > 0) {
     throw bad_input("a mixture of {} experts is not supported", keys.integer("expert_count"));
+  }
+  if (file.has("split.count") && file.integer("split.count") > 1) {
+    throw bad_input("one of the {} files that a model was split into", file.integer("split.count"))
+        .hint("llama-gguf-split --merge makes one file of them");
+  }
+  if (keys.has("attention.causal") && keys.integer("attention.causal") == 0) {
+    throw bad_input("a model whose attention is not causal is not supported");
   }
   Json config = {{"model_type", architecture.model_type}, {"hidden_act", "silu"}};
   config["vocab_size"] = vocabulary_of(file);

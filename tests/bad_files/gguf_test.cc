@@ -219,6 +219,20 @@ TEST_F(BadGgufModel, Experts) {
   EXPECT_THAT(model_error(all), HasSubstr("mixture of 8 experts"));
 }
 
+TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
+  const std::pair<std::pair<const char*, GgufValue>, const char*> cases[] = {
+      {{"split.count", GgufValue::u32(3)}, "one of the 3 files that a model was split into"},
+      {{"llama.attention.value_length", GgufValue::u32(8)}, "heads of 4 with values of 8"},
+      {{"llama.attention.causal", GgufValue::flag(false)}, "attention is not causal"},
+      {{"llama.rope.scaling.attn_factor", GgufValue::f32(2)}, "attn_factor' is 2"},
+      {{"llama.rope.scaling.type", GgufValue::text("yarn")}, "unsupported rope scaling 'yarn'"}};
+  for (const auto& [entry, text] : cases) {
+    GgufMetadata all = sizes();
+    all.emplace_back(entry);
+    EXPECT_THAT(model_error(all), AllOf(HasSubstr(text), HasSubstr("m.gguf")));
+  }
+}
+
 TEST_F(BadGgufModel, MissingTensorsAreAllListed) {
   const std::string error = model_error(sizes());
   EXPECT_THAT(error, AllOf(HasSubstr("layers.0.self_attn.q_proj.weight"),

@@ -1,73 +1,176 @@
-"""The table of readers: who loads what mop writes, and computes the same. Prunes the given models to 40% of their
-blocks, once with equal layers and once with layers that differ, adds folders that exist already (tests/write_models),
-and asks every Python given through `mop check`. Prints Markdown.
+#!/usr/bin/env python3
+"""The table of readers: who loads what mop writes, and computes the same. One command, Markdown on stdout:
 
-    tests/readers/table.py --mop ./mop --model assets/tinystories-12l:assets/text/generated-calibration.txt \
-        --python .env/reference/bin/python --python .env/reference4/bin/python FOLDER...
+    tests/readers/table.py > bench/runs/DATE-readers.md
+
+The real models lose 40% of their block parameters, once with equal layers and once with layers that differ;
+tests/write_models makes small random models of every family, pruned by hand. Each is read by transformers in every
+environment given (default: those of ./run setup --reference), and by llama.cpp as .gguf in float32 and q8_0. A reader is
+one process for all models, which compares as `mop check` does (src/pipeline/check_reader.py). Needs build/python.
 """
 
 import argparse
+import datetime
 import json
+import os
 import pathlib
+import platform
 import subprocess
 import sys
 import tempfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("MOP_TEST_DATA", ROOT / ".." / "shared" / "data"))
+BUILD = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build"))
+MOP = BUILD / "src" / "mop"
+MODELS = [(ROOT / "assets" / "tinystories-12l", ROOT / "assets" / "text" / "generated-calibration.txt"),
+          (DATA / "models" / "stories260k", DATA / "text" / "tinystories-v2-valid.txt")]
+PROMPT, NEW_TOKENS = "once upon a time there was", 24
+TOLERANCE = {"hf": 1e-4, "f32": 1e-3, "q8_0": 8e-2}
+
+
+# --- in the environment of a reader: a line of JSON for every model
+
+def job_of(model, logits_file, path, room=10**9):
+    """What check_reader.py is told: our logits and how many tokens to continue with; and our continuation."""
+    ids = model.tokenizer.encode(PROMPT)
+    logits_file.write_bytes(model.logits(__import__("torch").tensor(ids)).float().numpy().tobytes())
+    greedy = model.generate(ids, max_new_tokens=min(NEW_TOKENS, room - len(ids)))
+    eos = model.config.get("eos_token_id")
+    return greedy, {"model": str(path), "code": "auto_map" in model.config, "dtype": "float32", "ids": ids,
+                    "vocab": model.config["vocab_size"], "eos": eos if isinstance(eos, list) else [eos] if eos else [],
+                    "new_tokens": len(greedy), "logits": str(logits_file)}
+
+
+def compare(model, form, reader, path, scratch, room=10**9):
+    import check_reader
+    greedy, job = job_of(model, scratch / "logits", path, room)
+    job["reader"] = reader
+    row = check_reader.run(job)
+    if "error" in row:
+        return {"version": row["version"], "status": "fails", "detail": row["error"]}
+    exact, equal = form != "q8_0", row["greedy"] == greedy
+    good = row["difference"] <= TOLERANCE[form] and (equal or not exact)
+    return {"version": row["version"], "status": "loads" if good else "differs", "difference": row["difference"],
+            "equal": equal}
+
+
+def ask_transformers(folder, _, scratch):
+    import mop
+    return compare(mop.load(folder), "hf", "transformers", folder, scratch)
+
+
+def ask_llama_cpp(folder, form, scratch):
+    import mop
+    file = scratch / f"{folder.name}.{form}.gguf"
+    try:
+        mop.export(folder, file, format="gguf", dtype=form)
+    except mop.BadInputError as error:
+        return {"status": "refused", "detail": str(error).split("\n")[0]}
+    read = mop.load(file)  # its context is the window, where there is one
+    return compare(read if form == "q8_0" else mop.load(folder), form, "xllamacpp", file, scratch, read.context)
+
+
+def serve(form, folders):
+    sys.path[:0] = [str(BUILD / "python"), str(ROOT / "src" / "pipeline")]
+    import warnings
+    warnings.simplefilter("ignore")
+    ask = ask_transformers if form == "hf" else ask_llama_cpp
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in folders:
+            try:
+                row = ask(folder, form, pathlib.Path(scratch))
+            except Exception as error:  # a row too
+                row = {"status": "fails", "detail": f"{type(error).__name__}: {error}"}
+            os.write(3, (json.dumps(row) + "\n").encode())
+
+
+# --- here
 
 def run(command):
     ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if ran.returncode not in (0, 1) or not ran.stdout:
+    if ran.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{ran.stderr}")
-    return json.loads(ran.stdout)
+    return ran.stdout
 
 
-def pruned(args, work):
-    """(name, folder) of every model given, pruned in both ways."""
-    for pair in args.model:
-        model, text = pair.split(":")
+def folders_to_read(work, samples):
+    """(name, folder)"""
+    for model, text in MODELS:
+        if not model.exists():
+            print(f"{model.name} is not here: its rows are missing", file=sys.stderr)
+            continue
         for allocation in ("uniform", "global"):
-            name = f"{pathlib.Path(model).name}, {allocation}"
-            out = work / name.replace(", ", "-")
-            run([args.mop, "prune", model, "--out", out, "--calibration", text, "--samples", args.samples, "--remove",
-                 "0.4", "--of", "blocks", "--select", "path:LGG", "--allocation", allocation, "--json"])
-            yield name, out
+            out = work / f"{model.name}-{allocation}"
+            run([MOP, "prune", model, "--out", out, "--calibration", text, "--samples", samples, "--remove", "0.4", "--of",
+                 "blocks", "--select", "path:LGG", "--allocation", allocation])
+            yield model.name, out
+    run([BUILD / "tests" / "write_models", work / "families"])
+    yield from ((folder.name, folder) for folder in sorted((work / "families").iterdir()))
 
 
-def ask(args, name, kind, reader, python, model):
-    row = run([args.mop, "check", model, "--with", reader, "--python", python, "--json"])["readers"][1]
-    difference, equal = row["logits_difference"], row["greedy_equal"]
-    return (name, kind, f"{reader} {row['version']}", row["status"],
-            "-" if difference is None else f"{difference:.1e}", "-" if equal is None else "yes" if equal else "no",
-            row["detail"][:60])
+def rows_by(python, form, folders):
+    """A reader's answers; one that ends its process answers nothing more for the models behind."""
+    read, write = os.pipe()
+    child = subprocess.Popen(["bash", "-c", f'exec "$@" 3>&{write}', "bash", python, __file__, "--serve", form, *folders],
+                             pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             env=os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"})
+    os.close(write)
+    _, errors = child.communicate()
+    with os.fdopen(read) as pipe:
+        rows = [json.loads(line) for line in pipe]
+    last = errors.decode(errors="replace").strip().splitlines()[-1:] or [""]
+    return rows + [{"status": "fails", "detail": f"the process ended: {last[0]}"}] * (len(folders) - len(rows))
 
 
-def rows_of(args, name, folder, work):
-    shapes = {tuple(layer.values()) for layer in run([args.mop, "inspect", folder, "--json"])["layers"]}
-    kind = "uniform" if len(shapes) == 1 else "per-layer"
-    for python in args.python:
-        yield ask(args, name, kind, "transformers", python, folder)
-    if args.llama_cpp:
-        gguf = work / "model.gguf"
-        run([args.mop, "export", folder, "--format", "gguf", "--dtype", "f32", "--out", gguf, "--force", "--json"])
-        yield ask(args, name, kind, "llama.cpp", args.llama_cpp, gguf)
+def kind_of(folder):
+    shapes = {tuple(layer.values()) for layer in json.loads(run([MOP, "inspect", folder, "--json"]))["layers"]}
+    return "uniform" if len(shapes) == 1 else "per-layer"
+
+
+def line(name, kind, reader, form, row):
+    equal = {None: "-", True: "yes", False: "no"}[row.get("equal")]
+    difference = f"{row['difference']:.1e}" if "difference" in row else "-"
+    detail = " ".join(row.get("detail", "").replace("|", "\\|").split())[:160]
+    return f"| {name} | {kind} | {reader} | {form} | {row['status']} | {difference} | {equal} | {detail} |"
+
+
+def heading(samples):
+    cpu = next((text.split(":", 1)[1].strip() for text in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                if text.startswith("model name")), platform.machine())
+    version = run([MOP, "--version"]).strip().replace("\n", ", ")
+    return (f"# Readers, {datetime.date.today()}\n\n{version}; {cpu}. Command: `tests/readers/table.py`. Real models: 40% of "
+            f"the block parameters removed (`--select path:LGG`, {samples} samples); the others: random models of every "
+            "family, pruned by hand (tests/readers/write_models.cc).\n\nLogits: max|a-b| / max|b|, b the reader's, float32; "
+            f"up to {TOLERANCE['hf']:g} (transformers) and {TOLERANCE['f32']:g} (llama.cpp) and the same greedy text is "
+            "`loads`. For q8_0 a is mop's own reading of the file: llama.cpp rounds activations as well, so up to "
+            f"{TOLERANCE['q8_0']:g}, and greedy text may part. Greedy: {NEW_TOKENS} tokens behind a prompt, inside the window.\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=pathlib.Path, help="checkpoints as they are")
-    parser.add_argument("--mop", default="./mop")
-    parser.add_argument("--python", action="append", required=True, help="an interpreter with transformers")
-    parser.add_argument("--model", action="append", default=[], help="MODEL:CALIBRATION to prune")
-    parser.add_argument("--llama-cpp", help="an interpreter with xllamacpp; asked about a .gguf export")
+    parser.add_argument("--python", action="append", default=[], help="another interpreter with transformers")
     parser.add_argument("--samples", default=32, type=int)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("folders", nargs="*", type=pathlib.Path, help="more folders, as they are")
     args = parser.parse_args()
-    print("| model | layers | reader | status | logits | greedy text equal | detail |\n|---|---|---|---|---|---|---|")
+    if args.serve:
+        return serve(args.serve, args.folders)
+    own = [ROOT / ".env" / name / "bin" / "python" for name in ("reference", "reference4")]
+    readers = [("transformers", python, "hf") for python in [*own, *args.python]]
+    readers += [("llama.cpp", own[0], "f32"), ("llama.cpp", own[0], "q8_0")]
     with tempfile.TemporaryDirectory() as temporary:
-        work = pathlib.Path(temporary)
-        for name, folder in [*pruned(args, work), *((f.name, f) for f in args.folders)]:
-            for row in rows_of(args, name, folder, work):
-                print("| " + " | ".join(row) + " |", flush=True)
+        named = [*folders_to_read(pathlib.Path(temporary), args.samples), *((f.name, f) for f in args.folders)]
+        kinds = [kind_of(folder) for _, folder in named]
+        columns = [rows_by(python, form, [folder for _, folder in named]) for _, python, form in readers]
+    print(heading(args.samples))
+    print("| model | layers | reader | format | status | logits | greedy text equal | detail |\n|" + "---|" * 8)
+    versions = [next((row["version"] for row in rows if row.get("version")), "") for rows in columns]
+    for i, (name, _) in enumerate(named):
+        for (reader, _, form), version, rows in zip(readers, versions, columns, strict=True):
+            print(line(name, kinds[i], f"{reader} {version}", form if form == "hf" else f"gguf {form}", rows[i]))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

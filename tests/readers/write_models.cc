@@ -35,7 +35,9 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
       {"llama-rope5", {.extra = R"({"rope_theta":null,"rope_parameters":
           {"rope_type":"linear","factor":2.0,"rope_theta":20000.0}})"}},
       {"mistral-window", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
+      {"mistral-tied", {.family = "mistral", .tied = true}},
       {"qwen2", {.family = "qwen2", .kv_heads = 4}},
+      {"qwen2-tied", {.family = "qwen2", .head_dim = 16, .tied = true}},  // 2 heads: 32 again
       {"qwen2-window", {.family = "qwen2", .tied = true, .extra = fmt::format("{{{}}}", window)}},
       {"qwen3", {.family = "qwen3", .head_dim = 16, .tied = true}},
       {"qwen3-window", {.family = "qwen3", .kv_heads = 4, .extra = fmt::format("{{{}}}", window)}},
@@ -103,17 +105,26 @@ void write_with_logits(const Model& model, const fs::path& folder) {
                     {{"note", reader_note(model.config())}});
 }
 
+// A random model with the embedded model's tokenizer: outside readers want one.
+void write_source(const fs::path& folder, RandomModel what) {
+  what.vocab = 2048;
+  write_random_model(folder, what);
+  for (const char* name : {"tokenizer.model", "tokenizer_config.json"}) {
+    fs::copy_file(mop::testing::demo_model() / name, folder / name);
+  }
+}
+
 void run(const fs::path& out, const std::vector<fs::path>& models) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, what] : variants()) {
     const mop::testing::TempFolder source;
-    write_random_model(source.path(), what);
+    write_source(source.path(), what);
     write_with_logits(prune_by_hand(Model::open(source.path())), out / name);
   }
   for (auto [name, what] : differing_variants()) {
     const mop::testing::TempFolder source;
     what.layers = 6;
-    write_random_model(source.path(), what);
+    write_source(source.path(), what);
     write_with_logits(differ_by_hand(Model::open(source.path())), out / name);
   }
   for (const fs::path& model : models) {
