@@ -1,5 +1,6 @@
 // surgery/verify.cc -- a model's promises, checked after every step.
 #include <ATen/ops/aminmax.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>

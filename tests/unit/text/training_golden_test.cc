@@ -30,7 +30,9 @@ void add(Sha256& hash, const Ids& ids) {
 
 TEST(TrainingGolden, OwnAlpacaRecordsHaveTheReferencesIdsAndLabels) {
   const auto tokenizer = open_tokenizer(testing::demo_model());
-  for (const Json& golden : read_json(kHome / "expected.json")["own"]) {
+  const Json goldens = read_json(kHome / "expected.json")["own"];
+  ASSERT_FALSE(goldens.empty());
+  for (const Json& golden : goldens) {
     const TrainingData data =
         TrainingData::open(kHome / "alpaca.jsonl", tokenizer, options_of(golden));
     ASSERT_EQ(data.size(), static_cast<int64_t>(golden["samples"].size()));
