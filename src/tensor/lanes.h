@@ -54,20 +54,19 @@ MOP_INLINE void store(const Floats& from, uint16_t* to) {
 }
 
 MOP_INLINE float sum_of(const Floats& values) {
-  Floats v = values;
-  for (int32_t width = kLanes / 2; width > 0; width /= 2) {
-    constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    v += __builtin_shuffle(v, kCount ^ width);
+  float v[kLanes];
+  std::memcpy(v, &values, sizeof v);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t i = 0; i < width; ++i) v[i] += v[i + width];
   }
   return v[0];
 }
 
 MOP_INLINE float largest_of(const Floats& values) {
-  Floats v = values;
-  for (int32_t width = kLanes / 2; width > 0; width /= 2) {
-    constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const Floats other = __builtin_shuffle(v, kCount ^ width);
-    v = v > other ? v : other;
+  float v[kLanes];
+  std::memcpy(v, &values, sizeof v);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t i = 0; i < width; ++i) v[i] = v[i] > v[i + width] ? v[i] : v[i + width];
   }
   return v[0];
 }
