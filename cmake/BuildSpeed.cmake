@@ -1,4 +1,5 @@
-# A compiler cache and a fast linker when they are there; sanitizers when asked for.
+# A compiler cache when it is there; sanitizers when asked for. The system's linker takes half a second for the largest
+# program; Debian 12's mold lays out some programs with thread-local data so that the loader refuses them.
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
@@ -7,10 +8,6 @@ if(CCACHE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND MOP_PCH)
     add_compile_options(-fpch-preprocess)
   endif()
-endif()
-find_program(MOLD mold)
-if(MOLD)
-  add_link_options(-fuse-ld=mold)
 endif()
 add_link_options(-Wl,--as-needed)
 if(MOP_SANITIZE)

@@ -9,7 +9,7 @@ Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::m
   render();
 }
 
-Error& Error::operator=(Error&& other) {
+Error& Error::operator=(Error&& other) noexcept {
   if (this != &other) {
     Error copy(std::move(other));
     kind_ = copy.kind_;

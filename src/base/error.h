@@ -24,7 +24,7 @@ class Error : public std::exception {
   Error(Error&&) = default;
   Error& operator=(const Error&) = default;
   /// Also from itself: `error = std::move(error).where(...)` is how lines are added in a loop.
-  Error& operator=(Error&& other);
+  Error& operator=(Error&& other) noexcept;
 
   /// Adds a line saying where: `.where("plan", path)`.
   Error&& where(std::string label, std::string text) &&;

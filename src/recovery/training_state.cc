@@ -35,7 +35,8 @@ Json to_json(const TrainingCounters& c) {
           {"judged_step", c.judged_step}};
 }
 
-TrainingCounters from_json(const Json& json) {
+TrainingCounters from_text(const std::string& text) {
+  const Json json = Json::parse(text);
   TrainingCounters c;
   c.step = json.at("step");
   c.tokens = json.at("tokens");
@@ -84,9 +85,15 @@ std::optional<TrainingCounters> load_state(const fs::path& folder, Parameters& p
   copy_from(file, "mean", adamw.mean_P);
   copy_from(file, "square", adamw.square_P);
   parameters.refresh();
-  const TrainingCounters read = from_json(Json::parse(counters->second));
-  adamw.steps = read.step;
-  return read;
+  try {
+    const TrainingCounters read = from_text(counters->second);
+    adamw.steps = read.step;
+    return read;
+  } catch (const Json::exception&) {
+    throw bad_input("the saved state's counters cannot be read")
+        .where("state", file.path().string())
+        .hint("start again without --resume");
+  }
 }
 
 std::optional<TrainingCounters> share_state(const std::optional<TrainingCounters>& counters,
@@ -97,7 +104,7 @@ std::optional<TrainingCounters> share_state(const std::optional<TrainingCounters
   if (text.empty()) return std::nullopt;
   ranks.broadcast({parameters.values_P(), adamw.mean_P, adamw.square_P});
   parameters.refresh();
-  const TrainingCounters shared = from_json(Json::parse(text));
+  const TrainingCounters shared = from_text(text);
   adamw.steps = shared.step;
   return shared;
 }
