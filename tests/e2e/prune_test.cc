@@ -64,7 +64,9 @@ TEST_F(PruneRun, NoDateHostOrOutputPathInWhatIsReproducible) {
     EXPECT_THAT(bytes, Not(HasSubstr(temp_.path().string()))) << name;
     EXPECT_THAT(bytes, Not(::testing::ContainsRegex("20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T")))
         << name;
-    if (std::string_view(host).size() > 4) EXPECT_THAT(bytes, Not(HasSubstr(host))) << name;
+    if (std::string_view(host).size() > 4) {
+      EXPECT_THAT(bytes, Not(HasSubstr(host))) << name;
+    }
   }
 }
 

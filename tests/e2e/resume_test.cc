@@ -157,7 +157,9 @@ TEST_F(Resume, TwoRunsAtOnceDoNotCollide) {
   const Ran third = run(args("a"));
   EXPECT_EQ(first.wait().exit, 0);
   // The second one comes too late only when the first was done already.
-  if (second.exit != 0) EXPECT_THAT(second.err, HasSubstr("another run is at work in this folder"));
+  if (second.exit != 0) {
+    EXPECT_THAT(second.err, HasSubstr("another run is at work in this folder"));
+  }
   EXPECT_NE(third.exit, 0);
 }
 

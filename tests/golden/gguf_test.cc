@@ -9,8 +9,7 @@ namespace mop {
 namespace {
 
 TEST(Q8Golden, BlocksEqualLlamaCpps) {
-  const auto golden =
-      SafetensorsFile::open(std::string(MOP_SOURCE_DIR) + "/tests/golden/gguf/q8_0.safetensors");
+  const auto golden = SafetensorsFile::open(MOP_SOURCE_DIR "/tests/golden/gguf/q8_0.safetensors");
   const at::Tensor values = golden.tensor("values"), expected = golden.tensor("blocks");
   at::Tensor blocks = at::zeros_like(expected);
   ASSERT_EQ(blocks.nbytes(), q8_0_bytes(values.numel()));
@@ -20,8 +19,7 @@ TEST(Q8Golden, BlocksEqualLlamaCpps) {
 }
 
 TEST(Q8Golden, TheWayBackIsWithinHalfAStep) {
-  const auto golden =
-      SafetensorsFile::open(std::string(MOP_SOURCE_DIR) + "/tests/golden/gguf/q8_0.safetensors");
+  const auto golden = SafetensorsFile::open(MOP_SOURCE_DIR "/tests/golden/gguf/q8_0.safetensors");
   const at::Tensor values = golden.tensor("values"), blocks = golden.tensor("blocks");
   at::Tensor back = at::zeros_like(values);
   dequantize_q8_0(static_cast<const std::byte*>(blocks.const_data_ptr()), values.numel(),
