@@ -115,29 +115,9 @@ TEST(RankTraining, PruningWithRecoveryIsThatOfOneProcess) {
 
 TEST(RankTraining, FromRandomWeightsItIsThatOfOneProcess) {
   TempFolder folder;
-  const fs::path one = folder.path() / "one", two = folder.path() / "two",
-                 config = folder.path() / "config.json";
-  Json json = read_json(demo_model() / "config.json");
-  json["num_hidden_layers"] = 2;
-  write_file(config, to_text(json));
+  const fs::path one = folder.path() / "one", two = folder.path() / "two";
   const auto args = [&](const fs::path& out) {
-    return Args{"train",
-                "--config",
-                config.string(),
-                "--tokenizer",
-                demo_model().string(),
-                "--data",
-                demo_calibration().string(),
-                "--out",
-                out.string(),
-                "--tokens",
-                "1500",
-                "--max-tokens",
-                "48",
-                "--set",
-                "accumulate=4",
-                "--threads",
-                "1"};
+    return scratch_args(folder.path(), out, {"--threads", "1"});
   };
   const Ran alone = run(args(one));
   ASSERT_EQ(alone.exit, 0) << alone.err;

@@ -120,29 +120,9 @@ TEST(RecoverResume, TrainingAfterPruningContinuesWithTheSameBytes) {
 
 TEST(RecoverResume, TrainingFromRandomWeightsContinuesWithTheSameBits) {
   TempFolder folder;
-  const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken",
-                 config = folder.path() / "config.json";
-  Json json = read_json(demo_model() / "config.json");
-  json["num_hidden_layers"] = 2;
-  write_file(config, to_text(json));
+  const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken";
   const auto args = [&](const fs::path& out) {
-    return Args{"train",
-                "--config",
-                config.string(),
-                "--tokenizer",
-                demo_model().string(),
-                "--data",
-                demo_calibration().string(),
-                "--out",
-                out.string(),
-                "--tokens",
-                "1500",
-                "--max-tokens",
-                "48",
-                "--set",
-                "accumulate=4",
-                "--set",
-                "save_every=2"};
+    return scratch_args(folder.path(), out, {"--set", "save_every=2"});
   };
   ASSERT_EQ(run(args(whole)).exit, 0);
   Process killed(args(broken));

@@ -8,6 +8,31 @@
 
 namespace mop::testing {
 
+/// Training of a model of two layers from random weights; its config is written into `folder`.
+inline Args scratch_args(const fs::path& folder, const fs::path& out, const Args& more) {
+  const fs::path config = folder / "config.json";
+  Json json = read_json(demo_model() / "config.json");
+  json["num_hidden_layers"] = 2;
+  write_file(config, to_text(json));
+  Args args = {"train",
+               "--config",
+               config.string(),
+               "--tokenizer",
+               demo_model().string(),
+               "--data",
+               demo_calibration().string(),
+               "--out",
+               out.string(),
+               "--tokens",
+               "1500",
+               "--max-tokens",
+               "48",
+               "--set",
+               "accumulate=4"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
 /// The lines of a run's metrics.jsonl.
 inline std::vector<Json> metrics(const fs::path& out) {
   std::vector<Json> lines;
