@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "model/kernel_parts.h"
+#include "model/tile_attention.h"
 #include "tensor/clones.h"
 #include "tensor/shared_tasks.h"
 
@@ -25,14 +26,8 @@ constexpr int64_t kWidestHead = 256;
 
 int64_t padded(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
-/// What a call reads and writes.
 template <typename T>
-struct Call {
-  T* query_NHE;
-  const T *key_NKE, *value_NKE;
-  int64_t heads, kv_heads, size;
-  int64_t window;  // tokens
-};
+using Call = ShortAttentionCall<T>;
 
 /// Keys of a tree, numbered from its first token.
 struct Span {
@@ -266,11 +261,25 @@ MOP_INLINE void attend_tree(const Call<T>& call, const SequenceTree& tree, int64
   }
 }
 
-MOP_CLONES void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
+MOP_CLONES void attend_with_vectors(const Call<float>& call, const SequenceTree& tree,
+                                    int64_t kv_head) {
   attend_tree(call, tree, kv_head);
 }
-MOP_CLONES void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head) {
+MOP_CLONES void attend_with_vectors(const Call<uint16_t>& call, const SequenceTree& tree,
+                                    int64_t kv_head) {
   attend_tree(call, tree, kv_head);
+}
+
+void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head, Units) {
+  attend_with_vectors(call, tree, kv_head);
+}
+void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head,
+                Units units) {
+  if (units == Units::kBest && call.size % 32 == 0 && has_tiles()) {
+    attend_with_tiles(call, tree, kv_head);
+  } else {
+    attend_with_vectors(call, tree, kv_head);
+  }
 }
 
 }  // namespace
@@ -305,7 +314,7 @@ bool is_short(const at::Tensor& query_NHE, int64_t tokens) {
 std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                                            const at::Tensor& value_NKE,
                                            std::vector<SequenceTree> trees,
-                                           std::optional<int64_t> window) {
+                                           std::optional<int64_t> window, Units units) {
   const auto middle = std::stable_partition(
       trees.begin(), trees.end(),
       [&](const SequenceTree& tree) { return is_short(query_NHE, tree.tokens); });
@@ -320,7 +329,7 @@ std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at
                        query_NHE.size(2),
                        window.value_or(std::numeric_limits<int64_t>::max())};
     shared_tasks((middle - trees.begin()) * kv_heads, [&](int64_t task) {
-      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads);
+      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads, units);
     });
   });
   return {middle, trees.end()};

@@ -21,6 +21,15 @@ struct SequenceTree {
 /// A sequence without branches is a tree of a beginning alone.
 std::vector<SequenceTree> trees_of(const Packing& packing);
 
+/// What it reads and writes for all trees: contiguous numbers, float or uint16_t for bfloat16.
+template <typename T>
+struct ShortAttentionCall {
+  T* query_NHE;
+  const T *key_NKE, *value_NKE;
+  int64_t heads, kv_heads, size;
+  int64_t window;  ///< tokens
+};
+
 /// Whether `short_attention_` takes tensors like these: on the CPU, contiguous, a head size that is
 /// a multiple of 16.
 bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
@@ -30,10 +39,13 @@ bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE
 bool is_short(const at::Tensor& query_NHE, int64_t tokens);
 
 /// Overwrites the queries of the short trees with their heads' results and gives the other trees.
-/// Sums and the softmax run in float32. `window`: tokens a query sees, itself included.
+/// Sums and the softmax run in float32. `window`: tokens a query sees, itself included. `units`:
+/// vectors alone, or matrix units as well where this machine and the tensors have what they need.
+enum class Units { kVectors, kBest };
 std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                                            const at::Tensor& value_NKE,
                                            std::vector<SequenceTree> trees,
-                                           std::optional<int64_t> window);
+                                           std::optional<int64_t> window,
+                                           Units units = Units::kBest);
 
 }  // namespace mop

@@ -1,0 +1,403 @@
+// model/tile_attention.cc -- sixteen queries at a time, against tiles of keys and of values that
+// all heads of a group share. A tile is 16 rows of 64 bytes; a product adds up over 32 numbers of
+// bfloat16, of which the second factor holds two neighbours per word. P keys that a block looks at.
+#include "model/tile_attention.h"
+
+#include "base/error.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include <ATen/cpu/Utils.h>
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "model/kernel_parts.h"
+
+namespace mop {
+namespace {
+
+using Call = ShortAttentionCall<uint16_t>;
+
+constexpr int64_t kRows = 16;              // of a tile
+constexpr int64_t kDepth = 32;             // numbers that a product adds up
+constexpr int64_t kTile = kRows * kDepth;  // numbers of bfloat16
+constexpr int64_t kSums = kRows * kRows;   // numbers of float32
+constexpr int64_t kRowBytes = 64;          // of a tile
+
+int64_t chunks_of(int64_t tokens) { return (tokens + kDepth - 1) / kDepth; }
+
+/// The tree's tokens that a query sees: of the beginning, and of its own branch.
+struct Seen {
+  int32_t prefix_begin, prefix_end;
+  int32_t own_begin, own_end;
+};
+
+std::vector<Seen> seen_in(const SequenceTree& tree, int64_t window) {
+  std::vector<Seen> seen;
+  seen.reserve(static_cast<size_t>(tree.tokens));
+  const auto add = [&](int64_t first, int64_t length, int64_t before) {
+    for (int64_t t = 0; t < length; ++t) {
+      const int64_t oldest = std::max<int64_t>(0, before + t + 1 - window);
+      seen.push_back({static_cast<int32_t>(std::min(oldest, before)), static_cast<int32_t>(before),
+                      static_cast<int32_t>(first + std::max<int64_t>(0, oldest - before)),
+                      static_cast<int32_t>(first + t + 1)});
+    }
+  };
+  add(0, tree.prefix, 0);
+  int64_t first = tree.prefix;
+  for (const int64_t length : tree.branches) {
+    add(first, length, tree.prefix);
+    first += length;
+  }
+  return seen;
+}
+
+struct alignas(kRowBytes) Line {
+  std::byte bytes[kRowBytes];
+};
+
+/// One KV head's tiles, and room for sixteen queries' work.
+struct Room {
+  Room(int64_t tokens, int64_t size)
+      : coordinates(size / kDepth),
+        chunks(chunks_of(tokens)),
+        memory(std::make_unique_for_overwrite<Line[]>(
+            static_cast<size_t>(lines(2 * chunks * kDepth * size * 2) + lines(kRows * size * 2) +
+                                lines(kRows * chunks * kDepth * 6) + lines(kRows * size * 4)))),
+        keys(reinterpret_cast<uint16_t*>(memory.get())),
+        values(keys + chunks * kDepth * size),
+        query(values + chunks * kDepth * size),
+        weights(query + kRows * size),
+        scores(reinterpret_cast<float*>(weights + kRows * chunks * kDepth)),
+        sums(scores + kRows * chunks * kDepth) {}
+  static int64_t lines(int64_t bytes) { return bytes / kRowBytes; }
+
+  int64_t coordinates, chunks;
+  std::unique_ptr<Line[]> memory;
+  uint16_t* keys;     // per 16 keys and 32 coordinates: [16 pairs of coordinates][16 keys][2]
+  uint16_t* values;   // per 32 keys and 16 coordinates: [16 pairs of keys][16 coordinates][2]
+  uint16_t* query;    // [16, E], where fewer than 16 are left
+  uint16_t* weights;  // [16, P]
+  float* scores;      // [16, P]
+  float* sums;        // per 16 coordinates: [16, 16]
+};
+
+// By features: a function for a processor by name takes none of the intrinsics in.
+#define MOP_TILES_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,bmi2,amx-tile,amx-bf16"
+#define MOP_TILES __attribute__((target(MOP_TILES_TARGET), optimize("O3")))
+#define MOP_TILES_INLINE MOP_INLINE __attribute__((target(MOP_TILES_TARGET)))
+
+constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+// Blocks of `kSide` words that lie across the diagonal change places.
+template <int32_t kSide>
+MOP_TILES_INLINE void exchange(Words (&rows)[kRows]) {
+  constexpr Ints kOdd = kCount & kSide;
+  constexpr int32_t kSecond = kRows;  // the second operand's words are numbered from here
+  const Ints upper = kOdd != 0 ? kCount + (kSecond - kSide) : kCount;
+  const Ints lower = kOdd != 0 ? kCount + kSecond : kCount + kSide;
+  for (int64_t r = 0; r < kRows; ++r) {
+    if ((r & kSide) != 0) continue;
+    const Words a = rows[r], b = rows[r + kSide];
+    rows[r] = __builtin_shuffle(a, b, upper);
+    rows[r + kSide] = __builtin_shuffle(a, b, lower);
+  }
+}
+
+MOP_TILES_INLINE void pack_keys(const Call& call, const uint16_t* key, int64_t tokens,
+                                const Room& room) {
+  uint16_t* tile = room.keys;
+  for (int64_t first = 0; first < room.chunks * kDepth; first += kRows) {
+    for (int64_t c = 0; c < room.coordinates; ++c, tile += kTile) {
+      Words rows[kRows] = {};
+      for (int64_t r = 0; r < std::min(kRows, tokens - first); ++r) {
+        std::memcpy(&rows[r], key + (first + r) * call.kv_heads * call.size + c * kDepth,
+                    sizeof rows[r]);
+      }
+      exchange<8>(rows);
+      exchange<4>(rows);
+      exchange<2>(rows);
+      exchange<1>(rows);
+      std::memcpy(tile, rows, sizeof rows);
+    }
+  }
+}
+
+MOP_TILES_INLINE void load_words(const uint16_t* from, Words& to) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  to = __builtin_convertvector(halves, Words);
+}
+
+MOP_TILES_INLINE void pack_values(const Call& call, const uint16_t* value, int64_t tokens,
+                                  const Room& room) {
+  const int64_t stride = call.kv_heads * call.size;
+  uint16_t* row = room.values;
+  for (int64_t chunk = 0; chunk < room.chunks; ++chunk) {
+    for (int64_t e = 0; e < call.size; e += kRows) {
+      for (int64_t pair = 0; pair < kRows; ++pair, row += kDepth) {
+        const int64_t token = chunk * kDepth + 2 * pair;
+        Words both{}, other{};
+        if (token < tokens) load_words(value + token * stride + e, both);
+        if (token + 1 < tokens) load_words(value + (token + 1) * stride + e, other);
+        both |= other << 16;
+        std::memcpy(row, &both, sizeof both);
+      }
+    }
+  }
+}
+
+/// Which of sixteen neighbouring keys a block's queries see.
+enum class Sight : uint8_t { kNone, kSome, kAll };
+
+/// Sixteen queries of a tree, fewer at its end, and the chunks of keys that any of them sees.
+struct Block {
+  int64_t first, rows;
+  const Seen* seen;  // by each
+  std::vector<int64_t> chunks;
+  std::vector<Sight> sight;  // two per chunk
+};
+
+// What all of a block's queries see, and what any of them sees.
+struct Sights {
+  Seen all, any;
+};
+
+Sights sights_of(const Block& block) {
+  constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
+  Sights s{{0, kMost, 0, kMost}, {kMost, 0, kMost, 0}};
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const Seen& x = block.seen[r];
+    s.all = {std::max(s.all.prefix_begin, x.prefix_begin), std::min(s.all.prefix_end, x.prefix_end),
+             std::max(s.all.own_begin, x.own_begin), std::min(s.all.own_end, x.own_end)};
+    s.any.own_begin = std::min(s.any.own_begin, x.own_begin);
+    s.any.own_end = std::max(s.any.own_end, x.own_end);
+    if (x.prefix_begin == x.prefix_end) continue;
+    s.any.prefix_begin = std::min(s.any.prefix_begin, x.prefix_begin);
+    s.any.prefix_end = std::max(s.any.prefix_end, x.prefix_end);
+  }
+  return s;
+}
+
+void look(Block& block) {
+  const Sights s = sights_of(block);
+  const auto sight = [&](int64_t begin) {
+    const int64_t end = begin + kRows;
+    const auto within = [&](int64_t first, int64_t last) { return first <= begin && end <= last; };
+    const auto meets = [&](int64_t first, int64_t last) { return first < end && begin < last; };
+    if (within(s.all.prefix_begin, s.all.prefix_end) || within(s.all.own_begin, s.all.own_end)) {
+      return Sight::kAll;
+    }
+    const bool some =
+        meets(s.any.prefix_begin, s.any.prefix_end) || meets(s.any.own_begin, s.any.own_end);
+    return some ? Sight::kSome : Sight::kNone;
+  };
+  block.chunks.clear();
+  block.sight.clear();
+  const int64_t end = chunks_of(std::max(s.any.prefix_end, s.any.own_end));
+  for (int64_t chunk = 0; chunk < end; ++chunk) {
+    const Sight first = sight(chunk * kDepth), second = sight(chunk * kDepth + kRows);
+    if (first == Sight::kNone && second == Sight::kNone) continue;
+    block.chunks.push_back(chunk);
+    block.sight.insert(block.sight.end(), {first, second});
+  }
+}
+
+// The intrinsics do not tell the compiler that they read and write memory.
+MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
+
+/// Every tile of this thread 16 rows of 64 bytes; afterwards as it was, for LibTorch's products.
+class Tiles {
+ public:
+  MOP_TILES_INLINE Tiles() {
+    Shapes all{};
+    all.palette = 1;
+    for (int64_t t = 0; t < 8; ++t) all.rows[t] = kRows, all.bytes[t] = kRowBytes;
+    fence();
+    asm volatile("sttilecfg %0" : "=m"(before_));
+    asm volatile("ldtilecfg %0" : : "m"(all));
+  }
+  MOP_TILES_INLINE ~Tiles() { asm volatile("ldtilecfg %0" : : "m"(before_) : "memory"); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+
+ private:
+  struct alignas(64) Shapes {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+  };
+  Shapes before_;
+};
+
+// scores = the block's queries times its keys.
+MOP_TILES_INLINE void score(const Block& block, const uint16_t* query, int64_t stride,
+                            const Room& room) {
+  const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
+  float* out = room.scores;
+  for (size_t i = 0; i < block.sight.size(); ++i, out += kRows) {
+    if (block.sight[i] == Sight::kNone) continue;
+    const int64_t group = block.chunks[i / 2] * 2 + static_cast<int64_t>(i % 2);
+    const uint16_t* keys = room.keys + group * room.coordinates * kTile;
+    _tile_zero(0);
+    for (int64_t c = 0; c < room.coordinates; ++c) {
+      _tile_loadd(1, query + c * kDepth, stride * 2);
+      _tile_loadd(2, keys + c * kTile, kRowBytes);
+      _tile_dpbf16ps(0, 1, 2);
+    }
+    _tile_stored(0, out, pitch * 4);
+  }
+}
+
+// The scores that a query sees times `factor`, the others -inf; the largest.
+MOP_TILES_INLINE float show(const Block& block, const Seen& seen, float factor, float* scores) {
+  Floats top = Floats{} - std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < block.sight.size(); ++i, scores += kLanes) {
+    if (block.sight[i] == Sight::kNone) continue;
+    Floats x;
+    load(scores, kLanes, x);
+    x *= factor;
+    if (block.sight[i] == Sight::kSome) {
+      const auto first = static_cast<int32_t>(block.chunks[i / 2] * kDepth + (i % 2) * kRows);
+      const Ints key = kCount + first;
+      const Ints visible = ((key >= seen.prefix_begin) & (key < seen.prefix_end)) |
+                           ((key >= seen.own_begin) & (key < seen.own_end));
+      x = visible != 0 ? x : Floats{} - std::numeric_limits<float>::infinity();
+    }
+    top = x > top ? x : top;
+    store(x, scores);
+  }
+  return largest_of(top);
+}
+
+MOP_TILES_INLINE void store_rounded(const Floats& from, uint16_t* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(from)));
+}
+
+// weights = exp(score - the largest); one divided by their sum.
+MOP_TILES_INLINE float soften(const Block& block, float largest, const float* scores,
+                              uint16_t* weights) {
+  Floats sum{};
+  for (const Sight sight : block.sight) {
+    Floats x{};
+    if (sight != Sight::kNone) {
+      load(scores, kLanes, x);
+      x -= largest;
+      exponential<uint16_t>(x);
+      sum += x;
+    }
+    store_rounded(x, weights);
+    scores += kLanes;
+    weights += kLanes;
+  }
+  return 1.f / sum_of(sum);
+}
+
+// sums = the weighted values, 16 * kTiles coordinates of them.
+template <int kTiles>
+MOP_TILES_INLINE void mix(const Block& block, int64_t first_tile, const Room& room) {
+  const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
+  _tile_zero(0);
+  if constexpr (kTiles > 1) _tile_zero(1);
+  for (size_t i = 0; i < block.chunks.size(); ++i) {
+    const uint16_t* values =
+        room.values + (block.chunks[i] * room.coordinates * 2 + first_tile) * kTile;
+    _tile_loadd(2, room.weights + static_cast<int64_t>(i) * kDepth, pitch * 2);
+    _tile_loadd(3, values, kRowBytes);
+    _tile_dpbf16ps(0, 2, 3);
+    if constexpr (kTiles > 1) {
+      _tile_loadd(4, values + kTile, kRowBytes);
+      _tile_dpbf16ps(1, 2, 4);
+    }
+  }
+  _tile_stored(0, room.sums + first_tile * kSums, kRowBytes);
+  if constexpr (kTiles > 1) _tile_stored(1, room.sums + (first_tile + 1) * kSums, kRowBytes);
+}
+
+MOP_TILES_INLINE void attend_block(const Block& block, const Call& call, uint16_t* query_HE,
+                                   float factor, const Room& room) {
+  const int64_t stride = call.heads * call.size;
+  const uint16_t* query = query_HE;
+  if (block.rows < kRows) {
+    for (int64_t r = 0; r < block.rows; ++r) {
+      std::memcpy(room.query + r * call.size, query_HE + r * stride,
+                  static_cast<size_t>(call.size) * sizeof(uint16_t));
+    }
+    query = room.query;
+  }
+  fence();
+  score(block, query, block.rows < kRows ? call.size : stride, room);
+  fence();
+  const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
+  float scales[kRows];
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const float largest = show(block, block.seen[r], factor, room.scores + r * pitch);
+    scales[r] = soften(block, largest, room.scores + r * pitch, room.weights + r * pitch);
+  }
+  fence();
+  for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix<2>(block, tile, room);
+  fence();
+  for (int64_t r = 0; r < block.rows; ++r) {
+    for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
+      Floats x;
+      load(room.sums + tile * kSums + r * kRows, kLanes, x);
+      x *= scales[r];
+      store_rounded(x, query_HE + r * stride + tile * kRows);
+    }
+  }
+}
+
+MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
+                           const std::vector<Seen>& seen, int64_t kv_head) {
+  const Room room(tree.tokens, call.size);
+  const int64_t first_key = (tree.first_token * call.kv_heads + kv_head) * call.size;
+  pack_keys(call, call.key_NKE + first_key, tree.tokens, room);
+  pack_values(call, call.value_NKE + first_key, tree.tokens, room);
+  const int64_t group = call.heads / call.kv_heads;
+  const float factor = 1.f / std::sqrt(static_cast<float>(call.size));
+  const Tiles tiles;
+  Block block;
+  for (block.first = 0; block.first < tree.tokens; block.first += kRows) {
+    block.rows = std::min(kRows, tree.tokens - block.first);
+    block.seen = seen.data() + block.first;
+    look(block);
+    uint16_t* query = call.query_NHE +
+                      ((tree.first_token + block.first) * call.heads + kv_head * group) * call.size;
+    for (int64_t head = 0; head < group; ++head) {
+      attend_block(block, call, query + head * call.size, factor, room);
+    }
+  }
+}
+
+}  // namespace
+
+bool has_tiles() {
+  static const bool kHas = __builtin_cpu_supports("amx-bf16") &&
+                           __builtin_cpu_supports("avx512bf16") && at::cpu::init_amx();
+  return kHas;
+}
+
+void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_head) {
+  attend_tree(call, tree, seen_in(tree, call.window), kv_head);
+}
+
+}  // namespace mop
+
+#else
+
+namespace mop {
+
+bool has_tiles() { return false; }
+
+void attend_with_tiles(const ShortAttentionCall<uint16_t>&, const SequenceTree&, int64_t) {
+  throw internal_error("no tiles on this machine");
+}
+
+}  // namespace mop
+
+#endif

@@ -1,0 +1,15 @@
+// model/tile_attention.h -- short attention in bfloat16 on a processor's matrix units (Intel AMX).
+#pragma once
+#include "model/short_attention.h"
+
+namespace mop {
+
+/// Whether this machine has such units and the system lets this program use them.
+bool has_tiles();
+
+/// What short_attention_ does for one tree and one of its KV heads. Heads of a multiple of 32.
+/// Needs `has_tiles()`. The softmax runs in float32, its results are rounded to bfloat16.
+void attend_with_tiles(const ShortAttentionCall<uint16_t>& call, const SequenceTree& tree,
+                       int64_t kv_head);
+
+}  // namespace mop
