@@ -311,7 +311,6 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
            progress);
   verify_written(folder.work(), model, progress);
   if (result.trained) write_adapter(result.recovery->recipe, *result.trained, folder.work());
-  fs::remove_all(folder.run() / "state");
   timing["steps"] = run.seconds();
   timing["finish_seconds"] = watch.seconds();
   timing["finished"] = utc_now();

@@ -147,8 +147,6 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
   pass_on_plan(inputs.model, folder.run());
-  fs::remove_all(folder.run() / "state");
-  fs::remove_all(folder.run() / "initial");
   progress.note("wrote " + folder.out().string());
   folder.publish();
   metrics["out"] = folder.out().string();

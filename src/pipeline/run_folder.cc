@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -21,6 +22,8 @@ namespace {
 
 // Marks a working folder as ours and carries the lock. It says "replace" when DIR may be replaced.
 constexpr const char* kMarker = ".mop-working";
+// In run/: what an interrupted run continues from. The result does without.
+constexpr std::array kOnlyToResume = {"state", "initial"};
 
 [[noreturn]] void fail(const std::string& doing, const fs::path& path, int error) {
   throw io_error("cannot {}: {}", doing, std::strerror(error)).where("path", path.string());
@@ -160,9 +163,15 @@ fs::path RunFolder::step(int64_t number) const {
 
 namespace {
 
-// What a run that was killed while it replaced the old result left over: the old result.
-void drop_leftover(const fs::path& out, const fs::path& work) {
+// What DIR no longer needs once it is whole.
+void tidy(const fs::path& out) {
+  for (const char* name : kOnlyToResume) fs::remove_all(out / "run" / name);
   fs::remove(out / kMarker);
+}
+
+// What a run that was killed behind its rename left over, an old result that it replaced too.
+void drop_leftover(const fs::path& out, const fs::path& work) {
+  if (fs::exists(out / kMarker) && is_ours(out)) tidy(out);
   if (fs::exists(work) && !fs::exists(work / kMarker) && is_ours(work) && is_ours(out)) {
     fs::remove_all(work);
   }
@@ -239,7 +248,7 @@ void RunFolder::publish() {
     fail("rename to the output folder", out(), errno);
   }
   sync_path(out().parent_path());
-  fs::remove(out() / kMarker);
+  tidy(out());
   if (replaces) fs::remove_all(work());
 }
 

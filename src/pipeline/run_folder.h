@@ -43,7 +43,8 @@ class RunFolder {
   void clean();
   /// Removes the working folder of a run that has not begun.
   void discard();
-  /// Flushes everything and renames the working folder to DIR. Nothing may be written afterwards.
+  /// Flushes everything, renames the working folder to DIR, and only then removes what nothing but
+  /// resuming needs, run/state and run/initial. Nothing may be written afterwards.
   void publish();
 
  private:

@@ -95,6 +95,28 @@ TEST(RecoverResume, MinutesAreCountedOverAllRuns) {
   EXPECT_GE(seconds, 60 * minutes);
 }
 
+TEST(RecoverResume, AResultWhosePlaceIsTakenIsNotTrainedAgain) {
+  TempFolder folder;
+  const fs::path whole = folder.path() / "whole", out = folder.path() / "out";
+  const Args end = {"--tokens", "1500"};
+  ASSERT_EQ(run(recover_args(whole, end)).exit, 0);
+  Process process(recover_args(out, end));
+  wait_for_lines(process, out, 1);
+  fs::create_directories(out);
+  write_file(out / "thesis.txt", "x");
+  const Ran refused = process.wait();
+  EXPECT_EQ(refused.exit, 2);
+  EXPECT_THAT(refused.err, HasSubstr("something that mop did not write"));
+  fs::remove_all(out);
+  Args resume = recover_args(out, end);
+  resume.push_back("--resume");
+  const Ran last = run(resume);
+  ASSERT_EQ(last.exit, 0) << last.err;
+  const size_t steps = training_steps(whole).size();
+  EXPECT_THAT(last.err, HasSubstr(fmt::format("continues after step {}\n", steps)));
+  expect_same_run(whole, out);
+}
+
 TEST(RecoverResume, TrainingAfterPruningContinuesWithTheSameBytes) {
   TempFolder folder;
   const fs::path recipe = folder.path() / "recipe.yaml", whole = folder.path() / "whole",

@@ -147,9 +147,29 @@ TEST_F(RunFolderTest, WhatAKilledReplacementLeftIsTidiedUp) {
   // As if killed between the exchange and the removal of the old result.
   fs::copy(out_, out_.string() + ".partial", fs::copy_options::recursive);
   write_file(out_ / ".mop-working", "replace");
+  fs::create_directories(out_ / "run" / "state");
   EXPECT_TRUE(claim(IfThere::kResume).finished());
+  EXPECT_FALSE(fs::exists(out_ / "run" / "state"));
   EXPECT_FALSE(fs::exists(out_.string() + ".partial"));
   EXPECT_FALSE(fs::exists(out_ / ".mop-working"));
+}
+
+TEST_F(RunFolderTest, WhatResumingNeedsGoesOnlyWhenTheOutputIsWhole) {
+  RunFolder folder = claim();
+  sign(folder);
+  for (const char* name : {"state", "initial"}) {
+    fs::create_directories(folder.run() / name);
+    write_file(folder.run() / name / "model.safetensors", "x");
+  }
+  fs::create_directories(out_);
+  write_file(out_ / "thesis.txt", "x");
+  expect_error([&] { folder.publish(); }, ErrorKind::kUsage, "something that mop did not write");
+  EXPECT_TRUE(fs::exists(folder.run() / "state" / "model.safetensors"));
+  EXPECT_TRUE(fs::exists(folder.run() / "initial" / "model.safetensors"));
+  fs::remove_all(out_);
+  folder.publish();
+  EXPECT_FALSE(fs::exists(out_ / "run" / "state"));
+  EXPECT_FALSE(fs::exists(out_ / "run" / "initial"));
 }
 
 TEST_F(RunFolderTest, AForeignWorkingFolderIsNotTouched) {
