@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "export/hf_per_layer.h"
+#include "export/hf_scaled_mistral.h"
 #include "export/hf_writer.h"
 
 namespace mop {
@@ -81,6 +82,7 @@ Json hf_config(const Model& model) {
   if (sizes.layers.empty()) throw bad_input("a model without layers cannot be written");
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
+  config.erase("auto_map");  // names code of the source's folder
   cut_lists(model, config);
   const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();
@@ -103,6 +105,7 @@ Json hf_config(const Model& model) {
     // warns.
     config["transformers_version"] = "5.0.0";
   }
+  write_scaled_mistral(sizes, config);
   return config;
 }
 
@@ -116,9 +119,8 @@ std::string_view earliest_transformers(const ModelConfig& config) {
     return std::ranges::any_of(config.layers, other_width) || needs_own_code(config) ? "4.48"
                                                                                      : "4.45";
   }
-  const bool as_mistral =
-      type == "mistral" || (breaks_llama_rule(config) && !needs_own_code(config));
-  return as_mistral && config.rope.type != "default" ? "4.48" : "4.45";
+  const bool scaled_layers = type == "mistral" && config.rope.type != "default";
+  return scaled_layers || is_scaled_mistral(config) ? "4.48" : "4.45";
 }
 
 std::string reader_note(const ModelConfig& config) {
@@ -130,13 +132,13 @@ std::string reader_note(const ModelConfig& config) {
         "the heads no longer add up to the hidden size: loads in transformers {} and later",
         earliest);
   }
-  if (!breaks_llama_rule(config)) return {};
+  const std::string scaled = scaled_mistral_note(config);
+  if (!breaks_llama_rule(config)) return scaled;
   return fmt::format(
       "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({}): "
-      "written with model_type \"mistral\", which computes the same and loads in {} and later{} "
-      "(with a tokenizer.json made from tokenizer.model where there was none)",
-      config.hidden, shape.heads, earliest,
-      earliest == "4.45" ? "" : "; before, its rope scaling is ignored");
+      "written with model_type \"mistral\", which computes the same and loads in {} and later "
+      "(with a tokenizer.json made from tokenizer.model where there was none){}{}",
+      config.hidden, shape.heads, earliest, scaled.empty() ? "" : "; ", scaled);
 }
 
 }  // namespace mop

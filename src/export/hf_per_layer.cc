@@ -81,14 +81,9 @@ LayerShape common_shape(const ModelConfig& config) {
 
 void write_per_layer(const ModelConfig& sizes, Json& config) {
   const std::string prefix = "PerLayer" + class_prefix(*sizes.family);
-  const std::string code = code_file(*sizes.family);
-  const std::string module = code.substr(0, code.rfind('.'));
-  const auto place = [&](const char* kind) { return fmt::format("{}.{}{}", module, prefix, kind); };
   config["model_type"] = fmt::format("{}{}", kPerLayerPrefix, sizes.family->model_type);
   config["architectures"] = {prefix + "ForCausalLM"};
-  config["auto_map"] = {{"AutoConfig", place("Config")},
-                        {"AutoModel", place("Model")},
-                        {"AutoModelForCausalLM", place("ForCausalLM")}};
+  config["auto_map"] = auto_map(per_layer_code(*sizes.family), prefix);
   if (sizes.output_bias) config["o_proj_bias"] = true;
   if (sizes.down_bias) config["down_proj_bias"] = true;
   // transformers 5.14 and later: its own checks read the common sizes, the layers never do.
@@ -112,16 +107,13 @@ void forget_per_layer(const ModelConfig& sizes, Json& config) {
   if (!type->get<std::string>().starts_with(kPerLayerPrefix)) return;
   config["model_type"] = sizes.family->model_type;
   config["architectures"] = {std::string(sizes.family->architecture)};
-  config.erase("auto_map");
 }
 
-std::string code_file(const Family& family) {
-  return fmt::format("modeling_per_layer_{}.py", family.model_type);
-}
-
-std::string code_text(const Family& family) {
+ModellingCode per_layer_code(const Family& family) {
   std::string text = replaced(std::string(kLlamaCode), "llama", family.model_type);
-  return replaced(std::move(text), "Llama", class_prefix(family));
+  return {.file = fmt::format("modeling_per_layer_{}.py", family.model_type),
+          .text = replaced(std::move(text), "Llama", class_prefix(family)),
+          .before = ""};
 }
 
 std::string own_code_note(const ModelConfig& config) {
@@ -136,7 +128,7 @@ std::string own_code_note(const ModelConfig& config) {
   return fmt::format(
       "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
       "with trust_remote_code=True; stock classes, vLLM and other readers do not",
-      why, code_file(*config.family), earliest_transformers(config));
+      why, per_layer_code(*config.family).file, earliest_transformers(config));
 }
 
 }  // namespace mop

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "base/json.h"
+#include "export/modelling_code.h"
 #include "model/family.h"
 
 namespace mop {
@@ -25,9 +25,8 @@ void write_per_layer(const ModelConfig& sizes, Json& config);
 /// Takes out of a config what `write_per_layer` put there, so that the family's own type stands.
 void forget_per_layer(const ModelConfig& sizes, Json& config);
 
-/// The modelling code of a family: the file's name and its text.
-std::string code_file(const Family& family);
-std::string code_text(const Family& family);
+/// The modelling code of a family.
+ModellingCode per_layer_code(const Family& family);
 
 /// Who can read such a folder, in one line.
 std::string own_code_note(const ModelConfig& config);

@@ -127,9 +127,11 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
       write_file(written.add(name), text);
     }
   }
-  if (needs_own_code(model.config())) {
-    write_file(written.add(code_file(*model.config().family)), code_text(*model.config().family));
-  } else if (config["model_type"] != model.config().family->model_type) {
+  const Family& family = *model.config().family;
+  if (const auto code = code_beside(config, family)) {
+    write_file(written.add(code->file), code->text);
+  }
+  if (!needs_own_code(model.config()) && config["model_type"] != family.model_type) {
     const std::string tokenizer = sentencepiece_as_json(folder);
     if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
   }

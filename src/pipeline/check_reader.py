@@ -1,7 +1,8 @@
 """Loads a checkpoint with an outside reader and compares what it computes with what mop computed.
 
-Started by `mop check` with a job file: {reader, model, adapter, code, dtype, ids, vocab, eos, new_tokens, logits}, where
-`logits` is a file of float32. Prints one line of JSON: {version, difference, greedy, tokens_per_second}, or {version,
+Started by `mop check` with a job file: {reader, model, adapter, code, code_before, dtype, ids, vocab, eos, new_tokens,
+logits}, where `logits` is a file of float32 and `code` whether to trust the folder's modelling code (with `code_before`:
+only if this reader is older). Prints one line of JSON: {version, difference, greedy, tokens_per_second}, or {version,
 error}, or {missing} when the reader is not installed.
 """
 
@@ -13,15 +14,20 @@ import sys
 import time
 
 
+def release(version):
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
 def load_transformers(job):
     import torch
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    recent = tuple(int(part) for part in transformers.__version__.split(".")[:2]) >= (4, 56)
-    dtype = {"dtype" if recent else "torch_dtype": getattr(torch, job["dtype"])}
+    here = release(transformers.__version__)
+    dtype = {"dtype" if here >= (4, 56) else "torch_dtype": getattr(torch, job["dtype"])}
+    trust = job["code"] and (not job["code_before"] or here < release(job["code_before"]))
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        job["model"], **dtype, output_loading_info=True, trust_remote_code=job["code"])
+        job["model"], **dtype, output_loading_info=True, trust_remote_code=trust)
     problems = {kind: sorted(map(str, info[kind])) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
                 if info[kind]}
     if problems:

@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "e2e/program.h"
+#include "export/hf_writer.h"
 
 namespace mop::testing {
 namespace {
@@ -131,6 +132,24 @@ TEST_F(Check, AReaderOlderThanTheModelNeedsIsToldSo) {
   EXPECT_THAT(detail("4.45.2"), HasSubstr("this model needs transformers 4.48 or later"));
   EXPECT_THAT(detail("4.48.0"), ::testing::Not(HasSubstr("or later")));
   EXPECT_THAT(detail("5.0"), ::testing::Not(HasSubstr("or later")));
+}
+
+// Of a scaled Mistral's code: who is recent is asked as everybody loads it, without.
+TEST_F(Check, CodeForOldVersionsIsForThemAlone) {
+  const fs::path source = folder_.path() / "source", model = folder_.path() / "m";
+  write_random_model(source, {.family = "mistral", .extra = R"({"sliding_window": null,
+                          "rope_scaling": {"rope_type": "linear", "factor": 2.0}})"});
+  fs::create_directory(model);
+  write_hf(Model::open(source), model);
+  const fs::path job = folder_.path() / "job";
+  const std::string python = fake("cp $2 " + job.string() +
+                                  R"(; echo '{"version": "4.45.2", "difference": 0, "greedy": [],
+                       "tokens_per_second": 2}' | tr -d '\n')");
+  const Ran ran = run({"check", model.string(), "--with", "transformers", "--dtype", "bfloat16",
+                       "--python", python});
+  EXPECT_THAT(ran.out, HasSubstr("transformers: with trust_remote_code=True alone\n"));
+  EXPECT_EQ(read_json(job)["code"], true);
+  EXPECT_EQ(read_json(job)["code_before"], "4.48");
 }
 
 TEST_F(Check, CodeThatWeDidNotWriteIsNotRun) {

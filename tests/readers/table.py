@@ -37,8 +37,10 @@ def job_of(model, logits_file, path, room=10**9):
     logits_file.write_bytes(model.logits(__import__("torch").tensor(ids)).float().numpy().tobytes())
     greedy = model.generate(ids, max_new_tokens=min(NEW_TOKENS, room - len(ids)))
     eos = model.config.get("eos_token_id")
-    return greedy, {"model": str(path), "code": "auto_map" in model.config, "dtype": "float32", "ids": ids,
-                    "vocab": model.config["vocab_size"], "eos": eos if isinstance(eos, list) else [eos] if eos else [],
+    always = model.config["model_type"].startswith("per_layer_")
+    return greedy, {"model": str(path), "code": "auto_map" in model.config, "code_before": "" if always else "4.48",
+                    "dtype": "float32", "ids": ids, "vocab": model.config["vocab_size"],
+                    "eos": eos if isinstance(eos, list) else [eos] if eos else [],
                     "new_tokens": len(greedy), "logits": str(logits_file)}
 
 

@@ -1,6 +1,6 @@
 """Loads checkpoints that we wrote with this environment's transformers and compares logits with ours, which lie
 beside each in ours.safetensors. A folder with modelling code is also generated from, with and without a cache, and
-differentiated."""
+differentiated; where the code is for old versions alone, recent ones load the folder without it too."""
 
 import argparse
 import json
@@ -13,27 +13,37 @@ import transformers
 
 
 # Spelled dtype since 4.56.
-NEW = tuple(int(part) for part in transformers.__version__.split(".")[:2]) >= (4, 56)
-DTYPE = {"dtype" if NEW else "torch_dtype": torch.float32}
+VERSION = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+DTYPE = {"dtype" if VERSION >= (4, 56) else "torch_dtype": torch.float32}
+
+
+def config_of(folder):
+    return json.loads((folder / "config.json").read_text())
 
 
 def has_code(folder):
-    return "auto_map" in json.loads((folder / "config.json").read_text())
+    return "auto_map" in config_of(folder)
 
 
-def load(folder, **options):
+def ways_to_load(folder):
+    """trust_remote_code: what must give our logits."""
+    own_class_too = has_code(folder) and config_of(folder)["model_type"] == "mistral" and VERSION >= (4, 48)
+    return [None, True] if own_class_too else [has_code(folder)]
+
+
+def load(folder, trust=True, **options):
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, **DTYPE, output_loading_info=True, trust_remote_code=has_code(folder), **options)
+        folder, **DTYPE, output_loading_info=True, trust_remote_code=trust, **options)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         assert not info[kind], f"{folder}: {kind} {info[kind]}"
     return model.eval()
 
 
-def relative_difference(folder, attention):
+def relative_difference(folder, attention, trust):
     """max|a-b| / max|b|, a ours, b theirs."""
     with safetensors.safe_open(folder / "ours.safetensors", "pt") as file:
         ids, ours = file.get_tensor("ids"), file.get_tensor("logits")
-    model = load(folder, attn_implementation=attention)
+    model = load(folder, trust, attn_implementation=attention)
     with torch.no_grad():
         theirs = model(ids[None]).logits[0]
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
@@ -89,7 +99,8 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     print(f"transformers {transformers.__version__}")
     for folder in args.folders:
-        worst = max(relative_difference(folder, attention) for attention in ("eager", "sdpa"))
+        worst = max(relative_difference(folder, attention, trust) for attention in ("eager", "sdpa")
+                    for trust in ways_to_load(folder))
         print(f"  {folder.name}: max|a-b|/max|b| = {worst:.1e}")
         assert worst <= args.tolerance, f"{folder.name} differs"
         if has_code(folder):

@@ -25,10 +25,8 @@ std::string text_of(const Json& result) {
   for (const Json& row : result["readers"]) {
     table.add({row["reader"], cell(row["version"]), row["status"], cell(row["logits_difference"]),
                cell(row["greedy_equal"]), speed(row["tokens_per_second"])});
-    if (row["status"] != "loads") {
-      details += fmt::format("{}: {}\n", row["reader"].get<std::string>(),
-                             row["detail"].get<std::string>());
-    }
+    const std::string reader = row["reader"], detail = row["detail"];
+    if (reader != "mop" && !detail.empty()) details += fmt::format("{}: {}\n", reader, detail);
   }
   return table.text() + details;
 }

@@ -203,15 +203,49 @@ TEST_F(HfConfig, OtherFamiliesNeedNoAlias) {
   EXPECT_EQ(reader_note(make({.family = "qwen2"}).config()), "");
 }
 
+constexpr const char* kScaled = R"({"rope_scaling":{"rope_type":"linear","factor":2.0}})";
+
+// For transformers before 4.48, whose own Mistral ignores it.
+TEST_F(HfConfig, AMistralWithRopeScalingNamesCode) {
+  const auto class_of = [](const Model& model) {
+    return hf_config(model).value(Json::json_pointer("/auto_map/AutoModelForCausalLM"), "none");
+  };
+  const char* const named = "modeling_scaled_mistral.ScaledMistralForCausalLM";
+  const Model alias = make({.heads = 3, .kv_heads = 3, .extra = kScaled});
+  EXPECT_EQ(class_of(alias), named);
+  EXPECT_EQ(hf_config(alias)["model_type"], "mistral");
+  EXPECT_EQ(hf_config(alias)["architectures"], Json::parse(R"(["MistralForCausalLM"])"));
+  EXPECT_EQ(class_of(make({.family = "mistral", .extra = R"({"sliding_window": null,
+      "rope_scaling": {"rope_type": "linear", "factor": 2.0}})"})),
+            named);
+  EXPECT_EQ(class_of(make({.extra = kScaled})), "none");
+  EXPECT_EQ(class_of(make({.family = "mistral"})), "none");
+  EXPECT_EQ(class_of(make({.heads = 3, .kv_heads = 3})), "none");
+}
+
+// The code is a Llama in those versions, which has no window.
+TEST_F(HfConfig, AScaledMistralWithAWindowHasNoCode) {
+  const Model model = make({.family = "mistral", .extra = R"({"sliding_window": 8,
+      "rope_scaling": {"rope_type": "linear", "factor": 2.0}})"});
+  EXPECT_FALSE(hf_config(model).contains("auto_map"));
+  EXPECT_EQ(reader_note(model.config()), "transformers 4.45 to 4.47 ignore its rope scaling");
+}
+
+// It is not copied.
+TEST_F(HfConfig, TheSourcesOwnCodeIsNamedNoLonger) {
+  const Model model = make({.extra = R"({"auto_map": {"AutoModelForCausalLM": "theirs.Model"}})"});
+  EXPECT_FALSE(hf_config(model).contains("auto_map"));
+}
+
 // What the versions do was tried: 4.45 to 4.47 ignore a Mistral's rope scaling and refuse such a
 // Qwen2.
 TEST_F(HfConfig, TheNoteTellsFromWhichVersionOnTheFolderLoads) {
   const auto note = [&](const RandomModel& what) { return reader_note(make(what).config()); };
   EXPECT_THAT(note({.heads = 3, .kv_heads = 3}), HasSubstr("loads in 4.45 and later"));
-  EXPECT_THAT(note({.heads = 3,
-                    .kv_heads = 3,
-                    .extra = R"({"rope_scaling":{"rope_type":"linear","factor":2.0}})"}),
-              HasSubstr("loads in 4.48 and later; before, its rope scaling is ignored"));
+  EXPECT_THAT(note({.heads = 3, .kv_heads = 3, .extra = kScaled}),
+              AllOf(HasSubstr("loads in 4.48 and later"),
+                    HasSubstr("; transformers 4.45 to 4.47 ignore its rope scaling unless they are "
+                              "told trust_remote_code=True (modeling_scaled_mistral.py)")));
   EXPECT_THAT(note({.family = "qwen2", .heads = 3, .kv_heads = 3}),
               HasSubstr("loads in transformers 4.48 and later"));
 }

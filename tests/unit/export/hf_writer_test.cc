@@ -222,6 +222,21 @@ TEST_F(HfWriter, EveryFamilyHasItsOwnCode) {
   }
 }
 
+// The alias gets both: what computes it in old versions, and a tokenizer that gives LLaMA's ids.
+TEST_F(HfWriter, AScaledMistralHasCodeForOldVersions) {
+  const Model model = make({.heads = 3,
+                            .kv_heads = 3,
+                            .extra = R"({"rope_scaling":{"rope_type":"linear","factor":2.0}})"});
+  write_hf(model, out());
+  verify_written(out(), model);
+  EXPECT_THAT(read_file(out() / "modeling_scaled_mistral.py"),
+              HasSubstr("class ScaledMistralForCausalLM("));
+  const Model again = Model::open(out());
+  const testing::TempFolder second;
+  write_hf(again, second.path());
+  EXPECT_TRUE(fs::exists(second.path() / "modeling_scaled_mistral.py"));
+}
+
 TEST_F(HfWriter, AModelThatCannotBeExpressedLeavesTheFolderEmpty) {
   EXPECT_THAT(error_of_write(make().with_layers({})), HasSubstr("a model without layers"));
   EXPECT_TRUE(fs::is_empty(out()));

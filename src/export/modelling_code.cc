@@ -1,0 +1,44 @@
+// export/modelling_code.cc
+#include "export/modelling_code.h"
+
+#include <fmt/format.h>
+
+#include "export/hf_per_layer.h"
+#include "export/hf_scaled_mistral.h"
+
+namespace mop {
+namespace {
+
+// "modeling_x" of modeling_x.py.
+std::string module_of(const ModellingCode& code) {
+  return code.file.substr(0, code.file.rfind('.'));
+}
+
+// A foreign config may hold anything under that key.
+bool names(const Json& config, const ModellingCode& code) {
+  const auto map = config.find("auto_map");
+  if (map == config.end() || !map->is_object()) return false;
+  const auto place = map->find("AutoModelForCausalLM");
+  return place != map->end() && place->is_string() &&
+         place->get<std::string>().starts_with(module_of(code) + ".");
+}
+
+}  // namespace
+
+Json auto_map(const ModellingCode& code, const std::string& prefix) {
+  const auto place = [&](const char* kind) {
+    return fmt::format("{}.{}{}", module_of(code), prefix, kind);
+  };
+  return {{"AutoConfig", place("Config")},
+          {"AutoModel", place("Model")},
+          {"AutoModelForCausalLM", place("ForCausalLM")}};
+}
+
+std::optional<ModellingCode> code_beside(const Json& config, const Family& family) {
+  for (ModellingCode code : {per_layer_code(family), scaled_mistral_code()}) {
+    if (names(config, code)) return code;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mop
