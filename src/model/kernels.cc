@@ -5,7 +5,9 @@
 
 #include <cmath>
 
+#include "model/bfloat16_kernels.h"
 #include "model/kernel_parts.h"
+#include "tensor/bfloat16_lanes.h"
 #include "tensor/clones.h"
 
 namespace mop {
@@ -82,23 +84,38 @@ MOP_CLONES void norm_rows(const float* x, const float* weight, float* out, int64
                           int64_t columns, float eps) {
   norm_run(x, weight, out, rows, columns, eps);
 }
-MOP_CLONES void norm_rows(const uint16_t* x, const uint16_t* weight, uint16_t* out, int64_t rows,
-                          int64_t columns, float eps) {
+MOP_CLONES void norm_portable(const uint16_t* x, const uint16_t* weight, uint16_t* out,
+                              int64_t rows, int64_t columns, float eps) {
   norm_run(x, weight, out, rows, columns, eps);
 }
 MOP_CLONES void rope_rows(float* x, const float* cos, const float* sin, int64_t rows, int64_t heads,
                           int64_t size) {
   rope_run(x, cos, sin, rows, heads, size);
 }
-MOP_CLONES void rope_rows(uint16_t* x, const uint16_t* cos, const uint16_t* sin, int64_t rows,
-                          int64_t heads, int64_t size) {
+MOP_CLONES void rope_portable(uint16_t* x, const uint16_t* cos, const uint16_t* sin, int64_t rows,
+                              int64_t heads, int64_t size) {
   rope_run(x, cos, sin, rows, heads, size);
 }
 MOP_CLONES void silu_mul_some(float* gate, const float* up, int64_t count) {
   silu_mul_run(gate, up, count);
 }
-MOP_CLONES void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
+MOP_CLONES void silu_mul_portable(uint16_t* gate, const uint16_t* up, int64_t count) {
   silu_mul_run(gate, up, count);
+}
+
+void norm_rows(const uint16_t* x, const uint16_t* weight, uint16_t* out, int64_t rows,
+               int64_t columns, float eps) {
+  const auto norm = bfloat16::available() ? bfloat16::norm_rows : norm_portable;
+  norm(x, weight, out, rows, columns, eps);
+}
+void rope_rows(uint16_t* x, const uint16_t* cos, const uint16_t* sin, int64_t rows, int64_t heads,
+               int64_t size) {
+  const auto rope = bfloat16::available() ? bfloat16::rope_rows : rope_portable;
+  rope(x, cos, sin, rows, heads, size);
+}
+void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
+  const auto silu_mul = bfloat16::available() ? bfloat16::silu_mul_some : silu_mul_portable;
+  silu_mul(gate, up, count);
 }
 
 }  // namespace

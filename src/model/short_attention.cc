@@ -270,12 +270,11 @@ MOP_CLONES void attend_with_vectors(const Call<uint16_t>& call, const SequenceTr
   attend_tree(call, tree, kv_head);
 }
 
-void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head, Units) {
+void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
   attend_with_vectors(call, tree, kv_head);
 }
-void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head,
-                Units units) {
-  if (units == Units::kBest && call.size % 32 == 0 && has_tiles()) {
+void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head) {
+  if (call.size % 32 == 0 && has_tiles()) {
     attend_with_tiles(call, tree, kv_head);
   } else {
     attend_with_vectors(call, tree, kv_head);
@@ -314,7 +313,7 @@ bool is_short(const at::Tensor& query_NHE, int64_t tokens) {
 std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                                            const at::Tensor& value_NKE,
                                            std::vector<SequenceTree> trees,
-                                           std::optional<int64_t> window, Units units) {
+                                           std::optional<int64_t> window) {
   const auto middle = std::stable_partition(
       trees.begin(), trees.end(),
       [&](const SequenceTree& tree) { return is_short(query_NHE, tree.tokens); });
@@ -329,7 +328,7 @@ std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at
                        query_NHE.size(2),
                        window.value_or(std::numeric_limits<int64_t>::max())};
     shared_tasks((middle - trees.begin()) * kv_heads, [&](int64_t task) {
-      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads, units);
+      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads);
     });
   });
   return {middle, trees.end()};

@@ -39,13 +39,10 @@ bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE
 bool is_short(const at::Tensor& query_NHE, int64_t tokens);
 
 /// Overwrites the queries of the short trees with their heads' results and gives the other trees.
-/// Sums and the softmax run in float32. `window`: tokens a query sees, itself included. `units`:
-/// vectors alone, or matrix units as well where this machine and the tensors have what they need.
-enum class Units { kVectors, kBest };
+/// Sums and the softmax run in float32. `window`: tokens a query sees, itself included.
 std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                                            const at::Tensor& value_NKE,
                                            std::vector<SequenceTree> trees,
-                                           std::optional<int64_t> window,
-                                           Units units = Units::kBest);
+                                           std::optional<int64_t> window);
 
 }  // namespace mop

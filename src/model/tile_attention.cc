@@ -4,10 +4,10 @@
 #include "model/tile_attention.h"
 
 #include "base/error.h"
+#include "tensor/bfloat16_lanes.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#ifdef MOP_BFLOAT16_LANES
 #include <ATen/cpu/Utils.h>
-#include <immintrin.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@
 #include <memory>
 #include <vector>
 
-#include "model/kernel_parts.h"
+#include "tensor/lanes.h"
 
 namespace mop {
 namespace {
@@ -86,10 +86,9 @@ struct Room {
   float* sums;        // per 16 coordinates: [16, 16]
 };
 
-// By features: a function for a processor by name takes none of the intrinsics in.
-#define MOP_TILES_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,bmi2,amx-tile,amx-bf16"
+#define MOP_TILES_TARGET MOP_BFLOAT16_TARGET ",amx-tile,amx-bf16"
 #define MOP_TILES __attribute__((target(MOP_TILES_TARGET), optimize("O3")))
-#define MOP_TILES_INLINE MOP_INLINE __attribute__((target(MOP_TILES_TARGET)))
+#define MOP_TILES_INLINE inline __attribute__((always_inline, target(MOP_TILES_TARGET)))
 
 constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -253,45 +252,45 @@ MOP_TILES_INLINE void score(const Block& block, const uint16_t* query, int64_t s
   }
 }
 
-// The scores that a query sees times `factor`, the others -inf; the largest.
-MOP_TILES_INLINE float show(const Block& block, const Seen& seen, float factor, float* scores) {
-  Floats top = Floats{} - std::numeric_limits<float>::infinity();
+MOP_TILES_INLINE __mmask16 within(__m512i key, int32_t begin, int32_t end) {
+  return _mm512_cmplt_epu32_mask(_mm512_sub_epi32(key, _mm512_set1_epi32(begin)),
+                                 _mm512_set1_epi32(end - begin));
+}
+
+// The scores that a query sees times `factor`, the others -infinity; the largest.
+MOP_TILES_INLINE float show(const Block& block, const Seen& seen, __m512 factor, float* scores) {
+  const __m512 nothing = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  const __m512i count = reinterpret_cast<__m512i>(kCount);
+  __m512 top = nothing;
   for (size_t i = 0; i < block.sight.size(); ++i, scores += kLanes) {
     if (block.sight[i] == Sight::kNone) continue;
-    Floats x;
-    load(scores, kLanes, x);
-    x *= factor;
+    __m512 x = _mm512_mul_ps(_mm512_load_ps(scores), factor);
     if (block.sight[i] == Sight::kSome) {
       const auto first = static_cast<int32_t>(block.chunks[i / 2] * kDepth + (i % 2) * kRows);
-      const Ints key = kCount + first;
-      const Ints visible = ((key >= seen.prefix_begin) & (key < seen.prefix_end)) |
-                           ((key >= seen.own_begin) & (key < seen.own_end));
-      x = visible != 0 ? x : Floats{} - std::numeric_limits<float>::infinity();
+      const __m512i key = _mm512_add_epi32(count, _mm512_set1_epi32(first));
+      x = _mm512_mask_mov_ps(nothing,
+                             within(key, seen.prefix_begin, seen.prefix_end) |
+                                 within(key, seen.own_begin, seen.own_end),
+                             x);
     }
-    top = x > top ? x : top;
-    store(x, scores);
+    top = _mm512_max_ps(top, x);
+    _mm512_store_ps(scores, x);
   }
   return largest_of(top);
 }
 
-MOP_TILES_INLINE void store_rounded(const Floats& from, uint16_t* to) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                      reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(from)));
-}
-
-// weights = exp(score - the largest); one divided by their sum.
+// weights = 2^(score - the largest); one divided by their sum.
 MOP_TILES_INLINE float soften(const Block& block, float largest, const float* scores,
                               uint16_t* weights) {
-  Floats sum{};
+  const __m512 top = _mm512_set1_ps(largest);
+  __m512 sum = _mm512_setzero_ps();
   for (const Sight sight : block.sight) {
-    Floats x{};
+    __m512 x = _mm512_setzero_ps();
     if (sight != Sight::kNone) {
-      load(scores, kLanes, x);
-      x -= largest;
-      exponential<uint16_t>(x);
-      sum += x;
+      x = bfloat16::exponential2(_mm512_sub_ps(_mm512_load_ps(scores), top));
+      sum = _mm512_add_ps(sum, x);
     }
-    store_rounded(x, weights);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(weights), bfloat16::rounded(x));
     scores += kLanes;
     weights += kLanes;
   }
@@ -320,7 +319,7 @@ MOP_TILES_INLINE void mix(const Block& block, int64_t first_tile, const Room& ro
 }
 
 MOP_TILES_INLINE void attend_block(const Block& block, const Call& call, uint16_t* query_HE,
-                                   float factor, const Room& room) {
+                                   __m512 factor, const Room& room) {
   const int64_t stride = call.heads * call.size;
   const uint16_t* query = query_HE;
   if (block.rows < kRows) {
@@ -344,10 +343,9 @@ MOP_TILES_INLINE void attend_block(const Block& block, const Call& call, uint16_
   fence();
   for (int64_t r = 0; r < block.rows; ++r) {
     for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
-      Floats x;
-      load(room.sums + tile * kSums + r * kRows, kLanes, x);
-      x *= scales[r];
-      store_rounded(x, query_HE + r * stride + tile * kRows);
+      const __m512 x = _mm512_mul_ps(_mm512_load_ps(room.sums + tile * kSums + r * kRows),
+                                     _mm512_set1_ps(scales[r]));
+      bfloat16::store(x, query_HE + r * stride + tile * kRows, bfloat16::lanes(kRows));
     }
   }
 }
@@ -359,7 +357,8 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
   pack_keys(call, call.key_NKE + first_key, tree.tokens, room);
   pack_values(call, call.value_NKE + first_key, tree.tokens, room);
   const int64_t group = call.heads / call.kv_heads;
-  const float factor = 1.f / std::sqrt(static_cast<float>(call.size));
+  // The softmax is one of powers of two.
+  const __m512 factor = _mm512_set1_ps(1.44269504f / std::sqrt(static_cast<float>(call.size)));
   const Tiles tiles;
   Block block;
   for (block.first = 0; block.first < tree.tokens; block.first += kRows) {
@@ -377,8 +376,8 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
 }  // namespace
 
 bool has_tiles() {
-  static const bool kHas = __builtin_cpu_supports("amx-bf16") &&
-                           __builtin_cpu_supports("avx512bf16") && at::cpu::init_amx();
+  static const bool kHas =
+      __builtin_cpu_supports("amx-bf16") && bfloat16::available() && at::cpu::init_amx();
   return kHas;
 }
 

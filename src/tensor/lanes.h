@@ -53,22 +53,29 @@ MOP_INLINE void store(const Floats& from, uint16_t* to) {
   for (int64_t i = 0; i < kLanes; ++i) to[i] = from_float<uint16_t>(from[i]);
 }
 
+// Every lane has the one that is `kWidth` above it.
+template <int32_t kWidth>
+MOP_INLINE void fold(const Floats& values, Floats& to) {
+  constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  to = __builtin_shuffle(values, kLane + kWidth);
+}
+
 MOP_INLINE float sum_of(const Floats& values) {
-  float v[kLanes];
-  std::memcpy(v, &values, sizeof v);
-  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
-    for (int64_t i = 0; i < width; ++i) v[i] += v[i + width];
-  }
-  return v[0];
+  Floats x = values, y;
+  fold<8>(x, y), x += y;
+  fold<4>(x, y), x += y;
+  fold<2>(x, y), x += y;
+  fold<1>(x, y), x += y;
+  return x[0];
 }
 
 MOP_INLINE float largest_of(const Floats& values) {
-  float v[kLanes];
-  std::memcpy(v, &values, sizeof v);
-  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
-    for (int64_t i = 0; i < width; ++i) v[i] = v[i] > v[i + width] ? v[i] : v[i + width];
-  }
-  return v[0];
+  Floats x = values, y;
+  fold<8>(x, y), x = x > y ? x : y;
+  fold<4>(x, y), x = x > y ? x : y;
+  fold<2>(x, y), x = x > y ? x : y;
+  fold<1>(x, y), x = x > y ? x : y;
+  return x[0];
 }
 
 }  // namespace mop
