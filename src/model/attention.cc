@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "model/branch_attention.h"
 #include "model/short_attention.h"
 
@@ -76,26 +78,30 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
 at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                   const at::Tensor& value_NKE, const AttentionCall& call) {
   if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
-  const bool short_ones = call.reuse_query && call.cache == nullptr &&
-                          short_attention_fits(query_NHE, key_NKE, value_NKE);
-  if (short_ones &&
-      short_attention_(query_NHE, key_NKE, value_NKE, trees_of(call.packing), call.window)
-          .empty()) {
-    return query_NHE.flatten(1);
-  }
   const std::vector<Run> runs = runs_of(call.packing);
+  // What lies in the cache already is not among these keys.
+  const bool fresh =
+      call.cache == nullptr ||
+      std::all_of(runs.begin(), runs.end(), [](const Run& r) { return r.start == 0; });
+  const bool short_ones =
+      call.reuse_query && fresh && short_attention_fits(query_NHE, key_NKE, value_NKE);
+  if (short_ones) {
+    const auto left =
+        short_attention_(query_NHE, key_NKE, value_NKE, trees_of(call.packing), call.window);
+    if (left.empty() && call.cache == nullptr) return query_NHE.flatten(1);
+  }
   const auto query = by_run(query_NHE, runs), key = by_run(key_NKE, runs),
              value = by_run(value_NKE, runs);
   std::vector<at::Tensor> heads;
   for (size_t r = 0; r < runs.size(); ++r) {
     const Run& run = runs[r];
-    if (short_ones && is_short(query_NHE, run.length)) continue;
     const at::Tensor& query_BTHE = query[r];
     at::Tensor key_BLKE = key[r], value_BLKE = value[r];
     if (call.cache != nullptr) {
       std::tie(key_BLKE, value_BLKE) = call.cache->append(
           call.layer, call.first_sequence + run.first_sequence, run.start, key_BLKE, value_BLKE);
     }
+    if (short_ones && is_short(query_NHE, key_NKE, run.length)) continue;
     const at::Tensor out_BTHE = attend_batch(query_BTHE, key_BLKE, value_BLKE, call.window);
     if (call.reuse_query && runs.size() > 1) {
       query_BTHE.copy_(out_BTHE);

@@ -19,8 +19,10 @@ namespace mop {
 namespace {
 
 constexpr int64_t kTogether = 4;   // queries
-constexpr int64_t kLongest = 512;  // tokens of a tree in float32
-// Numbers in a tree's queries in bfloat16, for which LibTorch has matrix units.
+constexpr int64_t kLongest = 512;  // tokens of a tree
+// On matrix units, where every thread has a KV head of its own.
+constexpr int64_t kLongestOnTiles = 4096;
+// Numbers in a tree's queries in bfloat16 without them: LibTorch may have them yet.
 constexpr int64_t kMostHalves = 1 << 17;
 constexpr int64_t kWidestHead = 256;
 
@@ -270,11 +272,13 @@ MOP_CLONES void attend_with_vectors(const Call<uint16_t>& call, const SequenceTr
   attend_tree(call, tree, kv_head);
 }
 
+bool on_tiles(int64_t size) { return size % 32 == 0 && has_tiles(); }
+
 void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
   attend_with_vectors(call, tree, kv_head);
 }
 void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head) {
-  if (call.size % 32 == 0 && has_tiles()) {
+  if (on_tiles(call.size)) {
     attend_with_tiles(call, tree, kv_head);
   } else {
     attend_with_vectors(call, tree, kv_head);
@@ -305,8 +309,11 @@ bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE
   return size % kLanes == 0 && size <= kWidestHead && fused({&query_NHE, &key_NKE, &value_NKE});
 }
 
-bool is_short(const at::Tensor& query_NHE, int64_t tokens) {
+bool is_short(const at::Tensor& query_NHE, const at::Tensor& key_NKE, int64_t tokens) {
   if (query_NHE.scalar_type() == at::kFloat) return tokens <= kLongest;
+  if (on_tiles(query_NHE.size(2))) {
+    return tokens <= (key_NKE.size(1) < at::get_num_threads() ? kLongest : kLongestOnTiles);
+  }
   return tokens * query_NHE.size(1) * query_NHE.size(2) <= kMostHalves;
 }
 
@@ -316,7 +323,7 @@ std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at
                                            std::optional<int64_t> window) {
   const auto middle = std::stable_partition(
       trees.begin(), trees.end(),
-      [&](const SequenceTree& tree) { return is_short(query_NHE, tree.tokens); });
+      [&](const SequenceTree& tree) { return is_short(query_NHE, key_NKE, tree.tokens); });
   const int64_t kv_heads = key_NKE.size(1);
   with_type(query_NHE, [&](auto type) {
     using T = decltype(type);
