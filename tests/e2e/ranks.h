@@ -1,36 +1,23 @@
 // tests/e2e/ranks.h -- the built program as several processes of one job.
 #pragma once
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "e2e/program.h"
+#include "kit/ranks.h"
 
 namespace mop::testing {
-
-inline std::string free_port() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ::bind(listener, reinterpret_cast<sockaddr*>(&address), length);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(listener);
-  return std::to_string(ntohs(address.sin_port));
-}
 
 // The program `size` times, with the environment that torchrun would give it; only the first
 // `started` come.
 inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
-  const std::map<std::string, std::string> environment = {{"WORLD_SIZE", std::to_string(size)},
-                                                          {"MASTER_ADDR", "127.0.0.1"},
-                                                          {"MASTER_PORT", free_port()},
-                                                          {"MOP_RANK_TIMEOUT", "60"}};
+  const std::map<std::string, std::string> environment = {
+      {"WORLD_SIZE", std::to_string(size)},
+      {"MASTER_ADDR", "127.0.0.1"},
+      {"MASTER_PORT", std::to_string(free_port())},
+      {"MOP_RANK_TIMEOUT", "60"}};
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<std::unique_ptr<Process>> ranks;
   for (int rank = 0; rank < started; ++rank) {

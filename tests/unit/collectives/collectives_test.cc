@@ -3,61 +3,21 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <functional>
 #include <thread>
 
 #include "base/error.h"
+#include "kit/ranks.h"
 
 namespace mop {
 namespace {
 
+using testing::as_ranks;
 using ::testing::ElementsAre;
+using testing::free_port;
 using ::testing::HasSubstr;
-
-int64_t free_port() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  EXPECT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
-  EXPECT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  ::close(listener);
-  return ntohs(address.sin_port);
-}
-
-RankPlace place(int64_t rank, int64_t size, int64_t port) {
-  RankPlace place;
-  place.rank = rank;
-  place.size = size;
-  place.address = "127.0.0.1";
-  place.port = port;
-  place.timeout = std::chrono::seconds(20);
-  return place;
-}
-
-// Runs `work` as every rank, each in a thread of its own; returns what each threw, "" for nothing.
-std::vector<std::string> as_ranks(int64_t size,
-                                  const std::function<void(std::shared_ptr<Collectives>)>& work) {
-  const int64_t port = free_port();
-  std::vector<std::string> errors(static_cast<size_t>(size));
-  std::vector<std::thread> threads;
-  for (int64_t rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      try {
-        work(join_ranks(place(rank, size, port)));
-      } catch (const std::exception& e) {
-        errors[static_cast<size_t>(rank)] = e.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return errors;
-}
+using testing::place;
 
 class Ranks : public ::testing::TestWithParam<int64_t> {};
 
