@@ -75,24 +75,38 @@ Json scalar(const std::string& text, const std::string& tag) {
   return text;
 }
 
-// Aliases may contain themselves; nothing we read is nested this deep.
+// What we read is nested less deep, and smaller, by far. Aliases may contain themselves, and a few
+// lines of them may stand for gigabytes.
 constexpr int kMaxDepth = 64;
+constexpr size_t kMaxYamlBytes = 1 << 20;
+constexpr size_t kValueBytes = 64;  // what a value takes besides its text, about
 
-Json from_yaml(const YAML::Node& node, int depth = 0) {
+void check_size(size_t bytes) {
+  if (bytes <= kMaxYamlBytes) return;
+  throw bad_input(
+      "the YAML holds more than {} KiB of values, each alias counted as what it "
+      "stands for",
+      kMaxYamlBytes >> 10);
+}
+
+// Adds to `bytes` what it makes.
+Json from_yaml(const YAML::Node& node, size_t& bytes, int depth = 0) {
   if (depth > kMaxDepth) throw bad_input("the YAML is nested more than {} levels deep", kMaxDepth);
+  check_size(bytes += kValueBytes + (node.IsScalar() ? node.Scalar().size() : 0));
   if (node.IsMap()) {
     Json object = Json::object();
     for (const auto& item : node) {
       if (!item.first.IsScalar()) throw bad_input("a key of a YAML map must be a plain text");
       const std::string key = item.first.Scalar();
       if (object.contains(key)) throw bad_input("key '{}' stands twice", key);
-      object[key] = from_yaml(item.second, depth + 1);
+      bytes += key.size();
+      object[key] = from_yaml(item.second, bytes, depth + 1);
     }
     return object;
   }
   if (node.IsSequence()) {
     Json array = Json::array();
-    for (const auto& item : node) array.push_back(from_yaml(item, depth + 1));
+    for (const auto& item : node) array.push_back(from_yaml(item, bytes, depth + 1));
     return array;
   }
   return node.IsScalar() ? scalar(node.Scalar(), node.Tag()) : Json(nullptr);
@@ -129,7 +143,9 @@ void emit(YAML::Emitter& out, const Json& value) {
 
 Json parse_yaml(const std::string& text, const std::string& where) {
   try {
-    Json value = from_yaml(YAML::Load(text));
+    check_size(text.size());
+    size_t bytes = 0;
+    Json value = from_yaml(YAML::Load(text), bytes);
     value.dump();  // what is not UTF-8 is refused here, and not where somebody prints it
     return value;
   } catch (const YAML::Exception& e) {
