@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "eval/tasks/for_records.h"
+#include "text/record_file.h"
 
 namespace mop {
 namespace {
@@ -21,34 +21,14 @@ std::vector<std::string> file_names(const Task& task, const std::string& split) 
   return names;
 }
 
-/// A line that is not blank.
-struct Line {
-  std::string_view text;
-  int64_t number;
-};
-
-std::vector<Line> lines_of(std::string_view bytes) {
-  std::vector<Line> lines;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < bytes.size();) {
-    const size_t end = std::min(bytes.find('\n', begin), bytes.size());
-    const std::string_view line = bytes.substr(begin, end - begin);
-    ++number;
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) lines.push_back({line, number});
-    begin = end + 1;
-  }
-  return lines;
-}
-
-std::vector<Json> read_records(const fs::path& path, std::string_view bytes) {
-  const std::vector<Line> lines = lines_of(bytes);
-  if (lines.empty()) throw bad_input("the file has no records").where("file", path.string());
-  std::vector<Json> records(lines.size());
-  for_records(lines.size(), [&](size_t i) {
-    records[i] = Json::parse(lines[i].text, nullptr, /*allow_exceptions=*/false);
+std::vector<Json> read_records(const RecordFile& file) {
+  std::vector<Json> records(static_cast<size_t>(file.size()));
+  for_records(records.size(), [&](size_t i) {
+    const auto number = static_cast<int64_t>(i);
+    records[i] = Json::parse(file.bytes(number), nullptr, /*allow_exceptions=*/false);
     if (records[i].is_object()) return;
-    throw bad_input("the line is not a JSON object")
-        .where("record", fmt::format("{}:{}", path.string(), lines[i].number));
+    throw bad_input("{} is not a JSON object", file.where(number))
+        .where("file", file.path().string());
   });
   return records;
 }
@@ -62,9 +42,10 @@ const Task& fitting(const Task& task, const Json& first) {
 TaskFile read_file_of(const Task& task, const fs::path& path) {
   TaskFile file;
   file.path = path;
-  const std::string bytes = read_file(path);
-  file.sha256 = sha256(bytes);
-  const std::vector<Json> records = read_records(path, bytes);
+  const RecordFile source = RecordFile::open(path);
+  file.sha256 = source.sha256();
+  const std::vector<Json> records = read_records(source);
+  check_mappings();
   file.task = &fitting(task, records.front());
   file.items.resize(records.size());
   for_records(records.size(), [&](size_t i) {

@@ -140,8 +140,18 @@ TEST(TaskData, TheFirstOfSeveralBrokenLinesIsNamedAndOrderIsKept) {
     read_task_file(find_task("lambada_openai"), folder.path());
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("lambada-openai-test.jsonl:122"));
+    EXPECT_THAT(error.what(), HasSubstr("line 122 is not a JSON object"));
+    EXPECT_THAT(error.what(), HasSubstr("lambada-openai-test.jsonl"));
   }
+}
+
+// As the reference's loader takes them.
+TEST(TaskData, RecordsMayStandInOneList) {
+  testing::TempFolder folder;
+  write_file(folder.path() / "lambada-openai-test.jsonl", R"([{"text":"a b"}, {"text":"c d"}])");
+  const TaskFile file = read_task_file(find_task("lambada_openai"), folder.path());
+  ASSERT_EQ(file.items.size(), 2);
+  EXPECT_EQ(file.items[1].requests[0].continuation, " d");
 }
 
 TEST(TaskData, AMissingFileIsNamed) {
