@@ -68,7 +68,8 @@ struct Trial {
 };
 
 // Central differences along random directions against the gradient.
-void expect_gradient_is_the_slope(Trial& s, const TrainingPiece& piece, double tolerance) {
+void expect_gradient_is_the_slope(Trial& s, const TrainingPiece& piece, double tolerance,
+                                  bool drops = false) {
   s.parameters.gradients_P().zero_();
   s.pass.add_gradients(piece, 3);
   const at::Tensor gradient_P = s.parameters.gradients_P().clone();
@@ -87,7 +88,7 @@ void expect_gradient_is_the_slope(Trial& s, const TrainingPiece& piece, double t
     const auto loss_at = [&](double step) {
       s.parameters.values_P().copy_(start_P + step * along_P);
       s.parameters.refresh();
-      return s.pass.evaluate(piece).loss;
+      return drops ? s.pass.add_gradients(piece, 3).loss : s.pass.evaluate(piece).loss;
     };
     const double step = 1e-2;
     const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
@@ -111,6 +112,15 @@ TEST_P(EveryFamily, GradientOfLowRankAdditionsIsTheSlopeOfTheLoss) {
   Trial s({.family = GetParam()}, /*low_rank=*/true);
   perturb(s.parameters, 0.2);
   expect_gradient_is_the_slope(s, random_piece({9, 5, 7}, 96, 1), 0.01);
+}
+
+// The same is dropped whenever the seed is the same: in the backward pass too.
+TEST(TrainingPass, GradientUnderDropoutIsTheSlopeOfTheLoss) {
+  for (const int64_t activation_bytes : {int64_t{1} << 30, int64_t{0}}) {
+    Trial s({}, /*low_rank=*/true, {.dropout = 0.5, .activation_bytes = activation_bytes});
+    perturb(s.parameters, 0.2);
+    expect_gradient_is_the_slope(s, random_piece({9, 5, 7}, 96, 1), 0.01, /*drops=*/true);
+  }
 }
 
 TEST(TrainingPass, ATiedEmbeddingGetsBothGradients) {
