@@ -61,6 +61,8 @@ int64_t number(const char* path, const std::string& key) {
 
 std::string processor() { return field("/proc/cpuinfo", "model name"); }
 
+int64_t free_memory_bytes() { return 1024 * number("/proc/meminfo", "MemAvailable"); }
+
 ProcessMemory process_memory() {
   return {1024 * number("/proc/self/status", "RssAnon"),
           1024 * number("/proc/self/status", "RssFile")};

@@ -10,6 +10,10 @@ namespace mop {
 /// "model name" of /proc/cpuinfo; empty where there is none.
 std::string processor();
 
+/// Bytes of memory that programs may still have, the cache of files given back. 0 when it cannot be
+/// found out.
+int64_t free_memory_bytes();
+
 /// Memory of this process in bytes, by /proc/self/status.
 struct ProcessMemory {
   int64_t anonymous = 0;  ///< RssAnon: what this process alone holds

@@ -6,6 +6,7 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/machine.h"
 #include "eval/validation.h"
 #include "export/hf_writer.h"
 #include "model/family.h"

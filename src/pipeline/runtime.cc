@@ -31,17 +31,6 @@ Compute open_compute(const std::string& device, const std::string& dtype) {
   return compute;
 }
 
-int64_t free_memory_bytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  int64_t kibibytes = 0;
-  while (file >> key >> kibibytes) {
-    if (key == "MemAvailable:") return kibibytes * 1024;
-    std::getline(file, unit);
-  }
-  return 0;
-}
-
 int64_t free_disk_bytes(const std::filesystem::path& folder) {
   struct statvfs about {};
   if (::statvfs(folder.c_str(), &about) != 0) return 0;

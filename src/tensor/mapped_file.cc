@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/huge_pages.h"
 
 namespace mop {
 
@@ -25,10 +26,11 @@ struct Mapping {
   std::atomic<uintptr_t> begin{0};  // 0 = free row
   std::atomic<uintptr_t> end{0};
   std::atomic<bool> shrank{false};
-  size_t bytes = 0;  // guarded by the mutex, like the three below
+  size_t bytes = 0;  // guarded by the mutex, like the four below
   int file = -1;
   std::string path;
   bool reported = false;  // check_mappings has thrown because of it
+  bool looked_at = false;
   std::atomic<bool> writable{false};
   Mapping* next = nullptr;
 };
@@ -97,6 +99,7 @@ Mapping* register_mapping(const void* data, size_t size, int file, const std::st
   row->file = file;
   row->path = path;
   row->reported = false;
+  row->looked_at = false;
   row->shrank.store(false);
   row->writable.store(false);
   const auto begin = reinterpret_cast<uintptr_t>(data);
@@ -227,6 +230,15 @@ void advise(const at::Tensor& mapped, int advice, bool inner_pages_only) {
 }
 
 }  // namespace
+
+std::optional<MappedRange> first_look_at_mapping(const at::Tensor& mapped) {
+  if (!mapped.defined() || !mapped.device().is_cpu()) return std::nullopt;
+  const std::lock_guard lock(mutex);
+  auto* row = const_cast<Mapping*>(find_mapping(reinterpret_cast<uintptr_t>(mapped.data_ptr())));
+  if (row == nullptr || row->looked_at) return std::nullopt;
+  row->looked_at = true;
+  return MappedRange{reinterpret_cast<const std::byte*>(row->begin.load()), row->bytes, row->file};
+}
 
 void prefetch(const at::Tensor& mapped) { advise(mapped, MADV_WILLNEED, false); }
 void release(const at::Tensor& mapped) { advise(mapped, MADV_DONTNEED, true); }
