@@ -43,7 +43,7 @@ TEST_F(HugePages, AMappingIsLookedAtOnce) {
   EXPECT_EQ(range->bytes, static_cast<size_t>(kBytes));
   EXPECT_FALSE(first_look_at_mapping(mapped_));
   file_.reset();
-  mapped_ = {};
+  mapped_.reset();
   const auto again = MappedFile::open(folder_.path() / "weights");
   EXPECT_TRUE(first_look_at_mapping(tensor_view(again, 0, {kBytes}, at::kChar)));
 }
