@@ -5,6 +5,9 @@ Prunes random checkpoints (latency does not depend on the values; `./run bench l
 `mop bench PRUNED --vs DENSE`, whose requests take turns. Prints a Markdown report and writes it to bench/runs/. The
 paper's measurement is 12 prompt and 128 generated tokens at batch 1: 2.21 s to 1.36 s on a GPU, 39% less. llama.cpp is
 measured too when --llama-cpp names a Python that has the package xllamacpp.
+
+Every finished measurement is a line of MODELS/latency-cells.jsonl: an interrupted run, started again with the same program
+and flags, goes on from there; the report is written anew after each way.
 """
 import argparse
 import datetime
@@ -51,6 +54,7 @@ def parse():
     parser.add_argument("--long-prompt", type=int, default=512, help="prompt of the prompt-speed column; 0: leave out")
     parser.add_argument("--llama-cpp", metavar="PYTHON", help="a Python with xllamacpp: measure llama.cpp too")
     parser.add_argument("--patience", type=int, default=60, help="seconds to wait for a quiet machine each time")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--keep", action="store_true", help="keep the pruned checkpoints for the next time")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "runs", help="folder of the report")
     return parser.parse_args()
@@ -67,9 +71,13 @@ def dense_model(args, shape):
     return folder
 
 
+def pruned_folder(args, dense, way):
+    return args.models / f"{dense.name}-{way.replace(' ', '-')}-{args.remove:g}"
+
+
 def pruned_model(args, dense, way):
     """The pruned checkpoint; statistics come from little made-up text, which a random model does not mind."""
-    folder = args.models / f"{dense.name}-{way.replace(' ', '-')}-{args.remove:g}"
+    folder = pruned_folder(args, dense, way)
     if (folder / "config.json").exists():
         return folder
     print(f"pruning {dense.name}: {way}", file=sys.stderr)
@@ -125,30 +133,63 @@ def llama_cpp_line(args, model, prompt, generate):
     return measure.last_json(result["out"])
 
 
-def bench_shape(args, shape):
-    dense = dense_model(args, shape)
-    lines, results, dense_done = [], {}, False
-    for way in args.ways.split(","):
-        pruned = pruned_model(args, dense, way)
-        result = mop_bench(args, pruned, dense, args.prompt, args.generate, args.repeat)
-        speeds = ["", ""]
+class Shape:
+    """The measurements of one shape's ways, each done once."""
+
+    def __init__(self, args, shape, cells):
+        self.args, self.dense, self.cells = args, dense_model(args, shape), cells
+        self.key = [shape, args.dtype, args.remove, args.prompt, args.generate, args.batch, args.repeat,
+                    measure.stamp(args.mop)]
+
+    def bench(self, way, prompt, generate, repeat):
+        def work():
+            return mop_bench(self.args, pruned_model(self.args, self.dense, way), self.dense, prompt, generate, repeat)
+        return self.cells.get([*self.key, way, "mop", prompt, generate, repeat], work)
+
+    def llama_cpp(self, way):
+        def work():
+            model = self.dense if way == "dense" else pruned_model(self.args, self.dense, way)
+            return llama_cpp_line(self.args, model, self.args.prompt, self.args.generate)
+        return self.cells.get([*self.key, way, "llama.cpp"], work)
+
+    def shape_of(self, way):
+        def work():
+            return shape_of(self.args, self.dense if way == "dense" else pruned_model(self.args, self.dense, way))
+        return self.cells.get([*self.key, way, "shape"], work)
+
+    def measure(self, way):
+        args = self.args
+        result = {**self.bench(way, args.prompt, args.generate, args.repeat), "shape": self.shape_of(way)}
         if args.long_prompt:
-            long = mop_bench(args, pruned, dense, args.long_prompt, 1, 3)
-            speeds = [f"{m['prompt_tokens_per_second']['median']:.0f}" for m in long["models"]]
-            result["long_prompt"] = long
-        ours, theirs = result["models"]
-        removed = f"{100 * (1 - ours['block_parameters'] / theirs['block_parameters']):.1f}%"
-        if not dense_done:
-            lines.append(row_of("dense", shape_of(args, dense), theirs, speeds[1]))
-            dense_done = True
-        lines.append(row_of(way, shape_of(args, pruned), ours, speeds[0], removed, result["ratios"][0]))
+            result["long_prompt"] = self.bench(way, args.long_prompt, 1, 3)
         if args.llama_cpp:
-            result["llama_cpp"] = [llama_cpp_line(args, model, args.prompt, args.generate) for model in (pruned, dense)]
-        results[way] = result
-        if not args.keep:
+            result["llama_cpp"] = [self.llama_cpp(way), self.llama_cpp("dense")]
+        pruned = pruned_folder(args, self.dense, way)
+        if not args.keep and pruned.exists():
             shutil.rmtree(pruned)
             gguf_of(pruned).unlink(missing_ok=True)
-    return lines, results
+        return result
+
+
+def table(shape, results):
+    lines = []
+    for way, result in results.items():
+        speeds = ["", ""]
+        if "long_prompt" in result:
+            speeds = [f"{m['prompt_tokens_per_second']['median']:.0f}" for m in result["long_prompt"]["models"]]
+        ours, theirs = result["models"]
+        removed = f"{100 * (1 - ours['block_parameters'] / theirs['block_parameters']):.1f}%"
+        if not lines:
+            lines.append(row_of("dense", shape.shape_of("dense"), theirs, speeds[1]))
+        lines.append(row_of(way, result["shape"], ours, speeds[0], removed, result["ratios"][0]))
+    return lines
+
+
+def llama_cpp_row(name, ours, theirs):
+    """One model in both programs."""
+    parts = [(ours[key], theirs[key]) for key in ("first_token_seconds", "token_seconds")]
+    cells = [f"{milliseconds(a)} | {milliseconds(b)} | {b['median'] / a['median']:.2f}" for a, b in parts]
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def llama_cpp_table(shape, results):
@@ -163,11 +204,15 @@ def llama_cpp_table(shape, results):
         ]
     measured = {way: r["llama_cpp"] for way, r in results.items() if "llama_cpp" in r}
     if measured:
-        lines += ["| llama.cpp, same machine | prompt ms, pruned | token ms, pruned | prompt ms, dense | token ms, dense |",
-                  "|---|---|---|---|---|"]
-        for way, (ours, theirs) in measured.items():
-            lines.append(f"| {way} | {milliseconds(ours['first_token_seconds'])} | {milliseconds(ours['token_seconds'])} | "
-                         f"{milliseconds(theirs['first_token_seconds'])} | {milliseconds(theirs['token_seconds'])} |")
+        lines += ["llama.cpp (bf16 GGUF, float32 KV cache, no flash attention) on this machine, one after the other; ratios are "
+                  "its time over mop's:", "",
+                  "| model | first token ms, mop | llama.cpp | ratio | per token ms, mop | llama.cpp | ratio |",
+                  "|---|---|---|---|---|---|---|"]
+        for way, (pruned, dense) in measured.items():
+            ours, theirs = results[way]["models"]
+            if not lines[-1].startswith("| "):
+                lines.append(llama_cpp_row("dense", theirs, dense))
+            lines.append(llama_cpp_row(way, ours, pruned))
         lines.append("")
     return lines
 
@@ -196,15 +241,27 @@ def report(args, shape, lines, results):
     )
 
 
+def check(args):
+    unknown = [way for way in args.ways.split(",") if way not in WAYS]
+    if unknown:
+        sys.exit(f"error: unknown way '{unknown[0]}'; known: {', '.join(WAYS)}")
+    if args.llama_cpp and subprocess.run([args.llama_cpp, "-c", "import xllamacpp"], capture_output=True, check=False).returncode:
+        sys.exit(f"error: {args.llama_cpp} has no package xllamacpp")
+
+
 def main():
     args = parse()
     args.out.mkdir(parents=True, exist_ok=True)
-    for shape in args.shapes:
-        lines, results = bench_shape(args, shape)
-        text = report(args, shape, lines, results)
-        name = f"{datetime.date.today()}-latency-{shape}"
-        (args.out / f"{name}.md").write_text(text, encoding="utf-8")
-        (args.out / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    check(args)
+    cells = measure.Cells(args.models / "latency-cells.jsonl", args.fresh)
+    for name in args.shapes:
+        shape, results = Shape(args, name, cells), {}
+        for way in args.ways.split(","):
+            results[way] = shape.measure(way)
+            text = report(args, name, table(shape, results), results)
+            file = f"{datetime.date.today()}-latency-{name}"
+            (args.out / f"{file}.md").write_text(text, encoding="utf-8")
+            (args.out / f"{file}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print(text)
 
 

@@ -9,7 +9,8 @@ import threading
 import time
 
 # An interrupted benchmark cleans up behind itself.
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"stopped by signal {number}"))
+for stop in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(stop, lambda number, frame: sys.exit(f"stopped by signal {number}"))
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -38,29 +39,32 @@ def wait_until_quiet(limit, patience=600):
     return False
 
 
-def anonymous_bytes(pid):
+def memory_bytes(pid):
+    """(anonymous, resident: mapped files' pages included) of a process; zeros when it is gone."""
+    found = {}
     try:
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
             for line in file:
-                if line.startswith("RssAnon:"):
-                    return int(line.split()[1]) * 1024
+                name, _, value = line.partition(":")
+                if name in ("RssAnon", "VmRSS"):
+                    found[name] = int(value.split()[0]) * 1024
     except OSError:
         pass
-    return 0
+    return found.get("RssAnon", 0), found.get("VmRSS", 0)
 
 
 def run(command, environment=None):
-    """Runs to the end: stdout, seconds, share of the machine that others used, peak anonymous memory."""
+    """Runs to the end: stdout, seconds, share of the machine that others used, peak memory. Ends with us."""
     busy, total = machine_seconds()
     own, start = children_seconds(), time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
     )
-    peak = [0]
+    peak = [0, 0]
 
     def sample():
         while process.poll() is None:
-            peak[0] = max(peak[0], anonymous_bytes(process.pid))
+            peak[:] = map(max, peak, memory_bytes(process.pid))
             time.sleep(0.02)
 
     sampler = threading.Thread(target=sample)
@@ -75,7 +79,8 @@ def run(command, environment=None):
         sys.exit(f"{' '.join(map(str, command))}\nfailed with {process.returncode}:\n{err}")
     busy_now, total_now = machine_seconds()
     foreign = (busy_now - busy - (children_seconds() - own)) / (total_now - total)
-    return {"out": out, "seconds": seconds, "foreign_load": max(0.0, foreign), "peak_anonymous_bytes": peak[0]}
+    return {"out": out, "seconds": seconds, "foreign_load": max(0.0, foreign), "peak_anonymous_bytes": peak[0],
+            "peak_resident_bytes": peak[1]}
 
 
 def run_quiet(command, limit=0.05, tries=5, environment=None):
@@ -89,6 +94,38 @@ def run_quiet(command, limit=0.05, tries=5, environment=None):
         if best["foreign_load"] < limit:
             break
     return best
+
+
+class Cells:
+    """Finished measurements, a line each of `file`: an interrupted benchmark, started again, does not do them again."""
+
+    def __init__(self, file, fresh=False):
+        self.file = file
+        if fresh:
+            file.unlink(missing_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.known = {}
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+            try:
+                cell = json.loads(line)
+                self.known[cell["key"]] = cell["value"]
+            except (ValueError, KeyError, TypeError):  # the line that was being written
+                continue
+
+    def get(self, key, measure):
+        """The value of `key` (anything that JSON can say), measured when it is not there."""
+        name = json.dumps(key, sort_keys=True, default=str)
+        if name not in self.known:
+            self.known[name] = measure()
+            with open(self.file, "a", encoding="utf-8") as file:
+                file.write("\n" + json.dumps({"key": name, "value": self.known[name]}) + "\n")
+        return self.known[name]
+
+
+def stamp(program):
+    """Changes when the program is built anew."""
+    status = os.stat(program)
+    return [status.st_size, status.st_mtime_ns]
 
 
 def last_json(text):
