@@ -3,11 +3,12 @@
 
   bench/recover_speed.py [--models SMALL LARGE] [--repeat 3] [--steps 3] [--json]
 
-Runs with the reference environment's Python; `./run bench passes llama-1.1b` makes the large model. Both train the paper's
-LoRA (rank 32, all seven projections, dropout 0.05, micro-batch 1, 16 of them a step) on the same texts, cut to --max-tokens. The reference is a bare loop around peft, without
-the Trainer's own overhead; what it tokenises and loads is not counted, nor is the first step of either. The small model
-computes in float32, others in bfloat16. Prints a Markdown table: the speed's ratio should be at least 1.5, the memory's at
-most 1. Every finished pair is a line of OUT and is not measured again with the same program.
+Runs with the reference environment's Python; `./run bench passes llama-1.1b` makes the large model. Both train the
+paper's LoRA (rank 32, all seven projections, dropout 0.05, micro-batch 1, 16 of them a step) on the same texts, cut to
+--max-tokens. The reference is a bare loop around peft, without the Trainer's own overhead; what it tokenises and loads
+is not counted, nor is the first step of either. The small model computes in float32, others in bfloat16. Prints a
+Markdown table: the speed's ratio should be at least 1.5, the memory's at most 1. Every finished pair is a line of OUT
+and is not measured again with the same program.
 """
 import argparse
 import json
