@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -27,6 +28,7 @@ void read_in_order(const MappedRange& range) {
 // Of the range's first `bytes`: gone from our page table, then from the system's cache.
 void drop(const MappedRange& range, size_t bytes) {
   ::madvise(const_cast<std::byte*>(range.begin), bytes, MADV_DONTNEED);
+  ::fdatasync(range.file);  // what is not on disk yet stays
   ::posix_fadvise(range.file, 0, static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
 }
 
