@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/git_lfs.h"
 
 namespace mop {
 namespace {
@@ -38,9 +39,15 @@ std::string read_file(const std::filesystem::path& path) {
     const ssize_t n = ::read(file.fd, chunk, sizeof chunk);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("read", path, errno);
-    if (n == 0) return bytes;
+    if (n == 0) break;
     bytes.append(chunk, static_cast<size_t>(n));
   }
+  try {
+    refuse_git_lfs_pointer(bytes);
+  } catch (Error& e) {
+    throw std::move(e).where("file", path.string());
+  }
+  return bytes;
 }
 
 std::filesystem::path temporary_neighbour(const std::filesystem::path& path) {

@@ -142,7 +142,8 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw bad_input(
         "a model is a folder with config.json and safetensors, or a .gguf; this is a file")
-        .where("model", folder.string());
+        .where("model", folder.string())
+        .hint("give the folder that holds it");
   }
   result->config_ = read_config(folder);
   if (fs::exists(folder / kSingleFile)) {

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/git_lfs.h"
 #include "tensor/q8_0.h"
 
 namespace mop {
@@ -136,6 +137,7 @@ GgufValue read_value(Cursor& in, const std::string& key) {
 }
 
 void check_start(std::string_view bytes) {
+  refuse_git_lfs_pointer(bytes);
   if (bytes.size() < kMagic.size() + sizeof(uint32_t) || !bytes.starts_with(kMagic)) {
     throw bad_input("not a GGUF file: it does not begin with 'GGUF'");
   }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/git_lfs.h"
 
 namespace mop {
 namespace {
@@ -21,6 +22,7 @@ std::string_view text_of(const MappedFile& file) {
 
 // Length of the header, checked against the file.
 size_t header_bytes(std::string_view text) {
+  refuse_git_lfs_pointer(text);
   if (text.size() < kPrefixBytes) {
     throw bad_input("not a safetensors file: {} bytes, at least {} are needed", text.size(),
                     kPrefixBytes);

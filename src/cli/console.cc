@@ -17,6 +17,11 @@ size_t terminal_columns(std::FILE* stream) {
 
 }  // namespace
 
+void tell(std::FILE* stream, std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
 Console::Console(std::FILE* stream, bool terminal) : stream_(stream), terminal_(terminal) {}
 Console::~Console() { clear(); }
 
@@ -27,9 +32,8 @@ void Console::clear() {
 
 void Console::note(std::string_view text) {
   clear();
-  fmt::print(stream_, "{}\n", text);
+  tell(stream_, fmt::format("{}\n", text));
   if (terminal_) draw(true);
-  std::fflush(stream_);
 }
 
 void Console::warn(std::string_view text) { note(fmt::format("warning: {}", text)); }
@@ -94,12 +98,11 @@ void Console::draw(bool now) {
     return;
   last_draw_ = time;
   if (!terminal_) {
-    fmt::print(stream_, "{}\n", status());
+    tell(stream_, status() + "\n");
   } else {
-    fmt::print(stream_, "\r\033[K{}", status().substr(0, terminal_columns(stream_) - 1));
+    tell(stream_, "\r\033[K" + status().substr(0, terminal_columns(stream_) - 1));
     drawn_ = true;
   }
-  std::fflush(stream_);
 }
 
 }  // namespace mop

@@ -10,6 +10,10 @@
 
 namespace mop {
 
+/// Writes to a stream whose reader may have gone (a pipe's end, a terminal): a long run does not
+/// end because nobody listens.
+void tell(std::FILE* stream, std::string_view text) noexcept;
+
 class Console : public Progress {
  public:
   /// `terminal` decides between redrawing and plain lines; those come at most every ten seconds.

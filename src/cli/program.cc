@@ -1,6 +1,7 @@
 // cli/program.cc
 #include "cli/program.h"
 
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -58,20 +59,44 @@ size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-void check_verb(const std::string& word) {
-  std::string known, nearest;
+// The one of `known` that `word` is a slip of, or a longer name for; empty when there is none.
+std::string nearest(const std::string& word, const std::vector<std::string>& known) {
+  std::string found;
   size_t best = 3;
-  for (const Verb& verb : verbs()) {
-    if (verb.name == word) return;
-    known += (known.empty() ? "" : ", ") + verb.name;
-    if (distance(word, verb.name) < best) {
-      best = distance(word, verb.name);
-      nearest = verb.name;
-    }
+  for (const std::string& name : known) {
+    const bool longer = found.empty() && name.size() > 3 && word.starts_with(name);
+    if (!longer && distance(word, name) >= best) continue;
+    best = std::min(best, distance(word, name));
+    found = name;
   }
+  return found;
+}
+
+void check_verb(const std::string& word) {
+  std::vector<std::string> known;
+  for (const Verb& verb : verbs()) known.push_back(verb.name);
+  if (std::ranges::find(known, word) != known.end()) return;
+  const std::string meant = nearest(word, known);
   throw usage_error("unknown verb '{}'{}", word,
-                    nearest.empty() ? "" : ": did you mean '" + nearest + "'?")
-      .hint("known: " + known);
+                    meant.empty() ? "" : ": did you mean '" + meant + "'?")
+      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
+}
+
+// Flags that the verb does not have, and those that were meant.
+std::string meant_flags(CLI::App& app, int argc, char** argv) {
+  if (argv[1][0] == '-') return "";
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_subcommand(argv[1])->get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  std::string meant;
+  for (int i = 2; i < argc; ++i) {
+    const std::string flag = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (!flag.starts_with("--") || std::ranges::find(known, flag) != known.end()) continue;
+    const std::string name = nearest(flag, known);
+    if (!name.empty()) meant += fmt::format("{} is no flag, did you mean {}? ", flag, name);
+  }
+  return meant;
 }
 
 // JSON of any text, also of one that ends inside a character.
@@ -137,7 +162,8 @@ int parse_and_run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    throw usage_error("{}", e.what()).hint(fmt::format("mop {} --help", argv[1]));
+    throw usage_error("{}", e.what())
+        .hint(fmt::format("{}mop {} --help", meant_flags(app, argc, argv), argv[1]));
   }
   return run_command(command);
 }
@@ -169,12 +195,12 @@ int run_program(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& e) {
-    fmt::print(stderr, "error: {}\n", e.what());
+    tell(stderr, fmt::format("error: {}\n", e.what()));
     return exit_code(e);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: out of memory\n");
+    tell(stderr, "error: out of memory\n");
   } catch (const std::exception& e) {
-    fmt::print(stderr, "error: {}\n", e.what());
+    tell(stderr, fmt::format("error: {}\n", e.what()));
   }
   return 1;
 }

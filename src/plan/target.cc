@@ -46,7 +46,8 @@ void check_target(const Target& target) {
         "the target is either a number of iterations or a fraction to remove, not both");
   }
   if (target.iterations == 0 && target.remove_fraction == 0) {
-    throw usage_error("no target: give a number of iterations or a fraction to remove");
+    throw usage_error("no target: give a number of iterations or a fraction to remove")
+        .hint("--remove 0.4 removes 40% of the parameters, --iterations 6 takes six steps");
   }
   if (target.iterations == 0 && !(target.remove_fraction > 0 && target.remove_fraction < 1)) {
     throw usage_error("the fraction to remove must be between 0 and 1, got {}",

@@ -52,6 +52,22 @@ TEST_F(BadCheckpoint, AFileInsteadOfAFolder) {
   EXPECT_THAT(error_of(path() / "config.json"), HasSubstr("this is a file"));
 }
 
+TEST_F(BadCheckpoint, GitLfsPointersAreSaidToBeThat) {
+  constexpr auto kPointer =
+      "version https://git-lfs.github.com/spec/v1\noid "
+      "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f"
+      "32b1258daaa5e2ca24d17e2393\nsize 13476\n";
+  for (const char* name : {"model.safetensors", "config.json", "m.gguf"}) {
+    SetUp();
+    shard("model.safetensors", {"a"});
+    write_file(path() / name, kPointer);
+    const bool gguf = fs::path(name).extension() == ".gguf";
+    EXPECT_THAT(
+        error_of(gguf ? path() / name : path()),
+        AllOf(HasSubstr("this is a Git LFS pointer"), HasSubstr(name), HasSubstr("git lfs pull")));
+  }
+}
+
 TEST_F(BadCheckpoint, NoConfig) {
   fs::remove(path() / "config.json");
   EXPECT_THAT(error_of(path()), AllOf(HasSubstr("no config.json"), HasSubstr(path().string())));

@@ -33,8 +33,13 @@ class Refusals : public ::testing::Test {
 
 TEST_F(Refusals, UnknownVerbsSuggestTheNearest) {
   expect_refused({"prunne"}, 2, "unknown verb 'prunne': did you mean 'prune'?");
-  expect_refused({"frobnicate"}, 2,
-                 "known: inspect, plan, score, prune, recover, train");
+  expect_refused({"frobnicate"}, 2, "known: inspect, plan, score, prune, recover, train");
+}
+
+TEST_F(Refusals, UnknownFlagsSuggestTheNearest) {
+  expect_refused(prune({"--itertions=2"}), 2, "--itertions is no flag, did you mean --iterations?");
+  expect_refused({"prune", "m", "--output", "o"}, 2, "--output is no flag, did you mean --out?");
+  expect_refused({"inspect", "m", "--frobnicate"}, 2, "hint: mop inspect --help");
 }
 
 TEST_F(Refusals, UsageErrorsExitWithTwo) {

@@ -1,7 +1,10 @@
 #include "cli/console.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <array>
 #include <thread>
 
 namespace mop {
@@ -39,6 +42,25 @@ TEST(ConsoleLines, ArePlainWhereThereIsNoTerminal) {
   for (int i = 1; i <= 10; ++i) console.advance(i);
   console.end();
   EXPECT_EQ(captured.text(), "hello\nwarning: careful\n") << "fast work needs no progress lines";
+}
+
+// `mop prune ... 2>&1 | head`: the run goes on.
+TEST(Console, ThatNobodyReadsAnyMoreStopsNothing) {
+  const auto previous = ::signal(SIGPIPE, SIG_IGN);
+  for (const bool terminal : {false, true}) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    ::close(pipe[0]);
+    std::FILE* stream = ::fdopen(pipe[1], "w");
+    {
+      Console console(stream, terminal);
+      console.begin("steps", 4);
+      EXPECT_NO_THROW(console.note("hello"));
+      EXPECT_NO_THROW(console.advance(1));
+    }
+    std::fclose(stream);
+  }
+  ::signal(SIGPIPE, previous);
 }
 
 TEST(ConsoleTerminal, RedrawsOneLineAndClearsIt) {
