@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "collectives/gloo_group.h"
+#include "collectives/nccl_group.h"
 
 namespace mop {
 namespace {
@@ -96,7 +97,7 @@ RankPlace rank_from_environment() {
 std::shared_ptr<Collectives> join_ranks(const RankPlace& place) {
   if (place.size == 1) return std::make_shared<OneRank>();
 #ifdef MOP_HAS_GLOO
-  return join_gloo(place);
+  return with_nccl(join_gloo(place), place.timeout);
 #else
   throw usage_error(
       "{} processes were asked for, but this build knows one only: LibTorch has no Gloo",

@@ -60,8 +60,8 @@ struct RankPlace {
 RankPlace rank_from_environment();
 
 /// Waits until all ranks are there and connects them (LibTorch's Gloo; GLOO_SOCKET_IFNAME chooses
-/// the network). Throws Error(kIo) when they do not all come in time, Error(kUsage) when this build
-/// has no Gloo.
+/// the network; NCCL for tensors on GPUs, see nccl_group.h). Throws Error(kIo) when they do not all
+/// come in time, Error(kUsage) when this build has no Gloo.
 std::shared_ptr<Collectives> join_ranks(const RankPlace& place);
 
 /// [first, last) of `count` things that are `rank`'s: contiguous shares whose sizes differ by at

@@ -4,7 +4,6 @@
 #ifdef MOP_HAS_GLOO
 #define USE_C10D_GLOO
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,13 +15,12 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "collectives/buckets.h"
 
 namespace mop {
 namespace {
 
 using Group = c10d::ProcessGroupGloo;
-
-constexpr int64_t kBucketElements = int64_t{16} << 20;  // what travels together at most
 
 // LibTorch's reason in one line: without the place in its sources, which says nothing to a user.
 std::string reason(const std::exception& e) {
@@ -103,13 +101,6 @@ c10::intrusive_ptr<Group::Options> group_options(const RankPlace& place) {
   return options;
 }
 
-at::ScalarType travel_type(const at::Tensor& tensor) {
-  const at::ScalarType type = tensor.scalar_type();
-  if (type == at::kDouble || type == at::kLong) return type;
-  if (at::isFloatingType(type)) return at::kFloat;
-  throw internal_error("a tensor of type {} cannot be sent to other ranks", at::toString(type));
-}
-
 class GlooRanks final : public Collectives {
  public:
   explicit GlooRanks(const RankPlace& place) : place_(place) {
@@ -123,14 +114,12 @@ class GlooRanks final : public Collectives {
   int64_t size() const override { return place_.size; }
 
   void all_reduce(const std::vector<at::Tensor>& tensors) override {
-    for_each_bucket(tensors,
-                    [&](std::vector<at::Tensor>& flat) { group_->allreduce(flat)->wait(); });
+    send_each(tensors, [&](std::vector<at::Tensor>& flat) { group_->allreduce(flat)->wait(); });
   }
 
   using Collectives::broadcast;
   void broadcast(const std::vector<at::Tensor>& tensors) override {
-    for_each_bucket(tensors,
-                    [&](std::vector<at::Tensor>& flat) { group_->broadcast(flat)->wait(); });
+    send_each(tensors, [&](std::vector<at::Tensor>& flat) { group_->broadcast(flat)->wait(); });
   }
 
   std::vector<std::string> all_gather(std::string_view bytes) override {
@@ -154,39 +143,12 @@ class GlooRanks final : public Collectives {
   }
 
  private:
-  // Neighbours of one type go as one flat tensor on the CPU, in buckets of a limited size.
   template <typename Send>
-  void for_each_bucket(const std::vector<at::Tensor>& tensors, Send send) {
-    const c10::NoGradGuard no_grad;
-    for (size_t begin = 0; begin < tensors.size();) {
-      size_t end = begin;
-      int64_t elements = 0;
-      const at::ScalarType type = travel_type(tensors[begin]);
-      do {
-        elements += tensors[end++].numel();
-      } while (end < tensors.size() && travel_type(tensors[end]) == type &&
-               elements + tensors[end].numel() <= kBucketElements);
-      const std::span<const at::Tensor> bucket(tensors.data() + begin, end - begin);
-      if (elements > 0) send_bucket(bucket, elements, type, send);
-      begin = end;
-    }
-  }
-
-  template <typename Send>
-  void send_bucket(std::span<const at::Tensor> bucket, int64_t elements, at::ScalarType type,
-                   Send send) {
-    std::vector<at::Tensor> flat = {at::empty({elements}, type)};
-    int64_t at = 0;
-    for (const at::Tensor& t : bucket) {
-      flat[0].narrow(0, at, t.numel()).copy_(t.reshape({-1}));
-      at += t.numel();
-    }
-    guarded(place_, [&] { send(flat); });
-    at = 0;
-    for (const at::Tensor& t : bucket) {
-      t.copy_(flat[0].narrow(0, at, t.numel()).view(t.sizes()));
-      at += t.numel();
-    }
+  void send_each(const std::vector<at::Tensor>& tensors, const Send& send) {
+    for_each_bucket(tensors, at::kCPU, [&](const at::Tensor& bucket) {
+      std::vector<at::Tensor> flat = {bucket};
+      guarded(place_, [&] { send(flat); });
+    });
   }
 
   RankPlace place_;
