@@ -13,8 +13,8 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <vector>
 
+#include "model/seen_keys.h"
 #include "tensor/lanes.h"
 
 namespace mop {
@@ -22,39 +22,11 @@ namespace {
 
 using Call = ShortAttentionCall<uint16_t>;
 
-constexpr int64_t kRows = 16;              // of a tile
-constexpr int64_t kDepth = 32;             // numbers that a product adds up
-constexpr int64_t kTile = kRows * kDepth;  // numbers of bfloat16
-constexpr int64_t kSums = kRows * kRows;   // numbers of float32
-constexpr int64_t kRowBytes = 64;          // of a tile
-
-int64_t chunks_of(int64_t tokens) { return (tokens + kDepth - 1) / kDepth; }
-
-/// The tree's tokens that a query sees: of the beginning, and of its own branch.
-struct Seen {
-  int32_t prefix_begin, prefix_end;
-  int32_t own_begin, own_end;
-};
-
-std::vector<Seen> seen_in(const SequenceTree& tree, int64_t window) {
-  std::vector<Seen> seen;
-  seen.reserve(static_cast<size_t>(tree.tokens));
-  const auto add = [&](int64_t first, int64_t length, int64_t before) {
-    for (int64_t t = 0; t < length; ++t) {
-      const int64_t oldest = std::max<int64_t>(0, before + t + 1 - window);
-      seen.push_back({static_cast<int32_t>(std::min(oldest, before)), static_cast<int32_t>(before),
-                      static_cast<int32_t>(first + std::max<int64_t>(0, oldest - before)),
-                      static_cast<int32_t>(first + t + 1)});
-    }
-  };
-  add(0, tree.prefix, 0);
-  int64_t first = tree.prefix;
-  for (const int64_t length : tree.branches) {
-    add(first, length, tree.prefix);
-    first += length;
-  }
-  return seen;
-}
+constexpr int64_t kRows = kQueriesTogether;  // of a tile
+constexpr int64_t kDepth = kKeysTogether;    // numbers that a product adds up
+constexpr int64_t kTile = kRows * kDepth;    // numbers of bfloat16
+constexpr int64_t kSums = kRows * kRows;     // numbers of float32
+constexpr int64_t kRowBytes = 64;            // of a tile
 
 struct alignas(kRowBytes) Line {
   std::byte bytes[kRowBytes];
@@ -64,7 +36,7 @@ struct alignas(kRowBytes) Line {
 struct Room {
   Room(int64_t tokens, int64_t size)
       : coordinates(size / kDepth),
-        chunks(chunks_of(tokens)),
+        chunks(key_chunks(tokens)),
         memory(std::make_unique_for_overwrite<Line[]>(
             static_cast<size_t>(lines(2 * chunks * kDepth * size * 2) + lines(kRows * size * 2) +
                                 lines(kRows * chunks * kDepth * 6) + lines(kRows * size * 4)))),
@@ -150,62 +122,6 @@ MOP_TILES_INLINE void pack_values(const Call& call, const uint16_t* value, int64
   }
 }
 
-/// Which of sixteen neighbouring keys a block's queries see.
-enum class Sight : uint8_t { kNone, kSome, kAll };
-
-/// Sixteen queries of a tree, fewer at its end, and the chunks of keys that any of them sees.
-struct Block {
-  int64_t first, rows;
-  const Seen* seen;  // by each
-  std::vector<int64_t> chunks;
-  std::vector<Sight> sight;  // two per chunk
-};
-
-// What all of a block's queries see, and what any of them sees.
-struct Sights {
-  Seen all, any;
-};
-
-Sights sights_of(const Block& block) {
-  constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
-  Sights s{{0, kMost, 0, kMost}, {kMost, 0, kMost, 0}};
-  for (int64_t r = 0; r < block.rows; ++r) {
-    const Seen& x = block.seen[r];
-    s.all = {std::max(s.all.prefix_begin, x.prefix_begin), std::min(s.all.prefix_end, x.prefix_end),
-             std::max(s.all.own_begin, x.own_begin), std::min(s.all.own_end, x.own_end)};
-    s.any.own_begin = std::min(s.any.own_begin, x.own_begin);
-    s.any.own_end = std::max(s.any.own_end, x.own_end);
-    if (x.prefix_begin == x.prefix_end) continue;
-    s.any.prefix_begin = std::min(s.any.prefix_begin, x.prefix_begin);
-    s.any.prefix_end = std::max(s.any.prefix_end, x.prefix_end);
-  }
-  return s;
-}
-
-void look(Block& block) {
-  const Sights s = sights_of(block);
-  const auto sight = [&](int64_t begin) {
-    const int64_t end = begin + kRows;
-    const auto within = [&](int64_t first, int64_t last) { return first <= begin && end <= last; };
-    const auto meets = [&](int64_t first, int64_t last) { return first < end && begin < last; };
-    if (within(s.all.prefix_begin, s.all.prefix_end) || within(s.all.own_begin, s.all.own_end)) {
-      return Sight::kAll;
-    }
-    const bool some =
-        meets(s.any.prefix_begin, s.any.prefix_end) || meets(s.any.own_begin, s.any.own_end);
-    return some ? Sight::kSome : Sight::kNone;
-  };
-  block.chunks.clear();
-  block.sight.clear();
-  const int64_t end = chunks_of(std::max(s.any.prefix_end, s.any.own_end));
-  for (int64_t chunk = 0; chunk < end; ++chunk) {
-    const Sight first = sight(chunk * kDepth), second = sight(chunk * kDepth + kRows);
-    if (first == Sight::kNone && second == Sight::kNone) continue;
-    block.chunks.push_back(chunk);
-    block.sight.insert(block.sight.end(), {first, second});
-  }
-}
-
 // The intrinsics do not tell the compiler that they read and write memory.
 MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
 
@@ -234,7 +150,7 @@ class Tiles {
 };
 
 // scores = the block's queries times its keys.
-MOP_TILES_INLINE void score(const Block& block, const uint16_t* query, int64_t stride,
+MOP_TILES_INLINE void score(const QueryBlock& block, const uint16_t* query, int64_t stride,
                             const Room& room) {
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   float* out = room.scores;
@@ -258,7 +174,8 @@ MOP_TILES_INLINE __mmask16 within(__m512i key, int32_t begin, int32_t end) {
 }
 
 // The scores that a query sees times `factor`, the others -infinity; the largest.
-MOP_TILES_INLINE float show(const Block& block, const Seen& seen, __m512 factor, float* scores) {
+MOP_TILES_INLINE float show(const QueryBlock& block, const SeenKeys& seen, __m512 factor,
+                            float* scores) {
   const __m512 nothing = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   const __m512i count = reinterpret_cast<__m512i>(kCount);
   __m512 top = nothing;
@@ -280,7 +197,7 @@ MOP_TILES_INLINE float show(const Block& block, const Seen& seen, __m512 factor,
 }
 
 // weights = 2^(score - the largest); one divided by their sum.
-MOP_TILES_INLINE float soften(const Block& block, float largest, const float* scores,
+MOP_TILES_INLINE float soften(const QueryBlock& block, float largest, const float* scores,
                               uint16_t* weights) {
   const __m512 top = _mm512_set1_ps(largest);
   __m512 sum = _mm512_setzero_ps();
@@ -299,7 +216,7 @@ MOP_TILES_INLINE float soften(const Block& block, float largest, const float* sc
 
 // sums = the weighted values, 16 * kTiles coordinates of them.
 template <int kTiles>
-MOP_TILES_INLINE void mix(const Block& block, int64_t first_tile, const Room& room) {
+MOP_TILES_INLINE void mix(const QueryBlock& block, int64_t first_tile, const Room& room) {
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   _tile_zero(0);
   if constexpr (kTiles > 1) _tile_zero(1);
@@ -318,30 +235,30 @@ MOP_TILES_INLINE void mix(const Block& block, int64_t first_tile, const Room& ro
   if constexpr (kTiles > 1) _tile_stored(1, room.sums + (first_tile + 1) * kSums, kRowBytes);
 }
 
-MOP_TILES_INLINE void attend_block(const Block& block, const Call& call, uint16_t* query_HE,
+MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, uint16_t* query_HE,
                                    __m512 factor, const Room& room) {
   const int64_t stride = call.heads * call.size;
   const uint16_t* query = query_HE;
-  if (block.rows < kRows) {
-    for (int64_t r = 0; r < block.rows; ++r) {
+  if (block.rows() < kRows) {
+    for (int64_t r = 0; r < block.rows(); ++r) {
       std::memcpy(room.query + r * call.size, query_HE + r * stride,
                   static_cast<size_t>(call.size) * sizeof(uint16_t));
     }
     query = room.query;
   }
   fence();
-  score(block, query, block.rows < kRows ? call.size : stride, room);
+  score(block, query, block.rows() < kRows ? call.size : stride, room);
   fence();
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   float scales[kRows];
-  for (int64_t r = 0; r < block.rows; ++r) {
+  for (int64_t r = 0; r < block.rows(); ++r) {
     const float largest = show(block, block.seen[r], factor, room.scores + r * pitch);
     scales[r] = soften(block, largest, room.scores + r * pitch, room.weights + r * pitch);
   }
   fence();
   for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix<2>(block, tile, room);
   fence();
-  for (int64_t r = 0; r < block.rows; ++r) {
+  for (int64_t r = 0; r < block.rows(); ++r) {
     for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
       const __m512 x = _mm512_mul_ps(_mm512_load_ps(room.sums + tile * kSums + r * kRows),
                                      _mm512_set1_ps(scales[r]));
@@ -351,7 +268,7 @@ MOP_TILES_INLINE void attend_block(const Block& block, const Call& call, uint16_
 }
 
 MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
-                           const std::vector<Seen>& seen, int64_t kv_head) {
+                           const std::vector<SeenKeys>& seen, int64_t kv_head) {
   const Room room(tree.tokens, call.size);
   const int64_t first_key = (tree.first_token * call.kv_heads + kv_head) * call.size;
   pack_keys(call, call.key_NKE + first_key, tree.tokens, room);
@@ -360,13 +277,11 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
   // The softmax is one of powers of two.
   const __m512 factor = _mm512_set1_ps(1.44269504f / std::sqrt(static_cast<float>(call.size)));
   const Tiles tiles;
-  Block block;
-  for (block.first = 0; block.first < tree.tokens; block.first += kRows) {
-    block.rows = std::min(kRows, tree.tokens - block.first);
-    block.seen = seen.data() + block.first;
-    look(block);
-    uint16_t* query = call.query_NHE +
-                      ((tree.first_token + block.first) * call.heads + kv_head * group) * call.size;
+  QueryBlock block;
+  for (int64_t first = 0; first < tree.tokens; first += kRows) {
+    block.look(std::span(seen).subspan(first, std::min(kRows, tree.tokens - first)));
+    uint16_t* query =
+        call.query_NHE + ((tree.first_token + first) * call.heads + kv_head * group) * call.size;
     for (int64_t head = 0; head < group; ++head) {
       attend_block(block, call, query + head * call.size, factor, room);
     }
@@ -382,7 +297,7 @@ bool has_tiles() {
 }
 
 void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_head) {
-  attend_tree(call, tree, seen_in(tree, call.window), kv_head);
+  attend_tree(call, tree, seen_keys(tree, call.window), kv_head);
 }
 
 }  // namespace mop
