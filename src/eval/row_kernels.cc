@@ -14,6 +14,10 @@
 namespace mop {
 namespace {
 
+// Terms that are added up in float32; their sums are added in double. So a long row loses nothing,
+// however few numbers at a time the machine (or a build with sanitizers) takes.
+constexpr int64_t kBlock = 1024;
+
 template <typename T>
 MOP_INLINE float row_max(const T* x, int64_t n) {
   float top = -std::numeric_limits<float>::infinity();
@@ -24,26 +28,38 @@ MOP_INLINE float row_max(const T* x, int64_t n) {
 
 template <typename T>
 MOP_INLINE float row_log_sum(const T* x, int64_t n, float top) {
-  float sum = 0;
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, n);
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += exponential<float>(to_float(x[i]) - top);
-  return top + std::log(sum);
+    for (int64_t i = begin; i < end; ++i) sum += exponential<float>(to_float(x[i]) - top);
+    total += sum;
+  }
+  return static_cast<float>(top + std::log(total));
 }
 
 // KL = sum_v p_v (a_v - b_v) - (log sum exp a - log sum exp b), a and b the logits of p and q.
 template <typename T>
 MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
   const float top_a = row_max(a, n), top_b = row_max(b, n);
-  float sum_p = 0, sum_q = 0, weighted = 0;
+  double total_p = 0, total_q = 0, total_weighted = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, n);
+    float sum_p = 0, sum_q = 0, weighted = 0;
 #pragma omp simd reduction(+ : sum_p, sum_q, weighted)
-  for (int64_t i = 0; i < n; ++i) {
-    const float from_top = to_float(a[i]) - top_a, other = to_float(b[i]) - top_b;
-    const float p = exponential<float>(from_top);
-    sum_p += p;
-    sum_q += exponential<float>(other);
-    weighted += p * (from_top - other);
+    for (int64_t i = begin; i < end; ++i) {
+      const float from_top = to_float(a[i]) - top_a, other = to_float(b[i]) - top_b;
+      const float p = exponential<float>(from_top);
+      sum_p += p;
+      sum_q += exponential<float>(other);
+      weighted += p * (from_top - other);
+    }
+    total_p += sum_p;
+    total_q += sum_q;
+    total_weighted += weighted;
   }
-  return weighted / sum_p - std::log(sum_p) + std::log(sum_q);
+  return static_cast<float>(total_weighted / total_p - std::log(total_p) + std::log(total_q));
 }
 
 // Where the scores of rows go.
