@@ -6,7 +6,7 @@ cd "$ROOT"
 build=$1
 sanitized="$ROOT/build-sanitize"
 
-echo "== the package on a bare Debian, kills, long tests" >&2
+echo "== the package on a bare Debian, long tests" >&2
 tools/package.sh "$build"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -L full
 
