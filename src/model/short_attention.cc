@@ -14,6 +14,7 @@
 #include "model/tile_attention.h"
 #include "tensor/clones.h"
 #include "tensor/shared_tasks.h"
+#include "tensor/tiles.h"
 
 namespace mop {
 namespace {
@@ -272,7 +273,7 @@ MOP_CLONES void attend_with_vectors(const Call<uint16_t>& call, const SequenceTr
   attend_tree(call, tree, kv_head);
 }
 
-bool on_tiles(int64_t size) { return size % 32 == 0 && has_tiles(); }
+bool on_tiles(int64_t size) { return size % 32 == 0 && tiles::available(); }
 
 void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
   attend_with_vectors(call, tree, kv_head);

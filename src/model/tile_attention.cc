@@ -4,11 +4,9 @@
 #include "model/tile_attention.h"
 
 #include "base/error.h"
-#include "tensor/bfloat16_lanes.h"
+#include "tensor/tiles.h"
 
 #ifdef MOP_BFLOAT16_LANES
-#include <ATen/cpu/Utils.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -22,11 +20,12 @@ namespace {
 
 using Call = ShortAttentionCall<uint16_t>;
 
-constexpr int64_t kRows = kQueriesTogether;  // of a tile
-constexpr int64_t kDepth = kKeysTogether;    // numbers that a product adds up
-constexpr int64_t kTile = kRows * kDepth;    // numbers of bfloat16
-constexpr int64_t kSums = kRows * kRows;     // numbers of float32
-constexpr int64_t kRowBytes = 64;            // of a tile
+using tiles::kDepth;
+using tiles::kRowBytes;
+using tiles::kRows;
+using tiles::kSums;
+constexpr int64_t kTile = tiles::kNumbers;
+static_assert(kRows == kQueriesTogether && kDepth == kKeysTogether);
 
 struct alignas(kRowBytes) Line {
   std::byte bytes[kRowBytes];
@@ -58,42 +57,15 @@ struct Room {
   float* sums;        // per 16 coordinates: [16, 16]
 };
 
-#define MOP_TILES_TARGET MOP_BFLOAT16_TARGET ",amx-tile,amx-bf16"
-#define MOP_TILES __attribute__((target(MOP_TILES_TARGET), optimize("O3")))
-#define MOP_TILES_INLINE inline __attribute__((always_inline, target(MOP_TILES_TARGET)))
-
 constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
-// Blocks of `kSide` words that lie across the diagonal change places.
-template <int32_t kSide>
-MOP_TILES_INLINE void exchange(Words (&rows)[kRows]) {
-  constexpr Ints kOdd = kCount & kSide;
-  constexpr int32_t kSecond = kRows;  // the second operand's words are numbered from here
-  const Ints upper = kOdd != 0 ? kCount + (kSecond - kSide) : kCount;
-  const Ints lower = kOdd != 0 ? kCount + kSecond : kCount + kSide;
-  for (int64_t r = 0; r < kRows; ++r) {
-    if ((r & kSide) != 0) continue;
-    const Words a = rows[r], b = rows[r + kSide];
-    rows[r] = __builtin_shuffle(a, b, upper);
-    rows[r + kSide] = __builtin_shuffle(a, b, lower);
-  }
-}
 
 MOP_TILES_INLINE void pack_keys(const Call& call, const uint16_t* key, int64_t tokens,
                                 const Room& room) {
+  const int64_t stride = call.kv_heads * call.size;
   uint16_t* tile = room.keys;
   for (int64_t first = 0; first < room.chunks * kDepth; first += kRows) {
     for (int64_t c = 0; c < room.coordinates; ++c, tile += kTile) {
-      Words rows[kRows] = {};
-      for (int64_t r = 0; r < std::min(kRows, tokens - first); ++r) {
-        std::memcpy(&rows[r], key + (first + r) * call.kv_heads * call.size + c * kDepth,
-                    sizeof rows[r]);
-      }
-      exchange<8>(rows);
-      exchange<4>(rows);
-      exchange<2>(rows);
-      exchange<1>(rows);
-      std::memcpy(tile, rows, sizeof rows);
+      tiles::transpose_pairs(key + first * stride + c * kDepth, stride, tokens - first, tile);
     }
   }
 }
@@ -121,33 +93,6 @@ MOP_TILES_INLINE void pack_values(const Call& call, const uint16_t* value, int64
     }
   }
 }
-
-// The intrinsics do not tell the compiler that they read and write memory.
-MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
-
-/// Every tile of this thread 16 rows of 64 bytes; afterwards as it was, for LibTorch's products.
-class Tiles {
- public:
-  MOP_TILES_INLINE Tiles() {
-    Shapes all{};
-    all.palette = 1;
-    for (int64_t t = 0; t < 8; ++t) all.rows[t] = kRows, all.bytes[t] = kRowBytes;
-    fence();
-    asm volatile("sttilecfg %0" : "=m"(before_));
-    asm volatile("ldtilecfg %0" : : "m"(all));
-  }
-  MOP_TILES_INLINE ~Tiles() { asm volatile("ldtilecfg %0" : : "m"(before_) : "memory"); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-
- private:
-  struct alignas(64) Shapes {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-  };
-  Shapes before_;
-};
 
 // scores = the block's queries times its keys.
 MOP_TILES_INLINE void score(const QueryBlock& block, const uint16_t* query, int64_t stride,
@@ -246,18 +191,18 @@ MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, ui
     }
     query = room.query;
   }
-  fence();
+  tiles::fence();
   score(block, query, block.rows() < kRows ? call.size : stride, room);
-  fence();
+  tiles::fence();
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   float scales[kRows];
   for (int64_t r = 0; r < block.rows(); ++r) {
     const float largest = show(block, block.seen[r], factor, room.scores + r * pitch);
     scales[r] = soften(block, largest, room.scores + r * pitch, room.weights + r * pitch);
   }
-  fence();
+  tiles::fence();
   for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix<2>(block, tile, room);
-  fence();
+  tiles::fence();
   for (int64_t r = 0; r < block.rows(); ++r) {
     for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
       const __m512 x = _mm512_mul_ps(_mm512_load_ps(room.sums + tile * kSums + r * kRows),
@@ -276,7 +221,7 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
   const int64_t group = call.heads / call.kv_heads;
   // The softmax is one of powers of two.
   const __m512 factor = _mm512_set1_ps(1.44269504f / std::sqrt(static_cast<float>(call.size)));
-  const Tiles tiles;
+  const tiles::Scope scope;
   QueryBlock block;
   for (int64_t first = 0; first < tree.tokens; first += kRows) {
     block.look(std::span(seen).subspan(first, std::min(kRows, tree.tokens - first)));
@@ -290,12 +235,6 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
 
 }  // namespace
 
-bool has_tiles() {
-  static const bool kHas =
-      __builtin_cpu_supports("amx-bf16") && bfloat16::available() && at::cpu::init_amx();
-  return kHas;
-}
-
 void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_head) {
   attend_tree(call, tree, seen_keys(tree, call.window), kv_head);
 }
@@ -305,8 +244,6 @@ void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_he
 #else
 
 namespace mop {
-
-bool has_tiles() { return false; }
 
 void attend_with_tiles(const ShortAttentionCall<uint16_t>&, const SequenceTree&, int64_t) {
   throw internal_error("no tiles on this machine");

@@ -4,11 +4,8 @@
 
 namespace mop {
 
-/// Whether this machine has such units and the system lets this program use them.
-bool has_tiles();
-
 /// What short_attention_ does for one tree and one of its KV heads. Heads of a multiple of 32.
-/// Needs `has_tiles()`. The softmax runs in float32, its results are rounded to bfloat16.
+/// Needs tiles::available(). The softmax runs in float32, its results are rounded to bfloat16.
 void attend_with_tiles(const ShortAttentionCall<uint16_t>& call, const SequenceTree& tree,
                        int64_t kv_head);
 

@@ -1,0 +1,88 @@
+// tensor/tiles.h -- a processor's matrix units (Intel AMX): eight registers of 16 rows of 64 bytes.
+// A product of tiles adds up over 32 numbers of bfloat16, of which the second factor holds two
+// neighbours per word. For files of kernels alone; what uses intrinsics stands inside
+// `#ifdef MOP_BFLOAT16_LANES`.
+#pragma once
+#include "tensor/bfloat16_lanes.h"
+
+namespace mop::tiles {
+
+/// Whether this machine has such units, the system lets this program use them, and
+/// bfloat16::available().
+bool available();
+
+}  // namespace mop::tiles
+
+#ifdef MOP_BFLOAT16_LANES
+#define MOP_TILES_TARGET MOP_BFLOAT16_TARGET ",amx-tile,amx-bf16"
+#define MOP_TILES __attribute__((target(MOP_TILES_TARGET), optimize("O3")))
+#define MOP_TILES_INLINE inline __attribute__((always_inline, target(MOP_TILES_TARGET)))
+
+namespace mop::tiles {
+
+inline constexpr int64_t kRows = 16;
+inline constexpr int64_t kDepth = 32;                ///< numbers that a product adds up
+inline constexpr int64_t kNumbers = kRows * kDepth;  ///< of bfloat16
+inline constexpr int64_t kSums = kRows * kRows;      ///< of float32
+inline constexpr int64_t kRowBytes = 64;
+
+/// The intrinsics do not tell the compiler all the memory that they read and write.
+MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
+
+/// Every tile of this thread 16 rows of 64 bytes; afterwards as it was, for LibTorch's products.
+class Scope {
+ public:
+  MOP_TILES_INLINE Scope() {
+    Shapes all{};
+    all.palette = 1;
+    for (int64_t t = 0; t < 8; ++t) all.rows[t] = kRows, all.bytes[t] = kRowBytes;
+    asm volatile("sttilecfg %0" : "=m"(before_));
+    asm volatile("ldtilecfg %0" : : "m"(all));
+  }
+  MOP_TILES_INLINE ~Scope() { asm volatile("ldtilecfg %0" : : "m"(before_) : "memory"); }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  struct alignas(kRowBytes) Shapes {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+  };
+  Shapes before_;
+};
+
+/// 16 rows of 32 numbers, `stride` numbers apart -> a second factor: row j of the tile `to` holds
+/// numbers 2j and 2j + 1 of every row. It is a transposition of 16 x 16 pairs. Rows from `rows` on
+/// are zero. `to` lies on a cache line.
+MOP_TILES_INLINE void transpose_pairs(const uint16_t* from, int64_t stride, int64_t rows,
+                                      uint16_t* to) {
+  __m512i r[16], t[16];
+  for (int64_t i = 0; i < 16; ++i) {
+    r[i] = i < rows ? _mm512_loadu_si512(from + i * stride) : _mm512_setzero_si512();
+  }
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 8; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+  }
+  for (int i = 0; i < 16; ++i) _mm512_store_si512(to + i * kDepth, r[i]);
+}
+
+}  // namespace mop::tiles
+#endif
