@@ -190,6 +190,13 @@ void add_threads_flag(CLI::App& app) {
       "threads to compute with (default: all cores)");
 }
 
+CLI::Validator not_negative() {
+  return {[](const std::string& text) {
+            return text.starts_with('-') ? "must be 0 or more, got " + text : std::string();
+          },
+          "NUMBER"};
+}
+
 int run_program(int argc, char** argv) {
   catch_signals();
   try {

@@ -3,9 +3,13 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+#include "base/machine.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "pipeline/runtime.h"
 #include "recovery/training_pass.h"
+#include "report/table.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -82,6 +86,22 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   // The values of state and best, both means, the adapter.
   return {kProgram + student + dense + numbers + std::max(activations + pieces, checkpoint_bytes),
           trained * 4 * (low_rank ? 5 : 4)};
+}
+
+void check_room(RunFolder& folder, const Needs& needs) {
+  const int64_t free = free_disk_bytes(folder.work());
+  if (free >= needs.disk_bytes) return;
+  if (folder.earlier().is_null()) folder.discard();
+  throw io_error("the run needs about {} of disk, only {} are free", short_bytes(needs.disk_bytes),
+                 short_bytes(free))
+      .where("folder", folder.out().parent_path().string());
+}
+
+void warn_of_memory(const Needs& needs, Progress& progress) {
+  const int64_t free = free_memory_bytes();
+  if (free > 0 && free < needs.memory_bytes) {
+    progress.warn("only " + short_bytes(free) + " of memory are free");
+  }
 }
 
 }  // namespace mop

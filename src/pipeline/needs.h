@@ -5,6 +5,7 @@
 #include "model/model.h"
 #include "model/weights.h"
 #include "pipeline/recover_recipe.h"
+#include "pipeline/run_folder.h"
 #include "pipeline/run_samples.h"
 
 namespace mop {
@@ -25,5 +26,10 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
 /// teaches (else null).
 Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
                      int64_t checkpoint_bytes, const ModelConfig* teacher);
+
+/// Throws Error(kIo) when the disk has no room for the run; the folder of a new run is gone then.
+void check_room(RunFolder& folder, const Needs& needs);
+/// Warns when less memory is free.
+void warn_of_memory(const Needs& needs, Progress& progress);
 
 }  // namespace mop

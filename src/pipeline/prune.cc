@@ -6,7 +6,6 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
-#include "base/machine.h"
 #include "eval/validation.h"
 #include "export/hf_writer.h"
 #include "model/family.h"
@@ -57,15 +56,6 @@ void sign(const RunFolder& folder, const PreparedRun& run,
   write_file(folder.run() / "recipe.yaml", to_yaml(to_json(run.recipe)));
   write_file(folder.run() / "samples.json", to_text(to_json(run.samples)));
   write_file(folder.run() / "manifest.json", to_text(manifest));
-}
-
-void check_room(RunFolder& folder, const PreparedRun& run) {
-  const int64_t free = free_disk_bytes(folder.work());
-  if (free >= run.needs.disk_bytes) return;
-  if (folder.earlier().is_null()) folder.discard();
-  throw io_error("the run needs about {} of disk, only {} are free",
-                 short_bytes(run.needs.disk_bytes), short_bytes(free))
-      .where("folder", folder.out().parent_path().string());
 }
 
 // Every rank must read the same: the model, the samples, the recipe.
@@ -343,7 +333,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   if (ranks.rank() != 0) return follow(prepared, listener, ranks);
   const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
-  if (!folder.finished()) check_room(folder, prepared);
+  if (!folder.finished()) check_room(folder, prepared.needs);
   sign(folder, prepared, recovery, ranks.size(), listener);
   ranks.broadcast(folder.finished() ? kFinished : kGo);
   if (folder.finished()) return finished_result(folder, listener);
@@ -352,9 +342,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   RunLog progress(folder.run() / "run.log", listener);
   for (const std::string& line : announcement(prepared)) progress.note(line);
   for (const std::string& line : prepared.warnings) progress.warn(line);
-  if (const int64_t free = free_memory_bytes(); free > 0 && free < prepared.needs.memory_bytes) {
-    progress.warn("only " + short_bytes(free) + " of memory are free");
-  }
+  warn_of_memory(prepared.needs, progress);
   progress.note("works in " + folder.work().string());
   try {
     Json timing = {{"started", utc_now()}};

@@ -12,6 +12,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
+#include "pipeline/needs.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_training.h"
@@ -168,13 +169,28 @@ Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
   return nullptr;
 }
 
+Needs needs_of(const Inputs& inputs) {
+  const RecoverRecipe& recipe = inputs.recipe;
+  Needs needs = training_needs(
+      recipe, inputs.model.config(), open_compute(recipe.device, recipe.dtype),
+      inputs.model.checkpoint().bytes(), inputs.teacher ? &inputs.teacher->config() : nullptr);
+  needs.disk_bytes += hf_bytes(inputs.model);
+  return needs;
+}
+
 Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress& listener) {
+  const Needs needs = needs_of(inputs);
+  // A run that goes on has most of its files.
+  if (folder.earlier().is_null()) check_room(folder, needs);
   sign(folder, inputs, make_manifest(inputs, ranks.size()), listener);
   if (folder.finished()) {
     ranks.broadcast(std::string_view());
     return finished_result(folder, listener);
   }
   RunLog progress(folder.run() / "run.log", listener);
+  progress.note(fmt::format("needs: about {} of memory and {} of disk",
+                            short_bytes(needs.memory_bytes), short_bytes(needs.disk_bytes)));
+  warn_of_memory(needs, progress);
   progress.note("works in " + folder.work().string());
   try {
     const Json timing = {{"started", utc_now()}};

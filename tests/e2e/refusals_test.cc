@@ -51,6 +51,8 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
   expect_refused(prune({"--iterations", "1", "--sets", "a=b"}), 2, "--sets");
   expect_refused(prune({}), 2, "no target");
   expect_refused(prune({"--remove", "1.5"}), 2, "between 0 and 1, got 1.5");
+  expect_refused({"generate", "m", "--prompt", "x", "--temperature", "-1"}, 2,
+                 "--temperature: must be 0 or more, got -1\n");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--calibration", demo_calibration()},
                  2, "--out is required");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--out", out()}, 2,
@@ -181,6 +183,16 @@ TEST_F(Refusals, ADiskWithoutRoomIsToldBeforeTheWork) {
   if (!disk.mounted()) GTEST_SKIP() << "this test mounts a small disk, which is not allowed here";
   const Ran ran =
       run(prune_args(file("disk") / "out", {"--iterations", "1", "--select", "path:L"}));
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("error: the run needs about"), HasSubstr("are free")));
+  EXPECT_TRUE(fs::is_empty(file("disk")));
+}
+
+TEST_F(Refusals, ATrainingWithoutRoomIsToldBeforeTheWork) {
+  const SmallDisk disk(file("disk"), "size=8m");
+  if (!disk.mounted()) GTEST_SKIP() << "this test mounts a small disk, which is not allowed here";
+  const Ran ran = run({"recover", demo_model().string(), "--data", demo_calibration().string(),
+                       "--out", (file("disk") / "out").string(), "--method", "full"});
   EXPECT_EQ(ran.exit, 1);
   EXPECT_THAT(ran.err, AllOf(HasSubstr("error: the run needs about"), HasSubstr("are free")));
   EXPECT_TRUE(fs::is_empty(file("disk")));

@@ -38,7 +38,7 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
   more(app.add_option("--bos", job.bos, "auto: the tokenizer's rule; always; never")
            ->check(CLI::IsMember({"auto", "always", "never"})));
   more(app.add_option("--fewshot", job.fewshot, "solved examples in front of each question")
-           ->check(CLI::NonNegativeNumber));
+           ->check(not_negative()));
   more(app.add_flag("--log-samples", job.log_samples, "write every record's answers beside --out"));
   more(app.add_option("--tokenizer", job.tokenizer, "another folder's or file's tokenizer"));
 }

@@ -11,10 +11,10 @@ Verb generate_verb() {
             app.add_option("--prompt", job->prompt, "the text to continue")->required();
             app.add_option("--max-new-tokens", job->max_new_tokens,
                            "at most this many (default 128)")
-                ->check(CLI::NonNegativeNumber);
+                ->check(not_negative());
             app.add_option("--temperature", job->temperature,
                            "0 = always the likeliest token (default)")
-                ->check(CLI::NonNegativeNumber);
+                ->check(not_negative());
             app.add_option("--seed", job->seed, "of the draws with a temperature (default 0)");
             add_compute_flags(app, job->compute);
             return [job](Progress&) {
