@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "export/hf_layout.h"
 #include "export/hf_per_layer.h"
+#include "tensor/mapped_file.h"
 #include "text/gguf_vocabulary.h"
 #include "text/sentencepiece_json.h"
 
@@ -163,6 +164,7 @@ void verify_written(const fs::path& folder, const Model& model, Progress& progre
           std::memcmp(theirs.const_data_ptr(), ours.const_data_ptr(), bytes) != 0) {
         fail(tensor.spec.name + " differs");
       }
+      release(ours), release(theirs);  // both files at once are more than a run takes otherwise
       done += static_cast<int64_t>(bytes);
       progress.advance(done);
     }
