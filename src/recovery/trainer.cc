@@ -87,7 +87,7 @@ struct Trainer::State {
         schedule(find_schedule(o.schedule)),
         validates(held_out != nullptr) {
     check(options);
-    if (validates) validation = validation_pieces(*held_out, options.piece_tokens, ranks);
+    if (held_out != nullptr) validation = validation_pieces(*held_out, options.piece_tokens, ranks);
     if (options.epochs > 0) total_steps = steps_of_epochs(batches, options);
     TrainOptions one = options;
     one.epochs = 1;
