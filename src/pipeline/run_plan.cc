@@ -61,8 +61,10 @@ std::vector<Json> used_settings(const PreparedRun& run) {
   return used;
 }
 
-// What readers will say of the result, as far as its sizes are known. When scores decide how many
-// units each layer loses, the layers are taken to differ.
+constexpr int64_t kFewTokens = 256;
+
+// What readers will say of the result, as far as its sizes are known, and what speaks against the
+// run itself. When scores decide how many units each layer loses, the layers are taken to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
   if (run.replay) return reader_warnings(config);
@@ -78,6 +80,11 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     warnings.emplace_back(
         "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which "
         "llama.cpp's q8_0 needs and fast kernels want (--shape-multiple 32)");
+  }
+  const int64_t tokens = run.samples.calibration.tokens();
+  if (tokens < kFewTokens) {
+    warnings.push_back(fmt::format(
+        "there are only {} calibration tokens: scores of so few are mostly noise", tokens));
   }
   return warnings;
 }

@@ -160,6 +160,14 @@ TEST_F(PruneRun, WarnsWhenValidationTextWasMeasuredOn) {
   EXPECT_THAT(ran.err, HasSubstr("16 of 16 validation samples are calibration samples too"));
 }
 
+TEST_F(PruneRun, WarnsOfTooLittleText) {
+  const Args dry = {"--iterations", "1", "--select", "path:G", "--dry-run"};
+  EXPECT_THAT(prune("a", dry).err, Not(HasSubstr("calibration tokens: scores")));
+  Args few = dry;
+  few.insert(few.end(), {"--samples", "2"});
+  EXPECT_THAT(prune("a", few).err, HasSubstr("calibration tokens: scores of so few"));
+}
+
 TEST_F(PruneRun, ADryRunTouchesNothing) {
   const Ran ran = prune("a", {"--iterations", "2", "--select", "path:LG", "--dry-run", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
