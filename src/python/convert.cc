@@ -106,6 +106,8 @@ void PythonProgress::end() {
 
 Interruptible::Interruptible() {
   if (catching || !in_main_thread()) return;
+  // Who ignores Ctrl-C, as the workers of a pool do, goes on ignoring it.
+  if (::sigaction(SIGINT, nullptr, &before_) != 0 || before_.sa_handler == SIG_IGN) return;
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   installed_ = catching = ::sigaction(SIGINT, &action, &before_) == 0;

@@ -40,7 +40,8 @@ class PythonProgress : public Progress {
   py::object listener_;
 };
 
-/// While the outermost one lives, Ctrl-C asks the library to stop as well as Python.
+/// While the outermost one lives, Ctrl-C asks the library to stop as well as Python, unless it is
+/// ignored.
 class Interruptible {
  public:
   Interruptible();

@@ -322,6 +322,7 @@ class Errors(Folder):
 
     def test_control_c_stops_long_work_and_leaves_the_library_usable(self):
         code = ("import os, signal, threading, time, sys, mop\n"
+                "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
                 "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
                 "start = time.time()\n"
                 "try:\n"
@@ -333,6 +334,17 @@ class Errors(Folder):
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
         self.assertEqual(ran.stdout.split("\n")[:3], ["stopped True", "12", "True"], ran.stderr)
         self.assertEqual(ran.returncode, 0, ran.stderr)
+
+    def test_who_ignores_control_c_goes_on_ignoring_it(self):
+        code = ("import os, signal, threading, mop\n"
+                "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+                "class Kill:\n"
+                "  def advance(self, done): os.kill(os.getpid(), signal.SIGINT)\n"
+                f"print(len(mop.score({str(MODEL)!r}, 'amp-neurons', {str(CALIBRATION)!r}, samples=2,\n"
+                "                    progress=Kill())['amp-neurons']))\n"
+                "print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)\n")
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        self.assertEqual(ran.stdout.split("\n")[:2], ["12", "True"], ran.stderr)
 
 
 class Package(Folder):
