@@ -88,8 +88,19 @@ TEST_P(Signals, StopTheRunSayHowToGoOnAndLoseNothing) {
   EXPECT_THAT(differing(folder("a"), folder("whole")), IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(IntAndTerm, Signals, ::testing::Values(SIGINT, SIGTERM),
-                         [](const auto& info) { return info.param == SIGINT ? "Int" : "Term"; });
+INSTANTIATE_TEST_SUITE_P(
+    All, Signals, ::testing::Values(SIGINT, SIGTERM, SIGHUP), [](const auto& info) {
+      return std::string(info.param == SIGINT ? "Int" : info.param == SIGTERM ? "Term" : "Hup");
+    });
+
+TEST_F(Resume, UnderNohupAClosedTerminalStopsNothing) {
+  const auto before = ::signal(SIGHUP, SIG_IGN);
+  Process process(args("a"));
+  ::signal(SIGHUP, before);
+  ASSERT_TRUE(wait_for(process, folder("a.partial") / "run" / "steps" / "01" / "plan.json"));
+  process.send(SIGHUP);
+  EXPECT_EQ(process.wait().exit, 0);
+}
 
 TEST_F(Resume, AnotherRecipeModelOrTextIsRefusedAndNamed) {
   Process process(args("a"));
