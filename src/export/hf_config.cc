@@ -106,19 +106,14 @@ Json hf_config(const Model& model) {
     config["transformers_version"] = "5.0.0";
   }
   write_scaled_mistral(sizes, config);
+  write_narrow_qwen2(sizes, config);
   return config;
 }
 
 std::string_view earliest_transformers(const ModelConfig& config) {
   const std::string_view type = config.family->model_type;
   if (type == "qwen3") return "4.51";
-  const auto other_width = [&](const LayerShape& shape) {
-    return shape.heads * shape.head_dim != config.hidden;
-  };
-  if (type == "qwen2") {
-    return std::ranges::any_of(config.layers, other_width) || needs_own_code(config) ? "4.48"
-                                                                                     : "4.45";
-  }
+  if (is_narrow_qwen2(config)) return "4.48";
   const bool scaled_layers = type == "mistral" && config.rope.type != "default";
   return scaled_layers || is_scaled_mistral(config) ? "4.48" : "4.45";
 }
@@ -126,19 +121,15 @@ std::string_view earliest_transformers(const ModelConfig& config) {
 std::string reader_note(const ModelConfig& config) {
   const LayerShape& shape = config.layers.at(0);
   if (needs_own_code(config)) return own_code_note(config);
-  const std::string_view earliest = earliest_transformers(config);
-  if (config.family->model_type == "qwen2" && earliest != "4.45") {
-    return fmt::format(
-        "the heads no longer add up to the hidden size: loads in transformers {} and later",
-        earliest);
-  }
+  if (is_narrow_qwen2(config)) return narrow_qwen2_note(config);
   const std::string scaled = scaled_mistral_note(config);
   if (!breaks_llama_rule(config)) return scaled;
   return fmt::format(
       "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({}): "
       "written with model_type \"mistral\", which computes the same and loads in {} and later "
       "(with a tokenizer.json made from tokenizer.model where there was none){}{}",
-      config.hidden, shape.heads, earliest, scaled.empty() ? "" : "; ", scaled);
+      config.hidden, shape.heads, earliest_transformers(config), scaled.empty() ? "" : "; ",
+      scaled);
 }
 
 }  // namespace mop

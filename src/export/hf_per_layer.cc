@@ -79,6 +79,36 @@ LayerShape common_shape(const ModelConfig& config) {
   return common;
 }
 
+bool is_narrow_qwen2(const ModelConfig& config) {
+  const LayerShape& shape = config.layers.at(0);
+  return config.family->model_type == "qwen2" && !needs_own_code(config) &&
+         shape.heads * shape.head_dim != config.hidden;
+}
+
+ModellingCode narrow_qwen2_code(const Family& family) {
+  ModellingCode code = per_layer_code(family);
+  const std::string own = fmt::format("{}{}", kPerLayerPrefix, family.model_type);
+  code.file = fmt::format("modeling_narrow_{}.py", family.model_type);
+  code.text = replaced(code.text, fmt::format("model_type = \"{}\"", own),
+                       fmt::format("model_type = \"{}\"", family.model_type));
+  code.before = "4.48";
+  return code;
+}
+
+void write_narrow_qwen2(const ModelConfig& sizes, Json& config) {
+  if (!is_narrow_qwen2(sizes) || sizes.sliding_window) return;
+  config["auto_map"] =
+      auto_map(narrow_qwen2_code(*sizes.family), "PerLayer" + class_prefix(*sizes.family));
+}
+
+std::string narrow_qwen2_note(const ModelConfig& config) {
+  const std::string note =
+      "the heads do not add up to the hidden size: loads in transformers 4.48 and later";
+  if (config.sliding_window) return note;
+  return fmt::format("{}, in 4.45 to 4.47 with trust_remote_code=True ({})", note,
+                     narrow_qwen2_code(*config.family).file);
+}
+
 void write_per_layer(const ModelConfig& sizes, Json& config) {
   const std::string prefix = "PerLayer" + class_prefix(*sizes.family);
   config["model_type"] = fmt::format("{}{}", kPerLayerPrefix, sizes.family->model_type);

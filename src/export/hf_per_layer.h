@@ -25,6 +25,14 @@ void write_per_layer(const ModelConfig& sizes, Json& config);
 /// Takes out of a config what `write_per_layer` put there, so that the family's own type stands.
 void forget_per_layer(const ModelConfig& sizes, Json& config);
 
+/// A Qwen2 whose heads do not add up to the hidden size: transformers before 4.48 ignore its
+/// head_dim, so the code that layers of different sizes need lies beside it for them.
+bool is_narrow_qwen2(const ModelConfig& config);
+ModellingCode narrow_qwen2_code(const Family& family);
+/// Says where that code is, for such a model without a window, which those versions do not compute.
+void write_narrow_qwen2(const ModelConfig& sizes, Json& config);
+std::string narrow_qwen2_note(const ModelConfig& config);
+
 /// The modelling code of a family.
 ModellingCode per_layer_code(const Family& family);
 

@@ -29,8 +29,9 @@ Json hf_config(const Model& model);
 /// LLaMA's ids.
 std::string reader_note(const ModelConfig& config);
 
-/// The first transformers that computes this model as written, "4.45" at least: Qwen3 came with
-/// 4.51; Qwen2's head_dim and Mistral's rope scaling with 4.48 (before, the latter is ignored).
+/// The first transformers whose own class computes this model as written, "4.45" at least: Qwen3
+/// came with 4.51; Qwen2's head_dim and Mistral's rope scaling with 4.48 (before, the latter is
+/// ignored).
 std::string_view earliest_transformers(const ModelConfig& config);
 
 /// Writes into the existing folder: shards (streamed, one tensor in memory at a time), index,

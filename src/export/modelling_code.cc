@@ -35,7 +35,8 @@ Json auto_map(const ModellingCode& code, const std::string& prefix) {
 }
 
 std::optional<ModellingCode> code_beside(const Json& config, const Family& family) {
-  for (ModellingCode code : {per_layer_code(family), scaled_mistral_code()}) {
+  for (ModellingCode code :
+       {per_layer_code(family), scaled_mistral_code(), narrow_qwen2_code(family)}) {
     if (names(config, code)) return code;
   }
   return std::nullopt;

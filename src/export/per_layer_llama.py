@@ -15,8 +15,11 @@ from torch import nn
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaForCausalLM, LlamaModel
 
+OLD = version.parse(transformers.__version__) < version.parse("4.48")
 # What an attention returns: output, weights and, in old versions, the cache.
-ATTENTION_RESULTS = 3 if version.parse(transformers.__version__) < version.parse("4.48") else 2
+ATTENTION_RESULTS = 3 if OLD else 2
+# Old versions take the size of these models' heads from that of the hidden states, whatever the config says.
+HEAD_DIM_IS_IGNORED = OLD and LlamaConfig.model_type == "qwen2"
 
 
 class PerLayerLlamaConfig(LlamaConfig):
@@ -44,7 +47,7 @@ class NoMlp(nn.Module):
 
 
 def config_of_layer(config, index):
-    overrides = config.per_layer_config
+    overrides = getattr(config, "per_layer_config", {})
     if not isinstance(overrides, dict):  # transformers 5.14 and later resolve them
         return overrides[index]
     own = copy.copy(config)
@@ -57,10 +60,28 @@ def with_bias(linear):
     return nn.Linear(linear.in_features, linear.out_features, bias=True)
 
 
+def layer_of(own, index):
+    if not HEAD_DIM_IS_IGNORED:
+        return LlamaDecoderLayer(own, index)
+    one_head = copy.copy(own)
+    one_head.num_attention_heads = one_head.num_key_value_heads = 1
+    layer = LlamaDecoderLayer(one_head, index)
+    heads, groups, size = own.num_attention_heads, own.num_key_value_heads, own.head_dim
+    attention = layer.self_attn
+    attention.num_heads, attention.num_key_value_heads, attention.num_key_value_groups = heads, groups, heads // groups
+    attention.head_dim = size
+    attention.hidden_size = heads * size  # what it reshapes its result to
+    attention.q_proj = nn.Linear(own.hidden_size, heads * size, bias=True)
+    attention.k_proj = nn.Linear(own.hidden_size, groups * size, bias=True)
+    attention.v_proj = nn.Linear(own.hidden_size, groups * size, bias=True)
+    attention.o_proj = nn.Linear(heads * size, own.hidden_size, bias=False)
+    return layer
+
+
 def build_layer(config, index):
     own = config_of_layer(config, index)
     skip = getattr(own, "skip", [])
-    layer = LlamaDecoderLayer(own, index)
+    layer = layer_of(own, index)
     if "attention" in skip:
         layer.self_attn, layer.input_layernorm = NoAttention(index), nn.Identity()
     else:

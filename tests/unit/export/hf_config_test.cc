@@ -231,6 +231,21 @@ TEST_F(HfConfig, AScaledMistralWithAWindowHasNoCode) {
   EXPECT_EQ(reader_note(model.config()), "transformers 4.45 to 4.47 ignore its rope scaling");
 }
 
+// For transformers before 4.48, whose own Qwen2 knows no head_dim.
+TEST_F(HfConfig, AQwen2WhoseHeadsDoNotAddUpNamesCode) {
+  const Json narrow = hf_config(make({.family = "qwen2", .heads = 3, .kv_heads = 3}));
+  EXPECT_EQ(narrow["auto_map"]["AutoModelForCausalLM"],
+            "modeling_narrow_qwen2.PerLayerQwen2ForCausalLM");
+  EXPECT_EQ(narrow["model_type"], "qwen2");
+  EXPECT_FALSE(narrow.contains("per_layer_config"));
+  EXPECT_FALSE(hf_config(make({.family = "qwen2"})).contains("auto_map"));
+  const Model windowed = make({.family = "qwen2", .heads = 3, .kv_heads = 3, .extra = R"({
+      "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0})"});
+  EXPECT_FALSE(hf_config(windowed).contains("auto_map"));
+  EXPECT_EQ(reader_note(windowed.config()),
+            "the heads do not add up to the hidden size: loads in transformers 4.48 and later");
+}
+
 // It is not copied.
 TEST_F(HfConfig, TheSourcesOwnCodeIsNamedNoLonger) {
   const Model model = make({.extra = R"({"auto_map": {"AutoModelForCausalLM": "theirs.Model"}})"});
@@ -247,7 +262,8 @@ TEST_F(HfConfig, TheNoteTellsFromWhichVersionOnTheFolderLoads) {
                     HasSubstr("; transformers 4.45 to 4.47 ignore its rope scaling unless they are "
                               "told trust_remote_code=True (modeling_scaled_mistral.py)")));
   EXPECT_THAT(note({.family = "qwen2", .heads = 3, .kv_heads = 3}),
-              HasSubstr("loads in transformers 4.48 and later"));
+              HasSubstr("loads in transformers 4.48 and later, in 4.45 to 4.47 with "
+                        "trust_remote_code=True (modeling_narrow_qwen2.py)"));
 }
 
 }  // namespace
