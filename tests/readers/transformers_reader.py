@@ -27,7 +27,8 @@ def has_code(folder):
 
 def ways_to_load(folder):
     """trust_remote_code: what must give our logits."""
-    own_class_too = has_code(folder) and config_of(folder)["model_type"] == "mistral" and VERSION >= (4, 48)
+    for_old_ones = has_code(folder) and not config_of(folder)["model_type"].startswith("per_layer_")
+    own_class_too = for_old_ones and VERSION >= (4, 48)
     return [None, True] if own_class_too else [has_code(folder)]
 
 
