@@ -197,7 +197,16 @@ void add_threads_flag(CLI::App& app) {
 
 CLI::Validator not_negative() {
   return {[](const std::string& text) {
-            return text.starts_with('-') ? "must be 0 or more, got " + text : std::string();
+            const bool good = std::strtod(text.c_str(), nullptr) >= 0;
+            return good ? std::string() : "must be 0 or more, got " + text;
+          },
+          "NUMBER"};
+}
+
+CLI::Validator positive() {
+  return {[](const std::string& text) {
+            const bool good = std::strtod(text.c_str(), nullptr) > 0;
+            return good ? std::string() : "must be above 0, got " + text;
           },
           "NUMBER"};
 }

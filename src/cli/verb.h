@@ -52,7 +52,8 @@ Answer as_rank(Progress& progress, const std::function<Answer(Progress&, Collect
 void add_compute_flags(CLI::App& app, ComputeChoice& choice);
 void add_threads_flag(CLI::App& app);
 
-/// A number from 0 up. CLI11's own validator names the largest double there is, digit by digit.
+/// Numbers from 0 up, and above 0. CLI11's own name the largest double there is, digit by digit.
 CLI::Validator not_negative();
+CLI::Validator positive();
 
 }  // namespace mop

@@ -53,6 +53,7 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
   expect_refused(prune({"--remove", "1.5"}), 2, "between 0 and 1, got 1.5");
   expect_refused({"generate", "m", "--prompt", "x", "--temperature", "-1"}, 2,
                  "--temperature: must be 0 or more, got -1\n");
+  expect_refused({"bench", "m", "--repeat", "0"}, 2, "--repeat: must be above 0, got 0\n");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--calibration", demo_calibration()},
                  2, "--out is required");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--out", out()}, 2,

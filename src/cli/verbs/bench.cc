@@ -99,7 +99,7 @@ Verb bench_verb() {
             app.add_option("--vs", job->versus, "another one, measured in turn; ratios to it")
                 ->type_name("MODEL");
             const auto count = [&](const char* flag, int64_t& value, const char* help) {
-              app.add_option(flag, value, help)->check(CLI::PositiveNumber);
+              app.add_option(flag, value, help)->check(positive());
             };
             count("--prompt", options.prompt_tokens, "tokens of a prompt (default 12)");
             count("--generate", options.new_tokens, "tokens to generate (default 128)");

@@ -53,11 +53,11 @@ Verb check_verb() {
                        "Python that has them (default: MOP_PYTHON, else python3)");
         app.add_option("--prompt", job->prompt, "text to compute and continue");
         app.add_option("--max-new-tokens", job->new_tokens, "greedy tokens to compare (default 24)")
-            ->check(CLI::PositiveNumber);
+            ->check(positive());
         app.add_option("--dtype", job->dtype, "float32 (default) or bfloat16")
             ->check(CLI::IsMember({"float32", "bfloat16"}));
         app.add_option("--timeout", job->timeout_seconds, "seconds for each reader (default 600)")
-            ->check(CLI::PositiveNumber);
+            ->check(positive());
         add_threads_flag(app);
         return [job](Progress& progress) { return answer(*job, progress); };
       }};
