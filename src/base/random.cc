@@ -1,6 +1,7 @@
 // base/random.cc
 #include "base/random.h"
 
+#include <cstddef>
 #include <numeric>
 
 namespace mop {
