@@ -3,6 +3,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/named_table.h"

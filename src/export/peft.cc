@@ -2,6 +2,7 @@
 #include "export/peft.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <set>

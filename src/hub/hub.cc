@@ -1,6 +1,7 @@
 // hub/hub.cc
 #include "hub/hub.h"
 
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>

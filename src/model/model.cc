@@ -1,6 +1,8 @@
 // model/model.cc
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include <numeric>
 #include <set>
 

@@ -1,6 +1,8 @@
 // pipeline/export_model.cc
 #include "pipeline/export_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"

@@ -1,6 +1,8 @@
 // pipeline/prune.cc
 #include "pipeline/prune.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/build_info.h"

@@ -1,6 +1,8 @@
 // pipeline/recipe.cc
 #include "pipeline/recipe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 

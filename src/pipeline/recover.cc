@@ -1,6 +1,8 @@
 // pipeline/recover.cc
 #include "pipeline/recover.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/build_info.h"

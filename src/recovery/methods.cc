@@ -2,6 +2,7 @@
 #include "recovery/methods.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cmath>

@@ -1,6 +1,8 @@
 // text/training_data.cc
 #include "text/training_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 

@@ -1,6 +1,8 @@
 // cli/verbs/check.cc -- mop check DIR [--with transformers,llama.cpp,peft]
 #include "pipeline/check.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "cli/verb.h"
 #include "report/table.h"

@@ -1,4 +1,6 @@
 // cli/verbs/list.cc -- mop list TABLE: everything that can be chosen by name
+#include <fmt/format.h>
+
 #include "cli/verb.h"
 #include "report/table.h"
 

@@ -1,4 +1,6 @@
 // cli/verbs/tokenize.cc -- mop tokenize MODEL|TOKENIZER-FILE --text FILE
+#include <fmt/format.h>
+
 #include "cli/verb.h"
 
 namespace mop {
