@@ -14,7 +14,8 @@ Parameters::Parameters(std::vector<ParameterSpec> specs, const Compute& compute)
     : specs_(std::move(specs)) {
   if (specs_.empty())
     throw usage_error("nothing would be trained").hint("name at least one target");
-  std::ranges::stable_partition(specs_, [](const ParameterSpec& s) { return s.decays; });
+  std::stable_partition(specs_.begin(), specs_.end(),
+                        [](const ParameterSpec& s) { return s.decays; });
   int64_t numel = 0;
   for (const ParameterSpec& spec : specs_) {
     offsets_.push_back(numel);
