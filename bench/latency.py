@@ -139,7 +139,7 @@ class Shape:
     def __init__(self, args, shape, cells):
         self.args, self.dense, self.cells = args, dense_model(args, shape), cells
         self.key = [shape, args.dtype, args.remove, args.prompt, args.generate, args.batch, args.repeat,
-                    measure.stamp(args.mop)]
+                    os.environ.get("OMP_NUM_THREADS", os.cpu_count()), WAYS, args.llama_cpp, measure.stamp(args.mop)]
 
     def bench(self, way, prompt, generate, repeat):
         def work():

@@ -10,7 +10,7 @@
 
 namespace mop {
 
-/// Writes to a stream whose reader may have gone (a pipe's end, a terminal): a long run does not
+/// Writes to a stream whose reader may have gone (a pipe's end, a terminal under nohup): a long run does not
 /// end because nobody listens.
 void tell(std::FILE* stream, std::string_view text) noexcept;
 

@@ -4,6 +4,7 @@
 // call returns is the same on every rank to the last bit, so decisions taken from it agree.
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <chrono>
 #include <cstdint>
@@ -21,6 +22,9 @@ class Collectives {
   virtual ~Collectives() = default;
   virtual int64_t rank() const = 0;  ///< 0 <= rank < size; rank 0 writes the files
   virtual int64_t size() const = 0;
+  /// Says where this rank's tensors will lie. Where all ranks have GPUs and NCCL, they meet there
+  /// from now on; through the CPU otherwise.
+  virtual void meet_on(c10::Device) {}
   /// Adds up each tensor over the ranks, in place: float32, float64 or int64 (other floating types
   /// are added in float32), any device. Many small tensors travel together.
   virtual void all_reduce(const std::vector<at::Tensor>& tensors) = 0;
@@ -50,7 +54,8 @@ struct RankPlace {
   /// the job.
   bool agent_listens = false;
   int64_t restart = 0;
-  /// For joining, and for any one call. A rank that ends is noticed at once, not by this.
+  /// For joining, and for any one call. A rank that ends is noticed at once, not by this (but for
+  /// one that ends while GPUs exchange tensors, see nccl_group.h).
   std::chrono::seconds timeout{1800};
 };
 

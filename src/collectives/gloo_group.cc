@@ -113,6 +113,9 @@ class GlooRanks final : public Collectives {
   int64_t rank() const override { return place_.rank; }
   int64_t size() const override { return place_.size; }
 
+  // Ranks of a build that knows NCCL ask whether all do.
+  void meet_on(c10::Device) override { sum(int64_t{0}); }
+
   void all_reduce(const std::vector<at::Tensor>& tensors) override {
     send_each(tensors, [&](std::vector<at::Tensor>& flat) { group_->allreduce(flat)->wait(); });
   }

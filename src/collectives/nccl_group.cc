@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "collectives/buckets.h"
 
 namespace mop {
@@ -71,13 +72,14 @@ bool is_idle(at::Device device) {
   return guard.queryStream(guard.getDefaultStream(device));
 }
 
-/// Nothing is under way when one is let go, so that ending at once loses nothing.
+/// Ends what is under way at once: a kernel that waits for a rank that has gone would keep the
+/// device's stream, and whoever saves from it, for ever.
 struct Abort {
   decltype(&ncclCommAbort) abort;
   void operator()(ncclComm_t handle) const { abort(handle); }
 };
 
-/// The ranks' GPUs, connected. A communicator that saw an error is of no more use.
+/// The ranks' GPUs, connected. After an error it is of no more use.
 class Communicator {
  public:
   Communicator(const Library& library, Collectives& control, at::Device device,
@@ -97,24 +99,45 @@ class Communicator {
     finish(result);
   }
 
-  at::Device device() const { return device_; }
-
   void all_reduce(const at::Tensor& flat) {
-    const c10::DeviceGuard guard(device_);
-    finish(library_.all_reduce(flat.data_ptr(), flat.data_ptr(), size_of(flat), type_of(flat),
-                               ncclSum, handle_.get(), kDefaultStream));
+    call(flat, [&] {
+      return library_.all_reduce(flat.data_ptr(), flat.data_ptr(), size_of(flat), type_of(flat),
+                                 ncclSum, handle_.get(), kDefaultStream);
+    });
   }
   void broadcast(const at::Tensor& flat) {
-    const c10::DeviceGuard guard(device_);
-    finish(library_.broadcast(flat.data_ptr(), flat.data_ptr(), size_of(flat), type_of(flat), 0,
-                              handle_.get(), kDefaultStream));
+    call(flat, [&] {
+      return library_.broadcast(flat.data_ptr(), flat.data_ptr(), size_of(flat), type_of(flat), 0,
+                                handle_.get(), kDefaultStream);
+    });
   }
 
  private:
   static size_t size_of(const at::Tensor& flat) { return static_cast<size_t>(flat.numel()); }
 
-  // Waits until NCCL has taken the call in and the device has done it.
+  template <typename Start>
+  void call(const at::Tensor& flat, const Start& start) {
+    if (handle_ == nullptr) throw io_error("NCCL ended with an earlier error");
+    if (flat.device() != device_) throw internal_error("tensors of a rank lie on several GPUs");
+    const c10::DeviceGuard guard(device_);
+    finish(start());
+  }
+
   void finish(ncclResult_t result) {
+    try {
+      wait(result);
+    } catch (const c10::Error& e) {
+      handle_.reset();
+      throw io_error("the GPU failed while processes exchanged tensors")
+          .where("cause", std::string(e.what_without_backtrace()));
+    } catch (...) {
+      handle_.reset();
+      throw;
+    }
+  }
+
+  // Until NCCL has taken the call in and the device has done it.
+  void wait(ncclResult_t result) {
     const auto deadline = std::chrono::steady_clock::now() + timeout_;
     while (true) {
       check(result);
@@ -123,6 +146,7 @@ class Communicator {
         throw io_error("another process of this job does not answer by NCCL")
             .hint("MOP_RANK_TIMEOUT sets how long to wait (s); NCCL_DEBUG=INFO says more");
       }
+      check_stop();
       std::this_thread::sleep_for(std::chrono::microseconds(50));
       check(library_.state(handle_.get(), &result));
     }
@@ -142,14 +166,27 @@ class Communicator {
   std::unique_ptr<std::remove_pointer_t<ncclComm_t>, Abort> handle_;
 };
 
+bool is_wanted() {
+  const char* wanted = std::getenv("MOP_NCCL");
+  return wanted == nullptr || std::string_view(wanted) != "0";
+}
+
 class NcclRanks final : public Collectives {
  public:
-  NcclRanks(std::shared_ptr<Collectives> control, std::chrono::seconds timeout, std::string library,
+  NcclRanks(std::shared_ptr<Collectives> control, std::chrono::seconds timeout, std::string file,
             c10::DeviceType kind)
-      : control_(std::move(control)), timeout_(timeout), file_(std::move(library)), kind_(kind) {}
+      : control_(std::move(control)), timeout_(timeout), file_(std::move(file)), kind_(kind) {}
 
   int64_t rank() const override { return control_->rank(); }
   int64_t size() const override { return control_->size(); }
+
+  // By now a GPU's LibTorch is loaded, which brings the library.
+  void meet_on(c10::Device device) override {
+    communicator_.reset();
+    library_ = device.type() == kind_ && is_wanted() ? open_library(file_) : std::nullopt;
+    if (control_->sum(int64_t{library_ ? 1 : 0}) < size()) return;
+    communicator_.emplace(*library_, *control_, device, timeout_);
+  }
 
   void all_reduce(const std::vector<at::Tensor>& tensors) override {
     const std::vector<at::Tensor> others = send_ours(tensors, &Communicator::all_reduce);
@@ -170,32 +207,20 @@ class NcclRanks final : public Collectives {
   // Sends what lies on our kind of device; returns the rest.
   std::vector<at::Tensor> send_ours(const std::vector<at::Tensor>& tensors,
                                     void (Communicator::*send)(const at::Tensor&)) {
+    if (!communicator_) return tensors;
     std::vector<at::Tensor> ours, others;
     for (const at::Tensor& t : tensors) (t.device().type() == kind_ ? ours : others).push_back(t);
-    if (ours.empty() || !everybody_has_it()) return tensors;
-    if (!communicator_ || communicator_->device() != ours[0].device()) {
-      communicator_.emplace(*library_, *control_, ours[0].device(), timeout_);
-    }
+    if (ours.empty()) return others;
     control_->barrier();  // who has ended is noticed here
     for_each_bucket(ours, ours[0].device(),
                     [&](const at::Tensor& flat) { (*communicator_.*send)(flat); });
     return others;
   }
 
-  bool everybody_has_it() {
-    if (!asked_) {
-      asked_ = true;
-      library_ = open_library(file_);
-      if (control_->sum(int64_t{library_ ? 1 : 0}) < size()) library_.reset();
-    }
-    return library_.has_value();
-  }
-
   std::shared_ptr<Collectives> control_;
   std::chrono::seconds timeout_;
   std::string file_;
   c10::DeviceType kind_;
-  bool asked_ = false;
   std::optional<Library> library_;
   std::optional<Communicator> communicator_;
 };
@@ -205,8 +230,6 @@ class NcclRanks final : public Collectives {
 std::shared_ptr<Collectives> with_nccl(std::shared_ptr<Collectives> control,
                                        std::chrono::seconds timeout, const std::string& library,
                                        c10::DeviceType kind) {
-  const char* wanted = std::getenv("MOP_NCCL");
-  if (wanted != nullptr && std::string_view(wanted) == "0") return control;
   return std::make_shared<NcclRanks>(std::move(control), timeout, library, kind);
 }
 

@@ -11,11 +11,11 @@
 namespace mop {
 
 /// The same ranks, whose tensors on `kind` of devices are added up and copied by the library
-/// `library` (both are for tests); all else goes on through `control`, which also notices a rank
-/// that has ended before a device waits for it. NCCL starts with the first such tensor, if every
-/// rank's loader finds it, and needs a GPU of its own for every rank. `control` itself when this
-/// build knows no NCCL (its headers were not found) or MOP_NCCL is 0. Calls throw Error(kIo) with
-/// NCCL's reason.
+/// `library` (both are for tests) once `meet_on` found that every rank computes on such a device,
+/// has the library, was built with its headers, and MOP_NCCL is not 0. It needs a GPU of its own
+/// for every rank. All else goes on through `control`, which also notices a rank that has ended
+/// before a device waits for it; one that ends while the devices exchange may be noticed by the
+/// timeout alone. Calls throw Error(kIo) with NCCL's reason.
 std::shared_ptr<Collectives> with_nccl(std::shared_ptr<Collectives> control,
                                        std::chrono::seconds timeout,
                                        const std::string& library = "libnccl.so.2",

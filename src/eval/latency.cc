@@ -66,10 +66,11 @@ RequestTime run_request(WeightLoader& weights, at::Tensor ids_BT, const LatencyO
   return time;
 }
 
-// Weights that are used where they are mapped, once for each of their files.
-void settle(WeightLoader& weights) {
-  if (!weights.keeps_all()) return;
+// Weights that are used where they are mapped, once for each of their files. Nothing when all
+// models do not fit into memory together: they would push each other out.
+void settle(WeightLoader& weights, int64_t bytes_of_all) {
   const int64_t most_bytes = free_memory_bytes();
+  if (!weights.keeps_all() || bytes_of_all > most_bytes) return;
   for (int64_t i = 0; i < weights.model().num_layers(); ++i) {
     for (const at::Tensor& tensor : weights.layer(i).tensors) {
       read_into_huge_pages(tensor, most_bytes);
@@ -84,10 +85,10 @@ ProcessMemory growth(const ProcessMemory& from, const ProcessMemory& to) {
 }
 
 ProcessMemory warm_up(WeightLoader& weights, const at::Tensor& prompts_BT,
-                      const LatencyOptions& options) {
+                      const LatencyOptions& options, int64_t bytes_of_all) {
   const ProcessMemory before = process_memory();
   const PeakMemory memory;
-  settle(weights);
+  settle(weights, bytes_of_all);
   for (int64_t i = 0; i < options.warmups; ++i) {
     check_stop();
     run_request(weights, prompts_BT, options);
@@ -224,7 +225,9 @@ LatencyReport measure_latency(std::span<WeightLoader* const> models, const Laten
   check(options, models);
   const at::Tensor prompts_BT = random_prompts(options, models);
   std::vector<ProcessMemory> peaks;
-  for (WeightLoader* model : models) peaks.push_back(warm_up(*model, prompts_BT, options));
+  int64_t bytes = 0;
+  for (const WeightLoader* model : models) bytes += model->model().checkpoint().bytes();
+  for (WeightLoader* model : models) peaks.push_back(warm_up(*model, prompts_BT, options, bytes));
   const Rounds rounds = run_rounds(models, prompts_BT, options, progress);
 
   LatencyReport report = summarise(rounds.times, options);

@@ -113,7 +113,8 @@ Json hf_config(const Model& model) {
 std::string_view earliest_transformers(const ModelConfig& config) {
   const std::string_view type = config.family->model_type;
   if (type == "qwen3") return "4.51";
-  if (is_narrow_qwen2(config)) return "4.48";
+  // Before, no Qwen2 computed its window but with flash attention.
+  if (is_narrow_qwen2(config) || (type == "qwen2" && config.sliding_window)) return "4.48";
   const bool scaled_layers = type == "mistral" && config.rope.type != "default";
   return scaled_layers || is_scaled_mistral(config) ? "4.48" : "4.45";
 }

@@ -101,7 +101,7 @@ at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
       std::tie(key_BLKE, value_BLKE) = call.cache->append(
           call.layer, call.first_sequence + run.first_sequence, run.start, key_BLKE, value_BLKE);
     }
-    if (short_ones && is_short(query_NHE, key_NKE, run.length)) continue;
+    if (short_ones && is_short(query_NHE, run.length)) continue;
     const at::Tensor out_BTHE = attend_batch(query_BTHE, key_BLKE, value_BLKE, call.window);
     if (call.reuse_query && runs.size() > 1) {
       query_BTHE.copy_(out_BTHE);

@@ -19,8 +19,8 @@ MOP_BFLOAT16_INLINE float sum_of_squares(const uint16_t* x, int64_t columns) {
   __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   for (int64_t i = 0; i < columns; i += kPairs) {
     const int64_t left = columns - i;
-    const __mmask32 lanes = left >= kPairs ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
-    const auto pairs = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(lanes, x + i));
+    const __mmask32 some = left >= kPairs ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
+    const auto pairs = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(some, x + i));
     __m512& sum = sums[i / kPairs % 2];
     sum = _mm512_dpbf16_ps(sum, pairs, pairs);
   }

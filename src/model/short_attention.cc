@@ -19,10 +19,9 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kTogether = 4;   // queries
-constexpr int64_t kLongest = 512;  // tokens of a tree
-// On matrix units, where every thread has a KV head of its own.
-constexpr int64_t kLongestOnTiles = 4096;
+constexpr int64_t kTogether = 4;           // queries
+constexpr int64_t kLongest = 512;          // tokens of a tree
+constexpr int64_t kLongestOnTiles = 4096;  // the same
 // Numbers in a tree's queries in bfloat16 without them: LibTorch may have them yet.
 constexpr int64_t kMostHalves = 1 << 17;
 constexpr int64_t kWidestHead = 256;
@@ -275,15 +274,27 @@ MOP_CLONES void attend_with_vectors(const Call<uint16_t>& call, const SequenceTr
 
 bool on_tiles(int64_t size) { return size % 32 == 0 && tiles::available(); }
 
-void attend_one(const Call<float>& call, const SequenceTree& tree, int64_t kv_head) {
-  attend_with_vectors(call, tree, kv_head);
+/// How a call's work is cut: a KV head of a tree, or a part of its queries where those are few.
+struct Task {
+  int64_t tree, kv_head, part, parts;
+};
+
+void attend_one(const Call<float>& call, const SequenceTree& tree, const Task& task) {
+  attend_with_vectors(call, tree, task.kv_head);
 }
-void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, int64_t kv_head) {
+void attend_one(const Call<uint16_t>& call, const SequenceTree& tree, const Task& task) {
   if (on_tiles(call.size)) {
-    attend_with_tiles(call, tree, kv_head);
+    attend_with_tiles(call, tree, task.kv_head, task.part, task.parts);
   } else {
-    attend_with_vectors(call, tree, kv_head);
+    attend_with_vectors(call, tree, task.kv_head);
   }
+}
+
+template <typename T>
+int64_t parts_of(const Call<T>& call, int64_t trees) {
+  if (sizeof(T) == sizeof(float) || !on_tiles(call.size)) return 1;
+  const int64_t whole = std::max<int64_t>(1, trees * call.kv_heads);
+  return (4 * at::get_num_threads() + whole - 1) / whole;
 }
 
 }  // namespace
@@ -310,11 +321,9 @@ bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE
   return size % kLanes == 0 && size <= kWidestHead && fused({&query_NHE, &key_NKE, &value_NKE});
 }
 
-bool is_short(const at::Tensor& query_NHE, const at::Tensor& key_NKE, int64_t tokens) {
+bool is_short(const at::Tensor& query_NHE, int64_t tokens) {
   if (query_NHE.scalar_type() == at::kFloat) return tokens <= kLongest;
-  if (on_tiles(query_NHE.size(2))) {
-    return tokens <= (key_NKE.size(1) < at::get_num_threads() ? kLongest : kLongestOnTiles);
-  }
+  if (on_tiles(query_NHE.size(2))) return tokens <= kLongestOnTiles;
   return tokens * query_NHE.size(1) * query_NHE.size(2) <= kMostHalves;
 }
 
@@ -324,7 +333,7 @@ std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at
                                            std::optional<int64_t> window) {
   const auto middle = std::stable_partition(
       trees.begin(), trees.end(),
-      [&](const SequenceTree& tree) { return is_short(query_NHE, key_NKE, tree.tokens); });
+      [&](const SequenceTree& tree) { return is_short(query_NHE, tree.tokens); });
   const int64_t kv_heads = key_NKE.size(1);
   with_type(query_NHE, [&](auto type) {
     using T = decltype(type);
@@ -335,8 +344,10 @@ std::vector<SequenceTree> short_attention_(const at::Tensor& query_NHE, const at
                        kv_heads,
                        query_NHE.size(2),
                        window.value_or(std::numeric_limits<int64_t>::max())};
-    shared_tasks((middle - trees.begin()) * kv_heads, [&](int64_t task) {
-      attend_one(call, trees[static_cast<size_t>(task / kv_heads)], task % kv_heads);
+    const int64_t count = middle - trees.begin(), parts = parts_of(call, count);
+    shared_tasks(count * kv_heads * parts, [&](int64_t i) {
+      const Task task{i / parts / kv_heads, i / parts % kv_heads, i % parts, parts};
+      attend_one(call, trees[static_cast<size_t>(task.tree)], task);
     });
   });
   return {middle, trees.end()};

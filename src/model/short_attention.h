@@ -36,7 +36,7 @@ bool short_attention_fits(const at::Tensor& query_NHE, const at::Tensor& key_NKE
                           const at::Tensor& value_NKE);
 /// Whether a tree of so many tokens is one that it is faster for. Each is asked alone, so that its
 /// neighbours in a packing never change its figures.
-bool is_short(const at::Tensor& query_NHE, const at::Tensor& key_NKE, int64_t tokens);
+bool is_short(const at::Tensor& query_NHE, int64_t tokens);
 
 /// Overwrites the queries of the short trees with their heads' results and gives the other trees.
 /// Sums and the softmax run in float32. `window`: tokens a query sees, itself included.

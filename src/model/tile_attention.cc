@@ -1,6 +1,5 @@
 // model/tile_attention.cc -- sixteen queries at a time, against tiles of keys and of values that
-// all heads of a group share. A tile is 16 rows of 64 bytes; a product adds up over 32 numbers of
-// bfloat16, of which the second factor holds two neighbours per word. P keys that a block looks at.
+// all heads of a group share. P keys that a block looks at.
 #include "model/tile_attention.h"
 
 #include "base/error.h"
@@ -159,25 +158,22 @@ MOP_TILES_INLINE float soften(const QueryBlock& block, float largest, const floa
   return 1.f / sum_of(sum);
 }
 
-// sums = the weighted values, 16 * kTiles coordinates of them.
-template <int kTiles>
+// sums = the weighted values, 32 coordinates of them.
 MOP_TILES_INLINE void mix(const QueryBlock& block, int64_t first_tile, const Room& room) {
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   _tile_zero(0);
-  if constexpr (kTiles > 1) _tile_zero(1);
+  _tile_zero(1);
   for (size_t i = 0; i < block.chunks.size(); ++i) {
     const uint16_t* values =
         room.values + (block.chunks[i] * room.coordinates * 2 + first_tile) * kTile;
     _tile_loadd(2, room.weights + static_cast<int64_t>(i) * kDepth, pitch * 2);
     _tile_loadd(3, values, kRowBytes);
     _tile_dpbf16ps(0, 2, 3);
-    if constexpr (kTiles > 1) {
-      _tile_loadd(4, values + kTile, kRowBytes);
-      _tile_dpbf16ps(1, 2, 4);
-    }
+    _tile_loadd(4, values + kTile, kRowBytes);
+    _tile_dpbf16ps(1, 2, 4);
   }
   _tile_stored(0, room.sums + first_tile * kSums, kRowBytes);
-  if constexpr (kTiles > 1) _tile_stored(1, room.sums + (first_tile + 1) * kSums, kRowBytes);
+  _tile_stored(1, room.sums + (first_tile + 1) * kSums, kRowBytes);
 }
 
 MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, uint16_t* query_HE,
@@ -201,7 +197,7 @@ MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, ui
     scales[r] = soften(block, largest, room.scores + r * pitch, room.weights + r * pitch);
   }
   tiles::fence();
-  for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix<2>(block, tile, room);
+  for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix(block, tile, room);
   tiles::fence();
   for (int64_t r = 0; r < block.rows(); ++r) {
     for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
@@ -212,19 +208,25 @@ MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, ui
   }
 }
 
-MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
-                           const std::vector<SeenKeys>& seen, int64_t kv_head) {
-  const Room room(tree.tokens, call.size);
+/// Neighbouring queries of a tree. Nobody sees a later token.
+struct Queries {
+  int64_t begin, end;
+};
+
+MOP_TILES void attend_queries(const Call& call, const SequenceTree& tree, const Queries& queries,
+                              const std::vector<SeenKeys>& seen, int64_t kv_head) {
+  const Room room(queries.end, call.size);
   const int64_t first_key = (tree.first_token * call.kv_heads + kv_head) * call.size;
-  pack_keys(call, call.key_NKE + first_key, tree.tokens, room);
-  pack_values(call, call.value_NKE + first_key, tree.tokens, room);
+  pack_keys(call, call.key_NKE + first_key, queries.end, room);
+  pack_values(call, call.value_NKE + first_key, queries.end, room);
   const int64_t group = call.heads / call.kv_heads;
   // The softmax is one of powers of two.
   const __m512 factor = _mm512_set1_ps(1.44269504f / std::sqrt(static_cast<float>(call.size)));
   const tiles::Scope scope;
   QueryBlock block;
-  for (int64_t first = 0; first < tree.tokens; first += kRows) {
-    block.look(std::span(seen).subspan(first, std::min(kRows, tree.tokens - first)));
+  for (int64_t first = queries.begin; first < queries.end; first += kRows) {
+    block.look(std::span(seen).subspan(static_cast<size_t>(first),
+                                       static_cast<size_t>(std::min(kRows, queries.end - first))));
     uint16_t* query =
         call.query_NHE + ((tree.first_token + first) * call.heads + kv_head * group) * call.size;
     for (int64_t head = 0; head < group; ++head) {
@@ -235,8 +237,13 @@ MOP_TILES void attend_tree(const Call& call, const SequenceTree& tree,
 
 }  // namespace
 
-void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_head) {
-  attend_tree(call, tree, seen_keys(tree, call.window), kv_head);
+void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_head, int64_t part,
+                       int64_t parts) {
+  const int64_t blocks = (tree.tokens + kRows - 1) / kRows;
+  const Queries queries{blocks * part / parts * kRows,
+                        std::min(tree.tokens, blocks * (part + 1) / parts * kRows)};
+  if (queries.begin >= queries.end) return;
+  attend_queries(call, tree, queries, seen_keys(tree, call.window), kv_head);
 }
 
 }  // namespace mop
@@ -245,7 +252,8 @@ void attend_with_tiles(const Call& call, const SequenceTree& tree, int64_t kv_he
 
 namespace mop {
 
-void attend_with_tiles(const ShortAttentionCall<uint16_t>&, const SequenceTree&, int64_t) {
+void attend_with_tiles(const ShortAttentionCall<uint16_t>&, const SequenceTree&, int64_t, int64_t,
+                       int64_t) {
   throw internal_error("no tiles on this machine");
 }
 

@@ -195,6 +195,7 @@ TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& p
 TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const RecoverRecipe& r = job.recipe;
   const Compute compute = open_compute(r.device, r.dtype);
+  job.ranks.meet_on(compute.device);
   Parameters parameters(specs_of(r, job.model), compute);
   const TrainOutcome outcome = train(job, compute, parameters, progress);
   release_memory();  // what comes now needs about as much, in other pieces

@@ -3,6 +3,7 @@
 // rate and would have to be written to memory only to be summed up. Shape letters as in the header.
 #include "stats/amx_head_l1.h"
 
+#include "base/error.h"
 #include "tensor/tiles.h"
 
 #ifdef MOP_BFLOAT16_LANES
@@ -94,6 +95,7 @@ MOP_TILES void score_tokens(const HeadL1Call& call, int64_t head, int64_t first,
           call.heads_stride, call.tokens - row, tokens + (t * steps + k) * tiles::kNumbers);
     }
   }
+  tiles::fence();
   alignas(64) float products[2][kProducts];  // the next is made while this one is summed up
   __m512 sums[kTokens / kRows] = {};
   int turn = 0;
@@ -117,6 +119,7 @@ MOP_TILES void score_heads(const HeadL1Call& call, int64_t begin, int64_t end) {
   const Buffer tokens = make_buffer(kTokens * call.head_dim);
   for (int64_t head = begin; head < end; ++head) {
     pack_output(call, head, output.get(), padded);
+    tiles::fence();
     for (int64_t first = 0; first < call.tokens; first += kTokens) {
       score_tokens(call, head, first, output.get(), padded, tokens.get());
     }
@@ -137,7 +140,7 @@ void amx_head_l1(const HeadL1Call& call) {
 
 namespace mop {
 bool amx_head_l1_fits(int64_t) { return false; }
-void amx_head_l1(const HeadL1Call&) {}
+void amx_head_l1(const HeadL1Call&) { throw internal_error("no tiles on this machine"); }
 }  // namespace mop
 
 #endif

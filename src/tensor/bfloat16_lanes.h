@@ -17,6 +17,8 @@ bool available();
 
 #include <cstdint>
 
+// What is rounded loses denormals: these instructions take them for zero.
+//
 // GCC 12's intrinsics without a mask begin with a variable that is set to itself (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/git_lfs.h"
 #include "text/unicode.h"
 
 namespace mop {
@@ -75,6 +76,7 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
         .hint("known: .txt, .jsonl, .json");
   }
   const std::string_view content = made.content();
+  refuse_git_lfs_pointer(content);
   const size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   const size_t first = skip_blanks(content, begin);
   if (extension == ".txt") {

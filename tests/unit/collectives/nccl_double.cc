@@ -39,6 +39,7 @@ struct ncclComm {
   std::shared_ptr<Group> group;
   size_t rank;
   std::function<void()> pending = [] {};
+  ncclResult_t state = ncclSuccess;
 
   template <typename Work>
   ncclResult_t later(const void* buffer, void* out, size_t bytes, Work work) {
@@ -77,6 +78,10 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int size, ncclUniqueId id,
 
 ncclResult_t ncclAllReduce(const void* in, void* out, size_t count, ncclDataType_t type,
                            ncclRedOp_t, ncclComm_t comm, cudaStream_t) {
+  if (count == 55 || count == 66) {
+    comm->state = count == 55 ? ncclInvalidUsage : ncclInProgress;
+    return ncclInProgress;
+  }
   const size_t size = type == ncclFloat32 ? 4 : 8;
   return comm->later(in, out, count * size, [=](const Group& group, void* result) {
     if (type == ncclFloat32) sum_up<float>(group, result, count);
@@ -96,7 +101,7 @@ ncclResult_t ncclBroadcast(const void* in, void* out, size_t count, ncclDataType
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
   comm->pending();
   comm->pending = [] {};
-  *state = ncclSuccess;
+  *state = comm->state;
   return ncclSuccess;
 }
 

@@ -3,9 +3,12 @@
 #include "model/short_attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+
+#include "tensor/tiles.h"
 
 namespace mop {
 namespace {
@@ -91,6 +94,21 @@ TEST_P(ShortAttention, BranchesSeeTheirBeginningAndThemselves) {
   expect_reference({6, 3, 32}, packing, std::nullopt);
 }
 
+// Farther than a chunk, with everything at once; the queries in parts, for threads are many.
+TEST_P(ShortAttention, LongTreesAreCutForManyThreads) {
+  const Packing packing{
+      .lengths = {400, 33, 70}, .starts = {0, 400, 400}, .branches = {false, true, true}};
+  const int threads = at::get_num_threads();
+  for (const int many : {1, 5}) {
+    at::set_num_threads(many);
+    for (const std::optional<int64_t> window : {std::optional<int64_t>(), {100}}) {
+      expect_reference({4, 2, 64}, packing, window);
+      expect_reference({1, 1, 256}, packing, window);
+    }
+  }
+  at::set_num_threads(threads);
+}
+
 TEST_P(ShortAttention, AWindowHidesWhatIsOlder) {
   const Packing packing{
       .lengths = {40, 9, 25, 70}, .starts = {0, 40, 40, 0}, .branches = {false, true, true, false}};
@@ -111,7 +129,7 @@ TEST_P(ShortAttention, NeighboursInThePackingChangeNothing) {
 }
 
 TEST_P(ShortAttention, LeavesLongTreesAlone) {
-  const Tensors x(5010, {2, 1, 16}, GetParam());
+  const Tensors x(5010, {2, 1, 32}, GetParam());
   const at::Tensor before = x.query.clone();
   const auto left =
       short_attention_(x.query, x.key, x.value, trees_of({.lengths = {5000, 10}}), std::nullopt);
@@ -128,6 +146,21 @@ TEST_P(ShortAttention, NanStaysInItsSequence) {
   EXPECT_TRUE(x.query.narrow(0, 0, 2).isfinite().all().item<bool>());
   EXPECT_TRUE(x.query.narrow(0, 2, 4).isnan().all().item<bool>());
   EXPECT_TRUE(x.query.narrow(0, 6, 6).isfinite().all().item<bool>());
+}
+
+TEST(ShortAttentionOnMatrixUnits, TakesTreesOfThousandsOfTokens) {
+  if (!tiles::available()) GTEST_SKIP() << "this machine has no matrix units";
+  at::manual_seed(6);
+  const Tensors x(2100, {2, 1, 64}, at::kBFloat16);
+  const auto wide = [](const at::Tensor& t) { return t.to(at::kFloat).transpose(0, 1); };
+  const at::Tensor expected =
+      at::scaled_dot_product_attention(wide(x.query), wide(x.key).expand({2, -1, -1}),
+                                       wide(x.value).expand({2, -1, -1}), {}, 0.0, true)
+          .transpose(0, 1);
+  EXPECT_TRUE(short_attention_(x.query, x.key, x.value, trees_of({.lengths = {2100}}), std::nullopt)
+                  .empty());
+  EXPECT_TRUE(at::allclose(x.query.to(at::kFloat), expected, 1e-2, 1e-2))
+      << (x.query.to(at::kFloat) - expected).abs().max();
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, ShortAttention, ::testing::Values(at::kFloat, at::kBFloat16),

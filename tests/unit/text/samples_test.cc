@@ -55,6 +55,15 @@ TEST_F(ReadSamples, TextLinesWithoutBlankOnesAndCarriageReturns) {
   EXPECT_THAT(read("a.txt", "one\r\n\n  \ntwo \n three"), ElementsAre("one", "two ", " three"));
 }
 
+TEST_F(ReadSamples, AGitLfsPointerIsNoText) {
+  constexpr auto kPointer =
+      "version https://git-lfs.github.com/spec/v1\noid "
+      "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 13476\n";
+  for (const char* name : {"a.txt", "a.jsonl"}) {
+    EXPECT_THAT(refusal(name, kPointer), HasSubstr("this is a Git LFS pointer"));
+  }
+}
+
 TEST_F(ReadSamples, ByteOrderMarkIsNoText) {
   EXPECT_THAT(read("a.txt", "\xEF\xBB\xBFone\n"), ElementsAre("one"));
   EXPECT_THAT(read("a.jsonl", "\xEF\xBB\xBF{\"text\": \"one\"}\n"), ElementsAre("one"));
