@@ -220,7 +220,7 @@ TEST(EvalTasks, RefusalsSayWhatWouldDo) {
              "{\"goal\": \"x\", \"sol1\": \"y\", \"label\": 0}\n");
   expect_refusal(tasks("piqa", temp.path()), 1, "the key 'sol2' is missing");
   write_file(temp.path() / "boolq-validation.jsonl", "nonsense\n");
-  expect_refusal(tasks("boolq", temp.path()), 1, "boolq-validation.jsonl:1");
+  expect_refusal(tasks("boolq", temp.path()), 1, "line 1 is not a JSON object");
   expect_refusal(tasks("piqa", task_data(), {"--log-samples"}), 2, "--log-samples needs --out");
   expect_refusal(tasks("piqa", task_data(), {"--limit", "0"}), 2, "--limit");
   expect_refusal(tasks("piqa", task_data(), {"--bos", "sometimes"}), 2, "--bos");
