@@ -217,11 +217,11 @@ struct Trainer::State {
 
   // A signal to any rank stops all of them, after the same step.
   void stop_together() const {
-    if (ranks.size() > 1 && ranks.sum(int64_t{stop_requested() != 0}) > 0 &&
-        stop_requested() == 0) {
-      throw Error(ErrorKind::kInterrupted, "another rank was asked to stop");
-    }
+    // A signal that comes after the ranks were asked waits for the next step.
+    const int64_t asked = stop_requested() != 0;
+    if ((ranks.size() > 1 ? ranks.sum(asked) : asked) == 0) return;
     check_stop();
+    throw Error(ErrorKind::kInterrupted, "another rank was asked to stop");
   }
 
   void loop(const TrainerHooks& hooks) {
