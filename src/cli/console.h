@@ -10,8 +10,8 @@
 
 namespace mop {
 
-/// Writes to a stream whose reader may have gone (a pipe's end, a terminal under nohup): a long run does not
-/// end because nobody listens.
+/// Writes to a stream whose reader may have gone (a pipe's end, a terminal under nohup): a long run
+/// does not end because nobody listens.
 void tell(std::FILE* stream, std::string_view text) noexcept;
 
 class Console : public Progress {
