@@ -26,28 +26,22 @@ using tiles::kSums;
 constexpr int64_t kTile = tiles::kNumbers;
 static_assert(kRows == kQueriesTogether && kDepth == kKeysTogether);
 
-struct alignas(kRowBytes) Line {
-  std::byte bytes[kRowBytes];
-};
-
 /// One KV head's tiles, and room for sixteen queries' work.
 struct Room {
   Room(int64_t tokens, int64_t size)
       : coordinates(size / kDepth),
         chunks(key_chunks(tokens)),
-        memory(std::make_unique_for_overwrite<Line[]>(
-            static_cast<size_t>(lines(2 * chunks * kDepth * size * 2) + lines(kRows * size * 2) +
-                                lines(kRows * chunks * kDepth * 6) + lines(kRows * size * 4)))),
+        memory(tiles::make_lines(2 * chunks * kDepth * size * 2 + kRows * size * 2 +
+                                 kRows * chunks * kDepth * 6 + kRows * size * 4)),
         keys(reinterpret_cast<uint16_t*>(memory.get())),
         values(keys + chunks * kDepth * size),
         query(values + chunks * kDepth * size),
         weights(query + kRows * size),
         scores(reinterpret_cast<float*>(weights + kRows * chunks * kDepth)),
         sums(scores + kRows * chunks * kDepth) {}
-  static int64_t lines(int64_t bytes) { return bytes / kRowBytes; }
 
   int64_t coordinates, chunks;
-  std::unique_ptr<Line[]> memory;
+  tiles::Lines memory;
   uint16_t* keys;     // per 16 keys and 32 coordinates: [16 pairs of coordinates][16 keys][2]
   uint16_t* values;   // per 32 keys and 16 coordinates: [16 pairs of keys][16 coordinates][2]
   uint16_t* query;    // [16, E], where fewer than 16 are left

@@ -10,8 +10,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <memory>
-#include <new>
 
 namespace mop {
 namespace {
@@ -20,16 +18,6 @@ using tiles::kDepth;
 using tiles::kRows;
 constexpr int64_t kTokens = 64;                  // of x at a time: 16 KiB for heads of 128
 constexpr int64_t kProducts = 4 * tiles::kSums;  // of a 32x32 block
-
-// Memory on cache lines: tiles are loaded line by line.
-struct Free {
-  void operator()(uint16_t* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
-};
-using Buffer = std::unique_ptr<uint16_t[], Free>;
-Buffer make_buffer(int64_t elements) {
-  const auto bytes = static_cast<size_t>(elements) * sizeof(uint16_t);
-  return Buffer(static_cast<uint16_t*>(::operator new[](bytes, std::align_val_t{64})));
-}
 
 // One head's columns of W_o as tiles [D/16][E/32], zero beyond D.
 MOP_TILES void pack_output(const HeadL1Call& call, int64_t head, uint16_t* packed, int64_t padded) {
@@ -115,13 +103,15 @@ MOP_TILES void score_tokens(const HeadL1Call& call, int64_t head, int64_t first,
 MOP_TILES void score_heads(const HeadL1Call& call, int64_t begin, int64_t end) {
   const tiles::Scope scope;
   const int64_t padded = (call.hidden + 2 * kRows - 1) / (2 * kRows) * 2 * kRows;
-  const Buffer output = make_buffer(padded * call.head_dim);
-  const Buffer tokens = make_buffer(kTokens * call.head_dim);
+  const tiles::Lines output_memory = tiles::make_lines(padded * call.head_dim * 2);
+  const tiles::Lines token_memory = tiles::make_lines(kTokens * call.head_dim * 2);
+  auto* const output = reinterpret_cast<uint16_t*>(output_memory.get());
+  auto* const tokens = reinterpret_cast<uint16_t*>(token_memory.get());
   for (int64_t head = begin; head < end; ++head) {
-    pack_output(call, head, output.get(), padded);
+    pack_output(call, head, output, padded);
     tiles::fence();
     for (int64_t first = 0; first < call.tokens; first += kTokens) {
-      score_tokens(call, head, first, output.get(), padded, tokens.get());
+      score_tokens(call, head, first, output, padded, tokens);
     }
   }
 }

@@ -3,6 +3,10 @@
 // neighbours per word. For files of kernels alone; what uses intrinsics stands inside
 // `#ifdef MOP_BFLOAT16_LANES`.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
 #include "tensor/bfloat16_lanes.h"
 
 namespace mop::tiles {
@@ -25,6 +29,15 @@ inline constexpr int64_t kDepth = 32;                ///< numbers that a product
 inline constexpr int64_t kNumbers = kRows * kDepth;  ///< of bfloat16
 inline constexpr int64_t kSums = kRows * kRows;      ///< of float32
 inline constexpr int64_t kRowBytes = 64;
+
+/// Memory that begins on a cache line, of `bytes`, a multiple of 64: tiles are loaded line by line.
+struct alignas(kRowBytes) Line {
+  std::byte bytes[kRowBytes];
+};
+using Lines = std::unique_ptr<Line[]>;
+inline Lines make_lines(int64_t bytes) {
+  return std::make_unique_for_overwrite<Line[]>(static_cast<size_t>(bytes / kRowBytes));
+}
 
 /// The intrinsics do not tell the compiler all the memory that they read and write.
 MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
