@@ -44,7 +44,7 @@ class Walk {
     };
     for (const Members& members : split(all, same_embedding)) {
       WeightLoader loader(*models_[members.front()], compute_, WeightLoader::Keep::kOne);
-      descend(members, 0, embed(loader.globals(), group_.ids_N, compute_));
+      descend(members, 0, embed(loader.embedding(), group_.ids_N, compute_));
     }
     return std::move(last_ND_);
   }

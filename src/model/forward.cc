@@ -12,6 +12,7 @@
 #include "model/kernels.h"
 #include "model/workspace.h"
 #include "tensor/row_product.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -241,15 +242,19 @@ at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, cons
 }
 
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute) {
-  const int64_t vocab = globals.embedding_VD.size(0);
+  const at::Tensor& table_VD = globals.embedding_VD;
+  if (!ids_N.is_cpu()) {
+    return table_VD.index_select(0, ids_N).to(compute.device, compute.dtype);
+  }
+  const int64_t vocab = table_VD.size(0);
   const at::Tensor bad_N = ids_N.lt(0).logical_or(ids_N.ge(vocab));
   if (bad_N.any().item<bool>()) {
     throw bad_input("token id {} is outside the model's vocabulary of {}",
                     ids_N.masked_select(bad_N)[0].item<int64_t>(), vocab)
         .hint("the tokenizer belongs to another model");
   }
-  const at::Tensor& table_VD = globals.embedding_VD;
-  return table_VD.index_select(0, ids_N.to(table_VD.device())).to(compute.device, compute.dtype);
+  return table_VD.index_select(0, upload(ids_N, table_VD.device()))
+      .to(compute.device, compute.dtype);
 }
 
 at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,

@@ -93,14 +93,19 @@ at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, cons
 std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing,
                                          const Compute& compute);
 
-/// ids_N (int64, CPU) -> hidden_ND. Throws Error(kBadInput) on an id outside the vocabulary.
+/// ids_N (int64) -> hidden_ND. Of `globals` only the embedding is read. Throws Error(kBadInput) on
+/// an id outside the vocabulary; ids that are on a device already are not checked, which would wait
+/// for it.
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute);
 /// hidden_ND after the last layer -> logits_NV in the compute dtype.
 at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
                   const at::Tensor& hidden_ND);
 
+/// Elements of the temporaries of one decoder layer that a token needs in the widest layer.
+int64_t widest_elements(const ModelConfig& config);
 /// Tokens of a piece: so many that calls cost little, so few that what is between products stays
-/// in the caches; 2048 of a wide model, up to 8192 of a narrow one.
+/// in the caches; 2048 of a wide model, up to 8192 of a narrow one. On a device 16384, fewer where
+/// they would take more than `working_bytes` of its memory.
 int64_t piece_tokens(const ModelConfig& config, const Compute& compute);
 
 /// Runs all layers over the packed sequences, layer by layer, in pieces of whole sequences of about

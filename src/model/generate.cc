@@ -70,14 +70,20 @@ std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> pr
   const std::vector<int64_t>& stop = options.stop.empty() ? config.eos : options.stop;
   Decoder decoder(weights, 1, static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
   Random random(options.seed);
-  std::vector<int64_t> next(prompt.begin(), prompt.end()), made;
+  at::Tensor next_1T =
+      at::tensor(at::ArrayRef<int64_t>(prompt.data(), prompt.size()), at::kLong).unsqueeze(0);
+  std::vector<int64_t> made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens) {
-    const at::Tensor logits_1V = decoder.feed(at::tensor(next, at::kLong).unsqueeze(0));
-    const double uniform = options.temperature > 0 ? random.uniform() : 0;
-    next = {pick_token(logits_1V.squeeze(0), options.temperature, uniform)};
-    made.push_back(next.front());
-    if (options.on_token && !options.on_token(next.front())) break;
-    const bool ended = std::find(stop.begin(), stop.end(), next.front()) != stop.end();
+    const at::Tensor logits_1V = decoder.feed(next_1T);
+    if (options.temperature == 0) {
+      next_1T = logits_1V.argmax(1, /*keepdim=*/true);  // stays where it is; one number is read
+      made.push_back(next_1T.item<int64_t>());
+    } else {
+      made.push_back(pick_token(logits_1V.squeeze(0), options.temperature, random.uniform()));
+      next_1T = at::tensor({made.back()}, at::kLong).unsqueeze(0);
+    }
+    if (options.on_token && !options.on_token(made.back())) break;
+    const bool ended = std::find(stop.begin(), stop.end(), made.back()) != stop.end();
     if (ended && !options.ignore_eos) break;
   }
   return made;

@@ -26,8 +26,8 @@ class Decoder {
  public:
   /// Room for `capacity_tokens` of each sequence; it grows.
   Decoder(WeightLoader& weights, int64_t sequences, int64_t capacity_tokens);
-  /// ids_BT (int64, CPU) continue what was fed before -> logits_BV behind each sequence's last
-  /// token, in the compute dtype. No gradient. Throws as `run_layers` does.
+  /// ids_BT (int64, CPU or the device) continue what was fed before -> logits_BV behind each
+  /// sequence's last token, in the compute dtype. No gradient. Throws as `run_layers` does.
   at::Tensor feed(const at::Tensor& ids_BT);
 
  private:

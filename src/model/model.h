@@ -40,6 +40,7 @@ class Model {
   static Model from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint);
 
   const Checkpoint& checkpoint() const { return *checkpoint_; }
+  const std::shared_ptr<const Checkpoint>& shared_checkpoint() const { return checkpoint_; }
   /// The config of *this* model: `layers` follows the kept units.
   const ModelConfig& config() const { return config_; }
   /// The config of the checkpoint.

@@ -116,15 +116,31 @@ at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const P
 
 }  // namespace
 
+int64_t widest_elements(const ModelConfig& config) {
+  int64_t widest = 0;
+  for (const LayerShape& shape : config.layers) {
+    const int64_t attention = (3 * shape.heads + 2 * shape.kv_heads) * shape.head_dim;
+    widest = std::max(widest, attention + 3 * shape.mlp);
+  }
+  return widest + 4 * config.hidden;
+}
+
 int64_t piece_tokens(const ModelConfig& config, const Compute& compute) {
   constexpr int64_t kHiddenBytes = int64_t{3} << 20;
-  const int64_t row = config.hidden * static_cast<int64_t>(dtype_bytes(compute.dtype));
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  if (compute.store != nullptr) {
+    // A device is busy with few large products; its memory is the limit.
+    const int64_t fit = working_bytes(compute.store->budget_bytes()) /
+                        std::max<int64_t>(1, widest_elements(config) * element);
+    return std::clamp<int64_t>(fit, 1024, 16384);
+  }
+  const int64_t row = config.hidden * element;
   return std::clamp<int64_t>(kHiddenBytes / row, 2048, 8192);
 }
 
 at::Tensor run_layers(WeightLoader& weights, const at::Tensor& ids_N, const Packing& packing,
                       const ForwardOptions& options) {
-  const at::Tensor hidden_ND = embed(weights.globals(), ids_N, weights.compute());
+  const at::Tensor hidden_ND = embed(weights.embedding(), ids_N, weights.compute());
   return run_owned(weights, hidden_ND, packing, 0, weights.model().num_layers(), options);
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "model/device_store.h"
 #include "model/model.h"
 #include "tensor/dtype.h"
 
@@ -36,10 +37,13 @@ struct GlobalWeights {
   at::Tensor embedding_VD, final_norm_D, head_VD;
 };
 
-/// How to compute: where, in which type.
+/// How to compute: where, in which type, and what is on the device already.
 struct Compute {
   DType dtype = at::kFloat;
   c10::Device device = c10::kCPU;
+  /// Shared by all that compute on the device, in `dtype`; null on the CPU. A WeightLoader that is
+  /// given none for a device makes its own.
+  std::shared_ptr<DeviceStore> store = nullptr;
 };
 
 /// One tensor of a layer as stored (mapped or changed), rows and columns gathered, stored dtype,
@@ -52,9 +56,10 @@ class WeightLoader {
  public:
   enum class Keep {
     kOne,  ///< one layer in memory at a time, its buffers reused: calibration, perplexity of large
-           ///< models
-    kAll,  ///< every layer is gathered once and kept: generation, small models
-    kAuto  ///< kAll when what must be copied is below 1 GiB
+           ///< models. What the device's store holds stays there.
+    kAll,  ///< every layer is gathered once and kept: generation, small models. On a device, kOne
+           ///< when the store has no room for them.
+    kAuto  ///< kAll when what must be copied is below 1 GiB; on a device, when there is room
   };
   WeightLoader(const Model& model, Compute compute, Keep keep = Keep::kAuto);
   ~WeightLoader();
@@ -63,20 +68,33 @@ class WeightLoader {
   const LayerWeights& layer(int64_t index);
   /// Whether a layer given out stays valid when others are asked for.
   bool keeps_all() const { return keep_ == Keep::kAll; }
-  /// Asks the system to read what layer `index` needs from its file, without waiting; nothing when
-  /// there is no such layer.
+  /// Asks the system to read what layer `index` needs from its file, or starts its upload to the
+  /// device, without waiting; nothing when there is no such layer.
   void prefetch(int64_t index);
+  /// Everything outside the layers. On the CPU the embedding has its stored dtype: `embed` converts
+  /// the rows it takes.
   const GlobalWeights& globals();
+  /// The same with nothing but the embedding in it: what `embed` needs.
+  const GlobalWeights& embedding();
   const Model& model() const { return model_; }
   const Compute& compute() const { return compute_; }
 
  private:
   struct Slot;
+  using Uploads = std::array<DeviceStore::Handle, kNumRoles>;
+  void choose_on_device();
+  void fetch_layer(int64_t index, Slot& slot);
+  void fetch_layer_on_device(int64_t index, Slot& slot);
+  Uploads request(int64_t index);
+  at::Tensor global(const GlobalTensor& tensor);
+
   Model model_;
   Compute compute_;
   Keep keep_;
+  std::shared_ptr<void> reserved_;           // of the store's budget, for gathered weights
+  std::map<int64_t, Uploads> on_their_way_;  // layers asked for and not yet given out
   std::vector<std::unique_ptr<Slot>> slots_;
-  GlobalWeights globals_;
+  GlobalWeights globals_, embedding_;
 };
 
 }  // namespace mop

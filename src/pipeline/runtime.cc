@@ -28,6 +28,10 @@ Compute open_compute(const std::string& device, const std::string& dtype) {
   if (compute.dtype != at::kFloat && compute.dtype != at::kBFloat16) {
     throw usage_error("cannot compute in {}", name).hint("known: float32, bfloat16");
   }
+  if (!compute.device.is_cpu()) {
+    compute.store =
+        std::make_shared<DeviceStore>(compute.device, compute.dtype, store_budget(compute.device));
+  }
   return compute;
 }
 

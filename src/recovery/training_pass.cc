@@ -55,7 +55,7 @@ TeacherStates run_teacher(WeightLoader& weights, const Teacher& teacher,
     states.last_ND = run_layers(weights, piece.ids_N, piece.packing);
     return states;
   }
-  at::Tensor hidden_ND = embed(weights.globals(), piece.ids_N, weights.compute());
+  at::Tensor hidden_ND = embed(weights.embedding(), piece.ids_N, weights.compute());
   int64_t done = 0;
   for (const int64_t layer : teacher.layers) {
     hidden_ND = run_layer_range(weights, hidden_ND, piece.packing, done, layer + 1);

@@ -2,6 +2,8 @@
 #pragma once
 #include <c10/core/Device.h>
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace mop {
@@ -12,5 +14,12 @@ namespace mop {
 /// CPU. Throws Error(kUsage) for another name; Error(kIo) when the library or the NVIDIA libraries
 /// it needs are missing, or when there is no such GPU.
 c10::Device open_device(std::string_view name);
+
+/// Memory of a device, all processes together.
+struct DeviceMemory {
+  int64_t free_bytes, total_bytes;
+};
+/// What `device` tells now; nothing for the CPU and for a device that does not tell.
+std::optional<DeviceMemory> device_memory(c10::Device device);
 
 }  // namespace mop

@@ -1,0 +1,272 @@
+// model/device_store.cc
+#include "model/device_store.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/Event.h>
+#include <c10/core/GradMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <array>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "tensor/device.h"
+#include "tensor/upload.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kMostBufferBytes = int64_t{32} << 20;  // copied in under a millisecond
+constexpr int64_t kGrainBytes = int64_t{1} << 20;        // of one thread's copy
+
+using Key = std::pair<const void*, std::string>;
+
+// Part of the host's memory that a copy to the device may be reading.
+struct Buffer {
+  at::Tensor memory;
+  std::optional<c10::Event> read;
+};
+
+void copy_in_parallel(std::byte* to, const std::byte* from, int64_t bytes) {
+  at::parallel_for(0, bytes, kGrainBytes, [&](int64_t begin, int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+  });
+}
+
+}  // namespace
+
+class DeviceStore::Upload {
+ public:
+  explicit Upload(StoredWeight what) : weight(std::move(what)) {}
+
+  StoredWeight weight;
+  at::Tensor values;                 // on the device, once issued
+  std::optional<c10::Event> copied;  // recorded behind the copy
+  std::exception_ptr failure;
+  bool issued = false;   // the copy is in the device's queue, or failed
+  bool ordered = false;  // the computing stream waits for it
+};
+
+struct DeviceStore::State {
+  const c10::Device device;
+  const DType dtype;
+  const int64_t budget;
+  const c10::impl::VirtualGuardImpl guard;
+  const c10::Stream compute_stream, copy_stream;
+
+  mutable std::mutex mutex;
+  std::condition_variable work, done;
+  std::map<Key, Handle> resident;
+  std::map<std::string, at::Tensor> constants;
+  std::deque<Handle> queue;
+  int64_t used = 0;
+  int64_t uploaded = 0;
+  bool stopping = false;
+
+  // The worker's own.
+  std::array<Buffer, 2> buffers;
+  size_t next_buffer = 0;
+  std::thread worker;
+
+  State(c10::Device where, DType type, int64_t bytes)
+      : device(where),
+        dtype(type),
+        budget(std::max<int64_t>(0, bytes)),
+        guard(where.type()),
+        compute_stream(guard.getStream(where)),
+        copy_stream(guard.getStreamFromGlobalPool(where)),
+        worker([this] { serve(); }) {}
+
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work.notify_one();
+    worker.join();
+    // Memory that a copy still writes to must not be given back.
+    for (const Buffer& buffer : buffers) {
+      if (buffer.read) buffer.read->synchronize();
+    }
+  }
+
+  int64_t bytes_of(const StoredWeight& weight) const {
+    return weight.elements * static_cast<int64_t>(dtype_bytes(dtype));
+  }
+
+  void serve() {
+    const c10::NoGradGuard no_grad;
+    guard.setDevice(device);
+    std::unique_lock lock(mutex);
+    while (true) {
+      work.wait(lock, [&] { return stopping || !queue.empty(); });
+      if (stopping) return;
+      const Handle next = std::move(queue.front());
+      queue.pop_front();
+      lock.unlock();
+      // Nobody waits for what only the queue still held.
+      if (next.use_count() > 1) upload_one(*next);
+      lock.lock();
+      next->issued = true;
+      done.notify_all();
+    }
+  }
+
+  void upload_one(Upload& upload) {
+    try {
+      const at::Tensor host = upload.weight.open().contiguous();
+      upload.values = at::empty(host.sizes(), at::TensorOptions().dtype(dtype).device(device));
+      // Work that was started earlier may still use this memory.
+      c10::Event free(device.type());
+      free.record(compute_stream);
+      free.block(copy_stream);
+      const c10::StreamGuard on_copy_stream(copy_stream);
+      const bool as_stored = host.scalar_type() == dtype;
+      at::Tensor raw =
+          as_stored ? upload.values : at::empty(host.sizes(), host.options().device(device));
+      copy(host, raw);
+      if (!as_stored) upload.values.copy_(raw);
+      upload.copied.emplace(device.type());
+      upload.copied->record(copy_stream);
+    } catch (...) {
+      upload.failure = std::current_exception();
+      upload.values.reset();
+    }
+    upload.weight.open = nullptr;
+  }
+
+  // Both contiguous, of one dtype and shape.
+  void copy(const at::Tensor& host, const at::Tensor& raw) {
+    const auto element = static_cast<int64_t>(host.element_size());
+    const at::Tensor flat = raw.view({-1});
+    const auto* from = static_cast<const std::byte*>(host.const_data_ptr());
+    const int64_t step = kMostBufferBytes / element;
+    for (int64_t first = 0; first < host.numel(); first += step) {
+      const int64_t count = std::min(step, host.numel() - first);
+      Buffer& buffer = free_buffer(count * element);
+      auto* memory = static_cast<std::byte*>(buffer.memory.data_ptr());
+      copy_in_parallel(memory, from + first * element, count * element);
+      flat.narrow(0, first, count)
+          .copy_(at::from_blob(memory, {count}, host.options()), /*non_blocking=*/true);
+      if (!buffer.read) buffer.read.emplace(device.type());
+      buffer.read->record(copy_stream);
+    }
+    const std::lock_guard lock(mutex);
+    uploaded += host.numel() * element;
+  }
+
+  Buffer& free_buffer(int64_t bytes) {
+    Buffer& buffer = buffers[std::exchange(next_buffer, 1 - next_buffer)];
+    if (buffer.read) buffer.read->synchronize();
+    if (!buffer.memory.defined() || buffer.memory.numel() < bytes) {
+      buffer.memory = page_locked({std::max(bytes, kGrainBytes)}, at::kByte, device);
+    }
+    return buffer;
+  }
+};
+
+int64_t store_budget(c10::Device device) {
+  constexpr int64_t kUnknown = int64_t{4} << 30;  // a device that does not tell
+  constexpr int64_t kLibraries = int64_t{512} << 20;
+  const std::optional<DeviceMemory> memory = device_memory(device);
+  if (!memory) return kUnknown;
+  return std::max<int64_t>(0, memory->free_bytes - memory->free_bytes / 5 - kLibraries);
+}
+
+int64_t working_bytes(int64_t budget_bytes) {
+  return std::max<int64_t>(budget_bytes / 8, int64_t{64} << 20);
+}
+
+DeviceStore::DeviceStore(c10::Device device, DType dtype, int64_t budget_bytes)
+    : state_(std::make_unique<State>(device, dtype, budget_bytes)) {}
+DeviceStore::~DeviceStore() = default;
+
+DeviceStore::Handle DeviceStore::request(const StoredWeight& weight, bool keep) {
+  State& s = *state_;
+  const Key key{weight.owner.get(), weight.name};
+  Handle handle;
+  {
+    const std::lock_guard lock(s.mutex);
+    if (const auto found = s.resident.find(key); found != s.resident.end()) return found->second;
+    handle = std::make_shared<Upload>(weight);
+    const int64_t bytes = s.bytes_of(weight);
+    if (keep && bytes <= s.budget - s.used) {
+      s.resident.emplace(key, handle);
+      s.used += bytes;
+    }
+    s.queue.push_back(handle);
+  }
+  s.work.notify_one();
+  return handle;
+}
+
+at::Tensor DeviceStore::wait(const Handle& handle) {
+  State& s = *state_;
+  std::unique_lock lock(s.mutex);
+  s.done.wait(lock, [&] { return handle->issued; });
+  if (handle->failure) {
+    const auto found = s.resident.find({handle->weight.owner.get(), handle->weight.name});
+    if (found != s.resident.end() && found->second == handle) {
+      s.used -= s.bytes_of(handle->weight);
+      s.resident.erase(found);
+    }
+    std::rethrow_exception(handle->failure);
+  }
+  if (!std::exchange(handle->ordered, true)) handle->copied->block(s.compute_stream);
+  return handle->values;
+}
+
+bool DeviceStore::is_resident(const StoredWeight& weight) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->resident.contains({weight.owner.get(), weight.name});
+}
+
+int64_t DeviceStore::free_bytes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->budget - state_->used;
+}
+
+std::shared_ptr<void> DeviceStore::reserve(int64_t bytes) {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  if (bytes > s.budget - s.used) return nullptr;
+  s.used += bytes;
+  return {&s, [bytes](State* state) {
+            const std::lock_guard held(state->mutex);
+            state->used -= bytes;
+          }};
+}
+
+at::Tensor DeviceStore::constant(const std::string& name, const std::function<at::Tensor()>& make) {
+  at::Tensor& value = state_->constants[name];
+  if (!value.defined()) value = upload(make(), state_->device);
+  return value;
+}
+
+void DeviceStore::clear() {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  std::erase_if(s.resident, [&](const auto& entry) {
+    if (!entry.second->issued || entry.second.use_count() > 1) return false;
+    s.used -= s.bytes_of(entry.second->weight);
+    return true;
+  });
+  s.constants.clear();
+}
+
+c10::Device DeviceStore::device() const { return state_->device; }
+DType DeviceStore::dtype() const { return state_->dtype; }
+int64_t DeviceStore::budget_bytes() const { return state_->budget; }
+int64_t DeviceStore::uploaded_bytes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->uploaded;
+}
+
+}  // namespace mop
