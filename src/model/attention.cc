@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "model/branch_attention.h"
+#include "model/device_attention.h"
 #include "model/short_attention.h"
 
 namespace mop {
@@ -43,11 +44,9 @@ std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<Run>& 
 }
 
 // What each of `queries` tokens, the last of `keys`, may see: [T, L], true = seen.
-at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window,
-                   at::Device device) {
-  const auto numbers = at::TensorOptions().dtype(at::kLong).device(device);
-  const at::Tensor key_1L = at::arange(keys, numbers).unsqueeze(0);
-  const at::Tensor query_T1 = at::arange(keys - queries, keys, numbers).unsqueeze(1);
+at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window) {
+  const at::Tensor key_1L = at::arange(keys, at::kLong).unsqueeze(0);
+  const at::Tensor query_T1 = at::arange(keys - queries, keys, at::kLong).unsqueeze(1);
   const at::Tensor seen_TL = key_1L.le(query_T1);
   return window ? seen_TL.logical_and(key_1L.gt(query_T1 - *window)) : seen_TL;
 }
@@ -65,7 +64,7 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
   const bool cut = window && *window < keys;
   const bool causal = queries == keys && queries > 1 && !cut;
   std::optional<at::Tensor> mask_TL;
-  if (queries > 1 && !causal) mask_TL = visible(queries, keys, window, query_BTHE.device());
+  if (queries > 1 && !causal) mask_TL = visible(queries, keys, window);
   const bool grouped = query_BTHE.size(2) != key_BLKE.size(2);
   return at::scaled_dot_product_attention(query_BTHE.transpose(1, 2), key_BLKE.transpose(1, 2),
                                           value_BLKE.transpose(1, 2), mask_TL, 0.0, causal,
@@ -77,6 +76,13 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
 
 at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                   const at::Tensor& value_NKE, const AttentionCall& call) {
+  if (!query_NHE.is_cpu()) {
+    if (call.packed != nullptr) {
+      return attend_on_device(query_NHE, key_NKE, value_NKE, call, *call.packed);
+    }
+    PackingOnDevice packed(call.packing, query_NHE.device());
+    return attend_on_device(query_NHE, key_NKE, value_NKE, call, packed);
+  }
   if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
   const std::vector<Run> runs = runs_of(call.packing);
   // What lies in the cache already is not among these keys.

@@ -9,6 +9,8 @@
 
 namespace mop {
 
+class PackingOnDevice;
+
 struct AttentionCall {
   const Packing& packing;
   std::optional<int64_t> window;  ///< tokens a query sees, itself included
@@ -16,6 +18,7 @@ struct AttentionCall {
   int64_t layer = 0;  ///< slots of the cache
   int64_t first_sequence = 0;
   bool reuse_query = false;  ///< the result may lie in the query's memory (no gradient)
+  PackingOnDevice* packed = nullptr;  ///< of this packing; null = made for the call
 };
 
 /// Queries and keys already turned by their positions -> heads_NQ.

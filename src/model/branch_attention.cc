@@ -54,7 +54,7 @@ at::Tensor attend_part(const Tokens& x, int64_t first, int64_t count, int64_t ke
   const auto heads_first = [](const at::Tensor& part) { return part.unsqueeze(0).transpose(1, 2); };
   const at::Tensor query = heads_first(x.query_THE.narrow(0, first, count));
   std::optional<at::Tensor> typed;
-  if (mask) typed = mask->to(query.device(), query.scalar_type());
+  if (mask) typed = mask->to(query.scalar_type());
   const bool grouped = x.query_THE.size(1) != x.key_TKE.size(1);
   return at::scaled_dot_product_attention(query, heads_first(x.key_TKE.narrow(0, 0, keys)),
                                           heads_first(x.value_TKE.narrow(0, 0, keys)), typed, 0.0,
@@ -98,7 +98,7 @@ at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NK
     }
   };
   const auto num_trees = static_cast<int64_t>(trees.size());
-  if (call.reuse_query && query_NHE.is_cpu()) {
+  if (call.reuse_query) {
     at::parallel_for(0, num_trees, 1, [&](int64_t begin, int64_t end) {
       const at::NoGradGuard no_grad;  // grad mode belongs to the thread
       attend_range(begin, end);

@@ -7,7 +7,7 @@
 
 namespace mop {
 
-/// As `attend`, for a packing with branches and without a cache.
+/// As `attend`, on the CPU, for a packing with branches and without a cache.
 at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                            const at::Tensor& value_NKE, const AttentionCall& call);
 

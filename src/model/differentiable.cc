@@ -67,6 +67,78 @@ struct SiluMul : Function<SiluMul> {
   }
 };
 
+// While it lives, LibTorch's kernels that have a deterministic form take it.
+class DeterministicKernels {
+ public:
+  DeterministicKernels()
+      : on_(at::globalContext().deterministicAlgorithms()),
+        warn_only_(at::globalContext().deterministicAlgorithmsWarnOnly()),
+        fill_(at::globalContext().deterministicFillUninitializedMemory()) {
+    at::globalContext().setDeterministicAlgorithms(true, false);
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+  }
+  ~DeterministicKernels() {
+    at::globalContext().setDeterministicAlgorithms(on_, warn_only_);
+    at::globalContext().setDeterministicFillUninitializedMemory(fill_);
+  }
+  DeterministicKernels(const DeterministicKernels&) = delete;
+  DeterministicKernels& operator=(const DeterministicKernels&) = delete;
+
+ private:
+  bool on_, warn_only_, fill_;
+};
+
+// What the kernel gives back, as much as its gradient needs.
+struct FlashResult {
+  at::Tensor heads_NHE, log_sum, random_state, unused;
+};
+
+std::optional<int64_t> tokens_before(std::optional<int64_t> window) {
+  return window ? std::optional(*window - 1) : std::nullopt;
+}
+
+FlashResult run_flash(const at::Tensor& query_NHE, const at::Tensor& key_LKE,
+                      const at::Tensor& value_LKE, const FlashCall& call) {
+  const auto left = tokens_before(call.window);
+  const auto right = left ? std::optional<int64_t>(0) : std::nullopt;
+  auto [heads_NHE, log_sum, random_state, unused, debug] = at::_flash_attention_forward(
+      query_NHE, key_LKE, value_LKE, call.query_ends, call.key_ends, call.longest_query,
+      call.longest_key, /*dropout_p=*/0.0, /*is_causal=*/true, /*return_debug_mask=*/false,
+      std::optional<double>(), left, right);
+  return {heads_NHE, log_sum, random_state, unused};
+}
+
+// LibTorch's own gradient adds up the queries' in any order unless it is told otherwise.
+struct FlashAttention : Function<FlashAttention> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& query_NHE,
+                            const at::Tensor& key_LKE, const at::Tensor& value_LKE,
+                            const at::Tensor& query_ends, const at::Tensor& key_ends,
+                            int64_t longest_query, int64_t longest_key,
+                            std::optional<int64_t> window) {
+    const FlashResult result =
+        run_flash(query_NHE, key_LKE, value_LKE,
+                  {query_ends, key_ends, longest_query, longest_key, window});
+    context->save_for_backward({query_NHE, key_LKE, value_LKE, result.heads_NHE, result.log_sum,
+                                query_ends, key_ends, result.random_state, result.unused});
+    context->saved_data["longest_query"] = longest_query;
+    context->saved_data["longest_key"] = longest_key;
+    context->saved_data["window"] = window;
+    return result.heads_NHE;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    const variable_list saved = context->get_saved_variables();
+    const auto left = tokens_before(context->saved_data["window"].toOptional<int64_t>());
+    const auto right = left ? std::optional<int64_t>(0) : std::nullopt;
+    const DeterministicKernels deterministic;
+    auto [d_query, d_key, d_value] = at::_flash_attention_backward(
+        d_out[0].contiguous(), saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6],
+        context->saved_data["longest_query"].toInt(), context->saved_data["longest_key"].toInt(),
+        /*dropout_p=*/0.0, /*is_causal=*/true, saved[7], saved[8], std::optional<double>(), left,
+        right);
+    return {d_query, d_key, d_value, {}, {}, {}, {}, {}};
+  }
+};
+
 // The dropped input is drawn again in the backward pass instead of being kept.
 struct LowRankLinear : Function<LowRankLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NK,
@@ -123,6 +195,16 @@ at::Tensor rope_with_gradient(const at::Tensor& x_NHE, const at::Tensor& cos_NE,
 
 at::Tensor silu_mul_with_gradient(const at::Tensor& gate_NI, const at::Tensor& up_NI) {
   return SiluMul::apply(gate_NI, up_NI);
+}
+
+at::Tensor flash_attention(const at::Tensor& query_NHE, const at::Tensor& key_LKE,
+                           const at::Tensor& value_LKE, const FlashCall& call) {
+  const bool gradient = at::GradMode::is_enabled() &&
+                        (query_NHE.requires_grad() || key_LKE.requires_grad() ||
+                         value_LKE.requires_grad());
+  if (!gradient) return run_flash(query_NHE, key_LKE, value_LKE, call).heads_NHE;
+  return FlashAttention::apply(query_NHE, key_LKE, value_LKE, call.query_ends, call.key_ends,
+                               call.longest_query, call.longest_key, call.window);
 }
 
 at::Tensor low_rank_linear(const at::Tensor& x_NK, const at::Tensor& weight_OK,

@@ -104,7 +104,8 @@ class LayerRun {
             .cache = call_.cache == nullptr ? nullptr : &call_.cache->state(),
             .layer = call_.layer,
             .first_sequence = call_.first_sequence,
-            .reuse_query = !gradient_};
+            .reuse_query = !gradient_,
+            .packed = call_.packed};
   }
 
   at::Tensor norm(const at::Tensor& x_ND, Role role) {

@@ -16,6 +16,7 @@
 
 namespace mop {
 
+class PackingOnDevice;
 class Workspace;
 
 /// Sequences laid end to end, without padding: attention never crosses from one to the next.
@@ -83,6 +84,7 @@ struct LayerCall {
   const LayerMask* mask = nullptr;
   int64_t first_sequence = 0;      ///< the cache's number of the packing's first sequence
   Workspace* workspace = nullptr;  ///< memory to work in, kept between calls; null = the call's own
+  PackingOnDevice* packed = nullptr;  ///< of this packing, for all layers; null = the call's own
 };
 
 /// hidden_ND -> hidden_ND, same dtype and device. With gradients off, `hidden_ND` may be

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "model/forward.h"
 #include "model/kv_cache.h"
+#include "model/packing_on_device.h"
 #include "model/workspace.h"
 #include "tensor/dtype.h"
 #include "tensor/mapped_file.h"
@@ -19,6 +20,7 @@ struct Piece {
   Packing packing;
   at::Tensor cos_NE, sin_NE;
   at::Tensor hidden_ND;
+  std::shared_ptr<PackingOnDevice> packed = {};
 };
 
 std::vector<Piece> cut(const Packing& packing, int64_t chunk_tokens) {
@@ -71,7 +73,8 @@ void run_layer(WeightLoader& weights, int64_t layer, std::vector<Piece>& pieces,
                          .tap = tap ? &tap : nullptr,
                          .mask = mask,
                          .first_sequence = piece.first_sequence,
-                         .workspace = &workspace};
+                         .workspace = &workspace,
+                         .packed = piece.packed.get()};
     piece.hidden_ND = decoder_layer(weights.layer(layer), piece.hidden_ND, call);
   }
 }
@@ -101,6 +104,9 @@ at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const P
     std::tie(piece.cos_NE, piece.sin_NE) =
         rotary(weights.model().config(), piece.packing, weights.compute());
     piece.hidden_ND = hidden_ND.narrow(0, piece.first_token, piece.packing.tokens());
+    if (!hidden_ND.is_cpu()) {
+      piece.packed = std::make_shared<PackingOnDevice>(piece.packing, hidden_ND.device());
+    }
   }
   Workspace workspace;
   for (int64_t layer = first; layer < last; ++layer) {

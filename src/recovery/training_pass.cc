@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "model/packing_on_device.h"
 #include "model/workspace.h"
 #include "tensor/mapped_file.h"
 
@@ -26,6 +27,7 @@ struct Walk {
   at::Tensor keys_N;  // of the tokens, where anything is dropped
   uint64_t seed = 0;
   bool drops = false;
+  std::shared_ptr<PackingOnDevice> packed = {};
 };
 
 // Bytes of activations that one layer keeps for its gradient, counted generously.
@@ -169,7 +171,8 @@ struct TrainingPass::State {
                          .packing = walk.piece.packing,
                          .cos_NE = walk.cos_NE,
                          .sin_NE = walk.sin_NE,
-                         .workspace = &workspace};
+                         .workspace = &workspace,
+                         .packed = walk.packed.get()};
     return decoder_layer(layer_weights(layer, walk), hidden_ND, call);
   }
 
@@ -185,6 +188,7 @@ struct TrainingPass::State {
   Walk begin(const TrainingPiece& piece, uint64_t seed, bool drops) const {
     Walk walk{piece, {}, {}, drops ? keys_of(piece) : at::Tensor(), seed, drops};
     std::tie(walk.cos_NE, walk.sin_NE) = rotary(model.config(), piece.packing, compute);
+    walk.packed = std::make_shared<PackingOnDevice>(piece.packing, compute.device);
     return walk;
   }
 

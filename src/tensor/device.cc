@@ -53,6 +53,15 @@ int count_gpus() {
   return static_cast<int>(c10::impl::getDeviceGuardImpl(c10::kCUDA)->deviceCount());
 }
 
+// What holds for all work on GPUs: no attention that is planned anew for every shape, and sums of
+// products in float32.
+void configure_cuda() {
+  at::Context& context = at::globalContext();
+  context.setSDPUseCuDNN(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+}
+
 c10::Device open_cuda(std::string_view name) {
   int index = 0;
   if (name != "cuda") {
@@ -64,6 +73,7 @@ c10::Device open_cuda(std::string_view name) {
     }
   }
   load_cuda_library();
+  configure_cuda();
   const int gpus = count_gpus();
   if (index >= gpus) {
     throw io_error("--device {}: this machine shows {} usable GPU{}", name, gpus,
