@@ -17,7 +17,7 @@ struct AttentionCall {
   KvCache::State* cache = nullptr;
   int64_t layer = 0;  ///< slots of the cache
   int64_t first_sequence = 0;
-  bool reuse_query = false;  ///< the result may lie in the query's memory (no gradient)
+  bool reuse_query = false;           ///< the result may lie in the query's memory (no gradient)
   PackingOnDevice* packed = nullptr;  ///< of this packing; null = made for the call
 };
 

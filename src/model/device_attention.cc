@@ -113,8 +113,8 @@ at::Tensor attend_run(Batch x, std::optional<int64_t> window, PackingOnDevice& p
   if (queries == 1) return attend_batch(x, std::nullopt, false);
   const bool cut = window && *window < keys;
   if (queries == keys && !cut) return attend_batch(x, std::nullopt, true);
-  return attend_batch(
-      x, packed.causal_mask(queries, keys, window, x.query_BTHE.scalar_type()), false);
+  return attend_batch(x, packed.causal_mask(queries, keys, window, x.query_BTHE.scalar_type()),
+                      false);
 }
 
 at::Tensor attend_runs(const Batch& x_NHE, const AttentionCall& call, PackingOnDevice& packed) {

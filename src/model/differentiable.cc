@@ -115,9 +115,8 @@ struct FlashAttention : Function<FlashAttention> {
                             const at::Tensor& query_ends, const at::Tensor& key_ends,
                             int64_t longest_query, int64_t longest_key,
                             std::optional<int64_t> window) {
-    const FlashResult result =
-        run_flash(query_NHE, key_LKE, value_LKE,
-                  {query_ends, key_ends, longest_query, longest_key, window});
+    const FlashResult result = run_flash(
+        query_NHE, key_LKE, value_LKE, {query_ends, key_ends, longest_query, longest_key, window});
     context->save_for_backward({query_NHE, key_LKE, value_LKE, result.heads_NHE, result.log_sum,
                                 query_ends, key_ends, result.random_state, result.unused});
     context->saved_data["longest_query"] = longest_query;
@@ -199,9 +198,9 @@ at::Tensor silu_mul_with_gradient(const at::Tensor& gate_NI, const at::Tensor& u
 
 at::Tensor flash_attention(const at::Tensor& query_NHE, const at::Tensor& key_LKE,
                            const at::Tensor& value_LKE, const FlashCall& call) {
-  const bool gradient = at::GradMode::is_enabled() &&
-                        (query_NHE.requires_grad() || key_LKE.requires_grad() ||
-                         value_LKE.requires_grad());
+  const bool gradient =
+      at::GradMode::is_enabled() &&
+      (query_NHE.requires_grad() || key_LKE.requires_grad() || value_LKE.requires_grad());
   if (!gradient) return run_flash(query_NHE, key_LKE, value_LKE, call).heads_NHE;
   return FlashAttention::apply(query_NHE, key_LKE, value_LKE, call.query_ends, call.key_ends,
                                call.longest_query, call.longest_key, call.window);

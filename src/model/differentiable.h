@@ -23,7 +23,7 @@ at::Tensor silu_mul_with_gradient(const at::Tensor& gate_NI, const at::Tensor& u
 /// Sequences behind each other for `flash_attention`.
 struct FlashCall {
   at::Tensor query_ends, key_ends;  ///< [S + 1] int32 on the device: 0 and where each one ends
-  int64_t longest_query = 0, longest_key = 0;  ///< tokens
+  int64_t longest_query = 0, longest_key = 0;    ///< tokens
   std::optional<int64_t> window = std::nullopt;  ///< tokens a query sees, itself included
 };
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "model/seen_keys.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -15,9 +16,8 @@ constexpr int64_t kMostKeys = 65536;
 constexpr int64_t kRowAlignment = 16;
 constexpr int64_t kNoWindow = std::numeric_limits<int32_t>::max();
 
-// One copy of many integers. From pageable memory the host may go on before the device has them.
 at::Tensor uploaded(const std::vector<int32_t>& numbers, c10::Device device) {
-  return at::tensor(numbers, at::kInt).to(device, at::kInt, /*non_blocking=*/true);
+  return upload(at::tensor(numbers, at::kInt), device);
 }
 
 // 0 where `seen_TL`, else -inf.
@@ -149,8 +149,8 @@ at::Tensor PackingOnDevice::branch_mask(const SequenceTree& tree, std::optional<
   const int64_t most = window.value_or(kNoWindow);
   at::Tensor& mask_TL = branch_masks_[{tree.prefix, tree.branches, most, dtype}];
   if (mask_TL.defined()) return mask_TL;
-  const at::Tensor limits_T4 = seen_N4(most).narrow(0, tree.first_token + tree.prefix,
-                                                    tree.tokens - tree.prefix);
+  const at::Tensor limits_T4 =
+      seen_N4(most).narrow(0, tree.first_token + tree.prefix, tree.tokens - tree.prefix);
   const at::Tensor key_1L =
       at::arange(tree.tokens, at::TensorOptions().dtype(at::kInt).device(device_)).unsqueeze(0);
   const auto within = [&](int64_t begin) {

@@ -40,8 +40,8 @@ class PackingOnDevice {
   /// All sequences; the keys of a branch are its beginning's and its own. The last query of each
   /// sequence sees its last key. One upload.
   const std::vector<AttentionSegments>& segments();
-  /// What is added to the scores of the last `queries` of `keys` tokens: [T, L], 0 where a query may
-  /// look, else -inf. Rows lie a multiple of 16 numbers apart, as fused kernels want them.
+  /// What is added to the scores of the last `queries` of `keys` tokens: [T, L], 0 where a query
+  /// may look, else -inf. Rows lie a multiple of 16 numbers apart, as fused kernels want them.
   at::Tensor causal_mask(int64_t queries, int64_t keys, std::optional<int64_t> window,
                          c10::ScalarType dtype);
   /// The same for the branches of a tree of this packing, over all of its tokens. One upload for

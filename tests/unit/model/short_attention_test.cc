@@ -1,5 +1,3 @@
-// LibTorch's attention over all tokens at once, with a mask that is written down token by token, is
-// the reference.
 #include "model/short_attention.h"
 
 #include <ATen/ATen.h>
@@ -8,6 +6,7 @@
 
 #include <limits>
 
+#include "kit/plain_attention.h"
 #include "tensor/tiles.h"
 
 namespace mop {
@@ -25,38 +24,8 @@ struct Tensors {
         value(at::randn({tokens, heads.kv, heads.size}).to(dtype)) {}
 };
 
-// [N, N] bool: same beginning or same branch, not later, not older than the window.
-at::Tensor seen_by(const Packing& packing, std::optional<int64_t> window) {
-  std::vector<int64_t> tree, branch, position;
-  int64_t trees = 0, beginning = 0;
-  for (size_t s = 0; s < packing.lengths.size(); ++s) {
-    const bool branches = !packing.branches.empty() && packing.branches[s];
-    if (!branches) ++trees, beginning = packing.lengths[s];
-    for (int64_t t = 0; t < packing.lengths[s]; ++t) {
-      tree.push_back(trees);
-      branch.push_back(branches ? static_cast<int64_t>(s) : -1);
-      position.push_back(branches ? beginning + t : t);
-    }
-  }
-  const auto tokens = static_cast<int64_t>(tree.size());
-  const at::Tensor seen = at::zeros({tokens, tokens}, at::kBool);
-  for (int64_t q = 0; q < tokens; ++q) {
-    for (int64_t k = 0; k < tokens; ++k) {
-      const bool related = tree[q] == tree[k] && (branch[k] == -1 || branch[k] == branch[q]);
-      const int64_t age = position[q] - position[k];
-      if (related && age >= 0 && (!window || age < *window)) seen[q][k] = true;
-    }
-  }
-  return seen;
-}
-
 at::Tensor reference(const Tensors& x, const Packing& packing, std::optional<int64_t> window) {
-  const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble).transpose(0, 1); };
-  const int64_t group = x.query.size(1) / x.key.size(1);
-  return at::scaled_dot_product_attention(wide(x.query), wide(x.key).repeat_interleave(group, 0),
-                                          wide(x.value).repeat_interleave(group, 0),
-                                          seen_by(packing, window))
-      .transpose(0, 1);
+  return testing::plain_attention(x.query, x.key, x.value, packing, window);
 }
 
 class ShortAttention : public ::testing::TestWithParam<at::ScalarType> {
