@@ -1,5 +1,6 @@
 // criteria/magnitude.cc -- the control without data: the L2 norm of a unit's weights. Which rows
 // and columns are a unit's is read from the family's table. Shape letters: U units.
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
 
 #include "base/error.h"
@@ -17,19 +18,35 @@ bool belongs(Axis axis, UnitKind unit) {
 // Squares of one tensor summed per unit of `axis`: [..., units * k, ...] -> [units].
 at::Tensor squares_U(const at::Tensor& weight, int64_t axis, int64_t units) {
   const at::Tensor rows = weight.movedim(axis, 0).reshape({units, -1});
-  return rows.to(at::kDouble).square().sum(1).cpu();
+  return rows.to(at::kDouble).square().sum(1);
+}
+
+// The same on a device, where float64 is slow: float32 sums along the other axis, float64 beyond.
+at::Tensor squares_on_device_U(const at::Tensor& weight, int64_t axis, int64_t units) {
+  const at::Tensor norms =
+      weight.dim() == 1
+          ? weight.to(at::kDouble)
+          : at::linalg_vector_norm(weight, 2, 1 - axis, false, at::kFloat).to(at::kDouble);
+  return norms.square().view({units, -1}).sum(1);
 }
 
 template <UnitKind kUnit>
 at::Tensor norms(const ScoreInput& in) {
   const int64_t units = num_units(kUnit, in.shape);
-  at::Tensor sum_U = at::zeros({units}, at::kDouble);
+  at::Tensor sum_U = at::zeros({units}, at::kDouble), on_device_U;
   for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
     for (size_t axis = 0; axis < tensor->axes.size(); ++axis) {
       if (!belongs(tensor->axes[axis], kUnit)) continue;
-      sum_U += squares_U(in.weights[tensor->role], static_cast<int64_t>(axis), units);
+      const at::Tensor& weight = in.weights[tensor->role];
+      if (weight.is_cpu()) {
+        sum_U += squares_U(weight, static_cast<int64_t>(axis), units);
+        continue;
+      }
+      const at::Tensor squares_U = squares_on_device_U(weight, static_cast<int64_t>(axis), units);
+      on_device_U = on_device_U.defined() ? on_device_U + squares_U : squares_U;
     }
   }
+  if (on_device_U.defined()) sum_U = on_device_U.cpu();
   return sum_U.sqrt();
 }
 

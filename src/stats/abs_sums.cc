@@ -103,23 +103,9 @@ void sum_sequences(const T* value, int64_t stride, const Packing& piece,
   });
 }
 
-// On a device one product with the sequences' indicator adds everything up, deterministically.
-at::Tensor sums_on_device(const at::Tensor& value_NX, const Packing& piece) {
-  const std::vector<int64_t> first = first_tokens(piece);
-  at::Tensor member_SN =
-      at::zeros({static_cast<int64_t>(piece.lengths.size()), first.back()}, at::kFloat);
-  for (size_t s = 0; s < piece.lengths.size(); ++s) {
-    member_SN[static_cast<int64_t>(s)].narrow(0, first[s], piece.lengths[s]).fill_(1);
-  }
-  return member_SN.to(value_NX.device())
-      .mm(value_NX.to(at::kFloat).abs())
-      .to(at::kCPU, at::kDouble);
-}
-
 }  // namespace
 
 at::Tensor sequence_abs_sums(const at::Tensor& value_NX, const Packing& piece) {
-  if (!value_NX.is_cpu()) return sums_on_device(value_NX, piece);
   const at::Tensor value = readable(value_NX);
   const at::Tensor sums_SX =
       at::zeros({static_cast<int64_t>(piece.lengths.size()), value.size(1)}, at::kDouble);
@@ -138,6 +124,34 @@ at::Tensor sequence_sums(const at::Tensor& values_NX, const Packing& piece) {
     sums.push_back(values_NX.narrow(0, first[s], piece.lengths[s]).to(at::kDouble).sum(0));
   }
   return at::stack(sums);
+}
+
+std::vector<EqualLengths> equal_lengths(const Packing& piece) {
+  std::vector<EqualLengths> runs;
+  int64_t token = 0;
+  for (const int64_t length : piece.lengths) {
+    if (runs.empty() || runs.back().length != length) runs.push_back({token, 0, length});
+    ++runs.back().sequences;
+    token += length;
+  }
+  return runs;
+}
+
+void add_abs_means(const at::Tensor& value_NX, const Packing& piece, const at::Tensor& sums_X) {
+  for (const EqualLengths& run : equal_lengths(piece)) {
+    const at::Tensor value_STX =
+        value_NX.narrow(0, run.first_token, run.tokens()).unflatten(0, {run.sequences, run.length});
+    const at::Tensor sums_SX = at::linalg_vector_norm(value_STX, 1, 1, false, at::kFloat);
+    sums_X.add_(sums_SX.sum(0, false, at::kDouble).div_(static_cast<double>(run.length)));
+  }
+}
+
+void add_means(const at::Tensor& values_XN, const Packing& piece, const at::Tensor& sums_X) {
+  for (const EqualLengths& run : equal_lengths(piece)) {
+    const at::Tensor sums_of_run_X =
+        values_XN.narrow(1, run.first_token, run.tokens()).sum(1, false, at::kDouble);
+    sums_X.add_(sums_of_run_X, 1 / static_cast<double>(run.length));
+  }
 }
 
 void row_l1_into(const at::Tensor& rows_NX, const at::Tensor& out_NU, int64_t column) {

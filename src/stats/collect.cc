@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "stats/layer_stats.h"
@@ -11,26 +12,54 @@
 namespace mop {
 namespace {
 
-Packing pack(const TokenSamples& samples) {
-  Packing packing;
-  for (const auto& ids : samples.ids) packing.lengths.push_back(static_cast<int64_t>(ids.size()));
-  return packing;
+// Samples in the order in which they are run.
+std::vector<const std::vector<int64_t>*> in_order(const TokenSamples& samples, bool by_length) {
+  std::vector<const std::vector<int64_t>*> order;
+  for (const auto& ids : samples.ids) order.push_back(&ids);
+  if (by_length) {
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto* a, const auto* b) { return a->size() > b->size(); });
+  }
+  return order;
 }
 
-at::Tensor all_ids(const TokenSamples& samples) {
+struct Packed {
+  Packing packing;
+  at::Tensor ids_N;
+};
+
+// On a device samples of one length run side by side, so that calls are few.
+Packed pack(const TokenSamples& samples, bool by_length) {
+  Packed packed;
   std::vector<int64_t> ids_N;
   ids_N.reserve(static_cast<size_t>(samples.tokens()));
-  for (const auto& ids : samples.ids) ids_N.insert(ids_N.end(), ids.begin(), ids.end());
-  return at::tensor(ids_N, at::kLong);
+  for (const auto* ids : in_order(samples, by_length)) {
+    packed.packing.lengths.push_back(static_cast<int64_t>(ids->size()));
+    ids_N.insert(ids_N.end(), ids->begin(), ids->end());
+  }
+  packed.ids_N = at::tensor(ids_N, at::kLong);
+  return packed;
 }
 
-// Gathers the statistics of one pass; what a tap sees becomes sums at once.
+// Gathers the statistics of one pass; what a tap sees becomes sums at once. On the CPU they go into
+// `layers_` piece by piece; on a device they are added up in one tensor there until `finish`.
 class Collector {
  public:
   Collector(WeightLoader& weights, std::span<const Stat> stats)
       : weights_(weights), layers_(static_cast<size_t>(weights.model().num_layers())) {
     for (const Stat stat : stats) rows_.push_back(&stat_row(stat));
+    if (!on_device()) return;
+    int64_t all = 0;
+    for_sums([&](int64_t, const StatRow&, int64_t units) { all += units; });
+    sums_ = at::zeros({all}, at::TensorOptions(weights.compute().device).dtype(at::kDouble));
+    int64_t first = 0;
+    for_sums([&](int64_t layer, const StatRow& row, int64_t units) {
+      sums_U_[{layer, &row}] = sums_.narrow(0, first, units);
+      first += units;
+    });
   }
+
+  bool on_device() const { return !weights_.compute().device.is_cpu(); }
 
   Tap tap(int64_t layer, const Packing& piece) {
     return [this, layer, &piece](Site site, const at::Tensor& value) {
@@ -41,7 +70,7 @@ class Collector {
   }
 
   // A score that is not a number would rank units at random, so the first layer that has one stops
-  // the pass.
+  // the pass, on a device at its end.
   void check(int64_t layer) const {
     for (const auto& [stat, sum_U] : layers_[static_cast<size_t>(layer)].sums()) {
       if (at::isfinite(sum_U).all().item<bool>()) continue;
@@ -53,13 +82,44 @@ class Collector {
     }
   }
 
-  std::vector<LayerStats> take() { return std::move(layers_); }
+  // Of `prompts` samples. One download, which waits for the device.
+  std::vector<LayerStats> finish(int64_t prompts) {
+    if (!on_device()) return std::move(layers_);
+    const at::Tensor sums = sums_.cpu();
+    int64_t first = 0;
+    for_sums([&](int64_t layer, const StatRow& row, int64_t units) {
+      layers_[static_cast<size_t>(layer)].add_sum(row.stat, sums.narrow(0, first, units), prompts);
+      first += units;
+    });
+    for (int64_t layer = 0; layer < weights_.model().num_layers(); ++layer) check(layer);
+    return std::move(layers_);
+  }
 
  private:
+  const LayerShape& shape_of(int64_t layer) const {
+    return weights_.model().config().layers[static_cast<size_t>(layer)];
+  }
+
+  // Calls use(layer, row, units) for all that is gathered.
+  template <typename Use>
+  void for_sums(Use use) const {
+    for (int64_t layer = 0; layer < weights_.model().num_layers(); ++layer) {
+      for (const StatRow* row : rows_) {
+        const int64_t units = row->units(shape_of(layer));
+        if (units > 0) use(layer, *row, units);
+      }
+    }
+  }
+
   void add(const StatRow& row, int64_t layer, const Packing& piece, const at::Tensor& value) {
-    const LayerShape& shape = weights_.model().config().layers[static_cast<size_t>(layer)];
+    const LayerShape& shape = shape_of(layer);
     if (row.units(shape) == 0) return;
-    const at::Tensor sums_SU = row.token_sums(value, piece, weights_.layer(layer), shape);
+    const LayerWeights& weights = weights_.layer(layer);
+    if (on_device()) {
+      row.add_on_device(value, piece, weights, shape, sums_U_.at({layer, &row}));
+      return;
+    }
+    const at::Tensor sums_SU = row.token_sums(value, piece, weights, shape);
     const at::Tensor lengths_S1 = at::tensor(piece.lengths, at::kDouble).unsqueeze(1);
     layers_[static_cast<size_t>(layer)].add(row.stat, sums_SU / lengths_S1);
   }
@@ -67,6 +127,8 @@ class Collector {
   WeightLoader& weights_;
   std::vector<const StatRow*> rows_;
   std::vector<LayerStats> layers_;
+  at::Tensor sums_;  // of a device: everything, float64
+  std::map<std::pair<int64_t, const StatRow*>, at::Tensor> sums_U_;  // views of it
 };
 
 }  // namespace
@@ -75,7 +137,7 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
                                       std::span<const Stat> stats, Progress& progress,
                                       int64_t chunk_tokens) {
   Collector collector(weights, stats);
-  if (stats.empty()) return collector.take();
+  if (stats.empty()) return collector.finish(0);
   if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
   const c10::NoGradGuard no_grad;
   const int64_t tokens = samples.tokens();
@@ -88,12 +150,14 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
   options.after_layer = [&](int64_t layer) {
     check_stop();
     check_mappings();
-    collector.check(layer);
+    if (!collector.on_device()) collector.check(layer);
     progress.advance((layer + 1) * tokens);
   };
-  run_layers(weights, all_ids(samples), pack(samples), options);
+  const Packed packed = pack(samples, collector.on_device());
+  run_layers(weights, packed.ids_N, packed.packing, options);
+  auto layers = collector.finish(static_cast<int64_t>(samples.ids.size()));
   progress.end();
-  return collector.take();
+  return layers;
 }
 
 }  // namespace mop

@@ -9,8 +9,7 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kBufferBytes = 8 << 20;         // of partial products on the CPU
-constexpr int64_t kDeviceBufferBytes = 64 << 20;  // on a GPU, where launches cost more than memory
+constexpr int64_t kBufferBytes = 8 << 20;  // of partial products
 
 bool rows_are_contiguous(const at::Tensor& matrix) { return matrix.stride(1) == 1; }
 
@@ -42,11 +41,10 @@ at::Tensor by_tiles(const at::Tensor& heads_NQ, const at::Tensor& output_DQ, int
 
 at::Tensor head_output_l1_by_products(const at::Tensor& heads_NQ, const at::Tensor& output_DQ,
                                       int64_t heads) {
-  const bool on_cpu = heads_NQ.is_cpu();
   const int64_t tokens = heads_NQ.size(0), E = heads_NQ.size(1) / heads, D = output_DQ.size(0);
   const int64_t row_bytes = D * static_cast<int64_t>(heads_NQ.element_size());
-  const int64_t chunk = std::clamp<int64_t>(
-      (on_cpu ? kBufferBytes : kDeviceBufferBytes) / row_bytes, 1, std::max<int64_t>(tokens, 1));
+  const int64_t chunk =
+      std::clamp<int64_t>(kBufferBytes / row_bytes, 1, std::max<int64_t>(tokens, 1));
   at::Tensor part_ND = at::empty({chunk, D}, heads_NQ.options());
   at::Tensor l1_NH = at::empty({tokens, heads}, heads_NQ.options().dtype(at::kFloat));
   for (int64_t first = 0; first < tokens; first += chunk) {
@@ -56,20 +54,34 @@ at::Tensor head_output_l1_by_products(const at::Tensor& heads_NQ, const at::Tens
     for (int64_t h = 0; h < heads; ++h) {
       at::mm_out(part, heads_NQ.narrow(0, first, rows).narrow(1, h * E, E),
                  output_DQ.narrow(1, h * E, E).t());
-      if (on_cpu) {
-        row_l1_into(part, l1, h);
-      } else {
-        l1.select(1, h).copy_(
-            at::linalg_vector_norm(part, 1, at::IntArrayRef{1}, false, at::kFloat));
-      }
+      row_l1_into(part, l1, h);
     }
   }
-  return l1_NH.cpu();
+  return l1_NH;
 }
 
 at::Tensor head_output_l1(const at::Tensor& heads_NQ, const at::Tensor& output_DQ, int64_t heads) {
   if (fits_tiles(heads_NQ, output_DQ, heads)) return by_tiles(heads_NQ, output_DQ, heads);
   return head_output_l1_by_products(heads_NQ, output_DQ, heads);
+}
+
+at::Tensor head_output_l1_on_device(const at::Tensor& heads_NQ, const at::Tensor& output_DQ,
+                                    int64_t heads, int64_t buffer_bytes) {
+  const int64_t tokens = heads_NQ.size(0), E = heads_NQ.size(1) / heads, D = output_DQ.size(0);
+  const int64_t token_bytes = heads * D * static_cast<int64_t>(heads_NQ.element_size());
+  const int64_t chunk =
+      std::clamp<int64_t>(buffer_bytes / token_bytes, 1, std::max<int64_t>(tokens, 1));
+  const at::Tensor heads_HNE = heads_NQ.view({tokens, heads, E}).transpose(0, 1);
+  const at::Tensor output_HED = output_DQ.view({D, heads, E}).permute({1, 2, 0});
+  const at::Tensor buffer = at::empty({heads * chunk * D}, heads_NQ.options());
+  const at::Tensor l1_HN = at::empty({heads, tokens}, heads_NQ.options().dtype(at::kFloat));
+  for (int64_t first = 0; first < tokens; first += chunk) {
+    const int64_t rows = std::min(chunk, tokens - first);
+    at::Tensor parts_HRD = buffer.narrow(0, 0, heads * rows * D).view({heads, rows, D});
+    at::bmm_out(parts_HRD, heads_HNE.narrow(1, first, rows), output_HED);
+    l1_HN.narrow(1, first, rows).copy_(at::linalg_vector_norm(parts_HRD, 1, 2, false, at::kFloat));
+  }
+  return l1_HN;
 }
 
 }  // namespace mop

@@ -21,10 +21,20 @@ at::Tensor neuron_input_sums(const at::Tensor& neurons_NI, const Packing& piece,
   return sequence_abs_sums(neurons_NI, piece);
 }
 
+void add_head_outputs(const at::Tensor& heads_NQ, const Packing& piece, const LayerWeights& weights,
+                      const LayerShape& shape, const at::Tensor& sums_H) {
+  add_means(head_output_l1_on_device(heads_NQ, weights[Role::kOutput], shape.heads), piece, sums_H);
+}
+
+void add_neuron_inputs(const at::Tensor& neurons_NI, const Packing& piece, const LayerWeights&,
+                       const LayerShape&, const at::Tensor& sums_I) {
+  add_abs_means(neurons_NI, piece, sums_I);
+}
+
 constexpr std::array<StatRow, 2> kStatistics = {{
-    {Stat::kHeadOutputL1, "head-output-l1", Site::kHeadOutput, head_output_sums,
+    {Stat::kHeadOutputL1, "head-output-l1", Site::kHeadOutput, head_output_sums, add_head_outputs,
      [](const LayerShape& shape) { return shape.heads; }},
-    {Stat::kNeuronInputAbs, "neuron-input-abs", Site::kNeuron, neuron_input_sums,
+    {Stat::kNeuronInputAbs, "neuron-input-abs", Site::kNeuron, neuron_input_sums, add_neuron_inputs,
      [](const LayerShape& shape) { return shape.mlp; }},
 }};
 

@@ -28,10 +28,15 @@ struct StatRow {
   Stat stat;
   std::string_view name;  ///< as in stats.safetensors: "head-output-l1"
   Site site;
-  /// activation_NX of a piece of whole sequences -> sums over each sequence's tokens, [sequences,
-  /// units] float64.
+  /// activation_NX of a piece of whole sequences on the CPU -> sums over each sequence's tokens,
+  /// [sequences, units] float64.
   at::Tensor (*token_sums)(const at::Tensor& activation_NX, const Packing& piece,
                            const LayerWeights& weights, const LayerShape& shape);
+  /// The same on a device, which is not waited for: adds the sum over sequences of their means over
+  /// tokens to sums_U, float64 there.
+  void (*add_on_device)(const at::Tensor& activation_NX, const Packing& piece,
+                        const LayerWeights& weights, const LayerShape& shape,
+                        const at::Tensor& sums_U);
   int64_t (*units)(const LayerShape& shape);
 };
 std::span<const StatRow> all_statistics();
@@ -61,8 +66,9 @@ class LayerStats {
 
 /// One forward pass over `samples` that gathers all `stats` of all layers. Layers are streamed;
 /// samples are packed into large matrix products. Padding does not exist. Invariant to
-/// `chunk_tokens`, 0 = `piece_tokens`. Empty `stats`: nothing is run. Throws Error(kBadInput)
-/// naming the layer whose statistics are not finite.
+/// `chunk_tokens`, 0 = `piece_tokens`. Empty `stats`: nothing is run. On a device everything is
+/// added up there and downloaded once, at the end. Throws Error(kBadInput) naming the layer whose
+/// statistics are not finite.
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats,
                                       Progress& progress = silent_progress(),

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "criteria/criterion.h"
 #include "kit/configs.h"
+#include "kit/gpu.h"
 #include "kit/random_model.h"
 
 namespace mop::testing {
@@ -76,6 +77,19 @@ TEST(MagnitudeNeurons, AreTheNormOfRowsAndColumnOfTheNeuron) {
   weights[Role::kDown][0][1] = 6;
   const at::Tensor scores_I = score("magnitude-neurons", {}, weights);
   EXPECT_TRUE(at::equal(scores_I, at::tensor({0., 7., 0.}, at::kDouble))) << scores_I;
+}
+
+TEST_F(OnCuda, MagnitudesEqualTheCpus) {
+  at::manual_seed(9);
+  LayerWeights here = zero_weights(), there;
+  for (size_t role = 0; role < here.tensors.size(); ++role) {
+    if (!here.tensors[role].defined()) continue;
+    here.tensors[role].normal_();
+    there.tensors[role] = here.tensors[role].to(device());
+  }
+  for (const std::string name : {"magnitude-heads", "magnitude-neurons"}) {
+    EXPECT_TRUE(at::allclose(score(name, {}, there), score(name, {}, here), 1e-6, 0)) << name;
+  }
 }
 
 TEST(RandomCriteria, FollowTheSeedAndTheLayer) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "kit/gpu.h"
 #include "kit/random_model.h"
 #include "reference/slow_amp.h"
 #include "stats/layer_stats.h"
@@ -160,6 +161,24 @@ TEST_F(Collected, IsCloseInBfloat16) {
   const auto exact = collect(model, samples), rough = collect(model, samples, 4096, at::kBFloat16);
   for (const Stat stat : kBoth)
     EXPECT_LT(relative_error(mean(rough[3], stat), mean(exact[3], stat)), 0.05);
+}
+
+// On a device samples are run in another order and added up there.
+TEST_F(OnCuda, StatisticsEqualTheCpus) {
+  TempFolder folder;
+  write_random_model(folder.path());
+  const Model model = Model::open(folder.path());
+  const TokenSamples samples = random_prompts({5, 1, 17, 9, 5, 30, 17}, 96);
+  WeightLoader there(model, {at::kFloat, device()}), here(model, {});
+  const auto got = collect_stats(there, samples, kBoth),
+             expected = collect_stats(here, samples, kBoth);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    for (const Stat stat : kBoth) {
+      const at::Tensor sum_U = expected[i].sums().at(stat);
+      EXPECT_LT(relative_error(got[i].sums().at(stat), sum_U), 1e-4) << i;
+      EXPECT_EQ(got[i].prompts(stat), 7);
+    }
+  }
 }
 
 TEST_F(Collected, NamesTheLayerThatIsNotFinite) {

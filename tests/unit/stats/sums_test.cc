@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "kit/gpu.h"
 #include "stats/abs_sums.h"
 #include "stats/amx_head_l1.h"
 #include "stats/head_output.h"
@@ -122,6 +123,61 @@ TEST(HeadOutputL1, KeepsNanAndInfinity) {
   EXPECT_EQ(l1[0][1].item<float>(), 32 * 32);
   EXPECT_FALSE(std::isfinite(l1[1][1].item<float>()));
   EXPECT_EQ(l1[1][0].item<float>(), 32 * 32);
+}
+
+// What a device does, in the CPU's memory.
+TEST(SumsOnADevice, EqualTheMeansOfEverySequence) {
+  at::manual_seed(3);
+  const Packing piece = packed({4, 4, 1, 9, 9, 4});
+  const at::Tensor lengths_S1 = at::tensor(piece.lengths, at::kDouble).unsqueeze(1);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor value_NX = at::randn({piece.tokens(), 40}).to(dtype).narrow(1, 3, 30);
+    const at::Tensor sums_X = at::ones({30}, at::kDouble);
+    add_abs_means(value_NX, piece, sums_X);
+    const at::Tensor expected_X = 1 + (sequence_abs_sums(value_NX, piece) / lengths_S1).sum(0);
+    EXPECT_TRUE(at::allclose(sums_X, expected_X, 1e-6, 0)) << dtype;
+  }
+  const at::Tensor values_NX = at::rand({piece.tokens(), 5}), sums_X = at::ones({5}, at::kDouble);
+  add_means(values_NX.t(), piece, sums_X);
+  const at::Tensor expected_X = 1 + (sequence_sums(values_NX, piece) / lengths_S1).sum(0);
+  EXPECT_TRUE(at::allclose(sums_X, expected_X, 1e-12, 0));
+}
+
+TEST(SumsOnADevice, NeighboursOfOneLengthAreOneRun) {
+  const auto runs = equal_lengths(packed({4, 4, 1, 4}));
+  ASSERT_EQ(runs.size(), 3u);
+  EXPECT_EQ(runs[0].sequences, 2);
+  EXPECT_EQ(runs[1].first_token, 8);
+  EXPECT_EQ(runs[2].first_token, 9);
+}
+
+double head_output_error(const at::Tensor& got_HN, const at::Tensor& expected_NH) {
+  const at::Tensor expected_HN = expected_NH.t();
+  return ((got_HN.cpu() - expected_HN).abs() / expected_HN).max().item<double>();
+}
+
+TEST(HeadOutputOnADevice, EqualsTheHeadsOneByOneInBuffersOfEverySize) {
+  at::manual_seed(4);
+  const at::Tensor heads_NQ = at::randn({11, 3 * 8}), output_DQ = at::randn({20, 3 * 8});
+  const at::Tensor expected_NH = head_output_l1_by_products(heads_NQ, output_DQ, 3);
+  for (const int64_t bytes : {1, 3 * 20 * 4 * 4, 1 << 20}) {
+    EXPECT_LT(
+        head_output_error(head_output_l1_on_device(heads_NQ, output_DQ, 3, bytes), expected_NH),
+        1e-5)
+        << bytes;
+  }
+}
+
+TEST_F(OnCuda, HeadOutputEqualsTheCpus) {
+  at::manual_seed(4);
+  const at::Tensor heads_NQ = at::randn({300, 8 * 64}), output_DQ = at::randn({512, 8 * 64});
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor heads = heads_NQ.to(dtype), output = output_DQ.to(dtype);
+    const at::Tensor got = head_output_l1_on_device(heads.to(device()), output.to(device()), 8,
+                                                    int64_t{100} * 8 * 512 * 4);
+    EXPECT_LT(head_output_error(got, head_output_l1(heads, output, 8)),
+              dtype == at::kFloat ? 1e-5 : 5e-3);
+  }
 }
 
 }  // namespace
