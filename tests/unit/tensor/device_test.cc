@@ -39,7 +39,7 @@ TEST(Device, CudaIsCudaOrAClearError) {
 }
 
 constexpr int64_t kMiB = 1 << 20, kGiB = 1 << 30;
-constexpr c10::Device kOther(c10::kPrivateUse1, 0);
+const c10::Device kOther(c10::kPrivateUse1, 0);
 
 // Sets MOP_DEVICE_MEMORY and what an accelerator other than CUDA answers, for one test.
 class DeviceMemoryTest : public testing::Test {
