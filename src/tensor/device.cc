@@ -94,8 +94,6 @@ c10::Device open_cuda(std::string_view name) {
 
 }  // namespace
 
-std::optional<DeviceMemory> device_memory(c10::Device) { return std::nullopt; }
-
 c10::Device open_device(std::string_view name) {
   if (name == "cpu") return c10::kCPU;
   if (name == "cuda" || name.starts_with("cuda:")) return open_cuda(name);

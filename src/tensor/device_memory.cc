@@ -1,0 +1,169 @@
+// tensor/device_memory.cc -- how much memory a device has.
+#include <c10/core/Allocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "tensor/device.h"
+
+namespace c10 {
+struct DeviceAllocator;  // LibTorch before 2.8 has none
+}
+
+namespace mop {
+namespace {
+
+struct Probe {
+  std::mutex mutex;
+  DeviceMemoryProbe function;
+};
+Probe& probe() {
+  static Probe the_one;
+  return the_one;
+}
+
+// What LibTorch's allocator holds of a device.
+struct Held {
+  int64_t used = 0;    // by tensors
+  int64_t unused = 0;  // kept for later ones
+};
+
+template <typename Allocator>
+Held held_by_allocator(c10::Device device) {
+  if constexpr (requires { sizeof(Allocator); }) {
+    auto* allocator = dynamic_cast<Allocator*>(c10::GetAllocator(device.type()));
+    if (allocator == nullptr || !allocator->initialized()) return {};
+    const auto stats = allocator->getDeviceStats(device.index());
+    // The first entry counts all pools together.
+    const int64_t used = stats.allocated_bytes[0].current;
+    return {used, std::max<int64_t>(0, stats.reserved_bytes[0].current - used)};
+  } else {
+    return {};
+  }
+}
+
+Held held(c10::Device device) {
+  try {
+    return held_by_allocator<c10::DeviceAllocator>(device);
+  } catch (const std::exception&) {
+    return {};  // an allocator without statistics
+  }
+}
+
+// NVIDIA's driver, by its documented C interface.
+class Driver {
+ public:
+  Driver() {
+    void* library = ::dlopen("libcuda.so.1", RTLD_NOW);  // stays loaded for good
+    if (library == nullptr) return;
+    const auto find = [library](const char* name, auto& function) {
+      function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(library, name));
+      return function != nullptr;
+    };
+    there_ = find("cuInit", init_) && find("cuDeviceGet", device_get_) &&
+             find("cuDevicePrimaryCtxRetain", retain_) &&
+             find("cuDevicePrimaryCtxRelease_v2", release_) && find("cuCtxPushCurrent_v2", push_) &&
+             find("cuCtxPopCurrent_v2", pop_) && find("cuMemGetInfo_v2", memory_info_) &&
+             init_(0) == 0;
+  }
+
+  std::optional<DeviceMemory> memory(int index) const {
+    int device = 0;
+    void* context = nullptr;
+    if (!there_ || device_get_(&device, index) != 0 || retain_(&context, device) != 0) return {};
+    size_t free = 0, total = 0;
+    bool known = false;
+    if (push_(context) == 0) {
+      known = memory_info_(&free, &total) == 0;
+      pop_(&context);
+    }
+    release_(device);
+    if (!known) return {};
+    return DeviceMemory{static_cast<int64_t>(free), static_cast<int64_t>(total)};
+  }
+
+ private:
+  bool there_ = false;
+  int (*init_)(unsigned) = nullptr;
+  int (*device_get_)(int*, int) = nullptr;
+  int (*retain_)(void**, int) = nullptr;
+  int (*release_)(int) = nullptr;
+  int (*push_)(void*) = nullptr;
+  int (*pop_)(void**) = nullptr;
+  int (*memory_info_)(size_t*, size_t*) = nullptr;
+};
+
+std::optional<DeviceMemory> real_memory(c10::Device device) {
+  if (device.is_cuda()) {
+    static const Driver driver;
+    return driver.memory(std::max<int>(0, device.index()));
+  }
+  Probe& registered = probe();
+  const std::lock_guard lock(registered.mutex);
+  return registered.function ? registered.function(device) : std::nullopt;
+}
+
+}  // namespace
+
+int64_t bytes_from_text(std::string_view name, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, double>, 10> kUnits = {
+      {{"", 1},
+       {"B", 1},
+       {"kB", 1e3},
+       {"MB", 1e6},
+       {"GB", 1e9},
+       {"TB", 1e12},
+       {"KiB", 1024.},
+       {"MiB", 1048576.},
+       {"GiB", 1073741824.},
+       {"TiB", 1099511627776.}}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
+  if (unit.size() > 1 && unit.front() == ' ') unit.remove_prefix(1);
+  const auto* found = std::ranges::find(kUnits, unit, [](const auto& row) { return row.first; });
+  const double bytes = found == kUnits.end() ? 0 : number * found->second;
+  if (error != std::errc() || !(bytes >= 1) || !(bytes < 9e18)) {
+    throw usage_error("{} is not a size of memory: '{}'", name, text)
+        .hint("a number of bytes, or one with a unit: 16e9, 16GB, 20GiB, 512MiB");
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+std::optional<int64_t> device_memory_limit() {
+  const char* text = std::getenv("MOP_DEVICE_MEMORY");
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  return bytes_from_text("MOP_DEVICE_MEMORY", text);
+}
+
+void set_device_memory_probe(DeviceMemoryProbe function) {
+  Probe& registered = probe();
+  const std::lock_guard lock(registered.mutex);
+  registered.function = std::move(function);
+}
+
+std::optional<DeviceMemory> device_memory(c10::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  const std::optional<int64_t> limit = device_memory_limit();
+  std::optional<DeviceMemory> memory = real_memory(device);
+  if (!memory) return std::nullopt;
+  const Held ours = device.is_cuda() ? held(device) : Held{};
+  memory->free_bytes += ours.unused;
+  if (limit) {
+    memory->total_bytes = std::min(memory->total_bytes, *limit);
+    memory->free_bytes = std::min(memory->free_bytes, std::max<int64_t>(0, *limit - ours.used));
+  }
+  return memory;
+}
+
+}  // namespace mop
