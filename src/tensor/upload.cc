@@ -8,6 +8,7 @@ namespace {
 
 // Asked once: a backend without page-locked memory answers with an exception.
 bool offers_page_locked_memory(c10::Device device) {
+  if (device.is_cpu()) return false;
   static const bool offers = [] {
     try {
       return at::empty({1}, at::TensorOptions().pinned_memory(true)).defined();
@@ -15,7 +16,7 @@ bool offers_page_locked_memory(c10::Device device) {
       return false;
     }
   }();
-  return !device.is_cpu() && offers;
+  return offers;
 }
 
 }  // namespace
@@ -27,7 +28,7 @@ at::Tensor page_locked(at::IntArrayRef shape, at::ScalarType dtype, c10::Device 
 }
 
 at::Tensor upload(const at::Tensor& host, c10::Device device) {
-  if (device.is_cpu() || !host.is_cpu() || !offers_page_locked_memory(device)) {
+  if (!host.is_cpu() || !offers_page_locked_memory(device)) {
     return host.to(device);
   }
   at::Tensor locked = page_locked(host.sizes(), host.scalar_type(), device);
