@@ -128,12 +128,6 @@ const uint16_t* bits16(const at::Tensor& t) { return static_cast<const uint16_t*
 }  // namespace
 
 RowScores row_scores(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
-  if (!logits_RV.is_cpu()) {
-    const at::Tensor wide_RV = logits_RV.to(at::kFloat);
-    const at::Tensor own_R =
-        wide_RV.gather(1, targets_R.to(wide_RV.device()).unsqueeze(1)).squeeze(1);
-    return {(wide_RV.logsumexp(1) - own_R).cpu(), own_R.ge(wide_RV.amax(1)).cpu()};
-  }
   const at::Tensor x = readable(logits_RV), target_R = targets_R.contiguous();
   const RowScores scores{at::empty({x.size(0)}, at::kFloat), at::empty({x.size(0)}, at::kBool)};
   const int64_t* target = target_R.const_data_ptr<int64_t>();
@@ -151,10 +145,6 @@ at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R) {
 }
 
 at::Tensor row_kl(const at::Tensor& p_logits_RV, const at::Tensor& q_logits_RV) {
-  if (!p_logits_RV.is_cpu()) {
-    const at::Tensor p_RV = p_logits_RV.to(at::kFloat).log_softmax(1);
-    return (p_RV.exp() * (p_RV - q_logits_RV.to(at::kFloat).log_softmax(1))).sum(1).cpu();
-  }
   const at::Tensor p = readable(p_logits_RV), q = readable(q_logits_RV.to(p.scalar_type()));
   at::Tensor kl_R = at::empty({p.size(0)}, at::kFloat);
   float* out = kl_R.mutable_data_ptr<float>();

@@ -6,6 +6,7 @@
 #include <c10/core/GradMode.h>
 
 #include "base/error.h"
+#include "eval/device_scores.h"
 #include "eval/packed_groups.h"
 #include "eval/token_scores.h"
 #include "tensor/mapped_file.h"
@@ -25,7 +26,7 @@ void in_parts(int64_t predictions, Use use) {
 }
 
 at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& rows_R) {
-  return hidden_ND.index_select(0, rows_R.to(hidden_ND.device()));
+  return hidden_ND.index_select(0, rows_R);
 }
 
 void add_answers(const RequestGroup& group, const TokenScores& scores, Answers& answers) {
@@ -64,9 +65,17 @@ class LayerProgress {
   int64_t done_ = 0;
 };
 
+DevicePredictions on_device(const RequestGroup& group, const LastHidden& model) {
+  return {group.rows_R, group.targets_R, model.globals.head_VD.size(0), model.hidden_ND.device()};
+}
+
 TokenScores score_group(WeightLoader& weights, const RequestGroup& group,
                         const ForwardOptions& options) {
   const at::Tensor hidden_ND = run_layers(weights, group.ids_N, group.packing, options);
+  if (!hidden_ND.is_cpu()) {
+    const LastHidden last{weights.globals(), weights.model().config(), hidden_ND};
+    return token_scores(last, on_device(group, last));
+  }
   std::vector<at::Tensor> nll, greedy;
   in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
     TokenScores part = token_scores(weights.globals(), weights.model().config(),
@@ -89,6 +98,13 @@ ComparedGroup compare_group(WeightLoader& model, WeightLoader& dense, const Requ
                             const ForwardOptions& options) {
   const at::Tensor model_ND = run_layers(model, group.ids_N, group.packing, options),
                    dense_ND = run_layers(dense, group.ids_N, group.packing, options);
+  if (!model_ND.is_cpu()) {
+    const LastHidden dense_last{dense.globals(), dense.model().config(), dense_ND},
+        model_last{model.globals(), model.model().config(), model_ND};
+    const TokenComparison sums =
+        compare_token_scores(dense_last, model_last, on_device(group, dense_last));
+    return {sums.model, sums.dense, sums.kl, sums.agreed};
+  }
   ComparedGroup compared;
   std::vector<at::Tensor> nll, greedy, dense_nll, dense_greedy;
   in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {

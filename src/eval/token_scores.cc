@@ -12,13 +12,11 @@ namespace {
 
 // Bytes of logits made at once. Small enough to stay in the last-level cache, large enough that the
 // head's weights, read once a piece, do not matter.
-constexpr int64_t kPieceBytesCpu = int64_t{32} << 20;
-constexpr int64_t kPieceBytesGpu = int64_t{512} << 20;
+constexpr int64_t kPieceBytes = int64_t{32} << 20;
 
 int64_t rows_per_piece(const GlobalWeights& globals, const at::Tensor& hidden_ND) {
   const int64_t row_bytes = globals.head_VD.size(0) * hidden_ND.element_size();
-  const int64_t piece = hidden_ND.is_cpu() ? kPieceBytesCpu : kPieceBytesGpu;
-  return std::max<int64_t>(16, piece / row_bytes);
+  return std::max<int64_t>(16, kPieceBytes / row_bytes);
 }
 
 // Calls visit(positions_R, targets_R) for the scored positions, `rows` of them at a time.
@@ -47,7 +45,7 @@ at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& positions_R) {
   const int64_t first = positions_R[0].item<int64_t>();
   const bool contiguous = positions_R[count - 1].item<int64_t>() - first + 1 == count;
   if (contiguous) return hidden_ND.narrow(0, first, count);
-  return hidden_ND.index_select(0, positions_R.to(hidden_ND.device()));
+  return hidden_ND.index_select(0, positions_R);
 }
 
 void require_finite(const at::Tensor& values_R, const at::Tensor& positions_R) {

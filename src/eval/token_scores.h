@@ -1,5 +1,5 @@
 // eval/token_scores.h -- what single tokens say about a model: their likelihood, and how far its
-// output is from another model's.
+// output is from another model's. On the CPU; for a device see device_scores.h.
 //
 // Shape letters: N tokens of all sequences laid end to end, R predictions, D hidden, V vocabulary.
 #pragma once

@@ -5,10 +5,12 @@
 #include <functional>
 
 #include "base/error.h"
+#include "eval/device_scores.h"
 #include "eval/packed_groups.h"
 #include "eval/prefix_walk.h"
 #include "eval/token_scores.h"
 #include "tensor/mapped_file.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -16,7 +18,20 @@ namespace {
 /// One group of samples and, once known and if it may be kept, what the dense model makes of it.
 struct ReferenceGroup {
   PackedGroup packed;
-  at::Tensor dense_ND;
+  at::Tensor dense_ND = {};
+  DevicePredictions predictions = {};  ///< on a device: uploaded by the first call
+
+  std::vector<Validation> compare(const LastHidden& dense, std::span<const LastHidden> candidates) {
+    if (dense.hidden_ND.is_cpu()) return compare_tokens(dense, candidates, packed.targets_N);
+    if (!predictions.defined()) {
+      const c10::Device device = dense.hidden_ND.device();
+      const at::Tensor rows_R = packed.targets_N.ge(0).nonzero().squeeze(1);
+      predictions = {rows_R, packed.targets_N.index_select(0, rows_R),
+                     dense.globals.head_VD.size(0), device};
+      packed.ids_N = upload(packed.ids_N, device);  // they were checked when they were embedded
+    }
+    return compare_tokens(dense, candidates, predictions);
+  }
 };
 
 std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
@@ -102,7 +117,7 @@ Validator::Validator(const Model& dense, const TokenSamples& samples, Compute co
       options.group_tokens > 0 ? options.group_tokens : group_tokens(dense.config(), compute) / 4;
   for (PackedGroup& packed : pack_groups(sequences, limit)) {
     state_->tokens += packed.packing.tokens();
-    state_->groups.push_back({std::move(packed), {}});
+    state_->groups.push_back({.packed = std::move(packed)});
   }
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   const int64_t bytes = state_->tokens * dense.config().hidden * element;
@@ -128,7 +143,7 @@ void Validator::State::add_group(ReferenceGroup& group, std::span<const Model* c
     outputs.push_back({*globals[c].weights, candidates[c]->config(), last_ND[c]});
   }
   const LastHidden reference{dense_weights.globals(), dense.config(), dense_ND};
-  const auto sums = compare_tokens(reference, outputs, group.packed.targets_N);
+  const auto sums = group.compare(reference, outputs);
   const auto scored = static_cast<double>(scored_tokens);
   for (size_t c = 0; c < candidates.size(); ++c) {
     total[c].nll += sums[c].nll / scored;

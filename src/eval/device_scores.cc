@@ -1,0 +1,185 @@
+// eval/device_scores.cc
+#include "eval/device_scores.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+#include <functional>
+
+#include "base/error.h"
+#include "tensor/upload.h"
+
+namespace mop {
+namespace {
+
+// Bytes of one model's logits, in its dtype, that are made at once. A comparison holds about ten
+// times as much in float32.
+constexpr int64_t kPieceBytes = int64_t{256} << 20;
+constexpr int64_t kLeastRows = 16;
+
+// Some neighbouring predictions.
+struct Piece {
+  int64_t first = 0, count = 0;
+  at::Tensor rows_R, targets_R1;
+};
+
+void for_pieces(const DevicePredictions& all, int64_t row_bytes,
+                const std::function<void(const Piece&)>& use) {
+  const int64_t most = std::max(kLeastRows, kPieceBytes / row_bytes);
+  for (int64_t first = 0; first < all.size(); first += most) {
+    const int64_t count = std::min(most, all.size() - first);
+    use({first, count, all.rows_R.narrow(0, first, count),
+         all.targets_R.narrow(0, first, count).unsqueeze(1)});
+  }
+}
+
+int64_t row_bytes(const LastHidden& model) {
+  return model.globals.head_VD.size(0) * model.hidden_ND.element_size();
+}
+
+// What a model says behind some rows.
+struct Said {
+  at::Tensor hidden_RD, logits_RV;
+  at::Tensor log_p_RV;  // float32
+};
+
+Said say(const LastHidden& model, const Piece& piece) {
+  Said said;
+  said.hidden_RD = model.hidden_ND.index_select(0, piece.rows_R);
+  said.logits_RV = logits(model.globals, model.config, said.hidden_RD);
+  said.log_p_RV = at::log_softmax(said.logits_RV, 1, at::kFloat);
+  return said;
+}
+
+at::Tensor nll_of(const Said& said, const Piece& piece) {
+  return said.log_p_RV.gather(1, piece.targets_R1).squeeze(1).neg();
+}
+
+// 1 where no token is likelier than the target.
+at::Tensor greedy_of(const Said& said, const Piece& piece) {
+  const at::Tensor own_R = said.logits_RV.gather(1, piece.targets_R1).squeeze(1);
+  return own_R.ge(said.logits_RV.amax(1)).to(at::kFloat);
+}
+
+// KL(dense || model); overwrites the model's.
+at::Tensor take_kl(const at::Tensor& dense_log_p_RV, const at::Tensor& dense_p_RV, Said& model) {
+  return model.log_p_RV.neg_().add_(dense_log_p_RV).mul_(dense_p_RV).sum(1);
+}
+
+// RMS norm scales whole rows, which a cosine does not see: the norm's weights are all that is left
+// of it.
+at::Tensor normed(const LastHidden& model, const Said& said) {
+  return said.hidden_RD.to(at::kFloat) * model.globals.final_norm_D.to(at::kFloat);
+}
+
+at::Tensor cosine_of(const at::Tensor& a_RD, const at::Tensor& b_RD) {
+  const at::Tensor norms_R = (a_RD.norm(2, 1) * b_RD.norm(2, 1)).clamp_min(1e-30);
+  return (a_RD * b_RD).sum(1) / norms_R;
+}
+
+at::Tensor table(at::IntArrayRef shape, const DevicePredictions& predictions) {
+  return at::empty(shape, predictions.rows_R.options().dtype(at::kFloat));
+}
+
+// Writes `values_R` to the piece's part of a line of the table.
+void put(const at::Tensor& line_R, const Piece& piece, const at::Tensor& values_R) {
+  line_R.narrow(0, piece.first, piece.count).copy_(values_R);
+}
+
+void require_finite(const at::Tensor& values_R, const DevicePredictions& predictions) {
+  const at::Tensor bad_R = values_R.isfinite().logical_not();
+  if (!bad_R.any().item<bool>()) return;
+  const int64_t first = bad_R.nonzero()[0].item<int64_t>();
+  throw bad_input("the model's logits at token {} are not finite",
+                  predictions.host_rows_R[first].item<int64_t>())
+      .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+}
+
+TokenScores scores_of(const at::Tensor& nll_R, const at::Tensor& greedy_R,
+                      const DevicePredictions& predictions) {
+  require_finite(nll_R, predictions);
+  return {nll_R.contiguous(), greedy_R.ne(0).contiguous()};
+}
+
+}  // namespace
+
+DevicePredictions::DevicePredictions(const at::Tensor& rows, const at::Tensor& targets,
+                                     int64_t vocab, c10::Device device)
+    : host_rows_R(rows) {
+  if (targets.numel() > 0 && targets.max().item<int64_t>() >= vocab) {
+    throw bad_input("token id {} is outside the model's vocabulary of {}",
+                    targets.max().item<int64_t>(), vocab)
+        .hint("the tokenizer belongs to another model");
+  }
+  const at::Tensor both_2R = upload(at::stack({rows, targets}), device);
+  rows_R = both_2R[0];
+  targets_R = both_2R[1];
+}
+
+TokenScores token_scores(const LastHidden& model, const DevicePredictions& predictions) {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor table_2R = table({2, predictions.size()}, predictions);
+  for_pieces(predictions, row_bytes(model), [&](const Piece& piece) {
+    const Said said = say(model, piece);
+    put(table_2R[0], piece, nll_of(said, piece));
+    put(table_2R[1], piece, greedy_of(said, piece));
+  });
+  const at::Tensor host_2R = table_2R.cpu();
+  return scores_of(host_2R[0], host_2R[1], predictions);
+}
+
+TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& model,
+                                     const DevicePredictions& predictions) {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor table_6R = table({6, predictions.size()}, predictions);
+  for_pieces(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
+    const Said ours = say(dense, piece);
+    Said theirs = say(model, piece);
+    put(table_6R[0], piece, nll_of(ours, piece));
+    put(table_6R[1], piece, greedy_of(ours, piece));
+    put(table_6R[2], piece, nll_of(theirs, piece));
+    put(table_6R[3], piece, greedy_of(theirs, piece));
+    put(table_6R[4], piece, take_kl(ours.log_p_RV, ours.log_p_RV.exp(), theirs));
+    put(table_6R[5], piece, ours.logits_RV.argmax(1).eq(theirs.logits_RV.argmax(1)));
+  });
+  const at::Tensor host = table_6R.cpu();
+  TokenComparison sums;
+  sums.dense = scores_of(host[0], host[1], predictions);
+  sums.model = scores_of(host[2], host[3], predictions);
+  sums.kl = host[4].sum(at::kDouble).item<double>();
+  sums.agreed = host[5].ne(0).sum().item<int64_t>();
+  return sums;
+}
+
+std::vector<Validation> compare_tokens(const LastHidden& dense,
+                                       std::span<const LastHidden> candidates,
+                                       const DevicePredictions& predictions) {
+  const c10::NoGradGuard no_grad;
+  const auto count = static_cast<int64_t>(candidates.size());
+  const at::Tensor table_C3R = table({count, 3, predictions.size()}, predictions);
+  for_pieces(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
+    const Said ours = say(dense, piece);
+    const at::Tensor dense_p_RV = ours.log_p_RV.exp(), dense_RD = normed(dense, ours);
+    for (int64_t c = 0; c < count; ++c) {
+      const LastHidden& candidate = candidates[static_cast<size_t>(c)];
+      Said theirs = say(candidate, piece);
+      put(table_C3R[c][0], piece, nll_of(theirs, piece));
+      put(table_C3R[c][1], piece, take_kl(ours.log_p_RV, dense_p_RV, theirs));
+      put(table_C3R[c][2], piece, cosine_of(dense_RD, normed(candidate, theirs)));
+    }
+  });
+  const at::Tensor sums_C3 = table_C3R.sum(2, false, at::kDouble).cpu();
+  std::vector<Validation> sums;
+  for (int64_t c = 0; c < count; ++c) {
+    const auto sum = [&](int64_t line) { return sums_C3[c][line].item<double>(); };
+    // Only a failure looks at single tokens.
+    if (!std::isfinite(sum(0) + sum(1))) {
+      require_finite((table_C3R[c][0] + table_C3R[c][1]).cpu(), predictions);
+    }
+    sums.push_back({sum(0), sum(1), sum(2)});
+  }
+  return sums;
+}
+
+}  // namespace mop
