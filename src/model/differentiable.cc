@@ -6,6 +6,7 @@
 
 #include "model/gradient_kernels.h"
 #include "model/kernels.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -146,14 +147,15 @@ struct LowRankLinear : Function<LowRankLinear> {
                             double dropout, int64_t seed, const std::optional<at::Tensor>& keys_N) {
     at::Tensor out_NO =
         bias_O ? at::addmm(*bias_O, x_NK, weight_OK.t()) : at::mm(x_NK, weight_OK.t());
+    const at::Tensor keys = dropout > 0 ? upload(*keys_N, x_NK.device()) : at::Tensor();
     const at::Tensor input_NK =
-        dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed), *keys_N) : x_NK;
+        dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed), keys) : x_NK;
     const at::Tensor low_NR = at::mm(input_NK, a_RK.t()).mul_(scale);
     context->save_for_backward({x_NK, weight_OK, a_RK, b_OR, low_NR});
     context->saved_data["scale"] = scale;
     context->saved_data["dropout"] = dropout;
     context->saved_data["seed"] = seed;
-    if (dropout > 0) context->saved_data["keys"] = *keys_N;
+    if (dropout > 0) context->saved_data["keys"] = keys;
     return out_NO.addmm_(low_NR, b_OR.t());
   }
   static variable_list backward(AutogradContext* context, const variable_list& d_out) {

@@ -11,6 +11,7 @@
 #include "model/differentiable.h"
 #include "model/kernels.h"
 #include "model/workspace.h"
+#include "tensor/cuda_kernels.h"
 #include "tensor/row_product.h"
 #include "tensor/upload.h"
 
@@ -63,8 +64,7 @@ class LayerRun {
         project(normed_ND, {{Role::kQuery, Role::kQueryBias, Buffer::kQueryOrGate},
                             {Role::kKey, Role::kKeyBias, Buffer::kKeyOrUp},
                             {Role::kValue, Role::kValueBias, Buffer::kValue}});
-    const at::Tensor query_NHE = positioned(qkv[0], Role::kQueryNorm);
-    const at::Tensor key_NKE = positioned(qkv[1], Role::kKeyNorm);
+    const auto [query_NHE, key_NKE] = positioned(qkv[0], qkv[1]);
     const at::Tensor value_NKE = by_head(qkv[2]);
     at::Tensor heads_NQ = attend(query_NHE, key_NKE, value_NKE, attention_call());
     if (mask().heads_H.defined()) {
@@ -80,19 +80,27 @@ class LayerRun {
   at::Tensor mlp_half(const at::Tensor& hidden_ND) {
     const at::Tensor normed_ND = norm(hidden_ND, Role::kMlpNorm);
     tap(Site::kMlpInput, normed_ND);
-    const std::vector<at::Tensor> gate_up =
-        project(normed_ND, {{Role::kGate, Role::kGateBias, Buffer::kQueryOrGate},
-                            {Role::kUp, Role::kUpBias, Buffer::kKeyOrUp}});
-    const at::Tensor &gate_NI = gate_up[0], &up_NI = gate_up[1];
-    at::Tensor neurons_NI = gate_NI;
-    if (gradient_) {
-      neurons_NI = silu_mul_with_gradient(gate_NI, up_NI);
-    } else {
-      silu_mul_(gate_NI, up_NI);
-    }
+    at::Tensor neurons_NI = neurons(normed_ND);
     if (mask().neurons_I.defined()) neurons_NI = times(neurons_NI, mask().neurons_I);
     tap(Site::kNeuron, neurons_NI);
     return add_product(hidden_ND, neurons_NI, Role::kDown, Role::kDownBias, mask().mlp);
+  }
+
+  // What enters the down projection: [N, I].
+  at::Tensor neurons(const at::Tensor& x_ND) {
+    const bool alone = !gradient_ && !low_rank(Role::kGate) && !low_rank(Role::kUp);
+    if (alone && x_ND.is_cuda() && cuda::rows_fit(x_ND, weights_[Role::kGate])) {
+      at::Tensor out_NI = at::empty({x_ND.size(0), weights_[Role::kGate].size(0)}, x_ND.options());
+      const cuda::RowWork gate{weights_[Role::kGate], weights_[Role::kGateBias], {}, out_NI},
+          up{weights_[Role::kUp], weights_[Role::kUpBias], {}, {}};
+      if (cuda::gate_up_product(x_ND, gate, up)) return out_NI;
+    }
+    const std::vector<at::Tensor> gate_up =
+        project(x_ND, {{Role::kGate, Role::kGateBias, Buffer::kQueryOrGate},
+                       {Role::kUp, Role::kUpBias, Buffer::kKeyOrUp}});
+    if (gradient_) return silu_mul_with_gradient(gate_up[0], gate_up[1]);
+    silu_mul_(gate_up[0], gate_up[1]);
+    return gate_up[0];
   }
 
   AttentionCall attention_call() const {
@@ -158,6 +166,10 @@ class LayerRun {
     const at::Tensor& weight_DK = weights_[role];
     const at::Tensor& bias_D = weights_[bias_role];
     const LowRank* addition = low_rank(role);
+    if (!gradient_ && addition == nullptr && !factor.defined() && x_NK.is_cuda()) {
+      const cuda::RowWork work{weight_DK, bias_D, hidden_ND, hidden_ND};
+      if (cuda::row_products(x_NK, {&work, 1})) return hidden_ND;
+    }
     if (!gradient_ && addition == nullptr && !factor.defined() &&
         !row_product_fits(x_NK, weight_DK)) {
       if (bias_D.defined()) hidden_ND.add_(bias_D);
@@ -171,18 +183,26 @@ class LayerRun {
     return gradient_ ? hidden_ND + delta_ND : hidden_ND.add_(delta_ND);
   }
 
-  // [N, heads * E] -> [N, heads, E], normed per head where the family does, turned by position.
-  at::Tensor positioned(const at::Tensor& x_NQ, Role norm_role) {
+  // Queries and keys, [N, heads * E] each -> [N, heads, E], turned by position.
+  std::pair<at::Tensor, at::Tensor> positioned(const at::Tensor& query_NQ,
+                                               const at::Tensor& key_NQ) {
+    const at::Tensor query_NHE = normed_heads(query_NQ, Role::kQueryNorm);
+    const at::Tensor key_NKE = normed_heads(key_NQ, Role::kKeyNorm);
+    if (gradient_) {
+      return {rope_with_gradient(query_NHE, call_.cos_NE, call_.sin_NE),
+              rope_with_gradient(key_NKE, call_.cos_NE, call_.sin_NE)};
+    }
+    rope_(query_NHE, key_NKE, call_.cos_NE, call_.sin_NE);
+    return {query_NHE, key_NKE};
+  }
+
+  // [N, heads * E] -> [N, heads, E], normed per head where the family does.
+  at::Tensor normed_heads(const at::Tensor& x_NQ, Role norm_role) {
     at::Tensor x_NHE = by_head(x_NQ);
     const at::Tensor& weight_E = weights_[norm_role];
-    if (gradient_) {
-      if (weight_E.defined()) {
-        x_NHE = rms_norm_with_gradient(x_NHE, weight_E, call_.config.norm_eps);
-      }
-      return rope_with_gradient(x_NHE, call_.cos_NE, call_.sin_NE);
-    }
-    if (weight_E.defined()) rms_norm_out(x_NHE, weight_E, call_.config.norm_eps, x_NHE);
-    rope_(x_NHE, call_.cos_NE, call_.sin_NE);
+    if (!weight_E.defined()) return x_NHE;
+    if (gradient_) return rms_norm_with_gradient(x_NHE, weight_E, call_.config.norm_eps);
+    rms_norm_out(x_NHE, weight_E, call_.config.norm_eps, x_NHE);
     return x_NHE;
   }
 

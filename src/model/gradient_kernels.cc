@@ -9,6 +9,8 @@
 #include "base/random.h"
 #include "model/kernel_parts.h"
 #include "tensor/clones.h"
+#include "tensor/cuda_kernels.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -107,6 +109,50 @@ MOP_CLONES void drop_row(const uint16_t* x, uint16_t* out, int64_t columns, cons
   drop_run(x, out, columns, drop);
 }
 
+// Random(seed, key).bits() and `mixed` by whole operations, on any device. int64 holds the bits;
+// what LibTorch lacks is a shift that fills with zeros.
+at::Tensor shifted(const at::Tensor& bits, int64_t places) {
+  return at::bitwise_right_shift(bits, places).bitwise_and_((int64_t{1} << (64 - places)) - 1);
+}
+at::Tensor row_bits(uint64_t seed, const at::Tensor& keys_R) {
+  const auto number = [](uint64_t bits) { return static_cast<int64_t>(bits); };
+  at::Tensor z_R = (keys_R * number(0xda942042e4dd58b5ull)).bitwise_xor_(number(seed));
+  z_R += number(2 * 0x9e3779b97f4a7c15ull);
+  z_R = z_R.bitwise_xor(shifted(z_R, 30)) * number(0xbf58476d1ce4e5b9ull);
+  z_R = z_R.bitwise_xor(shifted(z_R, 27)) * number(0x94d049bb133111ebull);
+  return z_R.bitwise_xor_(shifted(z_R, 31));
+}
+constexpr int64_t kLow = 0xffffffff;
+void mix_(at::Tensor& x) {  // of 32 bits in int64
+  x.bitwise_xor_(at::bitwise_right_shift(x, 16)).mul_(0x7feb352d).bitwise_and_(kLow);
+  x.bitwise_xor_(at::bitwise_right_shift(x, 15)).mul_(0x846ca68b).bitwise_and_(kLow);
+  x.bitwise_xor_(at::bitwise_right_shift(x, 16));
+}
+
+// `dropped` by whole operations on x's device, some rows at a time: hashes take 8 bytes an entry.
+at::Tensor plain_dropped(const at::Tensor& x_RC, double p, uint64_t seed,
+                         const at::Tensor& keys_R) {
+  constexpr int64_t kMostAtOnce = int64_t{1} << 25;
+  const int64_t columns = x_RC.size(-1), rows = keys_R.numel();
+  const at::Tensor input_RC = x_RC.reshape({rows, columns});
+  const at::Tensor bits_R1 = row_bits(seed, keys_R).view({rows, 1});
+  const at::Tensor column_1C = at::arange(columns, keys_R.options()).unsqueeze(0);
+  const int64_t step = std::max<int64_t>(1, kMostAtOnce / std::max<int64_t>(1, columns));
+  at::Tensor out_RC = at::empty_like(input_RC);
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    const at::Tensor bits = bits_R1.narrow(0, first, count);
+    at::Tensor hash = (column_1C + bits.bitwise_and(kLow)).bitwise_and_(kLow);
+    mix_(hash);
+    hash.bitwise_xor_(shifted(bits, 32));
+    mix_(hash);
+    out_RC.narrow(0, first, count)
+        .copy_(input_RC.narrow(0, first, count).mul(1 / (1 - p)))
+        .masked_fill_(hash.lt(static_cast<int64_t>(p * 4294967296.)), 0);
+  }
+  return out_RC.view(x_RC.sizes());
+}
+
 // x / rms(x), float32.
 at::Tensor normalised(const at::Tensor& x_RC, double eps) {
   const at::Tensor wide_RC = x_RC.to(at::kFloat);
@@ -119,6 +165,8 @@ at::Tensor rms_norm_backward(const at::Tensor& d_out_RC, const at::Tensor& x_RC,
                              const at::Tensor& weight_C, double eps) {
   const at::Tensor d_RC = d_out_RC.contiguous();
   if (!fused({&x_RC, &weight_C, &d_RC})) {
+    at::Tensor d_x_RC = at::empty_like(x_RC);
+    if (cuda::rms_norm_gradient(d_RC, x_RC, weight_C, eps, d_x_RC)) return d_x_RC;
     const at::Tensor wide_RC = x_RC.to(at::kFloat);
     const at::Tensor scale_R1 = at::rsqrt(wide_RC.square().mean(-1, true) + eps);
     const at::Tensor g_RC = d_RC.to(at::kFloat) * weight_C.to(at::kFloat);
@@ -152,6 +200,10 @@ std::pair<at::Tensor, at::Tensor> silu_mul_backward(const at::Tensor& d_out_NI,
                                                     const at::Tensor& up_NI) {
   const at::Tensor d_NI = d_out_NI.contiguous();
   if (!fused({&gate_NI, &up_NI, &d_NI})) {
+    at::Tensor d_gate_NI = at::empty_like(gate_NI), d_up_NI = at::empty_like(up_NI);
+    if (cuda::silu_mul_gradient(d_NI, gate_NI, up_NI, d_gate_NI, d_up_NI)) {
+      return {d_gate_NI, d_up_NI};
+    }
     const at::Tensor g = gate_NI.to(at::kFloat), d = d_NI.to(at::kFloat), s = at::sigmoid(g);
     return {(d * up_NI.to(at::kFloat) * s * (1 + g * (1 - s))).to(gate_NI.scalar_type()),
             (d * g * s).to(up_NI.scalar_type())};
@@ -173,15 +225,16 @@ at::Tensor dropped(const at::Tensor& x_RC, double p, uint64_t seed, const at::Te
   if (!keys_R.defined() || keys_R.numel() != rows) {
     throw internal_error("dropout needs a key for each of {} rows", rows);
   }
-  // Elsewhere than on the CPU the mask is made there and travels: the same numbers everywhere.
+  // The same numbers everywhere, drawn where x is: at most the keys travel.
   if (!fused({&input_RC})) {
-    const at::Tensor ones = at::ones(input_RC.sizes(), at::TensorOptions().dtype(at::kFloat));
-    const at::Tensor mask_RC = dropped(ones, p, seed, keys_R);
-    return input_RC * mask_RC.to(input_RC.device(), input_RC.scalar_type());
+    const at::Tensor keys = upload(keys_R.contiguous(), input_RC.device());
+    at::Tensor out_RC = at::empty_like(input_RC);
+    if (cuda::drop(input_RC, p, seed, keys, out_RC)) return out_RC;
+    return plain_dropped(input_RC, p, seed, keys);
   }
   const auto threshold = static_cast<uint32_t>(p * 4294967296.);
   const auto scale = static_cast<float>(1 / (1 - p));
-  const at::Tensor keys = keys_R.contiguous();
+  const at::Tensor keys = keys_R.to(at::kCPU).contiguous();
   at::Tensor out_RC = at::empty_like(input_RC);
   with_type(input_RC, [&](auto type) {
     using T = decltype(type);

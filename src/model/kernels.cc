@@ -9,6 +9,7 @@
 #include "model/kernel_parts.h"
 #include "tensor/bfloat16_lanes.h"
 #include "tensor/clones.h"
+#include "tensor/cuda_kernels.h"
 
 namespace mop {
 
@@ -123,7 +124,7 @@ void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
 void rms_norm_out(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps,
                   at::Tensor out_RC) {
   if (!fused({&x_RC, &weight_C, &out_RC})) {
-    out_RC.copy_(rms_norm(x_RC, weight_C, eps));
+    if (!cuda::rms_norm(x_RC, weight_C, eps, out_RC)) out_RC.copy_(rms_norm(x_RC, weight_C, eps));
     return;
   }
   const int64_t columns = x_RC.size(-1), rows = x_RC.numel() / columns;
@@ -139,7 +140,7 @@ void rms_norm_out(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps
 
 void rope_(at::Tensor x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE) {
   if (!fused({&x_NHE, &cos_NE, &sin_NE})) {
-    x_NHE.copy_(rope(x_NHE, cos_NE, sin_NE));
+    if (!cuda::rope(x_NHE, {}, cos_NE, sin_NE)) x_NHE.copy_(rope(x_NHE, cos_NE, sin_NE));
     return;
   }
   with_type(x_NHE, [&](auto type) {
@@ -152,9 +153,16 @@ void rope_(at::Tensor x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE)
   });
 }
 
+void rope_(at::Tensor x_NHE, at::Tensor also_NKE, const at::Tensor& cos_NE,
+           const at::Tensor& sin_NE) {
+  if (cuda::rope(x_NHE, also_NKE, cos_NE, sin_NE)) return;
+  rope_(std::move(x_NHE), cos_NE, sin_NE);
+  rope_(std::move(also_NKE), cos_NE, sin_NE);
+}
+
 void silu_mul_(at::Tensor gate_NI, const at::Tensor& up_NI) {
   if (!fused({&gate_NI, &up_NI})) {
-    at::silu_(gate_NI).mul_(up_NI);
+    if (!cuda::silu_mul(gate_NI, up_NI)) at::silu_(gate_NI).mul_(up_NI);
     return;
   }
   with_type(gate_NI, [&](auto type) {

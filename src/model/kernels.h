@@ -1,8 +1,8 @@
 // model/kernels.h -- the element-wise steps of a decoder layer. Each stands twice: as plain
 // LibTorch operations (any device and dtype, differentiable), and fused into one pass over memory
-// that already belongs to the caller (CPU, float32 and bfloat16; other tensors take the plain
-// operations). On a CPU with a fast matrix unit what lies between the products would otherwise cost
-// as much as they do.
+// that already belongs to the caller (CPU and NVIDIA GPUs, float32 and bfloat16; other tensors take
+// the plain operations, and on a GPU see tensor/cuda_kernels.h). With a fast matrix unit what lies
+// between the products would otherwise cost as much as they do.
 //
 // Shape letters: N tokens, R rows, C columns, H heads, E head size, I neurons.
 #pragma once
@@ -22,6 +22,9 @@ void rms_norm_out(const at::Tensor& x_RC, const at::Tensor& weight_C, double eps
 at::Tensor rope(const at::Tensor& x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE);
 /// The same in place. No gradient.
 void rope_(at::Tensor x_NHE, const at::Tensor& cos_NE, const at::Tensor& sin_NE);
+/// The same of two tensors, queries and keys: one start on a GPU.
+void rope_(at::Tensor x_NHE, at::Tensor also_NKE, const at::Tensor& cos_NE,
+           const at::Tensor& sin_NE);
 
 /// silu(gate_NI) * up_NI. Source: SwiGLU (arXiv 2002.05202).
 at::Tensor silu_mul(const at::Tensor& gate_NI, const at::Tensor& up_NI);

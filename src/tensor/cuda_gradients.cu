@@ -15,7 +15,7 @@ __device__ void norm_gradient_row(const Element* d_out, const Element* x, const 
     load(d_out + c, d);
     load(x + c, v);
     load(weight + c, w);
-#pragma unroll
+    MOP_UNROLL
     for (int i = 0; i < kCount; ++i) {
       squares += v[i] * v[i];
       products += d[i] * w[i] * v[i];
@@ -30,7 +30,7 @@ __device__ void norm_gradient_row(const Element* d_out, const Element* x, const 
     load(d_out + c, d);
     load(x + c, v);
     load(weight + c, w);
-#pragma unroll
+    MOP_UNROLL
     for (int i = 0; i < kCount; ++i) v[i] = scale * (d[i] * w[i] - v[i] * pull);
     store(v, d_x + c);
   }
@@ -70,7 +70,7 @@ __device__ __forceinline__ void silu_gradient_at(const Element* d_out, const Ele
   load(d_out + at, d);
   load(gate + at, g);
   load(up + at, u);
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kCount; ++i) {
     const float s = 1.f / (1.f + exponential(-g[i]));
     u[i] = d[i] * u[i] * s * (1.f + g[i] * (1.f - s));
@@ -116,7 +116,7 @@ __device__ void drop_row(const Element* x, Element* out, int columns, unsigned l
   for (int c = threadIdx.x * kCount; c < columns; c += blockDim.x * kCount) {
     float v[kCount];
     load(x + c, v);
-#pragma unroll
+    MOP_UNROLL
     for (int i = 0; i < kCount; ++i) {
       const unsigned hash = mixed(mixed(static_cast<unsigned>(c + i) + low) ^ high);
       v[i] = hash < threshold ? 0.f : v[i] * scale;

@@ -12,7 +12,7 @@ __device__ void norm_row(const Element* x, const Element* weight, Element* out, 
   float squares = 0;
   for (long long c = first; c < columns; c += step) {
     load(x + c, v);
-#pragma unroll
+    MOP_UNROLL
     for (int i = 0; i < kCount; ++i) squares += v[i] * v[i];
   }
   squares = team_sum<kBlock>(squares);
@@ -20,7 +20,7 @@ __device__ void norm_row(const Element* x, const Element* weight, Element* out, 
   for (long long c = first; c < columns; c += step) {
     load(x + c, v);
     load(weight + c, w);
-#pragma unroll
+    MOP_UNROLL
     for (int i = 0; i < kCount; ++i) v[i] = w[i] * widened(rounded(v[i] * scale));
     store(v, out + c);
   }
@@ -63,7 +63,7 @@ __device__ __forceinline__ void turn_pairs(Element* x, const Element* cos, const
   load(x + half, b);
   load(cos, c);
   load(sin, s);
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kCount; ++i) {
     low[i] = a[i] * c[i] - b[i] * s[i];
     high[i] = b[i] * c[i] + a[i] * s[i];
@@ -109,7 +109,7 @@ __device__ __forceinline__ void silu_mul_at(Element* gate, const Element* up, lo
   float g[kCount], u[kCount];
   load(gate + at, g);
   load(up + at, u);
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kCount; ++i) g[i] = g[i] / (1.f + exponential(-g[i])) * u[i];
   store(g, gate + at);
 }

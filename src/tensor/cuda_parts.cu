@@ -3,6 +3,7 @@
 // compiles the same text for the CPU, with functions that stand for CUDA's.
 #ifdef __CUDACC_RTC__
 #define MOP_KERNEL extern "C" __global__ void
+#define MOP_UNROLL _Pragma("unroll")
 #endif
 
 #ifdef MOP_BFLOAT16
@@ -35,7 +36,7 @@ __device__ __forceinline__ Element rounded(float x) {
 
 __device__ __forceinline__ void unpack(const uint4& packed, float (&x)[kVector]) {
   const unsigned words[4] = {packed.x, packed.y, packed.z, packed.w};
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < 4; ++i) {
 #ifdef MOP_BFLOAT16
     x[2 * i] = __uint_as_float(words[i] << 16);
@@ -48,7 +49,7 @@ __device__ __forceinline__ void unpack(const uint4& packed, float (&x)[kVector])
 
 __device__ __forceinline__ uint4 packed(const float (&x)[kVector]) {
   unsigned words[4];
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < 4; ++i) {
 #ifdef MOP_BFLOAT16
     words[i] = rounded(x[2 * i]) | static_cast<unsigned>(rounded(x[2 * i + 1])) << 16;
@@ -96,7 +97,7 @@ __device__ __forceinline__ float exponential(float x) {
 
 // The sum over the threads of a warp or of a block, in each of them.
 __device__ __forceinline__ float warp_sum(float x) {
-#pragma unroll
+  MOP_UNROLL
   for (int distance = kWarpThreads / 2; distance > 0; distance /= 2) {
     x += __shfl_xor_sync(0xffffffffu, x, distance);
   }

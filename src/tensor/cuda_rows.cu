@@ -38,26 +38,26 @@ __device__ __forceinline__ void add_products(const Element* const (&weight)[kWei
   constexpr long long kStep = kRowThreads * kCount;
   for (long long k = threadIdx.x * kCount; k < width; k += kPieces * kStep) {
     uint4 pieces[kPieces][kWeights];
-#pragma unroll
+    MOP_UNROLL
     for (int p = 0; p < kPieces; ++p) {
-#pragma unroll
+      MOP_UNROLL
       for (int i = 0; i < kWeights; ++i) {
         if (k + p * kStep < width) pieces[p][i] = streamed<kCount>(weight[i] + k + p * kStep);
       }
     }
-#pragma unroll
+    MOP_UNROLL
     for (int p = 0; p < kPieces; ++p) {
       if (k + p * kStep >= width) break;
       float w[kWeights][kVector];
-#pragma unroll
+      MOP_UNROLL
       for (int i = 0; i < kWeights; ++i) unpack(pieces[p][i], w[i]);
-#pragma unroll
+      MOP_UNROLL
       for (int n = 0; n < kRows; ++n) {
         float v[kCount];
         load(x + n * width + k + p * kStep, v);
-#pragma unroll
+        MOP_UNROLL
         for (int i = 0; i < kWeights; ++i) {
-#pragma unroll
+          MOP_UNROLL
           for (int j = 0; j < kCount; ++j) sums[i][n] = fmaf(w[i][j], v[j], sums[i][n]);
         }
       }
@@ -73,16 +73,16 @@ __device__ __forceinline__ void dot_rows(const Element* const (&weight)[kWeights
   __shared__ float parts[kWeights][kRows][kWarps];
   float sums[kWeights][kRows] = {};
   bool whole = vectors(width, x);
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kWeights; ++i) whole = whole && vectors(0, weight[i]);
   if (whole) {
     add_products<kWeights, kRows, kVector>(weight, x, width, sums);
   } else {
     add_products<kWeights, kRows, 1>(weight, x, width, sums);
   }
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kWeights; ++i) {
-#pragma unroll
+    MOP_UNROLL
     for (int n = 0; n < kRows; ++n) {
       const float sum = warp_sum(sums[i][n]);
       if (threadIdx.x % kWarpThreads == 0) parts[i][n][threadIdx.x / kWarpThreads] = sum;
@@ -90,10 +90,10 @@ __device__ __forceinline__ void dot_rows(const Element* const (&weight)[kWeights
   }
   __syncthreads();
   if (threadIdx.x >= kRows) return;
-#pragma unroll
+  MOP_UNROLL
   for (int i = 0; i < kWeights; ++i) {
     result[i] = 0;
-#pragma unroll
+    MOP_UNROLL
     for (int w = 0; w < kWarps; ++w) result[i] += parts[i][threadIdx.x][w];
   }
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "tensor/clones.h"
+#include "tensor/cuda_kernels.h"
 #include "tensor/lanes.h"
 #include "tensor/shared_tasks.h"
 
@@ -138,17 +139,46 @@ void check(const at::Tensor& x_NK, const RowFactor& factor) {
                        factor.weight_OK.size(1));
 }
 
+// On a GPU, some factors at a time; by general products should the kernels fail.
+std::vector<at::Tensor> products_on_gpu(const at::Tensor& x_NK,
+                                        std::span<const RowFactor> factors) {
+  constexpr size_t kMostFactors = 3;
+  std::vector<at::Tensor> results;
+  for (size_t first = 0; first < factors.size(); first += kMostFactors) {
+    std::vector<cuda::RowWork> works;
+    for (const RowFactor& factor :
+         factors.subspan(first).first(std::min(kMostFactors, factors.size() - first))) {
+      const at::Tensor bias_O =
+          factor.bias_O.defined() ? factor.bias_O.to(x_NK.options()).contiguous() : at::Tensor();
+      works.push_back({factor.weight_OK,
+                       bias_O,
+                       {},
+                       at::empty({x_NK.size(0), factor.weight_OK.size(0)}, x_NK.options())});
+    }
+    const bool done = cuda::row_products(x_NK, works);
+    for (const cuda::RowWork& work : works) {
+      results.push_back(
+          done ? work.out_NO
+               : at::linear(x_NK, work.weight_OK,
+                            work.bias_O.defined() ? std::optional(work.bias_O) : std::nullopt));
+    }
+  }
+  return results;
+}
+
 }  // namespace
 
 bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK) {
+  const bool gradient =
+      at::GradMode::is_enabled() && (x_NK.requires_grad() || weight_OK.requires_grad());
+  if (x_NK.is_cuda()) return !gradient && cuda::rows_fit(x_NK, weight_OK);
   const auto known = [](const at::Tensor& t) {
     return t.device().is_cpu() && t.dim() == 2 &&
            (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
   };
   const int64_t most = weight_OK.scalar_type() == at::kFloat ? kMostRows : kMostHalfRows;
   return known(x_NK) && known(weight_OK) && x_NK.size(0) <= most && weight_OK.is_contiguous() &&
-         x_NK.scalar_type() == weight_OK.scalar_type() &&
-         !(at::GradMode::is_enabled() && (x_NK.requires_grad() || weight_OK.requires_grad()));
+         x_NK.scalar_type() == weight_OK.scalar_type() && !gradient;
 }
 
 at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
@@ -158,6 +188,7 @@ at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
 }
 
 std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const RowFactor> factors) {
+  if (x_NK.is_cuda()) return products_on_gpu(x_NK, factors);
   const int64_t rows = x_NK.size(0), width = x_NK.size(1);
   std::vector<at::Tensor> results, biases;  // biases are held until the work is done
   std::vector<Part> parts;

@@ -41,6 +41,24 @@ TEST(Dropped, ARowDependsOnItsKeyAndTheSeedAlone) {
   EXPECT_NEAR(differs(dropped(ones_RC, 0.5, 7, keys(11, 6))), 0.5, 0.05);
 }
 
+// Other dtypes take whole operations, as other devices do.
+TEST(Dropped, LeavesOutTheSameEntriesWhateverTheDtype) {
+  const at::Tensor keys_R =
+      at::tensor({int64_t{0}, int64_t{-1}, int64_t{1} << 62, int64_t{-123456789012345}}, at::kLong);
+  const at::Tensor x_RC = at::randn({4, 1000});
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{7}, uint64_t{0xfedcba9876543210u}}) {
+    const at::Tensor wanted_RC = dropped(x_RC, 0.3, seed, keys_R);
+    for (const DType dtype : {at::kDouble, at::kHalf, at::kBFloat16}) {
+      const at::Tensor out_RC = dropped(x_RC.to(dtype), 0.3, seed, keys_R);
+      EXPECT_EQ(out_RC.scalar_type(), dtype);
+      EXPECT_TRUE(at::equal(out_RC.eq(0), wanted_RC.eq(0))) << dtype << " " << seed;
+      EXPECT_TRUE(at::allclose(out_RC.to(at::kFloat), wanted_RC, 1e-2, 1e-3));
+    }
+    EXPECT_TRUE(at::equal(dropped(x_RC.to(at::kHalf).view({2, 2, 1000}), 0.3, seed, keys_R).eq(0),
+                          wanted_RC.eq(0).view({2, 2, 1000})));
+  }
+}
+
 TEST(Dropped, WantsAKeyForEveryRow) {
   EXPECT_THROW(dropped(at::ones({6, 3}), 0.5, 7, keys(0, 5)), Error);
   EXPECT_THROW(dropped(at::ones({6, 3}), 0.5, 7, {}), Error);
