@@ -72,8 +72,8 @@ def goals(found):
 
 def pass_rows(figures):
     for kind, name in (("amp_pass", "statistics"), ("perplexity_pass", "perplexity")):
-        yield (name, number(resident(figures, kind)), ", ".join(number(s) for s in look(figures, kind, "seconds") or []),
-               ", ".join(number(s) for s in look(figures, kind, "upload_seconds") or look(figures, kind, "first_seconds") or []) or "not measured",
+        upload = look(figures, f"{kind}_with_upload_seconds") or []
+        yield (name, number(resident(figures, kind)), ", ".join(map(number, look(figures, kind, "seconds") or [])), ", ".join(map(number, upload)),
                number(times(look(figures, kind, "gflop_per_second"), 1e-3)), number(look(figures, kind, "fraction_of_gemm")))
 
 

@@ -13,9 +13,14 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 . tools/setup/setup.sh
 readonly VERSION=${MOP_DEVICE_LIBTORCH:-2.11.0} BUILD=$ROOT/build-device DEVICE=$ROOT/.device
-readonly PROGRAMS="src/mop bench/mop_bench_pass tools/mop_random_checkpoint"
-# Test programs with suites for a GPU; those that this commit does not have are left out.
-readonly TESTS="test_tensor test_model test_stats test_eval test_criteria test_recovery test_pipeline test_device"
+readonly PROGRAMS=(src/mop bench/mop_bench_pass tools/mop_random_checkpoint)
+# What names a suite of tests for a GPU: OnCuda, CudaKernels.
+readonly SUITE='^TEST(_F|_P)?\(\w*Cuda\w*,'
+
+# The test programs with such suites: tests/unit/ROOM/.. is test_ROOM, tests/FOLDER/.. is test_FOLDER.
+gpu_tests() {
+  grep -rlE "$SUITE" tests --include='*_test.cc' | sed -E 's,^tests/(unit/)?([a-z_]+)/.*,test_\2,' | sort -u
+}
 
 configure() {
   # No RPATH: the libraries are found by LD_LIBRARY_PATH on the machine where the programs run.
@@ -24,15 +29,14 @@ configure() {
     { cat "$ENV_DIR/cmake-device.log" >&2; fail "cmake could not configure $BUILD"; }
 }
 
-known_tests() { ninja -C "$BUILD" -t targets all | grep -oE '^test_[a-z_]+: phony' | cut -d : -f 1; }
-
 compile() {
-  local wanted
-  wanted=$(printf '%s\n' $TESTS | grep -Fxf <(known_tests) | tr '\n' ' ')
-  say "building ${wanted}and the programs in ${BUILD#"$ROOT"/}"
-  # shellcheck disable=SC2086
-  ninja -C "$BUILD" $(basename -a $PROGRAMS) $wanted >&2
-  FILES="$PROGRAMS $(printf 'tests/%s ' $wanted)"
+  local tests
+  mapfile -t tests < <(gpu_tests)
+  say "building ${PROGRAMS[*]} and ${tests[*]} in ${BUILD#"$ROOT"/}"
+  # The programs first: what cannot be built of the tests shows late.
+  nice ninja -C "$BUILD" "${PROGRAMS[@]##*/}" >&2
+  nice ninja -C "$BUILD" "${tests[@]}" >&2
+  FILES=("${PROGRAMS[@]}" "${tests[@]/#/tests/}")
 }
 
 # Every library that the program loads, but for the C and C++ runtimes, LibTorch and what comes with LibTorch.
@@ -52,7 +56,7 @@ collect() {
   local file soname path
   rm -rf "$DEVICE/programs" "$DEVICE/libraries"
   mkdir -p "$DEVICE/programs/bin" "$DEVICE/programs/lib"
-  for file in $FILES; do
+  for file in "${FILES[@]}"; do
     strip -o "$DEVICE/programs/bin/$(basename "$file")" "$BUILD/$file"
     libraries_of "$BUILD/$file" >>"$DEVICE/libraries"
   done
