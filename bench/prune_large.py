@@ -34,8 +34,10 @@ def main():
     parser.add_argument("--samples", type=int, default=128, help="for statistics; validation gets a seventh more")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--work", type=pathlib.Path, help="folder for what the run writes (default: beside MODEL)")
+    parser.add_argument("--keep", type=pathlib.Path, help="keep the pruned checkpoint as this folder, of the same disk")
     args = parser.parse_args()
-    work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.model.resolve().parent))
+    work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.work or args.model.resolve().parent))
     try:
         # The last eighth is kept for validation: `args.samples` are left for statistics.
         samples = args.samples + args.samples // 7
@@ -48,10 +50,15 @@ def main():
         else:
             command += ["--iterations", args.iterations]
         result = measure.run([str(part) for part in command])
+        metrics = json.loads((work / "out/run/metrics.json").read_text(encoding="utf-8"))
+        if args.keep:
+            shutil.rmtree(args.keep, ignore_errors=True)
+            (work / "out").rename(args.keep)
     finally:
         shutil.rmtree(work)
     result.pop("out")
-    result.update(model=str(args.model), iterations=args.iterations, remove=args.remove, select=args.select)
+    result.update(model=str(args.model), iterations=args.iterations, remove=args.remove, select=args.select,
+                  steps=len(metrics["steps"]), shape=metrics["pruned"]["shape"], timing=metrics["timing"])
     result["peak_anonymous_gib"] = result["peak_anonymous_bytes"] / 2**30
     print(json.dumps(result, indent=2))
 

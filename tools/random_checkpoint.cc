@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <iostream>
 #include <numbers>
 #include <vector>
@@ -29,6 +30,7 @@ struct Shape {
 };
 
 const Shape kShapes[] = {
+    {"llama-15m", 6, 288, 6, 6, 768, 32000, 2048},
     {"llama-1.1b", 22, 2048, 32, 4, 5632, 32000, 2048},
     {"llama-7b", 32, 4096, 32, 32, 11008, 32000, 4096},
     {"llama-13b", 40, 5120, 40, 40, 13824, 32000, 4096},
@@ -96,8 +98,10 @@ std::vector<uint16_t> make_block(uint64_t seed) {
   return block;
 }
 
+bool is_norm(const TensorSpec& spec) { return spec.name.find("norm") != std::string::npos; }
+
 at::Tensor make_tensor(const TensorSpec& spec, const std::vector<uint16_t>& block, size_t& place) {
-  if (spec.name.find("norm") != std::string::npos) return at::ones(spec.shape, at::kBFloat16);
+  if (is_norm(spec)) return at::ones(spec.shape, at::kBFloat16);
   at::Tensor tensor = at::empty(spec.shape, at::kBFloat16);
   auto* to = static_cast<uint16_t*>(tensor.data_ptr());
   for (auto left = static_cast<size_t>(tensor.numel()); left > 0;) {
@@ -125,25 +129,55 @@ std::vector<std::vector<TensorSpec>> split(const std::vector<TensorSpec>& specs)
   return shards;
 }
 
+/// One file and what it holds; `place` is where its first weights start in the block.
+struct Shard {
+  fs::path file;
+  std::vector<TensorSpec> specs;
+  size_t place = 0;
+};
+
+size_t numbers_drawn(const TensorSpec& spec) {
+  return is_norm(spec) ? 0 : spec.bytes() / sizeof(uint16_t);
+}
+
+std::vector<Shard> name_shards(const Shape& shape, const fs::path& out, size_t block_size) {
+  const auto lists = split(make_specs(shape));
+  std::vector<Shard> shards;
+  size_t drawn = 0;
+  for (size_t i = 0; i < lists.size(); ++i) {
+    const std::string name =
+        lists.size() == 1 ? "model.safetensors"
+                          : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, lists.size());
+    shards.push_back({out / name, lists[i], drawn % block_size});
+    for (const TensorSpec& spec : lists[i]) drawn += numbers_drawn(spec);
+  }
+  return shards;
+}
+
+void write_shard(Shard shard, const std::vector<uint16_t>& block) {
+  SafetensorsWriter writer(shard.file, shard.specs, {{"format", "pt"}});
+  for (const TensorSpec& spec : shard.specs) writer.write(make_tensor(spec, block, shard.place));
+  writer.finish();
+}
+
+// Shards side by side: a large model is written as fast as memory and disk allow.
 void write_weights(const Shape& shape, const fs::path& out, uint64_t seed) {
   const std::vector<uint16_t> block = make_block(seed);
-  const auto shards = split(make_specs(shape));
-  size_t place = 0, total = 0;
+  const std::vector<Shard> shards = name_shards(shape, out, block.size());
+  std::vector<std::future<void>> written;
+  for (const Shard& shard : shards) {
+    written.push_back(std::async(std::launch::async, [&] { write_shard(shard, block); }));
+  }
+  for (auto& shard : written) shard.get();
+  if (shards.size() == 1) return;
+  size_t total = 0;
   Json weight_map = Json::object();
-  for (size_t i = 0; i < shards.size(); ++i) {
-    const std::string name =
-        shards.size() == 1 ? "model.safetensors"
-                           : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
-    SafetensorsWriter writer(out / name, shards[i], {{"format", "pt"}});
-    for (const TensorSpec& spec : shards[i]) {
-      writer.write(make_tensor(spec, block, place));
-      weight_map[spec.name] = name;
+  for (const Shard& shard : shards) {
+    for (const TensorSpec& spec : shard.specs) {
+      weight_map[spec.name] = shard.file.filename().string();
       total += spec.bytes();
     }
-    writer.finish();
-    std::cerr << name << " written\n";
   }
-  if (shards.size() == 1) return;
   const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
   write_file(out / "model.safetensors.index.json", to_text(index));
 }
@@ -166,7 +200,7 @@ int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2 || arguments.size() % 2 != 0) {
     throw usage_error(
         "usage: mop_random_checkpoint SHAPE OUT [--tokenizer FILE_OR_FOLDER] [--seed N]")
-        .hint("shapes: llama-1.1b, llama-7b, llama-13b");
+        .hint("shapes: llama-15m, llama-1.1b, llama-7b, llama-13b");
   }
   const Shape& shape = find_by_name(std::span<const Shape>(kShapes), arguments[0], "shape");
   const fs::path out = arguments[1];

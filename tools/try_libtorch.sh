@@ -8,31 +8,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 . tools/setup/setup.sh
 [ $# = 1 ] || fail "usage: tools/try_libtorch.sh VERSION, for example 2.7.1"
-readonly FOLDER="$ENV_DIR/libtorch-$1" BUILD="$ROOT/build-libtorch-$1"
-
-# The runtime and CUPTI of the CUDA that this torch was built for, as its own requirements name them.
-small_cuda_libraries() {
-  "$ENV_DIR/reference/bin/python" - "$1" <<'PYTHON'
-import importlib.metadata, re, sys
-torch = next(importlib.metadata.distributions(name="torch", path=[sys.argv[1]]))
-for line in torch.requires:
-    name, version = re.match(r"([\w-]+).*==([\w.]+)", line.split(";")[0]).groups() if "==" in line.split(";")[0] else ("", "")
-    if re.match(r"nvidia-cuda-(runtime|cupti)", name):
-        print(f"{name}=={version}")
-    elif name == "cuda-toolkit":
-        print(f"cuda-toolkit[cudart,cupti]=={version}")
-PYTHON
-}
-
-fetch() {
-  [ -f "$FOLDER/.complete" ] && return
-  say "fetching torch $1 into ${FOLDER#"$ROOT"/}"
-  rm -rf "$FOLDER"
-  pip_install reference --no-deps --only-binary=:all: --python-version 3.11 --target "$FOLDER" "torch==$1"
-  # shellcheck disable=SC2046
-  pip_install reference --no-warn-conflicts --only-binary=:all: --python-version 3.11 --target "$FOLDER" $(small_cuda_libraries "$FOLDER")
-  touch "$FOLDER/.complete"
-}
+readonly BUILD="$ROOT/build-libtorch-$1"
 
 prune_and_ask_for_a_gpu() {
   local work
@@ -49,8 +25,8 @@ prune_and_ask_for_a_gpu() {
 }
 
 [ -x "$ENV_DIR/reference/bin/python" ] || ./run setup
-fetch "$1"
-export MOP_LIBTORCH="$FOLDER/torch" MOP_BUILD="$BUILD"
+fetch_libtorch "$1"
+export MOP_LIBTORCH="$ENV_DIR/libtorch-$1/torch" MOP_BUILD="$BUILD"
 ./run build
 ninja -C "$BUILD" test_golden test_model test_tensor >&2
 for program in model tensor golden; do "$BUILD/tests/test_$program" --gtest_brief=1; done

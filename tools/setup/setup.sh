@@ -77,6 +77,33 @@ ensure_libtorch() {
   mv "$ENV_DIR/libtorch.part" "$ENV_DIR/libtorch"
 }
 
+# The runtime and CUPTI of the CUDA that the torch in FOLDER was built for, as its own requirements name them.
+small_cuda_libraries() {
+  "$ENV_DIR/reference/bin/python" - "$1" <<'PYTHON'
+import importlib.metadata, re, sys
+torch = next(importlib.metadata.distributions(name="torch", path=[sys.argv[1]]))
+for line in torch.requires:
+    name, version = re.match(r"([\w-]+).*==([\w.]+)", line.split(";")[0]).groups() if "==" in line.split(";")[0] else ("", "")
+    if re.match(r"nvidia-cuda-(runtime|cupti)", name):
+        print(f"{name}=={version}")
+    elif name == "cuda-toolkit":
+        print(f"cuda-toolkit[cudart,cupti]=={version}")
+PYTHON
+}
+
+# fetch_libtorch VERSION: .env/libtorch-VERSION with PyPI's torch of that version (a CUDA build) and the two small NVIDIA
+# libraries that its libtorch_cpu loads.
+fetch_libtorch() {
+  local folder="$ENV_DIR/libtorch-$1"
+  [ -f "$folder/.complete" ] && return
+  say "fetching torch $1 into ${folder#"$ROOT"/}"
+  rm -rf "$folder"
+  pip_install reference --no-deps --only-binary=:all: --python-version 3.11 --target "$folder" "torch==$1"
+  # shellcheck disable=SC2046
+  pip_install reference --no-warn-conflicts --only-binary=:all: --python-version 3.11 --target "$folder" $(small_cuda_libraries "$folder")
+  touch "$folder/.complete"
+}
+
 # NVIDIA's larger libraries, merged into the tree where LibTorch's RPATH looks for them.
 ensure_cuda_libraries() {
   stamp_is "$ENV_DIR/libtorch/.cuda-stamp" "$PINS/cuda.txt" && return
