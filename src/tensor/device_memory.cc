@@ -1,12 +1,10 @@
 // tensor/device_memory.cc -- how much memory a device has.
 #include <c10/core/Allocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -14,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "tensor/cuda_driver.h"
 #include "tensor/device.h"
 
 namespace c10 {
@@ -43,7 +42,7 @@ Held held_by_allocator(c10::Device device) {
   if constexpr (requires { sizeof(Allocator); }) {
     auto* allocator = dynamic_cast<Allocator*>(c10::GetAllocator(device.type()));
     if (allocator == nullptr || !allocator->initialized()) return {};
-    const auto stats = allocator->getDeviceStats(device.index());
+    const auto stats = allocator->getDeviceStats(std::max<c10::DeviceIndex>(0, device.index()));
     // The first entry counts all pools together.
     const int64_t used = stats.allocated_bytes[0].current;
     return {used, std::max<int64_t>(0, stats.reserved_bytes[0].current - used)};
@@ -60,53 +59,11 @@ Held held(c10::Device device) {
   }
 }
 
-// NVIDIA's driver, by its documented C interface.
-class Driver {
- public:
-  Driver() {
-    void* library = ::dlopen("libcuda.so.1", RTLD_NOW);  // stays loaded for good
-    if (library == nullptr) return;
-    const auto find = [library](const char* name, auto& function) {
-      function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(library, name));
-      return function != nullptr;
-    };
-    there_ = find("cuInit", init_) && find("cuDeviceGet", device_get_) &&
-             find("cuDevicePrimaryCtxRetain", retain_) &&
-             find("cuDevicePrimaryCtxRelease_v2", release_) && find("cuCtxPushCurrent_v2", push_) &&
-             find("cuCtxPopCurrent_v2", pop_) && find("cuMemGetInfo_v2", memory_info_) &&
-             init_(0) == 0;
-  }
-
-  std::optional<DeviceMemory> memory(int index) const {
-    int device = 0;
-    void* context = nullptr;
-    if (!there_ || device_get_(&device, index) != 0 || retain_(&context, device) != 0) return {};
-    size_t free = 0, total = 0;
-    bool known = false;
-    if (push_(context) == 0) {
-      known = memory_info_(&free, &total) == 0;
-      pop_(&context);
-    }
-    release_(device);
-    if (!known) return {};
-    return DeviceMemory{static_cast<int64_t>(free), static_cast<int64_t>(total)};
-  }
-
- private:
-  bool there_ = false;
-  int (*init_)(unsigned) = nullptr;
-  int (*device_get_)(int*, int) = nullptr;
-  int (*retain_)(void**, int) = nullptr;
-  int (*release_)(int) = nullptr;
-  int (*push_)(void*) = nullptr;
-  int (*pop_)(void**) = nullptr;
-  int (*memory_info_)(size_t*, size_t*) = nullptr;
-};
-
 std::optional<DeviceMemory> real_memory(c10::Device device) {
   if (device.is_cuda()) {
-    static const Driver driver;
-    return driver.memory(std::max<int>(0, device.index()));
+    const auto memory = cuda_memory(std::max<int>(0, device.index()));
+    if (!memory) return std::nullopt;
+    return DeviceMemory{memory->first, memory->second};
   }
   Probe& registered = probe();
   const std::lock_guard lock(registered.mutex);
