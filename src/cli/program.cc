@@ -17,6 +17,7 @@
 #include "cli/model_argument.h"
 #include "cli/verb.h"
 #include "pipeline/runtime.h"
+#include "tensor/device_error.h"
 
 namespace mop {
 namespace {
@@ -218,10 +219,9 @@ int run_program(int argc, char** argv) {
   } catch (const Error& e) {
     tell(stderr, fmt::format("error: {}\n", e.what()));
     return exit_code(e);
-  } catch (const std::bad_alloc&) {
-    tell(stderr, "error: out of memory\n");
   } catch (const std::exception& e) {
-    tell(stderr, fmt::format("error: {}\n", e.what()));
+    const std::optional<Error> error = device_error(e);
+    tell(stderr, fmt::format("error: {}\n", error ? error->what() : e.what()));
   }
   return 1;
 }

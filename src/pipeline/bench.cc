@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/machine.h"
 #include "model/family.h"
+#include "pipeline/device_needs.h"
 #include "pipeline/runtime.h"
 #include "tensor/mapped_file.h"
 
@@ -58,12 +59,19 @@ Json conditions(const LatencyOptions& options, const Compute& compute) {
 Json bench(const BenchJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::vector<std::unique_ptr<WeightLoader>> loaders;
+  DeviceNeeds on_device;
   for (const std::filesystem::path& folder : {job.model, job.versus}) {
     if (folder.empty()) continue;
     const Model model = Model::open(folder);
     check_memory(model, compute);
+    on_device =
+        on_device.beside(decoding_device_needs(model.config(), compute.dtype, job.options.batch,
+                                               job.options.prompt_tokens + job.options.new_tokens));
     loaders.push_back(std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kAll));
   }
+  // Both models stay there while they take turns.
+  const std::string streams = check_device_memory(on_device, compute);
+  if (!streams.empty()) progress.warn(streams + ", so that times are those of their transfer");
   LatencyOptions options = job.options;
   // What is measured must not be pushed out of memory by what it is compared with.
   if (const int64_t there = free_memory_bytes(); there > 0) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "model/family.h"
+#include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -108,6 +109,7 @@ Json inspect(const std::filesystem::path& folder) {
   json["parameters"] = sizes["parameters"];
   json["block_parameters"] = sizes["block_parameters"];
   json["kv_cache_bytes_per_token"] = kv_cache_bytes_per_token(config, dtype);
+  json["device_memory"] = device_memory_json(config);
   json["hidden"] = config.hidden;
   json["vocab"] = config.vocab;
   json["context"] = config.context;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kProgram = int64_t{256} << 20;    // LibTorch and its thread pools
 constexpr int64_t kKeptLayers = int64_t{1} << 30;   // WeightLoader keeps all layers below this
+constexpr int64_t kDevice = int64_t{1} << 30;       // a GPU's libraries and page-locked buffers
 constexpr int64_t kReference = int64_t{512} << 20;  // hidden states of the dense model, if they fit
 
 int64_t largest_layer(const ModelConfig& config) {
@@ -63,8 +64,10 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   int64_t units = 0;
   for (const LayerShape& shape : config.layers) units += shape.heads + shape.mlp;
   const int64_t run_folder = steps * units * 12 + 64 * 1024;
-  return {kProgram + loaded_bytes(config, element) + 2 * hidden + pieces + judged,
-          parameters_after * std::max<int64_t>(1, stored) + run_folder};
+  const int64_t memory = compute.device.is_cpu()
+                             ? loaded_bytes(config, element) + 2 * hidden + pieces + judged
+                             : kDevice;
+  return {kProgram + memory, parameters_after * std::max<int64_t>(1, stored) + run_folder};
 }
 
 Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
@@ -83,9 +86,12 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t pieces = piece * widths_of_a_piece(config) * element;
   const int64_t student = low_rank ? loaded_bytes(config, element) : 0;
   const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
+  const int64_t memory =
+      compute.device.is_cpu()
+          ? student + dense + numbers + std::max(activations + pieces, checkpoint_bytes)
+          : kDevice + trained * 4 + checkpoint_bytes;
   // The values of state and best, both means, the adapter.
-  return {kProgram + student + dense + numbers + std::max(activations + pieces, checkpoint_bytes),
-          trained * 4 * (low_rank ? 5 : 4)};
+  return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4)};
 }
 
 void check_room(RunFolder& folder, const Needs& needs) {

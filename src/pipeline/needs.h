@@ -12,7 +12,7 @@ namespace mop {
 
 struct Needs {
   int64_t memory_bytes =
-      0;  ///< anonymous memory at the most; the mapped checkpoint comes on top, as cache
+      0;  ///< the host's, anonymous, at the most; the mapped checkpoint comes on top, as cache
   int64_t disk_bytes = 0;  ///< checkpoint and run folder
 };
 

@@ -352,10 +352,12 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
     const Json before = run.figures_of(prepared.dense);
     const Finished result = work(prepared, run, recovery, folder.run(), ranks, progress);
     return finish(folder, prepared, run, result, before, timing, progress);
-  } catch (Error& e) {
-    if (e.kind() == ErrorKind::kUsage || e.kind() == ErrorKind::kInternal) throw;
-    throw std::move(e).where("resume",
-                             "what is done is kept; the same command with --resume continues");
+  } catch (const std::exception&) {
+    rethrow_resumable(
+        {progress.doing(),
+         "a smaller MOP_DEVICE_MEMORY makes weights stream, and may change with --resume; fewer or "
+         "shorter samples, --dtype bfloat16 or another device need a new run",
+         prepared.compute.device});
   }
 }
 

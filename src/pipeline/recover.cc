@@ -12,6 +12,7 @@
 #include "export/hf_writer.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
+#include "pipeline/device_needs.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
 #include "pipeline/needs.h"
@@ -78,7 +79,8 @@ Json make_manifest(const Inputs& inputs, int64_t ranks) {
 // May be changed when a run is resumed; it is another run then, and says so.
 bool may_change(const std::string& difference) {
   return difference.starts_with("recipe.learning_rate:") ||
-         difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:");
+         difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:") ||
+         difference.starts_with("recipe.memory.");
 }
 
 // The run continues what is there, or writes down what it is.
@@ -180,10 +182,32 @@ Needs needs_of(const Inputs& inputs) {
   return needs;
 }
 
+// Throws where the training does not fit into the device; the folder of a new run is gone then.
+// Gives what is to be said of it.
+std::vector<std::string> check_device(RunFolder& folder, const Inputs& inputs) {
+  const RecoverRecipe& recipe = inputs.recipe;
+  const Compute compute = open_compute(recipe.device, recipe.dtype);
+  if (compute.device.is_cpu()) return {};
+  const DeviceNeeds needs =
+      training_device_needs(recipe, inputs.model.config(), compute.dtype,
+                            inputs.teacher ? &inputs.teacher->config() : nullptr);
+  try {
+    const std::string streams = check_device_memory(needs, compute);
+    return {fmt::format("device: about {} of its memory, {} when weights stream",
+                        short_bytes(needs.resident()), short_bytes(needs.streaming())),
+            streams};
+  } catch (const Error&) {
+    if (folder.earlier().is_null()) folder.discard();
+    throw;
+  }
+}
+
 Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress& listener) {
   const Needs needs = needs_of(inputs);
   // A run that goes on has most of its files.
   if (folder.earlier().is_null()) check_room(folder, needs);
+  std::vector<std::string> of_device;
+  if (!folder.finished()) of_device = check_device(folder, inputs);
   sign(folder, inputs, make_manifest(inputs, ranks.size()), listener);
   if (folder.finished()) {
     ranks.broadcast(std::string_view());
@@ -192,6 +216,9 @@ Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress&
   RunLog progress(folder.run() / "run.log", listener);
   progress.note(fmt::format("needs: about {} of memory and {} of disk",
                             short_bytes(needs.memory_bytes), short_bytes(needs.disk_bytes)));
+  for (const std::string& line : of_device) {
+    if (!line.empty()) progress.note(line);
+  }
   warn_of_memory(needs, progress);
   progress.note("works in " + folder.work().string());
   try {
@@ -200,10 +227,9 @@ Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress&
     const TrainedModel trained = train_model(
         {inputs.recipe, inputs.model, inputs.teacher, inputs.texts, folder.run(), ranks}, progress);
     return finish(folder, inputs, trained, timing, progress);
-  } catch (Error& e) {
-    if (e.kind() == ErrorKind::kUsage || e.kind() == ErrorKind::kInternal) throw;
-    throw std::move(e).where("resume",
-                             "what is done is kept; the same command with --resume continues");
+  } catch (const std::exception&) {
+    rethrow_resumable(
+        {progress.doing(), "--dtype bfloat16 or another device, in a new run", std::nullopt});
   }
 }
 

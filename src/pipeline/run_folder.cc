@@ -252,4 +252,21 @@ void RunFolder::publish() {
   if (replaces) fs::remove_all(work());
 }
 
+void rethrow_resumable(const Doing& doing) {
+  const auto resumable = [](Error error) {
+    if (error.kind() == ErrorKind::kUsage || error.kind() == ErrorKind::kInternal) return error;
+    return Error(std::move(error).where(
+        "resume", "what is done is kept; the same command with --resume continues"));
+  };
+  try {
+    throw;
+  } catch (const Error& e) {
+    throw resumable(e);
+  } catch (const std::exception& e) {
+    std::optional<Error> error = device_error(e, doing);
+    if (error) throw resumable(*std::move(error));
+    throw;
+  }
+}
+
 }  // namespace mop

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "tensor/device_error.h"
 
 namespace mop {
 
@@ -52,5 +53,11 @@ class RunFolder {
   explicit RunFolder(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// Inside a handler of a run that has begun: throws the exception at hand again as what the user
+/// sees. What LibTorch, CUDA and the allocators throw becomes an Error (tensor/device_error.h) made
+/// with `doing`; errors that leave the run's files usable say how to
+/// continue.
+[[noreturn]] void rethrow_resumable(const Doing& doing);
 
 }  // namespace mop

@@ -2,6 +2,7 @@
 #include "pipeline/run_log.h"
 
 #include <fmt/chrono.h>
+#include <fmt/ranges.h>
 
 namespace mop {
 
@@ -21,6 +22,18 @@ void RunLog::warn(std::string_view text) {
   write("warning: ", text);
   next_.warn(text);
 }
+
+void RunLog::begin(std::string_view what, int64_t total) {
+  doing_.emplace_back(what);
+  next_.begin(what, total);
+}
+
+void RunLog::end() {
+  if (!doing_.empty()) doing_.pop_back();
+  next_.end();
+}
+
+std::string RunLog::doing() const { return fmt::format("{}", fmt::join(doing_, ", ")); }
 
 // Flushed line by line, so that a killed run still says how far it came.
 void RunLog::write(std::string_view kind, std::string_view text) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "base/progress.h"
 
@@ -15,14 +17,17 @@ class RunLog : public Progress {
   RunLog(const std::filesystem::path& file, Progress& next);
   void note(std::string_view text) override;
   void warn(std::string_view text) override;
-  void begin(std::string_view what, int64_t total) override { next_.begin(what, total); }
+  void begin(std::string_view what, int64_t total) override;
   void advance(int64_t done) override { next_.advance(done); }
-  void end() override { next_.end(); }
+  void end() override;
+  /// The parts of the work that have begun and not ended, the inner one last: "steps, validation".
+  std::string doing() const;
 
  private:
   void write(std::string_view kind, std::string_view text);
   std::ofstream file_;
   Progress& next_;
+  std::vector<std::string> doing_;
 };
 
 /// "2026-01-31T12:00:00Z"

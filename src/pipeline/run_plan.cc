@@ -102,6 +102,28 @@ Needs needs_of(const PreparedRun& run) {
           needs.disk_bytes + training.disk_bytes};
 }
 
+// What pruning needs of its device.
+DeviceNeeds device_needs_of(const PreparedRun& run) {
+  const ModelConfig& config = run.dense.config();
+  const int64_t candidates = run.replay ? 1 : std::ssize(run.recipe.branches);
+  return pruning_device_needs(config, run.compute.dtype, run.samples.calibration.tokens(),
+                              run.samples.validation.tokens(), candidates);
+}
+
+// Throws where the run, or its recovery, does not fit; gives the line that weights stream.
+std::string check_devices(const PreparedRun& run) {
+  const std::string line = check_device_memory(run.device_needs, run.compute);
+  if (run.recipe.recovery.is_null()) return line;
+  const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
+  const Compute compute = open_compute(recovery.device, recovery.dtype);
+  const bool taught = find_method(recovery.method).needs_teacher;
+  const std::string training =
+      check_device_memory(training_device_needs(recovery, config_after(run), compute.dtype,
+                                                taught ? &run.dense.config() : nullptr),
+                          compute);
+  return line.empty() && !training.empty() ? "recovery: " + training : line;
+}
+
 void check_can_compare(const PreparedRun& run) {
   if (!find_selector(run.recipe.select).first->needs_validation) return;
   if (!run.samples.validation.ids.empty()) return;
@@ -163,6 +185,8 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (!replays) check_can_compare(run);
   run.warnings = warnings_about(run);
   run.needs = needs_of(run);
+  run.device_needs = device_needs_of(run);
+  run.device_line = check_devices(run);
   return run;
 }
 
@@ -207,6 +231,12 @@ std::vector<std::string> announcement(const PreparedRun& run) {
       fmt::format("needs: about {} of memory and {} of disk; computes in {} on {} with {} threads",
                   short_bytes(run.needs.memory_bytes), short_bytes(run.needs.disk_bytes),
                   dtype_name(run.compute.dtype), run.recipe.device, threads_in_use()));
+  if (!run.compute.device.is_cpu()) {
+    lines.push_back(fmt::format("device: about {} of its memory, {} when weights stream",
+                                short_bytes(run.device_needs.resident()),
+                                short_bytes(run.device_needs.streaming())));
+  }
+  if (!run.device_line.empty()) lines.push_back(run.device_line);
   return lines;
 }
 
@@ -214,7 +244,9 @@ Json to_json(const PreparedRun& run) {
   Json json;
   json["recipe"] = to_json(run.recipe);
   json["accounting"] = run.accounting ? accounting_json(*run.accounting) : Json();
-  json["needs"] = {{"memory_bytes", run.needs.memory_bytes}, {"disk_bytes", run.needs.disk_bytes}};
+  json["needs"] = {{"memory_bytes", run.needs.memory_bytes},
+                   {"disk_bytes", run.needs.disk_bytes},
+                   {"device", to_json(run.device_needs)}};
   json["warnings"] = run.warnings;
   return json;
 }

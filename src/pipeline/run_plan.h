@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "model/model.h"
+#include "pipeline/device_needs.h"
 #include "pipeline/needs.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_samples.h"
@@ -28,10 +29,12 @@ struct PreparedRun {
   std::optional<Accounting> accounting;  ///< when the path is known before the run
   Needs needs;
   std::vector<std::string> warnings;  ///< about shapes that readers reject, when they are known
+  DeviceNeeds device_needs = {};      ///< counted on the CPU too
+  std::string device_line = {};       ///< that weights stream, when they do
 };
 
 /// Throws what the parts throw: a bad recipe, a broken checkpoint, an empty text, an unreachable
-/// target.
+/// target, a device with too little memory.
 PreparedRun prepare(Recipe recipe, Progress& progress);
 
 /// Steps that the run will take, or about take when only the figures will tell; 0 when nobody can.
@@ -41,7 +44,7 @@ bool knows_its_steps(const PreparedRun& run);
 /// What the run will do and need, a few lines for people.
 std::vector<std::string> announcement(const PreparedRun& run);
 
-/// The same for machines: {recipe, accounting, needs, warnings}.
+/// The same for machines: {recipe, accounting, needs {memory_bytes, disk_bytes, device}, warnings}.
 Json to_json(const PreparedRun& run);
 
 }  // namespace mop

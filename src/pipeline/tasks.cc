@@ -10,6 +10,7 @@
 #include "criteria/criterion.h"
 #include "model/generate.h"
 #include "pipeline/describe.h"
+#include "pipeline/device_needs.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -103,12 +104,17 @@ Json score(const ScoreJob& job, Progress& progress) {
   return about;
 }
 
-Json generate_text(const GenerateJob& job) {
+Json generate_text(const GenerateJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
   const auto tokenizer = open_tokenizer(job.model);
-  WeightLoader weights(model, compute, WeightLoader::Keep::kAll);
   const std::vector<int64_t> prompt = tokenizer->encode(job.prompt, Special::kDefault);
+  const DeviceNeeds needs = decoding_device_needs(model.config(), compute.dtype, 1,
+                                                  std::ssize(prompt) + job.max_new_tokens);
+  if (const std::string streams = check_device_memory(needs, compute); !streams.empty()) {
+    progress.note(streams);
+  }
+  WeightLoader weights(model, compute, WeightLoader::Keep::kAll);
   Continuation continuation(*tokenizer, prompt, job.on_text);
   GenerateOptions options;
   options.max_new_tokens = job.max_new_tokens;
@@ -156,6 +162,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   Json json = accounting_json(*accounting);
   ModelConfig after = dense;
   if (!accounting->steps.empty()) after.layers = accounting->steps.back().layers;
+  json["device_memory"] = {{"dense", device_memory_json(dense)},
+                           {"after", device_memory_json(after)}};
   json["warnings"] = reader_warnings(after);
   return json;
 }

@@ -52,7 +52,7 @@ struct GenerateJob {
   std::function<void(std::string_view)> on_text;
 };
 /// {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `text` is what follows the prompt.
-Json generate_text(const GenerateJob& job);
+Json generate_text(const GenerateJob& job, Progress& progress = silent_progress());
 
 struct TokenizeJob {
   std::filesystem::path tokenizer;  ///< a model's folder or a tokenizer file
@@ -62,7 +62,8 @@ struct TokenizeJob {
 /// Ids of every line of the file, empty lines included.
 std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job);
 
-/// {dense, steps} of `mop plan`: sizes alone. `config` is a folder or a config.json.
+/// {dense, steps, device_memory {dense, after}, warnings} of `mop plan`: sizes alone. `config` is a
+/// folder or a config.json.
 Json plan_sizes(const std::filesystem::path& config, const Json& recipe);
 
 /// The tables that `mop list` shows.

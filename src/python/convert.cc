@@ -1,7 +1,10 @@
 // python/convert.cc
 #include "python/convert.h"
 
+#include <new>
+
 #include "base/error.h"
+#include "tensor/device_error.h"
 
 namespace mop::python {
 namespace {
@@ -34,6 +37,16 @@ void translate(std::exception_ptr pointer) {
     if (pointer) std::rethrow_exception(pointer);
   } catch (const Error& error) {
     raise(error);
+  } catch (const py::builtin_exception&) {
+    throw;  // pybind11's own, which stand for Python's
+  } catch (const py::error_already_set&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;  // MemoryError
+  } catch (const std::exception& e) {
+    const std::optional<Error> error = device_error(e);
+    if (!error) throw;
+    raise(*error);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "recovery/step_batches.h"
 #include "recovery/training_state.h"
+#include "tensor/device_error.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -74,6 +75,7 @@ struct Trainer::State {
   int64_t total_steps = 0;  // 0 = epochs do not limit the run
   int64_t validate_every = 0;
   Clock::time_point last_save = Clock::now();
+  bool moving = false;  // values and counters may belong to different steps
 
   State(TrainingPass& p, Parameters& values, TrainingBatches& b, const TrainingData* held_out,
         const TrainOptions& o, Collectives& r, Progress& listener)
@@ -143,6 +145,7 @@ struct Trainer::State {
     add_gradients(work, sums);
     if (ranks.size() > 1) ranks.all_reduce({parameters.gradients_P()});
     const double loss = ranks.size() > 1 ? ranks.sum(sums.loss) : sums.loss;
+    moving = true;
     const double norm = std::isfinite(loss) ? adamw.step(rate) : loss;
     if (!std::isfinite(norm)) refuse(std::isfinite(loss) ? "gradient" : "loss");
     done.step += 1;
@@ -150,6 +153,7 @@ struct Trainer::State {
     done.scored_tokens += work.scored_tokens;
     done.loss = loss;
     done.position = batches.position();
+    moving = false;
     const double seconds = since(start);
     done.seconds += seconds;
     return {done.step, epoch(), loss, rate, norm, work.scored_tokens, work.tokens, seconds};
@@ -172,12 +176,12 @@ struct Trainer::State {
                             scored, false};
     if (!done.first_nll) done.first_nll = report.nll;
     report.best = !done.best_nll || report.nll < *done.best_nll;
+    if (report.best) keep_best(hooks);  // first: it may fail
     done.validations_since_best = report.best ? 0 : done.validations_since_best + 1;
     done.judged_step = done.step;
     if (report.best) {
       done.best_nll = report.nll;
       done.best_step = done.step;
-      keep_best(hooks);
     }
     if (hooks.on_validation) hooks.on_validation(report);
   }
@@ -208,6 +212,26 @@ struct Trainer::State {
       save_state(hooks.state, done, parameters, adamw);
     }
     last_save = Clock::now();
+  }
+
+  // Where memory ran out: values and counters are those of the last whole step, unless that was
+  // just ending. What was saved before stays if there is no memory to save either.
+  void save_if_whole(const TrainerHooks& hooks) {
+    if (moving) return;
+    try {
+      save(hooks);
+    } catch (const std::exception& e) {
+      progress.warn("the last steps could not be saved: " + std::string(e.what()));
+    }
+  }
+
+  Doing doing() const {
+    return {fmt::format("step {} of the training, {} tokens at once", done.step + 1,
+                        options.piece_tokens),
+            "lower memory.piece_tokens or memory.activation_gib (--set; both may change with "
+            "--resume), or, where weights stay on a device, MOP_DEVICE_MEMORY; --dtype bfloat16 "
+            "needs a new run",
+            parameters.values_P().device()};
   }
 
   bool time_to_save() const {
@@ -276,7 +300,15 @@ TrainOutcome Trainer::run(const TrainerHooks& hooks) {
     const bool another_ended = e.kind() == ErrorKind::kIo && s.ranks.size() > 1;
     if (another_ended || e.kind() == ErrorKind::kInterrupted || e.kind() == ErrorKind::kBadInput) {
       s.save(hooks);
+    } else if (is_out_of_memory(e)) {
+      s.save_if_whole(hooks);
     }
+    throw;
+  } catch (const std::exception& e) {
+    // A device that failed has lost what it held; one that is only full has not.
+    if (is_out_of_memory(e)) s.save_if_whole(hooks);
+    const std::optional<Error> error = device_error(e, s.doing());
+    if (error) throw *error;
     throw;
   }
   s.save(hooks);

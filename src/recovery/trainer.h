@@ -97,8 +97,8 @@ class Trainer {
   /// The last step it had validated after; -1 = none.
   int64_t judged_step() const;
   /// Trains to the end and leaves the best parameters (the last ones without validation). When it
-  /// is asked to stop, or a loss is not finite (Error(kBadInput)), the last good state is saved
-  /// first.
+  /// is asked to stop, memory runs out (Error(kIo), see tensor/device_error.h), or a loss is not
+  /// finite (Error(kBadInput)), the last good state is saved first.
   TrainOutcome run(const TrainerHooks& hooks);
 
  private:

@@ -17,8 +17,8 @@ Verb generate_verb() {
                 ->check(not_negative());
             app.add_option("--seed", job->seed, "of the draws with a temperature (default 0)");
             add_compute_flags(app, job->compute);
-            return [job](Progress&) {
-              const Json result = generate_text(*job);
+            return [job](Progress& progress) {
+              const Json result = generate_text(*job, progress);
               return Answer{result, result["text"].get<std::string>() + "\n"};
             };
           }};

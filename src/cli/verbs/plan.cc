@@ -2,6 +2,7 @@
 #include "cli/recipe_flags.h"
 #include "cli/verb.h"
 #include "pipeline/describe.h"
+#include "pipeline/device_needs.h"
 #include "report/table.h"
 
 namespace mop {
@@ -18,6 +19,13 @@ std::string text_of(const Json& plan) {
   row(plan["dense"], "0", "dense");
   for (const Json& step : plan["steps"]) row(step, step["step"].dump(), step["branch"]);
   std::string text = table.text();
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const char* model : {"dense", "after"}) {
+    for (const auto& [name, line] : device_memory_lines(plan["device_memory"][model])) {
+      lines.emplace_back(fmt::format("{}, {}", model, name), line);
+    }
+  }
+  text += facts(lines);
   for (const Json& warning : plan["warnings"]) text += "note: " + warning.get<std::string>() + "\n";
   return text;
 }

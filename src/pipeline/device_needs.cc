@@ -1,0 +1,195 @@
+// pipeline/device_needs.cc
+#include "pipeline/device_needs.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "eval/packed_groups.h"
+#include "model/family.h"
+#include "model/forward.h"
+#include "recovery/training_pass.h"
+#include "report/table.h"
+#include "tensor/device.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+// Between these a device's pieces lie (piece_tokens).
+constexpr int64_t kLeastPiece = 1024, kMostPiece = 16384;
+// Of the dense model's results that validation keeps (ValidatorOptions).
+constexpr int64_t kReference = 512 * kMiB;
+// Logits made at once: to compare models about ten tensors of 256 MiB, to train five of 512 MiB.
+constexpr int64_t kComparedLogits = 256 * kMiB, kComparedTensors = 10;
+constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
+
+int64_t bytes_of(DType dtype) { return static_cast<int64_t>(dtype_bytes(dtype)); }
+
+int64_t largest_layer(const ModelConfig& config) {
+  int64_t parameters = 0;
+  for (const LayerShape& shape : config.layers) {
+    parameters = std::max(parameters, layer_parameters(config, shape));
+  }
+  return parameters;
+}
+
+// Weights that streams need at a time: a layer at work, the next on its way, one with rows
+// gathered, and all outside the layers.
+DeviceNeeds weights_of(const ModelConfig& config, DType dtype) {
+  const int64_t all = total_parameters(config), layers = block_parameters(config);
+  const int64_t element = bytes_of(dtype);
+  const int64_t least = std::min(layers, 3 * largest_layer(config)) + all - layers;
+  return {all * element, least * element, 0, 0};
+}
+
+// Temporaries of a layer over so many tokens.
+int64_t layer_work(const ModelConfig& config, DType dtype, int64_t tokens) {
+  return tokens * widest_elements(config) * bytes_of(dtype);
+}
+
+// float32 copies of what heads or neurons send on, whose absolute values are added up.
+int64_t statistics_work(const ModelConfig& config, int64_t tokens) {
+  int64_t widest = 0;
+  for (const LayerShape& shape : config.layers) {
+    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
+  }
+  return tokens * widest * 2 * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t kv_cache_bytes_a_token(const ModelConfig& config, DType dtype) {
+  int64_t values = 0;
+  for (const LayerShape& shape : config.layers) values += 2 * shape.kv_heads * shape.head_dim;
+  return values * bytes_of(dtype);
+}
+
+}  // namespace
+
+DeviceNeeds DeviceNeeds::beside(const DeviceNeeds& other) const {
+  return {weights + other.weights, least_weights + other.least_weights, std::max(work, other.work),
+          std::max(least_work, other.least_work)};
+}
+
+DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t calibration_tokens,
+                                 int64_t validation_tokens, int64_t candidates) {
+  const int64_t row = config.hidden * bytes_of(dtype);
+  const int64_t group =
+      std::min(validation_tokens, group_tokens(config, {dtype, c10::Device(c10::kCUDA)}) / 4);
+  const int64_t reference = std::min(kReference, validation_tokens * row);
+  const int64_t logits =
+      kComparedTensors * std::min(kComparedLogits, group * config.vocab * bytes_of(dtype));
+  const auto work = [&](int64_t piece) {
+    const int64_t gathering = std::min(piece, calibration_tokens);
+    const int64_t statistics = calibration_tokens * row + layer_work(config, dtype, gathering) +
+                               statistics_work(config, gathering);
+    // The hidden states of every candidate and of the dense model, and one copy where they fork.
+    const int64_t validation = (candidates + 2) * group * row +
+                               std::max(layer_work(config, dtype, std::min(piece, group)), logits);
+    return std::max(statistics, reference + validation);
+  };
+  DeviceNeeds needs = weights_of(config, dtype);
+  needs.work = work(kMostPiece);
+  needs.least_work = work(kLeastPiece);
+  return needs;
+}
+
+DeviceNeeds decoding_device_needs(const ModelConfig& config, DType dtype, int64_t sequences,
+                                  int64_t tokens) {
+  const int64_t all = sequences * tokens;
+  const int64_t kept = all * kv_cache_bytes_a_token(config, dtype) +
+                       all * config.hidden * bytes_of(dtype) +
+                       sequences * config.vocab * (bytes_of(dtype) + int64_t{sizeof(float)});
+  DeviceNeeds needs = weights_of(config, dtype);
+  needs.work = kept + layer_work(config, dtype, std::min(all, kMostPiece));
+  needs.least_work = kept + layer_work(config, dtype, std::min(all, kLeastPiece));
+  return needs;
+}
+
+DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig& config,
+                                  DType dtype, const ModelConfig* teacher) {
+  const int64_t element = bytes_of(dtype);
+  const bool low_rank = recipe.low_rank();
+  const int64_t trained = low_rank ? lora_numbers(config, recipe.lora) : total_parameters(config);
+  // Values, gradients and two running means in float32, and the copy that is computed with.
+  int64_t kept = trained * (16 + (dtype == at::kFloat ? 0 : element));
+  // Gradients by one layer's weights, and by the head.
+  if (!low_rank) kept += (largest_layer(config) + config.vocab * config.hidden) * element;
+  const int64_t layers = std::max<int64_t>(1, std::ssize(config.layers));
+  const auto work = [&](int64_t piece, int64_t layers_kept) {
+    const int64_t activations = piece * activation_bytes(config, dtype) / layers * layers_kept;
+    const int64_t inputs = piece * layers * config.hidden * element;
+    const int64_t logits = kTrainedTensors * std::min(kTrainedLogits, piece * config.vocab * 4);
+    return kept + activations + inputs + std::max(logits, 2 * layer_work(config, dtype, piece));
+  };
+  DeviceNeeds needs = low_rank ? weights_of(config, dtype) : DeviceNeeds{};
+  if (teacher != nullptr) needs = needs.beside(weights_of(*teacher, dtype));
+  const int64_t given = recipe.train.piece_tokens;
+  needs.work = work(given > 0 ? given : kMostPieceTokens, layers);
+  needs.least_work = work(given > 0 ? given : kLeastPiece, 1);
+  return needs;
+}
+
+std::string check_device_memory(const DeviceNeeds& needs, const Compute& compute) {
+  const std::optional<DeviceMemory> memory = device_memory(compute.device);
+  if (!memory) return "";
+  const std::string free = short_bytes(memory->free_bytes);
+  if (needs.streaming() > memory->free_bytes) {
+    throw io_error("this needs about {} of the device's memory, {} are free",
+                   short_bytes(needs.streaming()), free)
+        .where("device",
+               fmt::format("{}, {} in all", compute.device.str(), short_bytes(memory->total_bytes)))
+        .where("weights", fmt::format("{} in {}, {} of them at a time when they stream",
+                                      short_bytes(needs.weights), dtype_name(compute.dtype),
+                                      short_bytes(needs.least_weights)))
+        .where("beside", short_bytes(needs.least_work) + " at least")
+        .hint(
+            "--dtype bfloat16, fewer or shorter samples, a smaller --batch, what else uses the "
+            "device, a larger MOP_DEVICE_MEMORY where it is set, or --device cpu");
+  }
+  const int64_t room =
+      compute.store != nullptr ? compute.store->budget_bytes() : memory->free_bytes;
+  if (needs.weights <= room) return "";
+  return fmt::format("weights stream: {} do not fit into {} of the device",
+                     short_bytes(needs.weights), short_bytes(room));
+}
+
+Json to_json(const DeviceNeeds& needs) {
+  return {{"weights_bytes", needs.weights},
+          {"resident_bytes", needs.resident()},
+          {"streaming_bytes", needs.streaming()}};
+}
+
+Json device_memory_json(const ModelConfig& config) {
+  constexpr int64_t kSamples = 128, kSampleTokens = 128, kCandidates = 2;
+  const RecoverRecipe lora;
+  Json json;
+  for (const DType dtype : {at::kBFloat16, at::kFloat}) {
+    const int64_t tokens = kSamples * kSampleTokens, held_out = tokens / 8;
+    Json& row = json[dtype_name(dtype)];
+    row["prune"] = to_json(pruning_device_needs(config, dtype, tokens, held_out, kCandidates));
+    row["decode"] = to_json(decoding_device_needs(config, dtype, 1, config.context));
+    row["decode"]["tokens"] = config.context;
+    row["lora"] = to_json(training_device_needs(lora, config, dtype, nullptr));
+  }
+  return json;
+}
+
+std::vector<std::pair<std::string, std::string>> device_memory_lines(const Json& device_memory) {
+  const auto bytes = [](const Json& needs, const char* key) {
+    return short_bytes(needs[key].get<int64_t>());
+  };
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const auto& [dtype, row] : device_memory.items()) {
+    const auto both = [&](const char* job) {
+      return fmt::format("{} ({})", bytes(row[job], "resident_bytes"),
+                         bytes(row[job], "streaming_bytes"));
+    };
+    lines.emplace_back(
+        "GPU, " + dtype,
+        fmt::format("about {} to prune, {} to decode {} tokens, {} for LoRA (when weights stream)",
+                    both("prune"), both("decode"), with_commas(row["decode"]["tokens"]),
+                    both("lora")));
+  }
+  return lines;
+}
+
+}  // namespace mop
