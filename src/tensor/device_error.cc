@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <new>
 #include <regex>
+#include <stdexcept>
 #include <string_view>
 
 #include "base/machine.h"
@@ -37,7 +38,14 @@ constexpr std::array<std::string_view, 8> kDeviceTexts = {
 
 enum class Cause { kNone, kDeviceMemory, kHostMemory, kDevice };
 
+// By text, since libraries of several versions throw the same as different types; but only what is
+// of a type that they throw, so that a callback's exceptions stay what they are.
 Cause cause_of(const std::exception& e) {
+  if (dynamic_cast<const c10::Error*>(&e) == nullptr && dynamic_cast<const Error*>(&e) == nullptr &&
+      dynamic_cast<const std::runtime_error*>(&e) == nullptr &&
+      dynamic_cast<const std::bad_alloc*>(&e) == nullptr) {
+    return Cause::kNone;
+  }
   const std::string_view text(e.what());
   if (dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr) return Cause::kDeviceMemory;
   if (has_any(text, kDeviceMemoryTexts)) return Cause::kDeviceMemory;

@@ -109,7 +109,15 @@ TEST(DeviceError, OtherRefusalsOfLibTorchAreOneLineWithoutTheirTrace) {
   }
 }
 
+struct OfACallback : std::exception {
+  const char* what() const noexcept override {
+    return "torch.OutOfMemoryError: CUDA out of memory";
+  }
+};
+
 TEST(DeviceError, LeavesOtherExceptionsAlone) {
+  EXPECT_FALSE(device_error(OfACallback()).has_value());
+  EXPECT_FALSE(is_out_of_memory(OfACallback()));
   EXPECT_FALSE(device_error(std::runtime_error("no such key")).has_value());
   EXPECT_FALSE(device_error(io_error("the disk is full")).has_value());
   EXPECT_FALSE(is_out_of_memory(io_error("the disk is full")));
