@@ -28,8 +28,15 @@ constexpr std::array kPaths = {"recipe.model",
                                "recipe.recovery.data.file",
                                "recipe.recovery.validation.file"};
 // May change the last bits of a float32 sum, and nothing that a user asked for.
-constexpr std::array kEnvironment = {"version", "commit", "libraries.libtorch", "compute.threads",
-                                     "compute.ranks"};
+constexpr std::array kEnvironment = {"version",
+                                     "commit",
+                                     "libraries.libtorch",
+                                     "compute.threads",
+                                     "compute.ranks",
+                                     "recipe.memory.activation_gib",
+                                     "recipe.memory.piece_tokens",
+                                     "recipe.recovery.memory.activation_gib",
+                                     "recipe.recovery.memory.piece_tokens"};
 
 template <size_t N>
 bool is_one_of(const std::array<const char*, N>& names, const std::string& name) {

@@ -21,8 +21,8 @@ Json make_manifest(const Recipe& recipe, const Model& model, const Tokenizer* to
 struct ManifestDifferences {
   std::vector<std::string>
       refused;  ///< another recipe, model, tokenizer, data or device: another result
-  std::vector<std::string>
-      noted;  ///< another program, library or thread count: last bits may differ
+  std::vector<std::string> noted;  ///< another program, library, thread count or memory of a
+                                   ///< training: last bits may differ
 };
 /// Each as "recipe.select: was random, now kl". Paths of input files are compared by what they
 /// hold.

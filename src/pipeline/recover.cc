@@ -79,8 +79,7 @@ Json make_manifest(const Inputs& inputs, int64_t ranks) {
 // May be changed when a run is resumed; it is another run then, and says so.
 bool may_change(const std::string& difference) {
   return difference.starts_with("recipe.learning_rate:") ||
-         difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:") ||
-         difference.starts_with("recipe.memory.");
+         difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:");
 }
 
 // The run continues what is there, or writes down what it is.

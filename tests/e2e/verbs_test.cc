@@ -39,6 +39,7 @@ TEST(Inspect, DescribesTheModel) {
   EXPECT_EQ(json["block_parameters"], 4870656);
   EXPECT_EQ(json["bytes"], 5657280 * 2);
   EXPECT_EQ(json["kv_cache_bytes_per_token"], 12 * 2 * 3 * 32 * 2);
+  EXPECT_EQ(json["device_memory"]["bfloat16"]["prune"]["weights_bytes"], 5657280 * 2);
   ASSERT_EQ(json["layers"].size(), 12u);
   EXPECT_EQ(json["layers"][0],
             Json({{"heads", 6}, {"kv_heads", 3}, {"head_dim", 32}, {"mlp", 512}}));
@@ -54,6 +55,7 @@ TEST(Plan, AccountsFromTheConfigAlone) {
   const Json json = answer(from_config);
   EXPECT_EQ(json, answer(from_folder));
   expect_keys(json["dense"], {"parameters", "block_parameters", "layers"});
+  expect_keys(json["device_memory"]["after"]["float32"], {"prune", "decode", "lora"});
   ASSERT_EQ(json["steps"].size(), 3u);
   expect_keys(json["steps"][0], {"step", "branch", "layers", "parameters", "removed_fraction",
                                  "block_removed_fraction"});

@@ -46,5 +46,17 @@ TEST(Manifests, NoteAnotherBuildOrThreadCount) {
               ElementsAre("commit: was abc, now def", "compute.threads: was 2, now 4"));
 }
 
+TEST(Manifests, NoteAnotherMemoryOfATraining) {
+  Json earlier = kManifest, now = kManifest;
+  earlier["recipe"]["memory"]["piece_tokens"] = 2048;
+  now["recipe"]["memory"]["piece_tokens"] = 512;
+  now["recipe"]["recovery"]["memory"]["activation_gib"] = 1;
+  const ManifestDifferences differences = compare_manifests(earlier, now);
+  EXPECT_THAT(differences.refused, IsEmpty());
+  EXPECT_THAT(differences.noted,
+              ElementsAre("recipe.memory.piece_tokens: was 2048, now 512",
+                          "recipe.recovery.memory.activation_gib: was absent, now 1"));
+}
+
 }  // namespace
 }  // namespace mop

@@ -1,10 +1,12 @@
 #include "pipeline/run_folder.h"
 
+#include <c10/util/Exception.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <new>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -218,6 +220,41 @@ TEST_F(RunFolderTest, AFolderThatCannotBeMadeIsOneClearError) {
   write_file(temp_.path() / "file", "x");
   out_ = temp_.path() / "file" / "out";
   expect_error([&] { claim(); }, ErrorKind::kIo, "cannot make the folder");
+}
+
+// What a run that throws `e` ends with.
+template <typename Exception>
+std::string seen(const Exception& e) {
+  try {
+    try {
+      throw e;
+    } catch (const std::exception&) {
+      rethrow_resumable({"steps, validation", "lower it", std::nullopt});
+    }
+  } catch (const Error& error) {
+    return error.what();
+  } catch (const std::exception& other) {
+    return std::string("another: ") + other.what();
+  }
+}
+
+TEST(RethrowResumable, SaysHowToContinueWhereFilesStayUsable) {
+  constexpr const char* kLine =
+      "resume: what is done is kept; the same command with --resume continues";
+  EXPECT_THAT(seen(io_error("the disk is full")), HasSubstr(kLine));
+  const std::string memory =
+      seen(c10::OutOfMemoryError({"f", "f.cpp", 1}, "CUDA out of memory. Tried to allocate 1 GiB"));
+  EXPECT_THAT(memory, ::testing::StartsWith("the device ran out of memory\n"));
+  EXPECT_THAT(memory, HasSubstr(kLine));
+  EXPECT_THAT(memory, HasSubstr("while:  steps, validation"));
+  EXPECT_THAT(memory, HasSubstr("hint:   lower it"));
+  EXPECT_THAT(seen(std::bad_alloc()), HasSubstr(kLine));
+}
+
+TEST(RethrowResumable, LeavesOurBugsWrongUseAndOthersExceptionsAsTheyAre) {
+  EXPECT_EQ(seen(usage_error("no such flag")), "no such flag");
+  EXPECT_EQ(seen(internal_error("a bug")), "a bug");
+  EXPECT_EQ(seen(std::runtime_error("of a callback")), "another: of a callback");
 }
 
 }  // namespace
