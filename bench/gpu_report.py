@@ -81,7 +81,7 @@ def run_rows(found):
     for step, name in (("run7b-random", "random path"), ("run7b-perplexity", "by perplexity")):
         figures = found.get(step, {})
         steps = look(figures, "timing", "steps")
-        steps = sum(steps) if isinstance(steps, list) else steps
+        steps = sum(step["seconds"] for step in steps) if isinstance(steps, list) else steps
         yield (name, number(look(figures, "seconds")), number(steps), number(look(figures, "timing", "finish_seconds")), look(figures, "steps") or "",
                look(figures, "shape") or "", number(look(figures, "peak_anonymous_gib")))
 

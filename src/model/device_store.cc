@@ -16,6 +16,7 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tensor/device.h"
 #include "tensor/upload.h"
@@ -23,22 +24,33 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kMostBufferBytes = int64_t{32} << 20;  // copied in under a millisecond
-constexpr int64_t kGrainBytes = int64_t{1} << 20;        // of one thread's copy
+constexpr int64_t kSliceBytes = int64_t{2} << 20;  // stays in a core's cache until it is read
+constexpr size_t kSlicesOfThread = 2;
 
 using Key = std::pair<const void*, std::string>;
 
-// Part of the host's memory that a copy to the device may be reading.
-struct Buffer {
+// Memory of the host that a copy to the device may be reading.
+struct Slice {
   at::Tensor memory;
   std::optional<c10::Event> read;
 };
 
-void copy_in_parallel(std::byte* to, const std::byte* from, int64_t bytes) {
-  at::parallel_for(0, bytes, kGrainBytes, [&](int64_t begin, int64_t end) {
-    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
-  });
-}
+// Those of one thread, which it uses in turn.
+struct Slices {
+  std::array<Slice, kSlicesOfThread> slices;
+  size_t next = 0;
+
+  Slice& take(int64_t bytes, c10::Device device) {
+    Slice& slice = slices[next];
+    next = (next + 1) % kSlicesOfThread;
+    if (slice.read) slice.read->synchronize();
+    if (!slice.memory.defined() || slice.memory.numel() < bytes) {
+      slice.memory = page_locked({std::max(bytes, kSliceBytes)}, at::kByte, device);
+    }
+    if (!slice.read) slice.read.emplace(device.type());
+    return slice;
+  }
+};
 
 }  // namespace
 
@@ -71,8 +83,7 @@ struct DeviceStore::State {
   bool stopping = false;
 
   // The worker's own.
-  std::array<Buffer, 2> buffers;
-  size_t next_buffer = 0;
+  std::vector<Slices> by_thread;
   std::thread worker;
 
   State(c10::Device where, DType type, int64_t bytes)
@@ -92,8 +103,10 @@ struct DeviceStore::State {
     work.notify_one();
     worker.join();
     // Memory that a copy still writes to must not be given back.
-    for (const Buffer& buffer : buffers) {
-      if (buffer.read) buffer.read->synchronize();
+    for (const Slices& own : by_thread) {
+      for (const Slice& slice : own.slices) {
+        if (slice.read) slice.read->synchronize();
+      }
     }
   }
 
@@ -142,33 +155,33 @@ struct DeviceStore::State {
     upload.weight.open = nullptr;
   }
 
-  // Both contiguous, of one dtype and shape.
+  // Both contiguous, of one dtype and shape. Every thread copies slices of its part, first into
+  // page-locked memory, then, without waiting, from there.
   void copy(const at::Tensor& host, const at::Tensor& raw) {
     const auto element = static_cast<int64_t>(host.element_size());
+    const int64_t step = kSliceBytes / element;
     const at::Tensor flat = raw.view({-1});
     const auto* from = static_cast<const std::byte*>(host.const_data_ptr());
-    const int64_t step = kMostBufferBytes / element;
-    for (int64_t first = 0; first < host.numel(); first += step) {
-      const int64_t count = std::min(step, host.numel() - first);
-      Buffer& buffer = free_buffer(count * element);
-      auto* memory = static_cast<std::byte*>(buffer.memory.data_ptr());
-      copy_in_parallel(memory, from + first * element, count * element);
-      flat.narrow(0, first, count)
-          .copy_(at::from_blob(memory, {count}, host.options()), /*non_blocking=*/true);
-      if (!buffer.read) buffer.read.emplace(device.type());
-      buffer.read->record(copy_stream);
-    }
+    by_thread.resize(std::max(by_thread.size(), static_cast<size_t>(at::get_num_threads())));
+    const auto copy_slices = [&](int64_t begin, int64_t end) {
+      const c10::NoGradGuard no_grad;
+      guard.setDevice(device);
+      const c10::StreamGuard on_copy_stream(copy_stream);
+      Slices& own = by_thread[static_cast<size_t>(at::get_thread_num())];
+      for (int64_t first = begin * step; first < std::min(end * step, host.numel());
+           first += step) {
+        const int64_t count = std::min(step, host.numel() - first);
+        Slice& slice = own.take(count * element, device);
+        void* memory = slice.memory.data_ptr();
+        std::memcpy(memory, from + first * element, static_cast<size_t>(count * element));
+        flat.narrow(0, first, count)
+            .copy_(at::from_blob(memory, {count}, host.options()), /*non_blocking=*/true);
+        slice.read->record(copy_stream);
+      }
+    };
+    at::parallel_for(0, (host.numel() + step - 1) / step, 1, copy_slices);
     const std::lock_guard lock(mutex);
     uploaded += host.numel() * element;
-  }
-
-  Buffer& free_buffer(int64_t bytes) {
-    Buffer& buffer = buffers[std::exchange(next_buffer, 1 - next_buffer)];
-    if (buffer.read) buffer.read->synchronize();
-    if (!buffer.memory.defined() || buffer.memory.numel() < bytes) {
-      buffer.memory = page_locked({std::max(bytes, kGrainBytes)}, at::kByte, device);
-    }
-    return buffer;
   }
 };
 

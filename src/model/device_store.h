@@ -1,6 +1,6 @@
 // model/device_store.h -- the weights of checkpoints on a device. Each is uploaded once, whatever
-// loaders, passes and candidates use it, in the order in which they are asked for, by a thread that
-// copies through two page-locked buffers while the device computes.
+// loaders, passes and candidates use it, in the order in which they are asked for: a thread of the
+// store's has them copied through page-locked memory while the device computes.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
