@@ -5,6 +5,7 @@
 
 #include "model/family.h"
 #include "model/forward.h"
+#include "recovery/output_loss.h"
 
 namespace mop {
 namespace {
@@ -47,6 +48,17 @@ DevicePassBytes device_pass_bytes(const ModelConfig& config, DType dtype) {
   bytes.working =
       2 * widest_elements(config) * element + 2 * config.hidden * int64_t{sizeof(float)};
   return bytes;
+}
+
+int64_t device_step_bytes(const ModelConfig& config, DType dtype, int64_t trained_numbers,
+                          bool trains_all, bool teacher) {
+  int64_t layer = 0;
+  for (const LayerShape& shape : config.layers) {
+    layer = std::max(layer, layer_parameters(config, shape));
+  }
+  const int64_t head = trains_all ? config.vocab * config.hidden : 0;
+  return 2 * trained_numbers * int64_t{sizeof(float)} + output_loss_bytes(config.vocab, teacher) +
+         2 * (layer + head) * static_cast<int64_t>(dtype_bytes(dtype));
 }
 
 int64_t layers_that_fit(const ModelConfig& config, DType dtype, int64_t tokens,

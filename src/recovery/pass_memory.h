@@ -25,6 +25,12 @@ struct DevicePassBytes {
 };
 DevicePassBytes device_pass_bytes(const ModelConfig& config, DType dtype);
 
+/// What a step needs there beside parameters, their gradients and frozen weights, whatever its
+/// tokens: the optimizer's means, the head's temporaries, the weights of one layer on their way or
+/// the gradients of what is trained.
+int64_t device_step_bytes(const ModelConfig& config, DType dtype, int64_t trained_numbers,
+                          bool trains_all, bool teacher);
+
 /// Memory that a pass may use.
 struct PassRoom {
   int64_t bytes = 0;

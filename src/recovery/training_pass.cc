@@ -161,24 +161,14 @@ struct TrainingPass::State {
     if (!memory) return kActivationBytes;
     const bool streams = (!replaces_layers && !weights.keeps_all()) ||
                          (teacher_weights && !teacher_weights->keeps_all());
-    const int64_t unused = memory->free_bytes - bytes_of_step() - memory->free_bytes / 16 -
-                           (int64_t{512} << 20) -
-                           (streams ? weights.compute().store->free_bytes() : 0);
+    const int64_t step = device_step_bytes(model.config(), compute.dtype, parameters.numel(),
+                                           replaces_layers, teacher.has_value());
+    const int64_t store = streams ? weights.compute().store->free_bytes() : 0;
+    // For LibTorch's libraries, and for holes between blocks of memory.
+    const int64_t margin =
+        memory->free_bytes / 16 + std::min(int64_t{512} << 20, memory->total_bytes / 16);
+    const int64_t unused = memory->free_bytes - margin - step - store;
     return std::max<int64_t>(0, unused);
-  }
-
-  // What a step needs whatever its tokens: the optimizer's means, the head's temporaries, one
-  // layer's weights on their way or their gradients.
-  int64_t bytes_of_step() const {
-    const ModelConfig& config = model.config();
-    const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
-    int64_t layer = 0;
-    for (const LayerShape& shape : config.layers) {
-      layer = std::max(layer, layer_parameters(config, shape));
-    }
-    const int64_t head = replaces_layers ? config.vocab * config.hidden : 0;
-    return 2 * parameters.numel() * int64_t{sizeof(float)} +
-           output_loss_bytes(config.vocab, teacher.has_value()) + 2 * (layer + head) * element;
   }
 
   static size_t at(int64_t index) { return static_cast<size_t>(index); }
