@@ -3,7 +3,8 @@
 
   gpu_torch.py ceilings                    copies, matrix products, one-row products
   gpu_torch.py latency MODEL               transformers: greedy, bfloat16, sdpa, dynamic cache, no compilation
-  gpu_torch.py lora MODEL TEXT             peft: a bare loop, rank 32 on all seven projections, dropout 0.05
+  gpu_torch.py lora MODEL TEXT             peft: a bare loop, rank 32 on all seven projections, with the micro-batch and
+                                           the checkpointing that are fastest of those that fit
 """
 import argparse
 import json
@@ -105,7 +106,47 @@ def batches(args, folder):
     lines = pathlib.Path(args.text).read_text(encoding="utf-8").splitlines()
     ids = [tokenizer(line)["input_ids"][: args.max_tokens] for line in lines]
     assert all(len(i) == args.max_tokens for i in ids), "a text is shorter than the cut"
-    return [torch.tensor(ids[k : k + args.batch], device=args.device) for k in range(0, len(ids), args.batch)]
+    each = args.batch * args.accumulate
+    return [torch.tensor(ids[k : k + each], device=args.device) for k in range(0, len(ids), each)]
+
+
+def loss_and_gradient(model, ids, micro):
+    """Of one step's samples, `micro` at a time; all are of one length."""
+    loss_of_step = 0.0
+    for part in ids.split(micro):
+        loss = model(input_ids=part, labels=part).loss * (len(part) / len(ids))
+        loss.backward()
+        loss_of_step += loss.detach()
+    return loss_of_step
+
+
+def set_checkpointing(model, on):
+    if on:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_disable()
+
+
+def speed_of(args, model, ids, micro, checkpointing):
+    """Tokens per second forward and backward, or why not."""
+    set_checkpointing(model, checkpointing)
+    try:
+        seconds = median_seconds(lambda: loss_and_gradient(model, ids, micro), args.device, 2)
+    except torch.cuda.OutOfMemoryError:
+        seconds = None
+    model.zero_grad(set_to_none=True)
+    if args.device == "cuda":
+        torch.cuda.empty_cache()
+    return "out of memory" if seconds is None else ids.numel() / seconds
+
+
+def best_way(args, model, ids):
+    """Of (micro-batch, checkpointing): those of a whole step and its parts, each without checkpointing first."""
+    sizes = sorted({len(ids), max(1, len(ids) // 2), args.batch}, reverse=True)
+    tried = {(micro, again): speed_of(args, model, ids, micro, again) for micro, again in [*((m, False) for m in sizes), (sizes[0], True)]}
+    numbers = {way: speed for way, speed in tried.items() if not isinstance(speed, str)}
+    named = {f"micro-batch {micro}{', checkpointing' * again}": speed for (micro, again), speed in tried.items()}
+    return max(numbers, key=numbers.get), named
 
 
 def lora(args):
@@ -114,29 +155,34 @@ def lora(args):
     torch.manual_seed(0)
     model, version = load(args.model, args.device)
     model = peft.get_peft_model(model, peft.LoraConfig(
-        r=32, lora_alpha=10, lora_dropout=0.05, task_type="CAUSAL_LM",
+        r=32, lora_alpha=10, lora_dropout=args.dropout, task_type="CAUSAL_LM",
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]))
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=3e-4, weight_decay=0.0)
     model.train()
     result = {"transformers": version, "peft": peft.__version__, "losses": [], "seconds": [], "tokens": []}
     inputs = batches(args, args.model)
-    for step in range(0, len(inputs), args.accumulate):
-        start, loss_of_step, tokens = time.perf_counter(), 0.0, 0
-        for ids in inputs[step : step + args.accumulate]:
-            loss = model(input_ids=ids, labels=ids).loss / args.accumulate
-            loss.backward()
-            loss_of_step += loss.detach()
-            tokens += ids.numel()
+    (micro, checkpointing), result["tried"] = best_way(args, model, inputs[0])
+    set_checkpointing(model, checkpointing)
+    result.update(micro_batch=micro, checkpointing=checkpointing)
+    if args.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    for ids in inputs:
+        start = time.perf_counter()
+        loss_of_step = loss_and_gradient(model, ids, micro)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         synchronize(args.device)
         result["seconds"].append(time.perf_counter() - start)
         result["losses"].append(float(loss_of_step))
-        result["tokens"].append(tokens)
+        result["tokens"].append(ids.numel())
     if args.device == "cuda":
         result["peak_memory_bytes"] = torch.cuda.max_memory_allocated()
+    # Additions that are trained in bfloat16 themselves, which is not what we and peft's defaults do: speed alone.
+    for p in trained:
+        p.data = p.data.bfloat16()
+    result["bfloat16_additions"] = speed_of(args, model, inputs[0], micro, checkpointing)
     return result
 
 
@@ -159,6 +205,7 @@ def main():
             command.add_argument("--max-tokens", type=int, default=512)
             command.add_argument("--batch", type=int, default=4)
             command.add_argument("--accumulate", type=int, default=4)
+            command.add_argument("--dropout", type=float, default=0.05)
     args = parser.parse_args()
     print(json.dumps(args.work(args)))
 

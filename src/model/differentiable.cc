@@ -139,6 +139,13 @@ struct FlashAttention : Function<FlashAttention> {
   }
 };
 
+// factor * a_MK b_KN. On a device the factor is part of the product.
+at::Tensor scaled_product(const at::Tensor& a_MK, const at::Tensor& b_KN, double factor) {
+  if (a_MK.is_cpu()) return at::mm(a_MK, b_KN).mul_(factor);
+  return at::empty({a_MK.size(0), b_KN.size(1)}, a_MK.options())
+      .addmm_(a_MK, b_KN, /*beta=*/0, factor);
+}
+
 // The dropped input is drawn again in the backward pass instead of being kept.
 struct LowRankLinear : Function<LowRankLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NK,
@@ -150,7 +157,7 @@ struct LowRankLinear : Function<LowRankLinear> {
     const at::Tensor keys = dropout > 0 ? upload(*keys_N, x_NK.device()) : at::Tensor();
     const at::Tensor input_NK =
         dropout > 0 ? dropped(x_NK, dropout, static_cast<uint64_t>(seed), keys) : x_NK;
-    const at::Tensor low_NR = at::mm(input_NK, a_RK.t()).mul_(scale);
+    const at::Tensor low_NR = scaled_product(input_NK, a_RK.t(), scale);
     context->save_for_backward({x_NK, weight_OK, a_RK, b_OR, low_NR});
     context->saved_data["scale"] = scale;
     context->saved_data["dropout"] = dropout;
@@ -166,7 +173,7 @@ struct LowRankLinear : Function<LowRankLinear> {
     const at::Tensor keys_N = dropout > 0 ? context->saved_data["keys"].toTensor() : at::Tensor();
     const at::Tensor d_out_NO = d_out[0].contiguous();
     const at::Tensor d_low_NR =
-        at::mm(d_out_NO, b_OR).mul_(context->saved_data["scale"].toDouble());
+        scaled_product(d_out_NO, b_OR, context->saved_data["scale"].toDouble());
     const at::Tensor input_NK = dropout > 0 ? dropped(x_NK, dropout, seed, keys_N) : x_NK;
     variable_list d(9);
     d[3] = at::mm(d_low_NR.t(), input_NK);

@@ -79,7 +79,8 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t numbers = trained * (16 + (compute.dtype == at::kFloat ? 0 : element));
   const int64_t piece =
       recipe.train.piece_tokens > 0 ? recipe.train.piece_tokens : kMostPieceTokens;
-  const auto allowed = static_cast<int64_t>(recipe.activation_gib * (int64_t{1} << 30));
+  const double gib = recipe.activation_gib < 0 ? 2 : recipe.activation_gib;
+  const auto allowed = static_cast<int64_t>(gib * (int64_t{1} << 30));
   const int64_t layers = std::ssize(config.layers);
   const int64_t activations = std::min(allowed, piece * activation_bytes(config, compute.dtype)) +
                               piece * layers * config.hidden * element;

@@ -122,6 +122,7 @@ RecoverRecipe recover_recipe(const Json& json) {
   recipe.device = compute.text("device", recipe.device);
   recipe.dtype = compute.text("dtype", recipe.dtype);
   compute.check_all_used();
+  if (recipe.activation_gib < 0 && recipe.device == "cpu") recipe.activation_gib = 2;
   if (recipe.dtype.empty()) recipe.dtype = recipe.device == "cpu" ? "float32" : "bfloat16";
   if (method.needs_teacher && recipe.teacher.empty()) {
     throw usage_error("the method '{}' learns from another model", method.name)

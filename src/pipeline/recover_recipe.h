@@ -28,8 +28,8 @@ struct RecoverRecipe {
   LoraOptions lora;
   LossMix mix;
   double hidden_share = 0;
-  bool trains_all = false;  ///< distil: every weight instead of low-rank additions
-  double activation_gib = 2;
+  bool trains_all = false;     ///< distil: every weight instead of low-rank additions
+  double activation_gib = -1;  ///< -1: 2 on the CPU, on a device what is free
   std::string device = "cpu";
   std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
 

@@ -163,13 +163,14 @@ TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& p
   PassOptions options;
   options.scale = r.lora.scale();
   options.dropout = r.low_rank() ? r.lora.dropout : 0;
-  options.activation_bytes = static_cast<int64_t>(r.activation_gib * (1 << 30));
+  if (r.activation_gib >= 0) {
+    options.activation_bytes = static_cast<int64_t>(r.activation_gib * (1 << 30));
+  }
   TrainingPass pass(job.model, compute, parameters, options, make_teacher(job));
   TrainingBatches batches(job.texts.data, r.batch);
   const TrainingData* validation = job.texts.validation ? &*job.texts.validation : nullptr;
   TrainOptions loop = r.train;
-  if (loop.piece_tokens == 0)
-    loop.piece_tokens = pass.best_piece_tokens(kLeastPieceTokens, kMostPieceTokens);
+  if (loop.piece_tokens == 0) loop.piece_tokens = pass.best_piece_tokens();
   Trainer trainer(pass, parameters, batches, validation, loop, job.ranks, progress);
 
   TrainerHooks hooks;

@@ -10,6 +10,34 @@
 #include "base/named_table.h"
 
 namespace mop {
+namespace {
+
+constexpr int64_t kNormRow = 4096;
+constexpr int64_t kMostElements = int64_t{1} << 30;
+
+// LibTorch makes a float64 copy of what it takes such a norm of: on a device, only of the norms of
+// rows.
+at::Tensor norm_of(const at::Tensor& values_P) {
+  if (values_P.is_cpu()) {
+    return at::linalg_vector_norm(values_P, 2, std::nullopt, false, at::kDouble);
+  }
+  const int64_t rows = values_P.size(0) / kNormRow, whole = rows * kNormRow;
+  std::vector<at::Tensor> norms = {
+      at::linalg_vector_norm(values_P.narrow(0, whole, values_P.size(0) - whole)).view({1})};
+  if (rows > 0) {
+    norms.push_back(at::linalg_vector_norm(values_P.narrow(0, 0, whole).view({rows, kNormRow}), 2,
+                                           at::IntArrayRef{1}));
+  }
+  return at::linalg_vector_norm(at::cat(norms), 2, std::nullopt, false, at::kDouble);
+}
+
+// Kernels count the elements of one tensor in 32 bits in some versions of LibTorch.
+std::vector<at::Tensor> counted_parts(const at::Tensor& values_P) {
+  if (values_P.is_cpu()) return {values_P};
+  return values_P.split(kMostElements);
+}
+
+}  // namespace
 
 AdamW::AdamW(Parameters& parameters, const AdamWOptions& options)
     : mean_P(at::zeros_like(parameters.values_P())),
@@ -20,20 +48,22 @@ AdamW::AdamW(Parameters& parameters, const AdamWOptions& options)
 double AdamW::step(double learning_rate) {
   const at::NoGradGuard no_grad;
   at::Tensor& gradients_P = parameters_.gradients_P();
-  const double norm =
-      at::linalg_vector_norm(gradients_P, 2, std::nullopt, false, at::kDouble).item<double>();
+  const double norm = norm_of(gradients_P).item<double>();
   if (!std::isfinite(norm)) return norm;
   if (options_.clip > 0 && norm > options_.clip) gradients_P.mul_(options_.clip / (norm + 1e-6));
   const at::Tensor count = at::full({}, static_cast<double>(steps), gradients_P.options());
   const int64_t decaying = parameters_.decaying(), rest = parameters_.numel() - decaying;
   const auto move = [&](int64_t begin, int64_t size, double decay) {
     if (size == 0) return;
-    const auto part = [&](at::Tensor& flat_P) { return flat_P.narrow(0, begin, size); };
+    const auto parts = [&](const at::Tensor& flat_P) {
+      return counted_parts(flat_P.narrow(0, begin, size));
+    };
+    const std::vector<at::Tensor> values = parts(parameters_.values_P());
     // The step number is raised by the call, which gets its own.
-    at::_fused_adamw_({part(parameters_.values_P())}, {part(gradients_P)}, {part(mean_P)},
-                      {part(square_P)}, {}, {count + 1}, learning_rate, options_.beta1,
-                      options_.beta2, decay, options_.epsilon, /*amsgrad=*/false,
-                      /*maximize=*/false);
+    const std::vector<at::Tensor> counts(values.size(), count + 1);
+    at::_fused_adamw_(values, parts(gradients_P), parts(mean_P), parts(square_P), {}, counts,
+                      learning_rate, options_.beta1, options_.beta2, decay, options_.epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
   };
   move(0, decaying, options_.weight_decay);
   move(decaying, rest, 0);

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/weights.h"
+#include "recovery/pending_sums.h"
 
 namespace mop {
 
@@ -26,8 +27,8 @@ struct TeacherHidden {
 };
 
 struct OutputLoss {
-  double loss = 0;  ///< sum over tokens of weight * loss
-  double nll = 0;   ///< sum of the targets' negative log-likelihoods over the scored tokens
+  PendingSum loss;  ///< sum over tokens of weight * loss
+  PendingSum nll;   ///< sum of the targets' negative log-likelihoods over the scored tokens
   int64_t scored = 0;
   /// Gradients of `loss`; undefined when not asked for.
   at::Tensor d_hidden_ND;
@@ -36,10 +37,13 @@ struct OutputLoss {
 
 /// hidden_ND after the last layer, its targets_N (int64, CPU) and weights_N (float32, CPU; tokens
 /// with weight 0 are not scored and cost nothing). `teacher` may be null. The loss is NaN when the
-/// logits are.
+/// logits are. Does not wait for a device, to which it sends targets and weights once.
 OutputLoss output_loss(const GlobalWeights& globals, const ModelConfig& config,
                        const at::Tensor& hidden_ND, const at::Tensor& targets_N,
                        const at::Tensor& weights_N, bool gradients,
                        const TeacherHidden* teacher = nullptr, const LossMix& mix = {});
+
+/// Bytes of its temporaries on a device, with a vocabulary of so many tokens.
+int64_t output_loss_bytes(int64_t vocab, bool teacher);
 
 }  // namespace mop

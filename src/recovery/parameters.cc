@@ -5,10 +5,18 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
+#include "tensor/upload.h"
 
 namespace mop {
+namespace {
+
+// Handling it costs more than its numbers do.
+bool is_small(int64_t numel) { return numel <= int64_t{1} << 20; }
+
+}  // namespace
 
 Parameters::Parameters(std::vector<ParameterSpec> specs, const Compute& compute)
     : specs_(std::move(specs)) {
@@ -29,12 +37,34 @@ Parameters::Parameters(std::vector<ParameterSpec> specs, const Compute& compute)
   // In float32 the layers compute with the values themselves.
   computed_P_ =
       compute.dtype == at::kFloat ? values_P_ : at::empty({numel}, flat.dtype(compute.dtype));
+  set_values();
   for (size_t i = 0; i < specs_.size(); ++i) {
-    view(values_P_, i).copy_(specs_[i].initial);
-    specs_[i].initial = at::Tensor();
     leaves_.push_back(view(computed_P_, i).detach().requires_grad_());
   }
   refresh();
+}
+
+// A device gets small tensors together, large ones as they are stored.
+void Parameters::set_values() {
+  const bool on_cpu = values_P_.is_cpu();
+  std::vector<at::Tensor> small;
+  int64_t begin = 0;
+  const auto send = [&] {
+    if (small.empty()) return;
+    const at::Tensor all = at::cat(std::exchange(small, {}));
+    values_P_.narrow(0, begin, all.size(0)).copy_(upload(all, values_P_.device()));
+  };
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    const at::Tensor initial = std::exchange(specs_[i].initial, {});
+    if (!on_cpu && is_small(initial.numel())) {
+      if (small.empty()) begin = offsets_[i];
+      small.push_back(initial.reshape({-1}).to(at::kFloat));
+      continue;
+    }
+    send();
+    view(values_P_, i).copy_(on_cpu ? initial : initial.to(values_P_.device()));
+  }
+  send();
 }
 
 std::vector<size_t> Parameters::of_layer(int64_t layer) const {
@@ -53,6 +83,28 @@ at::Tensor Parameters::view(const at::Tensor& flat_P, size_t index) const {
 
 void Parameters::add_gradient(size_t index, const at::Tensor& gradient) {
   if (gradient.defined()) this->gradient(index).add_(gradient);
+}
+
+void Parameters::add_gradients(std::span<const size_t> indices,
+                               std::span<const at::Tensor> gradients) {
+  const auto joins = [&](size_t n) {
+    return !gradients_P_.is_cpu() && gradients[n].defined() && is_small(gradients[n].numel());
+  };
+  for (size_t n = 0; n < indices.size();) {
+    std::vector<at::Tensor> run;
+    int64_t numel = 0;
+    const size_t first = n;
+    while (n < indices.size() && joins(n) && indices[n] == indices[first] + run.size()) {
+      numel += gradients[n].numel();
+      run.push_back(gradients[n++].reshape({-1}));
+    }
+    if (run.size() > 1) {
+      gradients_P_.narrow(0, offsets_[indices[first]], numel).add_(at::cat(run));
+    } else {
+      add_gradient(indices[first], gradients[first]);
+      n = first + 1;
+    }
+  }
 }
 
 void Parameters::refresh() {

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,14 @@ class Parameters {
   const at::Tensor& leaf(size_t index) const { return leaves_[index]; }
   /// Adds to the gradient of one parameter; nothing when `gradient` is undefined.
   void add_gradient(size_t index, const at::Tensor& gradient);
+  /// The same for several. On a device small neighbours in memory are added together.
+  void add_gradients(std::span<const size_t> indices, std::span<const at::Tensor> gradients);
   /// The leaves follow the values. To be called when those have changed.
   void refresh();
 
  private:
   at::Tensor view(const at::Tensor& flat_P, size_t index) const;
+  void set_values();
   std::vector<ParameterSpec> specs_;
   std::vector<int64_t> offsets_;
   std::vector<std::vector<int64_t>> shapes_;

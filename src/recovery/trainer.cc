@@ -76,6 +76,12 @@ struct Trainer::State {
   int64_t validate_every = 0;
   Clock::time_point last_save = Clock::now();
   bool moving = false;  // values and counters may belong to different steps
+  // The micro-batches of the step after `done`, and where those behind them begin.
+  struct Work {
+    StepBatches batches;
+    TrainingBatches::Position end;
+  };
+  std::optional<Work> ahead;
 
   State(TrainingPass& p, Parameters& values, TrainingBatches& b, const TrainingData* held_out,
         const TrainOptions& o, Collectives& r, Progress& listener)
@@ -127,22 +133,34 @@ struct Trainer::State {
            static_cast<double>(done.position.next) / static_cast<double>(batches.data().size());
   }
 
-  void add_gradients(const StepBatches& step, LossSums& sums) {
+  Work next_work() {
+    if (ahead) return *std::exchange(ahead, std::nullopt);
+    Work work{next_step(batches, options, ranks), {}};
+    work.end = batches.position();
+    return work;
+  }
+
+  LossSums add_gradients(const StepBatches& step) {
     for (const TrainingPiece& piece : step.pieces) {
       // Alone we may stop here; with others, all stop together between steps.
       if (ranks.size() == 1) check_stop();
-      sums += pass.add_gradients(piece, options.seed);
+      pass.start_gradients(piece, options.seed);
     }
+    // The next texts become tokens while a device computes.
+    const bool last = total_steps > 0 && done.step + 1 >= total_steps;
+    if (!parameters.values_P().is_cpu() && !last) ahead = next_work();
+    return pass.finish();
   }
 
   StepReport step() {
     const Clock::time_point start = Clock::now();
     const double rate =
         options.learning_rate * learning_rate_factor(schedule, options.warmup, fraction());
-    const StepBatches work = next_step(batches, options, ranks);
-    LossSums sums;
-    parameters.gradients_P().zero_();  // what a step that was stopped left
-    add_gradients(work, sums);
+    const auto [work, end] = next_work();
+    // What a step that was stopped left.
+    parameters.gradients_P().zero_();
+    pass.finish();
+    const LossSums sums = add_gradients(work);
     if (ranks.size() > 1) ranks.all_reduce({parameters.gradients_P()});
     const double loss = ranks.size() > 1 ? ranks.sum(sums.loss) : sums.loss;
     moving = true;
@@ -152,7 +170,7 @@ struct Trainer::State {
     done.tokens += work.tokens;
     done.scored_tokens += work.scored_tokens;
     done.loss = loss;
-    done.position = batches.position();
+    done.position = end;
     moving = false;
     const double seconds = since(start);
     done.seconds += seconds;
@@ -169,7 +187,8 @@ struct Trainer::State {
   void validate(const TrainerHooks& hooks) {
     if (!validates) return;
     LossSums sums;
-    for (const TrainingPiece& piece : validation) sums += pass.evaluate(piece);
+    for (const TrainingPiece& piece : validation) pass.start_evaluation(piece);
+    sums += pass.finish();
     const double nll = ranks.sum(sums.nll);
     const int64_t scored = ranks.sum(sums.scored);
     ValidationReport report{done.step, nll / static_cast<double>(std::max<int64_t>(scored, 1)),
@@ -282,6 +301,7 @@ bool Trainer::restore(const fs::path& folder) {
   if (!counters) return false;
   s.done = *counters;
   s.batches.seek(s.done.position);
+  s.ahead.reset();
   return true;
 }
 

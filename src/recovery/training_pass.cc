@@ -10,7 +10,10 @@
 #include "base/random.h"
 #include "model/packing_on_device.h"
 #include "model/workspace.h"
+#include "recovery/embedding_gradient.h"
+#include "tensor/device.h"
 #include "tensor/mapped_file.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -30,16 +33,11 @@ struct Walk {
   std::shared_ptr<PackingOnDevice> packed = {};
 };
 
-// Bytes of activations that one layer keeps for its gradient, counted generously.
-int64_t kept_bytes(const ModelConfig& config, const LayerShape& shape, DType dtype) {
-  const int64_t query = shape.heads * shape.head_dim, key = shape.kv_heads * shape.head_dim;
-  return (6 * config.hidden + 4 * query + 4 * key + 4 * shape.mlp) *
-         static_cast<int64_t>(dtype_bytes(dtype));
-}
-
-at::Tensor keys_of(const TrainingPiece& piece) {
-  return piece.keys_N.defined() ? piece.keys_N
-                                : at::arange(piece.packing.tokens(), at::TensorOptions(at::kLong));
+at::Tensor keys_of(const TrainingPiece& piece, c10::Device device) {
+  return upload(piece.keys_N.defined()
+                    ? piece.keys_N
+                    : at::arange(piece.packing.tokens(), at::TensorOptions(at::kLong)),
+                device);
 }
 
 // The teacher's hidden states of a piece: behind the layers that answer to the student's, and
@@ -69,16 +67,17 @@ TeacherStates run_teacher(WeightLoader& weights, const Teacher& teacher,
   return states;
 }
 
-// Adds the gradient of the hidden term of one layer; gives the term.
-double add_hidden_term(const at::Tensor& student_ND, const at::Tensor& teacher_ND,
-                       const at::Tensor& weights_N, double share, at::Tensor& d_hidden_ND) {
+// Adds the gradient of the hidden term of one layer; gives the term. weights_N is where the hidden
+// states are.
+at::Tensor add_hidden_term(const at::Tensor& student_ND, const at::Tensor& teacher_ND,
+                           const at::Tensor& weights_N, double share, at::Tensor& d_hidden_ND) {
   const at::NoGradGuard no_grad;
   const at::Tensor target_ND = teacher_ND.to(at::kFloat);
   const at::Tensor off_ND = student_ND.to(at::kFloat) - target_ND;
   const at::Tensor norm_N1 = target_ND.square().sum(1, true).clamp_min(1e-12);
-  const at::Tensor factor_N1 = weights_N.to(off_ND.device()).unsqueeze(1) * share / norm_N1;
+  const at::Tensor factor_N1 = weights_N.unsqueeze(1) * share / norm_N1;
   d_hidden_ND = d_hidden_ND + (2 * factor_N1 * off_ND).to(d_hidden_ND.scalar_type());
-  return (factor_N1 * off_ND.square()).sum(at::kDouble).item<double>();
+  return (factor_N1 * off_ND.square()).sum(at::kDouble);
 }
 
 }  // namespace
@@ -91,11 +90,17 @@ LossSums& LossSums::operator+=(const LossSums& other) {
   return *this;
 }
 
-int64_t activation_bytes(const ModelConfig& config, DType dtype) {
-  int64_t bytes = 0;
-  for (const LayerShape& shape : config.layers) bytes += kept_bytes(config, shape, dtype);
-  return bytes;
-}
+namespace {
+
+// The sums of one piece.
+struct PendingSums {
+  PendingSum loss, nll;
+  int64_t scored = 0, tokens = 0;
+};
+
+constexpr int64_t kActivationBytes = int64_t{2} << 30;
+
+}  // namespace
 
 struct TrainingPass::State {
   Model model;
@@ -111,6 +116,8 @@ struct TrainingPass::State {
   bool replaces_layers = false;
   GlobalWeights globals;
   Workspace workspace;
+  PassRoom room;
+  std::vector<PendingSums> pending;
 
   State(const Model& m, const Compute& c, Parameters& p, const PassOptions& o,
         std::optional<Teacher> t)
@@ -128,6 +135,40 @@ struct TrainingPass::State {
     // All weights are trained or none is: see methods.h.
     replaces_layers = parameters.spec(0).part == Part::kWeight;
     globals = replaces_layers ? trained_globals() : weights.globals();
+    room.on_device = on_device();
+    room.for_all = on_device() && !options.activation_bytes;
+    room.bytes =
+        room.for_all ? room_on_device() : options.activation_bytes.value_or(kActivationBytes);
+  }
+
+  bool on_device() const { return !compute.device.is_cpu(); }
+
+  // All that stays in the device's memory is brought there first, so that the rest can be measured.
+  int64_t room_on_device() {
+    const auto place = [](WeightLoader& loader) {
+      if (!loader.keeps_all()) return;
+      for (int64_t layer = 0; layer < loader.model().num_layers(); ++layer) {
+        loader.prefetch(layer + 1);
+        loader.layer(layer);
+      }
+    };
+    if (!replaces_layers) place(weights);
+    if (teacher_weights) {
+      teacher_weights->globals();
+      place(*teacher_weights);
+    }
+    const std::optional<DeviceMemory> memory = device_memory(compute.device);
+    if (!memory) return kActivationBytes;
+    const bool streams = (!replaces_layers && !weights.keeps_all()) ||
+                         (teacher_weights && !teacher_weights->keeps_all());
+    const int64_t step = device_step_bytes(model.config(), compute.dtype, parameters.numel(),
+                                           replaces_layers, teacher.has_value());
+    const int64_t store = streams ? weights.compute().store->free_bytes() : 0;
+    // For LibTorch's libraries, and for holes between blocks of memory.
+    const int64_t margin =
+        memory->free_bytes / 16 + std::min(int64_t{512} << 20, memory->total_bytes / 16);
+    const int64_t unused = memory->free_bytes - margin - step - store;
+    return std::max<int64_t>(0, unused);
   }
 
   static size_t at(int64_t index) { return static_cast<size_t>(index); }
@@ -186,7 +227,8 @@ struct TrainingPass::State {
   }
 
   Walk begin(const TrainingPiece& piece, uint64_t seed, bool drops) const {
-    Walk walk{piece, {}, {}, drops ? keys_of(piece) : at::Tensor(), seed, drops};
+    Walk walk{piece, {}, {}, {}, seed, drops};
+    if (drops) walk.keys_N = keys_of(piece, compute.device);
     std::tie(walk.cos_NE, walk.sin_NE) = rotary(model.config(), piece.packing, compute);
     walk.packed = std::make_shared<PackingOnDevice>(piece.packing, compute.device);
     return walk;
@@ -194,12 +236,11 @@ struct TrainingPass::State {
 
   int64_t layers_kept(int64_t tokens) const {
     if (!replaces_layers && !weights.keeps_all()) return 0;  // their memory is used again
-    int64_t left = options.activation_bytes, kept = 0;
-    for (int64_t layer = model.num_layers() - 1; layer >= 0; --layer, ++kept) {
-      left -= tokens * kept_bytes(model.config(), model.config().layers[at(layer)], compute.dtype);
-      if (left < 0) break;
-    }
-    return kept;
+    return layers_that_fit(model.config(), compute.dtype, tokens, room);
+  }
+
+  void prefetch(int64_t layer) {
+    if (on_device() && !replaces_layers) weights.prefetch(layer);
   }
 
   // Hidden states after the last layer, and what each layer left.
@@ -210,6 +251,7 @@ struct TrainingPass::State {
     const int64_t first_kept =
         std::max(first_trained, layers - layers_kept(walk.piece.packing.tokens()));
     for (int64_t layer = 0; layer < layers; ++layer) {
+      prefetch(layer + 1);
       if (layer >= first_kept) {
         tapes.push_back(record(layer, hidden_ND, walk));
         hidden_ND = tapes.back().output_ND.detach();
@@ -234,9 +276,7 @@ struct TrainingPass::State {
                               /*create_graph=*/false, /*allow_unused=*/true);
     const at::NoGradGuard no_grad;
     const size_t own = through ? 1 : 0;
-    for (size_t n = 0; n < trained.size(); ++n) {
-      parameters.add_gradient(trained[n], gradients[own + n]);
-    }
+    parameters.add_gradients(trained, std::span(gradients).subspan(own));
     return through ? gradients[0] : at::Tensor();
   }
 
@@ -251,8 +291,7 @@ struct TrainingPass::State {
       if (role == GlobalRole::kHead) parameters.add_gradient(i, output.d_head_VD);
       if (role != GlobalRole::kEmbedding) continue;
       if (!has_head) parameters.add_gradient(i, output.d_head_VD);
-      parameters.gradient(i).index_add_(0, piece.ids_N.to(d_hidden_ND.device()),
-                                        d_hidden_ND.to(at::kFloat));
+      add_rows_of_ids(parameters.gradient(i), piece.ids_N, d_hidden_ND.to(at::kFloat));
     }
   }
 };
@@ -266,12 +305,45 @@ int64_t TrainingPass::layers_kept(int64_t tokens) const { return state_->layers_
 
 int64_t TrainingPass::best_piece_tokens(int64_t least, int64_t most) const {
   const int64_t bytes = activation_bytes(state_->model.config(), state_->compute.dtype);
-  const int64_t tokens = state_->options.activation_bytes / std::max<int64_t>(bytes, 1);
+  const int64_t tokens = state_->room.bytes / std::max<int64_t>(bytes, 1);
   // Where layers run again anyway, large pieces read the weights less often.
   return tokens < least || state_->layers_kept(1) == 0 ? most : std::min(tokens, most);
 }
 
+int64_t TrainingPass::best_piece_tokens() const {
+  const State& s = *state_;
+  if (!s.on_device()) return best_piece_tokens(kLeastPieceTokens, kMostPieceTokens);
+  const bool streams = !s.replaces_layers && !s.weights.keeps_all();
+  return device_piece(s.model.config(), s.compute.dtype, s.room, streams);
+}
+
 LossSums TrainingPass::add_gradients(const TrainingPiece& piece, uint64_t seed) {
+  start_gradients(piece, seed);
+  return finish();
+}
+
+LossSums TrainingPass::evaluate(const TrainingPiece& piece) {
+  start_evaluation(piece);
+  return finish();
+}
+
+LossSums TrainingPass::finish() {
+  std::vector<PendingSum> sums;
+  for (const PendingSums& piece : state_->pending) {
+    sums.push_back(piece.loss);
+    sums.push_back(piece.nll);
+  }
+  const std::vector<PendingSums> pending = std::exchange(state_->pending, {});
+  const std::vector<double> values = read_sums(sums);
+  LossSums all;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    all += {values[2 * i], values[2 * i + 1], pending[i].scored, pending[i].tokens};
+  }
+  check_mappings();
+  return all;
+}
+
+void TrainingPass::start_gradients(const TrainingPiece& piece, uint64_t seed) {
   State& s = *state_;
   const Walk walk = s.begin(piece, seed, s.options.dropout > 0);
   std::vector<LayerTape> tapes;
@@ -283,40 +355,43 @@ LossSums TrainingPass::add_gradients(const TrainingPiece& piece, uint64_t seed) 
     hidden.emplace(
         TeacherHidden{s.teacher_weights->globals(), s.teacher->model.config(), teacher.last_ND});
   }
-  const OutputLoss output = output_loss(
+  OutputLoss output = output_loss(
       s.globals, s.model.config(), last_ND, piece.targets_N, piece.weights_N,
       /*gradients=*/true, hidden ? &*hidden : nullptr, s.teacher ? s.teacher->mix : LossMix{});
-  LossSums sums{output.loss, output.nll, output.scored, piece.packing.tokens()};
   at::Tensor d_hidden_ND = output.d_hidden_ND;
+  const at::Tensor weights_N =
+      teacher.behind_ND.empty() ? at::Tensor() : upload(piece.weights_N, s.compute.device);
   const auto layers = static_cast<double>(tapes.size());
   at::Tensor behind_ND = last_ND;
   for (int64_t layer = s.model.num_layers() - 1; layer >= s.first_trained; --layer) {
     LayerTape tape = std::exchange(tapes[State::at(layer)], {});
     if (!teacher.behind_ND.empty()) {
-      sums.loss += add_hidden_term(behind_ND, teacher.behind_ND[State::at(layer)], piece.weights_N,
-                                   s.teacher->hidden_share / layers, d_hidden_ND);
+      output.loss.add(add_hidden_term(behind_ND, teacher.behind_ND[State::at(layer)], weights_N,
+                                      s.teacher->hidden_share / layers, d_hidden_ND));
       behind_ND = tape.input_ND.detach();
     }
-    if (!tape.output_ND.defined()) tape = s.record(layer, tape.input_ND, walk);
+    if (!tape.output_ND.defined()) {
+      s.prefetch(layer - 1);
+      tape = s.record(layer, tape.input_ND, walk);
+    }
     d_hidden_ND = s.backward(std::move(tape), layer, d_hidden_ND);
   }
   s.add_global_gradients(output, d_hidden_ND, piece);
-  check_mappings();
-  return sums;
+  s.pending.push_back({output.loss, output.nll, output.scored, piece.packing.tokens()});
 }
 
-LossSums TrainingPass::evaluate(const TrainingPiece& piece) {
+void TrainingPass::start_evaluation(const TrainingPiece& piece) {
   State& s = *state_;
   const at::NoGradGuard no_grad;
   const Walk walk = s.begin(piece, 0, false);
   at::Tensor hidden_ND = embed(s.globals, piece.ids_N, s.compute);
   for (int64_t layer = 0; layer < s.model.num_layers(); ++layer) {
+    s.prefetch(layer + 1);
     hidden_ND = s.run_layer(layer, hidden_ND, walk);
   }
-  check_mappings();
   const OutputLoss output = output_loss(s.globals, s.model.config(), hidden_ND, piece.targets_N,
                                         piece.weights_N, /*gradients=*/false);
-  return {output.loss, output.nll, output.scored, piece.packing.tokens()};
+  s.pending.push_back({output.loss, output.nll, output.scored, piece.packing.tokens()});
 }
 
 }  // namespace mop

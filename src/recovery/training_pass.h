@@ -15,6 +15,7 @@
 #include "model/model.h"
 #include "recovery/output_loss.h"
 #include "recovery/parameters.h"
+#include "recovery/pass_memory.h"
 
 namespace mop {
 
@@ -50,16 +51,10 @@ struct Teacher {
 struct PassOptions {
   double scale = 1;    ///< of low-rank additions
   double dropout = 0;  ///< of their inputs
-  /// Memory for layers' activations; layers beyond it are computed again in the backward pass.
-  int64_t activation_bytes = int64_t{2} << 30;
+  /// Memory for layers' activations; layers beyond it are computed again in the backward pass. When
+  /// nothing is said: 2 GiB on the CPU, on a device what is free beside weights and temporaries.
+  std::optional<int64_t> activation_bytes = {};
 };
-
-/// Tokens of a piece, where nothing else is said: products are fast from the first on, and gain
-/// nothing beyond the second.
-inline constexpr int64_t kLeastPieceTokens = 512, kMostPieceTokens = 2048;
-
-/// Bytes of activations that one token leaves in all layers, counted generously.
-int64_t activation_bytes(const ModelConfig& config, DType dtype);
 
 class TrainingPass {
  public:
@@ -73,11 +68,18 @@ class TrainingPass {
   LossSums add_gradients(const TrainingPiece& piece, uint64_t seed);
   /// The same sums without gradient, dropout and teacher.
   LossSums evaluate(const TrainingPiece& piece);
+  /// The same two without waiting for a device. `finish` waits, and gives the sums of all pieces
+  /// started since it was last called.
+  void start_gradients(const TrainingPiece& piece, uint64_t seed);
+  void start_evaluation(const TrainingPiece& piece);
+  LossSums finish();
   /// How many of `model`'s layers keep the activations of a piece of so many tokens.
   int64_t layers_kept(int64_t tokens) const;
   /// The largest piece whose activations are all kept, held to [least, most] tokens; `most` when
   /// no piece's are.
   int64_t best_piece_tokens(int64_t least, int64_t most) const;
+  /// The same between the limits of the device at hand.
+  int64_t best_piece_tokens() const;
 
  private:
   struct State;
