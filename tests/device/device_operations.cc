@@ -2,6 +2,7 @@
 // all others by the CPU's kernels on the opened memory.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/InferSize.h>
 #include <ATen/TensorUtils.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
@@ -30,8 +31,8 @@ at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride,
                                            c10::DispatchKeySet(kKey), c10::dtype_or_default(type));
 }
 
-at::Tensor as_strided(const at::Tensor& self, at::IntArrayRef size, at::IntArrayRef stride,
-                      std::optional<int64_t> offset) {
+at::Tensor alias(const at::Tensor& self, at::IntArrayRef size, at::IntArrayRef stride,
+                 std::optional<int64_t> offset) {
   at::Tensor view = at::detail::make_tensor<c10::TensorImpl>(
       c10::TensorImpl::VIEW, c10::Storage(self.storage()), self.key_set(), self.dtype());
   view.unsafeGetTensorImpl()->set_sizes_and_strides(size, stride,
@@ -40,7 +41,7 @@ at::Tensor as_strided(const at::Tensor& self, at::IntArrayRef size, at::IntArray
 }
 
 at::Tensor reshape_alias(const at::Tensor& self, at::IntArrayRef size, at::IntArrayRef stride) {
-  return as_strided(self, size, stride, std::nullopt);
+  return alias(self, size, stride, std::nullopt);
 }
 
 at::Tensor view(const at::Tensor& self, at::IntArrayRef size) {
@@ -48,7 +49,7 @@ at::Tensor view(const at::Tensor& self, at::IntArrayRef size) {
   const auto stride = at::detail::computeStride(self.sizes(), self.strides(), exact);
   TORCH_CHECK(stride.has_value(), "a tensor of sizes ", self.sizes(), " and strides ",
               self.strides(), " cannot be viewed as ", size);
-  return as_strided(self, exact, *stride, std::nullopt);
+  return alias(self, exact, *stride, std::nullopt);
 }
 
 // New contents are undefined, as those of a GPU's tensor that grows are not.
@@ -161,9 +162,7 @@ class HostCall {
         for (const at::Tensor& tensor : value.toTensorVector()) add(list, tensor);
       } else if (value.isOptionalTensorList()) {
         for (const auto& tensor : value.toOptionalTensorVector()) {
-          if (!tensor) continue;
-          add(list, *tensor);
-          host_waits_ |= tensor->scalar_type() == at::kBool;  // their number is looked at
+          if (tensor) add(list, *tensor);
         }
       } else if (value.isDevice()) {
         value = c10::Device(c10::kCPU);
@@ -276,7 +275,7 @@ void register_operations() {
   static torch::Library own(torch::Library::IMPL, "aten", kKey, __FILE__, __LINE__);
   own.impl("empty.memory_format", &empty);
   own.impl("empty_strided", &empty_strided);
-  own.impl("as_strided", &as_strided);
+  own.impl("as_strided", &alias);
   own.impl("view", &view);
   own.impl("_reshape_alias", &reshape_alias);
   own.impl("resize_", &resize);

@@ -16,7 +16,7 @@
 namespace mop::testing::opaque {
 
 inline constexpr c10::DeviceType kOpaque = c10::DeviceType::PrivateUse1;
-inline constexpr c10::Device kDevice{kOpaque, 0};
+inline const c10::Device kDevice{kOpaque, 0};
 
 /// How many operations of each stream are known to be done.
 using Clock = std::map<c10::StreamId, int64_t>;

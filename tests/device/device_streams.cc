@@ -3,7 +3,9 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "device/device_state.h"
 
@@ -12,7 +14,7 @@ namespace {
 
 thread_local c10::StreamId thread_stream = 0;
 
-c10::Stream stream_of(c10::StreamId id) { return {c10::Stream::UNSAFE, kDevice, id}; }
+c10::Stream stream_of(c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, kDevice, id); }
 
 c10::Stream new_stream() {
   static std::atomic<c10::StreamId> last{0};

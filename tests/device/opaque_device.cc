@@ -1,6 +1,7 @@
 // device/opaque_device.cc -- the device as LibTorch knows it, and its counters.
 #include "device/opaque_device.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <fmt/format.h>
 
@@ -22,6 +23,11 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex) const override { return 0; }
   bool isPinnedPtr(const void* data) const override { return is_pinned(data); }
   c10::Allocator* getPinnedMemoryAllocator() const override { return &pinned_memory(); }
+  // Seeded with the CPU's, and never drawn from: operations with a generator are refused.
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
+    static const at::Generator generator = at::detail::createCPUGenerator();
+    return generator;
+  }
   at::Device getDeviceFromPtr(void*) const override { return kDevice; }
 };
 

@@ -183,7 +183,7 @@ TEST_F(Streams, AStreamThatWaitsForAnotherMayUseWhatItWrote) {
 }
 
 TEST_F(Streams, AStreamThatDoesNotWaitIsReported) {
-  const at::Tensor x = at::zeros({4}, on_device());
+  at::Tensor x = at::zeros({4}, on_device());
   {
     const c10::StreamGuard on_side(side_);
     x.fill_(1);  // nobody waited for zeros
@@ -191,6 +191,8 @@ TEST_F(Streams, AStreamThatDoesNotWaitIsReported) {
   EXPECT_THAT(take_hazards(), ElementsAre(HasSubstr("fill_ on stream")));
   const at::Tensor y = x + 1;
   EXPECT_THAT(take_hazards(), ElementsAre(HasSubstr("reads memory that another stream works on")));
+  x = at::Tensor();
+  EXPECT_THAT(take_hazards(), ElementsAre(HasSubstr("is given back while stream")));
 }
 
 TEST_F(Streams, MemoryGivenBackWhileAnotherStreamReadsItIsReportedUnlessRecorded) {
