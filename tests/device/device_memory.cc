@@ -141,8 +141,8 @@ Operation::Operation(const std::string& name, std::vector<at::Tensor> reads,
                      std::vector<at::Tensor> writes) {
   const std::lock_guard lock(state().mutex);
   const c10::StreamId stream = current_stream();
-  const Clock known = known_to(stream);
   const int64_t now = ++state().streams[stream][stream];
+  const Clock known = known_to(stream);
   for (auto* tensors : {&reads, &writes}) {
     for (at::Tensor& tensor : *tensors) {
       if (!tensor.defined() || tensor.numel() == 0) continue;

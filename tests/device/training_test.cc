@@ -71,7 +71,7 @@ TEST_F(Training, TowardsATeacher) {
 
 TEST_F(Training, AllWeightsTowardsATeacher) {
   expect_same_training("distil",
-                       {{"teacher", demo_model().string()}, {"distil", {{"trains", "all"}}}});
+                       {{"teacher", demo_model().string()}, {"distil", {{"trains", "full"}}}});
 }
 
 TEST_F(Training, FromRandomWeights) {

@@ -109,7 +109,7 @@ TEST_F(Verbs, PerplexityAlsoBesideAnotherModel) {
   for (const std::string protocol : {"lines", "windows:64"}) {
     for (const bool versus : {false, true}) {
       EvalTextJob job{.model = folder_.path() / "pruned",
-                      .text = folder_.path() / "text",
+                      .text = folder_.path() / "text.txt",
                       .adapter = {},
                       .protocol = protocol,
                       .versus = versus ? demo_model() : fs::path(),
