@@ -5,7 +5,11 @@
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "device/device_state.h"
+#include "tensor/device.h"
 
 namespace mop::testing {
 namespace opaque {
@@ -31,6 +35,14 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   at::Device getDeviceFromPtr(void*) const override { return kDevice; }
 };
 
+// A GPU tells what is left of its memory; without a limit this device does not tell.
+std::optional<DeviceMemory> tell_memory(c10::Device device) {
+  const std::lock_guard lock(state().mutex);
+  const int64_t limit = state().limit_bytes, live = state().traffic.live_bytes;
+  if (device.type() != kOpaque || limit == INT64_MAX) return std::nullopt;
+  return DeviceMemory{std::max<int64_t>(0, limit - live), limit};
+}
+
 void register_device() {
   c10::register_privateuse1_backend("opaque");
   c10::SetAllocator(kOpaque, &device_memory());
@@ -38,6 +50,7 @@ void register_device() {
   static Hooks hooks;
   at::RegisterPrivateUse1HooksInterface(&hooks);
   register_operations();
+  set_device_memory_probe(&tell_memory);
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ Traffic measured(Work&& work) {
 }
 
 /// Limits the device's memory to so many bytes beyond what is in use now; allocations that do not
-/// fit throw c10::OutOfMemoryError. The earlier limit returns with the end of the object.
+/// fit throw c10::OutOfMemoryError, and `device_memory` tells what is left. The earlier limit
+/// returns with the end of the object.
 class MemoryLimit {
  public:
   explicit MemoryLimit(int64_t more_bytes);
