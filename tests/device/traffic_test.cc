@@ -26,8 +26,10 @@ class TrafficOf : public OnDevice {
   int64_t weight_bytes() const { return model_.checkpoint().bytes(); }
 
   int64_t head_bytes() const { return model_.config().vocab * model_.config().hidden * 2; }
-  // cos and sin of all positions, made once.
-  int64_t table_bytes() const { return model_.config().context * 32 * 2 * 4; }
+  // cos and sin of all positions, and of 1024 at the least, made once.
+  int64_t table_bytes() const {
+    return std::max<int64_t>(1024, model_.config().context) * 32 * 2 * 4;
+  }
   int64_t layer_parameters() const { return block_parameters(model_.config()) / layers(); }
 
   TokenSamples samples(int64_t count, int64_t length) const {
