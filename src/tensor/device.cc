@@ -97,7 +97,11 @@ c10::Device open_cuda(std::string_view name) {
 c10::Device open_device(std::string_view name) {
   if (name == "cpu") return c10::kCPU;
   if (name == "cuda" || name.starts_with("cuda:")) return open_cuda(name);
-  throw usage_error("unknown device '{}'", name).hint("known: cpu, cuda, cuda:N");
+  const bool registered = c10::is_privateuse1_backend_registered();
+  const std::string other = registered ? c10::get_privateuse1_backend() : "";
+  if (registered && name == other) return {c10::DeviceType::PrivateUse1, 0};
+  throw usage_error("unknown device '{}'", name)
+      .hint("known: cpu, cuda, cuda:N" + (registered ? ", " + other : ""));
 }
 
 }  // namespace mop
