@@ -80,9 +80,8 @@ def pass_rows(figures):
 def run_rows(found):
     for step, name in (("run7b-random", "random path"), ("run7b-perplexity", "by perplexity")):
         figures = found.get(step, {})
-        steps = look(figures, "timing", "steps")
-        steps = sum(steps) if isinstance(steps, list) else steps
-        yield (name, number(look(figures, "seconds")), number(steps), number(look(figures, "timing", "finish_seconds")), look(figures, "steps") or "",
+        steps = sum(step["seconds"] for step in look(figures, "timing", "steps") or [])
+        yield (name, number(look(figures, "seconds")), number(steps or None), number(look(figures, "timing", "finish_seconds")), look(figures, "steps") or "",
                look(figures, "shape") or "", number(look(figures, "peak_anonymous_gib")))
 
 
@@ -118,7 +117,7 @@ def profile_lines(found):
     for step, figures in found.items():
         for name, value in figures.items() if step.startswith("profile") else ():
             lines += [f"{step}, {name}: {value['launches']} launches, {value['microseconds'] / 1000:.2f} ms by kernel.", ""]
-            lines += table(["kernel", "launches", "ms"], [(f"`{k['name'][:90]}`", k["launches"], f"{k['microseconds'] / 1000:.3f}") for k in value["kernels"]])
+            lines += table(["kernel", "launches", "ms"], [(f"`{cell(k['name'])[:90]}`", k["launches"], f"{k['microseconds'] / 1000:.3f}") for k in value["kernels"]])
     return lines
 
 

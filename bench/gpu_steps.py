@@ -415,8 +415,8 @@ def profile(visit, name, skip, count, arguments):
 
 def profile_decode(visit):
     model = large(visit)
-    profile(visit, "decode", 12000, 1200, [visit.program("mop"), "bench", model, "--prompt", 12, "--generate", 24, "--repeat", 1, "--dtype", "bfloat16",
-                                           "--device", visit.device, *(["--generate", 4] if visit.rehearsal else [])])
+    profile(visit, "decode", 12000, 1200, [visit.program("mop"), "bench", model, "--prompt", 12, "--generate",
+                                           4 if visit.rehearsal else 24, "--repeat", 1, "--dtype", "bfloat16", "--device", visit.device])
 
 
 def profile_pass(visit):
