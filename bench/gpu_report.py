@@ -10,7 +10,6 @@ import sys
 import gpu_results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DATASHEET_GB_PER_SECOND = {"H200": 4800, "H100": 3350}
 
 
 def number(value, digits=3):
@@ -22,7 +21,8 @@ def number(value, digits=3):
 
 
 def table(head, rows):
-    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(map(str, row)) + " |" for row in rows), ""]
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, *rows)]
+    return [lines[0], "|" + "---|" * len(head), *lines[1:], ""]
 
 
 def look(figures, *path):
@@ -61,8 +61,9 @@ def goals(found):
 
     add("7B, statistics pass of 128 x 128 tokens, resident", "0.5 s", resident(passes, "amp_pass"), lambda v: v <= 0.5, " s")
     add("the same, of the GEMM rate", "80%", times(look(passes, "amp_pass", "fraction_of_gemm"), 100), lambda v: v >= 80, "%")
-    add("7B to 40% of the blocks, random path, written", "30 s", look(found, "run7b-random", "seconds"), lambda v: v <= 30, " s")
-    add("7B to 40% of the blocks, by perplexity, written", "60 s", look(found, "run7b-perplexity", "seconds"), lambda v: v <= 60, " s")
+    for step, name, limit in (("run7b-random", "random path", 30), ("run7b-perplexity", "by perplexity", 60)):
+        seconds = look(found, step, "seconds")
+        add(f"7B to 40% of the blocks, {name}, written", f"{limit} s", seconds, lambda v, limit=limit: v <= limit, " s")
     add("LoRA of a 7B, tokens/s of peft's", "1.3 times", look(lora, "ratio"), lambda v: v >= 1.3, " times")
     for index, name in ((-1, "dense"), (0, "pruned")):
         rate = times(look(decode, index, "decode_bandwidth"), 1e-9)
@@ -73,25 +74,26 @@ def goals(found):
 def pass_rows(figures):
     for kind, name in (("amp_pass", "statistics"), ("perplexity_pass", "perplexity")):
         upload = look(figures, f"{kind}_with_upload_seconds") or []
-        yield (name, number(resident(figures, kind)), ", ".join(map(number, look(figures, kind, "seconds") or [])), ", ".join(map(number, upload)),
+        each = look(figures, kind, "seconds") or []
+        yield (name, number(resident(figures, kind)), ", ".join(map(number, each)), ", ".join(map(number, upload)),
                number(times(look(figures, kind, "gflop_per_second"), 1e-3)), number(look(figures, kind, "fraction_of_gemm")))
 
 
 def run_rows(found):
     for step, name in (("run7b-random", "random path"), ("run7b-perplexity", "by perplexity")):
         figures = found.get(step, {})
-        steps = look(figures, "timing", "steps")
-        steps = sum(step["seconds"] for step in steps) if isinstance(steps, list) else steps
-        yield (name, number(look(figures, "seconds")), number(steps), number(look(figures, "timing", "finish_seconds")), look(figures, "steps") or "",
-               look(figures, "shape") or "", number(look(figures, "peak_anonymous_gib")))
+        steps = sum(step["seconds"] for step in look(figures, "timing", "steps") or [])
+        yield (name, number(look(figures, "seconds")), number(steps or None), number(look(figures, "timing", "finish_seconds")),
+               look(figures, "steps") or "", look(figures, "shape") or "", number(look(figures, "peak_anonymous_gib")))
 
 
 def latency_rows(figures):
     for key, value in sorted(figures.items()):
         if key.startswith("mop "):
             for model, name in zip(reversed(value["models"]), ("dense", "pruned")):
-                yield ("mop", name, key[4:], number(1000 * model["first_token_seconds"]["median"]), number(1000 * model["token_seconds"]["median"]),
-                       number(model["total_seconds"]["median"]), number(model["decode_bandwidth"] / 1e9))
+                first, token, total = (model[f"{part}_seconds"]["median"] for part in ("first_token", "token", "total"))
+                yield ("mop", name, key[4:], number(1000 * first), number(1000 * token), number(total),
+                       number(model["decode_bandwidth"] / 1e9))
         else:
             for request, t in value["requests"].items():
                 yield (f"transformers {value['transformers']}", key.split()[-1], request, number(1000 * t["first_token_seconds"]),
@@ -100,7 +102,8 @@ def latency_rows(figures):
 
 def machine_lines(figures):
     card = look(figures, "card") or {}
-    facts = [f"driver {card['driver_version']}, {card['memory.total']}" if card else "", f"torch {figures['torch']}" if "torch" in figures else "",
+    facts = [f"driver {card['driver_version']}, {card['memory.total']}" if card else "",
+             f"torch {figures['torch']}" if "torch" in figures else "",
              f"{figures['cores']} cores, {figures['memory_gib']} GiB: {figures['processor']}" if "cores" in figures else ""]
     rates = [(key, number(value)) for key, value in figures.items() if key.endswith(("_per_second", "_tflops"))]
     return [", ".join(filter(None, facts)) + ".", ""] + (table(["ceiling", "measured"], rates) if rates else [])
@@ -109,8 +112,9 @@ def machine_lines(figures):
 def step_rows(results):
     for result in results.values():
         card = result.get("card_figures", {})
-        yield (result["step"], result["status"] + (f": {result['reason'][:160]}" if result.get("reason") else ""), f"{result['seconds']:.0f}",
-               result["commit"], number(card.get("peak_memory_mib")) if card else "", number(card.get("mean_load_percent")) if card else "")
+        reason = f": {result['reason'][:160]}" if result.get("reason") else ""
+        yield (result["step"], result["status"] + reason, f"{result['seconds']:.0f}", result["commit"],
+               *(number(card[key]) if key in card else "" for key in ("peak_memory_mib", "mean_load_percent")))
 
 
 def profile_lines(found):
@@ -118,13 +122,49 @@ def profile_lines(found):
     for step, figures in found.items():
         for name, value in figures.items() if step.startswith("profile") else ():
             lines += [f"{step}, {name}: {value['launches']} launches, {value['microseconds'] / 1000:.2f} ms by kernel.", ""]
-            lines += table(["kernel", "launches", "ms"], [(f"`{k['name'][:90]}`", k["launches"], f"{k['microseconds'] / 1000:.3f}") for k in value["kernels"]])
+            lines += table(["kernel", "launches", "ms"], [(f"`{cell(k['name'])[:90]}`", k["launches"], f"{k['microseconds'] / 1000:.3f}")
+                                                          for k in value["kernels"]])
     return lines
 
 
 def cell(text):
     """Text that stays in one cell of a table."""
     return re.sub(r"\s+", " ", str(text)).replace("|", "/")
+
+
+def goal_lines(found):
+    verdicts = {None: "", True: "reached", False: "missed"}
+    rows = [(what, goal, value or "not measured", verdicts[good]) for what, goal, value, good in goals(found)]
+    return ["## Goals", "", *table(["what", "goal", "measured", ""], rows)]
+
+
+def check_lines(last):
+    checks = [(c["name"], "ok" if c["ok"] else "**failed**", c["detail"]) for r in last.values() for c in r["checks"]]
+    return ["## Checks", "", *table(["check", "", "detail"], [tuple(map(cell, c)) for c in checks])] if checks else []
+
+
+def pass_lines(figures):
+    rate = number(figures["gemm_gflop_per_second"] / 1000)
+    return ["## Passes", "", f"{figures['samples']} x {figures['tokens']} tokens, {figures['dtype']}; products of the same shapes "
+            f"{rate} TFLOP/s.", "", *table(["pass", "seconds, resident", "each", "with upload", "TFLOP/s", "of GEMM"], pass_rows(figures))]
+
+
+def run_lines(found):
+    head = ["selector", "seconds", "of it steps", "figures and writing", "steps", "shape", "anonymous memory, GiB"]
+    return ["## Whole runs to 40% of the blocks", "", *table(head, run_rows(found))]
+
+
+def lora_lines(figures):
+    rows = [(name, number(run["tokens_per_second"]), number(run["losses"][0], 5), number(run["losses"][-1], 5))
+            for name, run in ((name, figures[name]) for name in ("mop", "peft") if name in figures)]
+    return ["## LoRA", "", f"{figures['steps']} steps of {figures['batch']} x {figures['accumulate']} samples of {figures['max_tokens']} "
+            "tokens, bfloat16, rank 32.", "", *table(["program", "tokens/s", "first loss", "last loss"], rows)]
+
+
+def latency_lines(figures):
+    head = ["program", "model", "tokens", "first token, ms", "per token, ms", "request, s", "weights read, GB/s"]
+    return ["## Latency", "", "Batch 1, greedy, bfloat16; transformers with sdpa and a dynamic cache, not compiled.", "",
+            *table(head, latency_rows(figures))]
 
 
 def report(results):
@@ -135,29 +175,20 @@ def report(results):
     found = {step: result["figures"] for step, result in last.items()}
     cards = sorted({r["card"] for r in last.values()})
     commits = list(dict.fromkeys(r["commit"] for r in last.values()))
-    lines = [f"# {cards[-1]}", "", f"{results[-1]['date'][:10]}, commit {', '.join(commits)}, {' and '.join(cards)}. Made by bench/gpu.sh.", ""]
-    lines += machine_lines(found.get("machine", {}))
-    lines += ["## Goals", ""] + table(["what", "goal", "measured", ""], [
-        (what, goal, value or "not measured", "" if good is None else "reached" if good else "missed") for what, goal, value, good in goals(found)])
-    lines += ["## Steps", ""] + table(["step", "ended", "seconds", "commit", "peak memory, MiB", "load, %"], [tuple(map(cell, r)) for r in step_rows(last)])
-    checks = [(c["name"], "ok" if c["ok"] else "**failed**", c["detail"]) for r in last.values() for c in r["checks"]]
-    if checks:
-        lines += ["## Checks", ""] + table(["check", "", "detail"], [tuple(map(cell, c)) for c in checks])
-    if found.get("pass7b"):
-        p = found["pass7b"]
-        lines += ["## Passes", "", f"{p['samples']} x {p['tokens']} tokens, {p['dtype']}; products of the same shapes {number(p['gemm_gflop_per_second'] / 1000)} TFLOP/s.", ""]
-        lines += table(["pass", "seconds, resident", "each", "with upload", "TFLOP/s", "of GEMM"], pass_rows(p))
+    lines = [f"# {cards[-1]}", "", f"{results[-1]['date'][:10]}, commit {', '.join(commits)}, {' and '.join(cards)}. Made by "
+             "bench/gpu.sh.", "", *machine_lines(found.get("machine", {}))]
+    if any(not card.startswith("none") for card in cards):  # a rehearsal has no goals
+        lines += goal_lines(found)
+    head = ["step", "ended", "seconds", "commit", "peak memory, MiB", "load, %"]
+    lines += ["## Steps", "", *table(head, [tuple(map(cell, row)) for row in step_rows(last)]), *check_lines(last)]
+    if look(found, "pass7b", "amp_pass"):
+        lines += pass_lines(found["pass7b"])
     if found.get("run7b-random") or found.get("run7b-perplexity"):
-        lines += ["## Whole runs to 40% of the blocks", ""]
-        lines += table(["selector", "seconds", "of it steps", "figures and writing", "steps", "shape", "anonymous memory, GiB"], run_rows(found))
+        lines += run_lines(found)
     if look(found, "lora7b", "mop"):
-        f = found["lora7b"]
-        lines += ["## LoRA", "", f"{f['steps']} steps of {f['batch']} x {f['accumulate']} samples of {f['max_tokens']} tokens, bfloat16, rank 32.", ""]
-        lines += table(["program", "tokens/s", "first loss", "last loss"], [
-            (name, number(f[name]["tokens_per_second"]), number(f[name]["losses"][0], 5), number(f[name]["losses"][-1], 5)) for name in ("mop", "peft") if name in f])
+        lines += lora_lines(found["lora7b"])
     if found.get("latency7b"):
-        lines += ["## Latency", "", "Batch 1, greedy, bfloat16; transformers with sdpa and a dynamic cache, not compiled.", ""]
-        lines += table(["program", "model", "tokens", "first token, ms", "per token, ms", "request, s", "weights read, GB/s"], latency_rows(found["latency7b"]))
+        lines += latency_lines(found["latency7b"])
     return "\n".join(lines + profile_lines(found))
 
 

@@ -2,7 +2,6 @@
 """The driver of bench/gpu.sh, which says what goes in and comes out; the steps are in gpu_steps.py."""
 import argparse
 import datetime
-import importlib.util
 import json
 import os
 import pathlib
@@ -103,7 +102,8 @@ class Visit:
         raise Failed(f"there is no {name} in {', '.join(map(str, self.programs))}")
 
     def test_programs(self):
-        return sorted(file for folder in self.programs for file in folder.glob("test_*") if os.access(file, os.X_OK) and file.is_file())
+        files = [file for folder in self.programs for file in folder.glob("test_*")]
+        return sorted(file for file in files if file.is_file() and os.access(file, os.X_OK))
 
     def environment(self, bare=False):
         """For our own programs; Python finds its libraries itself. Bare: nothing of NVIDIA's is named."""
@@ -117,15 +117,15 @@ class Visit:
     def run(self, name, command, environment=None, allow_failure=False):
         """Runs to the end or the step's deadline; standard output. Everything it said goes to the logs."""
         command = [str(part) for part in command]
-        own = pathlib.Path(command[0]).parent in self.programs or any("compute-sanitizer" in c or c.endswith("ncu") for c in command[:1])
-        env = {**os.environ, **(self.environment() if own else {}), **(environment or {})}
+        ours = pathlib.Path(command[0]).parent in self.programs
+        env = {**os.environ, **(self.environment() if ours else {}), **(environment or {})}
         if self.left() <= 0:
             raise OutOfTime(name)
         start = time.monotonic()
         err_file = self.logs / f"{self.step}-{name}.err"
         with open(err_file, "w+", encoding="utf-8", errors="replace") as err:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, errors="replace", env=env, cwd=ROOT,
-                                       start_new_session=True)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, errors="replace", env=env,
+                                       cwd=ROOT, start_new_session=True)
             late = False
             try:
                 out = process.communicate(timeout=max(1.0, self.left()))[0]
@@ -152,7 +152,7 @@ class Visit:
         return self.run(name, [self.program("mop"), *arguments], **options)
 
     def script(self, name, file, *arguments, **options):
-        return self.run(name, [self.python, ROOT / "bench" / file, *arguments], {"PYTHONUNBUFFERED": "1", **options.pop("environment", {})}, **options)
+        return self.run(name, [self.python, ROOT / "bench" / file, *arguments], **options)
 
     def check(self, name, ok, detail=""):
         with self.lock:
@@ -218,8 +218,8 @@ class Monitor:
         if not rows:
             return {}
         memory, load, clock, power = zip(*rows)
-        return {"peak_memory_mib": max(memory), "mean_load_percent": round(sum(load) / len(load), 1), "least_clock_mhz": min(clock),
-                "most_clock_mhz": max(clock), "most_power_w": max(power)}
+        return {"peak_memory_mib": max(memory), "mean_load_percent": round(sum(load) / len(load), 1),
+                "least_clock_mhz": min(clock), "most_clock_mhz": max(clock), "most_power_w": max(power)}
 
     def close(self):
         if self.process:
@@ -241,9 +241,10 @@ def run_step(visit, name, step, monitor):
             (visit.logs / f"{name}-traceback.log").write_text(traceback.format_exc(), encoding="utf-8")
     if status == "ok" and not all(check["ok"] for check in visit.checks):
         status = "failed"
-    return {"step": name, "status": status, **({"reason": reason} if reason else {}), "seconds": round(time.monotonic() - start, 2),
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "figures": visit.figures,
-            "checks": visit.checks, "card_figures": monitor.since(start)}
+    return {"step": name, "status": status, **({"reason": reason} if reason else {}),
+            "seconds": round(time.monotonic() - start, 2),
+            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "figures": visit.figures, "checks": visit.checks, "card_figures": monitor.since(start)}
 
 
 def pack_logs(visit):
@@ -300,8 +301,6 @@ def main():
     unknown = [name for name in names if name not in gpu_steps.STEPS]
     if unknown:
         sys.exit(f"error: unknown step '{unknown[0]}'\n  hint:  known: {', '.join(gpu_steps.STEPS)}")
-    if importlib.util.find_spec("tarfile") is None:
-        sys.exit("error: this python3 has no tarfile")
     visit = Visit(args)
     status = visit_all(visit, names, args.again)
     print((visit.out / "report.md").read_text(encoding="utf-8"))

@@ -77,7 +77,8 @@ def ceilings(args):
 def load(folder, device):
     import transformers
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa", device_map=device)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa",
+                                                              device_map=device)
     return model, transformers.__version__
 
 
@@ -88,7 +89,8 @@ def latency(args):
     result = {"transformers": version, "attention": "sdpa", "cache": "dynamic", "compiled": False, "requests": {}}
 
     def generate(ids, n):
-        model.generate(ids, attention_mask=torch.ones_like(ids), min_new_tokens=n, max_new_tokens=n, do_sample=False, pad_token_id=0)
+        model.generate(ids, attention_mask=torch.ones_like(ids), min_new_tokens=n, max_new_tokens=n, do_sample=False,
+                       pad_token_id=0)
 
     for prompt in args.prompt:
         ids = torch.randint(3, min(2000, model.config.vocab_size), (1, prompt), device=args.device)
