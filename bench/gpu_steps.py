@@ -79,7 +79,7 @@ def pruned(visit):
         text = visit.output / "few.txt"
         text.write_text("".join(f"word{i} word{i + 1} word{i + 2}\n" for i in range(8)), encoding="ascii")
         visit.mop("prune", "prune", large(visit), "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens", 16,
-                  "--remove", 0.4, "--of", "blocks", "--select", "path:LG", "--dtype", "bfloat16", "--device", visit.device, "--force")
+                  "--remove", 0.4, "--of", "blocks", "--select", "path:LG", "--shape-multiple", 8 if visit.rehearsal else 64, "--dtype", "bfloat16", "--device", visit.device, "--force")
     return folder
 
 
@@ -185,7 +185,7 @@ def latency(visit):
         visit.figures[f"mop {prompt}+{new}"] = said.json()
     for name, model in (("dense", dense), ("pruned", small)):
         said = visit.script(f"transformers-{name}", "gpu_torch.py", "latency", model, "--device", visit.device, "--prompt", 12, 512,
-                            "--generate", new, "--repeat", repeat)
+                            "--generate", new, "--repeat", 2)
         visit.figures[f"transformers {name}"] = said.json()
 
 
