@@ -22,6 +22,8 @@ constexpr int64_t kReference = 512 * kMiB;
 // Logits made at once: to compare models about ten tensors of 256 MiB, to train five of 512 MiB.
 constexpr int64_t kComparedLogits = 256 * kMiB, kComparedTensors = 10;
 constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
+// Activations that a training keeps where its recipe leaves it to the device.
+constexpr double kActivationGib = 2;
 
 int64_t bytes_of(DType dtype) { return static_cast<int64_t>(dtype_bytes(dtype)); }
 
@@ -114,8 +116,12 @@ DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig
   // Gradients by one layer's weights, and by the head.
   if (!low_rank) kept += (largest_layer(config) + config.vocab * config.hidden) * element;
   const int64_t layers = std::max<int64_t>(1, std::ssize(config.layers));
-  const auto work = [&](int64_t piece, int64_t layers_kept) {
-    const int64_t activations = piece * activation_bytes(config, dtype) / layers * layers_kept;
+  const auto allowed = static_cast<int64_t>(
+      (recipe.activation_gib < 0 ? kActivationGib : recipe.activation_gib) * 1024. * kMiB);
+  // One layer's activations are always there; what the recipe allows of the others, at full speed.
+  const auto work = [&](int64_t piece, int64_t most_activations) {
+    const int64_t all = piece * activation_bytes(config, dtype);
+    const int64_t activations = std::max(all / layers, std::min(all, most_activations));
     const int64_t inputs = piece * layers * config.hidden * element;
     const int64_t logits = kTrainedTensors * std::min(kTrainedLogits, piece * config.vocab * 4);
     return kept + activations + inputs + std::max(logits, 2 * layer_work(config, dtype, piece));
@@ -123,8 +129,8 @@ DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig
   DeviceNeeds needs = low_rank ? weights_of(config, dtype) : DeviceNeeds{};
   if (teacher != nullptr) needs = needs.beside(weights_of(*teacher, dtype));
   const int64_t given = recipe.train.piece_tokens;
-  needs.work = work(given > 0 ? given : kMostPieceTokens, layers);
-  needs.least_work = work(given > 0 ? given : kLeastPiece, 1);
+  needs.work = work(given > 0 ? given : kMostPieceTokens, allowed);
+  needs.least_work = work(given > 0 ? given : kLeastPiece, 0);
   return needs;
 }
 
