@@ -10,16 +10,16 @@ namespace {
 std::string text_of(const Json& about) {
   const auto number = [&](const char* key) { return with_commas(about[key].get<int64_t>()); };
   std::vector<std::pair<std::string, std::string>> lines = {
-    {{"family", about["family"]},
-     {"shape", about["shape"]},
-     {"parameters", number("parameters")},
-     {"  in layers", number("block_parameters")},
-     {"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
-                            about["dtype"].get<std::string>())},
-     {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
-     {"hidden size", number("hidden")},
-     {"vocabulary", number("vocab")},
-     {"context", number("context") + " tokens"}};
+      {"family", about["family"]},
+      {"shape", about["shape"]},
+      {"parameters", number("parameters")},
+      {"  in layers", number("block_parameters")},
+      {"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
+                             about["dtype"].get<std::string>())},
+      {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
+      {"hidden size", number("hidden")},
+      {"vocabulary", number("vocab")},
+      {"context", number("context") + " tokens"}};
   for (const auto& line : device_memory_lines(about["device_memory"])) lines.push_back(line);
   std::string text = facts(lines);
   for (const Json& warning : about["warnings"])
