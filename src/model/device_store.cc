@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/device.h"
 #include "tensor/upload.h"
 
@@ -59,7 +60,8 @@ class DeviceStore::Upload {
   explicit Upload(StoredWeight what) : weight(std::move(what)) {}
 
   StoredWeight weight;
-  at::Tensor values;                 // on the device, once issued
+  at::Tensor values;                 // on the device; flat until issued
+  std::optional<c10::Event> free;    // behind the work that may still use this memory
   std::optional<c10::Event> copied;  // recorded behind the copy
   std::exception_ptr failure;
   bool issued = false;   // the copy is in the device's queue, or failed
@@ -135,11 +137,12 @@ struct DeviceStore::State {
   void upload_one(Upload& upload) {
     try {
       const at::Tensor host = upload.weight.open().contiguous();
-      upload.values = at::empty(host.sizes(), at::TensorOptions().dtype(dtype).device(device));
-      // Work that was started earlier may still use this memory.
-      c10::Event free(device.type());
-      free.record(compute_stream);
-      free.block(copy_stream);
+      if (host.numel() != upload.weight.elements) {
+        throw internal_error("{} has {} elements instead of {}", upload.weight.name, host.numel(),
+                             upload.weight.elements);
+      }
+      upload.values = upload.values.view(host.sizes());
+      upload.free->block(copy_stream);
       const c10::StreamGuard on_copy_stream(copy_stream);
       const bool as_stored = host.scalar_type() == dtype;
       at::Tensor raw =
@@ -208,7 +211,16 @@ DeviceStore::Handle DeviceStore::request(const StoredWeight& weight, bool keep) 
   {
     const std::lock_guard lock(s.mutex);
     if (const auto found = s.resident.find(key); found != s.resident.end()) return found->second;
-    handle = std::make_shared<Upload>(weight);
+  }
+  // Memory is taken now and not when the copy's turn comes: the copy waits for the work before this
+  // call alone, and runs beside what is started after it.
+  handle = std::make_shared<Upload>(weight);
+  handle->values =
+      at::empty({weight.elements}, at::TensorOptions().dtype(s.dtype).device(s.device));
+  handle->free.emplace(s.device.type());
+  handle->free->record(s.compute_stream);
+  {
+    const std::lock_guard lock(s.mutex);
     const int64_t bytes = s.bytes_of(weight);
     if (keep && bytes <= s.budget - s.used) {
       s.resident.emplace(key, handle);
