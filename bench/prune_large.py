@@ -35,7 +35,6 @@ def main():
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--work", type=pathlib.Path, help="folder for what the run writes (default: beside MODEL)")
-    parser.add_argument("--keep", type=pathlib.Path, help="keep the pruned checkpoint as this folder, of the same disk")
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.work or args.model.resolve().parent))
     try:
@@ -51,9 +50,6 @@ def main():
             command += ["--iterations", args.iterations]
         result = measure.run([str(part) for part in command])
         metrics = json.loads((work / "out/run/metrics.json").read_text(encoding="utf-8"))
-        if args.keep:
-            shutil.rmtree(args.keep, ignore_errors=True)
-            (work / "out").rename(args.keep)
     finally:
         shutil.rmtree(work)
     result.pop("out")

@@ -44,7 +44,9 @@ libraries_of() {
   LD_LIBRARY_PATH="$ENV_DIR/libtorch-$VERSION/torch/lib" ldd "$1" | awk '$2 == "=>" {print $1, $3}' |
     while read -r soname path; do
       case "$soname" in
-        libc.so.* | libm.so.* | libdl.so.* | librt.so.* | libpthread.so.* | ld-linux* | libstdc++.so.* | libgcc_s.so.*) continue ;;
+        # Parts of glibc work with one glibc only: those of the machine where they run.
+        libc.so.* | libm.so.* | libmvec.so.* | libdl.so.* | librt.so.* | libpthread.so.* | libutil.so.* | libresolv.so.* | libanl.so.* | \
+          libnss_*.so.* | ld-linux* | libstdc++.so.* | libgcc_s.so.*) continue ;;
       esac
       case "$path" in "$ENV_DIR"/*) continue ;; esac
       [ -f "$path" ] || fail "$soname, which $(basename "$1") needs, was not found"
