@@ -57,9 +57,17 @@ struct Slices {
 
 class DeviceStore::Upload {
  public:
-  explicit Upload(StoredWeight what) : weight(std::move(what)) {}
+  Upload(StoredWeight what, c10::Stream compute)
+      : weight(std::move(what)), compute_stream(compute) {}
+  // The memory goes back to the computing stream, which must not use it before the copy has ended.
+  ~Upload() {
+    if (copied && !ordered) copied->block(compute_stream);
+  }
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
 
   StoredWeight weight;
+  const c10::Stream compute_stream;
   at::Tensor values;                 // on the device; flat until issued
   std::optional<c10::Event> free;    // behind the work that may still use this memory
   std::optional<c10::Event> copied;  // recorded behind the copy
@@ -214,7 +222,7 @@ DeviceStore::Handle DeviceStore::request(const StoredWeight& weight, bool keep) 
   }
   // Memory is taken now and not when the copy's turn comes: the copy waits for the work before this
   // call alone, and runs beside what is started after it.
-  handle = std::make_shared<Upload>(weight);
+  handle = std::make_shared<Upload>(weight, s.compute_stream);
   handle->values =
       at::empty({weight.elements}, at::TensorOptions().dtype(s.dtype).device(s.device));
   handle->free.emplace(s.device.type());
