@@ -121,6 +121,13 @@ def kernels(visit):
         visit.check(f"tests of {name}", said.code == 0 and (visit.rehearsal or counts["passed"] > 0), detail)
 
 
+def kernel_times(visit):
+    """What the tests of the kernels print of their times, beside LibTorch's own operations."""
+    command = [visit.program("test_model"), "--gtest_filter=*CudaTimes*", "--gtest_brief=1"]
+    said = visit.run("times", command, {"MOP_CUDA_TIMES": "1"})
+    visit.figures["lines"] = [line.rstrip() for line in said.out.splitlines() if line.startswith(" ")]
+
+
 def equal_perplexity(visit):
     text = first_lines(visit, EVALUATION, 8 if visit.rehearsal else 100)
 

@@ -118,7 +118,8 @@ def step_rows(results):
 
 
 def profile_lines(found):
-    lines = []
+    times = look(found, "kernel-times", "lines")
+    lines = ["## Times of kernels", "", "```", *times, "```", ""] if times else []
     for step, figures in found.items():
         for name, value in figures.items() if step.startswith("profile") else ():
             lines += [f"{step}, {name}: {value['launches']} launches, {value['microseconds'] / 1000:.2f} ms by kernel.", ""]

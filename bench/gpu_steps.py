@@ -233,6 +233,7 @@ STEPS = {
     "run7b-perplexity": Step("the same, the path chosen by perplexity", 120, whole_run("perplexity"), large=True),
     "lora7b": Step("LoRA of a 7B, 20 steps, beside peft", 100, lora, large=True),
     "latency7b": Step("latency of a 7B, dense and pruned, beside transformers", 80, latency, large=True),
+    "kernel-times": Step("times of the kernels beside LibTorch's operations", 25, gpu_checks.kernel_times),
     "memcheck": Step("compute-sanitizer on the embedded model", 70, gpu_checks.memcheck),
     "profile-decode": Step("time by kernel while decoding (not by default)", 60, profile_decode, large=True),
     "profile-pass": Step("time by kernel in a statistics pass (not by default)", 60, profile_pass, large=True),

@@ -66,6 +66,9 @@ collect() {
     strip --strip-unneeded -o "$DEVICE/programs/lib/$soname" "$path"
   done
   rm "$DEVICE/libraries"
+  for file in "$DEVICE"/programs/*/*; do
+    ! objdump -T "$file" | grep -q GLIBC_PRIVATE || fail "$(basename "$file") works with this machine's glibc only"
+  done
 }
 
 # The commit as the program names it, and what tells two states of one changed commit apart.
