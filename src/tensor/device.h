@@ -10,12 +10,12 @@
 
 namespace mop {
 
-/// "cpu", "cuda" or "cuda:N" as `--device` spells it, or the name of an accelerator that the program
-/// around us registered with LibTorch as its PrivateUse1 backend (its first device). For CUDA, loads libtorch_cuda.so from beside
-/// libtorch_cpu.so, so that one program serves both builds of LibTorch; call it before other work,
-/// since LibTorch remembers that there was no GPU when it was first asked. Never falls back to the
-/// CPU. Throws Error(kUsage) for another name; Error(kIo) when the library or the NVIDIA libraries
-/// it needs are missing, or when there is no such GPU.
+/// "cpu", "cuda" or "cuda:N" as `--device` spells it, or the name of an accelerator that the
+/// program around us registered with LibTorch as its PrivateUse1 backend (its first device). For
+/// CUDA, loads libtorch_cuda.so from beside libtorch_cpu.so, so that one program serves both builds
+/// of LibTorch; call it before other work, since LibTorch remembers that there was no GPU when it
+/// was first asked. Never falls back to the CPU. Throws Error(kUsage) for another name; Error(kIo)
+/// when the library or the NVIDIA libraries it needs are missing, or when there is no such GPU.
 c10::Device open_device(std::string_view name);
 
 /// Memory of a device in bytes.

@@ -80,9 +80,9 @@ Json prune_on(const std::string& device, const std::string& select, const fs::pa
   const Json recipe = {{"model", demo_model().string()},
                        {"calibration",
                         {{"file", demo_calibration().string()},
-                         {"samples", 16},
+                         {"samples", 10},
                          {"sample", "first"},
-                         {"max_tokens", 48}}},
+                         {"max_tokens", 32}}},
                        {"target", {{"iterations", 4}}},
                        {"select", select},
                        {"seed", 3},
@@ -115,7 +115,7 @@ TEST_F(Verbs, PerplexityAlsoBesideAnotherModel) {
                       .versus = versus ? demo_model() : fs::path(),
                       .calibration = {},
                       .compute = in_float32("cpu")};
-      write_file(job.text, read_file(demo_evaluation()).substr(0, 6000));
+      write_file(job.text, read_file(demo_evaluation()).substr(0, 1500));
       const Json cpu = evaluate(job, silent_progress());
       job.compute = in_float32("opaque");
       expect_close_json(evaluate(job, silent_progress()), cpu, {"seconds"});
