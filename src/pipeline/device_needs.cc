@@ -166,7 +166,7 @@ Json to_json(const DeviceNeeds& needs) {
 
 Json device_memory_json(const ModelConfig& config) {
   constexpr int64_t kSamples = 128, kSampleTokens = 128, kCandidates = 2;
-  const RecoverRecipe lora;
+  const RecoverRecipe lora = recover_recipe({{"method", "lora"}});
   Json json;
   for (const DType dtype : {at::kBFloat16, at::kFloat}) {
     const int64_t tokens = kSamples * kSampleTokens, held_out = tokens / 8;
@@ -191,9 +191,10 @@ std::vector<std::pair<std::string, std::string>> device_memory_lines(const Json&
     };
     lines.emplace_back(
         "GPU, " + dtype,
-        fmt::format("about {} to prune, {} to decode {} tokens, {} for LoRA (when weights stream)",
-                    both("prune"), both("decode"), with_commas(row["decode"]["tokens"]),
-                    both("lora")));
+        fmt::format(
+            "about {} to prune, {} to decode {} tokens, {} for LoRA; in brackets when weights "
+            "stream",
+            both("prune"), both("decode"), with_commas(row["decode"]["tokens"]), both("lora")));
   }
   return lines;
 }

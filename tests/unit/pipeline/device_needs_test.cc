@@ -125,6 +125,9 @@ TEST(DeviceNeeds, LinesForPeopleNameBothFiguresOfEveryJob) {
   EXPECT_EQ(lines[0].first, "GPU, bfloat16");
   EXPECT_THAT(lines[0].second, AllOf(HasSubstr(" to prune"), HasSubstr(" for LoRA")));
   EXPECT_EQ(json["float32"]["lora"]["weights_bytes"], total_parameters(tiny()) * 4);
+  const RecoverRecipe lora = recover_recipe({{"method", "lora"}});
+  EXPECT_EQ(json["bfloat16"]["lora"]["streaming_bytes"],
+            training_device_needs(lora, tiny(), at::kBFloat16, nullptr).streaming());
 }
 
 }  // namespace
