@@ -143,8 +143,9 @@ TEST_F(TrafficOf, StreamingHoldsTheBudgetAndTwoLayersMore) {
 }
 
 // Bytes uploaded by training on so many tokens.
-int64_t uploads_of_training(const fs::path& out, double dropout, int64_t tokens) {
-  const Json recipe = {{"model", demo_model().string()},
+int64_t uploads_of_training(const fs::path& model, const fs::path& out, double dropout,
+                            int64_t tokens) {
+  const Json recipe = {{"model", model.string()},
                        {"method", "lora"},
                        {"tokens", tokens},
                        {"accumulate", 4},
@@ -159,9 +160,10 @@ int64_t uploads_of_training(const fs::path& out, double dropout, int64_t tokens)
 }
 
 TEST_F(TrafficOf, WhatAStepOfTrainingUploadsDoesNotDependOnDropout) {
+  const fs::path model = small_model(folder_.path());
   const auto of_steps = [&](double dropout) {
-    return uploads_of_training(folder_.path() / "out", dropout, 900) -
-           uploads_of_training(folder_.path() / "out", dropout, 300);
+    return uploads_of_training(model, folder_.path() / "out", dropout, 900) -
+           uploads_of_training(model, folder_.path() / "out", dropout, 300);
   };
   const int64_t without = of_steps(0), with = of_steps(0.1);
   EXPECT_LE(with, without + without / 100 + 600 * kBytesPerToken);
