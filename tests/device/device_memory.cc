@@ -32,6 +32,9 @@ int rights_of(const Block& block) {
 void* map(size_t bytes, int rights, Block block) {
   block.mapped_bytes = rounded(bytes, kPage);
   block.home = current_stream();
+  // A GPU's allocator gives out again what work of the same stream may still be using.
+  const int64_t earlier = state().streams[block.home][block.home];
+  if (!block.pinned && earlier > 0) block.writes[block.home] = earlier;
   void* p = ::mmap(nullptr, block.mapped_bytes, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   TORCH_CHECK(p != MAP_FAILED, "the machine has no ", bytes, " bytes for the opaque device");
   state().blocks[reinterpret_cast<uintptr_t>(p)] = std::move(block);

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "device/opaque_device.h"
 #include "kit/random_model.h"
+#include "pipeline/recover.h"
 #include "pipeline/runtime.h"
 #include "pipeline/tasks.h"
 
@@ -73,6 +74,15 @@ inline void expect_same_model(const fs::path& device, const fs::path& cpu) {
   for (const char* file : {"model.safetensors", "config.json"}) {
     EXPECT_TRUE(read_file(device / file) == read_file(cpu / file)) << file;
   }
+}
+
+/// The demo model's config with two layers, random weights: folder/config.json, folder/model.
+inline fs::path small_model(const fs::path& folder) {
+  Json config = read_json(demo_model() / "config.json");
+  config["num_hidden_layers"] = 2;
+  write_file(folder / "config.json", to_text(config));
+  write_initial_model(folder / "config.json", demo_model(), 1, folder / "model");
+  return folder / "model";
 }
 
 /// The lines of a run's metrics.jsonl that tell of a step.

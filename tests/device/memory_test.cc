@@ -100,8 +100,9 @@ class SqueezeBehind : public Progress {
 };
 
 TEST_F(Memory, ATrainingThatRanOutOfItContinuesWithTheSameLosses) {
+  const fs::path model = small_model(folder_.path());
   const auto train = [&](const fs::path& folder, IfThere if_there, Progress& progress) {
-    const Json recipe = {{"model", demo_model().string()},
+    const Json recipe = {{"model", model.string()},
                          {"method", "lora"},
                          {"tokens", 900},
                          {"accumulate", 4},

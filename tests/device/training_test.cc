@@ -8,12 +8,7 @@ namespace {
 
 class Training : public OnDevice {
  protected:
-  Training() {
-    Json config = read_json(demo_model() / "config.json");
-    config["num_hidden_layers"] = 2;
-    write_file(folder_.path() / "config.json", to_text(config));
-    write_initial_model(folder_.path() / "config.json", demo_model(), 1, folder_.path() / "model");
-  }
+  Training() { small_model(folder_.path()); }
 
   Json recipe(const std::string& device, const std::string& method) const {
     return {{"model", (folder_.path() / "model").string()},
