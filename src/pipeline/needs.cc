@@ -28,16 +28,6 @@ int64_t largest_layer(const ModelConfig& config) {
   return parameters;
 }
 
-// Temporaries of one decoder layer over a piece, in elements a token.
-int64_t widths_of_a_piece(const ModelConfig& config) {
-  int64_t widest = 0;
-  for (const LayerShape& shape : config.layers) {
-    const int64_t attention = (3 * shape.heads + 2 * shape.kv_heads) * shape.head_dim;
-    widest = std::max(widest, attention + 3 * shape.mlp);
-  }
-  return widest + 4 * config.hidden;
-}
-
 // What a WeightLoader holds.
 int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
   const int64_t all_layers = block_parameters(config) * element;
@@ -55,7 +45,7 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   const int64_t hidden =
       (samples.calibration.tokens() + samples.validation.tokens()) * config.hidden * element;
-  const int64_t pieces = piece_tokens(config, compute) * widths_of_a_piece(config) * element;
+  const int64_t pieces = piece_tokens(config, compute) * widest_elements(config) * element;
   const int64_t judged =
       std::min(kReference, samples.validation.tokens() * config.hidden * element);
 
@@ -84,7 +74,7 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t layers = std::ssize(config.layers);
   const int64_t activations = std::min(allowed, piece * activation_bytes(config, compute.dtype)) +
                               piece * layers * config.hidden * element;
-  const int64_t pieces = piece * widths_of_a_piece(config) * element;
+  const int64_t pieces = piece * widest_elements(config) * element;
   const int64_t student = low_rank ? loaded_bytes(config, element) : 0;
   const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
   const int64_t memory =
