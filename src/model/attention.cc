@@ -7,35 +7,16 @@
 
 #include "model/branch_attention.h"
 #include "model/device_attention.h"
+#include "model/sequence_runs.h"
 #include "model/short_attention.h"
 
 namespace mop {
 namespace {
 
-// Neighbouring sequences of the same length and start: one call serves them all.
-struct Run {
-  int64_t first_sequence, num_sequences;
-  int64_t length, start;
-};
-
-std::vector<Run> runs_of(const Packing& packing) {
-  std::vector<Run> runs;
-  for (size_t s = 0; s < packing.lengths.size(); ++s) {
-    const int64_t length = packing.lengths[s];
-    const int64_t start = packing.starts.empty() ? 0 : packing.starts[s];
-    if (!runs.empty() && runs.back().length == length && runs.back().start == start) {
-      ++runs.back().num_sequences;
-    } else {
-      runs.push_back({static_cast<int64_t>(s), 1, length, start});
-    }
-  }
-  return runs;
-}
-
 // Each run's tokens: [B, T, H, E]. One split for all, whose gradient is one concatenation.
-std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<Run>& runs) {
+std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<SequenceRun>& runs) {
   std::vector<int64_t> sizes;
-  for (const Run& run : runs) sizes.push_back(run.num_sequences * run.length);
+  for (const SequenceRun& run : runs) sizes.push_back(run.num_sequences * run.length);
   std::vector<at::Tensor> parts = x_NHE.split_with_sizes(sizes);
   for (size_t r = 0; r < runs.size(); ++r) {
     parts[r] = parts[r].view({runs[r].num_sequences, runs[r].length, x_NHE.size(1), x_NHE.size(2)});
@@ -84,11 +65,11 @@ at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
     return attend_on_device(query_NHE, key_NKE, value_NKE, call, packed);
   }
   if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
-  const std::vector<Run> runs = runs_of(call.packing);
+  const std::vector<SequenceRun> runs = runs_of(call.packing);
   // What lies in the cache already is not among these keys.
   const bool fresh =
       call.cache == nullptr ||
-      std::all_of(runs.begin(), runs.end(), [](const Run& r) { return r.start == 0; });
+      std::all_of(runs.begin(), runs.end(), [](const SequenceRun& r) { return r.start == 0; });
   const bool short_ones =
       call.reuse_query && fresh && short_attention_fits(query_NHE, key_NKE, value_NKE);
   if (short_ones) {
@@ -100,7 +81,7 @@ at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
              value = by_run(value_NKE, runs);
   std::vector<at::Tensor> heads;
   for (size_t r = 0; r < runs.size(); ++r) {
-    const Run& run = runs[r];
+    const SequenceRun& run = runs[r];
     const at::Tensor& query_BTHE = query[r];
     at::Tensor key_BLKE = key[r], value_BLKE = value[r];
     if (call.cache != nullptr) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "model/differentiable.h"
+#include "model/sequence_runs.h"
 
 namespace mop {
 namespace {
@@ -61,26 +62,6 @@ at::Tensor attend_batch(const Batch& x, const std::optional<at::Tensor>& mask_TL
       .reshape(x.query_BTHE.sizes());
 }
 
-// Neighbouring sequences of the same length and start.
-struct Run {
-  int64_t first_sequence, num_sequences;
-  int64_t length, start;
-};
-
-std::vector<Run> runs_of(const Packing& packing) {
-  std::vector<Run> runs;
-  for (size_t s = 0; s < packing.lengths.size(); ++s) {
-    const int64_t length = packing.lengths[s];
-    const int64_t start = packing.starts.empty() ? 0 : packing.starts[s];
-    if (!runs.empty() && runs.back().length == length && runs.back().start == start) {
-      ++runs.back().num_sequences;
-    } else {
-      runs.push_back({static_cast<int64_t>(s), 1, length, start});
-    }
-  }
-  return runs;
-}
-
 // Each part's rows as [B, T, heads, E]; one split for all, whose gradient is one concatenation.
 std::vector<at::Tensor> split(const at::Tensor& x_NHE,
                               const std::vector<std::pair<int64_t, int64_t>>& batches) {
@@ -118,9 +99,9 @@ at::Tensor attend_run(Batch x, std::optional<int64_t> window, PackingOnDevice& p
 }
 
 at::Tensor attend_runs(const Batch& x_NHE, const AttentionCall& call, PackingOnDevice& packed) {
-  const std::vector<Run> runs = runs_of(call.packing);
+  const std::vector<SequenceRun> runs = runs_of(call.packing);
   std::vector<std::pair<int64_t, int64_t>> batches;
-  for (const Run& run : runs) batches.emplace_back(run.num_sequences, run.length);
+  for (const SequenceRun& run : runs) batches.emplace_back(run.num_sequences, run.length);
   const auto query = split(x_NHE.query_BTHE, batches), key = split(x_NHE.key_BLKE, batches),
              value = split(x_NHE.value_BLKE, batches);
   std::vector<at::Tensor> heads;
@@ -164,9 +145,9 @@ at::Tensor attend_trees(const Batch& x_NHE, const AttentionCall& call, PackingOn
 }
 
 void append_to_cache(const Batch& x_NHE, const AttentionCall& call) {
-  const std::vector<Run> runs = runs_of(call.packing);
+  const std::vector<SequenceRun> runs = runs_of(call.packing);
   std::vector<std::pair<int64_t, int64_t>> batches;
-  for (const Run& run : runs) batches.emplace_back(run.num_sequences, run.length);
+  for (const SequenceRun& run : runs) batches.emplace_back(run.num_sequences, run.length);
   const auto key = split(x_NHE.key_BLKE, batches), value = split(x_NHE.value_BLKE, batches);
   for (size_t r = 0; r < runs.size(); ++r) {
     call.cache->append(call.layer, call.first_sequence + runs[r].first_sequence, runs[r].start,

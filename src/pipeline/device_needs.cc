@@ -7,6 +7,7 @@
 #include "eval/packed_groups.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "pipeline/needs.h"
 #include "recovery/training_pass.h"
 #include "report/table.h"
 #include "tensor/device.h"
@@ -26,14 +27,6 @@ constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
 constexpr double kActivationGib = 2;
 
 int64_t bytes_of(DType dtype) { return static_cast<int64_t>(dtype_bytes(dtype)); }
-
-int64_t largest_layer(const ModelConfig& config) {
-  int64_t parameters = 0;
-  for (const LayerShape& shape : config.layers) {
-    parameters = std::max(parameters, layer_parameters(config, shape));
-  }
-  return parameters;
-}
 
 // Weights that streams need at a time: a layer at work, the next on its way, one with rows
 // gathered, and all outside the layers.

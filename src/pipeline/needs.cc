@@ -20,14 +20,6 @@ constexpr int64_t kKeptLayers = int64_t{1} << 30;   // WeightLoader keeps all la
 constexpr int64_t kDevice = int64_t{1} << 30;       // a GPU's libraries and page-locked buffers
 constexpr int64_t kReference = int64_t{512} << 20;  // hidden states of the dense model, if they fit
 
-int64_t largest_layer(const ModelConfig& config) {
-  int64_t parameters = 0;
-  for (const LayerShape& shape : config.layers) {
-    parameters = std::max(parameters, layer_parameters(config, shape));
-  }
-  return parameters;
-}
-
 // What a WeightLoader holds.
 int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
   const int64_t all_layers = block_parameters(config) * element;
@@ -38,6 +30,14 @@ int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
 }
 
 }  // namespace
+
+int64_t largest_layer(const ModelConfig& config) {
+  int64_t parameters = 0;
+  for (const LayerShape& shape : config.layers) {
+    parameters = std::max(parameters, layer_parameters(config, shape));
+  }
+  return parameters;
+}
 
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps) {

@@ -16,6 +16,9 @@ struct Needs {
   int64_t disk_bytes = 0;  ///< checkpoint and run folder
 };
 
+/// Parameters of the layer that has most.
+int64_t largest_layer(const ModelConfig& config);
+
 /// An estimate from sizes alone, a little on the safe side. `parameters_after` is what the result
 /// will have.
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
