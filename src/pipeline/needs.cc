@@ -79,10 +79,11 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
   const int64_t memory =
       compute.device.is_cpu()
-          ? student + dense + numbers + std::max(activations + pieces, checkpoint_bytes)
-          : kDevice + trained * 4 + checkpoint_bytes;
-  // The values of state and best, both means, the adapter.
-  return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4)};
+          ? student + dense + numbers + activations + pieces
+          : kDevice + trained * 4;
+  // The values of state and best, both means, the adapter; and what was trained, before the
+  // checkpoint is written from it.
+  return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4) + checkpoint_bytes};
 }
 
 void check_room(RunFolder& folder, const Needs& needs) {

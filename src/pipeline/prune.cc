@@ -124,6 +124,7 @@ class Run {
       result.steps.push_back(plan);
       record({static_cast<int64_t>(result.steps.size()), 0, plan, {}, {}}, result.model);
     }
+    result.model = *run_.replayed;
     return result;
   }
 
@@ -267,18 +268,25 @@ Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRe
   return finished;
 }
 
+// The plan, when the checkpoint that holds its values has been written.
+void write_plan(const RunFolder& folder, const Model& dense, const Model& model,
+                const std::vector<PlanStep>& steps, const Json& origin) {
+  PrunePlan plan{dense.checkpoint().fingerprint(), total_parameters(dense.config()), steps};
+  IndexList sources;
+  for (const Layer& layer : model.layers()) sources.push_back(layer.source);
+  plan.values = values_of(model, sources, {}, *Checkpoint::open(folder.work()), "..");
+  Json json = to_json(plan);
+  if (!origin.is_null()) json["made_by"] = origin;
+  write_file(folder.run() / "plan.json", to_text(json));
+}
+
 // Everything after the last step: figures, plan, metrics, checkpoint, self-check, and the rename.
 Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Finished& result,
             const Json& before, Json timing, Progress& progress) {
   const Stopwatch watch;
   Json figures = figures_json(prepared, before, result.figures);
   check_mappings();
-  const PrunePlan plan{prepared.dense.checkpoint().fingerprint(),
-                       total_parameters(prepared.dense.config()), result.steps};
-  Json plan_json = to_json(plan);
   const Json origin = made_by(prepared, figures);  // pruning's alone
-  if (!origin.is_null()) plan_json["made_by"] = origin;
-  write_file(folder.run() / "plan.json", to_text(plan_json));
 
   Json metrics;
   metrics["dense"] = sizes_for_people(prepared.dense.config());
@@ -303,6 +311,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   write_hf(model, folder.work(), {.model_card = card_text(prepared, model, origin, metrics)},
            progress);
   verify_written(folder.work(), model, progress);
+  write_plan(folder, prepared.dense, model, result.steps, origin);
   if (result.trained) write_adapter(result.recovery->recipe, *result.trained, folder.work());
   timing["steps"] = run.seconds();
   timing["finish_seconds"] = watch.seconds();

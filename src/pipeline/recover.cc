@@ -150,7 +150,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   timing["finished"] = utc_now();
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
-  pass_on_plan(inputs.model, folder.run());
+  write_recovered_plan(inputs.model, trained.model, folder.work());
   progress.note("wrote " + folder.out().string());
   folder.publish();
   metrics["out"] = folder.out().string();

@@ -14,6 +14,17 @@
 namespace mop {
 namespace {
 
+std::shared_ptr<const Checkpoint> values_checkpoint(const Recipe& recipe, const PrunePlan& plan) {
+  const std::filesystem::path folder =
+      (std::filesystem::path(recipe.plan).parent_path() / plan.values.checkpoint)
+          .lexically_normal();
+  if (std::filesystem::exists(folder / "config.json")) return Checkpoint::open(folder);
+  throw bad_input("the checkpoint that holds the plan's values is not there")
+      .where("plan", recipe.plan)
+      .where("checkpoint", folder.string())
+      .hint("a plan with values works from its run folder: name RESULT/run/plan.json");
+}
+
 // A plan's own steps, and what it says about its origin.
 void read_replay(PreparedRun& run) {
   const Json json = read_json(run.recipe.plan);
@@ -26,13 +37,16 @@ void read_replay(PreparedRun& run) {
         .where("this model", fingerprint);
   }
   run.made_by = json.value("made_by", Json());
-  apply(plan, run.dense);
+  run.replayed = apply(plan, run.dense);
+  if (!plan.values.empty()) {
+    run.replayed = with_values(*run.replayed, plan.values, *values_checkpoint(run.recipe, plan));
+  }
   run.replay = std::move(plan);
 }
 
 int64_t parameters_after(const PreparedRun& run) {
   const int64_t dense = total_parameters(run.dense.config());
-  if (run.replay) return run.replay->steps.empty() ? dense : run.replay->steps.back().parameters;
+  if (run.replayed) return total_parameters(run.replayed->config());
   if (run.accounting && !run.accounting->steps.empty())
     return run.accounting->steps.back().parameters;
   if (run.recipe.target.iterations > 0) {
@@ -43,7 +57,7 @@ int64_t parameters_after(const PreparedRun& run) {
 }
 
 ModelConfig config_after(const PreparedRun& run) {
-  if (run.replay) return apply(*run.replay, run.dense).config();
+  if (run.replayed) return run.replayed->config();
   ModelConfig config = run.dense.config();
   if (run.accounting && !run.accounting->steps.empty()) {
     config.layers = run.accounting->steps.back().layers;
@@ -172,6 +186,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
                   {},
                   {},
                   {},
+                  {},
                   {}};
   if (replays) {
     read_replay(run);
@@ -208,7 +223,8 @@ std::vector<std::string> announcement(const PreparedRun& run) {
                   shape_text(config.layers), with_commas(total_parameters(config)))};
   if (run.replay) {
     lines.push_back(
-        fmt::format("replays {} steps of {}", run.replay->steps.size(), run.recipe.plan));
+        fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
+                    run.replay->values.empty() ? "" : " and the changed values", run.recipe.plan));
   } else {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));

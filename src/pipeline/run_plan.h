@@ -25,6 +25,7 @@ struct PreparedRun {
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null when the run reads no text
   RunSamples samples;
   std::optional<PrunePlan> replay;       ///< the steps to replay instead of searching
+  std::optional<Model> replayed;         ///< what they and the plan's values leave
   Json made_by;                          ///< of the replayed plan: what made it
   std::optional<Accounting> accounting;  ///< when the path is known before the run
   Needs needs;

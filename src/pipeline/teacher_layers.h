@@ -14,8 +14,10 @@ namespace mop {
 /// plan throws.
 std::vector<int64_t> teacher_layers(const Model& student, const Model& teacher);
 
-/// Hands the plan in the folder of a pruned `model` on to the run folder of what is made from it;
-/// nothing when there is none.
-void pass_on_plan(const Model& model, const std::filesystem::path& run);
+/// Writes WORK/run/plan.json for the trained model that WORK holds: the plan that made `source`,
+/// the model that was trained, with the values that training left, so that replaying it on the
+/// dense model gives the same bytes. Nothing when `source` has no plan.
+void write_recovered_plan(const Model& source, const Model& trained,
+                          const std::filesystem::path& work);
 
 }  // namespace mop

@@ -2,13 +2,14 @@
 #include "plan/plan.h"
 
 #include <charconv>
+#include <set>
 
 #include "base/error.h"
 
 namespace mop {
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 1, kVersionWithValues = 2;
 
 // 0,1,2,3,7 -> "0-3,7"
 std::string to_runs(const IndexList& indices) {
@@ -101,6 +102,25 @@ LayerRemoval removal_from_json(const Json& json, const std::string& where) {
   return removal;
 }
 
+Json to_json(const PlanValues& values) {
+  return {{"checkpoint", values.checkpoint},
+          {"parameters", values.parameters},
+          {"sha256", values.sha256}};
+}
+
+PlanValues values_from_json(const Json& json, const std::string& where) {
+  PlanValues values;
+  values.checkpoint = require<std::string>(json, "checkpoint", where);
+  values.parameters = require<int64_t>(json, "parameters", where);
+  if (!json.contains("sha256") || !json["sha256"].is_object()) {
+    throw bad_input("'sha256' must be a map from tensors to digests").where("plan", where);
+  }
+  for (const auto& [tensor, digest] : json["sha256"].items()) {
+    values.sha256[tensor] = require<std::string>(json["sha256"], tensor, where);
+  }
+  return values;
+}
+
 const Json& require_list(const Json& json, const char* key, const std::string& where) {
   if (!json.is_object() || !json.contains(key) || !json[key].is_array()) {
     throw bad_input("'{}' must be a list", key).where("plan", where);
@@ -119,11 +139,12 @@ Json to_json(const PlanStep& step) {
 }
 
 Json to_json(const PrunePlan& plan) {
-  Json json = {{"version", kVersion},
+  Json json = {{"version", plan.values.empty() ? kVersion : kVersionWithValues},
                {"source_fingerprint", plan.source_fingerprint},
                {"dense_parameters", plan.dense_parameters},
                {"steps", Json::array()}};
   for (const PlanStep& step : plan.steps) json["steps"].push_back(to_json(step));
+  if (!plan.values.empty()) json["values"] = to_json(plan.values);
   return json;
 }
 
@@ -147,8 +168,9 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
-  if (version != kVersion) {
-    throw bad_input("plan version {} is not the one this program reads ({})", version, kVersion)
+  if (version < kVersion || version > kVersionWithValues) {
+    throw bad_input("plan version {} is none of those this program reads ({}, {})", version,
+                    kVersion, kVersionWithValues)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -158,7 +180,27 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
     plan.steps.push_back(
         step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
   }
+  if (version == kVersionWithValues) {
+    if (!json.contains("values")) {
+      throw bad_input("a plan of version {} has 'values'", version).where("plan", where);
+    }
+    plan.values = values_from_json(json["values"], where + ", values");
+  }
   return plan;
+}
+
+IndexList layers_left(const PrunePlan& plan, int64_t count) {
+  std::set<int32_t> removed;
+  for (const PlanStep& step : plan.steps) {
+    for (const LayerRemoval& removal : step.removals) {
+      if (removal.whole) removed.insert(removal.layer);
+    }
+  }
+  IndexList left;
+  for (int32_t layer = 0; std::ssize(left) < count; ++layer) {
+    if (!removed.contains(layer)) left.push_back(layer);
+  }
+  return left;
 }
 
 }  // namespace mop

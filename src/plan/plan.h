@@ -29,15 +29,30 @@ struct PlanStep {
   bool operator==(const PlanStep&) const = default;
 };
 
+/// New values of tensors, which a plan names and a checkpoint holds: what repair and training left.
+/// They have the shapes that all steps leave, so a tensor is named once, however often it changed.
+struct PlanValues {
+  std::string checkpoint;  ///< the folder that holds them, relative to the plan's; empty = none
+  std::map<std::string, std::string> sha256;  ///< of the bytes, by the tensor's name in the source
+  int64_t parameters = 0;  ///< of the whole model with them: new biases count, too
+  bool empty() const { return sha256.empty(); }
+  bool operator==(const PlanValues&) const = default;
+};
+
 /// The whole path from the dense model.
 struct PrunePlan {
   std::string source_fingerprint;  ///< of the checkpoint it was made for; empty = any
   int64_t dense_parameters = 0;
   std::vector<PlanStep> steps;
+  PlanValues values = {};  ///< take their places after the last step
   bool operator==(const PrunePlan&) const = default;
 };
 
-/// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model.
+/// The source layer of each of the `count` layers that the plan leaves.
+IndexList layers_left(const PrunePlan& plan, int64_t count);
+
+/// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model. A plan
+/// with values is one of version 2, others are of version 1; both are read.
 Json to_json(const PlanStep& step);
 Json to_json(const PrunePlan& plan);
 /// Throw Error(kBadInput) naming `where` and the key.

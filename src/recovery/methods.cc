@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/named_table.h"
 #include "base/random.h"
+#include "tensor/scratch.h"
 
 namespace mop {
 namespace {
@@ -181,7 +182,8 @@ at::Tensor merged_projection(const Model& model, const Parameters& parameters, s
 
 }  // namespace
 
-Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora) {
+Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora,
+             const std::filesystem::path& scratch) {
   std::vector<Layer> layers = model.layers();
   std::map<std::pair<int64_t, Role>, size_t> first_factors;
   std::vector<std::pair<GlobalRole, at::Tensor>> globals;
@@ -193,20 +195,22 @@ Model merged(const Model& model, const Parameters& parameters, const LoraOptions
     if (spec.part == Part::kLowRankA) first_factors[{spec.layer, spec.role}] = i;
     if (spec.part != Part::kWeight) continue;
     if (spec.layer < 0) {
-      globals.emplace_back(spec.global, parameters.value(i).cpu().to(stored_dtype(spec)));
+      globals.emplace_back(
+          spec.global, in_scratch(parameters.value(i).cpu().to(stored_dtype(spec)), scratch));
       continue;
     }
     const ModelConfig& config = model.config();
     const auto layer = static_cast<size_t>(spec.layer);
     const LayerTensor* tensor = tensor_of_role(config, config.layers[layer], spec.role);
     const DType dtype = stored_tensor(model, spec.layer, *tensor).scalar_type();
-    layers[layer].changed[spec.role] = parameters.value(i).cpu().to(dtype);
+    layers[layer].changed[spec.role] = in_scratch(parameters.value(i).cpu().to(dtype), scratch);
   }
   for (size_t i = 0; i < parameters.count(); ++i) {
     const ParameterSpec& spec = parameters.spec(i);
     if (spec.part != Part::kLowRankB) continue;
-    layers[static_cast<size_t>(spec.layer)].changed[spec.role] = merged_projection(
-        model, parameters, first_factors.at({spec.layer, spec.role}), i, lora.scale());
+    const size_t a = first_factors.at({spec.layer, spec.role});
+    layers[static_cast<size_t>(spec.layer)].changed[spec.role] =
+        in_scratch(merged_projection(model, parameters, a, i, lora.scale()), scratch);
   }
   Model result = model.with_layers(std::move(layers));
   for (auto& [role, value] : globals) result = result.with_global(role, std::move(value));

@@ -2,6 +2,7 @@
 // themselves.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -51,7 +52,9 @@ int64_t lora_numbers(const ModelConfig& config, const LoraOptions& options);
 std::vector<ParameterSpec> all_weights(const Model& model);
 
 /// The model with what was trained in it: low-rank additions are added to their weights, trained
-/// tensors take the stored ones' place. Each tensor keeps its stored dtype.
-Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora);
+/// tensors take the stored ones' place. Each tensor keeps its stored dtype, and lies in a
+/// file of the folder `scratch` (tensor/scratch.h): memory would not hold those of a large model.
+Model merged(const Model& model, const Parameters& parameters, const LoraOptions& lora,
+             const std::filesystem::path& scratch);
 
 }  // namespace mop

@@ -37,6 +37,27 @@ TEST(Plan, ComesBackFromJsonUnchanged) {
   EXPECT_EQ(to_text(to_json(plan_from_json(Json::parse(text), "plan.json"))), text);
 }
 
+TEST(Plan, OnlyAPlanWithValuesIsOfTheSecondVersion) {
+  PrunePlan plan = example();
+  EXPECT_EQ(to_json(plan)["version"], 1);
+  plan.values = {"..", {{"model.layers.2.mlp.down_proj.weight", "ab12"}}, 810};
+  const Json json = to_json(plan);
+  EXPECT_EQ(json["version"], 2);
+  EXPECT_EQ(plan_from_json(json, "plan.json"), plan);
+  for (const char* key : {"checkpoint", "parameters", "sha256"}) {
+    Json damaged = json;
+    damaged["values"].erase(key);
+    EXPECT_THROW(plan_from_json(damaged, "plan.json"), Error) << key;
+  }
+}
+
+TEST(Plan, KnowsTheSourcesOfTheLayersItLeaves) {
+  PrunePlan plan = example();
+  EXPECT_THAT(layers_left(plan, 9), ElementsAre(0, 1, 2, 3, 4, 5, 6, 8, 9));
+  plan.steps.push_back({"depth", {{0, true, {}, {}, {}}}, {}, 700});
+  EXPECT_THAT(layers_left(plan, 3), ElementsAre(1, 2, 3));
+}
+
 TEST(Plan, WritesIndicesAsRuns) {
   const Json json = to_json(example());
   EXPECT_EQ(json["steps"][1]["layers"][0]["neurons"], "0-2,5,9-10");

@@ -257,7 +257,7 @@ TEST(Merged, ComputesWhatTheAdditionsDid) {
   Trial s({}, /*low_rank=*/true);
   perturb(s.parameters, 0.2);
   const Model model =
-      merged(s.model, s.parameters, {.rank = 10, .alpha = 7, .targets = {}});  // scale 0.7
+      merged(s.model, s.parameters, {.rank = 10, .alpha = 7, .targets = {}}, s.folder.path());  // scale 0.7
   const TrainingPiece piece = random_piece({12, 5}, 96, 8);
   Parameters none(lora_parameters(model, {.rank = 1, .targets = {}}, 1), s.compute);  // B is zero
   TrainingPass pass(model, s.compute, none, {});

@@ -1,0 +1,68 @@
+// tensor/scratch.cc
+#include "tensor/scratch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& folder, int error) {
+  throw io_error("cannot write intermediate values: {}", std::strerror(error))
+      .where("folder", folder.string());
+}
+
+// A file that goes when the object does; whoever has mapped it keeps its bytes.
+class UnnamedFile {
+ public:
+  explicit UnnamedFile(const std::filesystem::path& folder)
+      : folder_(folder), path_(temporary_neighbour(folder / "scratch").string()) {
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file_ < 0) fail(folder_, errno);
+  }
+  ~UnnamedFile() {
+    ::close(file_);
+    ::unlink(path_.c_str());
+  }
+  UnnamedFile(const UnnamedFile&) = delete;
+  UnnamedFile& operator=(const UnnamedFile&) = delete;
+
+  void write(const char* data, size_t size) {
+    // Room is asked for first: writing into a full disk would end the process much later.
+    if (const int error = ::posix_fallocate(file_, 0, static_cast<off_t>(size)); error != 0)
+      fail(folder_, error);
+    while (size > 0) {
+      const ssize_t done = ::write(file_, data, size);
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail(folder_, errno);
+      data += done;
+      size -= static_cast<size_t>(done);
+    }
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::string path_;
+  int file_;
+};
+
+}  // namespace
+
+at::Tensor in_scratch(const at::Tensor& value, const std::filesystem::path& folder) {
+  if (value.numel() == 0) return value;
+  const at::Tensor bytes = value.contiguous();
+  UnnamedFile file(folder);
+  file.write(static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes());
+  return tensor_view(MappedFile::open(file.path()), 0, bytes.sizes(), bytes.scalar_type());
+}
+
+}  // namespace mop
