@@ -53,6 +53,8 @@ void RecipeFlags::add_run(CLI::App& app) {
   add<std::string>(app, "--sample", "calibration.sample", "first (default) or random");
   add<int64_t>(app, "--max-tokens", "calibration.max_tokens",
                "cut samples (default: the model's context)");
+  add<std::string>(app, "--repair", "repair.method",
+                   "new values for what is left, without training: least-squares (default: none)");
   auto* plan = add<std::string>(app, "--plan", "plan", "replay the steps of a plan.json");
   plan->excludes(app.get_option("--iterations"))->excludes(app.get_option("--remove"));
   add<std::string>(app, "--device", "compute.device", "cpu (default) or cuda");

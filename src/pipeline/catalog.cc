@@ -12,6 +12,7 @@
 #include "plan/branch.h"
 #include "recovery/adamw.h"
 #include "recovery/methods.h"
+#include "repair/repair.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
 #include "text/training_data.h"
@@ -36,6 +37,7 @@ Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
 Json formats() { return named_rows(all_formats()); }
+Json repairs() { return named_rows(all_repairs()); }
 Json methods() { return named_rows(all_methods()); }
 Json schedules() { return named_rows(all_schedules()); }
 Json training_forms() { return named_rows(all_training_forms()); }
@@ -112,7 +114,7 @@ const std::vector<Listing> kListings = {
     {"protocols", protocols},   {"families", families},       {"tasks", tasks},
     {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
     {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
-    {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
+    {"repairs", repairs},        {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
     {"keys", keys},
 };
 

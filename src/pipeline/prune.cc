@@ -16,9 +16,11 @@
 #include "pipeline/model_source.h"
 #include "pipeline/prune_card.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/result_plan.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
 #include "pipeline/run_plan.h"
+#include "pipeline/run_repair.h"
 #include "pipeline/run_steps.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"
@@ -250,17 +252,36 @@ Json finished_result(const RunFolder& folder, Progress& progress) {
 struct Finished {
   Model model;
   std::vector<PlanStep> steps;
-  Json figures;  ///< before recovery
+  Json figures;           ///< of what pruning left
+  Json repaired_figures;  ///< null when nothing was repaired, or nothing judged it
   const std::optional<PruneRecovery>& recovery;
   std::optional<TrainedModel> trained;
 };
+
+// New values for the pruned model, unless held-out text is the worse for them.
+void repair(const PreparedRun& prepared, Run& run, const fs::path& folder, Collectives& ranks,
+            Progress& progress, Finished& finished) {
+  const fs::path scratch = ranks.broadcast(std::string_view(folder.native()));
+  const Model model = repaired(prepared, finished.model, scratch, progress);
+  const Json figures = run.figures_of(model);
+  if (!figures.is_null() && figures["nll"] > finished.figures["nll"]) {
+    progress.warn(fmt::format(
+        "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
+        "pruned weights stay as they are; more calibration text helps, or a larger repair.damping",
+        figures["perplexity"].get<double>(), finished.figures["perplexity"].get<double>()));
+    return;
+  }
+  finished.model = model;
+  finished.repaired_figures = figures;
+}
 
 // The part of a run that all ranks share.
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
   MixResult result = prepared.replay ? run.replay() : run.search();
-  Finished finished{result.model, std::move(result.steps), run.figures_of(result.model), recovery,
-                    std::nullopt};
+  Finished finished{result.model, std::move(result.steps), run.figures_of(result.model),
+                    nullptr,      recovery,                std::nullopt};
+  if (!prepared.recipe.repair.is_null()) repair(prepared, run, folder, ranks, progress, finished);
   if (!recovery) return finished;
   finished.trained =
       recover_pruned(*recovery, prepared.dense, finished.model, folder, ranks, progress);
@@ -268,23 +289,12 @@ Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRe
   return finished;
 }
 
-// The plan, when the checkpoint that holds its values has been written.
-void write_plan(const RunFolder& folder, const Model& dense, const Model& model,
-                const std::vector<PlanStep>& steps, const Json& origin) {
-  PrunePlan plan{dense.checkpoint().fingerprint(), total_parameters(dense.config()), steps};
-  IndexList sources;
-  for (const Layer& layer : model.layers()) sources.push_back(layer.source);
-  plan.values = values_of(model, sources, {}, *Checkpoint::open(folder.work()), "..");
-  Json json = to_json(plan);
-  if (!origin.is_null()) json["made_by"] = origin;
-  write_file(folder.run() / "plan.json", to_text(json));
-}
-
 // Everything after the last step: figures, plan, metrics, checkpoint, self-check, and the rename.
 Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Finished& result,
             const Json& before, Json timing, Progress& progress) {
   const Stopwatch watch;
   Json figures = figures_json(prepared, before, result.figures);
+  if (!result.repaired_figures.is_null()) figures["repaired"] = result.repaired_figures;
   check_mappings();
   const Json origin = made_by(prepared, figures);  // pruning's alone
 
@@ -311,7 +321,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   write_hf(model, folder.work(), {.model_card = card_text(prepared, model, origin, metrics)},
            progress);
   verify_written(folder.work(), model, progress);
-  write_plan(folder, prepared.dense, model, result.steps, origin);
+  write_plan(prepared.dense, model, result.steps, origin, folder.work());
   if (result.trained) write_adapter(result.recovery->recipe, *result.trained, folder.work());
   timing["steps"] = run.seconds();
   timing["finish_seconds"] = watch.seconds();

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/run_repair.h"
 #include "search/preview.h"
 #include "tensor/dtype.h"
 
@@ -23,7 +24,7 @@ Options section(const Json& json, const std::string& name) {
 
 const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
                                 "target",   "select",  "seed",        "protect",
-                                "branches", "compute", "recovery"};
+                                "branches", "compute", "repair",      "recovery"};
 
 bool is_criterion(const std::string& name) {
   const auto criteria = all_criteria();
@@ -160,6 +161,7 @@ Recipe recipe_from_json(const Json& json) {
   if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
   recipe.seed = recipe.samples.seed = static_cast<uint64_t>(seed);
   recipe.protect = list_of<int64_t>(json, "protect", "a list of layers");
+  if (json.contains("repair")) recipe.repair = json["repair"];
   if (json.contains("recovery")) recipe.recovery = json["recovery"];
   read_samples_section(json, recipe);
   read_target(json, recipe);
@@ -192,6 +194,7 @@ Json to_json(const Recipe& recipe) {
   json["branches"] = recipe.branches;
   for (const auto& [name, values] : recipe.settings) json[name] = values;
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
+  if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
   if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
   return json;
 }
@@ -265,6 +268,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   }
   seed_criteria(recipe, model);
   check_branches(recipe, model);
+  if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

@@ -17,10 +17,10 @@
 #include "pipeline/model_source.h"
 #include "pipeline/needs.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/result_plan.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_training.h"
 #include "pipeline/runtime.h"
-#include "pipeline/teacher_layers.h"
 #include "report/table.h"
 
 namespace mop {

@@ -7,6 +7,7 @@
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
+#include "pipeline/run_repair.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
@@ -39,6 +40,10 @@ void read_replay(PreparedRun& run) {
   run.made_by = json.value("made_by", Json());
   run.replayed = apply(plan, run.dense);
   if (!plan.values.empty()) {
+    if (!run.recipe.repair.is_null()) {
+      throw usage_error("the plan has values of its own, so there is nothing to repair")
+          .where("plan", run.recipe.plan);
+    }
     run.replayed = with_values(*run.replayed, plan.values, *values_checkpoint(run.recipe, plan));
   }
   run.replay = std::move(plan);
@@ -106,6 +111,13 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
+  if (!run.recipe.repair.is_null()) {
+    const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
+    const Needs repair =
+        repair_needs(config_after(run), run.compute, run.samples.calibration.tokens(), stored);
+    needs.memory_bytes += repair.memory_bytes;
+    needs.disk_bytes += repair.disk_bytes;
+  }
   if (run.recipe.recovery.is_null()) return needs;
   const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
   const bool taught = find_method(recovery.method).needs_teacher;
@@ -229,6 +241,9 @@ std::vector<std::string> announcement(const PreparedRun& run) {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
     lines.push_back("branches: " + branches_text(run.recipe));
+  }
+  if (!run.recipe.repair.is_null()) {
+    lines.push_back("repair: " + run.recipe.repair["method"].get<std::string>());
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

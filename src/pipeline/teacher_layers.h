@@ -1,7 +1,6 @@
 // pipeline/teacher_layers.h -- which layers of the dense model a pruned one's came from.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <vector>
 
 #include "model/model.h"
@@ -13,11 +12,5 @@ namespace mop {
 /// teacher (run/plan.json); else evenly spread, the last ones together. Throws what reading such a
 /// plan throws.
 std::vector<int64_t> teacher_layers(const Model& student, const Model& teacher);
-
-/// Writes WORK/run/plan.json for the trained model that WORK holds: the plan that made `source`,
-/// the model that was trained, with the values that training left, so that replaying it on the
-/// dense model gives the same bytes. Nothing when `source` has no plan.
-void write_recovered_plan(const Model& source, const Model& trained,
-                          const std::filesystem::path& work);
 
 }  // namespace mop

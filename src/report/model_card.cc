@@ -32,8 +32,10 @@ std::string trained(const Json& recovery) {
 std::string quality(const Json& figures) {
   if (figures.is_null()) return "";
   const bool recovered = figures.contains("recovered");
-  const std::vector<const char*> columns =
-      recovered ? std::vector{"dense", "pruned", "recovered"} : std::vector{"dense", "pruned"};
+  std::vector<const char*> columns = {"dense", "pruned"};
+  for (const char* column : {"repaired", "recovered"}) {
+    if (figures.contains(column)) columns.push_back(column);
+  }
   std::vector<std::string> head = {""}, perplexity = {"perplexity"},
                            kl = {"KL to the dense model, nats a token"};
   for (const char* column : columns) {

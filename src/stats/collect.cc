@@ -2,44 +2,15 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <map>
 
 #include "base/error.h"
 #include "stats/layer_stats.h"
+#include "stats/packed_samples.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
 namespace {
-
-// Samples in the order in which they are run.
-std::vector<const std::vector<int64_t>*> in_order(const TokenSamples& samples, bool by_length) {
-  std::vector<const std::vector<int64_t>*> order;
-  for (const auto& ids : samples.ids) order.push_back(&ids);
-  if (by_length) {
-    std::stable_sort(order.begin(), order.end(),
-                     [](const auto* a, const auto* b) { return a->size() > b->size(); });
-  }
-  return order;
-}
-
-struct Packed {
-  Packing packing;
-  at::Tensor ids_N;
-};
-
-// On a device samples of one length run side by side, so that calls are few.
-Packed pack(const TokenSamples& samples, bool by_length) {
-  Packed packed;
-  std::vector<int64_t> ids_N;
-  ids_N.reserve(static_cast<size_t>(samples.tokens()));
-  for (const auto* ids : in_order(samples, by_length)) {
-    packed.packing.lengths.push_back(static_cast<int64_t>(ids->size()));
-    ids_N.insert(ids_N.end(), ids->begin(), ids->end());
-  }
-  packed.ids_N = at::tensor(ids_N, at::kLong);
-  return packed;
-}
 
 // Gathers the statistics of one pass; what a tap sees becomes sums at once. On the CPU they go into
 // `layers_` piece by piece; on a device they are added up in one tensor there until `finish`.
@@ -153,7 +124,7 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
     if (!collector.on_device()) collector.check(layer);
     progress.advance((layer + 1) * tokens);
   };
-  const Packed packed = pack(samples, collector.on_device());
+  const PackedSamples packed = pack(samples, collector.on_device());
   run_layers(weights, packed.ids_N, packed.packing, options);
   auto layers = collector.finish(static_cast<int64_t>(samples.ids.size()));
   progress.end();

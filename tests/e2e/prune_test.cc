@@ -84,6 +84,36 @@ TEST_F(PruneRun, APlanReplaysToTheSameCheckpoint) {
   EXPECT_EQ(read_file(folder("b") / "run" / "plan.json"), read_file(plan));
 }
 
+TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
+  const Ran ran = prune("a", {"--iterations", "2", "--select", "path:GL", "--repair",
+                              "least-squares", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json figures = ran.json()["figures"];
+  const auto excess = [&](const char* what) {
+    return figures[what]["nll"].get<double>() - figures["dense"]["nll"].get<double>();
+  };
+  EXPECT_LT(excess("repaired"), 0.8 * excess("pruned"));
+  EXPECT_THAT(read_file(folder("a") / "README.md"), HasSubstr("repaired"));
+  EXPECT_EQ(read_json(folder("a") / "run/plan.json")["values"]["sha256"].size(), 2u * 11);
+  for (const auto& entry : fs::directory_iterator(folder("a") / "run"))
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("scratch")));
+  const std::string plan = (folder("a") / "run/plan.json").string();
+  const Args replay = {"prune", demo_model().string(), "--plan", plan, "--out",
+                       folder("b").string()};
+  ASSERT_EQ(run(replay).exit, 0);
+  EXPECT_EQ(read_file(folder("b") / "model.safetensors"),
+            read_file(folder("a") / "model.safetensors"));
+  Args twice = replay;
+  twice.back() = folder("c").string();
+  twice.insert(twice.end(), {"--repair", "least-squares", "--calibration",
+                             demo_calibration().string()});
+  EXPECT_THAT(run(twice).err, HasSubstr("nothing to repair"));
+  EXPECT_THAT(prune("d", {"--iterations", "1", "--repair", "prayer"}).err,
+              HasSubstr("known: least-squares"));
+  EXPECT_THAT(prune("d", {"--iterations", "1", "--set", "repair.damping=-1"}).err,
+              HasSubstr("repair.damping must not be negative"));
+}
+
 TEST_F(PruneRun, TheResolvedRecipeRepeatsTheRun) {
   ASSERT_EQ(
       prune("a", {"--iterations", "2", "--seed", "3", "--protect", "0,-1", "--budget", "released"})

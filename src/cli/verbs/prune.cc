@@ -27,6 +27,11 @@ std::string text_of(const Json& metrics) {
   if (!figures.is_null()) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
+    for (const char* later : {"repaired", "recovered"}) {
+      if (!figures.contains(later)) continue;
+      table.add({std::string("  ") + later, "",
+                 fmt::format("{:.3f}", figures[later]["perplexity"].get<double>()), ""});
+    }
   }
   std::vector<std::pair<std::string, std::string>> lines = {{"shape", pruned["shape"]}};
   if (metrics.contains("samples")) {  // older runs did not say

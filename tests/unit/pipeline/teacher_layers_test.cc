@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "kit/random_model.h"
+#include "pipeline/result_plan.h"
 #include "plan/plan.h"
 
 namespace mop {

@@ -1,0 +1,168 @@
+// repair/least_squares.cc -- sequential least squares on two streams: the dense model's hidden
+// states and those of the model that is being repaired.
+//
+// Shape letters: N tokens, D hidden, K inputs of a projection (heads * head size, or neurons).
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "model/family.h"
+#include "model/forward.h"
+#include "repair/repair.h"
+#include "solve/least_squares.h"
+#include "stats/packed_samples.h"
+#include "tensor/mapped_file.h"
+#include "tensor/scratch.h"
+
+namespace mop {
+namespace {
+
+constexpr double kDamping = 1e-2, kDampingOfLittleText = 1e-1;
+constexpr int64_t kEnoughTokensPerInput = 50;
+
+// A half layer: where its projection's input and the hidden states behind it can be seen.
+struct HalfLayer {
+  Role projection;
+  Site input, output;
+};
+constexpr HalfLayer kAttention = {Role::kOutput, Site::kHeadOutput, Site::kAttentionOutput};
+constexpr HalfLayer kMlp = {Role::kDown, Site::kNeuron, Site::kLayerOutput};
+
+// First tokens of the sequences of a packing.
+std::vector<int64_t> first_tokens(const Packing& packing) {
+  std::vector<int64_t> first = {0};
+  for (const int64_t length : packing.lengths) first.push_back(first.back() + length);
+  return first;
+}
+
+class LeastSquares {
+ public:
+  explicit LeastSquares(const RepairInput& input)
+      : in_(input),
+        packed_(pack(input.samples, !input.compute.device.is_cpu())),
+        first_token_(first_tokens(packed_.packing)),
+        dense_(input.dense, input.compute, WeightLoader::Keep::kOne),
+        layers_(input.pruned.layers()) {
+    dense_ND_ = embed(dense_.embedding(), packed_.ids_N, input.compute);
+    pruned_ND_ = dense_ND_.clone();
+  }
+
+  Model run(Progress& progress) {
+    progress.begin("repairing", std::ssize(layers_));
+    advance_dense(0, source(0));
+    for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
+      const int64_t next = layer + 1 < std::ssize(layers_) ? source(layer + 1)
+                                                            : in_.dense.num_layers();
+      const at::Tensor behind_attention_ND = at::empty_like(dense_ND_);
+      advance_dense(source(layer), source(layer) + 1, &behind_attention_ND);
+      advance_dense(source(layer) + 1, next);
+      const LayerShape& shape = in_.pruned.config().layers[static_cast<size_t>(layer)];
+      // Without an MLP here, attention is what stands before the gap.
+      if (shape.heads > 0) {
+        repair(layer, kAttention, shape.mlp > 0 ? behind_attention_ND : dense_ND_,
+               shape.heads * shape.head_dim);
+      }
+      if (shape.mlp > 0) repair(layer, kMlp, dense_ND_, shape.mlp);
+      run_pruned(layer, {}, std::move(pruned_ND_));
+      check_mappings();
+      progress.advance(layer + 1);
+    }
+    progress.end();
+    return in_.pruned.with_layers(layers_);
+  }
+
+ private:
+  int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
+
+  at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence, const Packing& piece) const {
+    return all_ND.narrow(0, first_token_[static_cast<size_t>(first_sequence)], piece.tokens());
+  }
+
+  // Moves the dense stream on; keeps what it is behind the attention of the last layer.
+  void advance_dense(int64_t first, int64_t last, const at::Tensor* behind_attention_ND = nullptr) {
+    if (first == last) return;
+    ForwardOptions options;
+    options.tap = [&](int64_t, int64_t sequence, const Packing& piece) -> Tap {
+      if (behind_attention_ND == nullptr) return {};
+      const at::Tensor kept_ND = piece_of(*behind_attention_ND, sequence, piece);
+      return [kept_ND](Site site, const at::Tensor& value) {
+        if (site == Site::kAttentionOutput) kept_ND.copy_(value);
+      };
+    };
+    dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
+  }
+
+  // One layer of the model as repaired so far, over `hidden_ND`, which stays unless it is moved here.
+  void run_pruned(int64_t layer, const ForwardOptions& options, at::Tensor hidden_ND) {
+    WeightLoader weights(in_.pruned.with_layers(layers_), in_.compute, WeightLoader::Keep::kOne);
+    const bool advances = !pruned_ND_.defined();
+    const at::Tensor after_ND =
+        run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1, options);
+    if (advances) pruned_ND_ = after_ND;
+  }
+
+  void repair(int64_t layer, const HalfLayer& half, const at::Tensor& target_ND, int64_t inputs) {
+    const auto sums = at::TensorOptions(in_.compute.device).dtype(at::kFloat);
+    const at::Tensor gram_KK = at::zeros({inputs, inputs}, sums);
+    const at::Tensor cross_DK = at::zeros({target_ND.size(1), inputs}, sums);
+    at::Tensor input_NK;
+    ForwardOptions options;
+    options.tap = [&](int64_t, int64_t sequence, const Packing& piece) -> Tap {
+      const at::Tensor wanted_ND = piece_of(target_ND, sequence, piece);
+      return [&, wanted_ND](Site site, const at::Tensor& value) {
+        if (site == half.input) {
+          input_NK = value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+          gram_KK.addmm_(input_NK.t(), input_NK);
+        } else if (site == half.output) {
+          const at::Tensor missing_ND = wanted_ND.to(at::kFloat) - value.to(at::kFloat);
+          cross_DK.addmm_(missing_ND.t(), input_NK);
+        }
+      };
+    };
+    run_pruned(layer, options, pruned_ND_);
+    change(layer, half.projection, ridge_addition(gram_KK.cpu(), cross_DK.cpu(), damping(inputs)));
+  }
+
+  double damping(int64_t inputs) const {
+    if (in_.options.damping > 0) return in_.options.damping;
+    const bool enough = in_.samples.tokens() >= kEnoughTokensPerInput * inputs;
+    return enough ? kDamping : kDampingOfLittleText;
+  }
+
+  void change(int64_t layer, Role role, const at::Tensor& addition_DK) {
+    const Model now = in_.pruned.with_layers(layers_);
+    const ModelConfig& config = now.config();
+    for (const LayerTensor* tensor :
+         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
+      if (tensor->role != role) continue;
+      const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
+      const at::Tensor value_DK =
+          (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
+      if (!at::isfinite(value_DK).all().item<bool>()) {
+        throw bad_input("repairing layer {} gives values that are not finite", source(layer))
+            .hint("more calibration text, or a larger damping");
+      }
+      layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
+    }
+  }
+
+  const RepairInput& in_;
+  const PackedSamples packed_;
+  const std::vector<int64_t> first_token_;
+  WeightLoader dense_;
+  std::vector<Layer> layers_;  // of the repaired model
+  at::Tensor dense_ND_, pruned_ND_;
+};
+
+}  // namespace
+
+Model least_squares_repair(const RepairInput& input, Progress& progress) {
+  if (input.samples.ids.empty()) {
+    throw usage_error("a repair needs calibration text").hint("--calibration FILE");
+  }
+  const c10::NoGradGuard no_grad;
+  return LeastSquares(input).run(progress);
+}
+
+}  // namespace mop

@@ -1,0 +1,23 @@
+// solve/least_squares.cc
+#include "solve/least_squares.h"
+
+#include <ATen/ATen.h>
+
+#include "base/error.h"
+
+namespace mop {
+
+at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping) {
+  at::Tensor system_KK = gram_KK.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
+  at::Tensor diagonal_K = system_KK.diagonal();
+  diagonal_K.add_(diagonal_K.mean() * damping);
+  const auto [factor_KK, info] = at::linalg_cholesky_ex(system_KK);
+  if (info.item<int64_t>() != 0 || !at::isfinite(factor_KK).all().item<bool>()) {
+    throw bad_input("the least-squares system of {} inputs cannot be solved", gram_KK.size(0))
+        .hint("more calibration text, or a larger damping");
+  }
+  // G is symmetric: dW^T = G^-1 C^T.
+  return at::cholesky_solve(cross_OK.to(at::kDouble).t(), factor_KK).t().contiguous();
+}
+
+}  // namespace mop

@@ -1,0 +1,19 @@
+// stats/packed_samples.h -- samples as one packed batch.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include "model/forward.h"
+#include "text/samples.h"
+
+namespace mop {
+
+struct PackedSamples {
+  Packing packing;
+  at::Tensor ids_N;  ///< int64, CPU
+};
+
+/// All samples end to end. With `by_length`, longest first: on a device samples of one length run
+/// side by side, so that calls are few.
+PackedSamples pack(const TokenSamples& samples, bool by_length);
+
+}  // namespace mop
