@@ -56,7 +56,7 @@ ShapeClass make_class(const ModelConfig& config, const LayerShape& shape,
   ShapeClass c;
   c.shape = shape;
   c.stride = options.shape_multiple;
-  c.group_stride = group_stride(shape, options.shape_multiple);
+  c.group_stride = group_stride(shape, options.head_multiple);
   if (options.rule != WidthRule::kMlpOnly) {
     c.max_groups = whole_groups(c, shape.kv_heads - std::max<int64_t>(options.min_kv_groups, 1));
   }
@@ -158,7 +158,8 @@ void choose_neurons(Classes& classes, double want) {
   }
 }
 
-// A closing step meets its budget: neurons first, whatever is cheapest, then groups.
+// A closing step meets its budget: neurons first, whatever is cheapest, then groups. Packs are too
+// large to round up: they are rounded to the nearest already.
 void round_up(Classes& classes, int64_t budget) {
   while (removed(classes) < budget) {
     ShapeClass* cheapest = nullptr;
@@ -221,7 +222,9 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
   }
   add_groups_when_neurons_run_out(classes, want);
   choose_neurons(classes, want);
-  if (closing) round_up(classes, parameters);
+  const int64_t rounding =
+      options.shape_multiple == 1 ? 0 : half_pack(config, options.shape_multiple);
+  if (closing) round_up(classes, parameters - rounding);
 
   WidthCounts counts = per_layer(classes, config);
   counts.owed.parameters = want - static_cast<double>(removed(classes));

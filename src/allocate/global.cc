@@ -93,7 +93,7 @@ WidthCounts spread_by_score(const ModelConfig& config, const WidthCounts& unifor
   std::vector<Packing> groups, neurons;
   for (const LayerShape& shape : config.layers) {
     groups.push_back(
-        {shape.kv_heads, options.min_kv_groups, group_stride(shape, options.shape_multiple)});
+        {shape.kv_heads, options.min_kv_groups, group_stride(shape, options.head_multiple)});
     neurons.push_back({shape.mlp, 1, options.shape_multiple});
   }
   WidthCounts counts = uniform;

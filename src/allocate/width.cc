@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/named_table.h"
 #include "model/family.h"
+#include "structure/unit.h"
 
 namespace mop {
 namespace {
@@ -40,11 +41,11 @@ void check_options(const ModelConfig& config, const WidthOptions& options) {
   if (options.min_kv_groups < 1) {
     throw usage_error("min_kv_groups must be at least 1, got {}", options.min_kv_groups);
   }
-  if (options.shape_multiple < 1) {
-    throw usage_error("shape_multiple must be at least 1, got {}", options.shape_multiple);
-  }
-  if (options.shape_multiple > 1 && options.budget == BudgetKind::kReleased) {
-    throw usage_error("budget 'released' knows no shape multiple, got {}", options.shape_multiple)
+  for (const auto& [name, multiple] : {std::pair("shape_multiple", options.shape_multiple),
+                                       std::pair("head_multiple", options.head_multiple)}) {
+    if (multiple < 1) throw usage_error("{} must be at least 1, got {}", name, multiple);
+    if (multiple == 1 || options.budget != BudgetKind::kReleased) continue;
+    throw usage_error("budget 'released' knows no {}, got {}", name, multiple)
         .hint("use budget 'exact'");
   }
   if (options.rule != WidthRule::kMha) return;
@@ -98,9 +99,17 @@ WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const 
   return allocate_exact(config, parameters, owed, options, closing);
 }
 
-int64_t group_stride(const LayerShape& shape, int64_t shape_multiple) {
+int64_t half_pack(const ModelConfig& config, int64_t shape_multiple) {
+  int64_t neurons = 0;
+  for (const LayerShape& shape : config.layers) {
+    neurons += unit_parameters(UnitKind::kNeuron, config, shape);
+  }
+  return shape_multiple * neurons / 2;
+}
+
+int64_t group_stride(const LayerShape& shape, int64_t head_multiple) {
   const int64_t width = shape.group() * shape.head_dim;
-  return width == 0 ? 1 : shape_multiple / std::gcd(shape_multiple, width);
+  return width == 0 ? 1 : head_multiple / std::gcd(head_multiple, width);
 }
 
 IndexList lowest(const at::Tensor& scores_U, int64_t count) {

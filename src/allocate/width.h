@@ -32,8 +32,8 @@ struct WidthOptions {
   BudgetKind budget = BudgetKind::kExact;
   WidthRule rule = WidthRule::kMha;
   int64_t min_kv_groups = 1;  ///< groups every layer keeps; `released` uses its own minimum
-  /// MLP widths, and heads * head_dim, are kept at multiples of this; 1 = off. `exact` alone.
-  int64_t shape_multiple = 1;
+  int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off. `exact` alone
+  int64_t head_multiple = 1;   ///< the same of heads * head_dim
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.
@@ -64,15 +64,19 @@ int64_t layer_worth(const ModelConfig& config);
 /// as long as there are neurons to remove; neuron counts are never negative; a group that costs
 /// more than that sum waits; equal layers stay equal. With a shape multiple, read pack for neuron:
 /// `shape_multiple` neurons of each layer. A budget that is not one layer's worth closes
-/// the run: it is met in full (rounded up) and what was owed is not added, because it is part of
-/// what remains. Throws Error(kBadInput) when nothing can be removed any more or the rule does not
-/// suit the model.
+/// the run: it is met in full (rounded up; whole packs are rounded to the nearest, see `half_pack`)
+/// and what was owed is not added, because it is part of what remains. Throws Error(kBadInput) when
+/// nothing can be removed any more or the rule does not suit the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
 
+/// Parameters of half a pack in every layer: what rounding to whole packs of `shape_multiple`
+/// neurons may leave over, or take too much.
+int64_t half_pack(const ModelConfig& config, int64_t shape_multiple);
+
 /// KV groups of a layer stay multiples of this, so that heads * head_dim stays one of
-/// `shape_multiple`.
-int64_t group_stride(const LayerShape& shape, int64_t shape_multiple);
+/// `head_multiple`.
+int64_t group_stride(const LayerShape& shape, int64_t head_multiple);
 
 /// The `count` lowest of scores_U, rising indices; ties go to the lower index.
 /// Throws Error(kBadInput) for a score that is not a number or a count beyond their number.

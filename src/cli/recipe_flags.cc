@@ -35,7 +35,8 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   add<int64_t>(app, "--min-kv-groups", "width.min_kv_groups",
                "KV groups that every layer keeps (default 1)");
   add<int64_t>(app, "--shape-multiple", "width.shape_multiple",
-               "MLP widths and heads * head_dim stay multiples of this (default 1; 32 is fast)");
+               "MLP widths and heads * head_dim stay multiples of this (default: 32 to 256, what "
+               "meets the target; 1 meets it exactly)");
   add<std::vector<int64_t>>(app, "--protect", "protect",
                             "layers that are not removed whole: 0,1,-1")
       ->delimiter(',');

@@ -70,6 +70,8 @@ OurAnswer compute_ours(const CheckJob& job, const Model& model) {
   OurAnswer ours;
   ours.tokenizer = tokenizer != nullptr;
   ours.ids = prompt_ids(job, tokenizer.get(), config.vocab);
+  if (tokenizer && tokenizer->encode(job.prompt, Special::kDefault) == ours.ids)
+    ours.prompt = job.prompt;
   WeightLoader weights(model, open_compute("cpu", job.dtype), WeightLoader::Keep::kAll);
   const auto length = static_cast<int64_t>(ours.ids.size());
   const at::Tensor ids_N = at::tensor(ours.ids, at::kLong);
@@ -92,7 +94,8 @@ std::vector<const OutsideReader*> readers_to_ask(const CheckJob& job, CheckedFor
   for (const std::string& name : job.with) rows.push_back(&find_outside_reader(name));
   if (!job.with.empty()) return rows;
   for (const OutsideReader& row : all_outside_readers()) {
-    if (std::ranges::find(row.reads, format) != row.reads.end()) rows.push_back(&row);
+    const bool reads = std::ranges::find(row.reads, format) != row.reads.end();
+    if (reads && !row.only_by_name) rows.push_back(&row);
   }
   return rows;
 }

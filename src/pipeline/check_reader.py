@@ -1,15 +1,17 @@
 """Loads a checkpoint with an outside reader and compares what it computes with what mop computed.
 
 Started by `mop check` with a job file: {reader, model, adapter, code, code_before, dtype, ids, vocab, eos, new_tokens,
-logits}, where `logits` is a file of float32 and `code` whether to trust the folder's modelling code (with `code_before`:
-only if this reader is older). Prints one line of JSON: {version, difference, greedy, tokens_per_second}, or {version,
-error}, or {missing} when the reader is not installed.
+logits, facts, prompt}, where `logits` is a file of float32, `code` whether to trust the folder's modelling code (with
+`code_before`: only if this reader is older), `facts` settings as mop reads them and `prompt` the text of `ids`. Prints one
+line of JSON: {version, difference, greedy, tokens_per_second, causes, tokenizer}, or {version, error}, or {missing} when
+the reader is not installed. `causes` are settings that the reader has otherwise, `tokenizer` what is wrong with its ids.
 """
 
 import array
 import importlib
 import json
 import math
+import os
 import sys
 import time
 
@@ -51,11 +53,60 @@ def compare_modules(job, model):
         theirs = model(ids).logits[0].float()
         difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
         start = time.perf_counter()
-        greedy = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=job["new_tokens"],
-                                do_sample=False, num_beams=1, eos_token_id=job["eos"] or None, pad_token_id=0)
+        greedy = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=plain_greedy(job, model))
         seconds = time.perf_counter() - start
     new = greedy[0, ids.shape[1]:].tolist()
-    return {"difference": difference, "greedy": new, "tokens_per_second": len(new) / seconds}
+    return {"difference": difference, "greedy": new, "tokens_per_second": len(new) / seconds,
+            "causes": causes(job, model), "tokenizer": tokenizer_problem(job)}
+
+
+def plain_greedy(job, model):
+    """The token of the largest logit, whatever generation_config.json says (repetition_penalty, min_new_tokens, ...): what a
+    call leaves open, transformers takes from the model's own settings."""
+    import transformers
+
+    plain = transformers.GenerationConfig(max_new_tokens=job["new_tokens"], do_sample=False, num_beams=1,
+                                          eos_token_id=job["eos"] or None, pad_token_id=0)
+    for part in (model, getattr(model, "base_model", None)):
+        if part is not None:
+            part.generation_config = plain
+    return plain
+
+
+def settings_of(model):
+    """What of the config changes what is computed, as this reader understands it."""
+    config = model.config
+    rope = getattr(config, "rope_parameters", None) or {}
+    if not rope:
+        rope = {"rope_theta": getattr(config, "rope_theta", None), **(getattr(config, "rope_scaling", None) or {})}
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    settings = {"rope_type": rope.get("rope_type", rope.get("type", "default")), "rope_theta": rope.get("rope_theta"),
+                "rope factor": rope.get("factor", 1.0), "sliding_window": getattr(config, "sliding_window", None),
+                "rms_norm_eps": getattr(config, "rms_norm_eps", None), "dtype": str(model.dtype).removeprefix("torch."),
+                "head tied to the embedding": head.weight.data_ptr() == embedding.weight.data_ptr()}
+    return settings
+
+
+def causes(job, model):
+    try:
+        theirs = settings_of(model)
+    except AttributeError:  # of a class that keeps them elsewhere
+        return []
+    return [f"its {name} is {theirs[name]}, mop reads {value}" for name, value in job.get("facts", {}).items()
+            if name in theirs and theirs[name] != value]
+
+
+def tokenizer_problem(job):
+    """Whether the reader's own tokenizer turns the prompt into the ids that were compared."""
+    import transformers
+
+    if not job.get("prompt"):
+        return ""
+    try:
+        ids = transformers.AutoTokenizer.from_pretrained(job["model"])(job["prompt"])["input_ids"]
+    except Exception as error:  # any: it is a note
+        return f"its tokenizer does not load: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return "" if ids == job["ids"] else f"its tokenizer gives {len(ids)} ids that are not mop's {len(job['ids'])}"
 
 
 def last_log_probabilities(job):
@@ -99,7 +150,38 @@ def compare_llama_cpp(job):
             "tokens_per_second": answer["timings"]["predicted_per_second"]}
 
 
+def compare_vllm(job):
+    """vLLM tells log-probabilities too: those of the first new token are compared."""
+    from vllm import LLM, SamplingParams
+
+    lora = {}
+    if job["adapter"]:
+        with open(os.path.join(job["adapter"], "adapter_config.json")) as file:
+            rank = json.load(file)["r"]
+        lora = {"enable_lora": True, "max_lora_rank": next(r for r in (8, 16, 32, 64, 128, 256, 320, 512) if r >= rank)}
+    model = LLM(job["model"], dtype=job["dtype"], enforce_eager=True, max_num_seqs=1, skip_tokenizer_init=True,
+                trust_remote_code=job["code"] and not job["code_before"], generation_config="vllm", max_logprobs=-1,
+                max_model_len=len(job["ids"]) + job["new_tokens"], disable_log_stats=True, **lora)
+    request = {}
+    if job["adapter"]:
+        from vllm.lora.request import LoRARequest
+
+        request = {"lora_request": LoRARequest("adapter", 1, job["adapter"])}
+    greedy = SamplingParams(temperature=0, max_tokens=job["new_tokens"], logprobs=-1, stop_token_ids=job["eos"], detokenize=False)
+    start = time.perf_counter()
+    answer = model.generate({"prompt_token_ids": job["ids"]}, greedy, use_tqdm=False, **request)[0].outputs[0]
+    seconds = time.perf_counter() - start
+    ours = last_log_probabilities(job)
+    theirs = {id: row.logprob for id, row in answer.logprobs[0].items() if row.logprob > -80}
+    difference = max(abs(ours[id] - value) for id, value in theirs.items()) / max(abs(v) for v in theirs.values())
+    return {"difference": difference, "greedy": list(answer.token_ids), "tokens_per_second": len(answer.token_ids) / seconds}
+
+
+# The engine runs in this process, on the threads that it is given, with little room for keys and values.
+ENVIRONMENT = {"vllm": {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR",
+                        "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1"}}
 READERS = {
+    "vllm": compare_vllm,
     "transformers": lambda job: compare_modules(job, load_transformers(job)),
     "peft": lambda job: compare_modules(job, load_peft(job)),
     "xllamacpp": compare_llama_cpp,
@@ -108,6 +190,7 @@ READERS = {
 
 def run(job):
     reader = job["reader"]
+    os.environ.update(ENVIRONMENT.get(reader, {}))
     try:
         version = importlib.import_module(reader).__version__
     except ModuleNotFoundError as error:

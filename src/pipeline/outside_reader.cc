@@ -30,7 +30,8 @@ const std::vector<OutsideReader>& readers() {
   static const std::vector<OutsideReader> rows = {
       {"transformers", "transformers", {CheckedFormat::kFolder}, 1e-4, 2e-2},
       {"peft", "peft", {CheckedFormat::kAdapter}, 1e-4, 2e-2},
-      {"llama.cpp", "xllamacpp", {CheckedFormat::kGguf}, 1e-3, 5e-2, true}};
+      {"llama.cpp", "xllamacpp", {CheckedFormat::kGguf}, 1e-3, 5e-2, true},
+      {"vllm", "vllm", {CheckedFormat::kFolder, CheckedFormat::kAdapter}, 1e-3, 5e-2, false, true}};
   return rows;
 }
 
@@ -91,6 +92,12 @@ bool is_earlier(std::string_view version, std::string_view than) {
   return numbers(version) < numbers(than);
 }
 
+void add(const std::string& detail, Json& row) {
+  if (detail.empty()) return;
+  const std::string before = row["detail"];
+  row["detail"] = before.empty() ? detail : before + "; " + detail;
+}
+
 // What is the reader's age alone and not the files'.
 void note_version(const Model& model, bool with_code, Json& row) {
   const std::string_view earliest = earliest_transformers(model.config());
@@ -98,7 +105,7 @@ void note_version(const Model& model, bool with_code, Json& row) {
     return;
   }
   if (row["status"] == "loads") {
-    if (with_code) row["detail"] = "with trust_remote_code=True alone";
+    if (with_code) add("with trust_remote_code=True alone", row);
     return;
   }
   const std::string detail = row["detail"];
@@ -118,6 +125,17 @@ double rounding_of(const Model& model) {
                                                             : 0);
   }
   return rounding;
+}
+
+// What a reader may understand otherwise without a word: so a difference gets a name.
+Json facts_of(const ModelConfig& config, const std::string& dtype) {
+  return {{"rope_type", config.rope.type},
+          {"rope_theta", config.rope.theta},
+          {"rope factor", config.rope.factor},
+          {"rms_norm_eps", config.norm_eps},
+          {"sliding_window", config.sliding_window ? Json(*config.sliding_window) : Json()},
+          {"head tied to the embedding", config.tied_embedding},
+          {"dtype", dtype}};
 }
 
 Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResult& ran,
@@ -150,7 +168,9 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
     row["status"] = "differs";
     row["detail"] = fmt::format("expected logits within {:g}{}", tolerance,
                                 exact ? " and the same greedy text" : "");
+    for (const std::string& cause : said.value("causes", std::vector<std::string>())) add(cause, row);
   }
+  add(said.value("tokenizer", ""), row);
   return row;
 }
 
@@ -187,6 +207,8 @@ Json ask(const CheckJob& job, const OutsideReader& reader, const Model& model, C
                      {"vocab", model.config().vocab},
                      {"eos", model.config().eos},
                      {"new_tokens", ours.greedy.size()},
+                     {"facts", facts_of(model.config(), job.dtype)},
+                     {"prompt", ours.prompt},
                      {"logits", (scratch.path() / "logits").string()}};
   write_file(scratch.path() / "job.json", to_text(task));
   const ChildResult ran =

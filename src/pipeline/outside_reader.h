@@ -24,6 +24,7 @@ struct OutsideReader {
   std::vector<CheckedFormat> reads;
   double tolerance_float32, tolerance_bfloat16;  ///< of the logits
   bool by_gguf = false;  ///< of a folder it is given a .gguf file, when it is asked for by name
+  bool only_by_name = false;  ///< never asked unless it is: it starts slowly
 };
 
 std::span<const OutsideReader> all_outside_readers();
@@ -34,6 +35,7 @@ const OutsideReader& find_outside_reader(const std::string& name);
 struct OurAnswer {
   bool tokenizer = false;
   std::vector<int64_t> ids, greedy;
+  std::string prompt;  ///< the text of `ids`, empty when they are no text's
   at::Tensor logits_NV;  ///< float32
   std::string text;
   double tokens_per_second = 0;

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/width_multiple.h"
 #include "search/preview.h"
 #include "tensor/dtype.h"
 
@@ -258,8 +259,10 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   dtype_from_name(recipe.dtype);
   if (recipe.samples.max_tokens == 0) recipe.samples.max_tokens = model.context;
   recipe.protect = source_positions(recipe.protect, static_cast<int64_t>(model.layers.size()));
+  std::vector<std::string> open_widths;
   for (const std::string& name : recipe.branches) {
     const Branch& branch = find_branch(name);
+    if (!recipe.settings[name].contains("shape_multiple")) open_widths.push_back(name);
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
     if (recipe.settings[name].contains("budget")) {
       recipe.target.budget =
@@ -269,6 +272,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   seed_criteria(recipe, model);
   check_branches(recipe, model);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
+  choose_width_multiples(recipe, open_widths, model);
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

@@ -9,6 +9,7 @@
 #include "pipeline/model_source.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/runtime.h"
+#include "pipeline/width_multiple.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
 
@@ -97,8 +98,8 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   std::vector<std::string> warnings = reader_warnings(config);
   if (!run.accounting && odd_widths) {
     warnings.emplace_back(
-        "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which "
-        "llama.cpp's q8_0 needs and fast kernels want (--shape-multiple 32)");
+        "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which every "
+        "quantised format needs and fast kernels want (--shape-multiple 32)");
   }
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
@@ -241,6 +242,8 @@ std::vector<std::string> announcement(const PreparedRun& run) {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
     lines.push_back("branches: " + branches_text(run.recipe));
+    const std::string widths = width_multiple_text(run.recipe, config);
+    if (!widths.empty()) lines.push_back(widths);
   }
   if (!run.recipe.repair.is_null()) {
     lines.push_back("repair: " + run.recipe.repair["method"].get<std::string>());
@@ -274,6 +277,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
 Json to_json(const PreparedRun& run) {
   Json json;
   json["recipe"] = to_json(run.recipe);
+  json["widths"] = width_multiple_text(run.recipe, run.dense.config());
   json["accounting"] = run.accounting ? accounting_json(*run.accounting) : Json();
   json["needs"] = {{"memory_bytes", run.needs.memory_bytes},
                    {"disk_bytes", run.needs.disk_bytes},

@@ -16,6 +16,7 @@
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
 #include "pipeline/runtime.h"
+#include "pipeline/width_multiple.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
@@ -164,6 +165,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   if (!accounting->steps.empty()) after.layers = accounting->steps.back().layers;
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
+  json["widths"] = width_multiple_text(recipe, dense);
   json["warnings"] = reader_warnings(after);
   return json;
 }

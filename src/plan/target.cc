@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "model/family.h"
-#include "structure/unit.h"
 
 namespace mop {
 namespace {
@@ -26,13 +25,14 @@ int64_t goal(const Target& target, const ModelConfig& dense) {
       .hint("lower the fraction to remove");
 }
 
-// What rounding to whole neurons may leave over: half a neuron per layer.
-int64_t rounding(const ModelConfig& config) {
-  int64_t neurons = 0;
-  for (const LayerShape& shape : config.layers) {
-    neurons += unit_parameters(UnitKind::kNeuron, config, shape);
-  }
-  return neurons / 2;
+// Whether what remains is less than whole packs can remove. Single neurons can always be rounded up.
+bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dense) {
+  if (remaining <= 0) return true;
+  if (target.shape_multiple == 1 || remaining > rounding) return false;
+  if (!dense) return true;
+  throw bad_input("the target removes {} parameters, but a pack of {} neurons in every layer is {}",
+                  remaining, target.shape_multiple, 2 * rounding)
+      .hint("remove more, or lower `width.shape_multiple`");
 }
 
 }  // namespace
@@ -64,10 +64,11 @@ std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dens
   }
   const int64_t remaining =
       goal(target, dense) - (counted(target, dense) - counted(target, current));
-  if (remaining <= 0) return std::nullopt;
+  const int64_t rounding = half_pack(current, target.shape_multiple);
+  if (is_met(target, remaining, rounding, steps_done == 0)) return std::nullopt;
   const int64_t worth = layer_worth(current);
   // A remainder that rounding alone would leave over goes with this step, not in one more.
-  const bool last = remaining <= worth + rounding(current);
+  const bool last = remaining <= worth + rounding;
   return target.budget == BudgetKind::kExact && last ? remaining : worth;
 }
 

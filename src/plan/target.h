@@ -17,6 +17,9 @@ struct Target {
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
   bool of_blocks = false;      ///< the fraction counts the layers' parameters alone
   BudgetKind budget = BudgetKind::kExact;
+  /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
+  /// within `half_pack`, more or less.
+  int64_t shape_multiple = 1;
 };
 
 /// Throws Error(kUsage) when the target says nothing, too much, or a fraction outside (0, 1).
@@ -24,7 +27,7 @@ void check_target(const Target& target);
 
 /// Parameters that the next step should remove from `current`, nullopt when the target is met. One
 /// current layer's worth; `exact` shortens the last step to what remains to the fraction.
-/// `released` never does.
+/// `released` never does. Throws Error(kBadInput) for a fraction that no pack is small enough for.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 

@@ -19,6 +19,8 @@ std::string text_of(const Json& plan) {
   row(plan["dense"], "0", "dense");
   for (const Json& step : plan["steps"]) row(step, step["step"].dump(), step["branch"]);
   std::string text = table.text();
+  const std::string widths = plan["widths"];
+  if (!widths.empty()) text += widths + "\n";
   std::vector<std::pair<std::string, std::string>> lines;
   for (const char* model : {"dense", "after"}) {
     for (const auto& [name, line] : device_memory_lines(plan["device_memory"][model])) {

@@ -30,6 +30,8 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   settings.allocation.rule = rule_from_name(options.text("rule", rule_name(default_rule(config))));
   settings.allocation.min_kv_groups = options.integer("min_kv_groups", 1);
   settings.allocation.shape_multiple = options.integer("shape_multiple", 1);
+  settings.allocation.head_multiple =
+      options.integer("head_multiple", settings.allocation.shape_multiple);
   settings.spread = allocation_from_name(options.text("allocation", "uniform"));
   if (settings.spread == Allocation::kGlobal &&
       settings.allocation.budget == BudgetKind::kReleased) {
@@ -124,6 +126,7 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
               {"rule", rule_name(settings.allocation.rule)},
               {"min_kv_groups", settings.allocation.min_kv_groups},
               {"shape_multiple", settings.allocation.shape_multiple},
+              {"head_multiple", settings.allocation.head_multiple},
               {"allocation", allocation_name(settings.spread)},
               {"heads", settings.heads},
               {"neurons", settings.neurons}};

@@ -139,7 +139,7 @@ TEST(Exact, WidthsStayAtMultiples) {
 // Heads of 2 and a multiple of 4: heads go in pairs, or not at all.
 TEST(Exact, HeadsStayAtMultiplesToo) {
   WidthOptions options;
-  options.shape_multiple = 4;
+  options.shape_multiple = options.head_multiple = 4;
   const ModelConfig config = make_config({4, 8, 4, 4, 2, 16, 10});
   EXPECT_EQ(group_stride(config.layers[0], 4), 2);
   for (const double debt : {0.0, 300.0, 600.0, 1e6}) {
@@ -169,7 +169,7 @@ TEST(Exact, ReleasedKnowsNoMultiple) {
   options.shape_multiple = 32;
   options.budget = BudgetKind::kReleased;
   EXPECT_THAT(message_of(llama2_7b(), options),
-              HasSubstr("budget 'released' knows no shape multiple"));
+              HasSubstr("budget 'released' knows no shape_multiple, got 32"));
 }
 
 TEST(Exact, AnOddWidthComesDownToAMultiple) {
@@ -215,6 +215,27 @@ TEST(Exact, AClosingStepMeetsItsBudget) {
   EXPECT_THAT(counts.kv_groups, Each(0));
   EXPECT_THAT(counts.neurons, Each(2));
   EXPECT_DOUBLE_EQ(counts.owed.parameters, 100 - 2 * 96);
+}
+
+// 1000 is 10.4 neurons of 96: 2.6 packs of 4. Three are nearer than two; of 900, 2.3, two are.
+TEST(Exact, AClosingStepTakesTheNearestNumberOfPacks) {
+  WidthOptions options;
+  options.rule = WidthRule::kMlpOnly;
+  options.shape_multiple = 4;
+  EXPECT_THAT(allocate_width(make_config({}), 1000, {}, options).neurons, Each(12));
+  EXPECT_THAT(allocate_width(make_config({}), 900, {}, options).neurons, Each(8));
+  EXPECT_EQ(half_pack(make_config({}), 4), 4 * 96 / 2);
+}
+
+TEST(Exact, HeadsFollowTheirOwnMultiple) {
+  WidthOptions options;
+  options.shape_multiple = 8;
+  Owed owed;
+  owed.attention_parameters = owed.parameters = 300;  // attention owes two heads: 262 + 300
+  const ModelConfig config = make_config({4, 8, 4, 4, 2, 16, 10});
+  EXPECT_THAT(allocate_width(config, layer_worth(config), owed, options).kv_groups, Each(2));
+  options.head_multiple = 8;
+  EXPECT_THAT(allocate_width(config, layer_worth(config), owed, options).kv_groups, Each(0));
 }
 
 TEST(Exact, SaysWhenNothingIsLeft) {

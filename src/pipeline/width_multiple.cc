@@ -1,0 +1,155 @@
+// pipeline/width_multiple.cc
+#include "pipeline/width_multiple.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+constexpr const char* kShape = "shape_multiple";
+constexpr const char* kHeads = "head_multiple";
+// What readers want: K-quants 256, GPU kernels 64 or 128, q4_0, q8_0 and nf4 32.
+constexpr std::array<int64_t, 4> kWanted = {256, 128, 64, 32};
+constexpr std::array<int64_t, 4> kNarrow = {16, 8, 4, 2};
+constexpr int64_t kLeast = kWanted.back();
+
+int64_t counted(const Recipe& recipe, const ModelConfig& config) {
+  return recipe.target.of_blocks ? block_parameters(config) : total_parameters(config);
+}
+
+Recipe with_multiple(Recipe recipe, const std::vector<std::string>& open, int64_t multiple) {
+  for (const std::string& name : open) {
+    recipe.settings[name][kShape] = multiple;
+    recipe.settings[name][kHeads] = std::min(multiple, kLeast);
+  }
+  recipe.target.shape_multiple = multiple;
+  return recipe;
+}
+
+// What a run removes of what its target counts, and whether that is known before it runs.
+struct Removed {
+  double fraction = 0;
+  bool known = false;
+};
+
+// nullopt: the target cannot be reached like this.
+std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense) {
+  try {
+    const auto accounting = known_accounting(recipe, dense);
+    if (!accounting) {
+      const double steps = static_cast<double>(recipe.target.iterations * layer_worth(dense));
+      const double asked = steps / static_cast<double>(counted(recipe, dense));
+      return Removed{recipe.target.iterations > 0 ? asked : recipe.target.remove_fraction, false};
+    }
+    const AccountedStep& last = accounting->steps.back();
+    return Removed{recipe.target.of_blocks ? accounting->block_removed_fraction(last)
+                                           : accounting->removed_fraction(last),
+                   true};
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return std::nullopt;
+  }
+}
+
+// Fractions of what is counted: what rounding to packs may come to, and what it does come to
+// (infinite: the target cannot be reached).
+double worst_miss(const Recipe& recipe, const ModelConfig& dense) {
+  return static_cast<double>(half_pack(dense, recipe.target.shape_multiple)) /
+         static_cast<double>(counted(recipe, dense));
+}
+double miss_of(const Recipe& recipe, const ModelConfig& dense, const Removed& single) {
+  if (!single.known) return worst_miss(recipe, dense);
+  const auto removed = removed_by(recipe, dense);
+  return removed ? std::abs(removed->fraction - single.fraction) : INFINITY;
+}
+
+// Quantised formats need 32 at least, so that is given twice the room.
+bool meets(const Recipe& recipe, const ModelConfig& dense, const Removed& single) {
+  const double miss = miss_of(recipe, dense, single);
+  if (miss <= std::min(0.005, single.fraction / 20)) return true;
+  return recipe.target.shape_multiple == kLeast && !std::isinf(miss) &&
+         worst_miss(recipe, dense) <= std::min(0.01, single.fraction / 10);
+}
+
+// A step that cannot take a pack from every layer would have to wait for the next ones.
+bool fits_a_step(const ModelConfig& dense, int64_t multiple) {
+  return 2 * half_pack(dense, multiple) <= layer_worth(dense);
+}
+
+int64_t best_multiple(const Recipe& recipe, const std::vector<std::string>& open,
+                      const ModelConfig& dense) {
+  const auto single = removed_by(with_multiple(recipe, open, 1), dense);
+  if (!single) return 1;  // unreachable anyway, which is said elsewhere
+  const auto fits = [&](int64_t multiple) {
+    return fits_a_step(dense, multiple) &&
+           meets(with_multiple(recipe, open, multiple), dense, *single);
+  };
+  for (const auto& multiples : {kWanted, kNarrow}) {
+    const auto* found = std::ranges::find_if(multiples, fits);
+    if (found != multiples.end()) return *found;
+  }
+  return 1;
+}
+
+std::vector<std::string> branches_with_widths(const Recipe& recipe) {
+  std::vector<std::string> names;
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (recipe.settings.at(use.branch->name).contains(kShape)) names.push_back(use.branch->name);
+  }
+  return names;
+}
+
+std::string why_narrow(const Recipe& recipe, const std::vector<std::string>& names,
+                       const ModelConfig& dense) {
+  const auto single = removed_by(with_multiple(recipe, names, 1), dense);
+  const double miss =
+      single ? miss_of(with_multiple(recipe, names, kLeast), dense, *single) : INFINITY;
+  if (std::isinf(miss)) return "the target cannot be reached in multiples of 32";
+  return fmt::format("in multiples of 32 the target would be missed by up to {:.1f}%", 100 * miss);
+}
+
+}  // namespace
+
+void choose_width_multiples(Recipe& recipe, const std::vector<std::string>& open,
+                            const ModelConfig& dense) {
+  std::vector<std::string> used = branches_with_widths(recipe);
+  std::erase_if(used, [&](const std::string& name) {
+    return std::ranges::find(open, name) == open.end() ||
+           recipe.target.budget == BudgetKind::kReleased;
+  });
+  if (recipe.plan.empty() && !used.empty()) {
+    recipe = with_multiple(recipe, used, best_multiple(recipe, used, dense));
+  }
+  recipe.target.shape_multiple = 1;
+  for (const std::string& name : branches_with_widths(recipe)) {
+    recipe.target.shape_multiple =
+        std::max(recipe.target.shape_multiple, recipe.settings[name][kShape].get<int64_t>());
+  }
+}
+
+std::string width_multiple_text(const Recipe& recipe, const ModelConfig& dense) {
+  const std::vector<std::string> names = branches_with_widths(recipe);
+  if (names.empty() || !recipe.plan.empty()) return "";
+  if (recipe.target.budget == BudgetKind::kReleased) {
+    return "widths: any, as budget 'released' counts";
+  }
+  const int64_t multiple = recipe.target.shape_multiple;
+  const int64_t chosen = best_multiple(recipe, names, dense);
+  const std::string text = multiple == 1 ? "widths: any" : fmt::format("widths: multiples of {}", multiple);
+  if (multiple != chosen) {
+    return text + fmt::format(", as the recipe says; by default multiples of {}", chosen);
+  }
+  if (multiple > kLeast) return text + ", the largest (of 256, 128, 64 and 32) that meets the target within 0.5%";
+  if (multiple == kLeast) return text + ", as quantised formats need";
+  return text + ": " + why_narrow(recipe, names, dense);
+}
+
+}  // namespace mop
