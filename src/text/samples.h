@@ -43,7 +43,16 @@ struct TokenSamples {
 TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                               const SampleOptions& options, int64_t context);
 
-/// Splits off the last eighth (at least one, when there are two or more) for validation.
-std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all);
+/// Calibration samples, and others to judge on.
+struct SplitSamples {
+  TokenSamples calibration;
+  TokenSamples validation;
+  int64_t shared = 0;  ///< validation samples that are calibration samples too
+};
+
+/// As `tokenize_samples`, and for validation an eighth as many texts (at least one) that come behind
+/// them in the same order. When the texts run out the last ones serve as both.
+SplitSamples tokenize_split(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                            const SampleOptions& options, int64_t context);
 
 }  // namespace mop
