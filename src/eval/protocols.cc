@@ -10,6 +10,7 @@
 #include "base/named_table.h"
 #include "eval/tasks/encode.h"
 #include "text/samples.h"
+#include "text/text_file.h"
 
 namespace mop {
 namespace {
@@ -46,7 +47,7 @@ ScoredText read_lines(const Path& text, const Tokenizer& tokenizer, const std::s
 template <typename Use>
 void for_each_row(const Path& text, Use use) {
   int64_t number = 0;
-  std::istringstream lines(read_file(text));
+  std::istringstream lines(read_text(text));
   for (std::string line; std::getline(lines, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -57,10 +58,10 @@ void for_each_row(const Path& text, Use use) {
   }
 }
 
-// A text file is one document, byte for byte; the `text` of all rows is joined by a blank line,
+// A text file is one document, white space and all; the `text` of all rows is joined by a blank line,
 // empty ones too.
 std::string read_document(const Path& text) {
-  if (text.extension() != ".jsonl") return read_file(text);
+  if (text.extension() != ".jsonl") return read_text(text);
   std::string joined;
   bool first = true;
   for_each_row(text, [&](const Json& record, const std::string& where) {

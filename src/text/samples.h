@@ -10,11 +10,10 @@
 
 namespace mop {
 
-/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped, ill-formed UTF-8 becomes
-/// U+FFFD as with Python's errors='replace'. `.jsonl`/`.json` (lines or one list): records with
+/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or one list): records with
 /// `text`, Alpaca records through the calibration prompt of the paper (instruction and input, no
 /// answer), or questions with choices (ScienceQA). Throws Error(kBadInput) naming file and line or
-/// record; a file without samples is an error.
+/// record where that is not UTF-8 text (text/text_file.h) or no sample; a file without samples is an error.
 std::vector<std::string> read_samples(const std::filesystem::path& file);
 
 /// How samples are chosen and cut.
