@@ -35,9 +35,7 @@ def parse():
 
 
 def mop_command(args, out):
-    # The last eighth of the samples is kept for validation: `args.samples` are left for statistics.
-    samples = args.samples + args.samples // 7
-    return [args.mop, "prune", args.model, "--out", out, "--calibration", args.calibration, "--samples", samples,
+    return [args.mop, "prune", args.model, "--out", out, "--calibration", args.calibration, "--samples", args.samples,
             "--iterations", args.iterations, "--select", f"path:{args.path}", "--budget", "released", "--threads",
             args.threads, "--dtype", args.dtype, "--force"]  # a disturbed run is taken again
 

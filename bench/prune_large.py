@@ -31,18 +31,17 @@ def main():
     parser.add_argument("--iterations", type=int, default=2)
     parser.add_argument("--remove", type=float, help="a fraction of the blocks, in place of --iterations")
     parser.add_argument("--select", default="perplexity")
-    parser.add_argument("--samples", type=int, default=128, help="for statistics; validation gets a seventh more")
+    parser.add_argument("--samples", type=int, default=128, help="for statistics; validation gets an eighth more")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--work", type=pathlib.Path, help="folder for what the run writes (default: beside MODEL)")
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.work or args.model.resolve().parent))
     try:
-        # The last eighth is kept for validation: `args.samples` are left for statistics.
-        samples = args.samples + args.samples // 7
-        write_calibration(work / "calibration.txt", samples, 997)
+        # An eighth more lines: validation samples come behind those for statistics.
+        write_calibration(work / "calibration.txt", args.samples + max(1, args.samples // 8), 997)
         command = [args.mop, "prune", args.model, "--out", work / "out", "--calibration", work / "calibration.txt",
-                   "--samples", samples, "--max-tokens", args.tokens, "--select",
+                   "--samples", args.samples, "--max-tokens", args.tokens, "--select",
                    args.select, "--dtype", "bfloat16", "--device", args.device]
         if args.remove is not None:
             command += ["--remove", args.remove, "--of", "blocks"]

@@ -5,6 +5,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
 #include "report/table.h"
 
 namespace mop {
@@ -22,7 +26,8 @@ void tell(std::FILE* stream, std::string_view text) noexcept {
   std::fflush(stream);
 }
 
-Console::Console(std::FILE* stream, bool terminal) : stream_(stream), terminal_(terminal) {}
+Console::Console(std::FILE* stream, bool terminal, Now now)
+    : stream_(stream), terminal_(terminal), now_(std::move(now)) {}
 Console::~Console() { clear(); }
 
 void Console::clear() {
@@ -39,7 +44,12 @@ void Console::note(std::string_view text) {
 void Console::warn(std::string_view text) { note(fmt::format("warning: {}", text)); }
 
 void Console::begin(std::string_view what, int64_t total) {
-  parts_.push_back({std::string(what), total, 0, 0, Clock::now()});
+  parts_.push_back({std::string(what), total, {}, now_()});
+  draw(false);
+}
+
+void Console::begin_steps(std::span<const StepCosts> costs) {
+  parts_.push_back({"steps", std::ssize(costs), {costs.begin(), costs.end()}, now_()});
   draw(false);
 }
 
@@ -47,23 +57,76 @@ void Console::advance(int64_t done) {
   if (parts_.empty()) return;
   Part& part = parts_.back();
   // What is there at once was done by an earlier run and says nothing about speed.
-  if (part.done == 0 && Clock::now() - part.start < std::chrono::milliseconds(50))
+  if (part.done == 0 && part.ended == 0 && now_() - part.start < std::chrono::milliseconds(50))
     part.first = done;
   part.done = done;
+  part.ended = 0;
   draw(false);
 }
 
 void Console::end() {
   if (!parts_.empty()) parts_.pop_back();
-  if (parts_.empty()) clear();
+  if (parts_.empty()) {
+    clear();
+  } else {
+    ++parts_.back().ended;
+  }
 }
 
-// Progress of a part, what lies inside it included.
-double Console::fraction(size_t index) const {
+namespace {
+
+// What the first `parts` parts of a step cost.
+double cost_of(const StepCosts& step, size_t parts) {
+  const auto end = step.begin() + static_cast<ptrdiff_t>(std::min(parts, step.size()));
+  return std::accumulate(step.begin(), end, 0.0);
+}
+
+// Costs of the units before number `units`. Those beyond the announced ones are like the last.
+double cost_before(const std::vector<StepCosts>& costs, int64_t units) {
+  if (costs.empty()) return static_cast<double>(units);
+  double sum = 0;
+  for (int64_t i = 0; i < units; ++i) {
+    const StepCosts& step = costs[static_cast<size_t>(std::min(i, std::ssize(costs) - 1))];
+    sum += cost_of(step, step.size());
+  }
+  return sum;
+}
+
+}  // namespace
+
+// What a part has cost so far, what lies inside its current unit included.
+double Console::spent(size_t index) const {
   const Part& part = parts_[index];
-  if (part.total <= 0) return 0;
-  const double inside = index + 1 < parts_.size() ? std::min(1.0, fraction(index + 1)) : 0;
-  return (static_cast<double>(part.done) + inside) / static_cast<double>(part.total);
+  const double before = cost_before(part.costs, part.done);
+  const double unit = cost_before(part.costs, part.done + 1) - before;
+  const double inside = index + 1 < parts_.size() ? fraction(index + 1) : 0;
+  if (part.costs.empty()) return before + inside * unit;
+  const StepCosts& step =
+      part.costs[static_cast<size_t>(std::min(part.done, std::ssize(part.costs) - 1))];
+  const double ended = cost_of(step, part.ended);
+  return before + ended + inside * (cost_of(step, part.ended + 1) - ended);
+}
+
+// What it will have cost. The number of steps may be an estimate that turned out too low.
+double Console::expected(size_t index) const {
+  const Part& part = parts_[index];
+  const bool unfinished = index + 1 < parts_.size() || part.ended > 0;
+  return cost_before(part.costs, std::max(part.total, part.done + (unfinished ? 1 : 0)));
+}
+
+double Console::fraction(size_t index) const {
+  const double whole = parts_[index].total > 0 ? expected(index) : 0;
+  return whole > 0 ? std::clamp(spent(index) / whole, 0.0, 1.0) : 0;
+}
+
+// By the speed of what was done since the outermost part began; empty when that says too little.
+std::string Console::time_left() const {
+  const Part& whole = parts_.front();
+  if (whole.total <= 0) return "";
+  const double seconds = std::chrono::duration<double>(now_() - whole.start).count();
+  const double here = spent(0) - cost_before(whole.costs, whole.first);
+  if (here <= 0.01 * expected(0) || seconds <= 1) return "";
+  return fmt::format(", about {} left", duration(seconds * (expected(0) - spent(0)) / here));
 }
 
 std::string Console::status() const {
@@ -72,27 +135,20 @@ std::string Console::status() const {
     const Part& part = parts_[i];
     text += i == 0 ? "" : ", ";
     if (part.what == "steps" && part.total > 0) {
-      text += fmt::format("step {} of {}", std::min(part.done + 1, part.total), part.total);
+      const bool more = part.done >= part.total && i + 1 < parts_.size();
+      text += more ? fmt::format("step {}", part.done + 1)
+                   : fmt::format("step {} of {}", std::min(part.done + 1, part.total), part.total);
     } else {
-      text += part.total > 0
-                  ? fmt::format("{} {:.0f}%", part.what, 100 * std::min(1.0, fraction(i)))
-                  : part.what;
+      text += part.total > 0 ? fmt::format("{} {:.0f}%", part.what, 100 * fraction(i)) : part.what;
     }
   }
-  const Part& whole = parts_.front();
-  const double seconds = std::chrono::duration<double>(Clock::now() - whole.start).count();
-  const double before = whole.total > 0 ? static_cast<double>(whole.first) / whole.total : 0;
-  const double here = fraction(0) - before;
-  if (here > 0.01 && seconds > 1) {
-    text += ", about " + duration(seconds * (1 - before - here) / here) + " left";
-  }
-  return text;
+  return text + time_left();
 }
 
 void Console::draw(bool now) {
   if (parts_.empty()) return;
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000);
-  const auto time = Clock::now();
+  const auto time = now_();
   if (!now &&
       time - std::max(last_draw_, terminal_ ? Clock::time_point() : parts_.front().start) < pause)
     return;

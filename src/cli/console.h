@@ -3,6 +3,7 @@
 #pragma once
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,32 +17,40 @@ void tell(std::FILE* stream, std::string_view text) noexcept;
 
 class Console : public Progress {
  public:
+  using Clock = std::chrono::steady_clock;
+  using Now = std::function<Clock::time_point()>;
   /// `terminal` decides between redrawing and plain lines; those come at most every ten seconds.
-  Console(std::FILE* stream, bool terminal);
+  Console(std::FILE* stream, bool terminal, Now now = Clock::now);
   ~Console() override;
   void note(std::string_view text) override;
   void warn(std::string_view text) override;
   void begin(std::string_view what, int64_t total) override;
+  void begin_steps(std::span<const StepCosts> costs) override;
   void advance(int64_t done) override;
   void end() override;
   /// Ends the line being redrawn, for what others print.
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Part {
     std::string what;
     int64_t total = 0;
+    std::vector<StepCosts> costs;  ///< of each unit; none = all cost the same
+    Clock::time_point start;
     int64_t done = 0;
     int64_t first = 0;  ///< done when it was first told: what a resumed run need not do again
-    Clock::time_point start;
+    size_t ended = 0;   ///< parts that ended inside the current unit
   };
   void draw(bool now);
   std::string status() const;
+  double spent(size_t part) const;
+  double expected(size_t part) const;
   double fraction(size_t part) const;
+  std::string time_left() const;
 
   std::FILE* stream_;
   bool terminal_;
+  Now now_;
   bool drawn_ = false;
   Clock::time_point last_draw_{};
   std::vector<Part> parts_;  ///< outermost first

@@ -49,7 +49,7 @@ void RecipeFlags::add_run(CLI::App& app) {
                    "text to measure on: .txt, .jsonl or .json");
   add<std::string>(
       app, "--validation", "validation.file",
-      "text that selectors judge on (default: the last eighth of the calibration samples)");
+      "text that selectors judge on (default: the samples behind the calibration ones)");
   add<int64_t>(app, "--samples", "calibration.samples", "how many samples (default 128)");
   add<std::string>(app, "--sample", "calibration.sample", "first (default) or random");
   add<int64_t>(app, "--max-tokens", "calibration.max_tokens",

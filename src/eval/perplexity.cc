@@ -52,6 +52,8 @@ PerplexityResult result_of(const ScoredText& text, const WeightLoader& weights,
   result.documents = text.documents;
   result.bos = text.bos;
   result.dtype = dtype_name(weights.compute().dtype);
+  result.limit = text.limit;
+  result.left_out = text.left_out;
   result.text_sha256 = text.text_sha256;
   result.tokenizer_sha256 = text.tokenizer_sha256;
   if (text.mean == NllMean::kWords) {
@@ -113,6 +115,10 @@ Json to_json(const PerplexityResult& result) {
                {"text_sha256", result.text_sha256},
                {"tokenizer_sha256", result.tokenizer_sha256},
                {"seconds", result.seconds}};
+  if (result.limit > 0) {
+    json["limit"] = result.limit;
+    json["left_out"] = result.left_out;
+  }
   if (result.words) {
     json["word_perplexity"] = result.perplexity;
     json["byte_perplexity"] = result.words->byte_perplexity;

@@ -22,6 +22,8 @@ struct PerplexityResult {
   double nll = 0;         ///< nats per scored token (windows: mean of window means; word: per word)
   int64_t scored_tokens = 0;
   int64_t documents = 0;    ///< lines, windows or pages
+  int64_t limit = 0;        ///< documents that were asked for; 0 = all
+  int64_t left_out = 0;     ///< documents beyond the limit
   std::string bos;          ///< the BOS rule in words
   std::string dtype;        ///< compute type
   std::string text_sha256;  ///< of the file's bytes
@@ -34,7 +36,7 @@ struct PerplexityResult {
   std::optional<Words> words;
   double seconds = 0;  ///< of the forward passes, tokenising left out
 };
-/// Keys as the members; those of `words` beside them, and word_perplexity, which is `perplexity`.
+/// Keys as the members (`limit` and `left_out` with a limit alone); those of `words` beside them, and word_perplexity, which is `perplexity`.
 Json to_json(const PerplexityResult& result);
 
 /// With several ranks each scores its share of the sequences, and all get the figures.

@@ -1,6 +1,7 @@
 // eval/protocols.cc -- the table of protocols.
 #include "eval/protocols.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "base/named_table.h"
 #include "eval/tasks/encode.h"
 #include "text/samples.h"
+#include "text/text_file.h"
 
 namespace mop {
 namespace {
@@ -22,22 +24,30 @@ TokenRequest scored_from(std::vector<int64_t> ids, int64_t first) {
   return {std::move(ids), scored};
 }
 
-ScoredText read_lines(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
-                      int64_t context) {
-  if (!argument.empty()) throw usage_error("protocol lines takes no argument, got '{}'", argument);
+// Documents that are scored of so many.
+size_t within(int64_t limit, size_t documents) {
+  return limit > 0 ? std::min(documents, static_cast<size_t>(limit)) : documents;
+}
+
+ScoredText read_lines(const ProtocolInput& in) {
+  if (!in.argument.empty())
+    throw usage_error("protocol lines takes no argument, got '{}'", in.argument);
   ScoredText scored;
-  scored.bos = tokenizer.bos()
+  scored.bos = in.tokenizer.bos()
                    ? "BOS before every line, no EOS"
                    : "the tokenizer has no BOS: the first token of a line is not scored";
-  scored.texts = read_samples(text);
+  scored.texts = read_samples(in.text);
+  const size_t taken = within(in.limit, scored.texts.size());
+  scored.left_out = static_cast<int64_t>(scored.texts.size() - taken);
+  scored.texts.resize(taken);
   for (const std::string& line : scored.texts) {
-    std::vector<int64_t> ids = tokenizer.encode(line, Special::kBos);
-    if (static_cast<int64_t>(ids.size()) > context) ids.resize(static_cast<size_t>(context));
+    std::vector<int64_t> ids = in.tokenizer.encode(line, Special::kBos);
+    if (static_cast<int64_t>(ids.size()) > in.context) ids.resize(static_cast<size_t>(in.context));
     if (ids.size() > 1) scored.sequences.push_back(scored_from(std::move(ids), 1));
   }
   if (scored.sequences.empty()) {
     throw bad_input("there is nothing to score: no line has a token to predict")
-        .where("text", text.string());
+        .where("text", in.text.string());
   }
   return scored;
 }
@@ -46,7 +56,7 @@ ScoredText read_lines(const Path& text, const Tokenizer& tokenizer, const std::s
 template <typename Use>
 void for_each_row(const Path& text, Use use) {
   int64_t number = 0;
-  std::istringstream lines(read_file(text));
+  std::istringstream lines(read_text(text));
   for (std::string line; std::getline(lines, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -57,10 +67,10 @@ void for_each_row(const Path& text, Use use) {
   }
 }
 
-// A text file is one document, byte for byte; the `text` of all rows is joined by a blank line,
+// A text file is one document, white space and all; the `text` of all rows is joined by a blank line,
 // empty ones too.
 std::string read_document(const Path& text) {
-  if (text.extension() != ".jsonl") return read_file(text);
+  if (text.extension() != ".jsonl") return read_text(text);
   std::string joined;
   bool first = true;
   for_each_row(text, [&](const Json& record, const std::string& where) {
@@ -89,15 +99,20 @@ int64_t window_length(std::string_view protocol, const std::string& argument, in
 }
 
 // Disjoint windows of `length` tokens whose tokens from position `first` on are scored.
-ScoredText cut_windows(const Path& text, const Tokenizer& tokenizer, int64_t length,
-                       int64_t first) {
+ScoredText cut_windows(const ProtocolInput& in, int64_t length, int64_t first) {
   ScoredText scored;
-  scored.texts = {read_document(text)};
-  const std::vector<int64_t> ids = tokenizer.encode(scored.texts.front(), Special::kDefault);
-  const int64_t windows = static_cast<int64_t>(ids.size()) / length;
+  scored.texts = {read_document(in.text)};
+  std::vector<int64_t> ids = in.tokenizer.encode(scored.texts.front(), Special::kDefault);
+  const size_t windows = ids.size() / static_cast<size_t>(length);
   if (windows == 0) {
     throw bad_input("the text has {} tokens, a window needs {}", ids.size(), length)
-        .where("text", text.string());
+        .where("text", in.text.string());
+  }
+  const size_t taken = within(in.limit, windows);
+  scored.left_out = static_cast<int64_t>(windows - taken);
+  if (taken < windows) {
+    ids.resize(taken * static_cast<size_t>(length));
+    scored.texts = {in.tokenizer.decode(ids, /*skip_special=*/true)};
   }
   for (auto begin = ids.begin(); ids.end() - begin >= length; begin += length) {
     scored.sequences.push_back(scored_from({begin, begin + length}, first));
@@ -105,9 +120,8 @@ ScoredText cut_windows(const Path& text, const Tokenizer& tokenizer, int64_t len
   return scored;
 }
 
-ScoredText read_windows(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
-                        int64_t context) {
-  ScoredText scored = cut_windows(text, tokenizer, window_length("windows", argument, context), 1);
+ScoredText read_windows(const ProtocolInput& in) {
+  ScoredText scored = cut_windows(in, window_length("windows", in.argument, in.context), 1);
   scored.mean = NllMean::kDocuments;
   scored.bos =
       "the tokenizer's own special tokens once, around the whole text; none added to windows";
@@ -116,11 +130,12 @@ ScoredText read_windows(const Path& text, const Tokenizer& tokenizer, const std:
 
 // Windows as llama.cpp's perplexity tool cuts them: each begins with BOS in place of its first
 // token where the tokenizer adds one, and its second half is scored.
-ScoredText read_llama_cpp(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
-                          int64_t context) {
-  const int64_t length = window_length("llama.cpp", argument.empty() ? "512" : argument, context);
+ScoredText read_llama_cpp(const ProtocolInput& in) {
+  const Tokenizer& tokenizer = in.tokenizer;
+  const int64_t length =
+      window_length("llama.cpp", in.argument.empty() ? "512" : in.argument, in.context);
   if (length < 4) throw usage_error("protocol llama.cpp needs windows of at least 4 tokens");
-  ScoredText scored = cut_windows(text, tokenizer, length, length / 2 + 1);
+  ScoredText scored = cut_windows(in, length, length / 2 + 1);
   const std::vector<int64_t> empty = tokenizer.encode("", Special::kDefault);
   scored.bos = "the tokenizer adds no BOS: windows begin with their own first token";
   if (!tokenizer.bos() || empty.empty() || empty.front() != *tokenizer.bos()) return scored;
@@ -130,9 +145,9 @@ ScoredText read_llama_cpp(const Path& text, const Tokenizer& tokenizer, const st
 }
 
 // The wikitext task's pages as a text: windows of each page follow each other.
-ScoredText read_word(const Path& text, const Tokenizer& tokenizer, const std::string& argument,
-                     int64_t context) {
-  const BosRule rule = parse_bos_rule(argument.empty() ? "auto" : argument);
+ScoredText read_word(const ProtocolInput& in) {
+  const Path& text = in.text;
+  const BosRule rule = parse_bos_rule(in.argument.empty() ? "auto" : in.argument);
   if (text.extension() != ".jsonl") {
     throw bad_input(
         "protocol word counts the words of WikiText pages, which a '{}' file does not "
@@ -141,12 +156,16 @@ ScoredText read_word(const Path& text, const Tokenizer& tokenizer, const std::st
         .where("text", text.string())
         .hint("give a .jsonl file with a `page` in every row, or take windows:N for a plain text");
   }
-  const RequestEncoder encoder(tokenizer, rule, context);
+  const RequestEncoder encoder(in.tokenizer, rule, in.context);
   ScoredText scored;
   scored.mean = NllMean::kWords;
   scored.bos = bos_in_words(rule) + "; each page is scored from behind BOS";
   for_each_row(text, [&](const Json& record, const std::string& where) {
     TaskItem page = read_wikitext(record, where);
+    if (in.limit > 0 && scored.documents == in.limit) {
+      ++scored.left_out;
+      return;
+    }
     ++scored.documents;
     scored.words += page.words;
     scored.bytes += page.bytes;
@@ -181,13 +200,14 @@ std::span<const Protocol> all_protocols() {
 }
 
 ScoredText read_scored_text(const Path& text, const Tokenizer& tokenizer, std::string_view protocol,
-                            int64_t context) {
+                            int64_t context, int64_t limit) {
   const size_t colon = protocol.find(':');
   const std::string name(protocol.substr(0, colon));
   const std::string argument(colon == std::string_view::npos ? "" : protocol.substr(colon + 1));
   const Protocol& row = find_by_name(all_protocols(), name, "protocol");
-  ScoredText scored = row.read(text, tokenizer, argument, context);
+  ScoredText scored = row.read({text, tokenizer, argument, context, limit});
   scored.protocol = std::string(protocol);
+  scored.limit = limit;
   if (scored.documents == 0) scored.documents = static_cast<int64_t>(scored.sequences.size());
   scored.text_sha256 = sha256(read_file(text));
   scored.tokenizer_sha256 = tokenizer.fingerprint();

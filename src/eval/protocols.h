@@ -29,23 +29,30 @@ struct ScoredText {
   std::string bos;                 ///< the BOS rule in words
   int64_t words = 0, bytes = 0;    ///< kWords: of the original text
   std::vector<std::string> texts;  ///< what was tokenised
+  int64_t limit = 0;               ///< as asked for; 0 = none
+  int64_t left_out = 0;            ///< documents beyond the limit
   std::string text_sha256;         ///< of the file's bytes
   std::string tokenizer_sha256;
+};
+
+struct ProtocolInput {
+  const std::filesystem::path& text;
+  const Tokenizer& tokenizer;
+  std::string argument;  ///< what follows the colon ("2048")
+  int64_t context = 0;   ///< the model's, tokens
+  int64_t limit = 0;     ///< the first lines, windows or pages; 0 = all
 };
 
 struct Protocol {
   std::string name;     ///< "lines", "windows"
   std::string summary;  ///< one line for `mop list protocols`
-  /// `argument` follows the colon ("2048"), `context` is the model's (tokens). Throws Error(kUsage)
-  /// for a bad argument, Error(kBadInput) for a text it cannot score.
-  std::function<ScoredText(const std::filesystem::path& text, const Tokenizer& tokenizer,
-                           const std::string& argument, int64_t context)>
-      read;
+  /// Throws Error(kUsage) for a bad argument, Error(kBadInput) for a text it cannot score.
+  std::function<ScoredText(const ProtocolInput&)> read;
 };
 std::span<const Protocol> all_protocols();
 
-/// `protocol` is "name" or "name:argument". Throws Error(kUsage) listing the known names.
+/// `protocol` is "name" or "name:argument"; `limit` is ProtocolInput's. Throws Error(kUsage) listing the known names.
 ScoredText read_scored_text(const std::filesystem::path& text, const Tokenizer& tokenizer,
-                            std::string_view protocol, int64_t context);
+                            std::string_view protocol, int64_t context, int64_t limit = 0);
 
 }  // namespace mop

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 void check_same_tokens(const EvalTextJob& job, const ScoredText& ours, const Tokenizer& theirs,
                        int64_t context) {
   if (theirs.fingerprint() == ours.tokenizer_sha256) return;
-  const ScoredText other = read_scored_text(job.text, theirs, job.protocol, context);
+  const ScoredText other = read_scored_text(job.text, theirs, job.protocol, context, job.limit);
   size_t same = 0;
   const size_t least = std::min(ours.sequences.size(), other.sequences.size());
   while (same < least && ours.sequences[same].ids == other.sequences[same].ids) ++same;
@@ -77,7 +77,8 @@ class TextEvaluation {
   }
 
   ScoredText read(int64_t context) const {
-    return read_scored_text(job_.text, *open_tokenizer(job_.model), job_.protocol, context);
+    return read_scored_text(job_.text, *open_tokenizer(job_.model), job_.protocol, context,
+                            job_.limit);
   }
 
   static Json column(const fs::path& folder, const PerplexityResult& result) {
@@ -109,9 +110,13 @@ std::string number(const Json& value, const char* format) {
 
 std::string stamp(const Json& result) {
   const std::string tokens = with_commas(result["scored_tokens"].get<int64_t>());
-  const std::string documents = with_commas(result["documents"].get<int64_t>());
+  std::string documents = with_commas(result["documents"].get<int64_t>()) + " documents";
+  if (const auto left_out = result.value("left_out", int64_t{0}); left_out > 0) {
+    documents += fmt::format(", limited by --limit {}: {} are left out",
+                             result["limit"].get<int64_t>(), with_commas(left_out));
+  }
   return facts({{"protocol", result["protocol"]},
-                {"scored", fmt::format("{} tokens of {} documents", tokens, documents)},
+                {"scored", fmt::format("{} tokens of {}", tokens, documents)},
                 {"bos", result["bos"]},
                 {"dtype", result["dtype"]},
                 {"text", "sha256 " + result["text_sha256"].get<std::string>()},

@@ -14,6 +14,7 @@ struct EvalTextJob {
   std::filesystem::path model, text;
   std::filesystem::path adapter;  ///< PEFT adapter folder to merge into the model; empty = none
   std::string protocol = "lines";
+  int64_t limit = 0;                  ///< the first lines, windows or pages; 0 = all
   std::filesystem::path versus;       ///< the dense model to compare with; empty = none
   std::filesystem::path calibration;  ///< text that the model was made with; empty = what its run
                                       ///< recorded

@@ -1,9 +1,13 @@
 #include "pipeline/format_keys.h"
 
+#include "text/tokenizer_keys.h"
+
 namespace mop {
 
 std::vector<FormatKeys> all_format_keys() {
   return {
+      tokenizer_json_keys(),
+      tokenizer_config_keys(),
   };
 }
 

@@ -23,6 +23,7 @@
 #include "pipeline/run_repair.h"
 #include "pipeline/run_steps.h"
 #include "pipeline/runtime.h"
+#include "pipeline/step_costs.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
 #include "tensor/mapped_file.h"
@@ -104,7 +105,7 @@ class Run {
       progress_.note(
           fmt::format("continues after step {}, which an earlier run finished", done.size()));
     }
-    progress_.begin("steps", steps_);
+    progress_.begin_steps(step_costs(run_));
     progress_.advance(static_cast<int64_t>(done.size()));
     MixFunctions functions;
     functions.budget = budget_function(run_.recipe, run_.dense.config());

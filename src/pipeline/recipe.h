@@ -23,7 +23,7 @@ struct Recipe {
   std::string plan;         ///< replay this plan.json instead of searching; then there is no target
   std::string calibration;  ///< text file
   SampleOptions samples;    ///< which of its samples, and how long
-  std::string validation;   ///< text file; empty = the last eighth of the calibration samples
+  std::string validation;   ///< text file; empty = samples behind the calibration ones
   Target target;
   std::string select = "random";
   uint64_t seed = 0;             ///< of the selector and of drawn samples

@@ -28,6 +28,11 @@ void RunLog::begin(std::string_view what, int64_t total) {
   next_.begin(what, total);
 }
 
+void RunLog::begin_steps(std::span<const StepCosts> costs) {
+  doing_.emplace_back("steps");
+  next_.begin_steps(costs);
+}
+
 void RunLog::end() {
   if (!doing_.empty()) doing_.pop_back();
   next_.end();

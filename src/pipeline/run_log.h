@@ -18,6 +18,7 @@ class RunLog : public Progress {
   void note(std::string_view text) override;
   void warn(std::string_view text) override;
   void begin(std::string_view what, int64_t total) override;
+  void begin_steps(std::span<const StepCosts> costs) override;
   void advance(int64_t done) override { next_.advance(done); }
   void end() override;
   /// The parts of the work that have begun and not ended, the inner one last: "steps, validation".

@@ -156,7 +156,7 @@ void check_can_compare(const PreparedRun& run) {
   if (!run.samples.validation.ids.empty()) return;
   throw usage_error("the selector '{}' compares candidates on held-out text, and there is none",
                     run.recipe.select)
-      .hint("give --validation FILE, or at least two calibration samples");
+      .hint("give --validation FILE");
 }
 
 std::string target_text(const Recipe& recipe) {

@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-void warn_of_overlap(const RunSamples& samples, Progress& progress) {
+void warn_of_overlap(const RunSamples& samples, std::string_view why, Progress& progress) {
   const std::set<std::vector<int64_t>> seen(samples.calibration.ids.begin(),
                                             samples.calibration.ids.end());
   int64_t shared = 0;
@@ -17,8 +17,8 @@ void warn_of_overlap(const RunSamples& samples, Progress& progress) {
   if (shared == 0) return;
   progress.warn(
       fmt::format("{} of {} validation samples are calibration samples too: the figures look "
-                  "better than they are",
-                  shared, samples.validation.ids.size()));
+                  "better than they are{}",
+                  shared, samples.validation.ids.size(), why));
 }
 
 // Hashes as texts: not every JSON reader keeps 64-bit numbers whole.
@@ -51,21 +51,29 @@ Json to_json(const TokenSamples& samples) {
 
 RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
                         Progress& progress) {
+  const bool judges_elsewhere = !recipe.validation.empty();
   RunSamples samples;
-  if (!recipe.calibration.empty()) {
+  std::string why;
+  if (!recipe.calibration.empty() && judges_elsewhere) {
     samples.calibration =
         tokenize_samples(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+  } else if (!recipe.calibration.empty()) {
+    SplitSamples split =
+        tokenize_split(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+    samples.calibration = std::move(split.calibration);
+    samples.validation = std::move(split.validation);
+    samples.validation_source = "samples behind the calibration ones, not used for statistics";
+    if (split.shared > 0) {
+      samples.validation_source = "the last samples of the calibration file, used for statistics too";
+      why = ". The file ends too soon: give --validation FILE or ask for fewer --samples";
+    }
   }
-  if (!recipe.validation.empty()) {
+  if (judges_elsewhere) {
     samples.validation =
         tokenize_samples(read_samples(recipe.validation), tokenizer, recipe.samples, context);
     samples.validation_source = "the validation file";
-    warn_of_overlap(samples, progress);
-  } else if (!samples.calibration.ids.empty()) {
-    std::tie(samples.calibration, samples.validation) = split_validation(samples.calibration);
-    samples.validation_source =
-        "the last eighth of the calibration samples, not used for statistics";
   }
+  warn_of_overlap(samples, why, progress);
   return samples;
 }
 

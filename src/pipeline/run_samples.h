@@ -19,8 +19,9 @@ struct RunSamples {
   std::string validation_source;  ///< in words, for reports
 };
 
-/// Reads and tokenises what the recipe names. Without `validation` the last eighth of the
-/// calibration samples is set aside. Warns when a validation sample is also a calibration sample.
+/// Reads and tokenises what the recipe names. Without `validation` the samples behind
+/// the calibration ones are for validation. Warns when a validation sample is also a calibration
+/// sample.
 RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
                         Progress& progress);
 

@@ -4,7 +4,6 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
@@ -18,6 +17,7 @@
 #include "pipeline/runtime.h"
 #include "pipeline/width_multiple.h"
 #include "tensor/mapped_file.h"
+#include "text/text_file.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -139,7 +139,7 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
 
 std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job) {
   const auto tokenizer = open_tokenizer(job.tokenizer);
-  const std::string text = read_file(job.text);
+  const std::string text = read_text(job.text);
   std::vector<std::vector<int64_t>> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());

@@ -34,7 +34,7 @@ BpeTokenizer::BpeTokenizer(BpeParts parts)
   }
 }
 
-void BpeTokenizer::encode_plain(std::string text, bool at_start, Bpe::Scratch& scratch,
+void BpeTokenizer::encode_plain(std::string text, bool at_start, WordModel::Scratch& scratch,
                                 std::vector<int64_t>& ids) const {
   const std::string normalized = parts_.normalizer(std::move(text));
   for (const Segment& segment : normalized_.split(normalized)) {
@@ -56,7 +56,7 @@ std::vector<int64_t> BpeTokenizer::encode(std::string_view text, Special special
   if (!is_valid_utf8(text)) text = repaired = replace_invalid_utf8(text);
   std::vector<int64_t> ids;
   if (special == Special::kDefault) ids = parts_.surround.before;
-  Bpe::Scratch scratch;
+  WordModel::Scratch scratch;
   for (const Segment& segment : raw_.split(text)) {
     if (segment.token != nullptr) {
       ids.push_back(segment.token->id);

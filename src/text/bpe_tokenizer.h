@@ -1,5 +1,5 @@
 // text/bpe_tokenizer.h -- the pipeline of a tokenizer.json: added tokens, normalizer,
-// pre-tokenizer, BPE.
+// pre-tokenizer, BPE or Unigram.
 #pragma once
 #include <memory>
 #include <optional>
@@ -8,18 +8,18 @@
 #include <vector>
 
 #include "text/added_tokens.h"
-#include "text/bpe.h"
 #include "text/decoders.h"
 #include "text/normalizers.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizers.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_config.h"
+#include "text/word_model.h"
 
 namespace mop {
 
 struct BpeParts {
-  Bpe model;
+  WordModel model;
   std::vector<AddedToken> added;  ///< every id set
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
@@ -41,7 +41,7 @@ class BpeTokenizer final : public Tokenizer {
   std::string fingerprint() const override { return parts_.fingerprint; }
 
  private:
-  void encode_plain(std::string text, bool at_start, Bpe::Scratch& scratch,
+  void encode_plain(std::string text, bool at_start, WordModel::Scratch& scratch,
                     std::vector<int64_t>& ids) const;
   const BpeParts parts_;
   const AddedTokenFinder raw_, normalized_;

@@ -232,6 +232,8 @@ GgufVocabulary of_files(const fs::path& folder, const TokenizerConfig& config) {
   const bool ranks = looks_like_ranks(bytes.substr(0, 4096));
   if (fs::exists(folder / "tokenizer.json")) {
     const PartJson object = read_part_json(folder / "tokenizer.json");
+    if (object.value("model", PartJson()).value("type", "") == "Unigram")
+      throw bad_input("a Unigram tokenizer.json cannot be written as GGUF");
     const std::string pre = object.value("pre_tokenizer", PartJson()).dump();
     if (pre.find("\"ByteLevel\"") != std::string::npos) return of_byte_level(object, config);
     if (bytes.empty() || ranks) return of_metaspace(object, config);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "text/byte_alphabet.h"
+#include "text/charsmap.h"
 #include "text/pattern.h"
 #include "text/pattern_part.h"
 #include "text/unicode.h"
@@ -71,6 +72,33 @@ Normalizer make_byte_level(const PartJson&) {
   return [](std::string text) { return to_byte_alphabet(text); };
 }
 
+Normalizer make_precompiled(const PartJson& part) {
+  return [map = Charsmap(part_field<std::string>(part, "precompiled_charsmap", ""))](
+             std::string text) { return map.replace(text); };
+}
+
+// Control characters go, and rare kinds of white space become blanks.
+Normalizer make_nmt(const PartJson&) {
+  return [](std::string text) {
+    constexpr std::u32string_view kDropped =
+        U"\x01\x02\x03\x04\x05\x06\x07\x08\x0B\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1A"
+        U"\x1B\x1C\x1D\x1E\x1F\x7F\u008F\u009F";
+    constexpr std::u32string_view kBlank =
+        U"\t\n\f\r\u1680\u200B\u200C\u200D\u200E\u200F\u2028\u2029\u2581\uFEFF\uFFFD";
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+      const CodePoint c = code_point_at(text, at);
+      if (kBlank.find(c.value) != kBlank.npos) {
+        out += ' ';
+      } else if (kDropped.find(c.value) == kDropped.npos) {
+        out += text.substr(at, c.bytes);
+      }
+      at += c.bytes;
+    }
+    return out;
+  };
+}
+
 constexpr Component<Normalizer> kNormalizers[] = {
     {"Sequence", make_sequence},
     {"Prepend", make_prepend},
@@ -83,6 +111,8 @@ constexpr Component<Normalizer> kNormalizers[] = {
     {"Strip", make_strip},
     {"StripAccents", make_strip_accents},
     {"ByteLevel", make_byte_level},
+    {"Precompiled", make_precompiled},
+    {"Nmt", make_nmt},
 };
 
 }  // namespace

@@ -6,19 +6,16 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/git_lfs.h"
+#include "text/text_file.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kBlanks = " \t\r\n";
 
 bool is_blank(std::string_view line) {
-  // Most lines begin with a letter: they are decided without looking for ill-formed bytes.
   if (line.find_first_not_of(kBlanks) == line.npos) return true;
-  const std::string text = is_valid_utf8(line) ? "" : replace_invalid_utf8(line);
-  if (!text.empty()) line = text;
   for (size_t at = 0; at < line.size();) {
     const CodePoint c = code_point_at(line, at);
     if (!is_white_space(c.value)) return false;
@@ -62,9 +59,14 @@ size_t skip_blanks(std::string_view json, size_t at) {
 
 }  // namespace
 
-std::string_view RecordFile::content() const {
+std::string_view RecordFile::file_content() const {
   const auto bytes = file_->bytes();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string_view RecordFile::content() const {
+  if (decoded_) return *decoded_;
+  return file_content();
 }
 
 RecordFile RecordFile::open(const std::filesystem::path& path) try {
@@ -75,10 +77,11 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
     throw bad_input("samples cannot be read from a '{}' file", extension)
         .hint("known: .txt, .jsonl, .json");
   }
+  refuse_git_lfs_pointer(made.content());
+  made.decoded_ = decode_by_mark(made.content());
   const std::string_view content = made.content();
-  refuse_git_lfs_pointer(content);
-  const size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  const size_t first = skip_blanks(content, begin);
+  check_is_text(content);
+  const size_t first = skip_blanks(content, utf8_mark(content));
   if (extension == ".txt") {
     made.find_lines(content);
   } else if (first < content.size() && content[first] == '[') {
@@ -92,12 +95,13 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
   if (made.records_.empty()) throw bad_input("the file holds no samples");
   return made;
 } catch (Error& e) {
+  check_mappings();  // a file that shrank has lines of zeros
   if (e.kind() == ErrorKind::kIo) throw;
   throw std::move(e).where("file", path.string());
 }
 
 void RecordFile::find_lines(std::string_view content) {
-  size_t begin = content.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  size_t begin = utf8_mark(content);
   for (int64_t number = 1; begin < content.size(); ++number) {
     const size_t next = std::min(content.find('\n', begin), content.size());
     const size_t end = next > begin && content[next - 1] == '\r' ? next - 1 : next;
@@ -131,7 +135,7 @@ std::string_view RecordFile::bytes(int64_t record) const {
   return content().substr(span.begin, span.end - span.begin);
 }
 
-std::string RecordFile::text(int64_t record) const { return replace_invalid_utf8(bytes(record)); }
+std::string RecordFile::text(int64_t record) const { return std::string(bytes(record)); }
 
 Json RecordFile::json(int64_t record) const {
   try {
@@ -149,6 +153,6 @@ std::string RecordFile::where(int64_t record) const {
   return fmt::format("{} {}", layout_ == Layout::kJsonList ? "record" : "line", number(record));
 }
 
-std::string RecordFile::sha256() const { return mop::sha256(content()); }
+std::string RecordFile::sha256() const { return mop::sha256(file_content()); }
 
 }  // namespace mop

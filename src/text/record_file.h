@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +15,12 @@
 namespace mop {
 
 /// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
-/// `.json`: one JSON value a line, or one list whose elements are the records.
+/// `.json`: one JSON value a line, or one list whose elements are the records. UTF-8, or UTF-16 and
+/// UTF-32 with a byte order mark (text/text_file.h).
 class RecordFile {
  public:
   /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it holds no
-  /// records, is of an unknown kind, or is a list that is not JSON.
+  /// records, is of an unknown kind, is not text, or is a list that is not JSON.
   static RecordFile open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_->path(); }
@@ -26,7 +28,7 @@ class RecordFile {
   /// Plain text: a record is a line. Otherwise it is JSON.
   bool is_text() const { return layout_ == Layout::kText; }
   std::string_view bytes(int64_t record) const;
-  /// A line of a plain text; ill-formed UTF-8 becomes U+FFFD, as with Python's errors='replace'.
+  /// A line of a plain text.
   std::string text(int64_t record) const;
   /// Throws Error(kBadInput) saying which line or record is not JSON.
   Json json(int64_t record) const;
@@ -43,11 +45,13 @@ class RecordFile {
     size_t begin, end;
     int64_t number;  ///< as `number` says
   };
+  std::string_view file_content() const;
   std::string_view content() const;
   void find_lines(std::string_view content);
   void find_elements(std::string_view content);
 
   std::shared_ptr<const MappedFile> file_;
+  std::optional<std::string> decoded_;  ///< the file's text where that is not its bytes
   Layout layout_ = Layout::kText;
   std::vector<Span> records_;
 };

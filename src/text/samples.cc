@@ -2,6 +2,8 @@
 #include "text/samples.h"
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -63,20 +65,44 @@ std::string hash_of(const std::vector<std::vector<int64_t>>& ids) {
   return hash.hex();
 }
 
-TokenSamples make_samples(std::vector<std::vector<int64_t>> ids,
-                          std::vector<SampleOrigin> origins) {
-  TokenSamples made{std::move(ids), "", std::move(origins)};
+// Which texts, in which order. A longer choice begins with the shorter one.
+std::vector<int64_t> choose(int64_t available, int64_t wanted, const SampleOptions& options) {
+  const int64_t count = std::min(available, wanted);
+  if (options.random) return Random(options.seed).sample(available, count);
+  std::vector<int64_t> first(static_cast<size_t>(count));
+  std::iota(first.begin(), first.end(), int64_t{0});
+  return first;
+}
+
+// Tokens a sample may have; 0 = any number.
+int64_t longest_sample(const SampleOptions& options, int64_t context) {
+  if (options.samples < 1)
+    throw usage_error("{} samples were asked for, at least 1 is needed", options.samples);
+  if (options.max_tokens < 0)
+    throw usage_error("samples cannot be cut to {} tokens", options.max_tokens);
+  if (options.max_tokens == 0 || context == 0) return std::max(options.max_tokens, context);
+  return std::min(options.max_tokens, context);
+}
+
+TokenSamples tokenize(const std::vector<std::string>& texts, std::span<const int64_t> chosen,
+                      const Tokenizer& tokenizer, int64_t longest) {
+  TokenSamples made;
+  for (const int64_t index : chosen) {
+    const std::string& text = texts[static_cast<size_t>(index)];
+    auto sample = tokenizer.encode(text, Special::kDefault);
+    if (longest > 0 && static_cast<int64_t>(sample.size()) > longest)
+      sample.resize(static_cast<size_t>(longest));
+    if (sample.empty()) continue;
+    made.ids.push_back(std::move(sample));
+    made.origins.push_back({index, line_hashes(text)});
+  }
   made.sha256 = hash_of(made.ids);
   return made;
 }
 
-// Which texts, in which order.
-std::vector<int64_t> choose(int64_t available, const SampleOptions& options) {
-  const int64_t count = std::min(available, options.samples);
-  if (options.random) return Random(options.seed).sample(available, count);
-  std::vector<int64_t> first(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) first[static_cast<size_t>(i)] = i;
-  return first;
+TokenSamples not_empty(TokenSamples samples) {
+  if (samples.ids.empty()) throw bad_input("the samples hold no tokens");
+  return samples;
 }
 
 }  // namespace
@@ -105,48 +131,21 @@ int64_t TokenSamples::tokens() const {
 
 TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                               const SampleOptions& options, int64_t context) {
-  if (options.samples < 1)
-    throw usage_error("{} samples were asked for, at least 1 is needed", options.samples);
-  if (options.max_tokens < 0)
-    throw usage_error("samples cannot be cut to {} tokens", options.max_tokens);
-  int64_t longest = options.max_tokens > 0 ? options.max_tokens : context;
-  if (context > 0) longest = std::min(longest, context);
-  std::vector<std::vector<int64_t>> ids;
-  std::vector<SampleOrigin> origins;
-  for (const int64_t index : choose(static_cast<int64_t>(texts.size()), options)) {
-    const std::string& text = texts[static_cast<size_t>(index)];
-    auto sample = tokenizer.encode(text, Special::kDefault);
-    if (longest > 0 && static_cast<int64_t>(sample.size()) > longest)
-      sample.resize(static_cast<size_t>(longest));
-    if (sample.empty()) continue;
-    ids.push_back(std::move(sample));
-    origins.push_back({index, line_hashes(text)});
-  }
-  if (ids.empty()) throw bad_input("the samples hold no tokens");
-  return make_samples(std::move(ids), std::move(origins));
+  const int64_t longest = longest_sample(options, context);
+  const std::vector<int64_t> chosen = choose(std::ssize(texts), options.samples, options);
+  return not_empty(tokenize(texts, chosen, tokenizer, longest));
 }
 
-namespace {
-
-// Takes what is from number `first` on away from `list`.
-template <typename T>
-std::vector<T> take_tail(std::vector<T>& list, size_t first) {
-  if (first >= list.size()) return {};
-  const auto cut = list.begin() + static_cast<ptrdiff_t>(first);
-  std::vector<T> tail(std::make_move_iterator(cut), std::make_move_iterator(list.end()));
-  list.resize(first);
-  return tail;
-}
-
-}  // namespace
-
-std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all) {
-  const size_t count = all.ids.size();
-  const size_t kept = count < 2 ? count : count - std::max<size_t>(1, count / 8);
-  auto last = take_tail(all.ids, kept);
-  auto last_origins = take_tail(all.origins, kept);
-  return {make_samples(std::move(all.ids), std::move(all.origins)),
-          make_samples(std::move(last), std::move(last_origins))};
+SplitSamples tokenize_split(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                            const SampleOptions& options, int64_t context) {
+  const int64_t longest = longest_sample(options, context);
+  const int64_t measured = std::min(std::ssize(texts), options.samples);
+  const int64_t judged = std::min(measured, std::max<int64_t>(1, measured / 8));
+  const std::vector<int64_t> chosen = choose(std::ssize(texts), measured + judged, options);
+  const std::span all(chosen);
+  return {not_empty(tokenize(texts, all.first(static_cast<size_t>(measured)), tokenizer, longest)),
+          tokenize(texts, all.last(static_cast<size_t>(judged)), tokenizer, longest),
+          measured + judged - std::ssize(chosen)};
 }
 
 }  // namespace mop

@@ -10,11 +10,10 @@
 
 namespace mop {
 
-/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped, ill-formed UTF-8 becomes
-/// U+FFFD as with Python's errors='replace'. `.jsonl`/`.json` (lines or one list): records with
+/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or one list): records with
 /// `text`, Alpaca records through the calibration prompt of the paper (instruction and input, no
 /// answer), or questions with choices (ScienceQA). Throws Error(kBadInput) naming file and line or
-/// record; a file without samples is an error.
+/// record where that is not UTF-8 text (text/text_file.h) or no sample; a file without samples is an error.
 std::vector<std::string> read_samples(const std::filesystem::path& file);
 
 /// How samples are chosen and cut.
@@ -43,7 +42,16 @@ struct TokenSamples {
 TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                               const SampleOptions& options, int64_t context);
 
-/// Splits off the last eighth (at least one, when there are two or more) for validation.
-std::pair<TokenSamples, TokenSamples> split_validation(TokenSamples all);
+/// Calibration samples, and others to judge on.
+struct SplitSamples {
+  TokenSamples calibration;
+  TokenSamples validation;
+  int64_t shared = 0;  ///< validation samples that are calibration samples too
+};
+
+/// As `tokenize_samples`, and for validation an eighth as many texts (at least one) that come behind
+/// them in the same order. When the texts run out the last ones serve as both.
+SplitSamples tokenize_split(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                            const SampleOptions& options, int64_t context);
 
 }  // namespace mop

@@ -62,8 +62,10 @@ void add_special(const PartJson& object, TokenizerConfig& config) {
     if (name == "unk_token" && !config.unk) config.unk = token->content;
     add_once(*token, config.added);
   }
-  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-    if (!object.contains(key) || !object[key].is_array()) continue;
+  // Lists, or objects of named tokens.
+  for (const char* key :
+       {"additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"}) {
+    if (!object.contains(key) || !object[key].is_structured()) continue;
     for (const PartJson& value : object[key]) {
       if (const auto token = read_token(value, true)) add_once(*token, config.added);
     }
@@ -98,7 +100,20 @@ std::optional<int64_t> first_id(const PartJson& object, const char* key) {
   return std::nullopt;
 }
 
+// Settings that would change the ids in ways we do not follow.
+void refuse_settings(const PartJson& object) {
+  for (const char* key : {"split_special_tokens", "fix_mistral_regex"}) {
+    if (part_field(object, key, false)) throw bad_input("`{}` is not supported", key);
+  }
+  const auto arguments = object.find("sp_model_kwargs");
+  if (arguments != object.end() && arguments->is_object() &&
+      part_field(*arguments, "enable_sampling", false)) {
+    throw bad_input("`sp_model_kwargs` makes the ids random: not supported");
+  }
+}
+
 void read_main_file(const PartJson& object, TokenizerConfig& config) {
+  refuse_settings(object);
   config.add_bos = part_field(object, "add_bos_token", config.add_bos);
   config.add_eos = part_field(object, "add_eos_token", config.add_eos);
   config.legacy = part_field(object, "legacy", config.legacy);

@@ -36,10 +36,7 @@ std::vector<Merge> read_merges(const PartJson& list) {
   return merges;
 }
 
-Bpe read_model(const PartJson& model) {
-  if (!model.is_object()) throw bad_input("`model` is missing");
-  const auto type = part_field<std::string>(model, "type", model.contains("merges") ? "BPE" : "");
-  if (type != "BPE") throw bad_input("model '{}' is not supported", type).hint("known: BPE");
+WordModel read_bpe(const PartJson& model) {
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!part_field<std::string>(model, key, "").empty())
       throw bad_input("`{}` is not supported", key);
@@ -62,6 +59,35 @@ Bpe read_model(const PartJson& model) {
   options.byte_fallback = part_field(model, "byte_fallback", false);
   options.ignore_merges = part_field(model, "ignore_merges", false);
   return Bpe(std::move(vocabulary), read_merges(part_of(model, "merges")), std::move(options));
+}
+
+// `vocab` is a list of [piece, log probability].
+WordModel read_unigram(const PartJson& model) {
+  const PartJson& table = part_of(model, "vocab");
+  if (!table.is_array()) throw bad_input("`vocab` is not a list of [piece, score]");
+  std::vector<std::pair<std::string, double>> pieces;
+  pieces.reserve(table.size());
+  for (const PartJson& row : table) {
+    if (!row.is_array() || row.size() != 2 || !row[0].is_string() || !row[1].is_number())
+      throw bad_input("piece {} is not [text, score]", pieces.size());
+    pieces.emplace_back(row[0].get<std::string>(), row[1].get<double>());
+  }
+  UnigramOptions options;
+  if (!part_of(model, "unk_id").is_null())
+    options.unknown = part_field<int64_t>(model, "unk_id", -1);
+  options.byte_fallback = part_field(model, "byte_fallback", false);
+  return Unigram(std::move(pieces), options);
+}
+
+constexpr Component<WordModel> kModels[] = {{"BPE", read_bpe}, {"Unigram", read_unigram}};
+
+// Files older than `type` are told by their keys.
+WordModel read_model(const PartJson& model) {
+  if (!model.is_object()) throw bad_input("`model` is missing");
+  if (model.contains("type")) return make_component<WordModel>(kModels, model, "model");
+  if (model.contains("merges")) return read_bpe(model);
+  if (part_of(model, "vocab").is_array()) return read_unigram(model);
+  throw bad_input("`model` has no `type`").hint("known: BPE, Unigram");
 }
 
 std::vector<AddedToken> read_added(const PartJson& list) {

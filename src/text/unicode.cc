@@ -3,6 +3,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
@@ -61,6 +62,10 @@ void append_utf8(char32_t value, std::string& out) {
   utf8proc_uint8_t bytes[4];
   const auto length = utf8proc_encode_char(static_cast<utf8proc_int32_t>(value), bytes);
   out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(length));
+}
+
+size_t well_formed_bytes(std::string_view bytes) {
+  return static_cast<size_t>(std::max(sequence_length(bytes), 0));
 }
 
 bool is_valid_utf8(std::string_view bytes) {

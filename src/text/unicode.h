@@ -17,6 +17,8 @@ CodePoint code_point_at(std::string_view text, size_t at);
 CodePoint code_point_before(std::string_view text, size_t end);
 void append_utf8(char32_t value, std::string& out);
 
+/// Length of the well-formed sequence at the start of `bytes`; 0 when it is ill-formed.
+size_t well_formed_bytes(std::string_view bytes);
 bool is_valid_utf8(std::string_view bytes);
 /// Every maximal ill-formed piece becomes one U+FFFD: what Python's errors='replace' and Rust's
 /// from_utf8_lossy do.

@@ -171,17 +171,32 @@ TEST_F(PruneRun, ProtectedLayersStay) {
   EXPECT_EQ(plan["steps"][0]["layers"][0]["layer"], 7);
 }
 
-TEST_F(PruneRun, AValidationFileLeavesAllCalibrationSamplesToMeasureOn) {
+TEST_F(PruneRun, AllCalibrationSamplesAreMeasuredOnWithAndWithoutAValidationFile) {
   ASSERT_EQ(prune("a", {"--iterations", "1", "--select", "path:G", "--validation",
                         demo_evaluation().string()})
                 .exit,
             0);
-  const Json samples = read("a/run/samples.json");
-  EXPECT_EQ(samples["calibration"]["samples"], 16);
-  EXPECT_EQ(samples["validation"]["samples"], 16);
-  ASSERT_EQ(prune("b", {"--iterations", "1", "--select", "path:G"}).exit, 0);
-  EXPECT_EQ(read("b/run/samples.json")["calibration"]["samples"], 14);
-  EXPECT_EQ(read("b/run/samples.json")["validation"]["samples"], 2);
+  const Json with = read("a/run/samples.json");
+  EXPECT_EQ(with["calibration"]["samples"], 16);
+  EXPECT_EQ(with["validation"]["samples"], 16);
+  const Ran ran = prune("b", {"--iterations", "1", "--select", "path:G"});
+  ASSERT_EQ(ran.exit, 0);
+  EXPECT_THAT(ran.err, Not(HasSubstr("calibration samples too")));
+  const Json without = read("b/run/samples.json");
+  EXPECT_EQ(without["calibration"], with["calibration"]);
+  EXPECT_EQ(without["validation"]["samples"], 2);
+  EXPECT_EQ(without["validation"]["list"][0]["index"], 16);
+  EXPECT_EQ(read("b/run/plan.json")["steps"], read("a/run/plan.json")["steps"]);
+}
+
+TEST_F(PruneRun, SaysThatAShortFileGivesTheSameSamplesToMeasureAndToJudgeOn) {
+  const Ran ran = prune("a", {"--iterations", "1", "--select", "path:G", "--samples", "256"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("32 of 32 validation samples are calibration samples too"));
+  EXPECT_THAT(ran.err, HasSubstr("give --validation FILE or ask for fewer --samples"));
+  EXPECT_EQ(read("a/run/samples.json")["calibration"]["samples"], 256);
+  EXPECT_EQ(read("a/run/metrics.json")["figures"]["source"],
+            "the last samples of the calibration file, used for statistics too");
 }
 
 TEST_F(PruneRun, WarnsWhenValidationTextWasMeasuredOn) {

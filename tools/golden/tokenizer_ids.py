@@ -11,6 +11,7 @@ most goldens run without ../shared/data.
 """
 import base64
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ import subprocess
 import sys
 
 import sentencepiece
+import sentencepiece.sentencepiece_model_pb2 as sentencepiece_model_pb2
 import tiktoken
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -230,6 +232,76 @@ def make_splits():
     save("splits", spec)
 
 
+def unigram_pieces(size, **settings):
+    """(piece, score) of a small SentencePiece Unigram model of the corpus, and its table of replacements."""
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([t for t in CORPUS if "\0" not in t and len(t) < 4000]), model_writer=out, vocab_size=size,
+        model_type="unigram", num_threads=1, minloglevel=2, character_coverage=0.98, **settings)
+    model = sentencepiece_model_pb2.ModelProto.FromString(out.getvalue())
+    return [[p.piece, p.score] for p in model.pieces], base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
+
+
+def unigram(pieces, unknown, **more):
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
+            "post_processor": None, "decoder": None,
+            "model": {"type": "Unigram", "unk_id": unknown, "vocab": pieces, "byte_fallback": False}} | more
+
+
+def mark_added(spec, *contents):
+    texts = [p for p, _ in spec["model"]["vocab"]]
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    spec["added_tokens"] = [{"id": texts.index(c), "content": c} | flags for c in contents]
+
+
+def make_unigram_t5():
+    """T5's layout: a table of replacements, words by white space, </s> behind, unknown characters fused."""
+    rules = HOME.parent.parent.parent / ".env/tmp/rules.tsv"
+    pairs = {"\uFB01": "fi", "\uFF21": "A", "\u00BD": "1/2", "e\u0301": "\u00E9", "\u3000": " ", "\u200B": "", "\u2026": "...",
+             "\u00A0": " ", "\n": " ", "\t": " ", "\u212B": "\u00C5", "\U0001F600": ":)"}
+    hexes = lambda text: " ".join(f"{ord(c):X}" for c in text)
+    rules.write_text("".join(f"{hexes(a)}\t{hexes(b)}\n" for a, b in pairs.items()))
+    pieces, charsmap = unigram_pieces(500, normalization_rule_tsv=str(rules), pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+                                      user_defined_symbols=["<extra_id_0>"])
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+    spec = unigram(pieces, 2, decoder=metaspace, post_processor=template_behind("</s>", 1),
+                   normalizer=parts({"type": "Precompiled", "precompiled_charsmap": charsmap},
+                                    {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}, kind="normalizers"),
+                   pre_tokenizer=parts({"type": "WhitespaceSplit"}, metaspace, kind="pretokenizers"))
+    mark_added(spec, "<pad>", "</s>", "<unk>", "<extra_id_0>")
+    save("unigram-t5-style", spec)
+
+
+def template_behind(token, id_):
+    one = lambda name, kind: [{"Sequence": {"id": name, "type_id": kind}}, {"SpecialToken": {"id": token, "type_id": kind}}]
+    return {"type": "TemplateProcessing", "single": one("A", 0), "pair": one("A", 0) + one("B", 1),
+            "special_tokens": {token: {"id": token, "ids": [id_], "tokens": [token]}}}
+
+
+def make_unigram_bytes():
+    """LLaMA's layout around a Unigram model: bytes for what no piece spells."""
+    pieces, _ = unigram_pieces(700, normalization_rule_name="identity", remove_extra_whitespaces=False, byte_fallback=True)
+    spec = unigram(pieces, 0, post_processor=template("<s>", 1),
+                   pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False},
+                   decoder=parts({"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"},
+                                 {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}, kind="decoders"))
+    spec["model"]["byte_fallback"] = True
+    mark_added(spec, "<unk>", "<s>", "</s>")
+    save("unigram-bytes", spec)
+
+
+def make_unigram_nmt():
+    """XLNet's layout: rewritten quotes, Nmt, compatibility forms, no accents; text first, then two tokens."""
+    pieces, _ = unigram_pieces(450, normalization_rule_name="identity", control_symbols=["<sep>", "<cls>"])
+    replace = lambda a, b: {"type": "Replace", "pattern": {"String": a}, "content": b}
+    spec = unigram(pieces, 0, decoder={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
+                   normalizer=parts(replace("``", '"'), replace("''", '"'), {"type": "Nmt"}, {"type": "NFKD"},
+                                    {"type": "StripAccents"}, {"type": "Lowercase"}, kind="normalizers"),
+                   pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True})
+    mark_added(spec, "<unk>", "<sep>", "<cls>")
+    save("unigram-nmt", spec)
+
+
 def bytes_to_unicode():
     keep = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     table, next_ = {b: chr(b) for b in keep}, 0x100
@@ -351,8 +423,10 @@ def transformers5_differs(folder, ids):
 
 def main():
     make_llama3(), make_qwen2(), make_llama2(), make_mistral(), make_metaspace(), make_lowercase(), make_splits()
+    make_unigram_t5(), make_unigram_bytes(), make_unigram_nmt()
     make_sentencepiece()
-    for name in ("llama3-style", "qwen2-style", "llama2-style", "mistral-style", "metaspace-split", "lowercase-words", "splits"):
+    for name in ("llama3-style", "qwen2-style", "llama2-style", "mistral-style", "metaspace-split", "lowercase-words", "splits",
+                 "unigram-t5-style", "unigram-bytes", "unigram-nmt"):
         golden_json(name, f"tests/golden/tokenizers/{name}/tokenizer.json", HOME / name / "tokenizer.json", True)
     golden_tiktoken("tiktoken-small", "tests/golden/tokenizers/tiktoken-small/tokenizer.model", HOME / "tiktoken-small/tokenizer.model", True)
     golden_sentencepiece()

@@ -33,7 +33,6 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
   tasks->needs(data)->excludes("--text");
   data->needs(tasks);
   const auto more = [&](CLI::Option* option) { option->needs(tasks); };
-  more(app.add_option("--limit", job.limit, "the first N records of each task")->check(positive()));
   more(app.add_option("--bos", job.bos, "auto: the tokenizer's rule; always; never")
            ->check(CLI::IsMember({"auto", "always", "never"})));
   more(app.add_option("--fewshot", job.fewshot, "solved examples in front of each question")
@@ -51,6 +50,10 @@ Verb eval_verb() {
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
             add_text_flags(app, *job);
             add_task_flags(app, *tasks);
+            app.add_option("--limit", job->limit,
+                           "the first N records of each task, or lines, windows or pages of the "
+                           "text")
+                ->check(positive());
             app.add_option("--vs", job->versus, "the dense model, to stand beside this one")
                 ->type_name("MODEL");
             app.add_option("--calibration", job->calibration,
@@ -72,6 +75,7 @@ Verb eval_verb() {
                 tasks->adapter = job->adapter;
                 tasks->versus = job->versus;
                 tasks->calibration = job->calibration;
+                tasks->limit = job->limit;
                 tasks->compute = job->compute;
                 return answer_tasks(*tasks, listener);
               });

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <thread>
 
 namespace mop {
@@ -87,14 +88,110 @@ TEST(ConsoleTerminal, PutsNotesAboveTheLine) {
   EXPECT_THAT(captured.text(), HasSubstr("\r\033[Kdone one\n"));
 }
 
-TEST(ConsoleTerminal, EstimatesWhatIsLeftWithoutWhatWasDoneBefore) {
-  Captured captured;
-  Console console(captured.stream(), true);
-  console.begin("steps", 4);
-  console.advance(2);  // resumed after step 2
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
-  console.advance(3);
-  EXPECT_THAT(captured.text(), HasSubstr("step 4 of 4, about 1 s left"));
+// A console and the time it is told.
+class FakeTime : public ::testing::Test {
+ protected:
+  void pass(int seconds) { time_ += std::chrono::seconds(seconds); }
+  // The last line, drawn anew.
+  std::string line() {
+    pass(1);
+    console_.note("");
+    const std::string text = captured_.text();
+    return text.substr(text.rfind('\r') + 4);
+  }
+  // One part inside, which takes so long.
+  void part(const char* what, int seconds) {
+    console_.begin(what, 10);
+    for (int i = 1; i <= 10; ++i) {
+      time_ += std::chrono::milliseconds(seconds * 100);
+      console_.advance(i);
+    }
+    console_.end();
+  }
+
+  Captured captured_;
+  std::chrono::steady_clock::time_point time_{std::chrono::hours(1)};
+  Console console_{captured_.stream(), true, [this] { return time_; }};
+};
+
+TEST_F(FakeTime, EstimatesWhatIsLeftWithoutWhatWasDoneBefore) {
+  console_.begin("steps", 4);
+  console_.advance(2);  // resumed after step 2
+  pass(9);
+  console_.advance(3);
+  EXPECT_EQ(line(), "step 4 of 4, about 10 s left");
+}
+
+TEST_F(FakeTime, EstimatesByWhatStepsCost) {
+  // Two passes over activations, of 12 and of 11 layers; the other steps need no data.
+  const std::vector<StepCosts> costs = {{}, {1200}, {}, {}, {1100}};
+  console_.begin_steps(costs);
+  console_.advance(1);
+  EXPECT_EQ(line(), "step 2 of 5") << "nothing is known yet";
+  part("gathering statistics", 11);
+  console_.advance(2);
+  console_.advance(4);
+  EXPECT_EQ(line(), "step 5 of 5, about 12 s left");
+  console_.begin("gathering statistics", 10);
+  pass(5);
+  console_.advance(5);
+  EXPECT_EQ(line(), "step 5 of 5, gathering statistics 50%, about 6 s left");
+}
+
+TEST_F(FakeTime, PartsOfAStepHaveTheirOwnCosts) {
+  const std::vector<StepCosts> costs(2, {100, 300});
+  console_.begin_steps(costs);
+  part("gathering statistics", 9);
+  EXPECT_EQ(line(), "step 1 of 2, about 1 min 10 s left");
+  part("validation", 30);
+  console_.advance(1);
+  EXPECT_EQ(line(), "step 2 of 2, about 41 s left");
+}
+
+TEST_F(FakeTime, StepsBeyondTheEstimateLeaveNoNegativeTime) {
+  const std::vector<StepCosts> costs(2, {100});
+  console_.begin_steps(costs);
+  for (int step = 1; step <= 4; ++step) {
+    part("gathering statistics", 10);
+    EXPECT_THAT(line(), Not(HasSubstr("-")));
+    console_.advance(step);
+    EXPECT_THAT(line(), Not(HasSubstr("-")));
+  }
+  console_.begin("gathering statistics", 10);
+  pass(4);
+  console_.advance(5);
+  EXPECT_EQ(line(), "step 5, gathering statistics 50%, about 6 s left");
+}
+
+TEST_F(FakeTime, ASteadySpeedBringsTheEndNearerEverySecond) {
+  const std::vector<StepCosts> costs = {{5, 20}, {5, 20}, {4, 16}};  // a second for each unit
+  console_.begin_steps(costs);
+  std::vector<int> left;
+  int step = 0;
+  for (const StepCosts& parts : costs) {
+    for (const double seconds : parts) {
+      console_.begin("part", static_cast<int64_t>(seconds));
+      for (int i = 1; i <= seconds; ++i) {
+        time_ += std::chrono::seconds(1);
+        console_.advance(i);
+        const std::string text = captured_.text();
+        const size_t at = text.rfind("about ");
+        if (at != std::string::npos) {
+          int minutes = 0, rest = 0;
+          if (std::sscanf(text.c_str() + at, "about %d min %d s", &minutes, &rest) != 2) {
+            minutes = 0;
+            std::sscanf(text.c_str() + at, "about %d s", &rest);
+          }
+          left.push_back(60 * minutes + rest);
+        }
+      }
+      console_.end();
+    }
+    console_.advance(++step);
+  }
+  ASSERT_GT(left.size(), 60u);
+  EXPECT_THAT(left, ::testing::Each(::testing::Ge(0)));
+  for (size_t i = 1; i < left.size(); ++i) EXPECT_EQ(left[i], left[i - 1] - 1) << i;
 }
 
 }  // namespace

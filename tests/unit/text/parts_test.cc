@@ -120,8 +120,8 @@ TEST(Normalizers, RunInOrder) {
   EXPECT_EQ(normalize("a b"), "▁a▁b");
   EXPECT_EQ(normalize(""), "");
   EXPECT_EQ(make_normalizer(nullptr)("as it is"), "as it is");
-  EXPECT_THAT(refusal([] { make_normalizer(PartJson::parse(R"({"type": "Nmt"})")); }),
-              HasSubstr("normalizer 'Nmt' is not supported"));
+  EXPECT_THAT(refusal([] { make_normalizer(PartJson::parse(R"({"type": "BertNormalizer"})")); }),
+              HasSubstr("normalizer 'BertNormalizer' is not supported"));
   EXPECT_THAT(refusal([] {
                 make_normalizer(PartJson::parse(R"({"type": "Strip", "strip_left": "yes"})"));
               }),

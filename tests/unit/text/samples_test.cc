@@ -69,10 +69,6 @@ TEST_F(ReadSamples, ByteOrderMarkIsNoText) {
   EXPECT_THAT(read("a.jsonl", "\xEF\xBB\xBF{\"text\": \"one\"}\n"), ElementsAre("one"));
 }
 
-TEST_F(ReadSamples, IllFormedTextGetsReplacementCharacters) {
-  EXPECT_THAT(read("a.txt", "a\xFFz\n"), ElementsAre("a\uFFFDz"));
-}
-
 TEST_F(ReadSamples, JsonLinesOrOneList) {
   EXPECT_THAT(read("a.jsonl", "{\"text\": \"x\\ny\"}\r\n\n{\"text\": \"z\", \"id\": 3}"),
               ElementsAre("x\ny", "z"));
@@ -99,7 +95,7 @@ TEST_F(ReadSamples, RefusalsNameFileLineAndFields) {
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n{\"text\": 7}"), HasSubstr("line 2"));
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"x\"}\n\nnonsense"),
               HasSubstr("line 3 is not valid JSON"));
-  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not valid JSON"));
+  EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not UTF-8"));
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": 1e999}"), HasSubstr("line 1 is not valid JSON"));
   EXPECT_THAT(refusal("a.json", "[{\"text\": \"x\"}, 3]"), HasSubstr("record 2 is no sample"));
   EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json"));
@@ -164,26 +160,39 @@ TEST(TokenizeSamples, HashTellsWhereASampleEnds) {
   EXPECT_NE(hash({"ab", "c"}), hash({"a", "bc"}));
 }
 
-TEST(SplitValidation, TheLastEighthIsHeldOut) {
-  const auto sizes = [](size_t count) {
-    const std::vector<std::string> texts(count, "x");
-    SampleOptions options = take(1000);
-    const auto [kept, held_out] =
-        split_validation(tokenize_samples(texts, ByteTokenizer(), options, 9));
-    return std::pair(kept.ids.size(), held_out.ids.size());
-  };
-  EXPECT_EQ(sizes(128), std::pair(size_t{112}, size_t{16}));
-  EXPECT_EQ(sizes(15), std::pair(size_t{14}, size_t{1}));
-  EXPECT_EQ(sizes(2), std::pair(size_t{1}, size_t{1}));
-  EXPECT_EQ(sizes(1), std::pair(size_t{1}, size_t{0}));
+TEST(TokenizeSplit, SamplesToJudgeOnComeBehindThoseToMeasureOn) {
+  const SplitSamples split = tokenize_split(kTexts, ByteTokenizer(), take(3), 100);
+  EXPECT_EQ(split.calibration.sha256,
+            tokenize_samples(kTexts, ByteTokenizer(), take(3), 100).sha256);
+  EXPECT_THAT(split.validation.ids, ElementsAre(ElementsAre(256, 'd', 'd', 'd', 'd')));
+  EXPECT_EQ(split.validation.sha256, tokenize_samples({"dddd"}, ByteTokenizer(), {}, 9).sha256);
+  EXPECT_EQ(split.validation.origins[0].index, 3);
+  EXPECT_EQ(split.shared, 0);
 }
 
-TEST(SplitValidation, EachPartHasItsOwnHash) {
-  const auto all = tokenize_samples({"a", "b"}, ByteTokenizer(), {}, 9);
-  const auto [kept, held_out] = split_validation(all);
-  EXPECT_THAT(held_out.ids, ElementsAre(ElementsAre(256, 'b')));
-  EXPECT_EQ(kept.sha256, tokenize_samples({"a"}, ByteTokenizer(), {}, 9).sha256);
-  EXPECT_EQ(held_out.sha256, tokenize_samples({"b"}, ByteTokenizer(), {}, 9).sha256);
+TEST(TokenizeSplit, AnEighthAsManyAreForValidation) {
+  const auto sizes = [](size_t texts, int64_t samples) {
+    const SplitSamples split = tokenize_split(std::vector<std::string>(texts, "x"), ByteTokenizer(),
+                                              take(samples), 9);
+    return std::tuple(split.calibration.ids.size(), split.validation.ids.size(), split.shared);
+  };
+  EXPECT_EQ(sizes(1000, 128), std::tuple(128, 16, 0));
+  EXPECT_EQ(sizes(144, 128), std::tuple(128, 16, 0));
+  EXPECT_EQ(sizes(8, 7), std::tuple(7, 1, 0));
+  EXPECT_EQ(sizes(143, 128), std::tuple(128, 16, 1)) << "the texts run out";
+  EXPECT_EQ(sizes(100, 128), std::tuple(100, 12, 12));
+  EXPECT_EQ(sizes(1, 128), std::tuple(1, 1, 1));
+}
+
+TEST(TokenizeSplit, DrawnSamplesAreTheSameAsWithoutValidation) {
+  SampleOptions options = take(3);
+  options.random = true;
+  options.seed = 5;
+  const SplitSamples split = tokenize_split(kTexts, ByteTokenizer(), options, 100);
+  EXPECT_EQ(split.calibration.ids, tokenize_samples(kTexts, ByteTokenizer(), options, 100).ids);
+  for (const SampleOrigin& measured : split.calibration.origins) {
+    EXPECT_NE(measured.index, split.validation.origins[0].index);
+  }
 }
 
 }  // namespace

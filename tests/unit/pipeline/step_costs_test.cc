@@ -1,0 +1,41 @@
+#include "pipeline/step_costs.h"
+
+#include <gmock/gmock.h>
+
+#include "kit/random_model.h"
+
+namespace mop {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Each;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// The embedded model, 12 layers, on eight samples of eight tokens and one to judge on.
+std::vector<StepCosts> costs_of(const std::string& select) {
+  const auto assets = testing::demo_model().parent_path();
+  return step_costs(prepare(
+      recipe_from_json({{"model", testing::demo_model().string()},
+                        {"calibration",
+                         {{"file", (assets / "text/generated-calibration.txt").string()},
+                          {"samples", 8},
+                          {"max_tokens", 8}}},
+                        {"target", {{"iterations", 3}}},
+                        {"select", select}}),
+      silent_progress()));
+}
+
+TEST(StepCosts, ADepthStepNeedsNoPass) {
+  EXPECT_THAT(costs_of("path:GLG"),
+              ElementsAre(ElementsAre(64 * 12), IsEmpty(), ElementsAre(64 * 11)));
+}
+
+TEST(StepCosts, ComparingTakesAPassForStatisticsAndOneForEachCandidate) {
+  const auto costs = costs_of("perplexity");
+  EXPECT_THAT(costs, SizeIs(3));
+  EXPECT_THAT(costs, Each(ElementsAre(64 * 12, 8 * (12 + 2 * 12))));
+}
+
+}  // namespace
+}  // namespace mop
