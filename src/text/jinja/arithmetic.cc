@@ -88,13 +88,17 @@ std::string html_escaped(const std::string& text) {
   return out;
 }
 
+namespace {
+
 Value joined(const Value& a, const Value& b) {
-  if (!a.is_safe() && !b.is_safe()) return to_text(a) + to_text(b);
+  if (!a.is_safe() && !b.is_safe()) return a.text("") + b.text("");
   const auto part = [](const Value& v) {
-    return v.is_safe() ? v.text("") : html_escaped(to_text(v));
+    return v.is_safe() ? v.text("") : html_escaped(v.text(""));
   };
   return Value::safe(part(a) + part(b));
 }
+
+}  // namespace
 
 Value add(const Value& a, const Value& b) {
   if (a.is_text() && b.is_text()) return joined(a, b);
@@ -111,6 +115,11 @@ Value add(const Value& a, const Value& b) {
   List list = *x;
   list.insert(list.end(), y->begin(), y->end());
   return a.is_tuple() ? Value::tuple(std::move(list)) : Value(std::move(list));
+}
+
+Value negative(const Value& value) {
+  if (value.is_real()) return -value.real("-");
+  return calculate("-", 0, value);
 }
 
 Value calculate(const std::string& sign, const Value& a, const Value& b) {

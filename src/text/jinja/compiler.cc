@@ -2,6 +2,7 @@
 #include "text/jinja/compiler.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "text/jinja/objects.h"
@@ -183,14 +184,16 @@ class Compiler {
     if (word == "with") return read_with(in);
     if (word == "generation") return read_generation(in);
     if (word == "print") return output(in);
-    if (word == "block" || word == "autoescape") return read_plain_block(word);
+    if (word == "block") return read_block();
     if (word == "break" || word == "continue") {
       return [flow = word == "break" ? Flow::kBreak : Flow::kContinue](Scope&, std::string&) {
         return flow;
       };
     }
-    if (word.starts_with("end") || word == "else" || word == "elif")
-      throw bad_input("'{}' ends nothing here", word);
+    static const std::set<std::string> kEnds = {"else",    "elif",     "endif",        "endfor",
+                                                "endset",  "endmacro", "endcall",      "endfilter",
+                                                "endwith", "endblock", "endgeneration"};
+    if (kEnds.contains(word)) throw bad_input("'{}' ends nothing here", word);
     return [word](Scope&, std::string&) -> Flow {
       throw bad_input("the statement '{}' is not known", word);
     };
@@ -370,13 +373,10 @@ class Compiler {
     };
   }
 
-  // Nothing is escaped and nothing inherits: these are their content.
-  Statement read_plain_block(const std::string& word) {
-    const Block body = read_to(word == "block" ? "endblock" : "endautoescape");
-    return [body](Scope& scope, std::string& out) {
-      const auto inner = scope.inner();
-      return run(body, *inner, out);
-    };
+  // Nothing inherits: a block is its content.
+  Statement read_block() {
+    const Block body = read_to("endblock");
+    return [body](Scope& scope, std::string& out) { return run(body, *scope.inner(), out); };
   }
 
   std::vector<Segment> segments_;

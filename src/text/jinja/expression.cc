@@ -64,6 +64,8 @@ template <typename T>
 Value number_of(const std::string& digits) {
   T value{};
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (std::same_as<T, double> && result.ec != std::errc())
+    return std::strtod(digits.c_str(), nullptr);
   if (result.ec != std::errc()) throw bad_input("the number {} is too large", digits);
   return value;
 }
@@ -199,9 +201,10 @@ Expression read_unary(Reader& in, bool with_filters) {
   const Reader::Nesting nesting(in);
   Expression value;
   if (in.next_is("-") || in.next_is("+")) {
-    const std::string sign = in.next().text;
-    value = [inner = read_unary(in, false), sign](Scope& scope) {
-      return calculate(sign, 0, inner(scope));
+    const bool minus = in.next().text == "-";
+    value = [inner = read_unary(in, false), minus](Scope& scope) {
+      const Value number = inner(scope);
+      return minus ? negative(number) : calculate("-", number, 0);
     };
   } else {
     value = read_primary(in);
@@ -223,7 +226,7 @@ Expression read_chain(Reader& in, std::initializer_list<const char*> signs, Read
     if (sign.empty()) return left;
     left = [left, right = read(in), sign](Scope& scope) {
       const Value a = left(scope), b = right(scope);
-      return sign == "~" ? joined(a, b) : calculate(sign, a, b);
+      return sign == "~" ? Value(to_text(a) + to_text(b)) : calculate(sign, a, b);
     };
   }
 }

@@ -137,11 +137,15 @@ Value absolute(const Value& value, const Arguments&) {
 Value rounded(const Value& value, const Arguments& in) {
   const int64_t precision = in.integer(0, "precision", 0);
   const std::string method = in.text(1, "method", "common");
+  if (method == "common" && !value.is_real() && precision >= 0) return value.integer("round");
   const double number = value.real("round"), scale = std::pow(10., static_cast<double>(precision));
   if (method == "ceil") return std::ceil(number * scale) / scale;
   if (method == "floor") return std::floor(number * scale) / scale;
   if (method != "common") throw bad_input("round knows common, ceil and floor, not '{}'", method);
-  if (precision < 0) return std::nearbyint(number * scale) / scale;
+  if (precision < 0) {
+    const double tens = std::nearbyint(number * scale) / scale;
+    return value.is_real() ? Value(tens) : Value(static_cast<int64_t>(tens));
+  }
   // Decimal digits are cut from the exact value, as Python does.
   return std::stod(
       fmt::format("{:.{}f}", number, static_cast<int>(std::min<int64_t>(precision, 300))));
@@ -185,24 +189,36 @@ Value escaped_again(const Value& value, const Arguments&) {
   return Value::safe(html_escaped(to_text(value)));
 }
 
-Value url_encoded(const Value& value, const Arguments&) {
-  const auto encode = [](const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-      const auto byte = static_cast<unsigned char>(c);
-      const bool plain =
-          byte < 128 &&
-          (std::isalnum(byte) != 0 || std::string_view("_.-~/").find(c) != std::string_view::npos);
-      out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned>(byte));
-    }
-    return out;
-  };
-  if (value.dict() == nullptr) return encode(to_text(value));
+std::string url_encoded_text(const std::string& text, bool in_query) {
   std::string out;
-  for (const auto& [key, inner] : value.dict()->items()) {
-    out += (out.empty() ? "" : "&") + encode(to_text(key)) + "=" + encode(to_text(inner));
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = byte < 128 && (std::isalnum(byte) != 0 ||
+                                      std::string_view("_.-~").find(c) != std::string_view::npos);
+    if (plain || (c == '/' && !in_query)) {
+      out += c;
+    } else {
+      out += c == ' ' && in_query ? "+" : fmt::format("%{:02X}", static_cast<unsigned>(byte));
+    }
   }
   return out;
+}
+
+Value url_encoded(const Value& value, const Arguments&) {
+  if (value.dict() == nullptr) return url_encoded_text(to_text(value), false);
+  std::string out;
+  for (const auto& [key, inner] : value.dict()->items()) {
+    out += (out.empty() ? "" : "&") + url_encoded_text(to_text(key), true) + "=" +
+           url_encoded_text(to_text(inner), true);
+  }
+  return out;
+}
+
+// Unlike a point, it does not look for a key.
+Value own_attribute(const Value& value, const Arguments& in) {
+  const std::string name = in.text(0, "name", "");
+  const bool has = value.object() != nullptr || find_method(value, name) != nullptr;
+  return has ? attribute(value, name) : Value(Undefined{name});
 }
 
 Value word_count(const Value& value, const Arguments&) {
@@ -226,8 +242,7 @@ Value formatted(const Value& value, const Arguments& in) {
 const Table& filters() {
   static const Table table = [] {
     Table t = {{"abs", absolute},
-               {"attr", [](const Value& v,
-                           const Arguments& in) { return attribute(v, in.text(0, "name", "")); }},
+               {"attr", own_attribute},
                {"capitalize", changed<capitalized>},
                {"center", centered},
                {"default", fallback},

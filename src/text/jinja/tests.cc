@@ -48,8 +48,9 @@ const Table& tests() {
         {"mapping", test([](const Value& v) { return v.dict() != nullptr; })},
         {"sequence", test(is_iterable)},
         {"iterable", test(is_iterable)},
-        {"callable",
-         test([](const Value& v) { return v.object() != nullptr && v.object()->is_callable(); })},
+        {"callable", test([](const Value& v) {
+           return v.is_undefined() || (v.object() != nullptr && v.object()->is_callable());
+         })},
         {"lower", test([](const Value& v) {
            return lower(to_text(v)) == to_text(v) && upper(to_text(v)) != to_text(v);
          })},

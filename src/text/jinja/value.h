@@ -96,9 +96,9 @@ class Value {
   std::string type() const;
 
  private:
-  using Any =
-      std::variant<Undefined, None, bool, int64_t, double, std::string, std::shared_ptr<const List>,
-                   Tuple, std::shared_ptr<const Dict>, std::shared_ptr<Object>>;
+  using Any = std::variant<Undefined, None, bool, int64_t, double, std::string, SafeText,
+                           std::shared_ptr<const List>, Tuple, std::shared_ptr<const Dict>,
+                           std::shared_ptr<Object>>;
   explicit Value(Any any) : any_(std::move(any)) {}
   Any any_;
 };
@@ -136,9 +136,8 @@ bool equal(const Value& a, const Value& b);
 bool less(const Value& a, const Value& b);
 bool contains(const Value& container, const Value& item);
 Value add(const Value& a, const Value& b);
-/// `a ~ b`.
-Value joined(const Value& a, const Value& b);
 std::string html_escaped(const std::string& text);
+Value negative(const Value& value);
 /// - * / // % **
 Value calculate(const std::string& sign, const Value& a, const Value& b);
 /// What a loop over it meets: elements, keys, characters.
