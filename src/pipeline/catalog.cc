@@ -7,6 +7,7 @@
 #include "export/formats.h"
 #include "export/reader_rules.h"
 #include "model/family.h"
+#include "pipeline/format_keys.h"
 #include "pipeline/tasks.h"
 #include "plan/branch.h"
 #include "recovery/adamw.h"
@@ -90,6 +91,17 @@ Json rules() {
           row(rule_name(WidthRule::kMlpOnly), "neurons alone")};
 }
 
+Json keys() {
+  Json rows = Json::array();
+  for (const FormatKeys& format : all_format_keys()) {
+    for (const KeyFate& key : format.keys) {
+      rows.push_back(row(fmt::format("{}: {}", format.format, key.key),
+                         fmt::format("{}: {}", fate_name(key.fate), key.why)));
+    }
+  }
+  return rows;
+}
+
 struct Listing {
   std::string name;
   Json (*rows)();
@@ -101,6 +113,7 @@ const std::vector<Listing> kListings = {
     {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
     {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
     {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
+    {"keys", keys},
 };
 
 }  // namespace
