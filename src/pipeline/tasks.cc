@@ -11,6 +11,7 @@
 #include "model/generate.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
+#include "pipeline/chat_prompt.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -108,7 +109,9 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
   const auto tokenizer = open_tokenizer(job.model);
-  const std::vector<int64_t> prompt = tokenizer->encode(job.prompt, Special::kDefault);
+  const std::string text = job.chat ? chat_prompt(job) : job.prompt;
+  const std::vector<int64_t> prompt =
+      tokenizer->encode(text, job.chat ? Special::kNone : Special::kDefault);
   const DeviceNeeds needs = decoding_device_needs(model.config(), compute.dtype, 1,
                                                   std::ssize(prompt) + job.max_new_tokens);
   if (const std::string streams = check_device_memory(needs, compute); !streams.empty()) {
@@ -128,7 +131,7 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   const Stopwatch watch;
   const std::vector<int64_t> ids = generate(weights, prompt, options);
   check_mappings();
-  return {{"prompt", job.prompt},
+  return {{"prompt", text},
           {"text", continuation.text()},
           {"prompt_tokens", prompt.size()},
           {"new_tokens", ids.size()},

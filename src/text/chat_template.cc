@@ -146,6 +146,7 @@ Json ChatTemplate::variables(const Json& messages, const ChatOptions& options) c
   variables["tools"] = options.tools;
   variables["documents"] = nullptr;
   variables["add_generation_prompt"] = options.add_generation_prompt;
+  for (const auto& [name, value] : options.variables.items()) variables[name] = value;
   return variables;
 }
 

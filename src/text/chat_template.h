@@ -16,6 +16,8 @@ struct ChatOptions {
   bool add_generation_prompt = false;
   /// What the model may call: a list, or null.
   Json tools = nullptr;
+  /// Further variables of the template, an object; "enable_thinking" is a common one.
+  Json variables = Json::object();
 };
 
 class ChatTemplate {

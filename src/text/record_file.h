@@ -14,7 +14,8 @@
 namespace mop {
 
 /// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
-/// `.json`: one JSON value a line, or one list whose elements are the records.
+/// `.json`: one JSON value a line, or one list whose elements are the records, or one object over
+/// several lines, which is the only record.
 class RecordFile {
  public:
   /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it holds no

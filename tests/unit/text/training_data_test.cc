@@ -110,7 +110,7 @@ TEST_F(Training, EveryRecordIsCheckedAtOnce) {
               HasSubstr("line 1 is a conversation, but the model has no chat template"));
   TrainingDataOptions options;
   options.form = "alpaka";
-  EXPECT_THAT(refusal("a.txt", "x", options), HasSubstr("known: alpaca, alpaca-released, chat"));
+  EXPECT_THAT(refusal("a.txt", "x", options), HasSubstr("known: chat, alpaca, alpaca-released, completion, text"));
 }
 
 TEST(RecordFile, FindsTheElementsOfAListWhateverTheyHold) {
