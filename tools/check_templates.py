@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,50 @@ def expected(template, chat):
         return None, f"{type(e).__name__}: {e}"
 
 
+def run(program, chats, files):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as chats_file:
+        json.dump(chats, chats_file)
+        chats_file.flush()
+        return json.loads(subprocess.run([program, chats_file.name, *files], check=True, stdout=subprocess.PIPE).stdout)
+
+
+def check_turns(program, chats, files, verbose):
+    """Templates that mark what the assistant says, without their marks: are its turns found where the marks were? A
+    template may mark less (not the line end behind a turn) or more; what counts is how many turns are lost."""
+    chats = [chat for chat in chats if not chat["ask"]]
+    counts = {"turns": 0, "lost": 0, "as marked": 0, "as marked but for white space": 0, "otherwise": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        copies = []
+        for file in files:
+            copies.append(pathlib.Path(folder) / file.name)
+            copies[-1].write_text(re.sub(r"(\{%[-+]?)\s*(end)?generation\s*([-+]?%\})", r"\1 \2if true \3", file.read_text())
+                                  .replace("endif true", "endif"))
+        unmarked, marked = run(program, chats, copies), run(program, chats, files)
+    for copy, file in zip(copies, files):
+        if isinstance(unmarked[str(copy)], dict):
+            continue
+        for found, truth, chat in zip(unmarked[str(copy)], marked[str(file)], chats):
+            if "text" not in found or "text" not in truth:
+                continue
+            counts["turns"] += len(found["learned"]) + found["lost"]
+            counts["lost"] += found["lost"]
+            if found["lost"] and verbose:
+                print(f"{file.name}: {chat['name']}: {found['lost']} turns lost")
+            if not truth["generated"]:
+                continue
+            data = found["text"].encode()
+            mine, theirs = ([data[a:b].decode() for a, b in ranges] for ranges in (found["learned"], truth["generated"]))
+            if mine == theirs:
+                counts["as marked"] += len(mine)
+            elif [t.strip() for t in mine] == [t.strip() for t in theirs]:
+                counts["as marked but for white space"] += len(mine)
+            else:
+                counts["otherwise"] += len(mine)
+                if verbose:
+                    print(f"{file.name}: {chat['name']}:\n    found  {mine}\n    marked {theirs}")
+    print(f"the assistant's turns, found without marks: {counts}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
@@ -110,11 +155,7 @@ def main():
     options = parser.parse_args()
     files = sorted(file for folder in options.folders for file in folder.rglob("*.jinja"))
     chats = conversations()
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as chats_file:
-        json.dump(chats, chats_file)
-        chats_file.flush()
-        got = json.loads(subprocess.run([options.program, chats_file.name, *files], check=True,
-                                        stdout=subprocess.PIPE).stdout)
+    got = run(options.program, chats, files)
     counts = {"equal": 0, "both refuse": 0, "differs": 0, "only we refuse": 0, "only transformers refuses": 0,
               "marks differ": 0}
     bad_files = set()
@@ -148,6 +189,7 @@ def main():
                 diff = difflib.unified_diff(text.splitlines(), mine["text"].splitlines(), "transformers", "ours", lineterm="", n=1)
                 print("    " + "\n    ".join(list(diff)[:12]))
     print(f"{len(files)} templates, {len(chats)} conversations each: {counts}; {len(files) - len(bad_files)} templates without fault")
+    check_turns(options.program, chats, files, options.verbose)
     sys.exit(1 if bad_files else 0)
 
 

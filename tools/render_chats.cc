@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "text/assistant_turns.h"
 #include "text/chat_template.h"
 
 namespace mop {
@@ -17,7 +18,12 @@ Json render(const ChatTemplate& chat, const Json& conversation) {
     const ChatOptions options{conversation.value("ask", false),
                               conversation.value("tools", Json())};
     const JinjaText text = chat.render_with_marks(conversation["messages"], options);
-    return {{"text", text.text}, {"generated", text.generated}};
+    Json result = {{"text", text.text}, {"generated", text.generated}};
+    if (options.add_generation_prompt) return result;
+    const SpokenText spoken = find_turns(chat, conversation_of(conversation, "a conversation"));
+    result["learned"] = spoken.learned;
+    result["lost"] = spoken.lost;
+    return result;
   } catch (const Error& e) {
     return {{"error", e.what()}};
   }
