@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "text/chat_samples.h"
 
 namespace mop {
 namespace {
@@ -54,11 +55,11 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
   RunSamples samples;
   if (!recipe.calibration.empty()) {
     samples.calibration =
-        tokenize_samples(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+        tokenize_samples(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
   }
   if (!recipe.validation.empty()) {
     samples.validation =
-        tokenize_samples(read_samples(recipe.validation), tokenizer, recipe.samples, context);
+        tokenize_samples(read_samples(recipe.validation, recipe.model), tokenizer, recipe.samples, context);
     samples.validation_source = "the validation file";
     warn_of_overlap(samples, progress);
   } else if (!samples.calibration.ids.empty()) {

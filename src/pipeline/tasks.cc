@@ -18,6 +18,7 @@
 #include "pipeline/run_measure.h"
 #include "pipeline/runtime.h"
 #include "tensor/mapped_file.h"
+#include "text/chat_samples.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -71,7 +72,7 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
   const Model model = Model::open(job.model);
   const auto tokenizer = open_tokenizer(job.model);
-  const TokenSamples samples = tokenize_samples(read_samples(job.calibration), *tokenizer,
+  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
                                                 job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::map<std::string, Options> settings;

@@ -33,6 +33,8 @@ class ChatTemplate {
   std::string render(const Json& messages, const ChatOptions& options = {}) const;
   /// The same, and what the template marks as the assistant's.
   JinjaText render_with_marks(const Json& messages, const ChatOptions& options = {}) const;
+  /// The text of BOS; empty when the model's files name none.
+  std::string bos() const { return tokens_.value("bos_token", ""); }
   /// SHA-256 of the templates' sources and of the special tokens they may use.
   const std::string& fingerprint() const { return fingerprint_; }
 
