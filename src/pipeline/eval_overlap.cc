@@ -2,8 +2,8 @@
 
 #include "pipeline/run_samples.h"
 #include "report/table.h"
+#include "text/chat_samples.h"
 #include "text/overlap.h"
-#include "text/samples.h"
 
 namespace mop {
 
@@ -11,7 +11,7 @@ KnownLines::KnownLines(const std::filesystem::path& model,
                        const std::filesystem::path& calibration) {
   if (!calibration.empty()) {
     source_ = "the calibration file " + calibration.string();
-    for (const std::string& text : read_samples(calibration)) {
+    for (const std::string& text : read_samples(calibration, model)) {
       const std::vector<uint64_t> hashes = line_hashes(text);
       hashes_.insert(hashes_.end(), hashes.begin(), hashes.end());
     }

@@ -1,6 +1,7 @@
 #include "pipeline/format_keys.h"
 
 #include "text/tokenizer_keys.h"
+#include "text/training_keys.h"
 
 namespace mop {
 
@@ -8,6 +9,8 @@ std::vector<FormatKeys> all_format_keys() {
   return {
       tokenizer_json_keys(),
       tokenizer_config_keys(),
+      record_keys(),
+      message_keys(),
   };
 }
 

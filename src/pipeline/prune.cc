@@ -343,7 +343,8 @@ Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks)
   check_same_inputs(prepared, ranks);
   Run run(prepared, nullptr, progress, ranks);
   run.figures_of(prepared.dense);
-  work(prepared, run, open_recovery(prepared.recipe, prepared.tokenizer), "", ranks, progress);
+  work(prepared, run, open_recovery(prepared.recipe, prepared.tokenizer, progress), "", ranks,
+       progress);
   return nullptr;
 }
 
@@ -353,7 +354,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
            Collectives& ranks) {
   const PreparedRun prepared = prepare(recipe, listener);
   if (ranks.rank() != 0) return follow(prepared, listener, ranks);
-  const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer);
+  const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer, listener);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
   if (!folder.finished()) check_room(folder, prepared.needs);
   sign(folder, prepared, recovery, ranks.size(), listener);

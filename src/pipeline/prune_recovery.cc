@@ -27,12 +27,13 @@ Json resolved_recovery(const Recipe& recipe) {
 }
 
 std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
-                                           std::shared_ptr<const Tokenizer> tokenizer) {
+                                           std::shared_ptr<const Tokenizer> tokenizer,
+                                           Progress& progress) {
   if (recipe.recovery.is_null()) return std::nullopt;
   if (tokenizer == nullptr) tokenizer = open_tokenizer(recipe.model);
   RecoverRecipe resolved = recover_recipe(recipe.recovery);
   resolved.model = recipe.model;
-  TrainingTexts texts = open_texts(resolved, std::move(tokenizer), recipe.model);
+  TrainingTexts texts = open_texts(resolved, std::move(tokenizer), recipe.model, progress);
   return PruneRecovery{std::move(resolved), std::move(texts)};
 }
 

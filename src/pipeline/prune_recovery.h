@@ -18,9 +18,11 @@ struct PruneRecovery {
   RecoverRecipe recipe;
   TrainingTexts texts;
 };
-/// nullopt when the recipe has no such section. Throws what reading the data throws.
+/// nullopt when the recipe has no such section. Warns of what is not read or not learned. Throws
+/// what reading the data throws.
 std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
-                                           std::shared_ptr<const Tokenizer> tokenizer);
+                                           std::shared_ptr<const Tokenizer> tokenizer,
+                                           Progress& progress);
 
 /// {samples, sha256} of the data, for the manifest.
 Json fingerprint(const PruneRecovery& recovery);

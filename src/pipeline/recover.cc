@@ -43,7 +43,7 @@ Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress
     teacher = Model::open(local_model(recipe.teacher, progress));
   }
   auto tokenizer = open_tokenizer(folder);
-  TrainingTexts texts = open_texts(recipe, tokenizer, folder);
+  TrainingTexts texts = open_texts(recipe, tokenizer, folder, progress);
   return {recipe, std::move(model), std::move(teacher), std::move(tokenizer), std::move(texts)};
 }
 

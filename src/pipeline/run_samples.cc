@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "text/chat_samples.h"
 
 namespace mop {
 namespace {
@@ -56,10 +57,10 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
   std::string why;
   if (!recipe.calibration.empty() && judges_elsewhere) {
     samples.calibration =
-        tokenize_samples(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+        tokenize_samples(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
   } else if (!recipe.calibration.empty()) {
     SplitSamples split =
-        tokenize_split(read_samples(recipe.calibration), tokenizer, recipe.samples, context);
+        tokenize_split(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
     samples.calibration = std::move(split.calibration);
     samples.validation = std::move(split.validation);
     samples.validation_source = "samples behind the calibration ones, not used for statistics";
@@ -70,7 +71,7 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
   }
   if (judges_elsewhere) {
     samples.validation =
-        tokenize_samples(read_samples(recipe.validation), tokenizer, recipe.samples, context);
+        tokenize_samples(read_samples(recipe.validation, recipe.model), tokenizer, recipe.samples, context);
     samples.validation_source = "the validation file";
   }
   warn_of_overlap(samples, why, progress);

@@ -133,14 +133,25 @@ void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept
 
 }  // namespace
 
+namespace {
+
+TrainingData open_data(const fs::path& file, std::shared_ptr<const Tokenizer> tokenizer,
+                       const TrainingDataOptions& form, Progress& progress) {
+  TrainingData data = TrainingData::open(file, std::move(tokenizer), form);
+  for (const std::string& note : data.notes()) progress.warn(note);
+  return data;
+}
+
+}  // namespace
+
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
-                         const fs::path& model_folder) {
+                         const fs::path& model_folder, Progress& progress) {
   if (recipe.data.empty()) throw usage_error("there is nothing to train on").hint("--data FILE");
   TrainingDataOptions form = recipe.form;
   if (form.form == "auto" || form.form == "chat") form.chat = read_chat_template(model_folder);
-  TrainingTexts texts{TrainingData::open(recipe.data, tokenizer, form), std::nullopt, ""};
+  TrainingTexts texts{open_data(recipe.data, tokenizer, form, progress), std::nullopt, ""};
   if (!recipe.validation.empty()) {
-    texts.validation = TrainingData::open(recipe.validation, tokenizer, form);
+    texts.validation = open_data(recipe.validation, tokenizer, form, progress);
     texts.validation_source = fs::path(recipe.validation).filename().string();
     return texts;
   }

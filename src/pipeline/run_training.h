@@ -24,9 +24,10 @@ struct TrainingTexts {
   std::optional<TrainingData> validation;
   std::string validation_source;  ///< in words, for reports
 };
-/// `model_folder` is where a chat template would lie. Throws what reading throws.
+/// `model_folder` is where a chat template would lie. Warns of what is not read or not learned.
+/// Throws what reading throws.
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
-                         const std::filesystem::path& model_folder);
+                         const std::filesystem::path& model_folder, Progress& progress);
 
 struct TrainingJob {
   const RecoverRecipe& recipe;

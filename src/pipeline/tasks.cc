@@ -10,6 +10,7 @@
 #include "model/generate.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
+#include "pipeline/chat_prompt.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -17,6 +18,7 @@
 #include "pipeline/runtime.h"
 #include "pipeline/width_multiple.h"
 #include "tensor/mapped_file.h"
+#include "text/chat_samples.h"
 #include "text/text_file.h"
 
 namespace mop {
@@ -71,7 +73,7 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
   const Model model = Model::open(job.model);
   const auto tokenizer = open_tokenizer(job.model);
-  const TokenSamples samples = tokenize_samples(read_samples(job.calibration), *tokenizer,
+  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
                                                 job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::map<std::string, Options> settings;
@@ -109,7 +111,9 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
   const auto tokenizer = open_tokenizer(job.model);
-  const std::vector<int64_t> prompt = tokenizer->encode(job.prompt, Special::kDefault);
+  const std::string text = job.chat ? chat_prompt(job) : job.prompt;
+  const std::vector<int64_t> prompt =
+      tokenizer->encode(text, job.chat ? Special::kNone : Special::kDefault);
   const DeviceNeeds needs = decoding_device_needs(model.config(), compute.dtype, 1,
                                                   std::ssize(prompt) + job.max_new_tokens);
   if (const std::string streams = check_device_memory(needs, compute); !streams.empty()) {
@@ -129,7 +133,7 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   const Stopwatch watch;
   const std::vector<int64_t> ids = generate(weights, prompt, options);
   check_mappings();
-  return {{"prompt", job.prompt},
+  return {{"prompt", text},
           {"text", continuation.text()},
           {"prompt_tokens", prompt.size()},
           {"new_tokens", ids.size()},

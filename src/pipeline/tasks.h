@@ -43,7 +43,11 @@ Json score(const ScoreJob& job, Progress& progress);
 struct GenerateJob {
   std::filesystem::path model;
   std::filesystem::path adapter;  ///< PEFT adapter folder to merge; empty = none
-  std::string prompt;
+  std::string prompt;             ///< with `chat` the user's message
+  bool chat = false;   ///< the prompt is what the model's chat template makes of a conversation
+  std::string system;  ///< with `chat`: the system's message; empty = none
+  /// With `chat`, instead of `prompt`: JSON, a list of messages or {messages, tools}.
+  std::filesystem::path messages;
   int64_t max_new_tokens = 128;
   double temperature = 0;
   uint64_t seed = 0;
@@ -51,7 +55,8 @@ struct GenerateJob {
   /// Called with every piece of text that is complete; may be empty.
   std::function<void(std::string_view)> on_text;
 };
-/// {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `text` is what follows the prompt.
+/// {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `prompt` is what the model was given,
+/// rendered; `text` is what follows it.
 Json generate_text(const GenerateJob& job, Progress& progress = silent_progress());
 
 struct TokenizeJob {

@@ -2,32 +2,59 @@
 // on.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "base/json.h"
+#include "text/jinja.h"
 
 namespace mop {
 
 struct ChatOptions {
   /// Ends with what asks the assistant to speak.
   bool add_generation_prompt = false;
+  /// What the model may call: a list, or null.
+  Json tools = nullptr;
+  /// Further variables of the template, an object; "enable_thinking" is a common one.
+  Json variables = Json::object();
 };
 
 class ChatTemplate {
  public:
-  virtual ~ChatTemplate() = default;
-  /// The conversation as text, special tokens written out. `messages` is a list of {role, content,
-  /// ...}. Throws Error(kBadInput) with the template's own complaint.
-  virtual std::string render(const Json& messages, const ChatOptions& options) const = 0;
-  std::string render(const Json& messages) const { return render(messages, {}); }
-  /// SHA-256 of the template's source and of the special tokens it may use.
-  virtual std::string fingerprint() const = 0;
+  /// By name: "default", and "tool_use" for conversations with tools. `tokens` are the special
+  /// tokens' texts by name. Throws Error(kBadInput) as JinjaTemplate does.
+  ChatTemplate(const std::map<std::string, std::string>& sources, Json tokens);
+
+  /// The conversation as text, special tokens written out, as transformers' apply_chat_template:
+  /// fields that are null count as absent, and reasoning has all its names (reasoning_content,
+  /// thinking, reasoning). `messages` is a list of {role, content, ...}. Throws Error(kBadInput)
+  /// with the template's own complaint.
+  std::string render(const Json& messages, const ChatOptions& options = {}) const;
+  /// The same, and what the template marks as the assistant's.
+  JinjaText render_with_marks(const Json& messages, const ChatOptions& options = {}) const;
+  /// The text of BOS; empty when the model's files name none.
+  std::string bos() const { return tokens_.value("bos_token", ""); }
+  /// SHA-256 of the templates' sources and of the special tokens they may use.
+  const std::string& fingerprint() const { return fingerprint_; }
+
+ private:
+  const JinjaTemplate& chosen(const ChatOptions& options) const;
+  Json variables(const Json& messages, const ChatOptions& options) const;
+  std::map<std::string, JinjaTemplate> templates_;
+  Json tokens_;
+  std::string fingerprint_;
+  JinjaTime now_;  ///< one day for all that is rendered
 };
 
-/// chat_template.jinja, else `chat_template` of tokenizer_config.json (with several, the one called
-/// "default"); null when the folder has none. Throws Error(kBadInput) naming the first thing in it
-/// that we cannot do, and its line.
-std::shared_ptr<const ChatTemplate> read_chat_template(const std::filesystem::path& folder);
+/// The sources of a model's templates by name, empty when it has none. A folder's:
+/// chat_template.jinja ("default") and additional_chat_templates/NAME.jinja, else `chat_template`
+/// of tokenizer_config.json (one, or a list of {name, template}), else that of
+/// chat_template.json, which processors had. A GGUF file's: tokenizer.chat_template, and
+/// tokenizer.chat_template.tool_use. Throws Error(kBadInput) naming the file.
+std::map<std::string, std::string> chat_template_sources(const std::filesystem::path& model);
+
+/// Null when the model has none. Throws Error(kBadInput) naming what is not Jinja, and its line.
+std::shared_ptr<const ChatTemplate> read_chat_template(const std::filesystem::path& model);
 
 }  // namespace mop

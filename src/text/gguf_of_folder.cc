@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "text/bpe_tokenizer.h"
+#include "text/chat_template.h"
 #include "text/ggml_pre_tokenizers.h"
 #include "text/gguf_vocabulary.h"
 #include "text/spm_model.h"
@@ -243,11 +244,9 @@ GgufVocabulary of_files(const fs::path& folder, const TokenizerConfig& config) {
 }
 
 std::string chat_template_of(const fs::path& folder) {
-  if (fs::exists(folder / "chat_template.jinja")) return read_file(folder / "chat_template.jinja");
-  if (!fs::exists(folder / "tokenizer_config.json")) return {};
-  const PartJson config = read_part_json(folder / "tokenizer_config.json");
-  const auto it = config.find("chat_template");
-  return it != config.end() && it->is_string() ? it->get<std::string>() : "";
+  const auto sources = chat_template_sources(folder);
+  const auto usual = sources.find("default");
+  return usual == sources.end() ? "" : usual->second;
 }
 
 }  // namespace

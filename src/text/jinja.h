@@ -1,26 +1,49 @@
-// text/jinja.h -- the part of Jinja that chat templates are written in; see docs/formats.md.
+// text/jinja.h -- Jinja, the language in which chat templates are written.
 //
-// Settings are those with which transformers reads chat templates: trim_blocks, lstrip_blocks, loop
-// controls, `generation` blocks, raise_exception. Macros, inheritance, includes and the current
-// date are refused or left out: a template with anything unknown is an error when it is read.
+// Renders what jinja2 renders with transformers' settings: trim_blocks, lstrip_blocks, loop
+// controls, `generation` blocks, raise_exception, strftime_now, tojson. A filter, test, method or
+// statement that we do not have (docs/formats.md lists them) is an error when rendering reaches it.
 #pragma once
+#include <ctime>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/json.h"
 
 namespace mop {
 
+/// Rendered text, and which bytes of it [begin, end) `generation` blocks have made: what the
+/// assistant says.
+struct JinjaText {
+  std::string text;
+  std::vector<std::pair<size_t, size_t>> generated;
+};
+
+/// What `strftime_now` tells.
+struct JinjaTime {
+  std::time_t seconds = 0;
+  bool utc = false;  ///< else local time
+};
+/// The clock's; with SOURCE_DATE_EPOCH in the environment that time, in UTC.
+JinjaTime jinja_now();
+
 class JinjaTemplate {
  public:
-  /// Throws Error(kBadInput) naming the line and what is not known there.
+  /// Throws Error(kBadInput) naming the line and what is not Jinja there.
   explicit JinjaTemplate(const std::string& source);
   ~JinjaTemplate();
   JinjaTemplate(JinjaTemplate&&) noexcept;
 
   /// `variables` is an object. Throws Error(kBadInput) with the template's own complaint, or what
-  /// it cannot do with these values, and the line.
-  std::string render(const Json& variables) const;
+  /// cannot be done with these values, and the line.
+  std::string render(const Json& variables, JinjaTime now = jinja_now()) const;
+  /// The same; `generated` is empty for a template without such blocks, or when it cuts or changes
+  /// their text afterwards.
+  JinjaText render_with_marks(const Json& variables, JinjaTime now = jinja_now()) const;
+  /// Whether it has a `generation` block.
+  bool marks_generation() const;
 
  private:
   struct Program;

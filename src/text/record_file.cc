@@ -57,6 +57,24 @@ size_t skip_blanks(std::string_view json, size_t at) {
   return std::min(json.find_first_not_of(kBlanks, at), json.size());
 }
 
+// Whether what begins at `at` is a single object over several lines, with nothing behind it.
+bool is_one_object(std::string_view json, size_t at) {
+  if (at == json.size() || json[at] != '{') return false;
+  const size_t begin = at;
+  int64_t depth = 0;
+  while (at < json.size()) {
+    if (json[at] == '"') {
+      at = std::min(end_of_string(json, at), json.size());
+      continue;
+    }
+    if (json[at] == '{' || json[at] == '[') ++depth;
+    if ((json[at] == '}' || json[at] == ']') && --depth == 0) break;
+    ++at;
+  }
+  return at < json.size() && skip_blanks(json, at + 1) == json.size() &&
+         json.substr(begin, at - begin).find('\n') != json.npos;
+}
+
 }  // namespace
 
 std::string_view RecordFile::file_content() const {
@@ -87,6 +105,9 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
   } else if (first < content.size() && content[first] == '[') {
     made.layout_ = Layout::kJsonList;
     made.find_elements(content);
+  } else if (is_one_object(content, first)) {
+    made.layout_ = Layout::kJsonList;
+    made.records_.push_back({first, content.size(), 1});
   } else {
     made.layout_ = Layout::kJsonLines;
     made.find_lines(content);
@@ -141,7 +162,8 @@ Json RecordFile::json(int64_t record) const {
   try {
     return Json::parse(bytes(record));
   } catch (const Json::exception& e) {
-    throw bad_input("{} is not valid JSON: {}", where(record), e.what());
+    throw bad_input("{} is not valid JSON: {}", where(record), e.what())
+        .hint("a .jsonl or .json has a record a line, or is one list of records, or one record");
   }
 }
 

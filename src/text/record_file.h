@@ -15,8 +15,9 @@
 namespace mop {
 
 /// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
-/// `.json`: one JSON value a line, or one list whose elements are the records. UTF-8, or UTF-16 and
-/// UTF-32 with a byte order mark (text/text_file.h).
+/// `.json`: one JSON value a line, or one list whose elements are the records, or one object over
+/// several lines, which is the only record. UTF-8, or UTF-16 and UTF-32 with a byte order mark
+/// (text/text_file.h).
 class RecordFile {
  public:
   /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it holds no

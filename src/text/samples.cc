@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "text/chat_samples.h"
 #include "text/overlap.h"
 #include "text/record_file.h"
 
@@ -17,7 +18,8 @@ namespace mop {
 namespace {
 
 constexpr const char* kKnownFields =
-    "a record has `text`, or `instruction` (and `input`), or `question` and `choices`";
+    "a record has `text`, or `instruction` (and `input`), or `question` and `choices`, or "
+    "`messages`";
 
 std::string alpaca_prompt(const Json& record, std::string_view where) {
   const auto instruction = require<std::string>(record, "instruction", where);
@@ -40,12 +42,13 @@ std::string question_prompt(const Json& record, std::string_view where) {
                      require<std::string>(record, "question", where), options);
 }
 
-std::string sample_of(const Json& record, const std::string& where) {
+std::string sample_of(const Json& record, const std::string& where, ChatSamples& chats) {
   if (record.is_object()) {
     if (record.contains("text")) return require<std::string>(record, "text", where);
     if (record.contains("instruction")) return alpaca_prompt(record, where);
     if (record.contains("question") && record.contains("choices"))
       return question_prompt(record, where);
+    if (is_conversation(record)) return chats.text(record, where);
   }
   std::string got = record.is_object() ? "" : record.type_name();
   if (record.is_object()) {
@@ -108,13 +111,19 @@ TokenSamples not_empty(TokenSamples samples) {
 }  // namespace
 
 std::vector<std::string> read_samples(const std::filesystem::path& file) {
+  return read_samples(file, {});
+}
+
+std::vector<std::string> read_samples(const std::filesystem::path& file,
+                                      const std::filesystem::path& model) {
+  ChatSamples chats(model);
   const RecordFile records = RecordFile::open(file);
   std::vector<std::string> samples;
   samples.reserve(static_cast<size_t>(records.size()));
   try {
     for (int64_t i = 0; i < records.size(); ++i) {
       samples.push_back(records.is_text() ? records.text(i)
-                                          : sample_of(records.json(i), records.where(i)));
+                                          : sample_of(records.json(i), records.where(i), chats));
     }
   } catch (Error& e) {
     throw std::move(e).where("file", file.string());

@@ -4,125 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/named_table.h"
+#include "text/conversation.h"
+#include "text/training_keys.h"
 
 namespace mop {
 namespace {
 
-using Ids = std::vector<int64_t>;
-
-constexpr const char* kWithInput =
-    "Below is an instruction that describes a task, paired with an input that provides further "
-    "context. Write a response that appropriately completes the request.\n\n### Instruction:\n{}"
-    "\n\n### Input:\n{}\n\n### Response:\n";
-constexpr const char* kWithoutInput =
-    "Below is an instruction that describes a task. Write a response that appropriately completes "
-    "the request.\n\n### Instruction:\n{}\n\n### Response:\n";
-
-void cut(Ids& ids, int64_t longest) {
-  if (static_cast<int64_t>(ids.size()) > longest) ids.resize(static_cast<size_t>(longest));
+template <typename T>
+void cut(std::vector<T>& list, int64_t longest) {
+  if (static_cast<int64_t>(list.size()) > longest) list.resize(static_cast<size_t>(longest));
 }
-
-int64_t eos_of(const Tokenizer& tokenizer) {
-  if (const auto eos = tokenizer.eos()) return *eos;
-  throw bad_input("the tokenizer has no EOS token, with which samples end");
-}
-
-std::string alpaca_prompt(const Json& record, const std::string& where) {
-  const auto instruction = require<std::string>(record, "instruction", where);
-  const auto input = get_or<std::string>(record, "input", "", where);
-  return input.empty() ? fmt::format(kWithoutInput, instruction)
-                       : fmt::format(kWithInput, instruction, input);
-}
-
-// Prompt and response are tokenised by themselves, each is cut, then EOS, then the whole is cut.
-TrainingSample make_alpaca(const Json& record, const Tokenizer& tokenizer,
-                           const TrainingDataOptions& options, const std::string& where,
-                           Special special) {
-  const std::string response = require<std::string>(record, "output", where);
-  Ids prompt = tokenizer.encode(alpaca_prompt(record, where), Special::kDefault);
-  Ids answer = tokenizer.encode(response, special);
-  cut(prompt, options.max_tokens);
-  cut(answer, options.max_tokens);
-  answer.push_back(eos_of(tokenizer));
-  TrainingSample sample;
-  sample.labels.assign(prompt.size(), kNoLoss);
-  sample.labels.insert(sample.labels.end(), answer.begin(), answer.end());
-  sample.ids = std::move(prompt);
-  sample.ids.insert(sample.ids.end(), answer.begin(), answer.end());
-  return sample;
-}
-
-TrainingSample alpaca(const Json& record, const Tokenizer& tokenizer,
-                      const TrainingDataOptions& options, const std::string& where) {
-  return make_alpaca(record, tokenizer, options, where, Special::kNone);
-}
-
-// The released scripts tokenise the response with the tokenizer's special tokens too, so that a
-// second BOS stands in front of it.
-TrainingSample alpaca_released(const Json& record, const Tokenizer& tokenizer,
-                               const TrainingDataOptions& options, const std::string& where) {
-  return make_alpaca(record, tokenizer, options, where, Special::kDefault);
-}
-
-TrainingSample plain_text(const Json& record, const Tokenizer& tokenizer,
-                          const TrainingDataOptions& options, const std::string& where) {
-  TrainingSample sample;
-  sample.ids = tokenizer.encode(require<std::string>(record, "text", where), Special::kDefault);
-  if (options.text_eos) {
-    const int64_t eos = eos_of(tokenizer);
-    if (sample.ids.empty() || sample.ids.back() != eos) sample.ids.push_back(eos);
-  }
-  sample.labels = sample.ids;
-  return sample;
-}
-
-size_t common_prefix(const Ids& a, const Ids& b) {
-  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  return static_cast<size_t>(end - a.begin());
-}
-
-// The conversation is one text and tokenised whole. What the assistant says is learned: the tokens
-// between those of the conversation up to its turn, with the words that ask for it, and those up to
-// its end. Tokens that reach over such a border are learned.
-TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
-                    const TrainingDataOptions& options, const std::string& where) {
-  if (options.chat == nullptr) {
-    throw bad_input("{} is a conversation, but the model has no chat template", where)
-        .hint("give the model's folder a chat_template.jinja, or data of another form");
-  }
-  const Json& messages = record["messages"];
-  const auto encode = [&](size_t turns, bool ask) {
-    const Json part(
-        Json::array_t(messages.begin(), messages.begin() + static_cast<int64_t>(turns)));
-    return tokenizer.encode(options.chat->render(part, {.add_generation_prompt = ask}),
-                            Special::kNone);
-  };
-  TrainingSample sample;
-  sample.ids = encode(messages.size(), false);
-  sample.labels.assign(sample.ids.size(), kNoLoss);
-  for (size_t turn = 0; turn < messages.size(); ++turn) {
-    if (require<std::string>(messages[turn], "role", where) != "assistant") continue;
-    const size_t begin = turn == 0 ? 0 : common_prefix(sample.ids, encode(turn, true));
-    const bool last = turn + 1 == messages.size();
-    const size_t end =
-        last ? sample.ids.size() : common_prefix(sample.ids, encode(turn + 1, false));
-    for (size_t i = begin; i < end; ++i) sample.labels[i] = sample.ids[i];
-  }
-  return sample;
-}
-
-bool has_instruction(const Json& record) { return record.contains("instruction"); }
-bool has_text(const Json& record) { return record.contains("text"); }
-bool has_messages(const Json& record) {
-  return record.contains("messages") && record["messages"].is_array() &&
-         !record["messages"].empty();
-}
-bool never(const Json&) { return false; }
 
 const TrainingForm& form_of(const Json& record, const TrainingForm* chosen,
                             const std::string& where) {
@@ -140,24 +37,24 @@ const TrainingForm& form_of(const Json& record, const TrainingForm* chosen,
   }
   throw bad_input("{} is no training sample: it has {}", where, got)
       .hint(
-          "a record has `instruction` (`input`) and `output`, or `messages`, or `text`; a .txt has "
-          "a sample a line");
+          "a record has `messages` or `conversations`, `instruction` (`input`) and `output`, "
+          "`prompt` "
+          "and `completion`, or `text`; a .txt has a sample a line");
+}
+
+// The first token of a sample is never a target.
+bool teaches(const TrainingSample& sample) {
+  return std::any_of(sample.labels.begin() + (sample.labels.empty() ? 0 : 1), sample.labels.end(),
+                     [](int64_t label) { return label != kNoLoss; });
+}
+
+std::string quoted(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "`" : ", `") + name + "`";
+  return text;
 }
 
 }  // namespace
-
-std::span<const TrainingForm> all_training_forms() {
-  static const std::array<TrainingForm, 4> table = {{
-      {"alpaca", "instruction, input, output in Alpaca's prompt; the output is learned",
-       has_instruction, alpaca},
-      {"alpaca-released", "the same with a second BOS before the output, as the released scripts",
-       never, alpaca_released},
-      {"chat", "messages through the model's chat template; the assistant's are learned",
-       has_messages, chat},
-      {"text", "a text, all of it is learned", has_text, plain_text},
-  }};
-  return table;
-}
 
 struct TrainingData::Source {
   RecordFile file;
@@ -168,21 +65,107 @@ struct TrainingData::Source {
   Json record(int64_t index) const {
     return file.is_text() ? Json{{"text", file.text(index)}} : file.json(index);
   }
+  std::string where(int64_t index) const { return file.where(index); }
 
-  // What can be said of a record without tokenising it.
-  void check(int64_t index) const {
+  TrainingSample sample(int64_t index) const {
     const Json record = this->record(index);
-    const std::string where = file.is_text() ? "" : file.where(index);
-    const TrainingForm& chosen = form_of(record, form, where);
-    if (chosen.make == plain_text) {
-      require<std::string>(record, "text", where);
-    } else if (chosen.make == chat) {
-      chosen.make(record, *tokenizer, options, where);
-    } else {
-      alpaca_prompt(record, where);
-      require<std::string>(record, "output", where);
+    const TrainingForm& chosen = form_of(record, form, where(index));
+    try {
+      TrainingSample sample = chosen.make(record, *tokenizer, options, where(index));
+      cut(sample.ids, options.max_tokens);
+      cut(sample.labels, options.max_tokens);
+      if (sample.ids.empty()) throw bad_input("{} holds no tokens", where(index));
+      return sample;
+    } catch (Error& e) {
+      if (e.message().starts_with(where(index))) throw;
+      throw std::move(e).where("sample", where(index));
     }
   }
+};
+
+/// What reading every record once tells of them.
+class TrainingData::Inspection {
+ public:
+  explicit Inspection(const Source& source) : source_(source) {}
+
+  void look_at(int64_t index) {
+    const Json record = source_.record(index);
+    const std::string where = source_.where(index);
+    if (record.is_object()) refuse_keys(record, record_keys(), where);
+    const TrainingForm& form = form_of(record, source_.form, where);
+    if (!record.is_object())
+      throw bad_input("{} is a {}, not an object", where, record.type_name());
+    note_unread_keys(record, form);
+    if (form.check == nullptr) return look_at_conversation(index, record);
+    form.check(record, where);
+    if (!teaches_) teaches_ = mop::teaches(source_.sample(index));
+  }
+  bool teaches() const { return teaches_; }
+
+  // Throws when no sample teaches anything.
+  std::vector<std::string> notes() const {
+    if (!teaches_) throw nothing_to_learn();
+    std::vector<std::string> notes;
+    if (!unread_.empty())
+      notes.push_back("the data's records hold keys that are not read: " + quoted(unread_));
+    if (lost_ > 0) {
+      notes.push_back(
+          fmt::format("{} turns of the assistant are not learned: their place in what the "
+                      "chat template writes could not be found",
+                      lost_));
+    }
+    if (silent_ > 0) {
+      notes.push_back(
+          fmt::format("{} samples hold nothing to learn: no turn of the assistant within {} "
+                      "tokens",
+                      silent_, source_.options.max_tokens));
+    }
+    return notes;
+  }
+
+ private:
+  void note_unread_keys(const Json& record, const TrainingForm& form) {
+    const auto reads = form.reads(record);
+    for (const auto& [key, value] : record.items()) {
+      const KeyFate* fate = find_fate(record_keys(), key);
+      const bool read = std::find(reads.begin(), reads.end(), key) != reads.end();
+      if (!read && (fate == nullptr || fate->fate == Fate::kHonoured)) unread_.insert(key);
+    }
+  }
+
+  void look_at_conversation(int64_t index, const Json& record) {
+    const TrainingSample sample = source_.sample(index);
+    lost_ += sample.lost_turns;
+    const bool speaks = mop::teaches(sample);
+    teaches_ = teaches_ || speaks;
+    silent_ += speaks ? 0 : 1;
+    if (teaches_) return;
+    for (const std::string& role : conversation_of(record, "").roles()) roles_.insert(role);
+  }
+
+  Error nothing_to_learn() const {
+    if (roles_.empty()) {
+      return bad_input(
+          "there is nothing to learn in the data: {} tokens of a sample (data.max_tokens) "
+          "end before its answer begins",
+          source_.options.max_tokens);
+    }
+    return bad_input("there is nothing to learn in the data: {}",
+                     lost_ > 0
+                         ? "the place of the assistant's turns in what the chat template writes "
+                           "could not be found"
+                         : "no message of the role `assistant` is learned")
+        .where("roles found", quoted(roles_))
+        .hint(fmt::format("messages of the role `assistant` whose `weight` is not 0 are learned, "
+                          "within {} tokens "
+                          "of a sample; ShareGPT's roles (human, gpt) belong into `conversations`",
+                          source_.options.max_tokens));
+  }
+
+  const Source& source_;
+  std::set<std::string> unread_, roles_;
+  int64_t lost_ = 0, silent_ = 0;
+  bool teaches_ = false;
 };
 
 TrainingData TrainingData::open(const std::filesystem::path& file,
@@ -201,14 +184,17 @@ TrainingData TrainingData::open(const std::filesystem::path& file,
       Source{RecordFile::open(file), std::move(tokenizer), options, form});
   data.count_ = data.source_->file.size();
   try {
-    if (options.text_eos) eos_of(*data.source_->tokenizer);
-    if (!data.source_->file.is_text()) {
-      for (int64_t i = 0; i < data.count_; ++i) data.source_->check(i);
-    } else if (form != nullptr && form->make != plain_text) {
+    if (data.source_->file.is_text() && form != nullptr && form->name != "text")
       throw bad_input("a plain text has no records for the form '{}'", form->name);
+    Inspection inspection(*data.source_);
+    // Of a plain text the lines differ in nothing that could be wrong.
+    const bool alike = data.source_->file.is_text();
+    for (int64_t i = 0; i < data.count_; ++i) {
+      inspection.look_at(i);
+      if (alike && inspection.teaches()) break;
     }
+    data.notes_ = inspection.notes();
     check_mappings();
-    data.sample(0);
   } catch (Error& e) {
     throw std::move(e).where("file", file.string());
   }
@@ -216,19 +202,9 @@ TrainingData TrainingData::open(const std::filesystem::path& file,
 }
 
 TrainingSample TrainingData::sample(int64_t index) const {
-  const int64_t record = first_ + index;
   if (index < 0 || index >= count_)
     throw internal_error("sample {} of {} was asked for", index, count_);
-  const std::string where = source_->form == nullptr && source_->file.is_text()
-                                ? std::string()
-                                : source_->file.where(record);
-  const Json value = source_->record(record);
-  const TrainingForm& form = form_of(value, source_->form, where);
-  TrainingSample sample = form.make(value, *source_->tokenizer, source_->options, where);
-  cut(sample.ids, source_->options.max_tokens);
-  cut(sample.labels, source_->options.max_tokens);
-  if (sample.ids.empty()) throw bad_input("{} holds no tokens", source_->file.where(record));
-  return sample;
+  return source_->sample(first_ + index);
 }
 
 TrainingData TrainingData::slice(int64_t first, int64_t count) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,11 +22,11 @@ inline constexpr int64_t kNoLoss = -100;
 struct TrainingSample {
   std::vector<int64_t> ids;
   std::vector<int64_t> labels;  ///< of each token: itself, or kNoLoss. Not shifted.
+  int64_t lost_turns = 0;       ///< of the assistant, not learned: their place was not found
 };
 
 struct TrainingDataOptions {
-  /// A row of `all_training_forms()`, or "auto": by what each record has (`messages`,
-  /// `instruction`, `text`).
+  /// A row of `all_training_forms()`, or "auto": by what each record has.
   std::string form = "auto";
   int64_t max_tokens = 512;  ///< what is longer is cut
   /// EOS behind plain texts. Answers always end in EOS (chat templates have their own end).
@@ -43,19 +44,26 @@ struct TrainingForm {
   /// `where` names the record in errors.
   TrainingSample (*make)(const Json& record, const Tokenizer& tokenizer,
                          const TrainingDataOptions& options, const std::string& where);
+  /// What can be said of a record without tokenising it; null = only `make` knows.
+  void (*check)(const Json& record, const std::string& where);
+  /// The record's keys that `make` reads.
+  std::span<const std::string_view> (*reads)(const Json& record);
 };
-/// alpaca, alpaca-released, text, chat. "auto" takes the first that fits.
+/// chat, alpaca, alpaca-released, completion, text. "auto" takes the first that fits.
 std::span<const TrainingForm> all_training_forms();
 
 /// A range of a data file's samples; copies share the mapped file.
 class TrainingData {
  public:
   /// Reads every record once, to find errors now and not after hours. Throws Error(kUsage) for an
-  /// unknown form, Error(kBadInput) naming file and record, or when the tokenizer has no EOS and a
-  /// form needs it.
+  /// unknown form, Error(kBadInput) naming file and record, also when the tokenizer has no EOS and
+  /// a form needs it, and when there is nothing to learn in the whole file.
   static TrainingData open(const std::filesystem::path& file,
                            std::shared_ptr<const Tokenizer> tokenizer,
                            const TrainingDataOptions& options = {});
+
+  /// What the user should know: keys that are not read, turns that are not learned.
+  const std::vector<std::string>& notes() const { return notes_; }
 
   int64_t size() const { return count_; }
   /// Tokenised now, cut to `max_tokens`, not empty; it may hold nothing to learn when its prompt
@@ -70,7 +78,9 @@ class TrainingData {
 
  private:
   struct Source;
+  class Inspection;
   std::shared_ptr<const Source> source_;
+  std::vector<std::string> notes_;
   int64_t first_ = 0, count_ = 0;
 };
 

@@ -54,7 +54,7 @@ def main():
     own = [json.loads(line) for line in (HOME / "alpaca.jsonl").read_text().splitlines()]
     golden = {"made_by": "tools/golden/training_ids.py", "own": [], "data": []}
     for form in ("alpaca", "alpaca-released"):
-        for longest in (512, 60):
+        for longest in (512, 90):
             samples = [sample_of(demo, record, form, longest) for record in own]
             golden["own"].append({"form": form, "max_tokens": longest, "samples": samples})
     if (DATA / "text/alpaca-999.json").exists():

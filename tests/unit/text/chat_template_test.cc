@@ -61,6 +61,32 @@ TEST(ChatTemplate, IsFoundInTheTokenizersConfigToo) {
   write_file(config, R"({"chat_template": [{"name": "tool_use", "template": "t"},
                                            {"name": "default", "template": "d"}]})");
   EXPECT_EQ(read_chat_template(folder.path())->render(messages), "d");
+  const ChatOptions with_tools{.tools = Json::array()};
+  EXPECT_EQ(read_chat_template(folder.path())->render(messages, with_tools), "t");
+  write_file(folder.path() / "chat_template.jinja", "file");  // goes before the config's
+  EXPECT_EQ(read_chat_template(folder.path())->render(messages, with_tools), "file");
+  fs::create_directories(folder.path() / "additional_chat_templates");
+  write_file(folder.path() / "additional_chat_templates/tool_use.jinja", "added");
+  EXPECT_EQ(read_chat_template(folder.path())->render(messages, with_tools), "added");
+  EXPECT_EQ(read_chat_template(folder.path())->render(messages), "file");
+}
+
+TEST(ChatTemplate, AProcessorsIsFoundWhereTheTokenizerHasNone) {
+  const testing::TempFolder folder;
+  write_file(folder.path() / "chat_template.json", R"({"chat_template": "p"})");
+  EXPECT_EQ(read_chat_template(folder.path())->render({{{"role", "user"}}}), "p");
+}
+
+TEST(ChatTemplate, NullFieldsAreAbsentAndReasoningHasAllItsNames) {
+  const testing::TempFolder folder;
+  const auto chat = open(folder, "{{ messages | tojson }}");
+  const Json messages =
+      Json::parse(R"([{"role": "assistant", "content": null, "reasoning": "r"}])");
+  EXPECT_EQ(
+      chat->render(messages),
+      R"([{"thinking": "r", "role": "assistant", "reasoning": "r", "reasoning_content": "r"}])");
+  EXPECT_THROW(chat->render(Json::array()), Error);
+  EXPECT_THROW(chat->render({"text"}), Error);
 }
 
 std::string refusal(const std::string& source, const Json& variables = Json::object()) {
@@ -73,26 +99,91 @@ std::string refusal(const std::string& source, const Json& variables = Json::obj
   return "nothing was refused";
 }
 
+// Offsets in characters, as Python counts them.
+Json in_characters(const JinjaText& text) {
+  const auto count = [&](size_t bytes) {
+    return std::count_if(text.text.begin(), text.text.begin() + static_cast<ptrdiff_t>(bytes),
+                         [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  };
+  Json marks = Json::array();
+  for (const auto& [begin, end] : text.generated) marks.push_back({count(begin), count(end)});
+  return marks;
+}
+
+TEST(Jinja, EveryConstructRendersWhatTransformersRenders) {
+  const Json templates = read_json(kHome / "jinja.json"),
+             chat = read_json(kHome / "jinja_chat.json");
+  const Json expected = read_json(kHome / "jinja_expected.json");
+  ASSERT_EQ(templates.size(), expected.size());
+  const Json variables = {{"messages", chat["messages"]}, {"tools", chat["tools"]},
+                          {"bos_token", "<s>"},           {"eos_token", "</s>"},
+                          {"documents", nullptr},         {"add_generation_prompt", true}};
+  const JinjaTime now{1750000000, true};
+  for (size_t i = 0; i < templates.size(); ++i) {
+    const auto source = templates[i].get<std::string>();
+    if (expected[i].is_null()) {
+      EXPECT_THROW(JinjaTemplate(source).render(variables, now), Error) << source;
+      continue;
+    }
+    try {
+      const JinjaText text = JinjaTemplate(source).render_with_marks(variables, now);
+      EXPECT_EQ(text.text, expected[i][0].get<std::string>()) << source;
+      EXPECT_EQ(in_characters(text), expected[i][1]) << source;
+    } catch (const Error& e) {
+      ADD_FAILURE() << source << "\n" << e.what();
+    }
+  }
+}
+
 TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
   EXPECT_THAT(
-      refusal("a\n{% macro f() %}{% endmacro %}"),
-      AllOf(HasSubstr("the statement 'macro' is not known"), HasSubstr("template line: 2")));
+      refusal("a\n{% include 'x' %}"),
+      AllOf(HasSubstr("the statement 'include' is not known"), HasSubstr("template line: 2")));
   EXPECT_THAT(refusal("{{ x | wordwrap }}"), HasSubstr("the filter 'wordwrap' is not known"));
-  EXPECT_THAT(refusal("{{ x is callable }}"), HasSubstr("the test 'callable' is not known"));
-  EXPECT_THAT(refusal("{{ x.format(1) }}"), HasSubstr("the method 'format' is not known"));
-  EXPECT_THAT(refusal("{{ strftime_now('%d') }}"),
-              HasSubstr("the function 'strftime_now' is not known"));
+  EXPECT_THAT(refusal("{{ x is new }}"), HasSubstr("the test 'new' is not known"));
+  EXPECT_THAT(refusal("{{ 'x'.encode() }}"), HasSubstr("the function 'encode' is not known"));
   EXPECT_THAT(refusal("{% if true %}"), HasSubstr("'endif' is missing"));
   EXPECT_THAT(refusal("{{ 'a }}"), HasSubstr("a tag is not closed"));
   EXPECT_THAT(refusal("{{ a b }}"), HasSubstr("'b' stands where the tag should end"));
+  EXPECT_THAT(refusal("{% endif %}"), HasSubstr("'endif' ends nothing here"));
+}
+
+TEST(Jinja, WhatIsNotReachedNeedNotBeKnown) {
+  EXPECT_EQ(JinjaTemplate("{% if x %}{{ x | wordwrap }}{{ x is new }}{{ x.encode() }}{{ f() }}"
+                          "{% include 'x' %}{% trans %}{% endtrans %}{% endif %}a")
+                .render(Json::object()),
+            "a");
 }
 
 TEST(Jinja, SaysWhatItCannotDoWithTheseValues) {
-  EXPECT_THAT(refusal("{{ nobody.name }}"), AllOf(HasSubstr("something undefined has no `name`"),
-                                                  HasSubstr("template line: 1")));
-  EXPECT_THAT(refusal("\n{{ 'a' + 1 }}"), HasSubstr("a string and a number cannot be added"));
+  EXPECT_THAT(
+      refusal("{{ nobody.name }}"),
+      AllOf(HasSubstr("`nobody` is undefined, it has no `name`"), HasSubstr("template line: 1")));
+  EXPECT_THAT(refusal("\n{{ 'a' + 1 }}"), HasSubstr("a text and a number cannot be added"));
   EXPECT_THAT(refusal("{{ raise_exception('no ' ~ x) }}", {{"x", 5}}),
               HasSubstr("the chat template refuses the conversation: no 5"));
+  EXPECT_THAT(refusal("{% set x = [] %}{{ x.append(1) }}"),
+              HasSubstr("a template may not change a list, as `append` would"));
+}
+
+TEST(Jinja, EndlessCallsAndDeepNestingAreErrors) {
+  EXPECT_THAT(refusal("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), HasSubstr("200 deep"));
+  EXPECT_THAT(refusal("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}"),
+              HasSubstr("200 deep"));
+  EXPECT_THAT(refusal("{{ " + std::string(1000, '(') + "1" + std::string(1000, ')') + " }}"),
+              HasSubstr("nested more than 200 deep"));
+  std::string blocks;
+  for (int i = 0; i < 1000; ++i) blocks += "{% if 1 %}";
+  EXPECT_THAT(refusal(blocks), HasSubstr("nested more than 200 deep"));
+  EXPECT_THAT(refusal("{{ 'a' * 10000000000 }}"), HasSubstr("repeated"));
+}
+
+TEST(Jinja, TheDateIsTheClocksOrSourceDateEpochs) {
+  const JinjaTemplate date("{{ strftime_now('%Y-%m-%d') }}");
+  ::setenv("SOURCE_DATE_EPOCH", "86400", 1);
+  EXPECT_EQ(date.render(Json::object()), "1970-01-02");
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_NE(date.render(Json::object()), "1970-01-02");
 }
 
 TEST(ChatData, TheAssistantsWordsAndTheirEndAreLearned) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "kit/random_model.h"
+#include "text/chat_samples.h"
 
 namespace mop {
 namespace {
@@ -193,6 +194,25 @@ TEST(TokenizeSplit, DrawnSamplesAreTheSameAsWithoutValidation) {
   for (const SampleOrigin& measured : split.calibration.origins) {
     EXPECT_NE(measured.index, split.validation.origins[0].index);
   }
+}
+
+TEST(Samples, ConversationsAreWhatTheModelsTemplateWrites) {
+  const testing::TempFolder folder;
+  const fs::path file = folder.path() / "a.jsonl";
+  write_file(file,
+             R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})"
+             "\n"
+             R"({"conversations": [{"from": "human", "value": "c"}]})");
+  try {
+    read_samples(file, folder.path());
+    ADD_FAILURE() << "no template is needed";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("line 1 is a conversation, but the model has no chat template"));
+  }
+  write_file(folder.path() / "tokenizer_config.json", R"({"bos_token": "<s>"})");
+  write_file(folder.path() / "chat_template.jinja",
+             "{{ bos_token }}{% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}");
+  EXPECT_THAT(read_samples(file, folder.path()), ElementsAre("user=a;assistant=b;", "user=c;"));
 }
 
 }  // namespace

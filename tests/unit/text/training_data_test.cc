@@ -110,7 +110,96 @@ TEST_F(Training, EveryRecordIsCheckedAtOnce) {
               HasSubstr("line 1 is a conversation, but the model has no chat template"));
   TrainingDataOptions options;
   options.form = "alpaka";
-  EXPECT_THAT(refusal("a.txt", "x", options), HasSubstr("known: alpaca, alpaca-released, chat"));
+  EXPECT_THAT(refusal("a.txt", "x", options),
+              HasSubstr("known: chat, alpaca, alpaca-released, completion, text"));
+}
+
+TEST_F(Training, OnlyTheCompletionOfAPromptIsLearned) {
+  const TrainingSample sample =
+      open("a.jsonl", R"({"prompt": "ab", "completion": "cd"})").sample(0);
+  EXPECT_EQ(sample.ids, (Ids{256, 'a', 'b', 'c', 'd', 257}));
+  EXPECT_EQ(sample.labels, (Ids{kNoLoss, kNoLoss, kNoLoss, 'c', 'd', 257}));
+}
+
+TrainingDataOptions with_template(const std::string& source) {
+  TrainingDataOptions options;
+  options.chat = std::make_shared<ChatTemplate>(
+      std::map<std::string, std::string>{{"default", source}}, Json::object());
+  return options;
+}
+
+constexpr const char* kTemplate =
+    "{% for m in messages %}{{ m.role[0] }}{{ m.content }};{% endfor %}"
+    "{% if add_generation_prompt %}a{% endif %}";
+
+TEST_F(Training, NothingToLearnInAWholeFileIsAnError) {
+  const auto options = with_template(kTemplate);
+  EXPECT_THAT(
+      refusal(
+          "a.jsonl",
+          R"({"messages": [{"role": "human", "content": "u"}, {"role": "gpt", "content": "x"}]})",
+          options),
+      AllOf(HasSubstr("there is nothing to learn in the data: no message of the role "
+                      "`assistant` is learned"),
+            HasSubstr("roles found: `gpt`, `human`")));
+  EXPECT_THAT(
+      refusal("b.jsonl", R"({"messages": [{"role": "assistant", "content": "u", "weight": 0}]})",
+              options),
+      HasSubstr("there is nothing to learn"));
+  TrainingDataOptions short_ones;
+  short_ones.max_tokens = 4;
+  EXPECT_THAT(refusal("c.jsonl", R"({"instruction": "I", "output": "ok"})", short_ones),
+              HasSubstr("4 tokens of a sample (data.max_tokens) end before its answer begins"));
+  EXPECT_THAT(refusal("d.jsonl", R"({"prompt": "abcde", "completion": "f"})", short_ones),
+              HasSubstr("there is nothing to learn"));
+}
+
+TEST_F(Training, WhatIsNotReadOrNotLearnedIsTold) {
+  const TrainingData data = open(
+      "a.jsonl",
+      R"({"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "x"}], "id": 3, "mood": 1})"
+      "\n"
+      R"({"messages": [{"role": "user", "content": "u"}], "prompt": "u"})",
+      with_template(kTemplate));
+  EXPECT_THAT(data.notes(),
+              ElementsAre("the data's records hold keys that are not read: `mood`, `prompt`",
+                          HasSubstr("1 samples hold nothing to learn")));
+  EXPECT_THAT(open("b.jsonl", R"({"text": "x", "id": 3})").notes(), ElementsAre());
+}
+
+TEST_F(Training, ATemplatesComplaintNamesTheRecord) {
+  const auto options = with_template("{{ messages[0].content + 'x' }}");
+  EXPECT_THAT(refusal("a.jsonl",
+                      "{\"messages\": [{\"role\": \"user\", \"content\": \"u\"}]}\n\n"
+                      "{\"messages\": [{\"role\": \"user\"}]}",
+                      options),
+              AllOf(HasSubstr("sample: line 3"), HasSubstr("template line: 1"),
+                    HasSubstr((folder_.path() / "a.jsonl").string())));
+}
+
+TEST_F(Training, AlpacasPromptHasNoPlaceForAHistory) {
+  TrainingDataOptions options;
+  options.form = "alpaca";
+  EXPECT_THAT(refusal("a.jsonl", R"({"instruction": "i", "output": "o", "history": [["q", "a"]]})",
+                      options),
+              AllOf(HasSubstr("line 1 has a `system` text or a `history`"),
+                    HasSubstr("data.template=chat")));
+}
+
+TEST_F(Training, PreferencePairsAndPicturesAreRefusedByName) {
+  EXPECT_THAT(refusal("a.jsonl", R"({"prompt": "p", "chosen": "a", "rejected": "b"})"),
+              HasSubstr("line 1 has `chosen`: preference pairs are not trained on"));
+  EXPECT_THAT(refusal("a.jsonl", R"({"text": "p", "images": ["a.png"]})"),
+              HasSubstr("line 1 has `images`: images are not read"));
+}
+
+TEST_F(Training, OneObjectOverSeveralLinesIsOneRecord) {
+  EXPECT_EQ(open("a.json", "\n{\n \"text\": \"a}\"\n}\n").size(), 1);
+  EXPECT_EQ(open("b.json", "[\n {\n \"text\": \"a\"\n},\n {\n \"text\": \"b\"\n}\n]").size(), 2);
+  EXPECT_EQ(open("c.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}").size(), 2);
+  EXPECT_THAT(
+      refusal("d.json", "{\n \"text\": \"a\"\n}\n{\n \"text\": \"b\"\n}"),
+      AllOf(HasSubstr("line 1 is not valid JSON"), HasSubstr("a record a line, or is one list")));
 }
 
 TEST(RecordFile, FindsTheElementsOfAListWhateverTheyHold) {

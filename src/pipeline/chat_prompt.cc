@@ -1,0 +1,48 @@
+// pipeline/chat_prompt.cc
+#include "pipeline/chat_prompt.h"
+
+#include "base/error.h"
+#include "text/chat_template.h"
+
+namespace mop {
+namespace {
+
+Json message(const char* role, const std::string& content) {
+  return {{"role", role}, {"content", content}};
+}
+
+// A list of messages, or an object with `messages` and perhaps `tools`.
+Json read_messages(const std::filesystem::path& file, ChatOptions& options) {
+  Json json = read_json(file);
+  if (json.is_object()) {
+    options.tools = json.value("tools", Json());
+    json = json.value("messages", Json());
+  }
+  if (json.is_array() && !json.empty()) return json;
+  throw bad_input(
+      "the file holds no conversation: it is neither a list of messages nor an object "
+      "with `messages`")
+      .where("file", file.string());
+}
+
+}  // namespace
+
+std::string chat_prompt(const GenerateJob& job) {
+  const auto chat = read_chat_template(job.model);
+  if (chat == nullptr) {
+    throw usage_error("the model has no chat template")
+        .where("model", job.model.string())
+        .hint("without --chat the prompt is continued as it is");
+  }
+  ChatOptions options{.add_generation_prompt = true};
+  Json messages = Json::array();
+  if (!job.system.empty()) messages.push_back(message("system", job.system));
+  if (job.messages.empty()) {
+    messages.push_back(message("user", job.prompt));
+  } else {
+    for (Json& one : read_messages(job.messages, options)) messages.push_back(std::move(one));
+  }
+  return chat->render(messages, options);
+}
+
+}  // namespace mop

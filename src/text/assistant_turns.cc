@@ -1,0 +1,179 @@
+// text/assistant_turns.cc -- a template may write a turn otherwise when more follows it (without
+// its thinking, say), so places are looked for in the text of the whole conversation: by comparing
+// it with renderings in which fewer messages stand, or a word more.
+#include "text/assistant_turns.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+// A word that no conversation has, and that no template cuts or changes.
+constexpr std::string_view kWord = "Zq7XmopTurnW9k";
+
+size_t common_prefix(std::string_view a, std::string_view b) {
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                             a.begin());
+}
+
+/// A text around the one place where the word stands in it.
+struct Around {
+  std::string before, behind;
+};
+
+std::optional<Around> around_word(const std::string& text) {
+  const size_t at = text.find(kWord);
+  if (at == text.npos || text.find(kWord, at + 1) != text.npos) return std::nullopt;
+  return Around{text.substr(0, at), text.substr(at + kWord.size())};
+}
+
+void put(Json& text, bool in_front) {
+  const auto old = text.get<std::string>();
+  text = in_front ? std::string(kWord) + old : old + std::string(kWord);
+}
+
+// The message with the word in its content; nothing when it has none.
+std::optional<Json> with_word(Json message, bool in_front) {
+  if (!message.contains("content")) return std::nullopt;
+  Json& content = message["content"];
+  if (content.is_null()) content = "";
+  if (content.is_array() && !content.empty()) {
+    Json& part = in_front ? content.front() : content.back();
+    if (!part.is_object() || !part.contains("text") || !part["text"].is_string())
+      return std::nullopt;
+    put(part["text"], in_front);
+    return message;
+  }
+  if (!content.is_string()) return std::nullopt;
+  put(content, in_front);
+  return message;
+}
+
+// The message with the word behind the name of its last call.
+std::optional<Json> with_word_in_call(Json message) {
+  if (!message.contains("tool_calls") || !message["tool_calls"].is_array() ||
+      message["tool_calls"].empty())
+    return std::nullopt;
+  Json& call = message["tool_calls"].back();
+  if (!call.is_object()) return std::nullopt;
+  Json& function = call.contains("function") ? call["function"] : call;
+  if (!function.is_object() || !function.contains("name") || !function["name"].is_string())
+    return std::nullopt;
+  put(function["name"], false);
+  return message;
+}
+
+class Finder {
+ public:
+  Finder(const ChatTemplate& chat, const Conversation& conversation, const std::string& text)
+      : chat_(chat), conversation_(conversation), text_(text) {}
+
+  std::optional<std::pair<size_t, size_t>> find(size_t turn) const {
+    const auto begin = begin_of(turn), end = end_of(turn);
+    if (!begin || !end || *begin >= *end) return std::nullopt;
+    return std::pair(*begin, *end);
+  }
+
+ private:
+  // The first messages alone; nothing when the template refuses them.
+  std::optional<std::string> first(size_t count, bool ask) const {
+    if (count == 0) return std::nullopt;
+    return render(
+        Json(Json::array_t(messages().begin(), messages().begin() + static_cast<ptrdiff_t>(count))),
+        ask);
+  }
+
+  std::optional<std::string> render(const Json& messages, bool ask) const {
+    ChatOptions options = conversation_.options;
+    options.add_generation_prompt = ask;
+    try {
+      return chat_.render(messages, options);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+
+  // The first `count` messages with another one in `turn`'s place.
+  std::optional<Around> changed(size_t turn, const std::optional<Json>& message,
+                                size_t count) const {
+    if (!message) return std::nullopt;
+    Json all(Json::array_t(messages().begin(), messages().begin() + static_cast<ptrdiff_t>(count)));
+    all[turn] = *message;
+    const auto text = render(all, false);
+    return text ? around_word(*text) : std::nullopt;
+  }
+
+  // Behind the words that ask for the turn; else where its content begins.
+  std::optional<size_t> begin_of(size_t turn) const {
+    const auto before = first(turn, false), asked = first(turn, true);
+    if (asked) {
+      const size_t common = common_prefix(*asked, text_);
+      const bool follows = before && text_.starts_with(*before) && common >= before->size();
+      if (common == asked->size() || (follows && common > before->size())) return common;
+    }
+    const auto marked = changed(turn, with_word(messages()[turn], true), messages().size());
+    if (!marked || !text_.starts_with(marked->before)) return std::nullopt;
+    return marked->before.size();
+  }
+
+  // Where a rendering ends that has nothing behind the turn.
+  std::optional<size_t> end_of(size_t turn) const {
+    const auto until = first(turn + 1, false);
+    if (until && text_.starts_with(*until)) return until->size();
+    for (const auto& message :
+         {with_word(messages()[turn], false), with_word_in_call(messages()[turn])}) {
+      const auto whole = changed(turn, message, messages().size());
+      const auto alone = changed(turn, message, turn + 1);
+      if (!whole || !alone) continue;
+      // Behind the word stand the rest of the turn, which both have, and what follows it.
+      const size_t rest = common_prefix(whole->behind, alone->behind);
+      const std::string_view following = std::string_view(whole->behind).substr(rest);
+      if (text_.ends_with(following)) return text_.size() - following.size();
+    }
+    return std::nullopt;
+  }
+
+  const Json& messages() const { return conversation_.messages; }
+
+  const ChatTemplate& chat_;
+  const Conversation& conversation_;
+  const std::string& text_;
+};
+
+// Every `generation` block is a turn of the assistant's, in order; nothing when they are not as
+// many and it must be known which is which.
+bool take_marks(const JinjaText& marked, const Conversation& conversation, SpokenText& spoken) {
+  std::vector<bool> wanted;
+  for (size_t i = 0; i < conversation.learned.size(); ++i) {
+    if (conversation.messages[i]["role"] == "assistant") wanted.push_back(conversation.learned[i]);
+  }
+  const bool all = std::find(wanted.begin(), wanted.end(), false) == wanted.end();
+  if (marked.generated.empty() || (!all && wanted.size() != marked.generated.size())) return false;
+  for (size_t i = 0; i < marked.generated.size(); ++i) {
+    if (all || wanted[i]) spoken.learned.push_back(marked.generated[i]);
+  }
+  return true;
+}
+
+}  // namespace
+
+SpokenText find_turns(const ChatTemplate& chat, const Conversation& conversation) {
+  JinjaText marked = chat.render_with_marks(conversation.messages, conversation.options);
+  SpokenText spoken{std::move(marked.text), {}, 0};
+  if (take_marks(marked, conversation, spoken)) return spoken;
+  const Finder finder(chat, conversation, spoken.text);
+  for (size_t turn = 0; turn < conversation.learned.size(); ++turn) {
+    if (!conversation.learned[turn]) continue;
+    if (const auto place = finder.find(turn)) {
+      spoken.learned.push_back(*place);
+    } else {
+      ++spoken.lost;
+    }
+  }
+  return spoken;
+}
+
+}  // namespace mop

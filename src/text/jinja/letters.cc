@@ -1,0 +1,229 @@
+// text/jinja/letters.cc
+#include "text/jinja/letters.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "text/unicode.h"
+
+namespace mop::jinja {
+namespace {
+
+template <typename Change>
+std::string changed(std::string_view text, Change change) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    change(c.value, out);
+    at += c.bytes;
+  }
+  return out;
+}
+
+void append_lower(char32_t c, std::string& out) {
+  append_utf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), out);
+}
+
+// The sharp s is the one letter of everyday texts with two capitals.
+void append_upper(char32_t c, std::string& out) {
+  if (c == U'\u00DF') {
+    out += "SS";
+    return;
+  }
+  append_utf8(static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))), out);
+}
+
+void append_title(char32_t c, std::string& out) {
+  if (c == U'\u00DF') {
+    out += "Ss";
+    return;
+  }
+  append_utf8(static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))), out);
+}
+
+bool is_blank(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
+
+// Bytes of the white space or of one of `letters` at the beginning (or the end), 0 = none.
+size_t strippable(std::string_view text, const std::string* letters, bool at_end) {
+  if (text.empty()) return 0;
+  const CodePoint c = at_end ? code_point_before(text, text.size()) : code_point_at(text, 0);
+  if (letters == nullptr) return is_blank(c.value) ? c.bytes : 0;
+  const std::string_view letter =
+      at_end ? text.substr(text.size() - c.bytes) : text.substr(0, c.bytes);
+  return letters->find(letter) == letters->npos ? 0 : c.bytes;
+}
+
+size_t word_end(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && strippable(text.substr(at), nullptr, false) == 0) {
+    at += code_point_at(text, at).bytes;
+  }
+  return at;
+}
+
+size_t word_begin(std::string_view text) {
+  size_t at = text.size();
+  while (at > 0 && strippable(text.substr(0, at), nullptr, true) == 0) {
+    at -= code_point_before(text, at).bytes;
+  }
+  return at;
+}
+
+// Python keeps the white space behind the last part when the limit ends the cutting.
+std::vector<std::string> words(std::string_view text, int64_t limit, bool from_right) {
+  std::vector<std::string> parts;
+  std::string rest = strip(text, nullptr, !from_right, from_right);
+  while (!rest.empty()) {
+    const bool last = limit-- == 0;
+    const size_t begin = from_right && !last ? word_begin(rest) : 0;
+    const size_t end = from_right || last ? rest.size() : word_end(rest);
+    parts.push_back(rest.substr(begin, end - begin));
+    rest = from_right ? rest.substr(0, begin) : rest.substr(end);
+    rest = strip(rest, nullptr, !from_right, from_right);
+  }
+  if (from_right) std::reverse(parts.begin(), parts.end());
+  return parts;
+}
+
+}  // namespace
+
+Case case_of(char32_t letter) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(letter))) {
+    case UTF8PROC_CATEGORY_LL:
+      return Case::kLower;
+    case UTF8PROC_CATEGORY_LU:
+      return Case::kUpper;
+    case UTF8PROC_CATEGORY_LT:
+      return Case::kTitle;
+    default:
+      return Case::kNone;
+  }
+}
+
+bool is_letter(char32_t letter) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(letter));
+  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+}
+
+std::string upper(std::string_view text) { return changed(text, append_upper); }
+std::string lower(std::string_view text) { return changed(text, append_lower); }
+
+std::string capitalized(std::string_view text) {
+  bool first = true;
+  return changed(text, [&](char32_t c, std::string& out) {
+    first ? append_title(c, out) : append_lower(c, out);
+    first = false;
+  });
+}
+
+std::string title(std::string_view text) {
+  bool inside = false;
+  return changed(text, [&](char32_t c, std::string& out) {
+    inside ? append_lower(c, out) : append_title(c, out);
+    inside = case_of(c) != Case::kNone;
+  });
+}
+
+std::string swapped_case(std::string_view text) {
+  return changed(text, [](char32_t c, std::string& out) {
+    case_of(c) == Case::kLower ? append_upper(c, out) : append_lower(c, out);
+  });
+}
+
+std::string strip(std::string_view text, const std::string* letters, bool left, bool right) {
+  while (left) {
+    const size_t bytes = strippable(text, letters, false);
+    if (bytes == 0) break;
+    text.remove_prefix(bytes);
+  }
+  while (right) {
+    const size_t bytes = strippable(text, letters, true);
+    if (bytes == 0) break;
+    text.remove_suffix(bytes);
+  }
+  return std::string(text);
+}
+
+std::vector<std::string> split(std::string_view text, const std::string* separator, int64_t limit,
+                               bool from_right) {
+  if (separator == nullptr) return words(text, limit, from_right);
+  if (separator->empty()) throw bad_input("a text cannot be split at an empty one");
+  std::vector<std::string> parts;
+  while (limit-- != 0) {
+    const size_t at = from_right ? text.rfind(*separator) : text.find(*separator);
+    if (at == text.npos) break;
+    const size_t behind = at + separator->size();
+    parts.emplace_back(from_right ? text.substr(behind) : text.substr(0, at));
+    text = from_right ? text.substr(0, at) : text.substr(behind);
+  }
+  parts.emplace_back(text);
+  if (from_right) std::reverse(parts.begin(), parts.end());
+  return parts;
+}
+
+std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
+  std::vector<std::string> lines;
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    const bool ends = (c.value >= 0x0A && c.value <= 0x0D) ||
+                      (c.value >= 0x1C && c.value <= 0x1E) || c.value == 0x85 ||
+                      c.value == 0x2028 || c.value == 0x2029;
+    size_t behind = at + c.bytes;
+    if (ends) {
+      if (c.value == '\r' && behind < text.size() && text[behind] == '\n') ++behind;
+      lines.emplace_back(text.substr(begin, (keep_ends ? behind : at) - begin));
+      begin = behind;
+    }
+    at = behind;
+  }
+  if (begin < text.size()) lines.emplace_back(text.substr(begin));
+  return lines;
+}
+
+std::vector<std::string> letters_of(std::string_view text) {
+  std::vector<std::string> letters;
+  for (size_t at = 0; at < text.size();) {
+    const size_t bytes = code_point_at(text, at).bytes;
+    letters.emplace_back(text.substr(at, bytes));
+    at += bytes;
+  }
+  return letters;
+}
+
+std::string replaced(std::string_view text, std::string_view from, std::string_view to,
+                     int64_t count) {
+  std::string out;
+  if (from.empty()) {  // Python puts it between all letters
+    for (const std::string& letter : letters_of(text)) {
+      if (count-- != 0) out += to;
+      if (count < 0) count = -1;
+      out += letter;
+    }
+    return count == 0 ? out : out + std::string(to);
+  }
+  for (size_t at = 0; count-- != 0 && (at = text.find(from)) != text.npos;) {
+    out.append(text.substr(0, at)).append(to);
+    text.remove_prefix(at + from.size());
+  }
+  return out.append(text);
+}
+
+std::string padded(const std::string& text, int64_t width, char side, const std::string& fill) {
+  const auto size = static_cast<int64_t>(letters_of(text).size());
+  if (width > (int64_t{1} << 24)) throw bad_input("a text cannot be padded to {} letters", width);
+  const int64_t missing = std::max<int64_t>(width - size, 0);
+  // Python's str.center puts the odd one left when the width is odd.
+  const int64_t left = side == '<'   ? 0
+                       : side == '>' ? missing
+                                     : missing / 2 + (missing & width & 1);
+  std::string out;
+  for (int64_t i = 0; i < left; ++i) out += fill;
+  out += text;
+  for (int64_t i = left; i < missing; ++i) out += fill;
+  return out;
+}
+
+}  // namespace mop::jinja

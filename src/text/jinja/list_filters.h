@@ -1,0 +1,9 @@
+// text/jinja/list_filters.h -- filters that go over the elements of a value.
+#pragma once
+#include "text/jinja/tables.h"
+
+namespace mop::jinja {
+
+Table list_filters();
+
+}  // namespace mop::jinja

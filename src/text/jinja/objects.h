@@ -1,0 +1,70 @@
+// text/jinja/objects.h -- loops and macros: what the statements of a template make.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/jinja/scope.h"
+
+namespace mop::jinja {
+
+/// `loop` in a loop's body.
+class Loop final : public Object {
+ public:
+  /// Renders the loop's body over other elements, one level deeper; empty = it is not recursive.
+  using Recurse = std::function<std::string(const Value& elements, int depth)>;
+  Loop(List items, int depth, Recurse recurse)
+      : items_(std::move(items)), depth_(depth), recurse_(std::move(recurse)) {}
+  void go_to(size_t place) { at_ = static_cast<int64_t>(place); }
+  const List& items() const { return items_; }
+
+  std::string type() const override { return "loop"; }
+  Value attribute(const std::string& name) const override;
+  bool is_callable() const override { return true; }
+  Value call(const Arguments& arguments) override;
+
+ private:
+  List items_;
+  int depth_;
+  Recurse recurse_;
+  int64_t at_ = 0;
+  mutable std::optional<List> last_changed_;
+};
+
+/// A macro, and the block of `call`, which its macro knows as `caller`.
+class Macro final : public Object {
+ public:
+  struct Parameter {
+    std::string name;
+    std::function<Value(Scope&)> fallback;  ///< may be empty
+  };
+  using Body = std::function<std::string(Scope&)>;
+  Macro(std::string name, std::vector<Parameter> parameters, Body body, std::shared_ptr<Scope> home)
+      : name_(std::move(name)),
+        parameters_(std::move(parameters)),
+        body_(std::move(body)),
+        home_(std::move(home)) {}
+
+  std::string type() const override { return "macro"; }
+  Value attribute(const std::string& name) const override;
+  bool is_callable() const override { return true; }
+  Value call(const Arguments& arguments) override;
+
+ private:
+  std::string name_;
+  std::vector<Parameter> parameters_;
+  Body body_;
+  std::shared_ptr<Scope> home_;
+};
+
+/// Throws Error(kBadInput) when calls are nested too deep, as endless ones are.
+class Deeper {
+ public:
+  explicit Deeper(Rendering& rendering);
+  ~Deeper() { --rendering_.depth; }
+
+ private:
+  Rendering& rendering_;
+};
+
+}  // namespace mop::jinja

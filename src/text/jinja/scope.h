@@ -1,0 +1,48 @@
+// text/jinja/scope.h -- the names that are in sight while a template is rendered.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/jinja.h"
+#include "text/jinja/value.h"
+
+namespace mop::jinja {
+
+class Scope;
+
+/// One rendering.
+struct Rendering {
+  JinjaTime now;
+  bool marks = false;  ///< generation blocks stand between kBeginMark and kEndMark
+  int depth = 0;       ///< calls of macros and recursive loops under way
+  std::vector<std::shared_ptr<Scope>> captured = {};  ///< by macros
+};
+// Bytes that never stand in UTF-8.
+inline constexpr char kBeginMark = '\xFE', kEndMark = '\xFF';
+
+/// A loop's body, a macro's and that of some blocks each have a scope of their own: what is set
+/// there ends with it.
+class Scope : public std::enable_shared_from_this<Scope> {
+ public:
+  explicit Scope(Rendering& rendering) : rendering_(rendering) {}
+  explicit Scope(std::shared_ptr<Scope> outer)
+      : outer_(std::move(outer)), rendering_(outer_->rendering_) {}
+  std::shared_ptr<Scope> inner() { return std::make_shared<Scope>(shared_from_this()); }
+  /// What was set, else the global function of this name, else undefined.
+  Value get(const std::string& name) const;
+  void set(const std::string& name, Value value) { names_[name] = std::move(value); }
+  Rendering& rendering() const { return rendering_; }
+  /// For as long as the rendering lasts.
+  std::shared_ptr<Scope> capture();
+  void clear() { names_.clear(); }
+
+ private:
+  std::shared_ptr<Scope> outer_;
+  Rendering& rendering_;
+  std::map<std::string, Value> names_;
+};
+
+}  // namespace mop::jinja

@@ -1,0 +1,165 @@
+// text/jinja/value.h -- values of text/jinja.h. They behave as Python's do, and like those that
+// transformers gives to a template, they cannot be changed: only a namespace can.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+
+namespace mop::jinja {
+
+class Value;
+class Dict;
+struct Arguments;
+using List = std::vector<Value>;
+
+/// What exists only while a template is rendered: a namespace, a loop, a macro, a function.
+class Object {
+ public:
+  virtual ~Object() = default;
+  virtual std::string type() const = 0;  ///< "macro", as errors name it
+  virtual Value attribute(const std::string& name) const;
+  /// Throws Error(kBadInput): only namespaces can be changed.
+  virtual void set(const std::string& name, Value value);
+  virtual bool is_callable() const { return false; }
+  virtual Value call(const Arguments& arguments);
+};
+
+/// Nothing; `name` is what was looked for in vain.
+struct Undefined {
+  std::string name;
+};
+struct None {};
+struct Tuple {
+  std::shared_ptr<const List> list;
+};
+/// A text that the filters `safe` and `escape` make: what is added to it is escaped for HTML.
+struct SafeText {
+  std::string text;
+};
+
+class Value {
+ public:
+  Value() : Value(Undefined{}) {}
+  Value(Undefined undefined) : any_(std::move(undefined)) {}
+  Value(None none) : any_(none) {}
+  Value(std::same_as<bool> auto value) : any_(value) {}
+  template <typename T>
+  requires(std::integral<T> && !std::same_as<T, bool>) Value(T value)
+      : any_(static_cast<int64_t>(value)) {}
+  Value(double value) : any_(value) {}
+  Value(const char* text) : any_(std::string(text)) {}
+  Value(std::string text) : any_(std::move(text)) {}
+  Value(List list) : any_(std::make_shared<const List>(std::move(list))) {}
+  Value(Dict dict);
+  Value(std::shared_ptr<Object> object) : any_(std::move(object)) {}
+  static Value tuple(List list) {
+    return Value(Any(Tuple{std::make_shared<const List>(std::move(list))}));
+  }
+  static Value from_json(const Json& json);
+
+  static Value safe(std::string text) { return Value(Any(SafeText{std::move(text)})); }
+
+  template <typename T>
+  const T* as() const {
+    if constexpr (std::same_as<T, std::string>) {
+      if (const auto* safe = std::get_if<SafeText>(&any_)) return &safe->text;
+    }
+    return std::get_if<T>(&any_);
+  }
+  bool is_undefined() const { return as<Undefined>() != nullptr; }
+  bool is_none() const { return as<None>() != nullptr; }
+  bool is_text() const { return as<std::string>() != nullptr; }
+  bool is_safe() const { return as<SafeText>() != nullptr; }
+  bool is_boolean() const { return as<bool>() != nullptr; }
+  bool is_integer() const { return as<int64_t>() != nullptr; }
+  bool is_real() const { return as<double>() != nullptr; }
+  /// As Python counts: booleans too.
+  bool is_number() const { return is_integer() || is_real() || is_boolean(); }
+  bool is_tuple() const { return as<Tuple>() != nullptr; }
+  const Dict* dict() const;
+  /// Of a list or tuple; null otherwise.
+  const List* list() const;
+  Object* object() const;
+
+  /// Each throws Error(kBadInput) saying what it is instead; `what` is who asks.
+  const std::string& text(std::string_view what) const;
+  int64_t integer(std::string_view what) const;
+  double real(std::string_view what) const;
+  /// "a list", or "undefined (`name`)".
+  std::string type() const;
+
+ private:
+  using Any = std::variant<Undefined, None, bool, int64_t, double, std::string, SafeText,
+                           std::shared_ptr<const List>, Tuple, std::shared_ptr<const Dict>,
+                           std::shared_ptr<Object>>;
+  explicit Value(Any any) : any_(std::move(any)) {}
+  Any any_;
+};
+
+/// A mapping in the order in which its keys were set.
+class Dict {
+ public:
+  const Value* find(const Value& key) const;
+  void set(Value key, Value value);
+  const std::vector<std::pair<Value, Value>>& items() const { return items_; }
+
+ private:
+  std::vector<std::pair<Value, Value>> items_;
+};
+
+/// What a call was given.
+struct Arguments {
+  List positional;
+  std::vector<std::pair<std::string, Value>> named;
+  /// The argument called `name`, or at `place`; null when absent.
+  const Value* find(size_t place, std::string_view name) const;
+  /// The same; `fallback` when absent.
+  Value get(size_t place, std::string_view name, Value fallback) const;
+  std::string text(size_t place, std::string_view name, std::string fallback) const;
+  int64_t integer(size_t place, std::string_view name, int64_t fallback) const;
+  bool flag(size_t place, std::string_view name) const;
+};
+
+// What Python's operators and functions do.
+bool is_true(const Value& value);
+/// `str(value)` and `repr(value)`.
+std::string to_text(const Value& value);
+std::string to_repr(const Value& value);
+bool equal(const Value& a, const Value& b);
+bool less(const Value& a, const Value& b);
+bool contains(const Value& container, const Value& item);
+Value add(const Value& a, const Value& b);
+std::string html_escaped(const std::string& text);
+Value negative(const Value& value);
+/// - * / // % **
+Value calculate(const std::string& sign, const Value& a, const Value& b);
+/// What a loop over it meets: elements, keys, characters.
+List elements(const Value& value);
+int64_t length(const Value& value);
+/// `value.key` and `value[key]`; undefined when there is none.
+Value attribute(const Value& value, const std::string& key);
+Value item(const Value& value, const Value& key);
+/// `value[begin:end:step]`; none = left out.
+Value slice(const Value& value, const Value& begin, const Value& end, const Value& step);
+/// `value(..)`.
+Value call(const Value& value, const Arguments& arguments);
+
+/// As Python's json.dumps.
+struct JsonStyle {
+  std::string indent = {}, item_separator = ", ", key_separator = ": ";
+  bool pretty = false, ascii = false, sort_keys = false;
+};
+std::string dump(const Value& value, const JsonStyle& style, const std::string& margin = "\n");
+
+/// `format % values` (a tuple, a mapping or one value), and `format.format(..)`.
+std::string percent_format(const std::string& format, const Value& values);
+std::string brace_format(const std::string& format, const Arguments& arguments);
+
+}  // namespace mop::jinja

@@ -1,0 +1,186 @@
+// text/training_forms.cc -- how a record becomes ids and labels.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "text/assistant_turns.h"
+#include "text/training_data.h"
+
+namespace mop {
+namespace {
+
+using Ids = std::vector<int64_t>;
+
+constexpr const char* kWithInput =
+    "Below is an instruction that describes a task, paired with an input that provides further "
+    "context. Write a response that appropriately completes the request.\n\n### Instruction:\n{}"
+    "\n\n### Input:\n{}\n\n### Response:\n";
+constexpr const char* kWithoutInput =
+    "Below is an instruction that describes a task. Write a response that appropriately completes "
+    "the request.\n\n### Instruction:\n{}\n\n### Response:\n";
+
+void cut(Ids& ids, int64_t longest) {
+  if (static_cast<int64_t>(ids.size()) > longest) ids.resize(static_cast<size_t>(longest));
+}
+
+int64_t eos_of(const Tokenizer& tokenizer) {
+  if (const auto eos = tokenizer.eos()) return *eos;
+  throw bad_input("the tokenizer has no EOS token, with which samples end");
+}
+
+std::string alpaca_prompt(const Json& record, const std::string& where) {
+  const auto instruction = require<std::string>(record, "instruction", where);
+  const auto input = get_or<std::string>(record, "input", "", where);
+  return input.empty() ? fmt::format(kWithoutInput, instruction)
+                       : fmt::format(kWithInput, instruction, input);
+}
+
+// Prompt and response are tokenised by themselves, each is cut, then EOS, then the whole is cut.
+TrainingSample make_alpaca(const Json& record, const Tokenizer& tokenizer,
+                           const TrainingDataOptions& options, const std::string& where,
+                           Special special) {
+  const std::string response = require<std::string>(record, "output", where);
+  Ids prompt = tokenizer.encode(alpaca_prompt(record, where), Special::kDefault);
+  Ids answer = tokenizer.encode(response, special);
+  cut(prompt, options.max_tokens);
+  cut(answer, options.max_tokens);
+  answer.push_back(eos_of(tokenizer));
+  TrainingSample sample;
+  sample.labels.assign(prompt.size(), kNoLoss);
+  sample.labels.insert(sample.labels.end(), answer.begin(), answer.end());
+  sample.ids = std::move(prompt);
+  sample.ids.insert(sample.ids.end(), answer.begin(), answer.end());
+  return sample;
+}
+
+TrainingSample alpaca(const Json& record, const Tokenizer& tokenizer,
+                      const TrainingDataOptions& options, const std::string& where) {
+  return make_alpaca(record, tokenizer, options, where, Special::kNone);
+}
+
+// The released scripts tokenise the response with the tokenizer's special tokens too, so that a
+// second BOS stands in front of it.
+TrainingSample alpaca_released(const Json& record, const Tokenizer& tokenizer,
+                               const TrainingDataOptions& options, const std::string& where) {
+  return make_alpaca(record, tokenizer, options, where, Special::kDefault);
+}
+
+TrainingSample plain_text(const Json& record, const Tokenizer& tokenizer,
+                          const TrainingDataOptions& options, const std::string& where) {
+  TrainingSample sample;
+  sample.ids = tokenizer.encode(require<std::string>(record, "text", where), Special::kDefault);
+  if (options.text_eos) {
+    const int64_t eos = eos_of(tokenizer);
+    if (sample.ids.empty() || sample.ids.back() != eos) sample.ids.push_back(eos);
+  }
+  sample.labels = sample.ids;
+  return sample;
+}
+
+size_t common_prefix(const Ids& a, const Ids& b) {
+  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return static_cast<size_t>(end - a.begin());
+}
+
+void learn(TrainingSample& sample, size_t begin, size_t end) {
+  std::copy(sample.ids.begin() + static_cast<ptrdiff_t>(begin),
+            sample.ids.begin() + static_cast<ptrdiff_t>(end),
+            sample.labels.begin() + static_cast<ptrdiff_t>(begin));
+}
+
+// The conversation is one text and tokenised whole. What the assistant says is learned; tokens that
+// reach over its borders, too.
+TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
+                    const TrainingDataOptions& options, const std::string& where) {
+  if (options.chat == nullptr) {
+    throw bad_input("{} is a conversation, but the model has no chat template", where)
+        .hint("give the model's folder a chat_template.jinja, or data of another form");
+  }
+  const SpokenText spoken = find_turns(*options.chat, conversation_of(record, where));
+  TrainingSample sample;
+  sample.lost_turns = spoken.lost;
+  sample.ids = tokenizer.encode(spoken.text, Special::kNone);
+  sample.labels.assign(sample.ids.size(), kNoLoss);
+  const auto tokens_of = [&](size_t bytes) {
+    return tokenizer.encode(std::string_view(spoken.text).substr(0, bytes), Special::kNone);
+  };
+  for (const auto& [begin, end] : spoken.learned) {
+    const Ids before = tokens_of(begin), until = tokens_of(end);
+    const size_t last = common_prefix(sample.ids, until);
+    const size_t reaches_over = last < until.size() && last < sample.ids.size() ? 1 : 0;
+    learn(sample, common_prefix(sample.ids, before), last + reaches_over);
+  }
+  return sample;
+}
+
+// Both are one text; EOS follows it.
+TrainingSample completion(const Json& record, const Tokenizer& tokenizer,
+                          const TrainingDataOptions&, const std::string& where) {
+  const auto prompt = require<std::string>(record, "prompt", where);
+  TrainingSample sample;
+  sample.ids = tokenizer.encode(prompt + require<std::string>(record, "completion", where),
+                                Special::kDefault);
+  const int64_t eos = eos_of(tokenizer);
+  if (sample.ids.empty() || sample.ids.back() != eos) sample.ids.push_back(eos);
+  sample.labels.assign(sample.ids.size(), kNoLoss);
+  learn(sample, common_prefix(sample.ids, tokenizer.encode(prompt, Special::kDefault)),
+        sample.ids.size());
+  return sample;
+}
+
+bool has_instruction(const Json& record) { return record.contains("instruction"); }
+bool has_text(const Json& record) { return record.contains("text"); }
+bool has_completion(const Json& record) {
+  return record.contains("prompt") && record.contains("completion");
+}
+bool never(const Json&) { return false; }
+
+void check_alpaca(const Json& record, const std::string& where) {
+  alpaca_prompt(record, where);
+  require<std::string>(record, "output", where);
+  if (!is_conversation(record)) return;
+  throw bad_input("{} has a `system` text or a `history`, which Alpaca's prompt has no place for",
+                  where)
+      .hint("data.template=chat writes it with the model's chat template");
+}
+
+void check_completion(const Json& record, const std::string& where) {
+  require<std::string>(record, "prompt", where);
+  require<std::string>(record, "completion", where);
+}
+
+void check_text(const Json& record, const std::string& where) {
+  require<std::string>(record, "text", where);
+}
+
+template <const auto& kKeys>
+std::span<const std::string_view> always(const Json&) {
+  return kKeys;
+}
+
+constexpr std::string_view kAlpacaKeys[] = {"instruction", "input", "output", "system", "history"};
+constexpr std::string_view kCompletionKeys[] = {"prompt", "completion"};
+constexpr std::string_view kTextKeys[] = {"text"};
+
+}  // namespace
+
+std::span<const TrainingForm> all_training_forms() {
+  static const std::array<TrainingForm, 5> table = {{
+      {"chat",
+       "messages, or conversations (ShareGPT), through the model's chat template; what the "
+       "assistant says is learned",
+       is_conversation, chat, nullptr, conversation_keys},
+      {"alpaca", "instruction, input, output in Alpaca's prompt; the output is learned",
+       has_instruction, alpaca, check_alpaca, always<kAlpacaKeys>},
+      {"alpaca-released", "the same with a second BOS before the output, as the released scripts",
+       never, alpaca_released, check_alpaca, always<kAlpacaKeys>},
+      {"completion", "prompt and completion, which are texts; the completion is learned",
+       has_completion, completion, check_completion, always<kCompletionKeys>},
+      {"text", "a text, all of it is learned", has_text, plain_text, check_text, always<kTextKeys>},
+  }};
+  return table;
+}
+
+}  // namespace mop

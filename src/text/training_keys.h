@@ -1,0 +1,18 @@
+// text/training_keys.h -- what becomes of the keys of training records and of their messages.
+#pragma once
+#include <string>
+
+#include "base/key_fates.h"
+
+namespace mop {
+
+/// Keys of a record, in the forms of OpenAI, ShareGPT and LLaMA-Factory, Alpaca, and TRL.
+const FormatKeys& record_keys();
+/// Keys of a message; others are given to the chat template, too.
+const FormatKeys& message_keys();
+
+/// Throws Error(kBadInput) naming `where` and the first key whose fate is to be refused and whose
+/// value is not empty.
+void refuse_keys(const Json& object, const FormatKeys& format, const std::string& where);
+
+}  // namespace mop
