@@ -41,7 +41,7 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
     const std::string ours = place ? place->hf_name() : name;
     const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;
     result.stored_[ours] = {&tensor, heads};
-    result.entries_[ours] = {ggml_dtype(tensor.type), tensor.shape, tensor.begin, tensor.end};
+    result.entries_[ours] = {result.file_.dtype(tensor), tensor.shape, tensor.begin, tensor.end};
   }
   return result;
 }

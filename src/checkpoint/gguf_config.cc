@@ -203,12 +203,12 @@ void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
 
 // The dtype of most of the weights.
 std::string main_dtype(const GgufFile& file) {
-  std::map<DType, size_t> bytes;
+  std::map<DType, int64_t> values;
   for (const auto& [name, tensor] : file.tensors()) {
-    bytes[ggml_dtype(tensor.type)] += tensor.end - tensor.begin;
+    values[file.dtype(tensor)] += c10::multiply_integers(tensor.shape);
   }
-  const auto most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; });
-  return most == bytes.end() ? "float32" : dtype_name(most->first);
+  const auto most = std::ranges::max_element(values, {}, [](const auto& v) { return v.second; });
+  return most == values.end() ? "float32" : dtype_name(most->first);
 }
 
 int64_t vocabulary_of(const GgufFile& file) {

@@ -43,7 +43,7 @@ class Header {
   std::string bytes_;
 };
 
-constexpr uint32_t kF32 = 0, kQ4K = 12, kQ8 = 8, kText = 8, kNumber = 4, kList = 9;
+constexpr uint32_t kF32 = 0, kQ4K = 12, kIq2Xs = 17, kTq1 = 34, kQ8 = 8, kText = 8, kNumber = 4, kList = 9;
 
 class BadGguf : public ::testing::Test {
  protected:
@@ -123,8 +123,11 @@ TEST_F(BadGguf, KeyTwice) {
 }
 
 TEST_F(BadGguf, UnknownTypeOfATensor) {
-  EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ4K, 256, 0).data(512)),
-              AllOf(HasSubstr("tensor 'a' has the type Q4_K"), HasSubstr("F32, F16, BF16, Q8_0")));
+  for (const auto& [type, name] : {std::pair{kIq2Xs, "IQ2_XS"}, {kTq1, "TQ1_0"}, {99u, "99"}}) {
+    EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", type, 256, 0).data(512)),
+                AllOf(HasSubstr(std::string("tensor 'a' has the type ") + name),
+                      HasSubstr("F32, F16, BF16, Q8_0, Q4_0"), HasSubstr("--allow-requantize")));
+  }
 }
 
 TEST_F(BadGguf, TensorTwice) {
@@ -147,6 +150,23 @@ TEST_F(BadGguf, Alignment) {
 TEST_F(BadGguf, PartOfABlock) {
   EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ8, 40, 0).data(64)),
               HasSubstr("not whole blocks of 32"));
+  EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ4K, 128, 0).data(64)),
+              HasSubstr("not whole blocks of 256"));
+}
+
+TEST_F(BadGguf, AValueThatIsNotFinite) {
+  std::string block(34, '\1');  // q8_0: an infinite scale
+  block[1] = 0x7c, block[0] = 0;
+  Header header = Header().start(1, 0).tensor("a", kQ8, 32, 0).data(0).raw(block);
+  EXPECT_EQ(error_of(header), "was read");
+  const GgufFile read = GgufFile::open(file());
+  try {
+    read.tensor(read.tensors().at("a"));
+    FAIL() << "was read";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("tensor 'a' (q8_0) is not finite as float16"),
+                                HasSubstr("m.gguf"), HasSubstr("--allow-requantize")));
+  }
 }
 
 TEST_F(BadGguf, SizesThatOverflow) {
