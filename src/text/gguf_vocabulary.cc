@@ -110,7 +110,7 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   Json json = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   json["added_tokens"] = added;
   json["normalizer"] = nullptr;
-  json["pre_tokenizer"] = Json::parse(pre.part);
+  json["pre_tokenizer"] = Json(ggml_pre_tokenizer_part(pre));
   json["post_processor"] = post_processor_of(vocabulary);
   json["decoder"] = bytes;
   json["model"] = {{"type", "BPE"},
