@@ -36,7 +36,8 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
   const bool by_heads = interleaved(result.file_);
   const int64_t head_dim = result.config_["head_dim"].get<int64_t>();
   for (const auto& [name, tensor] : result.file_.tensors()) {
-    if (name == kRopeFactors) continue;  // in the config
+    // In the config.
+    if (name == kRopeFactors || name == kShortRopeFactors || name == kLongRopeFactors) continue;
     const auto place = place_of_gguf(name);
     const std::string ours = place ? place->hf_name() : name;
     const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;

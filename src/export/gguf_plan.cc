@@ -208,6 +208,8 @@ int64_t file_type(const GgufPlan& plan) {
       return 7;
     case GgmlType::kBf16:
       return 32;
+    default:
+      break;
   }
   throw internal_error("no file type");
 }

@@ -50,6 +50,7 @@ Json config_of(const GgufVocabulary& vocabulary) {
   if (vocabulary.bos) config["bos_token"] = token(vocabulary, *vocabulary.bos);
   if (vocabulary.eos) config["eos_token"] = token(vocabulary, *vocabulary.eos);
   if (vocabulary.unknown) config["unk_token"] = token(vocabulary, *vocabulary.unknown);
+  if (vocabulary.padding) config["pad_token"] = token(vocabulary, *vocabulary.padding);
   if (!vocabulary.chat_template.empty()) config["chat_template"] = vocabulary.chat_template;
   return config;
 }
@@ -173,6 +174,7 @@ GgufVocabulary read_vocabulary(const GgufFile& file) {
   result.bos = id_in(file, "bos_token_id", size);
   result.eos = id_in(file, "eos_token_id", size);
   result.unknown = id_in(file, "unknown_token_id", size);
+  result.padding = id_in(file, "padding_token_id", size);
   if (file.has(kChatTemplate)) result.chat_template = file.text(kChatTemplate);
   return result;
 }
@@ -202,6 +204,7 @@ void put_vocabulary(const GgufVocabulary& vocabulary, GgufMetadata& metadata) {
   if (vocabulary.bos) put("bos_token_id", GgufValue::u32(*vocabulary.bos));
   if (vocabulary.eos) put("eos_token_id", GgufValue::u32(*vocabulary.eos));
   if (vocabulary.unknown) put("unknown_token_id", GgufValue::u32(*vocabulary.unknown));
+  if (vocabulary.padding) put("padding_token_id", GgufValue::u32(*vocabulary.padding));
   put("add_bos_token", GgufValue::flag(vocabulary.add_bos));
   put("add_eos_token", GgufValue::flag(vocabulary.add_eos));
   put("add_space_prefix", GgufValue::flag(vocabulary.add_space_prefix));

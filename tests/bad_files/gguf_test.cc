@@ -245,12 +245,31 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
       {{"llama.attention.value_length", GgufValue::u32(8)}, "heads of 4 with values of 8"},
       {{"llama.attention.causal", GgufValue::flag(false)}, "attention is not causal"},
       {{"llama.rope.scaling.attn_factor", GgufValue::f32(2)}, "attn_factor' is 2"},
-      {{"llama.rope.scaling.type", GgufValue::text("yarn")}, "unsupported rope scaling 'yarn'"}};
+      {{"llama.rope.scaling.type", GgufValue::text("su")}, "unsupported rope scaling 'su'"},
+      {{"llama.rope.scaling.type", GgufValue::text("longrope")}, "rope_factors_short.weight"},
+      {{"llama.attention.scale", GgufValue::f32(1)}, "attention.scale' is 1: supported is 1 / sqrt"},
+      {{"general.type", GgufValue::text("mmproj")}, "'general.type' is mmproj"},
+      {{"llama.logit_scale", GgufValue::f32(0.25)}, "logit_scale' is 0.25: logits that are scaled"},
+      {{"llama.attention.sliding_window", GgufValue::u32(8)}, "has no window"},
+      {{"llama.rope.dimension_sections", GgufValue::i32_list({1, 1})}, "is a list of 2"},
+      {{"llama.final_logit_softcapping", GgufValue::f32(30)}, "soft-capped logits"},
+      {{"tokenizer.ggml.add_sep_token", GgufValue::flag(true)}, "a separator behind a text"},
+      {{"llama.ssm.state_size", GgufValue::u32(16)}, "models of another kind"}};
   for (const auto& [entry, text] : cases) {
     GgufMetadata all = sizes();
     all.emplace_back(entry);
     EXPECT_THAT(model_error(all), AllOf(HasSubstr(text), HasSubstr("m.gguf")));
   }
+}
+
+// 0, false, 1 for a scale: what they would change is not there.
+TEST_F(BadGgufModel, NeutralValuesAreRead) {
+  GgufMetadata all = sizes();
+  all.emplace_back("general.type", GgufValue::text("model"));
+  all.emplace_back("llama.logit_scale", GgufValue::f32(1));
+  all.emplace_back("llama.attention.sliding_window", GgufValue::u32(0));
+  all.emplace_back("llama.use_parallel_residual", GgufValue::flag(false));
+  EXPECT_THAT(model_error(all), HasSubstr("layers.0.self_attn.q_proj.weight"));
 }
 
 TEST_F(BadGgufModel, MissingTensorsAreAllListed) {
