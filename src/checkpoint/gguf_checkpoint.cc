@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "checkpoint/gguf_architecture_keys.h"
 
 namespace mop {
 namespace {

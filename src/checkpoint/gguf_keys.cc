@@ -1,6 +1,8 @@
 // checkpoint/gguf_keys.cc
 #include "checkpoint/gguf_keys.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -197,6 +199,13 @@ std::vector<std::string> unknown_gguf_keys(const GgufFile& file) {
     if (find_fate(gguf_keys(), in_the_table(key, architecture)) == nullptr) unknown.push_back(key);
   }
   return unknown;
+}
+
+std::string unknown_gguf_keys_note(const GgufFile& file) {
+  const std::vector<std::string> unknown = unknown_gguf_keys(file);
+  if (unknown.empty()) return {};
+  return fmt::format("{} is not known and not followed: {}", gguf_keys().format,
+                     fmt::join(unknown, ", "));
 }
 
 }  // namespace mop

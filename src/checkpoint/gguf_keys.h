@@ -16,5 +16,7 @@ const FormatKeys& gguf_keys();
 void refuse_gguf_keys(const GgufFile& file);
 /// The keys that the table does not know, in alphabetical order.
 std::vector<std::string> unknown_gguf_keys(const GgufFile& file);
+/// A line that names them; empty when there is none.
+std::string unknown_gguf_keys_note(const GgufFile& file);
 
 }  // namespace mop

@@ -40,9 +40,6 @@ std::optional<GgufPlace> place_of_gguf(std::string_view name);
 
 /// Factors by which llama3 rope scaling divides each frequency, float32 [head_dim / 2].
 inline constexpr std::string_view kRopeFactors = "rope_freqs.weight";
-/// The same of longrope, for contexts up to the original one and beyond it.
-inline constexpr std::string_view kShortRopeFactors = "rope_factors_short.weight";
-inline constexpr std::string_view kLongRopeFactors = "rope_factors_long.weight";
 
 /// Rows (or elements of a bias) of `heads` heads from halves to neighbouring pairs, and back.
 at::Tensor interleave_heads(const at::Tensor& tensor, int64_t heads);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "checkpoint/gguf_keys.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
@@ -22,7 +23,7 @@ DType main_dtype(const Checkpoint& checkpoint) {
   return std::max_element(values.begin(), values.end(), fewer)->first;
 }
 
-// Tensors of each type in which the files store them: {"q4_1": 211, "f32": 61}.
+// Tensors of each type in which the files store them: {"q4_1": 210, "f32": 61}.
 Json tensor_types(const Checkpoint& checkpoint) {
   std::map<std::string, int64_t> counts;
   if (const GgufFile* file = checkpoint.gguf()) {
@@ -129,6 +130,10 @@ Json inspect(const std::filesystem::path& folder) {
   json["layers"] = sizes["layers"];
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
+  if (const GgufFile* file = checkpoint.gguf()) {
+    const std::string note = unknown_gguf_keys_note(*file);
+    if (!note.empty()) json["warnings"].push_back(note);
+  }
   return json;
 }
 

@@ -92,10 +92,8 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& text = vocabulary.tokens[id];
     if (vocabulary.types[id] == static_cast<int64_t>(PieceType::kUnused)) continue;
-    if (!is_added(vocabulary.types[id])) {
-      vocab.push_back({text, id});
-      continue;
-    }
+    vocab.push_back({text, id});  // added ones, too: tokenizers numbers them anew otherwise
+    if (!is_added(vocabulary.types[id])) continue;
     added.push_back({{"id", id},
                      {"content", text},
                      {"single_word", false},

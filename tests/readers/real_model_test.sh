@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false TRANSFORMERS_VERBOSITY=error
 
-./mop inspect "$file" | grep -q "tensors .*211 q4_1, 61 f32" || { ./mop inspect "$file"; exit 1; }
+./mop inspect "$file" | grep -q "tensors .*210 q4_1, 61 f32, 1 q8_0" || { ./mop inspect "$file"; exit 1; }
 .env/reference/bin/python tests/readers/real_model.py --gguf "$file" --folder "$model" --work "$work"
 ./mop check "$file" --with llama.cpp --python .env/reference/bin/python
 

@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// "211 q4_1, 61 f32", the commonest first.
+// "210 q4_1, 61 f32", the commonest first.
 std::string types_text(const Json& types) {
   std::vector<std::pair<int64_t, std::string>> counts;
   for (const auto& [type, count] : types.items()) counts.emplace_back(-count.get<int64_t>(), type);

@@ -69,6 +69,13 @@ TEST_F(GgufMetadataOf, UnknownKeysAreNamed) {
               ::testing::ElementsAre("llama.new_thing", "other.block_count"));
 }
 
+TEST_F(GgufMetadataOf, UnknownKeysAreToldInOneLine) {
+  EXPECT_EQ(unknown_gguf_keys_note(file({{"llama.b", GgufValue::u32(1)},
+                                         {"llama.a", GgufValue::u32(1)}})),
+            "GGUF metadata is not known and not followed: llama.a, llama.b");
+  EXPECT_EQ(unknown_gguf_keys_note(file({})), "");
+}
+
 TEST_F(GgufMetadataOf, YarnIsThatOfTransformers) {
   EXPECT_EQ(rope_of({kYarn, kFactor, kOriginal}),
             (Json{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}}));

@@ -38,6 +38,14 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const Json& golden, const std::str
                              parse_tokenizer_config(files.at("tokenizer_config.json")));
 }
 
+TEST(GgmlPreTokenizers, AddedTokensStandInTheVocabularyWithTheirIds) {
+  const GgufVocabulary vocabulary{
+      .model = "gpt2", .pre = "gpt-2", .tokens = {"<s>", "a", "<u>", "b"}, .types = {3, 1, 4, 1}};
+  const Json json = Json::parse(tokenizer_files_of(vocabulary).at("tokenizer.json"));
+  EXPECT_EQ(json["model"]["vocab"], (Json{{"<s>", 0}, {"a", 1}, {"<u>", 2}, {"b", 3}}));
+  EXPECT_EQ(json["added_tokens"].size(), 2u);
+}
+
 bool beyond_ascii(const std::string& text) {
   return std::ranges::any_of(text, [](char c) { return (c & 0x80) != 0; });
 }
