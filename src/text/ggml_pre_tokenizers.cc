@@ -26,6 +26,7 @@ constexpr std::string_view kLonger[] = {
     "\ud558\uc138\uc694 \u3105\u3106 \u2018a\u2019 \u201cb\u201d",
     "\u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 "
     "\u0645\u0631\u062d\u0628\u0627\u06d4 \u05e9\u05dc\u05d5\u05dd",
+    "Ankara'daki 'tis 'Ds 'llama 's9 9's",
     "$5 +3 <=> ^~|` ... !!! ??? ---- ____ ``` \"' '' \u20ac5 \u00b1 \u00a9"};
 
 std::vector<std::string> make_probes() {
@@ -62,6 +63,7 @@ PartJson byte_level(bool use_regex) {
 }  // namespace
 
 PartJson ggml_pre_tokenizer_part(const GgmlPreTokenizer& row) {
+  if (!row.own.empty()) return PartJson::parse(row.own);
   PartJson parts = PartJson::array();
   for (const std::string_view regex : row.regexes) {
     parts.push_back({{"type", "Split"},

@@ -17,9 +17,11 @@ struct GgmlPreTokenizer {
   std::vector<std::string_view> regexes;
   bool ignore_merges = false;  ///< a word that is a token is that token
   bool add_bos = false;        ///< when the file does not say
-  /// llama.cpp takes letters beyond ASCII as upper and lower case both; these regexes, which are
-  /// those of the models' own tokenizer.json, do not.
-  bool only_ascii_case = false;
+  /// What llama.cpp does otherwise than this row, which does what the models' own tokenizer.json
+  /// does; empty when nothing.
+  std::string_view differs = {};
+  /// `pre_tokenizer` of their tokenizer.json where it is more than regexes.
+  std::string_view own = {};
 };
 
 /// The same as `pre_tokenizer` of a tokenizer.json.

@@ -129,9 +129,10 @@ GgufVocabulary of_byte_level(const PartJson& object, const TokenizerConfig& conf
         .hint("known: " + ggml_pre_tokenizer_names());
   }
   GgufVocabulary result{.model = "gpt2", .pre = std::string(row->names.front())};
-  if (row->only_ascii_case) {
-    result.notes.push_back(
-        "llama.cpp does not tell upper from lower case beyond ASCII, this tokenizer does");
+  if (!row->differs.empty()) {
+    result.notes.push_back(fmt::format("with the pre-tokenizer {} llama.cpp {}, this tokenizer "
+                                       "does not",
+                                       row->names.front(), row->differs));
   }
   const PartJson normalizer = object.value("normalizer", PartJson());
   if (!normalizer.is_null()) {

@@ -113,6 +113,16 @@ READ = {
     "scale_linear, the old name": lambda f: put(f, rope__scale_linear=4.0),
     "a factor that is off": lambda f: put(f, rope__scaling__type="none", rope__scaling__factor=4.0),
     "a type without a factor": lambda f: put(f, rope__scaling__type="linear"),
+    "yarn": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                          rope__scaling__original_context_length=16),
+    "yarn with its own numbers": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                                               rope__scaling__original_context_length=16,
+                                               rope__scaling__attn_factor=0.8, rope__scaling__yarn_beta_fast=16.0,
+                                               rope__scaling__yarn_beta_slow=2.0),
+    # llama.cpp takes the long factors for a context beyond the original one, we for a text that is longer.
+    "longrope": lambda f: (put(f, rope__scaling__original_context_length=8, rope__scaling__attn_factor=1.2),
+                           f.tensors.update({"rope_factors_long.weight": llama3_factors(),
+                                             "rope_factors_short.weight": np.ones(8, np.float32)})),
     "aligned to 256": lambda f: setattr(f, "alignment", 256),
     "biases on q, k, v": lambda f: f.tensors.update({f"blk.{i}.attn_{n}.bias": np.full(s * DIM, 0.3, np.float32)
                                                      for i in range(LAYERS) for n, s in (("q", HEADS), ("k", KV), ("v", KV))}),
@@ -125,9 +135,12 @@ READ = {
 REFUSED = {
     "TQ1_0": lambda f: (setattr(f, "dtype", "tq1_0"), f.tensors.update(
         {n: np.zeros((*t.shape[:-1], 256), np.float32) for n, t in f.tensors.items() if t.ndim == 2})),
-    "'yarn'": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0),
-    "rope_factors_long.weight": lambda f: f.tensors.update({"rope_factors_long.weight": llama3_factors(),
-                                                            "rope_factors_short.weight": llama3_factors()}),
+    "'su'": lambda f: put(f, rope__scaling__type="su", rope__scaling__factor=4.0),
+    "yarn_ext_factor": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                                     rope__scaling__yarn_ext_factor=0.5),
+    "rope_factors_short.weight": lambda f: f.tensors.update({"rope_factors_long.weight": llama3_factors()}),
+    "sliding_window": lambda f: put(f, attention__sliding_window=16),
+    "logit_scale": lambda f: put(f, logit_scale=0.5),
     "are not Llama 3's": lambda f: f.tensors.update({"rope_freqs.weight": llama3_factors()}),
     "8 of 16 dimensions": lambda f: put(f, rope__dimension_count=8),
     "a mixture of 4 experts": lambda f: put(f, expert_count=4, expert_used_count=2),

@@ -30,6 +30,7 @@ mellum2 minicpm5""".split()
 
 # Beside nasty.jsonl: contractions in both cases, runs of digits and blanks, camel case, signs next to line ends.
 EXTRA = ["I'm you're we've he'll it's don't I'd I'M YOU'RE WE'VE HE'LL IT'S DON'T I'D", "camelCase HTTPServer's McDonald's",
+         "Ankara'daki 'tis 'Ds 'llama 's9 9's",
          "1 12 123 1234 12345 123456 1234567 1234567890123 a1b22c333d4444", "a b  c   d    e     f      g       h        i",
          "x" + " " * 17 + "y" + " " * 70 + "z", "\n \n\n  \n\t\n   x\n    y\r\n\r\n  z \r \n. \n.\n\n!\r\n/\n//\n",
          "# if (x >= 10) { return a[i] += 0x1F / 3.14; } // done", "https://example.org/a_b?c=d&e=%20 <sentinel:12> IMGIMGABCZ",
@@ -83,7 +84,8 @@ def ids_of(path, texts):
 
 def main():
     texts = [json.loads(line)["text"] for line in open(TOKENIZERS / "nasty.jsonl", encoding="utf-8")] + EXTRA
-    tokens, merges = vocabulary(texts)
+    # llama.cpp takes some texts for special tokens whatever their type: none of the vocabulary may be one.
+    tokens, merges = vocabulary([text for text in texts if "<" not in text])
     variants, names = [[] for _ in texts], {}
     with tempfile.TemporaryDirectory() as folder:
         for name in NAMES:

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "kit/random_model.h"
 #include "kit/upstream_keys.h"
