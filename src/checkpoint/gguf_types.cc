@@ -1,9 +1,11 @@
 // checkpoint/gguf_types.cc -- the element types, in one table.
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "base/named_table.h"
 #include "checkpoint/gguf.h"
-#include "tensor/q8_0.h"
+#include "tensor/ggml_blocks.h"
 
 namespace mop {
 namespace {
@@ -12,12 +14,27 @@ struct TypeRow {
   GgmlType type;
   std::string_view name;
   DType dtype;
+  const BlockFormat* blocks = nullptr;
 };
 
-constexpr std::array<TypeRow, 4> kTypes = {{{GgmlType::kF32, "f32", at::kFloat},
-                                            {GgmlType::kF16, "f16", at::kHalf},
-                                            {GgmlType::kBf16, "bf16", at::kBFloat16},
-                                            {GgmlType::kQ8_0, "q8_0", at::kFloat}}};
+// The first rows are the types that are written.
+constexpr size_t kNumWritten = 4;
+constexpr std::array<TypeRow, 16> kTypes = {{{GgmlType::kF32, "f32", at::kFloat},
+                                             {GgmlType::kF16, "f16", at::kHalf},
+                                             {GgmlType::kBf16, "bf16", at::kBFloat16},
+                                             {GgmlType::kQ8_0, "q8_0", at::kFloat, &kQ8_0},
+                                             {GgmlType::kQ4_0, "q4_0", at::kFloat, &kQ4_0},
+                                             {GgmlType::kQ4_1, "q4_1", at::kFloat, &kQ4_1},
+                                             {GgmlType::kQ5_0, "q5_0", at::kFloat, &kQ5_0},
+                                             {GgmlType::kQ5_1, "q5_1", at::kFloat, &kQ5_1},
+                                             {GgmlType::kQ2K, "q2_k", at::kFloat, &kQ2K},
+                                             {GgmlType::kQ3K, "q3_k", at::kFloat, &kQ3K},
+                                             {GgmlType::kQ4K, "q4_k", at::kFloat, &kQ4K},
+                                             {GgmlType::kQ5K, "q5_k", at::kFloat, &kQ5K},
+                                             {GgmlType::kQ6K, "q6_k", at::kFloat, &kQ6K},
+                                             {GgmlType::kIq4Nl, "iq4_nl", at::kFloat, &kIq4Nl},
+                                             {GgmlType::kIq4Xs, "iq4_xs", at::kFloat, &kIq4Xs},
+                                             {GgmlType::kMxfp4, "mxfp4", at::kFloat, &kMxfp4}}};
 
 const TypeRow& row_of(GgmlType type) {
   for (const TypeRow& row : kTypes) {
@@ -35,9 +52,26 @@ GgufValue scalar(GgufType type, T value) {
 
 std::string_view ggml_name(GgmlType type) { return row_of(type).name; }
 DType ggml_dtype(GgmlType type) { return row_of(type).dtype; }
+const BlockFormat* ggml_blocks(GgmlType type) { return row_of(type).blocks; }
+
+std::optional<GgmlType> ggml_type_of_file(uint32_t number) {
+  for (const TypeRow& row : kTypes) {
+    if (static_cast<uint32_t>(row.type) == number) return row.type;
+  }
+  return std::nullopt;
+}
+
+std::string ggml_type_names() {
+  std::string names;
+  for (const TypeRow& row : kTypes) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  std::ranges::transform(names, names.begin(), [](unsigned char c) { return std::toupper(c); });
+  return names;
+}
 
 GgmlType ggml_type(std::string_view name) {
-  return find_by_name(std::span<const TypeRow>(kTypes), name, "dtype of a GGUF file").type;
+  return find_by_name(std::span<const TypeRow>(kTypes).first(kNumWritten), name,
+                      "dtype of a GGUF file")
+      .type;
 }
 
 GgmlType ggml_of(DType dtype) {
@@ -49,7 +83,7 @@ GgmlType ggml_of(DType dtype) {
 
 size_t ggml_bytes(GgmlType type, const std::vector<int64_t>& shape) {
   const int64_t values = c10::multiply_integers(shape);
-  if (type == GgmlType::kQ8_0) return q8_0_bytes(values);
+  if (const BlockFormat* blocks = ggml_blocks(type)) return blocks->bytes_of(values);
   return static_cast<size_t>(values) * dtype_bytes(ggml_dtype(type));
 }
 

@@ -83,6 +83,9 @@ Json hf_config(const Model& model) {
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
   config.erase("auto_map");  // names code of the source's folder
+  if (!config.contains("architectures")) {  // a GGUF file names none, and vLLM asks for it
+    config["architectures"] = {std::string(sizes.family->architecture)};
+  }
   cut_lists(model, config);
   const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();

@@ -1,5 +1,6 @@
 #include "pipeline/format_keys.h"
 
+#include "checkpoint/gguf_keys.h"
 #include "text/tokenizer_keys.h"
 #include "text/training_keys.h"
 
@@ -9,6 +10,7 @@ std::vector<FormatKeys> all_format_keys() {
   return {
       tokenizer_json_keys(),
       tokenizer_config_keys(),
+      gguf_keys(),
       record_keys(),
       message_keys(),
   };

@@ -176,7 +176,7 @@ Needs needs_of(const Inputs& inputs) {
   const RecoverRecipe& recipe = inputs.recipe;
   Needs needs = training_needs(
       recipe, inputs.model.config(), open_compute(recipe.device, recipe.dtype),
-      inputs.model.checkpoint().bytes(), inputs.teacher ? &inputs.teacher->config() : nullptr);
+      inputs.model.checkpoint().value_bytes(), inputs.teacher ? &inputs.teacher->config() : nullptr);
   needs.disk_bytes += hf_bytes(inputs.model);
   return needs;
 }
