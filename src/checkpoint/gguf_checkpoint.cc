@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "checkpoint/gguf_rope_names.h"
 
 namespace mop {
 namespace {
@@ -36,7 +37,7 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
   const bool by_heads = interleaved(result.file_);
   const int64_t head_dim = result.config_["head_dim"].get<int64_t>();
   for (const auto& [name, tensor] : result.file_.tensors()) {
-    if (name == kRopeFactors) continue;  // in the config
+    if (is_rope_tensor(name)) continue;  // in the config
     const auto place = place_of_gguf(name);
     const std::string ours = place ? place->hf_name() : name;
     const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "checkpoint/gguf_checkpoint.h"
+#include "checkpoint/gguf_rope_names.h"
 
 namespace mop {
 namespace {
@@ -171,16 +172,94 @@ void put_llama3_rope(const GgufFile& file, const GgufTensor& stored, Json& confi
   throw bad_input("'{}' holds factors that are not Llama 3's: not supported", kRopeFactors);
 }
 
-// As llama.cpp takes them: a factor without a type is linear, and has an older name.
-double linear_factor(const GgufFile& file, const Keys& keys) {
+// As llama.cpp takes it: a factor without a type is linear, and has an older name.
+std::string scaling_type(const GgufFile& file, const Keys& keys) {
+  const std::string type =
+      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "linear";
+  for (const char* known : {"none", "linear", "yarn", "longrope"}) {
+    if (type == known) return type;
+  }
+  if (type == "") return "none";
+  throw bad_input("unsupported rope scaling '{}'", type)
+      .hint("supported: none, linear, yarn, longrope");
+}
+
+double scaling_factor(const Keys& keys) {
   const std::string_view key =
       keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
   const double factor = keys.has(key) ? keys.number(key) : 0;
-  const std::string type =
-      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "linear";
-  if (type == "linear") return factor == 0 ? 1 : factor;
-  if (type == "none" || type == "") return 1;
-  throw bad_input("unsupported rope scaling '{}'", type).hint("supported: none, linear");
+  return factor == 0 ? 1 : factor;
+}
+
+double number_or(const Keys& keys, std::string_view key, double fallback) {
+  return keys.has(key) ? keys.number(key) : fallback;
+}
+
+// The numbers of yarn that llama.cpp lets a file change and transformers has no key for, or another.
+void check_yarn(const Keys& keys) {
+  for (const auto& [key, usual] : {std::pair{"rope.scaling.yarn_ext_factor", 1.0},
+                                   std::pair{"rope.scaling.yarn_attn_factor", 1.0},
+                                   std::pair{"rope.scaling.yarn_log_multiplier", 0.0},
+                                   std::pair{"rope.scaling.yarn_beta_fast", 32.0},
+                                   std::pair{"rope.scaling.yarn_beta_slow", 1.0}}) {
+    const double value = number_or(keys, key, usual);
+    if (value == usual) continue;
+    throw bad_input("'{}' is {}: not supported", keys.name(key), value);
+  }
+}
+
+// llama.cpp multiplies what yarn's authors suggest.
+Json yarn_scaling(const Keys& keys) {
+  check_yarn(keys);
+  const double factor = scaling_factor(keys);
+  Json section = {{"rope_type", "yarn"},
+                  {"factor", factor},
+                  {"original_max_position_embeddings",
+                   keys.integer_or("rope.scaling.original_context_length",
+                                   keys.integer("context_length"))}};
+  const double own = number_or(keys, "rope.scaling.attn_factor", 1);
+  const double usual = factor <= 1 ? 1.0 : 0.1 * std::log(factor) + 1.0;
+  if (own != 1) section["attention_factor"] = own * usual;
+  return section;
+}
+
+std::vector<double> rope_factors(const GgufFile& file, std::string_view name) {
+  const auto found = file.tensors().find(std::string(name));
+  if (found == file.tensors().end()) throw bad_input("there is no tensor '{}'", name);
+  const at::Tensor values = file.tensor(found->second).to(at::kDouble).flatten().contiguous();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+Json longrope_scaling(const GgufFile& file, const Keys& keys, Json& config) {
+  const int64_t original = keys.integer_or("rope.scaling.original_context_length",
+                                           keys.integer("context_length"));
+  config["original_max_position_embeddings"] = original;
+  const double ratio = static_cast<double>(keys.integer("context_length")) /
+                       static_cast<double>(original);
+  return {{"rope_type", "longrope"},
+          {"factor", ratio},
+          {"original_max_position_embeddings", original},
+          {"attention_factor", number_or(keys, "rope.scaling.attn_factor", 1)},
+          {"short_factor", rope_factors(file, kShortRopeFactors)},
+          {"long_factor", rope_factors(file, kLongRopeFactors)}};
+}
+
+void put_scaling(const GgufFile& file, const Keys& keys, Json& config) {
+  const std::string type = scaling_type(file, keys);
+  if (type == "yarn") {
+    config["rope_scaling"] = yarn_scaling(keys);
+    return;
+  }
+  if (type == "longrope") {
+    config["rope_scaling"] = longrope_scaling(file, keys, config);
+    return;
+  }
+  if (number_or(keys, "rope.scaling.attn_factor", 1) != 1) {
+    throw bad_input("'{}' is {}: not supported", keys.name("rope.scaling.attn_factor"),
+                    keys.number("rope.scaling.attn_factor"));
+  }
+  const double factor = type == "linear" ? scaling_factor(keys) : 1;
+  if (factor != 1) config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
 }
 
 void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
@@ -191,12 +270,7 @@ void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
     throw bad_input("rotary positions on {} of {} dimensions of a head are not supported",
                     keys.integer("rope.dimension_count"), head_dim);
   }
-  if (keys.has("rope.scaling.attn_factor") && keys.number("rope.scaling.attn_factor") != 1) {
-    throw bad_input("'{}' is {}: not supported", keys.name("rope.scaling.attn_factor"),
-                    keys.number("rope.scaling.attn_factor"));
-  }
-  const double factor = linear_factor(file, keys);
-  if (factor != 1) config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
+  put_scaling(file, keys, config);
   const auto factors = file.tensors().find(std::string(kRopeFactors));
   if (factors != file.tensors().end()) put_llama3_rope(file, factors->second, config);
 }

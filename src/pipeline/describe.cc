@@ -118,6 +118,7 @@ Json inspect(const std::filesystem::path& folder) {
   json["layers"] = sizes["layers"];
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
+  for (const std::string& note : config.notes) json["warnings"].push_back(note);
   return json;
 }
 

@@ -225,7 +225,7 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
       {{"llama.attention.value_length", GgufValue::u32(8)}, "heads of 4 with values of 8"},
       {{"llama.attention.causal", GgufValue::flag(false)}, "attention is not causal"},
       {{"llama.rope.scaling.attn_factor", GgufValue::f32(2)}, "attn_factor' is 2"},
-      {{"llama.rope.scaling.type", GgufValue::text("yarn")}, "unsupported rope scaling 'yarn'"}};
+      {{"llama.rope.scaling.type", GgufValue::text("ntk")}, "unsupported rope scaling 'ntk'"}};
   for (const auto& [entry, text] : cases) {
     GgufMetadata all = sizes();
     all.emplace_back(entry);
