@@ -158,10 +158,28 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   } else {
     refuse_folder(folder);
   }
-  for (size_t i = 0; i < result->files_.size(); ++i) {
-    for (const auto& [name, entry] : result->files_[i].entries()) result->where_[name] = i;
-  }
+  result->place_tensors();
   return result;
+}
+
+// transformers saves a model without its head (LlamaModel) without the prefix, and adds it when a
+// model with a head reads that.
+void Checkpoint::place_tensors() {
+  constexpr std::string_view kPrefix = "model.";
+  constexpr std::string_view kEmbedding = "embed_tokens.weight";
+  std::set<std::string> names;
+  for (const SafetensorsFile& file : files_) {
+    for (const auto& [name, entry] : file.entries()) names.insert(name);
+  }
+  const bool bare = names.contains(std::string(kEmbedding)) &&
+                    std::ranges::none_of(names, [&](const auto& n) { return n.starts_with(kPrefix); });
+  if (bare) added_prefix_ = kPrefix;
+  for (size_t i = 0; i < files_.size(); ++i) {
+    for (const auto& [name, entry] : files_[i].entries()) {
+      const bool head = name.starts_with("lm_head.");
+      where_[head ? name : added_prefix_ + name] = {i, name};
+    }
+  }
 }
 
 std::vector<std::string> Checkpoint::names() const {
@@ -169,7 +187,7 @@ std::vector<std::string> Checkpoint::names() const {
   if (gguf_) {
     for (const auto& [name, entry] : gguf_->entries()) names.push_back(name);
   }
-  for (const auto& [name, file] : where_) names.push_back(name);
+  for (const auto& [name, place] : where_) names.push_back(name);
   return names;
 }
 
@@ -179,12 +197,16 @@ bool Checkpoint::has(const std::string& name) const {
 
 const TensorEntry& Checkpoint::entry(const std::string& name) const {
   if (!has(name)) throw bad_input("there is no tensor '{}'", name).where("model", folder_.string());
-  return gguf_ ? gguf_->entries().at(name) : files_[where_.at(name)].entries().at(name);
+  if (gguf_) return gguf_->entries().at(name);
+  const Place& place = where_.at(name);
+  return files_[place.file].entries().at(place.name);
 }
 
 at::Tensor Checkpoint::tensor(const std::string& name) const {
   entry(name);  // the error that names the model
-  return gguf_ ? gguf_->tensor(name) : files_[where_.at(name)].tensor(name);
+  if (gguf_) return gguf_->tensor(name);
+  const Place& place = where_.at(name);
+  return files_[place.file].tensor(place.name);
 }
 
 int64_t Checkpoint::bytes() const {

@@ -28,6 +28,9 @@ class Checkpoint {
   /// The GGUF file that this is; null for a folder.
   const GgufFile* gguf() const { return gguf_ ? &gguf_->file() : nullptr; }
   const Json& config() const { return config_; }
+  /// What the names of a model that was saved without its head lack ("model."); `names` and all else
+  /// here have it. Empty when nothing was added.
+  const std::string& added_prefix() const { return added_prefix_; }
   /// Names of all tensors, sorted.
   std::vector<std::string> names() const;
   bool has(const std::string& name) const;
@@ -47,7 +50,13 @@ class Checkpoint {
   std::filesystem::path folder_;
   Json config_;
   std::vector<SafetensorsFile> files_;
-  std::map<std::string, size_t> where_;  // tensor -> index in files_
+  struct Place {
+    size_t file;       // index in files_
+    std::string name;  // there
+  };
+  void place_tensors();
+  std::map<std::string, Place> where_;
+  std::string added_prefix_;
   std::shared_ptr<const GgufCheckpoint> gguf_;
 };
 

@@ -40,10 +40,6 @@ class GgufArchitectureKeys {
   std::string_view prefix_;
 };
 
-/// Tensors of longrope's factors, for contexts up to the original one and beyond it.
-inline constexpr std::string_view kShortRopeFactors = "rope_factors_short.weight";
-inline constexpr std::string_view kLongRopeFactors = "rope_factors_long.weight";
-
 /// Adds `rope_theta` and `rope_scaling` to a config that has `head_dim` and
 /// `max_position_embeddings`. Throws Error(kBadInput) for what a config cannot express.
 void put_gguf_rope(const GgufFile& file, const GgufArchitectureKeys& keys, Json& config);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "checkpoint/gguf_architecture_keys.h"
+#include "checkpoint/gguf_rope_names.h"
 
 namespace mop {
 namespace {
@@ -37,8 +38,7 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
   const bool by_heads = interleaved(result.file_);
   const int64_t head_dim = result.config_["head_dim"].get<int64_t>();
   for (const auto& [name, tensor] : result.file_.tensors()) {
-    // In the config.
-    if (name == kRopeFactors || name == kShortRopeFactors || name == kLongRopeFactors) continue;
+    if (is_rope_tensor(name)) continue;  // in the config
     const auto place = place_of_gguf(name);
     const std::string ours = place ? place->hf_name() : name;
     const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;

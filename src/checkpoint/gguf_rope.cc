@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "checkpoint/gguf_architecture_keys.h"
 #include "checkpoint/gguf_checkpoint.h"
+#include "checkpoint/gguf_rope_names.h"
 
 namespace mop {
 namespace {

@@ -39,20 +39,22 @@ struct Layout {
 };
 
 // Sharing must save an eighth of the tokens: sequences without branches run in larger batches.
-Layout layout_of(std::span<const Question> questions, size_t q) {
+Layout layout_of(std::span<const Question> questions, size_t q, int64_t longest_shared) {
   const Question& question = questions[q];
   const auto more = static_cast<int64_t>(question.size()) - 1;
   const int64_t asked = asked_tokens(question);
   if (more < 1) return {q, 0, asked};
+  const auto longer = [&](const TokenRequest& r) { return input_length(r) > longest_shared; };
+  if (std::ranges::any_of(question, longer)) return {q, 0, asked};
   const int64_t common = common_beginning(question);
   if (common * more * 8 < asked) return {q, 0, asked};
   return {q, common, asked - common * more};
 }
 
-std::vector<Layout> by_length(std::span<const Question> questions) {
+std::vector<Layout> by_length(std::span<const Question> questions, int64_t longest_shared) {
   std::vector<Layout> layouts;
   for (size_t q = 0; q < questions.size(); ++q) {
-    if (!questions[q].empty()) layouts.push_back(layout_of(questions, q));
+    if (!questions[q].empty()) layouts.push_back(layout_of(questions, q, longest_shared));
   }
   std::stable_sort(layouts.begin(), layouts.end(),
                    [](const Layout& a, const Layout& b) { return a.tokens > b.tokens; });
@@ -103,10 +105,11 @@ class GroupBuilder {
 
 }  // namespace
 
-std::vector<RequestGroup> group_requests(std::span<const Question> questions, int64_t max_tokens) {
+std::vector<RequestGroup> group_requests(std::span<const Question> questions, int64_t max_tokens,
+                                         int64_t longest_shared) {
   std::vector<RequestGroup> groups;
   GroupBuilder builder;
-  for (const Layout& layout : by_length(questions)) {
+  for (const Layout& layout : by_length(questions, longest_shared)) {
     if (builder.tokens() > 0 && builder.tokens() + layout.tokens > max_tokens) {
       groups.push_back(builder.finish());
       builder = {};
@@ -117,9 +120,9 @@ std::vector<RequestGroup> group_requests(std::span<const Question> questions, in
   return groups;
 }
 
-TokenCount count_tokens(std::span<const Question> questions) {
+TokenCount count_tokens(std::span<const Question> questions, int64_t longest_shared) {
   TokenCount count;
-  for (const Layout& layout : by_length(questions)) {
+  for (const Layout& layout : by_length(questions, longest_shared)) {
     count.run += layout.tokens;
     count.asked += asked_tokens(questions[layout.question]);
   }

@@ -9,6 +9,7 @@
 #include "eval/device_scores.h"
 #include "eval/packed_groups.h"
 #include "eval/token_scores.h"
+#include "model/rope_types.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
@@ -139,7 +140,8 @@ Answers score_requests(WeightLoader& weights, std::span<const Question> question
   const c10::NoGradGuard no_grad;
   Answers answers = empty_answers(questions);
   const Model& model = weights.model();
-  const auto groups = group_requests(questions, group_tokens(model.config(), weights.compute()));
+  const auto groups = group_requests(questions, group_tokens(model.config(), weights.compute()),
+                                     longest_with_shared_rope(model.config().rope));
   LayerProgress layers(progress, groups.size(), model.num_layers());
   for (const RequestGroup& group : groups) {
     add_answers(group, score_group(weights, group, layers.options), answers);
@@ -155,7 +157,10 @@ Comparison compare_requests(WeightLoader& model, WeightLoader& dense,
   Comparison comparison{empty_answers(questions), empty_answers(questions)};
   const int64_t most = std::min(group_tokens(model.model().config(), model.compute()),
                                 group_tokens(dense.model().config(), dense.compute()));
-  const auto groups = group_requests(questions, most / 2);
+  const auto groups = group_requests(
+      questions, most / 2,
+      std::min(longest_with_shared_rope(model.model().config().rope),
+               longest_with_shared_rope(dense.model().config().rope)));
   LayerProgress layers(progress, groups.size(),
                        model.model().num_layers() + dense.model().num_layers());
   int64_t agreed = 0, predictions = 0;

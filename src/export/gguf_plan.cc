@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "checkpoint/gguf_checkpoint.h"
+#include "export/gguf_rope.h"
 #include "model/weights.h"
 #include "tensor/ggml_blocks.h"
 #include "text/gguf_vocabulary.h"
@@ -65,12 +66,13 @@ std::string_view architecture_name(const ModelConfig& config, bool uniform) {
   const LayerShape& shape = config.layers.front();
   const std::string_view type = config.family->model_type;
   const bool extra_bias = config.output_bias || config.down_bias;
-  const bool plain = uniform && !extra_bias && config.rope.type != "llama3";
+  const bool factors = !gguf_rope_factors(config.rope, shape.head_dim).empty();
+  const bool plain = uniform && !extra_bias && !factors;
   if (type == "qwen3") {
     if (plain && !config.attention_bias) return type;
     throw bad_input(
-        "llama.cpp computes a Qwen3 only with equal layers, without biases and without Llama 3's "
-        "rope scaling");
+        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope scaling "
+        "that has factors (llama3, longrope)");
   }
   if (type == "qwen2" && plain && shape.heads * shape.head_dim == config.hidden) return type;
   return uniform ? "llama" : "deci";
@@ -164,14 +166,11 @@ class Tensors {
   }
 
   void add_rope_factors() {
-    const RopeConfig& rope = model_.config().rope;
-    if (rope.type != "llama3") return;
-    const at::Tensor factors =
-        llama3_rope_factors(rope.factor, rope.low_freq_factor, rope.high_freq_factor,
-                            static_cast<double>(rope.original_context), rope.theta,
-                            model_.config().layers.front().head_dim);
-    plan_.tensors.push_back({{std::string(kRopeFactors), GgmlType::kF32, factors.sizes().vec()},
-                             [factors](const Model&) { return factors; }});
+    const ModelConfig& config = model_.config();
+    for (auto& [name, factors] : gguf_rope_factors(config.rope, config.layers.front().head_dim)) {
+      plan_.tensors.push_back({{name, GgmlType::kF32, factors.sizes().vec()},
+                               [factors](const Model&) { return factors; }});
+    }
   }
 
   void note() const { types_.note(plan_.notes); }
@@ -247,21 +246,8 @@ void put_sizes(const ModelConfig& config, const std::vector<FileLayer>& layers, 
   put("attention.value_length", GgufValue::u32(head_dim));
   put("attention.layer_norm_rms_epsilon", GgufValue::f32(config.norm_eps));
   put("rope.dimension_count", GgufValue::u32(head_dim));
-  put("rope.freq_base", GgufValue::f32(config.rope.theta));
-  if (config.rope.type == "linear") {
-    put("rope.scaling.type", GgufValue::text("linear"));
-    put("rope.scaling.factor", GgufValue::f32(config.rope.factor));
-  }
+  put_gguf_rope(config.rope, plan.architecture->name, plan.metadata, plan.notes);
   put("vocab_size", GgufValue::u32(config.vocab));
-}
-
-// The file has the factors alone; these let it be read back as the config it came from.
-void put_llama3_rope(const RopeConfig& rope, GgufMetadata& metadata) {
-  if (rope.type != "llama3") return;
-  metadata.emplace_back("mop.rope.factor", GgufValue::f32(rope.factor));
-  metadata.emplace_back("mop.rope.low_freq_factor", GgufValue::f32(rope.low_freq_factor));
-  metadata.emplace_back("mop.rope.high_freq_factor", GgufValue::f32(rope.high_freq_factor));
-  metadata.emplace_back("mop.rope.original_context", GgufValue::u32(rope.original_context));
 }
 
 GgufVocabulary vocabulary_of(const Model& model) {
@@ -296,7 +282,6 @@ GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
                    {"general.file_type", GgufValue::u32(file_type(plan))},
                    {"general.quantization_version", GgufValue::u32(2)}};
   put_sizes(config, layers, plan);
-  put_llama3_rope(config.rope, plan.metadata);
   const GgufVocabulary vocabulary = vocabulary_of(model);
   put_vocabulary(vocabulary, plan.metadata);
   std::ranges::copy(vocabulary.notes, std::back_inserter(plan.notes));

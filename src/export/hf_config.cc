@@ -8,30 +8,45 @@
 #include "export/hf_per_layer.h"
 #include "export/hf_scaled_mistral.h"
 #include "export/hf_writer.h"
+#include "model/config_keys.h"
+#include "model/rope_config.h"
 
 namespace mop {
 namespace {
 
+// What the section may leave out and readers then find in different places.
+void write_original_context(const RopeConfig& rope, Json& section, Json& config) {
+  constexpr const char* kKey = "original_max_position_embeddings";
+  if (rope.type != "llama3" && rope.type != "yarn" && rope.type != "longrope") return;
+  section[kKey] = rope.original_context;
+  // transformers 4 looks for longrope's beside the section, 5 takes any that stands there.
+  if (rope.type == "longrope" || config.contains(kKey)) config[kKey] = rope.original_context;
+  if (rope.type != "longrope") return;
+  // 4 infers it from the contexts, 5 from the factor.
+  section["attention_factor"] = rope.attention_factor;
+}
+
 // Both spellings: transformers 4 reads rope_theta and rope_scaling, 5 reads rope_parameters; who
 // knows only one would fall back to theta 10000 without a word. Keys we do not know stay.
 void write_rope(const RopeConfig& rope, Json& config) {
-  Json section = Json::object();
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (config.contains(key) && config[key].is_object()) section = config[key];
-  }
+  Json section = rope_section(config, "config.json");
   section.erase("rope_theta");
   section.erase("type");
   section["rope_type"] = rope.type;
   if (rope.type != "default") section["factor"] = rope.factor;
-  if (rope.type == "llama3") {
-    section["low_freq_factor"] = rope.low_freq_factor;
-    section["high_freq_factor"] = rope.high_freq_factor;
-    section["original_max_position_embeddings"] = rope.original_context;
-  }
+  write_original_context(rope, section, config);
   config["rope_theta"] = rope.theta;
   config["rope_scaling"] = rope.type == "default" ? Json(nullptr) : section;
   section["rope_theta"] = rope.theta;
   config["rope_parameters"] = section;
+}
+
+// Every reader takes the values we read, whatever its own classes' defaults are.
+void write_class_defaults(const ModelConfig& sizes, Json& config) {
+  for (const auto& [key, value] : class_defaults(*sizes.family).items()) {
+    if (!config.contains(key) && !value.is_null()) config[key] = value;
+  }
+  config["tie_word_embeddings"] = sizes.tied_embedding;
 }
 
 // Lists with an entry a layer (layer_types and whatever else there is) follow the layers that are
@@ -39,8 +54,10 @@ void write_rope(const RopeConfig& rope, Json& config) {
 void cut_lists(const Model& model, Json& config) {
   const size_t num_source = model.source_config().layers.size();
   for (auto& [key, value] : config.items()) {
+    const KeyFate* fate = find_fate(config_keys(), key);
     const bool per_layer = value.is_array() && value.size() == num_source &&
-                           key != "architectures" && !key.ends_with("token_id");
+                           key != "architectures" && !key.ends_with("token_id") &&
+                           (fate == nullptr || fate->fate != Fate::kIgnored);
     if (!per_layer) continue;
     Json kept = Json::array();
     for (const Layer& layer : model.layers())
@@ -87,6 +104,7 @@ Json hf_config(const Model& model) {
     config["architectures"] = {std::string(sizes.family->architecture)};
   }
   cut_lists(model, config);
+  write_class_defaults(sizes, config);
   const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();
   config["num_attention_heads"] = shape.heads;

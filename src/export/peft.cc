@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "export/adapter_keys.h"
 #include "model/weights.h"
 
 namespace mop {
@@ -30,26 +31,27 @@ Json read_config(const fs::path& folder) {
   return config;
 }
 
-// Whether a setting asks for anything at all.
-bool is_set(const Json& config, const char* key) {
-  const auto it = config.find(key);
-  if (it == config.end() || it->is_null() || *it == false || *it == "none") return false;
-  return !((it->is_array() || it->is_object()) && it->empty());
+Json checked_config(const fs::path& folder) {
+  Json config = read_config(folder);
+  check_adapter_keys(config, (folder / kConfig).string());
+  return config;
 }
 
-void check_config(const Json& config, const std::string& where) {
-  const std::string type = get_or<std::string>(config, "peft_type", "", where);
-  if (type != "LORA")
-    throw bad_input("adapters of type '{}' are not read, only LORA", type).where("file", where);
-  for (const char* key :
-       {"use_dora", "fan_in_fan_out", "bias", "lora_bias", "modules_to_save", "rank_pattern",
-        "alpha_pattern", "layer_replication", "trainable_token_indices"}) {
-    if (is_set(config, key)) {
-      throw bad_input("unsupported: the adapter sets '{}' to {}", key, config[key].dump())
-          .where("file", where)
-          .hint("merge it with peft itself (merge_and_unload) and give the merged folder");
-    }
+SafetensorsFile open_weights(const fs::path& folder) {
+  if (fs::exists(folder / kWeights)) return SafetensorsFile::open(folder / kWeights);
+  constexpr const char* kPickled = "adapter_model.bin";
+  if (!fs::exists(folder / kPickled)) {
+    throw bad_input("the adapter has no {}", kWeights).where("folder", folder.string());
   }
+  throw bad_input("the adapter's weights are only there as {}, a pickled file, which can run code "
+                  "and is not read",
+                  kPickled)
+      .where("folder", folder.string())
+      .hint(fmt::format(
+          "convert it: python -c \"import torch; from safetensors.torch import save_file; "
+          "save_file({{k: v.contiguous() for k, v in torch.load('{0}', weights_only=True).items()}}, "
+          "'{1}')\" in that folder",
+          kPickled, kWeights));
 }
 
 double scale_of(const Json& config, int64_t rank, const std::string& where) {
@@ -58,10 +60,31 @@ double scale_of(const Json& config, int64_t rank, const std::string& where) {
   return alpha / (root ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
 }
 
-at::Tensor merged(const at::Tensor& weight_OK, const at::Tensor& a_RK, const at::Tensor& b_OR,
+// What PEFT's initialisation put into the adapter and took out of the weight, of rank R: the
+// adapter's own tensors have been trained since.
+at::Tensor initial_delta(const std::string& init, const at::Tensor& weight_OK, int64_t rank,
+                         double scale) {
+  if (init == "pissa") {  // arXiv 2404.02948: the largest singular values
+    const auto [u_OS, s_S, v_SK] = at::linalg_svd(weight_OK, /*full_matrices=*/false);
+    return at::mm(u_OS.narrow(1, 0, rank) * s_S.narrow(0, 0, rank), v_SK.narrow(0, 0, rank));
+  }
+  const auto [q_OS, r_SK] = at::linalg_qr(weight_OK);  // arXiv 2406.01775
+  return at::mm(q_OS.narrow(1, 0, rank), r_SK.narrow(0, 0, rank)) * scale;
+}
+
+// The weight that the adapter adds to, float32 on the grid of `dtype`, which PEFT keeps it in.
+at::Tensor base_of(const at::Tensor& weight_OK, const std::string& init, int64_t rank, double scale,
+                   at::ScalarType dtype) {
+  if (!changes_base(init)) return weight_OK.to(at::kFloat);
+  const at::Tensor loaded_OK = weight_OK.to(dtype).to(at::kFloat);
+  if (rank > std::min(loaded_OK.size(0), loaded_OK.size(1))) return {};
+  return (loaded_OK - initial_delta(init, loaded_OK, rank, scale)).to(dtype).to(at::kFloat);
+}
+
+at::Tensor merged(const at::Tensor& base_OK, const at::Tensor& a_RK, const at::Tensor& b_OR,
                   double scale, at::ScalarType dtype) {
   const at::Tensor delta_OK = at::mm(b_OR.to(at::kFloat), a_RK.to(at::kFloat));
-  return weight_OK.to(at::kFloat).add(delta_OK, scale).to(dtype);
+  return base_OK.add(delta_OK, scale).to(dtype);
 }
 
 // Where an adapter's tensors go, and what of them fits nowhere.
@@ -71,9 +94,9 @@ class Merge {
       : model_(model),
         dtype_(dtype),
         where_((folder / kConfig).string()),
-        config_(read_config(folder)),
-        file_(SafetensorsFile::open(folder / kWeights)) {
-    check_config(config_, where_);
+        config_(checked_config(folder)),
+        init_(adapter_init(config_, where_)),
+        file_(open_weights(folder)) {
     for (const auto& [name, entry] : file_.entries()) unused_.insert(name);
   }
 
@@ -106,9 +129,11 @@ class Merge {
                         a_RK.size(0) == b_OR.size(1) && a_RK.size(0) > 0 &&
                         a_RK.size(1) == weight_OK.size(1) && b_OR.size(0) == weight_OK.size(0);
       if (!fits) continue;
-      layer.changed[tensor->role] =
-          merged(weight_OK, a_RK, b_OR, scale_of(config_, a_RK.size(0), where_),
-                 dtype_.value_or(weight_OK.scalar_type()));
+      const double scale = scale_of(config_, a_RK.size(0), where_);
+      const at::ScalarType dtype = dtype_.value_or(weight_OK.scalar_type());
+      const at::Tensor base_OK = base_of(weight_OK, init_, a_RK.size(0), scale, dtype);
+      if (!base_OK.defined()) continue;
+      layer.changed[tensor->role] = merged(base_OK, a_RK, b_OR, scale, dtype);
       unused_.erase(a);
       unused_.erase(b);
     }
@@ -132,6 +157,7 @@ class Merge {
   const std::optional<at::ScalarType> dtype_;
   const std::string where_;
   const Json config_;
+  const std::string init_;
   const SafetensorsFile file_;
   std::set<std::string> unused_;
 };
@@ -140,7 +166,10 @@ class Merge {
 
 Model with_adapter(const Model& model, const fs::path& folder, std::optional<at::ScalarType> dtype,
                    Progress& progress) {
-  return Merge(model, folder, dtype).run(progress);
+  Merge merge(model, folder, dtype);
+  const std::string note = unknown_adapter_keys(read_config(folder));
+  if (!note.empty()) progress.note(note);
+  return merge.run(progress);
 }
 
 std::string adapter_base(const fs::path& folder) {

@@ -1,17 +1,28 @@
 // model/config.cc
 #include "model/config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/error.h"
+#include "model/config_keys.h"
+#include "model/config_values.h"
 #include "model/family.h"
+#include "model/rope_config.h"
 
 namespace mop {
 namespace {
 
 // One setting of a config beyond this is a damaged file, and products of two must not overflow.
 constexpr int64_t kLargestSize = int64_t{1} << 31;
+
+// Sizes that no file leaves out unless it is broken: transformers' defaults for them are those of
+// one model.
+constexpr std::array kMustBeGiven = {"vocab_size", "hidden_size", "intermediate_size",
+                                     "num_hidden_layers", "num_attention_heads"};
 
 int64_t size_of(const Json& raw, std::string_view key, const std::string& where) {
   const int64_t value = require<int64_t>(raw, key, where);
@@ -47,111 +58,47 @@ const Family& find_family(const Json& raw, const std::string& where) {
       .hint("known model types: " + known);
 }
 
-void check_activation(const Json& raw, const std::string& where) {
-  const std::string name = get_or<std::string>(raw, "hidden_act", "silu", where);
-  if (name == "silu" || name == "swish") return;
-  throw bad_input("unsupported activation: hidden_act is '{}'", name)
-      .where("file", where)
-      .hint("supported: silu");
+// The file with the class's defaults for the keys that it leaves out; null stays null.
+Json with_class_defaults(const Json& raw, const Family& family) {
+  Json filled = raw;
+  for (const auto& [key, value] : class_defaults(family).items()) {
+    if (std::ranges::find(kMustBeGiven, key) == kMustBeGiven.end() && !filled.contains(key))
+      filled[key] = value;
+  }
+  return filled;
 }
 
-void check_plain_weights(const Json& raw, const std::string& where) {
-  const auto it = raw.find("quantization_config");
-  if (it == raw.end() || it->is_null()) return;
-  throw bad_input("the weights are quantised (quantization_config)")
-      .where("file", where)
-      .hint("give the checkpoint in float32, float16 or bfloat16");
+// A default that decides the shapes of tensors is worth a line: files without the key are rare.
+void note_class_defaults(const Json& raw, const Json& filled, ModelConfig& config) {
+  for (const char* key : {"num_key_value_heads", "head_dim"}) {
+    if (raw.contains(key) || !filled.contains(key) || filled[key].is_null()) continue;
+    config.notes.push_back(fmt::format("the config has no {}: {}, the default of transformers' {}",
+                                       key, filled[key].dump(), config.family->architecture));
+  }
 }
 
-// eos_token_id is a number, a list of numbers or null.
-std::vector<int64_t> token_ids(const Json& raw, const std::string& key, const std::string& where) {
-  const auto it = raw.find(key);
-  if (it == raw.end() || it->is_null()) return {};
-  if (it->is_number_integer()) return {it->get<int64_t>()};
-  std::vector<int64_t> ids;
-  const bool list = it->is_array();
-  if (list) {
-    for (const Json& item : *it) {
-      if (item.is_number_integer()) ids.push_back(item.get<int64_t>());
-    }
+// Code that this program wrote itself computes what it computes.
+void note_code(const Json& raw, ModelConfig& config) {
+  const auto map = raw.find("auto_map");
+  if (map == raw.end() || !map->is_object()) return;
+  for (const auto& [key, value] : map->items()) {
+    const std::string name = value.is_string() ? value.get<std::string>() : value.dump();
+    if (name.starts_with("modeling_per_layer_") || name.starts_with("modeling_scaled_mistral.") ||
+        name.starts_with("modeling_narrow_qwen2."))
+      continue;
+    config.notes.push_back(fmt::format(
+        "auto_map names code of the folder ({}), which is not run: the model is computed as "
+        "transformers' own {}",
+        name, config.family->architecture));
+    return;
   }
-  if (list && ids.size() == it->size()) return ids;
-  throw bad_input("'{}' must be a token id or a list of them, got {}", key, it->dump())
-      .where("file", where);
 }
 
-// The object with the rope settings: transformers 5 calls it rope_parameters, 4 rope_scaling.
-Json rope_section(const Json& raw, const std::string& where) {
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    const auto it = raw.find(key);
-    if (it == raw.end() || it->is_null()) continue;
-    if (!it->is_object()) {
-      throw bad_input("'{}' must be an object, got {}", key, it->dump()).where("file", where);
-    }
-    for (const Json& item : *it) {
-      if (!item.is_object()) continue;
-      throw bad_input("unsupported position encoding: '{}' differs by layer type", key)
-          .where("file", where);
-    }
-    return *it;
-  }
-  return Json::object();
-}
-
-double rope_theta(const Json& raw, const Json& section, const std::string& where) {
-  const double outside = get_or<double>(raw, "rope_theta", 0.0, where);
-  const double inside = get_or<double>(section, "rope_theta", outside, where);
-  // A file that says two things is read differently by different programs: never guess.
-  if (outside != 0.0 && inside != outside) {
-    throw bad_input("two different values of rope_theta: {} and {} (rope_parameters)", outside,
-                    inside)
-        .where("file", where);
-  }
-  const double theta = inside == 0.0 ? RopeConfig().theta : inside;
-  if (!(theta > 0.0))
-    throw bad_input("'rope_theta' must be positive, got {}", theta).where("file", where);
-  return theta;
-}
-
-void read_llama3(const Json& raw, const Json& section, int64_t context, const std::string& where,
-                 RopeConfig& rope) {
-  rope.low_freq_factor = require<double>(section, "low_freq_factor", where);
-  rope.high_freq_factor = require<double>(section, "high_freq_factor", where);
-  const char* key = "original_max_position_embeddings";
-  rope.original_context = size_or(section, key, size_or(raw, key, context, where), where);
-  if (rope.low_freq_factor > 0 && rope.low_freq_factor < rope.high_freq_factor) return;
-  throw bad_input("rope scaling: low_freq_factor {} must be positive and below high_freq_factor {}",
-                  rope.low_freq_factor, rope.high_freq_factor)
-      .where("file", where);
-}
-
-RopeConfig read_rope(const Json& raw, int64_t context, const std::string& where) {
-  const Json section = rope_section(raw, where);
-  RopeConfig rope;
-  rope.theta = rope_theta(raw, section, where);
-  rope.type = get_or<std::string>(section, "rope_type",
-                                  get_or<std::string>(section, "type", "default", where), where);
-  if (rope.type != "default" && rope.type != "linear" && rope.type != "llama3") {
-    throw bad_input("unsupported rope type '{}'", rope.type)
-        .where("file", where)
-        .hint("supported: default, linear, llama3");
-  }
-  const double partial =
-      get_or<double>(section, "partial_rotary_factor",
-                     get_or<double>(raw, "partial_rotary_factor", 1.0, where), where);
-  if (partial != 1.0) {
-    throw bad_input(
-        "unsupported: rotary positions on a part of the head (partial_rotary_factor {})", partial)
-        .where("file", where);
-  }
-  if (rope.type == "default") return rope;
-  rope.factor = require<double>(section, "factor", where);
-  if (!(rope.factor > 0.0)) {
-    throw bad_input("rope scaling: 'factor' must be positive, got {}", rope.factor)
-        .where("file", where);
-  }
-  if (rope.type == "llama3") read_llama3(raw, section, context, where, rope);
-  return rope;
+void note_unknown_keys(const Json& raw, ModelConfig& config) {
+  const std::vector<std::string> unknown = unknown_keys(raw, config_keys());
+  if (unknown.empty()) return;
+  config.notes.push_back(fmt::format("config.json: {} {} not known, and copied without being read",
+                                     fmt::join(unknown, ", "), unknown.size() == 1 ? "is" : "are"));
 }
 
 void check_groups(const LayerShape& shape, const std::string& where) {
@@ -239,35 +186,65 @@ void read_per_layer(const Json& raw, const std::string& where, ModelConfig& conf
 
 }  // namespace
 
-ModelConfig parse_config(const Json& raw, const std::string& where) {
-  if (!raw.is_object()) throw bad_input("the config is not a JSON object").where("file", where);
+// eos_token_id is a number, a list of numbers or null.
+std::vector<int64_t> token_ids(const Json& raw, const std::string& key, const std::string& where) {
+  const auto it = raw.find(key);
+  if (it == raw.end() || it->is_null()) return {};
+  if (it->is_number_integer()) return {it->get<int64_t>()};
+  std::vector<int64_t> ids;
+  const bool list = it->is_array();
+  if (list) {
+    for (const Json& item : *it) {
+      if (item.is_number_integer()) ids.push_back(item.get<int64_t>());
+    }
+  }
+  if (list && ids.size() == it->size()) return ids;
+  throw bad_input("'{}' must be a token id or a list of them, got {}", key, it->dump())
+      .where("file", where);
+}
+
+ModelConfig parse_config(const Json& given, const std::string& where) {
+  if (!given.is_object()) throw bad_input("the config is not a JSON object").where("file", where);
   ModelConfig config;
-  config.family = &find_family(raw, where);
-  check_activation(raw, where);
-  check_plain_weights(raw, where);
+  config.family = &find_family(given, where);
+  check_refused_keys(given, where);
+  const Json raw = with_class_defaults(given, *config.family);
   config.hidden = size_of(raw, "hidden_size", where);
   config.vocab = size_of(raw, "vocab_size", where);
-  config.context = size_or(raw, "max_position_embeddings", 2048, where);
-  config.norm_eps = get_or<double>(raw, "rms_norm_eps", 1e-6, where);
-  config.rope = read_rope(raw, config.context, where);
+  config.context = size_of(raw, "max_position_embeddings", where);
+  config.norm_eps = require<double>(raw, "rms_norm_eps", where);
   config.tied_embedding = get_or<bool>(raw, "tie_word_embeddings", false, where);
   config.attention_bias = get_or<bool>(raw, "attention_bias", false, where);
   config.mlp_bias = get_or<bool>(raw, "mlp_bias", false, where);
   config.output_bias = get_or<bool>(raw, "o_proj_bias", false, where);
   config.down_bias = get_or<bool>(raw, "down_proj_bias", false, where);
-  const std::vector<int64_t> bos = token_ids(raw, "bos_token_id", where);
+  const std::vector<int64_t> bos = token_ids(given, "bos_token_id", where);
   if (!bos.empty()) config.bos = bos.front();
-  config.eos = token_ids(raw, "eos_token_id", where);
+  config.eos = token_ids(given, "eos_token_id", where);
   const int64_t num_layers = size_of(raw, "num_hidden_layers", where);
   if (num_layers > 100000) {
     throw bad_input("'num_hidden_layers' is {}: not a plausible config", num_layers)
         .where("file", where);
   }
-  config.layers.assign(static_cast<size_t>(num_layers), read_shape(raw, config, where));
+  note_class_defaults(given, raw, config);
+  const LayerShape shape = read_shape(raw, config, where);
+  config.layers.assign(static_cast<size_t>(num_layers), shape);
+  config.rope = read_rope(raw, config.context, shape.head_dim, where, config.notes);
   read_per_layer(raw, where, config);
-  config.raw = raw;
+  config.raw = given;
   config.family->read_config(raw, where, config);
+  check_layer_types(raw, where, config);
+  note_code(given, config);
+  note_unknown_keys(given, config);
   return config;
+}
+
+int64_t ModelConfig::longest() const {
+  const auto scaled = [&](int64_t tokens) {
+    return static_cast<int64_t>(static_cast<double>(tokens) * rope.factor);
+  };
+  if (rope.type == "dynamic") return std::max(context, scaled(context));
+  return rope.type == "yarn" ? std::max(context, scaled(rope.original_context)) : context;
 }
 
 }  // namespace mop

@@ -26,14 +26,19 @@ struct LayerShape {
   bool operator==(const LayerShape&) const = default;
 };
 
-/// Rotary position encoding, from either spelling (transformers 4 and 5).
+/// Rotary position encoding, from either spelling (transformers 4 and 5). Which of the numbers a
+/// type uses is said in rope_types.cc.
 struct RopeConfig {
   double theta = 10000.0;
-  std::string type = "default";  ///< default, linear, llama3
-  double factor = 1.0;           ///< linear, llama3
-  double low_freq_factor = 1.0;  ///< llama3
+  std::string type = "default";  ///< the name of a row of `all_rope_types()`
+  double factor = 1.0;
+  double low_freq_factor = 1.0;
   double high_freq_factor = 4.0;
-  int64_t original_context = 8192;  ///< llama3: original_max_position_embeddings
+  int64_t original_context = 8192;  ///< tokens the model was trained on before it was scaled
+  double attention_factor = 1.0;    ///< multiplies cos and sin
+  double beta_fast = 32.0, beta_slow = 1.0;
+  bool truncate = true;
+  std::vector<double> short_factor, long_factor;  ///< one for each pair of coordinates
 };
 
 /// Everything a forward pass must know besides weights. Copied freely.
@@ -55,14 +60,19 @@ struct ModelConfig {
   std::vector<int64_t> eos;
   std::vector<LayerShape> layers;  ///< one per layer, never assumed equal
   Json raw;                        ///< config.json as read; unknown keys are copied through
+  std::vector<std::string> notes;  ///< what the user should know of these files, a line each
+
+  /// Tokens that the positions are meant for: `context`, or what rotary scaling makes of it.
+  int64_t longest() const;
 };
 
 /// What stands before a family's model_type when layers differ: see docs/formats.md.
 inline constexpr std::string_view kPerLayerPrefix = "per_layer_";
 
 /// Reads config.json of any known family, `per_layer_config` included. `where` names the file in
-/// errors. Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a
-/// multiple of KV heads, unsupported rope type or activation, an unknown per-layer key.
+/// errors. A key that the file leaves out has the value of transformers' class, but for the sizes
+/// that must be given. Throws Error(kBadInput): unknown family (known ones listed), missing key,
+/// heads not a multiple of KV heads, unsupported rope type or activation, an unknown per-layer key.
 ModelConfig parse_config(const Json& raw, const std::string& where);
 
 }  // namespace mop

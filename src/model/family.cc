@@ -12,6 +12,8 @@ std::span<const Family> all_families() {
   return families;
 }
 
+Json class_defaults(const Family& family) { return Json::parse(family.class_defaults); }
+
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape) {
   switch (axis) {
     case Axis::kVocab:

@@ -69,12 +69,21 @@ struct Family {
   std::string_view layer_prefix;  ///< "model.layers."
   std::vector<LayerTensor> layer_tensors;
   std::vector<GlobalTensor> global_tensors;
-  /// What is special to the family's config; `where` names the file in errors.
+  /// JSON: what transformers' config class has for the keys that a file leaves out.
+  std::string_view class_defaults;
+  /// What is special to the family's config, class defaults filled in; `where` names the file in
+  /// errors.
   void (*read_config)(const Json& raw, const std::string& where, ModelConfig& config);
 };
 
 /// Built-in families in documentation order.
 std::span<const Family> all_families();
+/// `class_defaults` as an object.
+Json class_defaults(const Family& family);
+
+/// Throws Error(kBadInput) when `layer_types`, if it is there, and the windows of `config` are not
+/// the same.
+void check_layer_types(const Json& raw, const std::string& where, const ModelConfig& config);
 
 /// Length of `axis` in a layer of shape `shape`.
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape);

@@ -19,9 +19,9 @@ void check(std::span<const int64_t> prompt, const ModelConfig& config,
     throw usage_error("the temperature must not be negative, got {}", options.temperature);
   }
   const int64_t total = static_cast<int64_t>(prompt.size()) + options.max_new_tokens;
-  if (options.max_new_tokens >= 0 && total <= config.context) return;
+  if (options.max_new_tokens >= 0 && total <= config.longest()) return;
   throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
-                  prompt.size(), options.max_new_tokens, config.context)
+                  prompt.size(), options.max_new_tokens, config.longest())
       .hint("give a shorter prompt or fewer new tokens");
 }
 

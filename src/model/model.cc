@@ -1,12 +1,16 @@
 // model/model.cc
 #include "model/model.h"
 
+#include <ATen/ops/equal.h>
 #include <fmt/format.h>
 
+#include <cstring>
 #include <numeric>
 #include <set>
 
 #include "base/error.h"
+#include "model/generation_config.h"
+#include "tensor/mapped_file.h"
 
 namespace mop {
 namespace {
@@ -39,10 +43,10 @@ void check_tensor(const Checkpoint& checkpoint, const std::string& name,
   }
 }
 
-// Old files carry the rotary frequencies, tied ones sometimes a copy of the embedding: neither is
-// read.
+// Old files carry the rotary frequencies, which the config gives as well; tied ones sometimes a copy
+// of the embedding.
 bool may_be_ignored(const std::string& name, const ModelConfig& config) {
-  if (name.ends_with("rotary_emb.inv_freq")) return true;
+  if (name.ends_with(".rotary_emb.inv_freq")) return true;
   for (const GlobalTensor& tensor : config.family->global_tensors) {
     if (tensor.name == name) return !tensor.present(config);
   }
@@ -92,6 +96,7 @@ void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
                           config.family->name, config.layers.size(), summary)
                     .where("model", checkpoint.folder().string());
   for (const auto& [label, text] : differences) error = std::move(error).where(label, text);
+  for (const std::string& note : config.notes) error = std::move(error).where("note", note);
   throw error;
 }
 
@@ -99,6 +104,77 @@ IndexList all_of(int64_t count) {
   IndexList list(static_cast<size_t>(count));
   std::iota(list.begin(), list.end(), 0);
   return list;
+}
+
+const GlobalTensor& global_of(const Family& family, GlobalRole role) {
+  for (const GlobalTensor& tensor : family.global_tensors) {
+    if (tensor.role == role) return tensor;
+  }
+  throw internal_error("the family {} lacks a global tensor", family.name);
+}
+
+bool same_values(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes()) return false;
+  if (a.scalar_type() == b.scalar_type()) {
+    return std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
+  }
+  // transformers compares what it has converted to one type.
+  return at::equal(a.to(at::kFloat), b.to(at::kFloat));
+}
+
+// A config that ties the head to the embedding beside a file that holds another head: the file is
+// right, as in transformers 5; version 4 takes the embedding.
+void keep_stored_head(const Checkpoint& checkpoint, ModelConfig& config) {
+  if (!config.tied_embedding) return;
+  const std::string head(global_of(*config.family, GlobalRole::kHead).name);
+  const std::string embedding(global_of(*config.family, GlobalRole::kEmbedding).name);
+  if (!checkpoint.has(head) || !checkpoint.has(embedding)) return;
+  const at::Tensor head_VD = checkpoint.tensor(head);
+  const bool tied = same_values(head_VD, checkpoint.tensor(embedding));
+  release(head_VD);
+  if (tied) return;
+  config.tied_embedding = false;
+  config.notes.push_back(fmt::format(
+      "tie_word_embeddings is true, but the stored {} differs from {}: the stored head is kept, as "
+      "transformers 5 does (transformers 4 takes the embedding); results say "
+      "tie_word_embeddings: false",
+      head, embedding));
+}
+
+// "language_model.model." of names that end like those of the family; empty when there are none.
+std::string foreign_prefix(const Checkpoint& checkpoint, const Family& family) {
+  const std::string own(global_of(family, GlobalRole::kEmbedding).name);
+  if (checkpoint.has(own)) return "";
+  const std::string bare = own.substr(own.find('.') + 1);
+  for (const std::string& name : checkpoint.names()) {
+    if (name.ends_with("." + bare)) return name.substr(0, name.size() - bare.size());
+  }
+  return "";
+}
+
+void check_names(const Checkpoint& checkpoint, const ModelConfig& config) {
+  const std::string prefix = foreign_prefix(checkpoint, *config.family);
+  if (prefix.empty()) return;
+  std::set<std::string> others;
+  for (const std::string& name : checkpoint.names()) {
+    if (!name.starts_with(prefix)) others.insert(name.substr(0, name.find('.')) + ".*");
+  }
+  Error error =
+      bad_input("the tensors are those of a language model within another model: their names begin "
+                "with '{}', expected '{}'",
+                prefix, config.family->layer_prefix.substr(0, config.family->layer_prefix.find('.') + 1))
+          .where("model", checkpoint.folder().string())
+          .where("found", prefix + "*");
+  for (const std::string& other : others) error = std::move(error).where("found", other);
+  throw std::move(error).hint("save the language model alone (its own save_pretrained) and give that folder");
+}
+
+void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
+  if (checkpoint.added_prefix().empty()) return;
+  config.notes.push_back(fmt::format(
+      "the tensors' names lack '{0}', as a model without its head is saved: read as if they had it, "
+      "and written with it",
+      checkpoint.added_prefix()));
 }
 
 }  // namespace
@@ -121,6 +197,10 @@ Model Model::from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint) {
   Model model;
   model.config_ =
       parse_config(checkpoint->config(), (checkpoint->folder() / "config.json").string());
+  read_generation_config(checkpoint->folder(), model.config_);
+  keep_stored_head(*checkpoint, model.config_);
+  note_renamed(*checkpoint, model.config_);
+  check_names(*checkpoint, model.config_);
   check_tensors(*checkpoint, model.config_);
   model.checkpoint_ = std::move(checkpoint);
   model.source_config_ = std::make_shared<const ModelConfig>(model.config_);

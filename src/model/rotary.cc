@@ -1,39 +1,18 @@
-// model/rotary.cc -- tables of the rotary position encoding, in the order of operations and the
-// precision of transformers, whose results differ visibly from those of higher precision.
+// model/rotary.cc -- tables of the rotary position encoding: cos and sin of every position, for the
+// frequencies of model/rope_types.h.
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
-#include <numbers>
+#include <algorithm>
+#include <map>
 
 #include "model/forward.h"
+#include "model/rope_types.h"
 #include "tensor/dtype.h"
 #include "tensor/upload.h"
 
 namespace mop {
 namespace {
-
-// Llama 3.1: long waves are slowed by `factor`, short ones stay, those between are blended.
-at::Tensor llama3_frequencies(const at::Tensor& frequency_F, const RopeConfig& rope) {
-  const double context = static_cast<double>(rope.original_context);
-  const at::Tensor wavelength_F = 2 * std::numbers::pi / frequency_F;
-  const at::Tensor slowed_F = at::where(wavelength_F.gt(context / rope.low_freq_factor),
-                                        frequency_F / rope.factor, frequency_F);
-  const at::Tensor smooth_F = (context / wavelength_F - rope.low_freq_factor) /
-                              (rope.high_freq_factor - rope.low_freq_factor);
-  const at::Tensor blended_F = (1 - smooth_F) * slowed_F / rope.factor + smooth_F * slowed_F;
-  const at::Tensor between_F = wavelength_F.ge(context / rope.high_freq_factor)
-                                   .logical_and(wavelength_F.le(context / rope.low_freq_factor));
-  return at::where(between_F, blended_F, slowed_F);
-}
-
-// Radians per token of each pair of coordinates, [E / 2] float32.
-at::Tensor frequencies(const RopeConfig& rope, int64_t head_dim) {
-  const at::Tensor exponent_F =
-      at::arange(0, head_dim, 2, at::TensorOptions().dtype(at::kLong)).to(at::kFloat) /
-      static_cast<double>(head_dim);
-  const at::Tensor frequency_F = at::pow(rope.theta, exponent_F).reciprocal();
-  if (rope.type == "linear") return frequency_F / rope.factor;
-  return rope.type == "llama3" ? llama3_frequencies(frequency_F, rope) : frequency_F;
-}
 
 at::Tensor positions(const Packing& packing, DType dtype) {
   at::Tensor position_N = at::empty({packing.tokens()}, at::kLong);
@@ -45,13 +24,61 @@ at::Tensor positions(const Packing& packing, DType dtype) {
   return position_N.to(dtype);
 }
 
-// cos and sin of positions_N (float32, CPU), [2, N, E] in `dtype`.
-at::Tensor turns(const ModelConfig& config, const at::Tensor& positions_N, DType dtype) {
-  const int64_t head_dim = config.layers.empty() ? 0 : config.layers.front().head_dim;
-  const at::Tensor angle_NF =
-      positions_N.unsqueeze(1) * frequencies(config.rope, head_dim).unsqueeze(0);
+int64_t head_dim_of(const ModelConfig& config) {
+  return config.layers.empty() ? 0 : config.layers.front().head_dim;
+}
+
+at::Tensor frequencies(const ModelConfig& config, int64_t length) {
+  const RopeType& type = find_rope_type(config.rope.type, "the model");
+  return type.frequencies(config.rope, head_dim_of(config), length);
+}
+
+// cos and sin of angle_NF (float32, CPU), [2, N, E] in `dtype`.
+at::Tensor turns_of(const ModelConfig& config, const at::Tensor& angle_NF, DType dtype) {
   const at::Tensor angle_NE = at::cat({angle_NF, angle_NF}, 1);
-  return at::stack({angle_NE.cos(), angle_NE.sin()}).to(dtype);
+  const at::Tensor turns_2NE = at::stack({angle_NE.cos(), angle_NE.sin()});
+  const double factor = config.rope.attention_factor;
+  return (factor == 1.0 ? turns_2NE : turns_2NE * factor).to(dtype);
+}
+
+// The lengths that decide each sequence's frequencies. A branch and what it continues are one
+// sequence in pieces.
+std::vector<int64_t> length_keys(const ModelConfig& config, const Packing& packing) {
+  std::vector<int64_t> ends;
+  size_t trunk = 0;
+  for (size_t s = 0; s < packing.lengths.size(); ++s) {
+    ends.push_back((packing.starts.empty() ? 0 : packing.starts[s]) + packing.lengths[s]);
+    const bool branch = !packing.branches.empty() && packing.branches[s];
+    if (!branch) trunk = s;
+    ends[trunk] = std::max(ends[trunk], ends[s]);
+  }
+  for (size_t s = 0; s < ends.size(); ++s) {
+    const bool branch = !packing.branches.empty() && packing.branches[s];
+    if (!branch) trunk = s;
+    ends[s] = ends[trunk];
+  }
+  for (int64_t& end : ends) end = rope_length_key(config.rope, end);
+  return ends;
+}
+
+// cos and sin of the packing, [2, N, E] on the CPU; `keys` has a length for each sequence.
+at::Tensor turns(const ModelConfig& config, const Packing& packing,
+                 const std::vector<int64_t>& keys, DType dtype) {
+  const at::Tensor position_N = positions(packing, at::kFloat);
+  std::map<int64_t, at::Tensor> frequency_of;
+  std::vector<at::Tensor> angles;
+  int64_t first = 0;
+  for (size_t s = 0; s < keys.size();) {
+    int64_t tokens = 0;  // of the sequences from here on that have the same frequencies
+    size_t end = s;
+    for (; end < keys.size() && keys[end] == keys[s]; ++end) tokens += packing.lengths[end];
+    at::Tensor& frequency_F = frequency_of[keys[s]];
+    if (!frequency_F.defined()) frequency_F = frequencies(config, keys[s]);
+    angles.push_back(position_N.narrow(0, first, tokens).unsqueeze(1) * frequency_F.unsqueeze(0));
+    first += tokens;
+    s = end;
+  }
+  return turns_of(config, angles.size() == 1 ? angles.front() : at::cat(angles), dtype);
 }
 
 // One position behind the last that the packing has.
@@ -63,19 +90,33 @@ int64_t end_of(const Packing& packing) {
   return end;
 }
 
-// The turns of positions 0, 1, ... on the device, [2, P, E] with P >= `end`. Made once.
-at::Tensor table_on_device(const ModelConfig& config, int64_t end, const Compute& compute) {
+// Everything that decides a table, as its name in the store.
+std::string table_name(const ModelConfig& config, int64_t key, DType dtype, int64_t length) {
   const RopeConfig& rope = config.rope;
+  const std::vector<double>& list =
+      key > rope.original_context ? rope.long_factor : rope.short_factor;
+  return fmt::format("rotary {} {} {} {} {} {} {} {} {} {} [{}] {} {} {} to {}", rope.type,
+                     rope.theta, rope.factor, rope.low_freq_factor, rope.high_freq_factor,
+                     rope.original_context, rope.attention_factor, rope.beta_fast, rope.beta_slow,
+                     rope.truncate, fmt::join(list, " "), head_dim_of(config), dtype_name(dtype),
+                     key, length);
+}
+
+// The turns of positions 0, 1, ... on the device, [2, P, E] with P >= `end`. Made once.
+at::Tensor table_on_device(const ModelConfig& config, int64_t key, int64_t end,
+                           const Compute& compute) {
   int64_t length = 1024;
   while (length < end) length *= 2;
-  const std::string name =
-      fmt::format("rotary {} {} {} {} {} {} {} of {} to {}", rope.type, rope.theta, rope.factor,
-                  rope.low_freq_factor, rope.high_freq_factor, rope.original_context,
-                  config.layers.empty() ? 0 : config.layers.front().head_dim,
-                  dtype_name(compute.dtype), length);
-  return compute.store->constant(name, [&] {
-    return turns(config, at::arange(length, at::kLong).to(at::kFloat), compute.dtype);
+  return compute.store->constant(table_name(config, key, compute.dtype, length), [&] {
+    return turns(config, Packing{{length}}, {key}, compute.dtype);
   });
+}
+
+// One table serves where all sequences have the same frequencies; those of dynamic scaling beyond
+// the original context serve no other length and are not kept.
+bool has_table(const ModelConfig& config, const std::vector<int64_t>& keys) {
+  const bool one = std::ranges::all_of(keys, [&](int64_t key) { return key == keys.front(); });
+  return one && (config.rope.type != "dynamic" || keys.front() <= config.rope.original_context);
 }
 
 // The packing's rows of the table: a view where they follow each other.
@@ -89,11 +130,15 @@ at::Tensor rows_of(const at::Tensor& table_2PE, const Packing& packing) {
 
 std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing,
                                          const Compute& compute) {
+  const std::vector<int64_t> keys = length_keys(config, packing);
   if (compute.store == nullptr) {
-    const at::Tensor turns_2NE = turns(config, positions(packing, at::kFloat), compute.dtype);
+    const at::Tensor turns_2NE = turns(config, packing, keys, compute.dtype);
     return {turns_2NE[0].to(compute.device), turns_2NE[1].to(compute.device)};
   }
-  const at::Tensor turns_2NE = rows_of(table_on_device(config, end_of(packing), compute), packing);
+  const at::Tensor turns_2NE =
+      has_table(config, keys)
+          ? rows_of(table_on_device(config, keys.front(), end_of(packing), compute), packing)
+          : upload(turns(config, packing, keys, compute.dtype), compute.device);
   return {turns_2NE[0], turns_2NE[1]};
 }
 

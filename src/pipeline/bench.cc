@@ -9,6 +9,7 @@
 #include "base/machine.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
+#include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "tensor/mapped_file.h"
 
@@ -62,7 +63,7 @@ Json bench(const BenchJob& job, Progress& progress) {
   DeviceNeeds on_device;
   for (const std::filesystem::path& folder : {job.model, job.versus}) {
     if (folder.empty()) continue;
-    const Model model = Model::open(folder);
+    const Model model = open_dense(folder, progress);
     check_memory(model, compute);
     on_device =
         on_device.beside(decoding_device_needs(model.config(), compute.dtype, job.options.batch,

@@ -8,9 +8,9 @@
 
 #include "base/build_info.h"
 #include "base/error.h"
-#include "export/peft.h"
 #include "model/forward.h"
 #include "model/generate.h"
+#include "pipeline/open_model.h"
 #include "pipeline/outside_reader.h"
 #include "pipeline/run_log.h"
 #include "pipeline/runtime.h"
@@ -120,7 +120,7 @@ Json check(const CheckJob& given, Progress& progress) {
   const CheckJob job = with_base(given);
   const CheckedFormat format = format_of(job);
   const auto asked = readers_to_ask(job, format);
-  Model model = Model::open(job.model);
+  Model model = open_dense(job.model, progress);
   check_finite(model.checkpoint(), progress);
   if (!job.adapter.empty())
     model = with_adapter(model, job.adapter, dtype_from_name(job.dtype), progress);

@@ -134,6 +134,7 @@ Json inspect(const std::filesystem::path& folder) {
     const std::string note = unknown_gguf_keys_note(*file);
     if (!note.empty()) json["warnings"].push_back(note);
   }
+  for (const std::string& note : config.notes) json["warnings"].push_back(note);
   return json;
 }
 

@@ -73,7 +73,7 @@ void write_samples(const TaskResult& result, const Places& places) {
 Json versus_of(const EvalTasksJob& job, const TaskOptions& options, Progress& progress) {
   if (job.versus.empty()) return nullptr;
   const auto tokenizer = open_tokenizer(job.versus);
-  WeightLoader weights(Model::open(job.versus),
+  WeightLoader weights(open_dense(job.versus, progress),
                        open_compute(job.compute.device, job.compute.dtype));
   Json json = model_sizes(job.versus);
   json["tokenizer_sha256"] = tokenizer->fingerprint();

@@ -58,7 +58,7 @@ class TextEvaluation {
   }
 
   Json beside(const KnownLines& known) {
-    const Model dense = Model::open(job_.versus);
+    const Model dense = open_dense(job_.versus, progress_);
     const int64_t context = std::min(model_.config().context, dense.config().context);
     const ScoredText text = read(context);
     check_same_tokens(job_, text, *open_tokenizer(job_.versus), context);

@@ -16,6 +16,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
 #include "pipeline/needs.h"
+#include "pipeline/open_model.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/result_plan.h"
 #include "pipeline/run_log.h"
@@ -37,10 +38,10 @@ struct Inputs {
 };
 
 Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress& progress) {
-  Model model = Model::open(folder);
+  Model model = open_dense(folder, progress);
   std::optional<Model> teacher;
   if (find_method(recipe.method).needs_teacher) {
-    teacher = Model::open(local_model(recipe.teacher, progress));
+    teacher = open_dense(local_model(recipe.teacher, progress), progress);
   }
   auto tokenizer = open_tokenizer(folder);
   TrainingTexts texts = open_texts(recipe, tokenizer, folder, progress);

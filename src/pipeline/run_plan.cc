@@ -83,11 +83,18 @@ std::vector<Json> used_settings(const PreparedRun& run) {
 
 constexpr int64_t kFewTokens = 256;
 
+std::vector<std::string> joined(std::vector<std::string> lines,
+                                const std::vector<std::string>& more) {
+  lines.insert(lines.end(), more.begin(), more.end());
+  return lines;
+}
+
 // What readers will say of the result, as far as its sizes are known, and what speaks against the
 // run itself. When scores decide how many units each layer loses, the layers are taken to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
-  if (run.replay) return reader_warnings(config);
+  std::vector<std::string> warnings = run.dense.config().notes;
+  if (run.replay) return joined(std::move(warnings), reader_warnings(config));
   bool odd_widths = false;
   for (const Json& settings : used_settings(run)) {
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
@@ -95,7 +102,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     if (settings.value("allocation", "uniform") == "uniform" || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
   }
-  std::vector<std::string> warnings = reader_warnings(config);
+  warnings = joined(std::move(warnings), reader_warnings(config));
   if (!run.accounting && odd_widths) {
     warnings.emplace_back(
         "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which every "

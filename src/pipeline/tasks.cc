@@ -1,6 +1,8 @@
 // pipeline/tasks.cc
 #include "pipeline/tasks.h"
 
+#include <fmt/ranges.h>
+
 #include <sstream>
 
 #include "base/error.h"
@@ -8,6 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
 #include "model/generate.h"
+#include "model/generation_config.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
 #include "pipeline/chat_prompt.h"
@@ -67,11 +70,22 @@ class Continuation {
   size_t told_ = 0;
 };
 
+// Beside what every command says of the files: what they ask of generation and do not get here.
+void tell_generation_notes(const Model& model, Progress& progress) {
+  tell_notes(model, progress);
+  const auto settings = unapplied_generation_settings(model.checkpoint().folder());
+  if (settings.empty()) return;
+  progress.note(fmt::format(
+      "note: generation_config.json asks for {}, which is not applied: the likeliest token is taken, "
+      "or one drawn by --temperature",
+      fmt::join(settings, ", ")));
+}
+
 }  // namespace
 
 Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
-  const Model model = Model::open(job.model);
+  const Model model = open_dense(job.model, progress);
   const auto tokenizer = open_tokenizer(job.model);
   const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
                                                 job.samples, model.config().context);
@@ -110,6 +124,7 @@ Json score(const ScoreJob& job, Progress& progress) {
 Json generate_text(const GenerateJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
+  tell_generation_notes(model, progress);
   const auto tokenizer = open_tokenizer(job.model);
   const std::string text = job.chat ? chat_prompt(job) : job.prompt;
   const std::vector<int64_t> prompt =
@@ -171,6 +186,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);
   json["warnings"] = reader_warnings(after);
+  for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;
 }
 

@@ -9,6 +9,7 @@
 #include "kit/random_model.h"
 #include "model/forward.h"
 #include "model/generate.h"
+#include "model/rope_types.h"
 
 namespace mop {
 namespace {
@@ -151,11 +152,14 @@ TEST_P(Logits, EqualTransformersPackedInPiecesAndThroughTheCache) {
                                               {"pieces", in_pieces},
                                               {"cache", through_cache},
                                               {"shared cache", through_shared_cache}};
+  const bool by_length = find_rope_type(model.config().rope.type, "").by_length;
   for (const auto& [dtype, theirs_NV, tolerance] :
        {std::tuple(at::kFloat, expected.float32_NV, 1e-4),
         std::tuple(at::kBFloat16, expected.bfloat16_NV, 2e-2)}) {
     WeightLoader loader(model, {dtype, c10::kCPU}, WeightLoader::Keep::kAll);
     for (const auto& [name, way] : ways) {
+      // A cache holds keys that were turned for the length of their time: Greedy covers that.
+      if (by_length && std::string_view(name).ends_with("cache")) continue;
       const at::Tensor ours_NV = way(loader, expected).slice(1, 0, std::nullopt, expected.stride);
       EXPECT_LE(difference(ours_NV, theirs_NV), tolerance) << name << " " << dtype_name(dtype);
     }

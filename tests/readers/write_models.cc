@@ -34,6 +34,20 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
       {"llama-bias-code", {.kv_heads = 4, .extra = R"({"attention_bias":true})"}},
       {"llama-rope5", {.extra = R"({"rope_theta":null,"rope_parameters":
           {"rope_type":"linear","factor":2.0,"rope_theta":20000.0}})"}},
+      {"llama-yarn", {.extra = R"({"rope_scaling":{"rope_type":"yarn","factor":4.0,
+          "original_max_position_embeddings":16}})"}},
+      {"llama-alias-yarn", {.kv_heads = 4, .extra = R"({"rope_parameters":{"rope_type":"yarn",
+          "rope_theta":500.0,"factor":4.0,"attention_factor":0.8,
+          "original_max_position_embeddings":16},"rope_theta":null})"}},
+      // The 24 tokens are more than the original context.
+      {"llama-longrope", {.extra = R"({"rope_scaling":{"rope_type":"longrope","factor":3.0,
+          "original_max_position_embeddings":16,"short_factor":[1.0,1.5,2.0,2.5],
+          "long_factor":[1.0,3.0,5.0,7.0]}})"}},
+      {"qwen2-longrope", {.family = "qwen2", .kv_heads = 4, .extra = R"({"rope_scaling":
+          {"type":"longrope","short_factor":[1.0,1.5,2.0,2.5],"long_factor":[1.0,3.0,5.0,7.0]},
+          "original_max_position_embeddings":16})"}},
+      {"qwen3-dynamic", {.family = "qwen3", .context = 16, .extra = R"({"rope_scaling":
+          {"type":"dynamic","factor":4.0}})"}},
       {"mistral-window", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
       {"mistral-tied", {.family = "mistral", .tied = true}},
       {"qwen2", {.family = "qwen2", .kv_heads = 4}},

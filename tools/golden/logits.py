@@ -53,7 +53,40 @@ CASES = {
         head_dim=12, attention_bias=True, tie_word_embeddings=True, use_sliding_window=True,
         sliding_window=6, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
         rope_parameters=dict(rope_type="default", rope_theta=300.0))),
+    "llama-rope-both-sections": ("llama", dict(
+        head_dim=16, rope_parameters=dict(rope_type="default", rope_theta=10000.0),
+        rope_scaling=dict(type="linear", factor=2.0))),
+    "llama-rope-yarn": ("llama", dict(
+        head_dim=16, max_position_embeddings=256,
+        rope_parameters=dict(rope_type="yarn", rope_theta=50.0, factor=4.0, original_max_position_embeddings=64))),
+    "llama-rope-yarn-mscale": ("llama", dict(
+        head_dim=16, rope_theta=50.0, max_position_embeddings=256,
+        rope_scaling=dict(type="yarn", factor=8.0, original_max_position_embeddings=32, mscale=0.7, mscale_all_dim=1.2,
+                          beta_fast=4.0, beta_slow=0.5, truncate=False))),
+    "mistral-rope-yarn": ("mistral", dict(
+        head_dim=12, sliding_window=6, rope_theta=90.0, max_position_embeddings=128,
+        rope_scaling=dict(rope_type="yarn", factor=2.0, original_max_position_embeddings=64, attention_factor=0.8))),
+    "qwen2-rope-yarn": ("qwen2", dict(
+        rope_theta=1000.0, max_position_embeddings=32,
+        rope_scaling=dict(rope_type="yarn", factor=4.0, beta_fast=8, beta_slow=None))),
+    "qwen3-rope-yarn": ("qwen3", dict(
+        head_dim=16, rope_theta=100.0, max_position_embeddings=128,
+        rope_scaling=dict(rope_type="yarn", factor=None, original_max_position_embeddings=32))),
+    "llama-rope-dynamic": ("llama", dict(
+        head_dim=16, rope_theta=50.0, max_position_embeddings=8, rope_scaling=dict(type="dynamic", factor=4.0))),
+    "qwen3-rope-dynamic": ("qwen3", dict(
+        head_dim=8, max_position_embeddings=9,
+        rope_parameters=dict(rope_type="dynamic", rope_theta=30.0, factor=2.5))),
+    "llama-rope-longrope": ("llama", dict(
+        head_dim=8, rope_theta=50.0, original_max_position_embeddings=8,
+        rope_scaling=dict(type="longrope", short_factor=[1.0, 1.1, 1.25, 1.5], long_factor=[1.0, 2.0, 4.5, 9.0]))),
+    "qwen2-rope-longrope": ("qwen2", dict(
+        rope_parameters=dict(rope_type="longrope", rope_theta=80.0, factor=5.0, attention_factor=0.9,
+                             original_max_position_embeddings=9, short_factor=[1.0, 1.2, 1.3],
+                             long_factor=[1.5, 2.5, 6.0]))),
 }
+# Rotary scaling that looks at the length of a sequence: each runs by itself, in a model without a memory of others.
+BY_LENGTH = ("dynamic", "longrope")
 
 
 def sequences(vocab):
@@ -77,9 +110,22 @@ def draw_weights(model, seed):
         value.data = new.to(torch.bfloat16)
 
 
-def logits(folder, dtype):
-    model = transformers.AutoModelForCausalLM.from_pretrained(
+def is_by_length(folder):
+    config = transformers.AutoConfig.from_pretrained(folder)
+    return config.rope_parameters["rope_type"] in BY_LENGTH
+
+
+def open_model(folder, dtype):
+    return transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, attn_implementation="eager").eval()
+
+
+def logits(folder, dtype):
+    if is_by_length(folder):
+        vocab = json.loads((folder / "config.json").read_text())["vocab_size"]
+        with torch.no_grad():
+            return torch.cat([open_model(folder, dtype)(input_ids=torch.tensor([s])).logits[0] for s in sequences(vocab)])
+    model = open_model(folder, dtype)
     ids = sequences(model.config.vocab_size)
     padded = torch.tensor([s + [0] * (max(LENGTHS) - len(s)) for s in ids])
     mask = torch.tensor([[1] * len(s) + [0] * (max(LENGTHS) - len(s)) for s in ids])
@@ -113,13 +159,15 @@ def write_case(name, model_type, settings, seed):
               "torch_dtype": "bfloat16"}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     write_expected(folder, folder / "expected.safetensors")
+    if is_by_length(folder):
+        write_greedy(folder, OUT / f"{name}.greedy.json", count=16)
 
 
 def write_greedy(folder, path, count=60):
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    vocab = model.config.vocab_size
+    vocab = json.loads((folder / "config.json").read_text())["vocab_size"]
     made = []
     for prompt in ([1], [1] + [(97 * t + 40) % vocab for t in range(5)], [1, 300 % vocab, 17]):
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         out = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=count,
                              eos_token_id=2, pad_token_id=0)[0].tolist()
         made.append({"prompt": prompt, "made": out[len(prompt):]})

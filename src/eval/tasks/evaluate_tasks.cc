@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "eval/rank_scores.h"
 #include "eval/tasks/for_records.h"
+#include "model/rope_types.h"
 
 namespace mop {
 namespace {
@@ -85,7 +86,8 @@ TaskResult evaluate_task(WeightLoader& weights, const RequestEncoder& encoder, c
   result.records = static_cast<int64_t>(records);
   add_shots(file, options, count, result);
   const std::vector<Question> questions = encode_all(file, encoder, count);
-  result.tokens = count_tokens(questions);
+  result.tokens = 
+      count_tokens(questions, longest_with_shared_rope(weights.model().config().rope));
   progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", file.task->name,
                             count, result.tokens.run, result.tokens.asked));
   auto answers = answer_all(weights, file.task->kind, questions, options.ranks, progress);

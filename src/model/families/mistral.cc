@@ -5,12 +5,11 @@
 namespace mop {
 namespace {
 
-// The window covers every layer. A file without the key has transformers' default, null means none.
+// The window covers every layer; null means none.
 void read_config(const Json& raw, const std::string& where, ModelConfig& config) {
   config.attention_bias = config.mlp_bias = false;
-  const auto it = raw.find("sliding_window");
-  if (it != raw.end() && it->is_null()) return;
-  config.sliding_window = get_or<int64_t>(raw, "sliding_window", 4096, where);
+  if (raw["sliding_window"].is_null()) return;
+  config.sliding_window = require<int64_t>(raw, "sliding_window", where);
   if (*config.sliding_window < 1) {
     throw bad_input("'sliding_window' must be positive, got {}", *config.sliding_window)
         .where("file", where);
@@ -45,6 +44,10 @@ Family mistral_family() {
       },
       // clang-format on
       .global_tensors = standard_globals(),
+      .class_defaults = R"({"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": null, "hidden_act": "silu",
+        "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
+        "sliding_window": 4096})",
       .read_config = read_config,
   };
 }

@@ -26,7 +26,8 @@ bool is_sliding(const Json& type, const std::string& where) {
 
 void read_qwen_window(const Json& raw, const std::string& where, ModelConfig& config) {
   if (!get_or<bool>(raw, "use_sliding_window", false, where)) return;
-  const int64_t window = get_or<int64_t>(raw, "sliding_window", 4096, where);
+  if (raw["sliding_window"].is_null()) return;
+  const int64_t window = require<int64_t>(raw, "sliding_window", where);
   if (window < 1)
     throw bad_input("'sliding_window' must be positive, got {}", window).where("file", where);
   const size_t num_layers = config.layers.size();
@@ -39,11 +40,30 @@ void read_qwen_window(const Json& raw, const std::string& where, ModelConfig& co
     }
     for (size_t i = 0; i < num_layers; ++i) windowed[i] = is_sliding((*types)[i], where);
   } else {
-    const int64_t first = get_or<int64_t>(raw, "max_window_layers", 28, where);
+    const int64_t first = require<int64_t>(raw, "max_window_layers", where);
     for (size_t i = 0; i < num_layers; ++i) windowed[i] = static_cast<int64_t>(i) >= first;
   }
   config.sliding_window = window;
   config.windowed = std::move(windowed);
+}
+
+void check_layer_types(const Json& raw, const std::string& where, const ModelConfig& config) {
+  const auto types = raw.find("layer_types");
+  if (types == raw.end() || !types->is_array()) return;
+  if (types->size() != config.layers.size()) {
+    throw bad_input("'layer_types' has {} entries for {} layers", types->size(),
+                    config.layers.size())
+        .where("file", where);
+  }
+  for (size_t i = 0; i < types->size(); ++i) {
+    const bool windowed = !config.windowed.empty() && config.windowed[i];
+    if (is_sliding((*types)[i], where) == windowed) continue;
+    throw bad_input("'layer_types' says {} of layer {}, where a {} with these settings has {}",
+                    (*types)[i].dump(), i, config.family->name,
+                    windowed ? "a sliding window" : "none")
+        .where("file", where)
+        .hint("sliding_window and use_sliding_window must say the same");
+  }
 }
 
 }  // namespace mop

@@ -76,6 +76,17 @@ TEST(ScoreRequests, SharedBeginningsGiveTheSameNumbers) {
   expect_same({.family = "mistral", .extra = R"({"sliding_window":6})"});
 }
 
+// A beginning turned for one length is none of a longer request's.
+TEST(ScoreRequests, NothingIsSharedWhereTheLengthDecidesThePositions) {
+  expect_same({.extra = R"({"original_max_position_embeddings":13,"rope_scaling":{"type":"longrope",
+      "factor":4.0,"short_factor":[1,1.5,2,2.5],"long_factor":[1,3,5,7]}})"});
+  expect_same({.context = 13, .extra = R"({"rope_scaling":{"type":"dynamic","factor":4.0}})"});
+  Random random(7);
+  const std::vector<Question> questions = {question(random, 20, {3, 3, 3, 3})};
+  EXPECT_EQ(count_tokens(questions, 21).run, 4 * 22);
+  EXPECT_EQ(count_tokens(questions, 22).run, 20 + 4 * 2);
+}
+
 TEST(ScoreRequests, AnswersDoNotDependOnTheirNeighbours) {
   testing::TempFolder folder;
   testing::write_random_model(folder.path());

@@ -70,6 +70,50 @@ TEST_F(Gguf, BiasesAndRopeScalingComeBack) {
   EXPECT_EQ(Model::open(file()).config().rope.original_context, 24);
 }
 
+TEST_F(Gguf, ScalingByYarnAndLongropeComesBack) {
+  const char* yarn = R"({"rope_scaling":{"rope_type":"yarn","factor":4.0,
+      "original_max_position_embeddings":16}})";
+  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+    EXPECT_LE(difference(random({.family = family, .head_dim = 16, .extra = yarn})), 1e-5) << family;
+    EXPECT_EQ(Model::open(file()).config().rope.type, "yarn");
+  }
+  const char* quiet = R"({"rope_scaling":{"rope_type":"yarn","factor":4.0,"attention_factor":0.7,
+      "original_max_position_embeddings":16}})";
+  EXPECT_LE(difference(random({.extra = quiet})), 1e-5);
+  EXPECT_NEAR(Model::open(file()).config().rope.attention_factor, 0.7, 1e-6);
+  const char* longrope = R"({"original_max_position_embeddings":16,"rope_scaling":
+      {"rope_type":"longrope","short_factor":[1,1.5,2,2.5],"long_factor":[1,3,5,7]}})";
+  for (const char* family : {"llama", "qwen2"}) {
+    const Model model = random({.family = family, .extra = longrope});
+    EXPECT_EQ(plan_gguf(model, {}).architecture->name, "llama") << "the one that reads factors";
+    EXPECT_LE(difference(model), 1e-5) << family;
+    const RopeConfig read = Model::open(file()).config().rope;
+    EXPECT_EQ(read.original_context, 16);
+    EXPECT_NEAR(read.attention_factor, model.config().rope.attention_factor, 1e-6);
+  }
+  EXPECT_THAT(write_gguf(random({.extra = longrope}), file(), {}),
+              Contains(HasSubstr("by the size of its context (long ones above 16)")));
+}
+
+TEST_F(Gguf, RefusesScalingThatLlamaCppDoesNotCompute) {
+  const auto refusal = [&](const char* scaling, const char* family = "llama") {
+    const Model model =
+        random({.family = family, .extra = fmt::format(R"({{"rope_scaling":{}}})", scaling)});
+    try {
+      write_gguf(model, file(), {});
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("written");
+  };
+  EXPECT_THAT(refusal(R"({"type":"dynamic","factor":2.0})"), HasSubstr("rope type 'dynamic'"));
+  EXPECT_THAT(refusal(R"({"type":"yarn","factor":2.0,"beta_fast":16})"), HasSubstr("beta_fast 32"));
+  EXPECT_THAT(refusal(R"({"type":"yarn","factor":2.0,"truncate":false})"), HasSubstr("truncate"));
+  EXPECT_THAT(refusal(R"({"type":"longrope","factor":2.0,"short_factor":[1,1,1,1],
+                          "long_factor":[1,2,3,4]})", "qwen3"),
+              HasSubstr("factors (llama3, longrope)"));
+}
+
 TEST_F(Gguf, LayersThatDifferAreDeci) {
   const Model model = without_halves(random({.layers = 5}));
   EXPECT_EQ(plan_gguf(model, {}).architecture->name, "deci");

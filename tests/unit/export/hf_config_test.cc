@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "export/hf_per_layer.h"
 #include "export/hf_writer.h"
@@ -91,6 +93,55 @@ TEST_F(HfConfig, WritesScaledRopeInBothSpellings) {
       hf_config(make({.extra = R"({"rope_scaling":{"type":"linear","factor":2.0}})"}));
   EXPECT_EQ(linear["rope_scaling"]["rope_type"], "linear");
   EXPECT_EQ(linear["rope_parameters"]["factor"], 2.0);
+}
+
+// transformers 4 looks for longrope's original context beside the section and infers the attention
+// factor from it, 5 looks within.
+TEST_F(HfConfig, WritesLongropeSoThatBothReadersFindItsNumbers) {
+  const std::string factors = R"("short_factor":[1,1.5,2,2.5],"long_factor":[1,3,5,7])";
+  const Json inside = hf_config(make(
+      {.extra = R"({"rope_parameters":{"rope_type":"longrope","rope_theta":10000.0,"factor":3.0,
+        "original_max_position_embeddings":16,)" + factors + "}}"}));
+  const Json beside = hf_config(make(
+      {.extra = R"({"original_max_position_embeddings":16,"rope_scaling":{"type":"longrope",)" +
+                factors + "}}"}));
+  for (const Json& config : {inside, beside}) {
+    EXPECT_EQ(config["original_max_position_embeddings"], 16);
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      EXPECT_EQ(config[key]["rope_type"], "longrope");
+      EXPECT_EQ(config[key]["original_max_position_embeddings"], 16);
+      EXPECT_EQ(config[key]["long_factor"], Json::parse("[1,3,5,7]"));
+    }
+  }
+  const double four = std::sqrt(1 + std::log(4.0) / std::log(16.0));  // 64 / 16
+  EXPECT_NEAR(beside["rope_scaling"]["attention_factor"], four, 1e-12);
+  EXPECT_EQ(beside["rope_scaling"]["factor"], 4.0);
+  EXPECT_NEAR(inside["rope_scaling"]["attention_factor"],
+              std::sqrt(1 + std::log(3.0) / std::log(16.0)), 1e-12);
+}
+
+TEST_F(HfConfig, WritesTheSectionThatWasFollowed) {
+  const Json config = hf_config(make(
+      {.extra = R"({"rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":16},
+        "rope_parameters":{"rope_type":"default","rope_theta":10000.0}})"}));
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    EXPECT_EQ(config[key]["rope_type"], "yarn");
+    EXPECT_EQ(config[key]["factor"], 4.0);
+    EXPECT_EQ(config[key]["original_max_position_embeddings"], 16);
+  }
+}
+
+TEST_F(HfConfig, SaysWhatTheFileLeftOut) {
+  const Json config = hf_config(make({.family = "mistral", .extra = R"({"rms_norm_eps":1e-6})"}));
+  EXPECT_EQ(config["sliding_window"], 4096) << "the default of transformers' class";
+  EXPECT_EQ(config["tie_word_embeddings"], false);
+}
+
+TEST_F(HfConfig, ListsThatAreNoLayersAreNotCut) {
+  const Json config = hf_config(
+      prune_by_hand(make({.extra = R"({"suppress_tokens":[3,4,5,6],"other":[3,4,5,6]})"}), 1));
+  EXPECT_EQ(config["suppress_tokens"], Json::parse("[3,4,5,6]"));
+  EXPECT_EQ(config["other"].size(), 3u);
 }
 
 TEST_F(HfConfig, CutsListsThatHaveAnEntryALayer) {

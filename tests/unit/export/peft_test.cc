@@ -8,7 +8,9 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "export/adapter_keys.h"
 #include "kit/random_model.h"
+#include "kit/upstream_keys.h"
 #include "model/weights.h"
 #include "unit/export/pruned.h"
 
@@ -93,15 +95,22 @@ TEST_F(Peft, AMergedModelIsPrunedLikeAnyOther) {
 }
 
 TEST_F(Peft, RefusesWhatItWouldHaveToLeaveOut) {
-  for (const auto& [key, value] : std::map<std::string, Json>{{"use_dora", true},
-                                                              {"bias", "all"},
-                                                              {"modules_to_save", {"lm_head"}},
-                                                              {"rank_pattern", {{"q_proj", 4}}},
-                                                              {"fan_in_fan_out", true}}) {
+  const std::map<std::string, Json> other = {{"bias", "all"},
+                                             {"modules_to_save", {"lm_head"}},
+                                             {"alpha_pattern", {{"q_proj", 4}}},
+                                             {"layer_replication", {{0, 2}}},
+                                             {"alora_invocation_tokens", {1}}};
+  for (const KeyFate& row : adapter_keys().keys) {
+    if (row.fate != Fate::kRefused || row.key == "peft_type") continue;
+    const std::string key(row.key);
     const Json before = config_;
-    config_[key] = value;
+    config_[key] = other.contains(key) ? other.at(key) : Json(true);
     EXPECT_THAT(refusal(), HasSubstr("unsupported: the adapter sets '" + key + "'"));
     config_ = before;
+  }
+  for (const char* init : {"loftq", "corda", "pissa_niter_4"}) {
+    config_["init_lora_weights"] = init;
+    EXPECT_THAT(refusal(), HasSubstr("'init_lora_weights' to '" + std::string(init) + "'"));
   }
   config_["peft_type"] = "IA3";
   EXPECT_THAT(refusal(), HasSubstr("adapters of type 'IA3' are not read, only LORA"));
@@ -114,6 +123,65 @@ TEST_F(Peft, ListsEveryTensorThatDoesNotFit) {
                                HasSubstr("lm_head.lora_A.weight [2, 32]"),
                                HasSubstr("q_proj.lora_A.weight [2, 24]"),
                                HasSubstr("q_proj.lora_B.weight [32, 2]")));
+}
+
+TEST_F(Peft, EveryKeyOfLoraConfigHasAFate) {
+  expect_every_key_has_a_fate(adapter_keys(), "adapter_config.json");
+}
+
+TEST_F(Peft, UnknownKeysAreNoted) {
+  struct Notes : Progress {
+    void note(std::string_view text) override { lines.emplace_back(text); }
+    std::vector<std::string> lines;
+  } notes;
+  config_["use_new_thing"] = false;
+  merge();
+  with_adapter(model_, adapter_.path(), std::nullopt, notes);
+  EXPECT_THAT(notes.lines, ::testing::ElementsAre(
+                               "adapter_config.json: use_new_thing is not known, and not read"));
+}
+
+// Initialisations that take their product out of the base weight, too: tools/golden/peft_adapters.py.
+TEST_F(Peft, ComputesWithTheWeightsThatPeftComputesWith) {
+  const std::filesystem::path golden = std::filesystem::path(MOP_SOURCE_DIR) / "tests/golden/peft";
+  const SafetensorsFile expected = SafetensorsFile::open(golden / "expected.safetensors");
+  const Model base = Model::open(golden / "base");
+  std::map<std::string, Model> merged;
+  for (const char* name : {"pissa", "olora", "ranks", "orthogonal"}) {
+    merged[name] = with_adapter(base, golden / name, at::kFloat, silent_progress());
+  }
+  int64_t checked = 0;
+  for (const auto& [name, entry] : expected.entries()) {
+    const size_t slash = name.find('/');
+    const Model& model = merged.at(name.substr(0, slash));
+    for (int64_t i = 0; i < model.num_layers(); ++i) {
+      for (const LayerTensor* tensor : tensors_of_layer(model.config(), model.config().layers[0])) {
+        if (tensor_name(*model.config().family, i, *tensor) != name.substr(slash + 1)) continue;
+        const at::Tensor ours = stored_tensor(model, i, *tensor);
+        EXPECT_LE((ours - expected.tensor(name)).abs().max().item<double>(), 2e-6) << name;
+        ++checked;
+      }
+    }
+  }
+  EXPECT_EQ(checked, 16);
+}
+
+TEST_F(Peft, SaysWhatToDoWithPickledWeights) {
+  merge();
+  std::filesystem::remove(adapter_.path() / "adapter_model.safetensors");
+  const auto error = [&] {
+    try {
+      with_adapter(model_, adapter_.path(), std::nullopt, silent_progress());
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_THAT(error(), HasSubstr("the adapter has no adapter_model.safetensors"));
+  write_file(adapter_.path() / "adapter_model.bin", "x");
+  EXPECT_THAT(error(), AllOf(HasSubstr("only there as adapter_model.bin"),
+                             HasSubstr("torch.load('adapter_model.bin', weights_only=True)"),
+                             HasSubstr("save_file")));
 }
 
 TEST_F(Peft, SaysWhenAFolderIsNoAdapter) {

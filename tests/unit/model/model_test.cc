@@ -7,13 +7,19 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "checkpoint/safetensors.h"
 #include "kit/random_model.h"
+#include "kit/upstream_keys.h"
+#include "model/generation_config.h"
+#include "model/weights.h"
 
 namespace mop {
 namespace {
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using Tensors = std::map<std::string, at::Tensor>;
 
@@ -78,6 +84,91 @@ TEST_F(ModelOpen, AcceptsACopyOfATiedHeadButNotAMissingUntiedOne) {
   EXPECT_EQ(refusal(), "accepted");
   write([](Tensors& tensors) { tensors.erase("lm_head.weight"); });
   EXPECT_THAT(refusal(), AllOf(HasSubstr("1 missing"), HasSubstr("lm_head.weight")));
+}
+
+TEST_F(ModelOpen, KeepsAStoredHeadThatIsNotTheEmbedding) {
+  testing::RandomModel tied;
+  tied.tied = true;
+  write([](Tensors& tensors) { tensors["lm_head.weight"] = at::ones({96, 32}); }, tied);
+  const Model model = Model::open(folder_.path());
+  EXPECT_FALSE(model.config().tied_embedding);
+  EXPECT_THAT(model.config().notes, ElementsAre(AllOf(HasSubstr("the stored head is kept"),
+                                                      HasSubstr("lm_head.weight"))));
+  WeightLoader loader(model, {});
+  EXPECT_TRUE(at::equal(loader.globals().head_VD, at::ones({96, 32})));
+  // The same values in another type are no other head.
+  write(
+      [](Tensors& tensors) {
+        auto& embedding = tensors["model.embed_tokens.weight"];
+        embedding = embedding.to(at::kBFloat16);
+        tensors["lm_head.weight"] = embedding.to(at::kFloat);
+      },
+      tied);
+  EXPECT_TRUE(Model::open(folder_.path()).config().tied_embedding);
+  EXPECT_THAT(Model::open(folder_.path()).config().notes, IsEmpty());
+}
+
+// What LlamaModel.save_pretrained writes.
+TEST_F(ModelOpen, ReadsNamesThatLackTheirPrefix) {
+  testing::RandomModel tied;
+  tied.tied = true;
+  Tensors usual;
+  write(
+      [&](Tensors& tensors) {
+        usual = tensors;
+        tensors.clear();
+        for (const auto& [name, value] : usual) tensors[name.substr(6)] = value;
+      },
+      tied);
+  const Model model = Model::open(folder_.path());
+  EXPECT_THAT(model.config().notes, ElementsAre(HasSubstr("names lack 'model.'")));
+  for (const auto& [name, value] : usual) {
+    EXPECT_TRUE(at::equal(model.checkpoint().tensor(name), value)) << name;
+  }
+}
+
+TEST_F(ModelOpen, NamesTheModelWithinAnother) {
+  write([&](Tensors& tensors) {
+    const Tensors usual = tensors;
+    tensors.clear();
+    for (const auto& [name, value] : usual) tensors["language_model." + name] = value;
+    tensors["vision_tower.patch.weight"] = at::ones({2});
+  });
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("begin with 'language_model.model.', expected 'model.'"),
+                               HasSubstr("vision_tower.*"), HasSubstr("hint")));
+}
+
+TEST_F(ModelOpen, GenerationEndsWhereGenerationConfigSays) {
+  write([](Tensors&) {});
+  EXPECT_THAT(Model::open(folder_.path()).config().eos, ElementsAre(2));
+  const auto eos_with = [&](const char* text) {
+    write_file(folder_.path() / "generation_config.json", text);
+    return Model::open(folder_.path()).config();
+  };
+  EXPECT_THAT(eos_with(R"({"eos_token_id": [2, 10]})").eos, ElementsAre(2, 10));
+  EXPECT_THAT(eos_with(R"({"eos_token_id": 10})").eos, ElementsAre(10));
+  EXPECT_THAT(eos_with(R"({"eos_token_id": 10, "transformers_version": "5"})").notes, IsEmpty());
+  // transformers 4 and 5 do not fall back on config.json, either.
+  EXPECT_THAT(eos_with(R"({"bos_token_id": 1})").eos, IsEmpty());
+  EXPECT_THAT(eos_with("{}").notes,
+              ElementsAre(HasSubstr("generation does not end at config.json's (2)")));
+  EXPECT_THAT(eos_with(R"({"eos_token_id": 2, "strange": 1})").notes,
+              ElementsAre("generation_config.json: strange is not known, and not read"));
+  EXPECT_THROW(eos_with(R"({"eos_token_id": "x"})"), Error);
+  EXPECT_THROW(eos_with("[]"), Error);
+}
+
+TEST_F(ModelOpen, SettingsOfGenerationThatAreNotAppliedAreListed) {
+  write([](Tensors&) {});
+  write_file(folder_.path() / "generation_config.json",
+             R"({"do_sample": true, "temperature": 0.6, "repetition_penalty": 1.05,
+                 "num_beams": 1, "bad_words_ids": null, "suppress_tokens": []})");
+  EXPECT_THAT(unapplied_generation_settings(folder_.path()),
+              ElementsAre("do_sample true", "repetition_penalty 1.05"));
+}
+
+TEST(GenerationConfig, EveryKeyOfTransformersHasAFate) {
+  expect_every_key_has_a_fate(generation_config_keys(), "generation_config.json", {"chat_format"});
 }
 
 TEST_F(ModelOpen, RefusesBiasesThatTheConfigDoesNotPromise) {
