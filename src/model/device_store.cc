@@ -283,17 +283,6 @@ at::Tensor DeviceStore::constant(const std::string& name, const std::function<at
   return value;
 }
 
-void DeviceStore::clear() {
-  State& s = *state_;
-  const std::lock_guard lock(s.mutex);
-  std::erase_if(s.resident, [&](const auto& entry) {
-    if (!entry.second->issued || entry.second.use_count() > 1) return false;
-    s.used -= s.bytes_of(entry.second->weight);
-    return true;
-  });
-  s.constants.clear();
-}
-
 c10::Device DeviceStore::device() const { return state_->device; }
 DType DeviceStore::dtype() const { return state_->dtype; }
 int64_t DeviceStore::budget_bytes() const { return state_->budget; }

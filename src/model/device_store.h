@@ -60,8 +60,6 @@ class DeviceStore {
   std::shared_ptr<void> reserve(int64_t bytes);
   /// A small tensor that is made once (tables of positions, say), by its name.
   at::Tensor constant(const std::string& name, const std::function<at::Tensor()>& make);
-  /// Lets go of everything resident that nobody holds.
-  void clear();
 
   c10::Device device() const;
   DType dtype() const;

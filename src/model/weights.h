@@ -21,7 +21,7 @@ struct LowRank {
   double scale = 1;
   double dropout = 0;      ///< probability that an entry of x is left out; 0 but in training
   uint64_t seed = 0;       ///< decides which ones, with
-  at::Tensor keys_N = {};  ///< a key for every row of x (int64, CPU); undefined without dropout
+  at::Tensor keys_N = {};  ///< a key for every row of x, int64; undefined without dropout
 };
 
 /// The tensors of one layer, [out, in], in the compute dtype; an absent one is undefined.
