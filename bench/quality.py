@@ -6,7 +6,7 @@
 
 Each row is a rule (a path, a selector, or a control), each column the perplexity (float32) after that fraction of the
 layers' parameters went. Controls: the same widths with units drawn at random, and with the smallest weights instead of the
-smallest activations. Random paths are given for three seeds. Prints a Markdown table.
+smallest activations. Random paths are given for three seeds. `repaired`: by least squares, without training. Prints a Markdown table.
 
 tinystories-12l is the embedded model on embedded text (protocol `lines`). smollm2-135m is a real language model, fetched by
 tools/real_model.sh: calibrated on Alpaca and judged on the beginning of WikiText-2 in windows of 512, both from MOP_TEST_DATA;
@@ -67,6 +67,9 @@ RULES = [
     ("path by KL", [["--select", "kl"]]),
     ("path by cosine", [["--select", "cosine"]]),
 ]
+REPAIRED = ("depth only", "width only, AMP", "random paths (3 seeds)", "path by perplexity")
+RULES += [(f"{name}, repaired", [flags + ["--repair", "least-squares"] for flags in variants])
+          for name, variants in RULES if name in REPAIRED]
 
 
 def run(command):
