@@ -115,9 +115,9 @@ class GgufFile {
   std::string_view header() const;
   /// The raw bytes of a tensor of this file.
   std::string_view data(const GgufTensor& tensor) const;
-  /// What `tensor` returns: the stored dtype; of a tensor in blocks float16, which is finer than any
-  /// block format, or bfloat16 in a file that has tensors of it or of mxfp4, whose scales float16
-  /// cannot hold.
+  /// What `tensor` returns: the stored dtype; of a tensor in blocks float16, which is finer than
+  /// any block format, or bfloat16 in a file that has tensors of it or of mxfp4, whose scales
+  /// float16 cannot hold.
   DType dtype(const GgufTensor& tensor) const;
   /// A view of the mapped file, or the values of its blocks. Throws Error(kBadInput) when one of
   /// those is not finite in `dtype`.

@@ -255,6 +255,13 @@ void put_sizes(const ModelConfig& config, const std::vector<FileLayer>& layers, 
   put("vocab_size", GgufValue::u32(config.vocab));
 }
 
+// A scaling that was not written would be taken for none.
+void check_rope(const RopeConfig& rope) {
+  if (rope.type == "default" || rope.type == "linear" || rope.type == "llama3") return;
+  throw bad_input("a GGUF file with rope scaling of type '{}' is not written", rope.type)
+      .hint("export the model with --format hf: llama.cpp's converter knows more types");
+}
+
 // The file has the factors alone; these let it be read back as the config it came from.
 void put_llama3_rope(const RopeConfig& rope, GgufMetadata& metadata) {
   if (rope.type != "llama3") return;
@@ -281,6 +288,7 @@ std::string name_of(const std::filesystem::path& source) {
 GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
   const ModelConfig& config = model.config();
   GgufPlan plan{};
+  check_rope(config.rope);
   const std::vector<FileLayer> layers = file_layers(config, plan.notes);
   plan.architecture = &find_architecture(architecture_name(config, is_uniform(layers)));
   Tensors tensors(model, plan, type);
