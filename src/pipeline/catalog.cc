@@ -108,21 +108,11 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},
-    {"selectors", selectors},
-    {"branches", branches},
-    {"protocols", protocols},
-    {"families", families},
-    {"tasks", tasks},
-    {"statistics", statistics},
-    {"budgets", budgets},
-    {"formats", formats},
-    {"rules", rules},
-    {"allocations", allocations},
-    {"reader-rules", reader_rules},
-    {"methods", methods},
-    {"schedules", schedules},
-    {"training-forms", training_forms},
+    {"criteria", criteria},     {"selectors", selectors},     {"branches", branches},
+    {"protocols", protocols},   {"families", families},       {"tasks", tasks},
+    {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
+    {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
+    {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
     {"keys", keys},
 };
 
