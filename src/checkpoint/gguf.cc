@@ -314,8 +314,9 @@ at::Tensor GgufFile::tensor(const GgufTensor& tensor) const {
   throw bad_input("a value of tensor '{}' ({}) is not finite as {}", tensor.name,
                   ggml_name(tensor.type), dtype_name(of_blocks_))
       .where("file", path().string())
-      .hint("the file is damaged, or llama-quantize --allow-requantize FILE NEW F32 makes one that "
-            "is read");
+      .hint(
+          "the file is damaged, or llama-quantize --allow-requantize FILE NEW F32 makes one that "
+          "is read");
 }
 
 const GgufValue& GgufFile::value(const std::string& key, bool list, size_t alternative,

@@ -1,4 +1,5 @@
-// checkpoint/gguf_architecture_keys.h -- a GGUF file's keys that begin with its architecture's name.
+// checkpoint/gguf_architecture_keys.h -- a GGUF file's keys that begin with its architecture's
+// name.
 #pragma once
 #include <fmt/format.h>
 

@@ -127,7 +127,8 @@ Json scaling_of(const GgufFile& file, const GgufArchitectureKeys& keys, const Js
   // A factor without a type is linear; Phi-3's converter writes longrope's lists without one.
   const std::string type = keys.text_or("rope.scaling.type", two_lists ? "longrope" : "linear");
   if (two_lists && type != "longrope") {
-    throw bad_input("'{}' beside rope scaling of type '{}' is not supported", kLongRopeFactors, type);
+    throw bad_input("'{}' beside rope scaling of type '{}' is not supported", kLongRopeFactors,
+                    type);
   }
   if (type == "none" || type == "") {
     no_attention_factor(keys);

@@ -267,6 +267,7 @@ std::string name_of(const std::filesystem::path& source) {
 GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
   const ModelConfig& config = model.config();
   GgufPlan plan{};
+  check_rope(config.rope);
   const std::vector<FileLayer> layers = file_layers(config, plan.notes);
   plan.architecture = &find_architecture(architecture_name(config, is_uniform(layers)));
   Tensors tensors(model, plan, type);

@@ -99,7 +99,7 @@ Json hf_config(const Model& model) {
   if (sizes.layers.empty()) throw bad_input("a model without layers cannot be written");
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
-  config.erase("auto_map");  // names code of the source's folder
+  config.erase("auto_map");                 // names code of the source's folder
   if (!config.contains("architectures")) {  // a GGUF file names none, and vLLM asks for it
     config["architectures"] = {std::string(sizes.family->architecture)};
   }

@@ -91,11 +91,7 @@ std::vector<GgmlPreTokenizer> make_rows() {
         "mellum2"},
        {kDigit, kGpt2}},
       {{"tekken"}, {kTekken}, kIgnoreMerges, kBos, kCase},
-      {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"},
-       {kGpt4o},
-       false,
-       false,
-       kCase},
+      {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {kGpt4o}, false, false, kCase},
       {{"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"},
        {kThreeDigits, kHanKana, kDeepseek3}},
       {{"deepseek-llm"},
@@ -112,7 +108,7 @@ std::vector<GgmlPreTokenizer> make_rows() {
        {R"re([\p{P}$+<=>^~|`]+)re", kGpt2, R"re([0-9][0-9][0-9])re"},
        false,
        false,
-       "does not cut at bytes that look like digits",
+       "keeps a blank with the digits behind it",
        kFalcon},
       {{"poro-chat", "bloom", "gpt3-finnish"}, {kBloom}},
       {{"viking"}, {kBloom, kDigit}},
@@ -144,8 +140,7 @@ std::vector<GgmlPreTokenizer> make_rows() {
         R"re(([\t\n]|    |  ))re", kDigit, R"re([\p{P}!-/:-@\[-`{-~])re", kGpt2},
        false,
        kBos},
-      {{"default"},
-       {R"re([\p{P}$+<=>^~|]+)re", kGpt2, R"re(\p{N}+)re", R"re([0-9][0-9][0-9])re"}},
+      {{"default"}, {R"re([\p{P}$+<=>^~|]+)re", kGpt2, R"re(\p{N}+)re", R"re([0-9][0-9][0-9])re"}},
   };
 }
 

@@ -10,9 +10,10 @@ namespace {
 
 // One or two characters of every kind that a regex of the table tells from the others.
 constexpr std::string_view kKinds[] = {
-    "a", "B", "\u00e9", "\u00c9", "\u01c5", "\u02b0", "\u05d0", "\u4e2d", "\u3042", "\uac00",
-    "\u0301", "\u3105", "7", "\u0663", "\u2167", " ", "\n", "\r", "\t", "\u00a0", "\u3000", ".",
-    "'", "/", "$", "<", "`", "\u2026", "\u20ac", "\U0001f600", "(", "|", "\u200d"};
+    "a",      "B",      "\u00e9",     "\u00c9", "\u01c5", "\u02b0", "\u05d0", "\u4e2d", "\u3042",
+    "\uac00", "\u0301", "\u3105",     "7",      "\u0663", "\u2167", " ",      "\n",     "\r",
+    "\t",     "\u00a0", "\u3000",     ".",      "'",      "/",      "$",      "<",      "`",
+    "\u2026", "\u20ac", "\U0001f600", "(",      "|",      "\u200d"};
 
 constexpr std::string_view kLonger[] = {
     "I'm you're we've he'll it's don't I'd I'M YOU'RE WE'VE HE'LL IT'S DON'T I'D",

@@ -131,9 +131,10 @@ GgufVocabulary of_byte_level(const PartJson& object, const TokenizerConfig& conf
   }
   GgufVocabulary result{.model = "gpt2", .pre = std::string(row->names.front())};
   if (!row->differs.empty()) {
-    result.notes.push_back(fmt::format("with the pre-tokenizer {} llama.cpp {}, this tokenizer "
-                                       "does not",
-                                       row->names.front(), row->differs));
+    result.notes.push_back(
+        fmt::format("with the pre-tokenizer {} llama.cpp {}, this tokenizer "
+                    "does not",
+                    row->names.front(), row->differs));
   }
   const PartJson normalizer = object.value("normalizer", PartJson());
   if (!normalizer.is_null()) {

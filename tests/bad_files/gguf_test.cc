@@ -43,7 +43,8 @@ class Header {
   std::string bytes_;
 };
 
-constexpr uint32_t kF32 = 0, kQ4K = 12, kIq2Xs = 17, kTq1 = 34, kQ8 = 8, kText = 8, kNumber = 4, kList = 9;
+constexpr uint32_t kF32 = 0, kQ4K = 12, kIq2Xs = 17, kTq1 = 34, kQ8 = 8, kText = 8, kNumber = 4,
+                   kList = 9;
 
 class BadGguf : public ::testing::Test {
  protected:
@@ -247,7 +248,8 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
       {{"llama.rope.scaling.attn_factor", GgufValue::f32(2)}, "attn_factor' is 2"},
       {{"llama.rope.scaling.type", GgufValue::text("su")}, "unsupported rope scaling 'su'"},
       {{"llama.rope.scaling.type", GgufValue::text("longrope")}, "rope_factors_short.weight"},
-      {{"llama.attention.scale", GgufValue::f32(1)}, "attention.scale' is 1: supported is 1 / sqrt"},
+      {{"llama.attention.scale", GgufValue::f32(1)},
+       "attention.scale' is 1: supported is 1 / sqrt"},
       {{"general.type", GgufValue::text("mmproj")}, "'general.type' is mmproj"},
       {{"llama.logit_scale", GgufValue::f32(0.25)}, "logit_scale' is 0.25: logits that are scaled"},
       {{"llama.attention.sliding_window", GgufValue::u32(8)}, "has no window"},

@@ -1,5 +1,6 @@
 // Block formats of GGUF files (tools/golden/gguf_blocks.py): values equal those of the package
-// `gguf` and q8_0 blocks those of llama.cpp's quantiser, bit for bit; a file's logits transformers'.
+// `gguf` and q8_0 blocks those of llama.cpp's quantiser, bit for bit; a file's logits
+// transformers'.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>

@@ -157,7 +157,7 @@ def check_values(path):
     """What we take from the file is what the package `gguf` takes, to the bit; of blocks, in 16 bits."""
     ours = mop.load(path).tensor("model.layers.1.mlp.down_proj.weight")
     stored = next(t for t in gguf.GGUFReader(path).tensors if t.name == "blk.1.ffn_down.weight")
-    theirs = torch.from_numpy(gguf.quants.dequantize(stored.data, stored.tensor_type).reshape(ours.shape))
+    theirs = torch.tensor(gguf.quants.dequantize(stored.data, stored.tensor_type).reshape(ours.shape))
     if stored.tensor_type not in (TYPES.F32, TYPES.F16, TYPES.BF16):
         assert ours.dtype == (torch.bfloat16 if stored.tensor_type == TYPES.MXFP4 else torch.float16)
     assert torch.equal(ours.float(), theirs.to(ours.dtype).float())

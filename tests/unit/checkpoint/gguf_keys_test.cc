@@ -60,8 +60,8 @@ class GgufMetadataOf : public ::testing::Test {
 const std::pair<std::string, GgufValue> kYarn = {"llama.rope.scaling.type",
                                                  GgufValue::text("yarn")};
 const std::pair<std::string, GgufValue> kFactor = {"llama.rope.scaling.factor", GgufValue::f32(4)};
-const std::pair<std::string, GgufValue> kOriginal = {
-    "llama.rope.scaling.original_context_length", GgufValue::u32(16)};
+const std::pair<std::string, GgufValue> kOriginal = {"llama.rope.scaling.original_context_length",
+                                                     GgufValue::u32(16)};
 
 TEST_F(GgufMetadataOf, UnknownKeysAreNamed) {
   EXPECT_THAT(unknown_gguf_keys(file({{"llama.new_thing", GgufValue::u32(3)},
@@ -71,23 +71,25 @@ TEST_F(GgufMetadataOf, UnknownKeysAreNamed) {
 }
 
 TEST_F(GgufMetadataOf, UnknownKeysAreToldInOneLine) {
-  EXPECT_EQ(unknown_gguf_keys_note(file({{"llama.b", GgufValue::u32(1)},
-                                         {"llama.a", GgufValue::u32(1)}})),
+  EXPECT_EQ(unknown_gguf_keys_note(
+                file({{"llama.b", GgufValue::u32(1)}, {"llama.a", GgufValue::u32(1)}})),
             "GGUF metadata is not known and not followed: llama.a, llama.b");
   EXPECT_EQ(unknown_gguf_keys_note(file({})), "");
 }
 
 TEST_F(GgufMetadataOf, YarnIsThatOfTransformers) {
-  EXPECT_EQ(rope_of({kYarn, kFactor, kOriginal}),
-            (Json{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}}));
+  EXPECT_EQ(
+      rope_of({kYarn, kFactor, kOriginal}),
+      (Json{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}}));
   EXPECT_EQ(rope_of({kYarn, kFactor})["original_max_position_embeddings"], 64);
-  const Json scaling =
-      rope_of({kYarn, kFactor, kOriginal,
-               {"llama.rope.scaling.attn_factor", GgufValue::f32(0.5)},
-               {"llama.rope.scaling.yarn_attn_factor", GgufValue::f32(3)},
-               {"llama.rope.scaling.yarn_beta_fast", GgufValue::f32(20)},
-               {"llama.rope.scaling.yarn_beta_slow", GgufValue::f32(2)},
-               {"llama.rope.scaling.yarn_ext_factor", GgufValue::f32(1)}});
+  const Json scaling = rope_of({kYarn,
+                                kFactor,
+                                kOriginal,
+                                {"llama.rope.scaling.attn_factor", GgufValue::f32(0.5)},
+                                {"llama.rope.scaling.yarn_attn_factor", GgufValue::f32(3)},
+                                {"llama.rope.scaling.yarn_beta_fast", GgufValue::f32(20)},
+                                {"llama.rope.scaling.yarn_beta_slow", GgufValue::f32(2)},
+                                {"llama.rope.scaling.yarn_ext_factor", GgufValue::f32(1)}});
   EXPECT_EQ(scaling["beta_fast"], 20.0);
   EXPECT_EQ(scaling["beta_slow"], 2.0);
   EXPECT_NEAR(scaling["attention_factor"].get<double>(), 1.5 * 1.1386294, 1e-6);
@@ -102,9 +104,10 @@ TEST_F(GgufMetadataOf, LongropeHasItsListsFromTheTensors) {
   const std::pair<std::string, GgufValue> attention = {"llama.rope.scaling.attn_factor",
                                                        GgufValue::f32(1.25)};
   EXPECT_EQ(rope_of({kOriginal, attention}, true), expected) << "as Phi-3's converter writes it";
-  EXPECT_EQ(rope_of({{"llama.rope.scaling.type", GgufValue::text("longrope")}, kOriginal, attention},
-                    true),
-            expected);
+  EXPECT_EQ(
+      rope_of({{"llama.rope.scaling.type", GgufValue::text("longrope")}, kOriginal, attention},
+              true),
+      expected);
   EXPECT_THROW(rope_of({kYarn, kFactor}, true), Error);
   EXPECT_THROW(rope_of({kFactor, {"llama.rope.scaling.type", GgufValue::text("longrope")}}, true),
                Error);
@@ -126,7 +129,8 @@ TEST_F(GgufMetadataOf, SeveralTokensEndAText) {
     return std::pair{fmt::format("tokenizer.ggml.{}_token_id", name), GgufValue::u32(value)};
   };
   EXPECT_EQ(gguf_config(file({id("eos", 2), id("eot", 2)}))["eos_token_id"], 2);
-  const Json config = gguf_config(file({id("eos", 2), id("eot", 3), id("eom", 1), id("padding", 0)}));
+  const Json config =
+      gguf_config(file({id("eos", 2), id("eot", 3), id("eom", 1), id("padding", 0)}));
   EXPECT_EQ(config["eos_token_id"], (Json{2, 3, 1}));
   EXPECT_EQ(config["pad_token_id"], 0);
 }

@@ -60,9 +60,14 @@ bool has_digits_or_capitals(const std::string& text) {
 
 // Texts that llama.cpp may cut otherwise, by the first name of a row.
 const std::map<std::string_view, bool (*)(const std::string&)> kDiffer = {
-    {"tekken", beyond_ascii},      {"gpt-4o", beyond_ascii},   {"falcon", beyond_ascii},
-    {"superbpe", beyond_ascii},    {"deepseek-coder", beyond_ascii}, {"deepseek-llm", has_digits},
-    {"tiny_aya", has_digits_or_capitals}, {"youtu", has_digits_or_capitals}};
+    {"tekken", beyond_ascii},
+    {"gpt-4o", beyond_ascii},
+    {"falcon", has_digits},
+    {"superbpe", beyond_ascii},
+    {"deepseek-coder", beyond_ascii},
+    {"deepseek-llm", has_digits},
+    {"tiny_aya", has_digits_or_capitals},
+    {"youtu", has_digits_or_capitals}};
 
 TEST(GgmlPreTokenizers, GiveLlamaCppsIds) {
   const Json golden = read_json(kGolden + "gguf-pre.json");
@@ -79,7 +84,8 @@ TEST(GgmlPreTokenizers, GiveLlamaCppsIds) {
       for (size_t i = 0; i < texts.size(); ++i) {
         if (differs != kDiffer.end() && differs->second(texts[i])) continue;
         const Json& ids = golden["variants"][i][theirs["which"][i].get<size_t>()];
-        EXPECT_EQ(Json(tokenizer->encode(texts[i], Special::kNone)), ids) << name << ": " << texts[i];
+        EXPECT_EQ(Json(tokenizer->encode(texts[i], Special::kNone)), ids)
+            << name << ": " << texts[i];
       }
     }
   }

@@ -1,4 +1,4 @@
-// checkpoint/gguf_types.cc -- the element types, in one table.
+// checkpoint/ggml_types.cc -- the element types, in one table; values of metadata.
 #include <algorithm>
 #include <array>
 #include <cctype>
