@@ -195,7 +195,8 @@ double number_or(const Keys& keys, std::string_view key, double fallback) {
   return keys.has(key) ? keys.number(key) : fallback;
 }
 
-// The numbers of yarn that llama.cpp lets a file change and transformers has no key for, or another.
+// The numbers of yarn that llama.cpp lets a file change and transformers has no key for, or
+// another.
 void check_yarn(const Keys& keys) {
   for (const auto& [key, usual] : {std::pair{"rope.scaling.yarn_ext_factor", 1.0},
                                    std::pair{"rope.scaling.yarn_attn_factor", 1.0},
@@ -212,11 +213,11 @@ void check_yarn(const Keys& keys) {
 Json yarn_scaling(const Keys& keys) {
   check_yarn(keys);
   const double factor = scaling_factor(keys);
-  Json section = {{"rope_type", "yarn"},
-                  {"factor", factor},
-                  {"original_max_position_embeddings",
-                   keys.integer_or("rope.scaling.original_context_length",
-                                   keys.integer("context_length"))}};
+  Json section = {
+      {"rope_type", "yarn"},
+      {"factor", factor},
+      {"original_max_position_embeddings",
+       keys.integer_or("rope.scaling.original_context_length", keys.integer("context_length"))}};
   const double own = number_or(keys, "rope.scaling.attn_factor", 1);
   const double usual = factor <= 1 ? 1.0 : 0.1 * std::log(factor) + 1.0;
   if (own != 1) section["attention_factor"] = own * usual;
@@ -231,11 +232,11 @@ std::vector<double> rope_factors(const GgufFile& file, std::string_view name) {
 }
 
 Json longrope_scaling(const GgufFile& file, const Keys& keys, Json& config) {
-  const int64_t original = keys.integer_or("rope.scaling.original_context_length",
-                                           keys.integer("context_length"));
+  const int64_t original =
+      keys.integer_or("rope.scaling.original_context_length", keys.integer("context_length"));
   config["original_max_position_embeddings"] = original;
-  const double ratio = static_cast<double>(keys.integer("context_length")) /
-                       static_cast<double>(original);
+  const double ratio =
+      static_cast<double>(keys.integer("context_length")) / static_cast<double>(original);
   return {{"rope_type", "longrope"},
           {"factor", ratio},
           {"original_max_position_embeddings", original},

@@ -71,7 +71,8 @@ std::string_view architecture_name(const ModelConfig& config, bool uniform) {
   if (type == "qwen3") {
     if (plain && !config.attention_bias) return type;
     throw bad_input(
-        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope scaling "
+        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope "
+        "scaling "
         "that has factors (llama3, longrope)");
   }
   if (type == "qwen2" && plain && shape.heads * shape.head_dim == config.hidden) return type;

@@ -61,7 +61,8 @@ const Family& find_family(const Json& raw, const std::string& where) {
 // The file with the class's defaults for the keys that it leaves out; null stays null.
 Json with_class_defaults(const Json& raw, const Family& family) {
   Json filled = raw;
-  for (const auto& [key, value] : class_defaults(family).items()) {
+  const Json defaults = class_defaults(family);
+  for (const auto& [key, value] : defaults.items()) {
     if (std::ranges::find(kMustBeGiven, key) == kMustBeGiven.end() && !filled.contains(key))
       filled[key] = value;
   }

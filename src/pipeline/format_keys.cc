@@ -10,8 +10,8 @@ namespace mop {
 
 std::vector<FormatKeys> all_format_keys() {
   return {
-      config_keys(),  generation_config_keys(), tensor_keys(), index_keys(),
-      safetensors_metadata_keys(), adapter_keys(),
+      config_keys(), generation_config_keys(),    tensor_keys(),
+      index_keys(),  safetensors_metadata_keys(), adapter_keys(),
   };
 }
 

@@ -136,13 +136,15 @@ TEST(Config, AThetaThatReadersWouldPassOverIsRefusedOrNoted) {
               AllOf(HasSubstr("rope_theta 500 stands in rope_parameters alone"),
                     HasSubstr("they would take 10000")));
   EXPECT_THAT(parse(with(llama(), R"({"rope_scaling": {"type": "linear", "factor": 2.0,
-      "rope_theta": 500.0}})")).notes,
+      "rope_theta": 500.0}})"))
+                  .notes,
               ElementsAre(HasSubstr("transformers 4 takes 10000")));
 }
 
 TEST(Config, ScaledRopeHasTransformersDefaults) {
   const RopeConfig yarn = parse(with(llama(), R"({"max_position_embeddings": 256,
-      "rope_scaling": {"rope_type": "yarn", "factor": 4.0}})")).rope;
+      "rope_scaling": {"rope_type": "yarn", "factor": 4.0}})"))
+                              .rope;
   EXPECT_EQ(yarn.original_context, 256);
   EXPECT_EQ(yarn.beta_fast, 32);
   EXPECT_EQ(yarn.beta_slow, 1);
@@ -150,7 +152,8 @@ TEST(Config, ScaledRopeHasTransformersDefaults) {
   EXPECT_NEAR(yarn.attention_factor, 0.1 * std::log(4.0) + 1, 1e-12);
   const RopeConfig longrope = parse(with(llama(), R"({"max_position_embeddings": 256,
       "original_max_position_embeddings": 64, "rope_scaling": {"type": "longrope",
-      "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4]}})")).rope;
+      "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4]}})"))
+                                  .rope;
   EXPECT_EQ(longrope.factor, 4);
   EXPECT_EQ(longrope.original_context, 64);
   EXPECT_NEAR(longrope.attention_factor, std::sqrt(1 + std::log(4.0) / std::log(64.0)), 1e-12);
@@ -183,10 +186,12 @@ TEST(Config, TwoOriginalContextsAreNoted) {
 
 TEST(Config, PositionsReachAsFarAsScalingMakesThem) {
   EXPECT_EQ(parse(llama()).longest(), 2048);
-  EXPECT_EQ(parse(with(llama(), R"({"rope_scaling": {"type": "dynamic", "factor": 2.5}})")).longest(),
-            5120);
+  EXPECT_EQ(
+      parse(with(llama(), R"({"rope_scaling": {"type": "dynamic", "factor": 2.5}})")).longest(),
+      5120);
   EXPECT_EQ(parse(with(llama(), R"({"rope_scaling": {"type": "yarn", "factor": 4.0,
-      "original_max_position_embeddings": 2048}})")).longest(),
+      "original_max_position_embeddings": 2048}})"))
+                .longest(),
             8192);
 }
 
@@ -201,7 +206,8 @@ TEST(Config, AKeyThatIsLeftOutHasTheDefaultOfTransformersClass) {
       const Json& theirs = one["values"];
       ++cases;
       if (16 % theirs["num_key_value_heads"].get<int64_t>() != 0) {
-        EXPECT_THAT(refusal(one["config"]), HasSubstr("16 heads are not a multiple of 32 KV heads"));
+        EXPECT_THAT(refusal(one["config"]),
+                    HasSubstr("16 heads are not a multiple of 32 KV heads"));
         continue;
       }
       const ModelConfig ours = parse(one["config"]);
@@ -216,7 +222,8 @@ TEST(Config, AKeyThatIsLeftOutHasTheDefaultOfTransformersClass) {
       for (size_t i = 0; i < 4; ++i) {
         const bool windowed = !ours.windowed.empty() && ours.windowed[i];
         EXPECT_EQ(windowed, theirs["windowed"][i]) << i;
-        if (windowed) EXPECT_EQ(*ours.sliding_window, theirs["sliding_window"]);
+        if (!windowed) continue;
+        EXPECT_EQ(*ours.sliding_window, theirs["sliding_window"]);
       }
     }
   }
@@ -238,13 +245,11 @@ TEST(Config, EveryKeyOfTransformersHasAFate) {
 }
 
 TEST(Config, KeysThatAreRefusedAreRefused) {
-  const std::map<std::string, Json> asked = {{"partial_rotary_factor", 0.5},
-                                             {"hidden_act", "gelu"},
-                                             {"quantization_config", {{"bits", 4}}},
-                                             {"block_configs", {1, 2}},
-                                             {"pruned_heads", {{"0", {1}}}},
-                                             {"is_encoder_decoder", true},
-                                             {"add_cross_attention", true}};
+  const std::map<std::string, Json> asked = {
+      {"partial_rotary_factor", 0.5},         {"hidden_act", "gelu"},
+      {"quantization_config", {{"bits", 4}}}, {"block_configs", {1, 2}},
+      {"pruned_heads", {{"0", {1}}}},         {"is_encoder_decoder", true},
+      {"add_cross_attention", true}};
   for (const KeyFate& row : config_keys().keys) {
     if (row.fate != Fate::kRefused) continue;
     const std::string key(row.key);
