@@ -66,9 +66,9 @@ double read_theta(const Json& raw, const Json* old, const Json* renewed, const s
   return theta;
 }
 
-// The settings that matter, whichever name the type has.
-Json settings(const Json& section, const std::string& where) {
-  Json all = section;
+// The settings that matter, whichever name the type has, in an order of their own.
+nlohmann::json settings(const Json& section, const std::string& where) {
+  nlohmann::json all = section;
   all.erase("type");
   all.erase("rope_theta");
   all["rope_type"] = type_of(section, where);
