@@ -242,7 +242,8 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
 
 int64_t ModelConfig::longest() const {
   const auto scaled = [&](int64_t tokens) {
-    return static_cast<int64_t>(static_cast<double>(tokens) * rope.factor);
+    const double product = static_cast<double>(tokens) * rope.factor;
+    return static_cast<int64_t>(std::min(product, static_cast<double>(kLargestSize)));
   };
   if (rope.type == "dynamic") return std::max(context, scaled(context));
   return rope.type == "yarn" ? std::max(context, scaled(rope.original_context)) : context;

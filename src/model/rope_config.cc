@@ -2,7 +2,9 @@
 // `rope_parameters` unless there is a `rope_scaling`, which it takes instead of it.
 #include "model/rope_config.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
+
+#include <cmath>
 
 #include "base/error.h"
 #include "model/rope_types.h"
@@ -140,6 +142,11 @@ RopeConfig read_rope(const Json& raw, int64_t context, int64_t head_dim, const s
   rope.type = type_of(section, where);
   check_partial(raw, section, where);
   find_rope_type(rope.type, where).read({section, raw, context, head_dim, where}, rope);
+  if (!(rope.attention_factor > 0.0) || !std::isfinite(rope.attention_factor)) {
+    throw bad_input("rope scaling: attention_factor must be a positive number, got {}",
+                    rope.attention_factor)
+        .where("file", where);
+  }
   if (old) note_disagreement(raw, *old, renewed, rope.theta, where, notes);
   note_original_context(raw, section, rope, where, notes);
   return rope;

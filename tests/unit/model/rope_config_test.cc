@@ -116,6 +116,11 @@ TEST(RopeConfig, RefusesScalingThatCannotBe) {
   EXPECT_THAT(scaling(R"({"type": "yarn"})"), HasSubstr("'factor'"));
   EXPECT_THAT(scaling(R"({"type": "yarn", "factor": 4, "beta_fast": 1, "beta_slow": 2})"),
               HasSubstr("beta_slow <= beta_fast"));
+  EXPECT_THAT(scaling(R"({"type": "yarn", "factor": 4, "attention_factor": -0.5})"),
+              HasSubstr("attention_factor must be a positive number"));
+  EXPECT_THAT(scaling(R"({"type": "longrope", "factor": 4, "original_max_position_embeddings": 1,
+      "short_factor": [1, 1, 1, 1], "long_factor": [1, 1, 1, 1]})"),
+              HasSubstr("attention_factor must be a positive number"));
   EXPECT_THAT(scaling(R"({"type": "dynamic", "factor": -1})"), HasSubstr("must be positive"));
   EXPECT_THAT(scaling(R"({"type": "longrope", "factor": 2, "long_factor": [1, 1, 1, 1]})"),
               HasSubstr("'short_factor' must be a list of 4 positive numbers"));
