@@ -171,8 +171,9 @@ void Checkpoint::place_tensors() {
   for (const SafetensorsFile& file : files_) {
     for (const auto& [name, entry] : file.entries()) names.insert(name);
   }
-  const bool bare = names.contains(std::string(kEmbedding)) &&
-                    std::ranges::none_of(names, [&](const auto& n) { return n.starts_with(kPrefix); });
+  const bool bare =
+      names.contains(std::string(kEmbedding)) &&
+      std::ranges::none_of(names, [&](const auto& n) { return n.starts_with(kPrefix); });
   if (bare) added_prefix_ = kPrefix;
   for (size_t i = 0; i < files_.size(); ++i) {
     for (const auto& [name, entry] : files_[i].entries()) {

@@ -40,7 +40,8 @@ struct RequestGroup {
 
 /// Longest questions first, packed without padding, at most `max_tokens` a group (a longer question
 /// is alone). What the requests of a question have in common at their beginning is there once, but
-/// for questions with a request of more than `longest_shared` tokens (see longest_with_shared_rope).
+/// for questions with a request of more than `longest_shared` tokens (see
+/// longest_with_shared_rope).
 std::vector<RequestGroup> group_requests(std::span<const Question> questions, int64_t max_tokens,
                                          int64_t longest_shared = INT64_MAX);
 
@@ -48,7 +49,6 @@ std::vector<RequestGroup> group_requests(std::span<const Question> questions, in
 struct TokenCount {
   int64_t run = 0, asked = 0;
 };
-TokenCount count_tokens(std::span<const Question> questions,
-                        int64_t longest_shared = INT64_MAX);
+TokenCount count_tokens(std::span<const Question> questions, int64_t longest_shared = INT64_MAX);
 
 }  // namespace mop

@@ -157,10 +157,10 @@ Comparison compare_requests(WeightLoader& model, WeightLoader& dense,
   Comparison comparison{empty_answers(questions), empty_answers(questions)};
   const int64_t most = std::min(group_tokens(model.model().config(), model.compute()),
                                 group_tokens(dense.model().config(), dense.compute()));
-  const auto groups = group_requests(
-      questions, most / 2,
-      std::min(longest_with_shared_rope(model.model().config().rope),
-               longest_with_shared_rope(dense.model().config().rope)));
+  const auto groups =
+      group_requests(questions, most / 2,
+                     std::min(longest_with_shared_rope(model.model().config().rope),
+                              longest_with_shared_rope(dense.model().config().rope)));
   LayerProgress layers(progress, groups.size(),
                        model.model().num_layers() + dense.model().num_layers());
   int64_t agreed = 0, predictions = 0;

@@ -23,9 +23,11 @@ constexpr KeyFate kKeys[] = {
     {"lora_alpha", kHonoured, "the scale"},
     {"use_rslora", kHonoured, "the scale divides by the root of the rank"},
     {"init_lora_weights", kHonoured,
-     "pissa and olora take their beginning out of the base weight, as in PEFT; initialisations that "
+     "pissa and olora take their beginning out of the base weight, as in PEFT; initialisations "
+     "that "
      "cannot be computed again (loftq, corda, pissa_niter_N) are refused"},
-    {"base_model_name_or_path", kHonoured, "the model, where `mop check` is given the adapter alone"},
+    {"base_model_name_or_path", kHonoured,
+     "the model, where `mop check` is given the adapter alone"},
     {"alpha_pattern", kRefused, "scales by projection"},
     {"use_dora", kRefused, "magnitudes beside the product"},
     {"fan_in_fan_out", kRefused, "weights stored the other way round"},
@@ -98,15 +100,17 @@ std::string adapter_init(const Json& config, const std::string& where) {
   const auto it = config.find("init_lora_weights");
   if (it == config.end() || !it->is_string()) return "default";
   const std::string init = small_letters(it->get<std::string>());
-  constexpr std::array kKnown = {"pissa",    "olora", "gaussian", "orthogonal",
-                                 "eva",      "mica",  "lora_ga"};
+  constexpr std::array kKnown = {"pissa", "olora", "gaussian", "orthogonal",
+                                 "eva",   "mica",  "lora_ga"};
   if (std::ranges::find(kKnown, init) != kKnown.end()) return init;
-  throw bad_input("unsupported: the adapter sets 'init_lora_weights' to '{}', whose changes of the "
-                  "base weights cannot be computed again",
-                  it->get<std::string>())
+  throw bad_input(
+      "unsupported: the adapter sets 'init_lora_weights' to '{}', whose changes of the "
+      "base weights cannot be computed again",
+      it->get<std::string>())
       .where("file", where)
       .hint(
-          "save it as a plain LoRA: peft's save_pretrained with path_initial_model_for_weight_conversion");
+          "save it as a plain LoRA: peft's save_pretrained with "
+          "path_initial_model_for_weight_conversion");
 }
 
 bool changes_base(const std::string& init) { return init == "pissa" || init == "olora"; }

@@ -71,7 +71,8 @@ std::string_view architecture_name(const ModelConfig& config, bool uniform) {
   if (type == "qwen3") {
     if (plain && !config.attention_bias) return type;
     throw bad_input(
-        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope scaling "
+        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope "
+        "scaling "
         "that has factors (llama3, longrope)");
   }
   if (type == "qwen2" && plain && shape.heads * shape.head_dim == config.hidden) return type;
@@ -267,7 +268,6 @@ std::string name_of(const std::filesystem::path& source) {
 GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
   const ModelConfig& config = model.config();
   GgufPlan plan{};
-  check_rope(config.rope);
   const std::vector<FileLayer> layers = file_layers(config, plan.notes);
   plan.architecture = &find_architecture(architecture_name(config, is_uniform(layers)));
   Tensors tensors(model, plan, type);

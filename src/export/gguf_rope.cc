@@ -25,12 +25,14 @@ double beside_yarn(const RopeConfig& rope) {
 
 void check(const RopeConfig& rope) {
   if (rope.type == "dynamic") {
-    throw bad_input("llama.cpp has no rotary scaling that grows with the sequence (rope type 'dynamic')")
+    throw bad_input(
+        "llama.cpp has no rotary scaling that grows with the sequence (rope type 'dynamic')")
         .hint("a fixed one (yarn, linear) can be exported");
   }
   if (rope.type == "yarn" && (rope.beta_fast != 32 || rope.beta_slow != 1 || !rope.truncate)) {
-    throw bad_input("llama.cpp computes yarn with beta_fast 32, beta_slow 1 and truncate, got {}, {}, {}",
-                    rope.beta_fast, rope.beta_slow, rope.truncate);
+    throw bad_input(
+        "llama.cpp computes yarn with beta_fast 32, beta_slow 1 and truncate, got {}, {}, {}",
+        rope.beta_fast, rope.beta_slow, rope.truncate);
   }
 }
 
@@ -39,9 +41,10 @@ void check(const RopeConfig& rope) {
 std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConfig& rope,
                                                                   int64_t head_dim) {
   if (rope.type == "llama3") {
-    return {{std::string(kRopeFactors),
-             llama3_rope_factors(rope.factor, rope.low_freq_factor, rope.high_freq_factor,
-                                 static_cast<double>(rope.original_context), rope.theta, head_dim)}};
+    return {
+        {std::string(kRopeFactors),
+         llama3_rope_factors(rope.factor, rope.low_freq_factor, rope.high_freq_factor,
+                             static_cast<double>(rope.original_context), rope.theta, head_dim)}};
   }
   if (rope.type != "longrope") return {};
   return {{std::string(kLongRopeFactors), float32(rope.long_factor)},
@@ -65,16 +68,18 @@ void put_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMe
   }
   if (rope.type == "default") return;
   put("scaling.type", GgufValue::text(rope.type));
-  if (rope.type == "linear" || rope.type == "yarn") put("scaling.factor", GgufValue::f32(rope.factor));
+  if (rope.type == "linear" || rope.type == "yarn")
+    put("scaling.factor", GgufValue::f32(rope.factor));
   if (rope.type == "linear") return;
   put("scaling.original_context_length", GgufValue::u32(rope.original_context));
   const double factor = rope.type == "yarn" ? beside_yarn(rope) : rope.attention_factor;
   if (std::abs(factor - 1) > 1e-9) put("scaling.attn_factor", GgufValue::f32(factor));
   if (rope.type != "longrope") return;
-  notes.push_back(fmt::format(
-      "llama.cpp chooses longrope's factors by the size of its context (long ones above {}), not by "
-      "the length of a text",
-      rope.original_context));
+  notes.push_back(
+      fmt::format("llama.cpp chooses longrope's factors by the size of its context (long ones "
+                  "above {}), not by "
+                  "the length of a text",
+                  rope.original_context));
 }
 
 }  // namespace mop

@@ -12,8 +12,8 @@
 
 namespace mop {
 
-/// Tensors of factors that llama.cpp divides each frequency by, by name: of Llama 3's scaling and of
-/// longrope. Only llama.cpp's architectures of LLaMA read them.
+/// Tensors of factors that llama.cpp divides each frequency by, by name: of Llama 3's scaling and
+/// of longrope. Only llama.cpp's architectures of LLaMA read them.
 std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConfig& rope,
                                                                   int64_t head_dim);
 

@@ -43,7 +43,8 @@ void write_rope(const RopeConfig& rope, Json& config) {
 
 // Every reader takes the values we read, whatever its own classes' defaults are.
 void write_class_defaults(const ModelConfig& sizes, Json& config) {
-  for (const auto& [key, value] : class_defaults(*sizes.family).items()) {
+  const Json defaults = class_defaults(*sizes.family);
+  for (const auto& [key, value] : defaults.items()) {
     if (!config.contains(key) && !value.is_null()) config[key] = value;
   }
   config["tie_word_embeddings"] = sizes.tied_embedding;

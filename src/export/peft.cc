@@ -43,13 +43,15 @@ SafetensorsFile open_weights(const fs::path& folder) {
   if (!fs::exists(folder / kPickled)) {
     throw bad_input("the adapter has no {}", kWeights).where("folder", folder.string());
   }
-  throw bad_input("the adapter's weights are only there as {}, a pickled file, which can run code "
-                  "and is not read",
-                  kPickled)
+  throw bad_input(
+      "the adapter's weights are only there as {}, a pickled file, which can run code "
+      "and is not read",
+      kPickled)
       .where("folder", folder.string())
       .hint(fmt::format(
           "convert it: python -c \"import torch; from safetensors.torch import save_file; "
-          "save_file({{k: v.contiguous() for k, v in torch.load('{0}', weights_only=True).items()}}, "
+          "save_file({{k: v.contiguous() for k, v in torch.load('{0}', "
+          "weights_only=True).items()}}, "
           "'{1}')\" in that folder",
           kPickled, kWeights));
 }

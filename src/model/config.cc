@@ -61,7 +61,8 @@ const Family& find_family(const Json& raw, const std::string& where) {
 // The file with the class's defaults for the keys that it leaves out; null stays null.
 Json with_class_defaults(const Json& raw, const Family& family) {
   Json filled = raw;
-  for (const auto& [key, value] : class_defaults(family).items()) {
+  const Json defaults = class_defaults(family);
+  for (const auto& [key, value] : defaults.items()) {
     if (std::ranges::find(kMustBeGiven, key) == kMustBeGiven.end() && !filled.contains(key))
       filled[key] = value;
   }
@@ -241,7 +242,8 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
 
 int64_t ModelConfig::longest() const {
   const auto scaled = [&](int64_t tokens) {
-    return static_cast<int64_t>(static_cast<double>(tokens) * rope.factor);
+    const double product = static_cast<double>(tokens) * rope.factor;
+    return static_cast<int64_t>(std::min(product, static_cast<double>(kLargestSize)));
   };
   if (rope.type == "dynamic") return std::max(context, scaled(context));
   return rope.type == "yarn" ? std::max(context, scaled(rope.original_context)) : context;

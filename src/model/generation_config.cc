@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 using enum Fate;
 constexpr std::string_view kTold =
-    "not applied: `mop generate` takes the likeliest token or draws by --temperature; a note says so";
+    "not applied: `mop generate` takes the likeliest token or draws by --temperature; a note says "
+    "so";
 constexpr std::string_view kLength = "--max-new-tokens says how much is made";
 constexpr std::string_view kAssistant = "speed with a second model; the same text";
 constexpr std::string_view kOutput = "what a call in Python returns";
@@ -98,10 +99,11 @@ Json read_file_of(const fs::path& folder) {
   throw bad_input("it is not a JSON object").where("file", path.string());
 }
 
-// Values that ask for nothing.
-bool asks_for_nothing(const Json& value) {
-  return value.is_null() || value == false || value == 0 || value == 1 ||
-         (value.is_structured() && value.empty());
+// Penalties of 0 and 1, counts of 0 and one beam ask for nothing; as an id any number does.
+bool asks_for_nothing(const std::string& key, const Json& value) {
+  if (value.is_null() || value == false) return true;
+  if (value.is_structured()) return value.empty();
+  return (value == 0 || value == 1) && !key.ends_with("_token_id");
 }
 
 }  // namespace
@@ -135,7 +137,7 @@ std::vector<std::string> unapplied_generation_settings(const fs::path& folder) {
   if (file.is_null()) return settings;
   for (const auto& [key, value] : file.items()) {
     const KeyFate* fate = find_fate(generation_config_keys(), key);
-    if (fate == nullptr || fate->why != kTold || asks_for_nothing(value)) continue;
+    if (fate == nullptr || fate->why != kTold || asks_for_nothing(key, value)) continue;
     settings.push_back(fmt::format("{} {}", key, value.dump()));
   }
   return settings;

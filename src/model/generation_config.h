@@ -13,8 +13,9 @@ namespace mop {
 const FormatKeys& generation_config_keys();
 
 /// Takes the end tokens from `folder`/generation_config.json: where that file is there, it decides
-/// alone, as in transformers' generate(), and config.json's are not asked. Adds a note when it names
-/// none although config.json does, and one about keys that nobody knows. Nothing without the file.
+/// alone, as in transformers' generate(), and config.json's are not asked. Adds a note when it
+/// names none although config.json does, and one about keys that nobody knows. Nothing without the
+/// file.
 void read_generation_config(const std::filesystem::path& folder, ModelConfig& config);
 
 /// The settings of the file that would make transformers' generate() choose other tokens than the

@@ -43,8 +43,8 @@ void check_tensor(const Checkpoint& checkpoint, const std::string& name,
   }
 }
 
-// Old files carry the rotary frequencies, which the config gives as well; tied ones sometimes a copy
-// of the embedding.
+// Old files carry the rotary frequencies, which the config gives as well; tied ones sometimes a
+// copy of the embedding.
 bool may_be_ignored(const std::string& name, const ModelConfig& config) {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   for (const GlobalTensor& tensor : config.family->global_tensors) {
@@ -160,21 +160,24 @@ void check_names(const Checkpoint& checkpoint, const ModelConfig& config) {
     if (!name.starts_with(prefix)) others.insert(name.substr(0, name.find('.')) + ".*");
   }
   Error error =
-      bad_input("the tensors are those of a language model within another model: their names begin "
-                "with '{}', expected '{}'",
-                prefix, config.family->layer_prefix.substr(0, config.family->layer_prefix.find('.') + 1))
+      bad_input(
+          "the tensors are those of a language model within another model: their names begin "
+          "with '{}', expected '{}'",
+          prefix, config.family->layer_prefix.substr(0, config.family->layer_prefix.find('.') + 1))
           .where("model", checkpoint.folder().string())
           .where("found", prefix + "*");
   for (const std::string& other : others) error = std::move(error).where("found", other);
-  throw std::move(error).hint("save the language model alone (its own save_pretrained) and give that folder");
+  throw std::move(error).hint(
+      "save the language model alone (its own save_pretrained) and give that folder");
 }
 
 void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
   if (checkpoint.added_prefix().empty()) return;
-  config.notes.push_back(fmt::format(
-      "the tensors' names lack '{0}', as a model without its head is saved: read as if they had it, "
-      "and written with it",
-      checkpoint.added_prefix()));
+  config.notes.push_back(
+      fmt::format("the tensors' names lack '{0}', as a model without its head is saved: read as if "
+                  "they had it, "
+                  "and written with it",
+                  checkpoint.added_prefix()));
 }
 
 }  // namespace

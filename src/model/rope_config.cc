@@ -2,7 +2,9 @@
 // `rope_parameters` unless there is a `rope_scaling`, which it takes instead of it.
 #include "model/rope_config.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
+
+#include <cmath>
 
 #include "base/error.h"
 #include "model/rope_types.h"
@@ -56,18 +58,19 @@ double read_theta(const Json& raw, const Json* old, const Json* renewed, const s
     throw bad_input("'rope_theta' must be positive, got {}", theta).where("file", where);
   }
   if (old && beside == 0.0 && in_old == 0.0 && theta != kThetaDefault) {
-    throw bad_input("rope_theta {} stands in rope_parameters alone, which readers pass over because "
-                    "of rope_scaling: they would take {}",
-                    theta, kThetaDefault)
+    throw bad_input(
+        "rope_theta {} stands in rope_parameters alone, which readers pass over because "
+        "of rope_scaling: they would take {}",
+        theta, kThetaDefault)
         .where("file", where)
         .hint("write rope_theta beside rope_scaling, too");
   }
   return theta;
 }
 
-// The settings that matter, whichever name the type has.
-Json settings(const Json& section, const std::string& where) {
-  Json all = section;
+// The settings that matter, whichever name the type has, in an order of their own.
+nlohmann::json settings(const Json& section, const std::string& where) {
+  nlohmann::json all = section;
   all.erase("type");
   all.erase("rope_theta");
   all["rope_type"] = type_of(section, where);
@@ -77,9 +80,10 @@ Json settings(const Json& section, const std::string& where) {
 void note_disagreement(const Json& raw, const Json& old, const Json* renewed, double theta,
                        const std::string& where, std::vector<std::string>& notes) {
   if (renewed && settings(old, where) != settings(*renewed, where)) {
-    notes.push_back(fmt::format(
-        "rope_scaling ({}) is followed, as transformers does; rope_parameters ({}) beside it is not",
-        type_of(old, where), type_of(*renewed, where)));
+    notes.push_back(
+        fmt::format("rope_scaling ({}) is followed, as transformers does; rope_parameters ({}) "
+                    "beside it is not",
+                    type_of(old, where), type_of(*renewed, where)));
   }
   if (get_or<double>(raw, "rope_theta", kThetaDefault, where) != theta) {
     notes.push_back(fmt::format(
@@ -96,10 +100,11 @@ void note_original_context(const Json& raw, const Json& section, const RopeConfi
   const int64_t beside = get_or<int64_t>(raw, kKey, 0, where);
   const bool scaled = rope.type == "llama3" || rope.type == "yarn" || rope.type == "longrope";
   if (scaled && inside != 0 && beside != 0 && inside != beside) {
-    notes.push_back(fmt::format(
-        "two values of {}: {} beside the rope section is followed, as transformers 5 does; {} in it "
-        "is not",
-        kKey, beside, inside));
+    notes.push_back(
+        fmt::format("two values of {}: {} beside the rope section is followed, as transformers 5 "
+                    "does; {} in it "
+                    "is not",
+                    kKey, beside, inside));
   } else if (rope.type == "longrope" && beside == 0 && inside != 0) {
     notes.push_back(fmt::format(
         "{} stands within the rope section alone, where transformers 4 does not look for longrope: "
@@ -137,6 +142,11 @@ RopeConfig read_rope(const Json& raw, int64_t context, int64_t head_dim, const s
   rope.type = type_of(section, where);
   check_partial(raw, section, where);
   find_rope_type(rope.type, where).read({section, raw, context, head_dim, where}, rope);
+  if (!(rope.attention_factor > 0.0) || !std::isfinite(rope.attention_factor)) {
+    throw bad_input("rope scaling: attention_factor must be a positive number, got {}",
+                    rope.attention_factor)
+        .where("file", where);
+  }
   if (old) note_disagreement(raw, *old, renewed, rope.theta, where, notes);
   note_original_context(raw, section, rope, where, notes);
   return rope;

@@ -94,8 +94,9 @@ void read_yarn(const RopeSettings& in, RopeConfig& rope) {
   rope.beta_slow = nonzero_or(in, "beta_slow", 1);
   rope.truncate = get_or<bool>(in.section, "truncate", true, in.where);
   if (rope.beta_fast >= rope.beta_slow && rope.beta_slow > 0 && rope.theta > 1) return;
-  throw bad_input("rope scaling: yarn needs 0 < beta_slow <= beta_fast and rope_theta > 1, got {}, {}, {}",
-                  rope.beta_slow, rope.beta_fast, rope.theta)
+  throw bad_input(
+      "rope scaling: yarn needs 0 < beta_slow <= beta_fast and rope_theta > 1, got {}, {}, {}",
+      rope.beta_slow, rope.beta_fast, rope.theta)
       .where("file", in.where);
 }
 
@@ -108,9 +109,10 @@ std::vector<double> factors(const RopeSettings& in, const char* key) {
     }
   }
   if (std::ssize(values) == in.head_dim / 2 && values.size() == it->size()) return values;
-  throw bad_input("rope scaling: '{}' must be a list of {} positive numbers, one for each pair of "
-                  "coordinates of a head",
-                  key, in.head_dim / 2)
+  throw bad_input(
+      "rope scaling: '{}' must be a list of {} positive numbers, one for each pair of "
+      "coordinates of a head",
+      key, in.head_dim / 2)
       .where("file", in.where);
 }
 
@@ -195,9 +197,8 @@ constexpr std::array kTypes = {
     RopeType{"default", "one base for all lengths (arXiv 2104.09864)", false, read_nothing, plain},
     RopeType{"linear", "positions divided by `factor` (arXiv 2306.15595)", false, read_factor,
              linear},
-    RopeType{"dynamic",
-             "the base grows with a sequence beyond max_position_embeddings (NTK)",
-             true, read_dynamic, dynamic},
+    RopeType{"dynamic", "the base grows with a sequence beyond max_position_embeddings (NTK)", true,
+             read_dynamic, dynamic},
     RopeType{"yarn", "long waves slowed, short ones kept, logits scaled (arXiv 2309.00071)", false,
              read_yarn, yarn},
     RopeType{"longrope",

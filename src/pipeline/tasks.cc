@@ -75,10 +75,11 @@ void tell_generation_notes(const Model& model, Progress& progress) {
   tell_notes(model, progress);
   const auto settings = unapplied_generation_settings(model.checkpoint().folder());
   if (settings.empty()) return;
-  progress.note(fmt::format(
-      "note: generation_config.json asks for {}, which is not applied: the likeliest token is taken, "
-      "or one drawn by --temperature",
-      fmt::join(settings, ", ")));
+  progress.note(
+      fmt::format("note: generation_config.json asks for {}, which is not applied: the likeliest "
+                  "token is taken, "
+                  "or one drawn by --temperature",
+                  fmt::join(settings, ", ")));
 }
 
 }  // namespace

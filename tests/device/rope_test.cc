@@ -1,4 +1,6 @@
 // device/rope_test.cc -- every kind of rotary positions, on the device and on the CPU.
+#include <ATen/core/grad_mode.h>
+
 #include "device/jobs.h"
 #include "model/generate.h"
 #include "model/rope_types.h"
@@ -26,7 +28,7 @@ class Rope : public OnDevice {
   }
 
   static at::Tensor packed(const Model& model, const Compute& compute, const Packing& packing) {
-    const c10::NoGradGuard no_gradients;
+    const at::NoGradGuard no_gradients;
     WeightLoader weights(model, compute);
     const at::Tensor ids_N = at::arange(packing.tokens(), at::kLong);
     return run_layers(weights, ids_N, packing).cpu();

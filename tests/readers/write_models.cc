@@ -43,7 +43,7 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
       {"llama-longrope", {.extra = R"({"rope_scaling":{"rope_type":"longrope","factor":3.0,
           "original_max_position_embeddings":16,"short_factor":[1.0,1.5,2.0,2.5],
           "long_factor":[1.0,3.0,5.0,7.0]}})"}},
-      {"qwen2-longrope", {.family = "qwen2", .kv_heads = 4, .extra = R"({"rope_scaling":
+      {"qwen3-longrope", {.family = "qwen3", .kv_heads = 4, .extra = R"({"rope_scaling":
           {"type":"longrope","short_factor":[1.0,1.5,2.0,2.5],"long_factor":[1.0,3.0,5.0,7.0]},
           "original_max_position_embeddings":16})"}},
       {"qwen3-dynamic", {.family = "qwen3", .context = 16, .extra = R"({"rope_scaling":

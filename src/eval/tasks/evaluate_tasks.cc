@@ -86,8 +86,7 @@ TaskResult evaluate_task(WeightLoader& weights, const RequestEncoder& encoder, c
   result.records = static_cast<int64_t>(records);
   add_shots(file, options, count, result);
   const std::vector<Question> questions = encode_all(file, encoder, count);
-  result.tokens = 
-      count_tokens(questions, longest_with_shared_rope(weights.model().config().rope));
+  result.tokens = count_tokens(questions, longest_with_shared_rope(weights.model().config().rope));
   progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", file.task->name,
                             count, result.tokens.run, result.tokens.asked));
   auto answers = answer_all(weights, file.task->kind, questions, options.ranks, progress);

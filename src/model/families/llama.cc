@@ -33,10 +33,13 @@ Family llama_family() {
       },
       // clang-format on
       .global_tensors = standard_globals(),
-      .class_defaults = R"({"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": null, "head_dim": null, "hidden_act": "silu",
-        "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
-        "attention_bias": false, "mlp_bias": false})",
+      .class_defaults =
+          R"({
+            "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": null,
+            "head_dim": null, "hidden_act": "silu", "max_position_embeddings": 2048,
+            "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "attention_bias": false,
+            "mlp_bias": false})",
       .read_config = [](const Json&, const std::string&, ModelConfig&) {},
   };
 }

@@ -44,10 +44,12 @@ Family mistral_family() {
       },
       // clang-format on
       .global_tensors = standard_globals(),
-      .class_defaults = R"({"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": null, "hidden_act": "silu",
-        "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
-        "sliding_window": 4096})",
+      .class_defaults =
+          R"({
+            "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+            "head_dim": null, "hidden_act": "silu", "max_position_embeddings": 131072,
+            "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "sliding_window": 4096})",
       .read_config = read_config,
   };
 }

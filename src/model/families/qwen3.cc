@@ -41,11 +41,13 @@ Family qwen3_family() {
       },
       // clang-format on
       .global_tensors = standard_globals(),
-      .class_defaults = R"({"vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "hidden_act": "silu",
-        "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "tie_word_embeddings": false,
-        "attention_bias": false, "use_sliding_window": false, "sliding_window": 4096,
-        "max_window_layers": 28})",
+      .class_defaults =
+          R"({
+            "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+            "head_dim": 128, "hidden_act": "silu", "max_position_embeddings": 32768,
+            "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "attention_bias": false,
+            "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 28})",
       .read_config = read_config,
   };
 }

@@ -1,4 +1,6 @@
 // Sharing beginnings changes the work, not the numbers.
+#include "eval/score_requests.h"
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -6,7 +8,6 @@
 #include <cmath>
 
 #include "base/random.h"
-#include "eval/score_requests.h"
 #include "kit/random_model.h"
 #include "model/forward.h"
 

@@ -74,7 +74,8 @@ TEST_F(Gguf, ScalingByYarnAndLongropeComesBack) {
   const char* yarn = R"({"rope_scaling":{"rope_type":"yarn","factor":4.0,
       "original_max_position_embeddings":16}})";
   for (const char* family : {"llama", "qwen2", "qwen3"}) {
-    EXPECT_LE(difference(random({.family = family, .head_dim = 16, .extra = yarn})), 1e-5) << family;
+    EXPECT_LE(difference(random({.family = family, .head_dim = 16, .extra = yarn})), 1e-5)
+        << family;
     EXPECT_EQ(Model::open(file()).config().rope.type, "yarn");
   }
   const char* quiet = R"({"rope_scaling":{"rope_type":"yarn","factor":4.0,"attention_factor":0.7,
@@ -110,7 +111,8 @@ TEST_F(Gguf, RefusesScalingThatLlamaCppDoesNotCompute) {
   EXPECT_THAT(refusal(R"({"type":"yarn","factor":2.0,"beta_fast":16})"), HasSubstr("beta_fast 32"));
   EXPECT_THAT(refusal(R"({"type":"yarn","factor":2.0,"truncate":false})"), HasSubstr("truncate"));
   EXPECT_THAT(refusal(R"({"type":"longrope","factor":2.0,"short_factor":[1,1,1,1],
-                          "long_factor":[1,2,3,4]})", "qwen3"),
+                          "long_factor":[1,2,3,4]})",
+                      "qwen3"),
               HasSubstr("factors (llama3, longrope)"));
 }
 

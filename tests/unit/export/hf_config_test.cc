@@ -101,7 +101,8 @@ TEST_F(HfConfig, WritesLongropeSoThatBothReadersFindItsNumbers) {
   const std::string factors = R"("short_factor":[1,1.5,2,2.5],"long_factor":[1,3,5,7])";
   const Json inside = hf_config(make(
       {.extra = R"({"rope_parameters":{"rope_type":"longrope","rope_theta":10000.0,"factor":3.0,
-        "original_max_position_embeddings":16,)" + factors + "}}"}));
+        "original_max_position_embeddings":16,)" +
+                factors + "}}"}));
   const Json beside = hf_config(make(
       {.extra = R"({"original_max_position_embeddings":16,"rope_scaling":{"type":"longrope",)" +
                 factors + "}}"}));

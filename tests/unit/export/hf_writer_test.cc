@@ -63,6 +63,25 @@ TEST_F(HfWriter, AnUnprunedModelKeepsEveryTensor) {
   EXPECT_EQ(SafetensorsFile::open(out() / "model.safetensors").metadata().at("format"), "pt");
 }
 
+// Every reader then takes it, whatever it does with a tied config.
+TEST_F(HfWriter, AHeadThatIsNotTheEmbeddingIsWrittenAndNoLongerTied) {
+  make({.tied = true});
+  std::map<std::string, at::Tensor> tensors;
+  {
+    const SafetensorsFile file = SafetensorsFile::open(source() / "model.safetensors");
+    for (const auto& [name, entry] : file.entries()) tensors[name] = file.tensor(name).clone();
+  }
+  tensors["lm_head.weight"] = at::rand({96, 32});
+  write_safetensors(source() / "model.safetensors", tensors);
+  const Model model = prune_by_hand(Model::open(source()));
+  write_hf(model, out());
+  verify_written(out(), model);
+  EXPECT_EQ(read_json(out() / "config.json")["tie_word_embeddings"], false);
+  EXPECT_TRUE(
+      at::equal(Checkpoint::open(out())->tensor("lm_head.weight"), tensors.at("lm_head.weight")));
+  EXPECT_TRUE(Model::open(out()).config().notes.empty());
+}
+
 TEST_F(HfWriter, APrunedModelOfEveryFamilyIsReadBackEqual) {
   for (const Family& family : all_families()) {
     for (const bool tied : {false, true}) {

@@ -141,7 +141,8 @@ TEST_F(Peft, UnknownKeysAreNoted) {
                                "adapter_config.json: use_new_thing is not known, and not read"));
 }
 
-// Initialisations that take their product out of the base weight, too: tools/golden/peft_adapters.py.
+// Initialisations that take their product out of the base weight, too:
+// tools/golden/peft_adapters.py.
 TEST_F(Peft, ComputesWithTheWeightsThatPeftComputesWith) {
   const std::filesystem::path golden = std::filesystem::path(MOP_SOURCE_DIR) / "tests/golden/peft";
   const SafetensorsFile expected = SafetensorsFile::open(golden / "expected.safetensors");
