@@ -20,12 +20,13 @@ TEMPLATES = {
                         "{% generation %}{% if loop.last %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
                         "{{ m.content + '<|im_end|>\\n' }}{% endgeneration %}{% else %}{{ m.content + '<|im_end|>\\n' }}"
                         "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-    "brackets": "{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST]' }}{% elif m.role == "
-                "'assistant' %}{% generation %}{{ ' ' + m.content + '</s>' }}{% endgeneration %}{% endif %}{% endfor %}",
+    "brackets": "{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + m.content + ' [/INST] ' }}{% elif m.role == "
+                "'assistant' %}{% generation %}{{ m.content + '</s>' }}{% endgeneration %}{% endif %}{% endfor %}",
 }
+# No answer begins with white space: transformers finds no token for its place, and gives up.
 CHATS = [
-    [("user", "Hello"), ("assistant", "  Hi!\n\nHow are you?"), ("user", "Fine\n"), ("assistant", "Good.")],
-    [("user", "Écris 你好"), ("assistant", "\n\noui 🙂"), ("user", "x"), ("assistant", "y"), ("user", "1 2 3"),
+    [("user", "Hello"), ("assistant", "Hi!\n\nHow are you?  "), ("user", "Fine\n"), ("assistant", "Good.")],
+    [("user", "Écris 你好"), ("assistant", "oui 🙂\n\n"), ("user", "x"), ("assistant", "y"), ("user", "1 2 3"),
      ("assistant", "def f(x):\n    return x\n")],
     [("system", "Be kind."), ("user", "a"), ("assistant", "It's 3.14, isn't it?")],
 ]
@@ -48,6 +49,7 @@ def turns():
             for chat in CHATS:
                 out = tokenizer.apply_chat_template(messages_of(chat), chat_template=template, return_dict=True,
                                                     return_assistant_tokens_mask=True)
+                assert sum(out["assistant_masks"]) > 0
                 golden.append({"tokenizer": style, "template": template, "messages": messages_of(chat),
                                "ids": out["input_ids"], "learned": out["assistant_masks"]})
     (HOME / "turns.json").write_text(json.dumps(golden, ensure_ascii=False) + "\n")
