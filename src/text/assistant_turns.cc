@@ -106,20 +106,27 @@ class Finder {
     return text ? around_word(*text) : std::nullopt;
   }
 
-  // Behind the words that ask for the turn; else where its content begins.
+  // Behind the words that ask for the turn: where the conversation up to it ends, when the template
+  // writes that as it does in the whole, else where the message before it ends; at least where the
+  // turn's content begins.
   std::optional<size_t> begin_of(size_t turn) const {
     const auto before = first(turn, false), asked = first(turn, true);
     if (asked) {
       const size_t common = common_prefix(*asked, text_);
-      const bool follows = before && text_.starts_with(*before) && common >= before->size();
-      if (common == asked->size() || (follows && common > before->size())) return common;
+      const bool follows = before && text_.starts_with(*before) && common > before->size();
+      if (common == asked->size() || follows) return common;
+    }
+    if (const auto end = turn == 0 ? std::nullopt : end_of(turn - 1)) {
+      const bool asks = before && asked && asked->starts_with(*before);
+      const std::string words = asks ? asked->substr(before->size()) : "";
+      return *end + common_prefix(words, std::string_view(text_).substr(*end));
     }
     const auto marked = changed(turn, with_word(messages()[turn], true), messages().size());
     if (!marked || !text_.starts_with(marked->before)) return std::nullopt;
     return marked->before.size();
   }
 
-  // Where a rendering ends that has nothing behind the turn.
+  // Where the message and the words that end it end.
   std::optional<size_t> end_of(size_t turn) const {
     const auto until = first(turn + 1, false);
     if (until && text_.starts_with(*until)) return until->size();

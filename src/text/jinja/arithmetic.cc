@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "text/jinja/value.h"
+#include "text/jinja/operations.h"
 
 namespace mop::jinja {
 namespace {

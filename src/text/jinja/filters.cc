@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "text/jinja/letters.h"
 #include "text/jinja/list_filters.h"
+#include "text/jinja/operations.h"
 #include "text/jinja/tables.h"
-#include "text/jinja/value.h"
 #include "text/unicode.h"
 
 namespace mop::jinja {

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "text/jinja/letters.h"
-#include "text/jinja/value.h"
+#include "text/jinja/operations.h"
 
 namespace mop::jinja {
 namespace {

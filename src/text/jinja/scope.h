@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "text/jinja.h"
-#include "text/jinja/value.h"
+#include "text/jinja/operations.h"
 
 namespace mop::jinja {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "text/jinja/value.h"
+#include "text/jinja/operations.h"
 
 namespace mop::jinja {
 

@@ -1,8 +1,8 @@
 // text/jinja/tests.cc -- the table of tests: `value is name`.
 #include "base/error.h"
 #include "text/jinja/letters.h"
+#include "text/jinja/operations.h"
 #include "text/jinja/tables.h"
-#include "text/jinja/value.h"
 
 namespace mop::jinja {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "text/jinja/value.h"
+#include "text/jinja/operations.h"
 #include "text/unicode.h"
 
 namespace mop::jinja {

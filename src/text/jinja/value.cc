@@ -1,10 +1,9 @@
 // text/jinja/value.cc
-#include "text/jinja/value.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "text/jinja/operations.h"
 #include "text/jinja/tables.h"
 #include "text/unicode.h"
 

@@ -83,6 +83,21 @@ TEST(AssistantTurns, TemplatesThatRefuseOrAskForNothingAreFollowed) {
   EXPECT_THAT(learned(found(kAsksToThink, kTwoTurns)), ElementsAre("one", "two "));
 }
 
+// Tools stand before the last question, wherever that is, as in Mistral's templates.
+TEST(AssistantTurns, WhatMovesInTheTextDoesNotMatter) {
+  const std::string moves =
+      "{% set users = messages | selectattr('role', 'equalto', 'user') | list %}"
+      "{% for m in messages %}{% if m == users[-1] %}(tools){% endif %}"
+      "{% if m.role == 'assistant' and m.tool_calls %}{CALL {{ m.tool_calls[0].function.name }}}$"
+      "{% elif m.role == 'assistant' %}{{ m.content }}$"
+      "{% else %}[{{ m.content }}]{% endif %}{% endfor %}";
+  EXPECT_THAT(learned(found(moves, R"([{"role": "user", "content": "u"},
+      {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]},
+      {"role": "tool", "content": "r"}, {"role": "assistant", "content": "one"},
+      {"role": "user", "content": "v"}, {"role": "assistant", "content": "two"}])")),
+              ElementsAre("{CALL f}$", "one$", "two$"));
+}
+
 TEST(AssistantTurns, GenerationBlocksSayItThemselves) {
   const std::string marks =
       "{% for m in messages %}<{{ m.role[0] }}>{% if m.role == 'assistant' %}"

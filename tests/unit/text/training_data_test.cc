@@ -173,7 +173,7 @@ TEST_F(Training, ATemplatesComplaintNamesTheRecord) {
                       "{\"messages\": [{\"role\": \"user\", \"content\": \"u\"}]}\n\n"
                       "{\"messages\": [{\"role\": \"user\"}]}",
                       options),
-              AllOf(HasSubstr("sample: line 3"), HasSubstr("template line: 1"),
+              AllOf(HasSubstr("line 3"), HasSubstr("template line: 1"),
                     HasSubstr((folder_.path() / "a.jsonl").string())));
 }
 

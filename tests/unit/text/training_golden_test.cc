@@ -68,5 +68,37 @@ TEST(TrainingGolden, AllOfAlpaca999HasTheReferencesIdsAndLabels) {
   }
 }
 
+std::string without_marks(std::string source) {
+  for (const std::string tag : {"{% generation %}", "{% endgeneration %}"}) {
+    for (size_t at; (at = source.find(tag)) != source.npos;) source.erase(at, tag.size());
+  }
+  return source;
+}
+
+// tests/golden/chat/turns.json, remade by tools/golden/chat_turns.py. What the template's marks say
+// is found without them, too.
+TEST(TrainingGolden, TheAssistantsTokensAreTransformersMask) {
+  const testing::TempFolder folder;
+  for (const Json& golden : read_json(fs::path(MOP_SOURCE_DIR) / "tests/golden/chat/turns.json")) {
+    const auto tokenizer =
+        open_tokenizer(fs::path(MOP_SOURCE_DIR) / "tests/golden/tokenizers" /
+                       golden["tokenizer"].get<std::string>() / "tokenizer.json");
+    write_file(folder.path() / "a.jsonl", Json{{"messages", golden["messages"]}}.dump());
+    const auto source = golden["template"].get<std::string>();
+    for (const std::string& one : {source, without_marks(source)}) {
+      TrainingDataOptions options;
+      options.chat = std::make_shared<ChatTemplate>(
+          std::map<std::string, std::string>{{"default", one}}, Json::object());
+      const TrainingSample sample =
+          TrainingData::open(folder.path() / "a.jsonl", tokenizer, options).sample(0);
+      Json learned = Json::array();
+      for (const int64_t label : sample.labels) learned.push_back(label == kNoLoss ? 0 : 1);
+      EXPECT_EQ(Json(sample.ids), golden["ids"]);
+      EXPECT_EQ(learned, golden["learned"])
+          << golden["tokenizer"] << " " << golden["messages"] << one;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mop
