@@ -98,7 +98,7 @@ TEST_F(ReadSamples, RefusalsNameFileLineAndFields) {
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not UTF-8"));
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": 1e999}"), HasSubstr("line 1 is not valid JSON"));
   EXPECT_THAT(refusal("a.json", "[{\"text\": \"x\"}, 3]"), HasSubstr("record 2 is no sample"));
-  EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json"));
+  EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json, .parquet"));
 }
 
 TEST_F(ReadSamples, ALineOfAnyWhiteSpaceIsBlankInEveryFormat) {
