@@ -1,5 +1,6 @@
-// plugins/parquet/json_lines.cc -- libmop_parquet.so: the rows of a Parquet file as JSON lines. Apart
-// from the program, which loads it when a Parquet file is read and runs without Arrow otherwise.
+// plugins/parquet/json_lines.cc -- libmop_parquet.so: the rows of a Parquet file as JSON lines.
+// Apart from the program, which loads it when a Parquet file is read and runs without Arrow
+// otherwise.
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <arrow/util/float16.h>
@@ -135,8 +136,8 @@ void write_all(int out, const std::string& text) {
 
 std::unique_ptr<parquet::arrow::FileReader> open(const char* path) {
   parquet::arrow::FileReaderBuilder builder;
-  check(builder.Open(value_or_throw(
-      arrow::io::MemoryMappedFile::Open(path, arrow::io::FileMode::READ))));
+  check(builder.Open(
+      value_or_throw(arrow::io::MemoryMappedFile::Open(path, arrow::io::FileMode::READ))));
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kRowsAtOnce);
   properties.set_use_threads(false);
@@ -160,7 +161,8 @@ void write_rows(const char* path, int out) {
       try {
         lines += struct_at(*rows, i).dump();
       } catch (const nlohmann::json::exception&) {
-        throw std::runtime_error("row " + std::to_string(number) + " holds bytes that are not UTF-8");
+        throw std::runtime_error("row " + std::to_string(number) +
+                                 " holds bytes that are not UTF-8");
       }
       lines += '\n';
     }
@@ -170,8 +172,8 @@ void write_rows(const char* path, int out) {
 
 }  // namespace
 
-/// Writes each row of the Parquet file at `path` as one JSON object and a line feed to the descriptor
-/// `out`. Gives null, or what went wrong, which the caller passes to free().
+/// Writes each row of the Parquet file at `path` as one JSON object and a line feed to the
+/// descriptor `out`. Gives null, or what went wrong, which the caller passes to free().
 extern "C" __attribute__((visibility("default"))) char* mop_parquet_json_lines(const char* path,
                                                                                int out) {
   try {

@@ -69,8 +69,8 @@ void for_each_row(const Path& text, Use use) {
   check_mappings();
 }
 
-// A text file is one document, white space and all; the `text` of all rows is joined by a blank line,
-// empty ones too.
+// A text file is one document, white space and all; the `text` of all rows is joined by a blank
+// line, empty ones too.
 std::string read_document(const Path& text) {
   if (!has_rows(text)) return read_text(text);
   std::string joined;
@@ -156,7 +156,9 @@ ScoredText read_word(const ProtocolInput& in) {
         "hold apart",
         text.extension().string())
         .where("text", text.string())
-        .hint("give a .jsonl or .parquet file with a `page` in every row, or take windows:N for a plain text");
+        .hint(
+            "give a .jsonl or .parquet file with a `page` in every row, or take windows:N for a "
+            "plain text");
   }
   const RequestEncoder encoder(in.tokenizer, rule, in.context);
   ScoredText scored;

@@ -16,7 +16,8 @@ namespace mop {
 
 /// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
 /// `.json`: one JSON value a line, or one list whose elements are the records. `.parquet`: its rows
-/// as JSON values (text/parquet_rows.h). Text is UTF-8, or UTF-16 and UTF-32 with a byte order mark (text/text_file.h).
+/// as JSON values (text/parquet_rows.h). Text is UTF-8, or UTF-16 and UTF-32 with a byte order mark
+/// (text/text_file.h).
 class RecordFile {
  public:
   /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it holds no
@@ -51,7 +52,7 @@ class RecordFile {
 
   std::shared_ptr<const MappedFile> file_;
   std::shared_ptr<const MappedFile> rows_;  ///< of a Parquet file, as JSON lines
-  std::optional<std::string> decoded_;  ///< the file's text where that is not its bytes
+  std::optional<std::string> decoded_;      ///< the file's text where that is not its bytes
   Layout layout_ = Layout::kText;
   std::vector<Span> records_;
 };

@@ -101,7 +101,8 @@ TEST(EvalVersus, APrunedModelBesideTheDenseOneAndItsCalibrationTextIsNoTest) {
 TEST(EvalText, ALimitIsToldOfOneModelAndOfTwo) {
   const Args few = {"--text", demo_evaluation(), "--protocol", "lines", "--limit", "3"};
   const Ran alone = run(eval_args(demo_model(), few));
-  EXPECT_THAT(alone.out, HasSubstr("tokens of 3 documents, limited by --limit 3: 253 are left out"));
+  EXPECT_THAT(alone.out,
+              HasSubstr("tokens of 3 documents, limited by --limit 3: 253 are left out"));
   Args more = few;
   more.insert(more.end(), {"--vs", demo_model()});
   const Json both = answer(demo_model(), more);

@@ -265,8 +265,7 @@ TEST_F(PerplexityTest, ALimitTakesTheFirstDocuments) {
 TEST_F(PerplexityTest, TheResultSaysThatItWasLimited) {
   const auto file = text("a.txt", "one\ntwo\nthree\n");
   const auto json = [&](int64_t limit) {
-    return to_json(
-        evaluate_text(weights_, read_scored_text(file, tokenizer_, "lines", 64, limit)));
+    return to_json(evaluate_text(weights_, read_scored_text(file, tokenizer_, "lines", 64, limit)));
   };
   EXPECT_EQ(json(2)["limit"], 2);
   EXPECT_EQ(json(2)["left_out"], 1);

@@ -64,9 +64,9 @@ TEST_F(Parquet, ColumnsBecomeSamplesAsJsonFieldsDo) {
   const auto texts = read_samples(kHome / "snappy-text.parquet");
   ASSERT_EQ(texts.size(), 50u);
   EXPECT_EQ(texts[49], "line 49 of \"many\" words\t");
-  EXPECT_THAT(read_samples(kHome / "gzip-alpaca.parquet"),
-              ElementsAre("Instruction: Add.\nInput: 1 2\nResponse:",
-                          "Instruction: Sing.\nResponse:"));
+  EXPECT_THAT(
+      read_samples(kHome / "gzip-alpaca.parquet"),
+      ElementsAre("Instruction: Add.\nInput: 1 2\nResponse:", "Instruction: Sing.\nResponse:"));
 }
 
 TEST_F(Parquet, ErrorsNameTheRow) {
@@ -82,8 +82,8 @@ TEST_F(Parquet, DamagedFilesAreRefused) {
   for (const std::string& bytes :
        {std::string("text"), std::string(), whole.substr(0, 200), whole.substr(100)}) {
     write_file(file, bytes);
-    EXPECT_THAT(refusal(file), AllOf(HasSubstr("the Parquet file cannot be read"),
-                                     HasSubstr(file.string())));
+    EXPECT_THAT(refusal(file),
+                AllOf(HasSubstr("the Parquet file cannot be read"), HasSubstr(file.string())));
   }
 }
 

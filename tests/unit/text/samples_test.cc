@@ -172,8 +172,8 @@ TEST(TokenizeSplit, SamplesToJudgeOnComeBehindThoseToMeasureOn) {
 
 TEST(TokenizeSplit, AnEighthAsManyAreForValidation) {
   const auto sizes = [](size_t texts, int64_t samples) {
-    const SplitSamples split = tokenize_split(std::vector<std::string>(texts, "x"), ByteTokenizer(),
-                                              take(samples), 9);
+    const SplitSamples split =
+        tokenize_split(std::vector<std::string>(texts, "x"), ByteTokenizer(), take(samples), 9);
     return std::tuple(split.calibration.ids.size(), split.validation.ids.size(), split.shared);
   };
   EXPECT_EQ(sizes(1000, 128), std::tuple(128, 16, 0));
