@@ -11,6 +11,9 @@ install(DIRECTORY src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mop FILES_MATCHIN
 if(TARGET mop)
   install(TARGETS mop RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET mop_parquet)
+  install(TARGETS mop_parquet LIBRARY DESTINATION lib)
+endif()
 
 configure_file(cmake/mopConfig.cmake.in mopConfig.cmake @ONLY)
 write_basic_package_version_file(mopConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -8,7 +8,8 @@
 
 namespace mop {
 
-/// What the parts cost that a step is made of, in order and in any one unit; none = next to nothing.
+/// What the parts cost that a step is made of, in order and in any one unit; none = next to
+/// nothing.
 using StepCosts = std::vector<double>;
 
 /// Receives what a long call reports. The default implementation is silent.
@@ -21,7 +22,8 @@ class Progress {
   virtual void warn(std::string_view text) {}
   /// A part of the work begins: `total` units (layers, tokens, bytes) are to come.
   virtual void begin(std::string_view what, int64_t total) {}
-  /// As begin("steps", costs.size()), where the steps and the parts inside each do not cost the same.
+  /// As begin("steps", costs.size()), where the steps and the parts inside each do not cost the
+  /// same.
   virtual void begin_steps(std::span<const StepCosts> costs) { begin("steps", std::ssize(costs)); }
   /// `done` of the announced units are done.
   virtual void advance(int64_t done) {}

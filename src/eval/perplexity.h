@@ -36,7 +36,8 @@ struct PerplexityResult {
   std::optional<Words> words;
   double seconds = 0;  ///< of the forward passes, tokenising left out
 };
-/// Keys as the members (`limit` and `left_out` with a limit alone); those of `words` beside them, and word_perplexity, which is `perplexity`.
+/// Keys as the members (`limit` and `left_out` with a limit alone); those of `words` beside them,
+/// and word_perplexity, which is `perplexity`.
 Json to_json(const PerplexityResult& result);
 
 /// With several ranks each scores its share of the sequences, and all get the figures.

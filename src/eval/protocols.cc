@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/named_table.h"
 #include "eval/tasks/encode.h"
+#include "text/record_file.h"
 #include "text/samples.h"
 #include "text/text_file.h"
 
@@ -52,25 +52,27 @@ ScoredText read_lines(const ProtocolInput& in) {
   return scored;
 }
 
-// Calls use(record, where) for every row of a jsonl file.
+bool has_rows(const Path& text) {
+  return text.extension() == ".jsonl" || text.extension() == ".parquet";
+}
+
+// Calls use(record, where) for every row of a file that has rows.
 template <typename Use>
 void for_each_row(const Path& text, Use use) {
-  int64_t number = 0;
-  std::istringstream lines(read_text(text));
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = fmt::format("{}:{}", text.string(), number);
-    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const RecordFile rows = RecordFile::open(text);
+  for (int64_t row = 0; row < rows.size(); ++row) {
+    const std::string where = fmt::format("{}:{}", text.string(), rows.number(row));
+    const Json record = Json::parse(rows.bytes(row), nullptr, /*allow_exceptions=*/false);
     if (!record.is_object()) throw bad_input("the row is not a JSON object").where("text", where);
     use(record, where);
   }
+  check_mappings();
 }
 
-// A text file is one document, white space and all; the `text` of all rows is joined by a blank line,
-// empty ones too.
+// A text file is one document, white space and all; the `text` of all rows is joined by a blank
+// line, empty ones too.
 std::string read_document(const Path& text) {
-  if (text.extension() != ".jsonl") return read_text(text);
+  if (!has_rows(text)) return read_text(text);
   std::string joined;
   bool first = true;
   for_each_row(text, [&](const Json& record, const std::string& where) {
@@ -148,13 +150,15 @@ ScoredText read_llama_cpp(const ProtocolInput& in) {
 ScoredText read_word(const ProtocolInput& in) {
   const Path& text = in.text;
   const BosRule rule = parse_bos_rule(in.argument.empty() ? "auto" : in.argument);
-  if (text.extension() != ".jsonl") {
+  if (!has_rows(text)) {
     throw bad_input(
         "protocol word counts the words of WikiText pages, which a '{}' file does not "
         "hold apart",
         text.extension().string())
         .where("text", text.string())
-        .hint("give a .jsonl file with a `page` in every row, or take windows:N for a plain text");
+        .hint(
+            "give a .jsonl or .parquet file with a `page` in every row, or take windows:N for a "
+            "plain text");
   }
   const RequestEncoder encoder(in.tokenizer, rule, in.context);
   ScoredText scored;

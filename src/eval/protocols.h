@@ -51,7 +51,8 @@ struct Protocol {
 };
 std::span<const Protocol> all_protocols();
 
-/// `protocol` is "name" or "name:argument"; `limit` is ProtocolInput's. Throws Error(kUsage) listing the known names.
+/// `protocol` is "name" or "name:argument"; `limit` is ProtocolInput's. Throws Error(kUsage)
+/// listing the known names.
 ScoredText read_scored_text(const std::filesystem::path& text, const Tokenizer& tokenizer,
                             std::string_view protocol, int64_t context, int64_t limit = 0);
 

@@ -65,7 +65,8 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
     samples.validation = std::move(split.validation);
     samples.validation_source = "samples behind the calibration ones, not used for statistics";
     if (split.shared > 0) {
-      samples.validation_source = "the last samples of the calibration file, used for statistics too";
+      samples.validation_source =
+          "the last samples of the calibration file, used for statistics too";
       why = ". The file ends too soon: give --validation FILE or ask for fewer --samples";
     }
   }

@@ -1,5 +1,5 @@
-// pipeline/step_costs.h -- what the steps of a run cost beside each other, for estimates of the time
-// left.
+// pipeline/step_costs.h -- what the steps of a run cost beside each other, for estimates of the
+// time left.
 #pragma once
 #include <vector>
 

@@ -85,8 +85,7 @@ std::string Charsmap::replace(std::string_view text) const {
   for (size_t at = 0; at < text.size();) {
     const size_t end = end_of_grapheme(text, at);
     const std::string_view grapheme = text.substr(at, end - at);
-    const char* whole =
-        grapheme.size() <= kLongestLookedUp ? replacement_of(grapheme) : nullptr;
+    const char* whole = grapheme.size() <= kLongestLookedUp ? replacement_of(grapheme) : nullptr;
     if (whole != nullptr) {
       out += whole;
     } else {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/git_lfs.h"
+#include "text/parquet_rows.h"
 #include "text/text_file.h"
 #include "text/unicode.h"
 
@@ -77,30 +78,39 @@ bool is_one_object(std::string_view json, size_t at) {
 
 }  // namespace
 
-std::string_view RecordFile::file_content() const {
-  const auto bytes = file_->bytes();
+namespace {
+
+std::string_view text_of(const MappedFile& file) {
+  const auto bytes = file.bytes();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+}  // namespace
+
 std::string_view RecordFile::content() const {
-  if (decoded_) return *decoded_;
-  return file_content();
+  return decoded_ ? std::string_view(*decoded_) : text_of(rows_ ? *rows_ : *file_);
 }
 
 RecordFile RecordFile::open(const std::filesystem::path& path) try {
   RecordFile made;
   made.file_ = MappedFile::open(path);
   const std::string extension = path.extension().string();
-  if (extension != ".txt" && extension != ".jsonl" && extension != ".json") {
+  if (extension != ".txt" && extension != ".jsonl" && extension != ".json" &&
+      extension != ".parquet") {
     throw bad_input("samples cannot be read from a '{}' file", extension)
-        .hint("known: .txt, .jsonl, .json");
+        .hint("known: .txt, .jsonl, .json, .parquet");
   }
   refuse_git_lfs_pointer(made.content());
-  made.decoded_ = decode_by_mark(made.content());
+  if (extension == ".parquet") {
+    made.rows_ = parquet_json_lines(path);
+  } else {
+    made.decoded_ = decode_by_mark(made.content());
+  }
   const std::string_view content = made.content();
   check_is_text(content);
   const size_t first = skip_blanks(content, utf8_mark(content));
-  if (extension == ".txt") {
+  if (extension == ".txt" || extension == ".parquet") {
+    if (extension == ".parquet") made.layout_ = Layout::kRows;
     made.find_lines(content);
   } else if (first < content.size() && content[first] == '[') {
     made.layout_ = Layout::kJsonList;
@@ -117,7 +127,7 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
   return made;
 } catch (Error& e) {
   check_mappings();  // a file that shrank has lines of zeros
-  if (e.kind() == ErrorKind::kIo) throw;
+  if (e.kind() != ErrorKind::kBadInput) throw;
   throw std::move(e).where("file", path.string());
 }
 
@@ -172,9 +182,12 @@ int64_t RecordFile::number(int64_t record) const {
 }
 
 std::string RecordFile::where(int64_t record) const {
-  return fmt::format("{} {}", layout_ == Layout::kJsonList ? "record" : "line", number(record));
+  const char* unit = layout_ == Layout::kJsonList ? "record"
+                     : layout_ == Layout::kRows   ? "row"
+                                                  : "line";
+  return fmt::format("{} {}", unit, number(record));
 }
 
-std::string RecordFile::sha256() const { return mop::sha256(file_content()); }
+std::string RecordFile::sha256() const { return mop::sha256(text_of(*file_)); }
 
 }  // namespace mop

@@ -16,7 +16,8 @@ namespace mop {
 
 /// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
 /// `.json`: one JSON value a line, or one list whose elements are the records, or one object over
-/// several lines, which is the only record. UTF-8, or UTF-16 and UTF-32 with a byte order mark
+/// several lines, which is the only record. `.parquet`: its rows as JSON values
+/// (text/parquet_rows.h). Text is UTF-8, or UTF-16 and UTF-32 with a byte order mark
 /// (text/text_file.h).
 class RecordFile {
  public:
@@ -35,24 +36,24 @@ class RecordFile {
   Json json(int64_t record) const;
   /// The record's number as people count it: of its line, or in its list; from 1.
   int64_t number(int64_t record) const;
-  /// "line 12" or "record 12".
+  /// "line 12", "record 12" or "row 12".
   std::string where(int64_t record) const;
   /// Of the file's bytes.
   std::string sha256() const;
 
  private:
-  enum class Layout { kText, kJsonLines, kJsonList };
+  enum class Layout { kText, kJsonLines, kJsonList, kRows };
   struct Span {
     size_t begin, end;
     int64_t number;  ///< as `number` says
   };
-  std::string_view file_content() const;
   std::string_view content() const;
   void find_lines(std::string_view content);
   void find_elements(std::string_view content);
 
   std::shared_ptr<const MappedFile> file_;
-  std::optional<std::string> decoded_;  ///< the file's text where that is not its bytes
+  std::shared_ptr<const MappedFile> rows_;  ///< of a Parquet file, as JSON lines
+  std::optional<std::string> decoded_;      ///< the file's text where that is not its bytes
   Layout layout_ = Layout::kText;
   std::vector<Span> records_;
 };

@@ -10,10 +10,11 @@
 
 namespace mop {
 
-/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or one list): records with
-/// `text`, Alpaca records through the calibration prompt of the paper (instruction and input, no
-/// answer), or questions with choices (ScienceQA). Throws Error(kBadInput) naming file and line or
-/// record where that is not UTF-8 text (text/text_file.h) or no sample; a file without samples is an error.
+/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or
+/// one list): records with `text`, Alpaca records through the calibration prompt of the paper
+/// (instruction and input, no answer), or questions with choices (ScienceQA). Throws
+/// Error(kBadInput) naming file and line or record where that is not UTF-8 text (text/text_file.h)
+/// or no sample; a file without samples is an error.
 std::vector<std::string> read_samples(const std::filesystem::path& file);
 
 /// How samples are chosen and cut.
@@ -49,8 +50,8 @@ struct SplitSamples {
   int64_t shared = 0;  ///< validation samples that are calibration samples too
 };
 
-/// As `tokenize_samples`, and for validation an eighth as many texts (at least one) that come behind
-/// them in the same order. When the texts run out the last ones serve as both.
+/// As `tokenize_samples`, and for validation an eighth as many texts (at least one) that come
+/// behind them in the same order. When the texts run out the last ones serve as both.
 SplitSamples tokenize_split(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                             const SampleOptions& options, int64_t context);
 

@@ -50,8 +50,10 @@ constexpr std::string_view kFiles = "the files in the folder are read";
 constexpr std::string_view kOtherClass = "of tokenizer classes of other kinds of models";
 
 constexpr KeyFate kTokenizerConfig[] = {
-    {"add_bos_token", kHonoured, "of tokenizer.model: BOS in front of texts; a tokenizer.json says it itself"},
-    {"add_eos_token", kHonoured, "of tokenizer.model: EOS behind texts; a tokenizer.json says it itself"},
+    {"add_bos_token", kHonoured,
+     "of tokenizer.model: BOS in front of texts; a tokenizer.json says it itself"},
+    {"add_eos_token", kHonoured,
+     "of tokenizer.model: EOS behind texts; a tokenizer.json says it itself"},
     {"add_prefix_space", kHonoured,
      "of tokenizer.model: the blank in front of a text; a tokenizer.json says it itself"},
     {"legacy", kHonoured, "of tokenizer.model: where blanks are put behind special tokens"},

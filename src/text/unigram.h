@@ -25,8 +25,8 @@ class Unigram {
   /// Buffers of `encode`, kept by the caller between words.
   struct Scratch {
     struct Node {
-      double score = 0;     ///< of the best way to here
-      int64_t start = -1;   ///< where its last piece begins, -1: no way leads here
+      double score = 0;    ///< of the best way to here
+      int64_t start = -1;  ///< where its last piece begins, -1: no way leads here
       int64_t piece = -1;
     };
     std::vector<Node> nodes;

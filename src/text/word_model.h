@@ -11,8 +11,8 @@ namespace mop {
 
 class WordModel {
  public:
-  WordModel(Bpe model) : model_(std::move(model)) {}          // NOLINT: one is the other
-  WordModel(Unigram model) : model_(std::move(model)) {}      // NOLINT
+  WordModel(Bpe model) : model_(std::move(model)) {}      // NOLINT: one is the other
+  WordModel(Unigram model) : model_(std::move(model)) {}  // NOLINT
 
   struct Scratch {
     Bpe::Scratch bpe;

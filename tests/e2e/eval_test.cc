@@ -98,6 +98,22 @@ TEST(EvalVersus, APrunedModelBesideTheDenseOneAndItsCalibrationTextIsNoTest) {
                                 HasSubstr("run/samples.json")));
 }
 
+TEST(EvalText, ALimitIsToldOfOneModelAndOfTwo) {
+  const Args few = {"--text", demo_evaluation(), "--protocol", "lines", "--limit", "3"};
+  const Ran alone = run(eval_args(demo_model(), few));
+  EXPECT_THAT(alone.out,
+              HasSubstr("tokens of 3 documents, limited by --limit 3: 253 are left out"));
+  Args more = few;
+  more.insert(more.end(), {"--vs", demo_model()});
+  const Json both = answer(demo_model(), more);
+  EXPECT_EQ(both["limit"], 3);
+  EXPECT_EQ(both["left_out"], 253);
+  EXPECT_EQ(both["documents"], 3);
+  more = few;
+  more.insert(more.end(), {"--tasks", "piqa", "--data", task_data()});
+  expect_refusal(more, 2, "--text");
+}
+
 TEST(EvalVersus, TablesNameBothModels) {
   TempFolder temp;
   const fs::path text = first_lines(demo_evaluation(), 4, temp.path() / "t.txt");

@@ -77,6 +77,17 @@ ensure_libtorch() {
   mv "$ENV_DIR/libtorch.part" "$ENV_DIR/libtorch"
 }
 
+# What plugins/parquet is compiled against. A machine that cannot have it builds the rest.
+ensure_arrow() {
+  stamp_is "$ENV_DIR/arrow/.stamp" "$PINS/arrow.txt" && return
+  say "fetching Arrow (55 MB) into .env/arrow"
+  rm -rf "$ENV_DIR/arrow.part" "$ENV_DIR/arrow"
+  unpack_wheels "$PINS/arrow.txt" "$ENV_DIR/arrow.part" || { say "without Arrow Parquet files will be refused"; return; }
+  rm -rf "$ENV_DIR"/arrow.part/pyarrow/tests "$ENV_DIR"/arrow.part/pyarrow/libarrow_{flight,s3,substrait,dataset,acero}.so*
+  stamp_of "$PINS/arrow.txt" >"$ENV_DIR/arrow.part/.stamp"
+  mv "$ENV_DIR/arrow.part" "$ENV_DIR/arrow"
+}
+
 # The runtime and CUPTI of the CUDA that the torch in FOLDER was built for, as its own requirements name them.
 small_cuda_libraries() {
   "$ENV_DIR/reference/bin/python" - "$1" <<'PYTHON'

@@ -15,10 +15,13 @@ std::vector<std::string> file_names(const Task& task, const std::string& split) 
   std::vector<std::string> names = {task.file + "-" + split, task.name + "-" + split,
                                     task.name + "_" + split};
   if (split == task.split) names.insert(names.end(), {task.file, task.name});
-  for (std::string& name : names) name += ".jsonl";
   std::sort(names.begin() + 1, names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+  std::vector<std::string> files;
+  for (const char* extension : {".jsonl", ".parquet"}) {
+    for (const std::string& name : names) files.push_back(name + extension);
+  }
+  return files;
 }
 
 std::vector<Json> read_records(const RecordFile& file) {

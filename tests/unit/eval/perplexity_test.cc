@@ -233,6 +233,47 @@ TEST_F(PerplexityTest, WindowsJoinJsonRowsByABlankLine) {
   EXPECT_EQ(tokenizer_.seen, "one\n\n\n\nthree\n");
 }
 
+// A limited text gives what a text of these documents alone gives.
+TEST_F(PerplexityTest, ALimitTakesTheFirstDocuments) {
+  const auto score = [&](const std::filesystem::path& file, const char* protocol, int64_t limit) {
+    return read_scored_text(file, tokenizer_, protocol, 64, limit);
+  };
+  const auto ids_of = [](const ScoredText& scored) {
+    std::vector<std::vector<int64_t>> ids;
+    for (const TokenRequest& sequence : scored.sequences) ids.push_back(sequence.ids);
+    return ids;
+  };
+  const auto lines = text("a.txt", "one\ntwo\nthree\nfour\n");
+  const ScoredText two = score(lines, "lines", 2);
+  EXPECT_EQ(ids_of(two), ids_of(score(text("b.txt", "one\ntwo\n"), "lines", 0)));
+  EXPECT_EQ(two.texts, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(two.left_out, 2);
+
+  const ScoredText windows = score(lines, "windows:5", 2), all = score(lines, "windows:5", 0);
+  ASSERT_GT(all.sequences.size(), 2u);
+  EXPECT_EQ(windows.sequences.size(), 2u);
+  EXPECT_EQ(windows.sequences[1].ids, all.sequences[1].ids);
+  EXPECT_EQ(windows.left_out, std::ssize(all.sequences) - 2);
+
+  const auto pages = text("a.jsonl", "{\"page\": \"one , two\"}\n\n{\"page\": \"three\"}\n");
+  const ScoredText page = score(pages, "word", 1);
+  EXPECT_EQ(ids_of(page), ids_of(score(text("b.jsonl", "{\"page\": \"one , two\"}"), "word", 0)));
+  EXPECT_EQ(page.words, 3);
+  EXPECT_EQ(page.left_out, 1);
+}
+
+TEST_F(PerplexityTest, TheResultSaysThatItWasLimited) {
+  const auto file = text("a.txt", "one\ntwo\nthree\n");
+  const auto json = [&](int64_t limit) {
+    return to_json(evaluate_text(weights_, read_scored_text(file, tokenizer_, "lines", 64, limit)));
+  };
+  EXPECT_EQ(json(2)["limit"], 2);
+  EXPECT_EQ(json(2)["left_out"], 1);
+  EXPECT_EQ(json(2)["documents"], 2);
+  EXPECT_EQ(json(9)["left_out"], 0);
+  EXPECT_FALSE(json(0).contains("limit"));
+}
+
 TEST_F(PerplexityTest, DoesNotDependOnTheSizeOfTheGroups) {
   // More tokens than one group of 64 Ki holds, against the same lines scored in two calls.
   std::vector<std::vector<int64_t>> sequences;

@@ -7,23 +7,23 @@
 namespace mop {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // The embedded model, 12 layers, on eight samples of eight tokens and one to judge on.
 std::vector<StepCosts> costs_of(const std::string& select) {
   const auto assets = testing::demo_model().parent_path();
-  return step_costs(prepare(
-      recipe_from_json({{"model", testing::demo_model().string()},
-                        {"calibration",
-                         {{"file", (assets / "text/generated-calibration.txt").string()},
-                          {"samples", 8},
-                          {"max_tokens", 8}}},
-                        {"target", {{"iterations", 3}}},
-                        {"select", select}}),
-      silent_progress()));
+  return step_costs(
+      prepare(recipe_from_json({{"model", testing::demo_model().string()},
+                                {"calibration",
+                                 {{"file", (assets / "text/generated-calibration.txt").string()},
+                                  {"samples", 8},
+                                  {"max_tokens", 8}}},
+                                {"target", {{"iterations", 3}}},
+                                {"select", select}}),
+              silent_progress()));
 }
 
 TEST(StepCosts, ADepthStepNeedsNoPass) {

@@ -99,7 +99,7 @@ TEST_F(ReadSamples, RefusalsNameFileLineAndFields) {
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": \"\xFF\"}"), HasSubstr("line 1 is not UTF-8"));
   EXPECT_THAT(refusal("a.jsonl", "{\"text\": 1e999}"), HasSubstr("line 1 is not valid JSON"));
   EXPECT_THAT(refusal("a.json", "[{\"text\": \"x\"}, 3]"), HasSubstr("record 2 is no sample"));
-  EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json"));
+  EXPECT_THAT(refusal("a.csv", "x"), HasSubstr("known: .txt, .jsonl, .json, .parquet"));
 }
 
 TEST_F(ReadSamples, ALineOfAnyWhiteSpaceIsBlankInEveryFormat) {
@@ -173,8 +173,8 @@ TEST(TokenizeSplit, SamplesToJudgeOnComeBehindThoseToMeasureOn) {
 
 TEST(TokenizeSplit, AnEighthAsManyAreForValidation) {
   const auto sizes = [](size_t texts, int64_t samples) {
-    const SplitSamples split = tokenize_split(std::vector<std::string>(texts, "x"), ByteTokenizer(),
-                                              take(samples), 9);
+    const SplitSamples split =
+        tokenize_split(std::vector<std::string>(texts, "x"), ByteTokenizer(), take(samples), 9);
     return std::tuple(split.calibration.ids.size(), split.validation.ids.size(), split.shared);
   };
   EXPECT_EQ(sizes(1000, 128), std::tuple(128, 16, 0));

@@ -60,9 +60,9 @@ TEST(TokenizerKeys, PartsThatAreRefusedAreNamed) {
 }
 
 TEST(TokenizerKeys, SettingsThatChangeTheIdsAreRefused) {
-  for (const auto& [key, value] :
-       {std::pair<const char*, Json>{"dropout", 0.1}, {"continuing_subword_prefix", "##"},
-        {"end_of_word_suffix", "</w>"}}) {
+  for (const auto& [key, value] : {std::pair<const char*, Json>{"dropout", 0.1},
+                                   {"continuing_subword_prefix", "##"},
+                                   {"end_of_word_suffix", "</w>"}}) {
     Json tokenizer = small();
     tokenizer["model"][key] = value;
     EXPECT_THAT(refusal(tokenizer), HasSubstr(key));

@@ -87,9 +87,9 @@ TEST(TokenizerJson, RefusesWhatItDoesNotKnow) {
     small_json(folder, changes);
     return refusal([&] { open_tokenizer(folder.path()); });
   };
-  EXPECT_THAT(text_of(R"({"model": {"type": "WordPiece"}})"),
-              AllOf(HasSubstr("model 'WordPiece' is not supported"),
-                    HasSubstr("known: BPE, Unigram")));
+  EXPECT_THAT(
+      text_of(R"({"model": {"type": "WordPiece"}})"),
+      AllOf(HasSubstr("model 'WordPiece' is not supported"), HasSubstr("known: BPE, Unigram")));
   EXPECT_THAT(text_of(R"({"model": {"dropout": 0.1}})"), HasSubstr("`dropout`"));
   EXPECT_THAT(text_of(R"({"model": {"end_of_word_suffix": "</w>"}})"),
               HasSubstr("`end_of_word_suffix`"));
