@@ -68,7 +68,7 @@ constexpr int64_t kFewTokens = 256;
 // run itself. When scores decide how many units each layer loses, the layers are taken to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
-  if (run.replay) return reader_warnings(config);
+  if (run.replay) return reader_warnings(config, &run.dense.config());
   bool odd_widths = false;
   for (const Json& settings : used_settings(run)) {
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
@@ -76,7 +76,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     if (settings.value("allocation", "uniform") == "uniform" || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
   }
-  std::vector<std::string> warnings = reader_warnings(config);
+  std::vector<std::string> warnings = reader_warnings(config, &run.dense.config());
   if (!run.accounting && odd_widths) {
     warnings.emplace_back(
         "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which every "
