@@ -49,7 +49,9 @@ TEST(ReaderRules, LayersThatDifferLoadInVllmBesideItsOwnClasses) {
   config.layers[3].mlp = 1024;
   const auto warnings = reader_warnings(config, &config);
   EXPECT_THAT(warnings, Contains(HasSubstr("vLLM's own classes have one size for all layers")));
-  EXPECT_THAT(warnings, Not(Contains(HasSubstr("refuses this model"))));
+  EXPECT_THAT(warnings, Not(Contains(HasSubstr("vLLM refuses"))));
+  config.layers[3].heads = config.layers[3].kv_heads = 0;
+  EXPECT_THAT(reader_warnings(config), Contains("vLLM refuses a layer without attention"));
 }
 
 }  // namespace
