@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "export/hf_layout.h"
 #include "export/hf_per_layer.h"
+#include "export/hf_tokenizer.h"
 #include "tensor/mapped_file.h"
 #include "text/gguf_vocabulary.h"
 #include "text/sentencepiece_json.h"
@@ -121,7 +122,9 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   }
   const fs::path& source = model.checkpoint().folder();
   for (const std::string& name : copied_files(source)) {
-    write_file(written.add(name), read_file(source / name));
+    const std::string text = read_file(source / name);
+    const bool config = name == "tokenizer_config.json";
+    write_file(written.add(name), config ? portable_tokenizer_config(text) : text);
   }
   if (const GgufFile* file = model.checkpoint().gguf()) {
     for (const auto& [name, text] : tokenizer_files_of(vocabulary_of_gguf(*file))) {

@@ -21,18 +21,21 @@ const LayerShape* first(const ModelConfig& config, Bad bad) {
   return found == config.layers.end() ? nullptr : &*found;
 }
 
-std::string transformers_classes(const ModelConfig& config) { return reader_note(config); }
+std::string transformers_classes(const ModelConfig& config, const ModelConfig*) {
+  return reader_note(config);
+}
 
-std::string llama_cpp_blocks(const ModelConfig& config) {
+std::string llama_cpp_blocks(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, [](const LayerShape& s) { return s.mlp % 32 != 0; });
   if (odd == nullptr) return "";
   return fmt::format(
-      "an MLP width of {} is no multiple of 32: llama.cpp cannot quantise it to q8_0, and kernels "
-      "run it at about half speed (--shape-multiple 32 avoids that)",
+      "an MLP width of {} is no multiple of 32: llama.cpp leaves down_proj at 16 bits in every "
+      "quantised file, int4 and nf4 refuse it, and kernels run it at about half speed "
+      "(--shape-multiple 32 avoids that)",
       odd->mlp);
 }
 
-std::string llama_cpp_head_rows(const ModelConfig& config) {
+std::string llama_cpp_head_rows(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd =
       first(config, [](const LayerShape& s) { return s.heads * s.head_dim % 32 != 0; });
   if (odd == nullptr) return "";
@@ -43,7 +46,7 @@ std::string llama_cpp_head_rows(const ModelConfig& config) {
 }
 
 // Where the hidden size is no multiple of 256 most tensors fall back anyway.
-std::string llama_cpp_k_quants(const ModelConfig& config) {
+std::string llama_cpp_k_quants(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, [](const LayerShape& s) { return s.mlp % 256 != 0; });
   if (odd == nullptr || config.hidden % 256 != 0) return "";
   return fmt::format(
@@ -52,28 +55,51 @@ std::string llama_cpp_k_quants(const ModelConfig& config) {
       odd->mlp);
 }
 
-std::string vllm_one_size(const ModelConfig& config) {
+std::string vllm_own_classes(const ModelConfig& config, const ModelConfig*) {
   if (!needs_own_code(config)) return "";
-  return "vLLM (rules only, not run): its classes have one size for all layers and no extra "
-         "biases: "
-         "it refuses this model";
+  if (first(config, [](const LayerShape& s) { return s.heads == 0; }) != nullptr) {
+    return "vLLM refuses a layer without attention";
+  }
+  return "vLLM's own classes have one size for all layers: it loads this model with "
+         "trust_remote_code=True, by its slower Transformers backend";
 }
 
-std::string vllm_ranks(const ModelConfig& config) {
-  // Heads and widths are divided among the ranks; fewer KV heads than ranks are copied.
-  const auto splits = [](const LayerShape& s, int64_t ranks) {
-    const bool kv = s.kv_heads == 0 || s.kv_heads % ranks == 0 || ranks % s.kv_heads == 0;
-    return s.heads % ranks == 0 && s.mlp % ranks == 0 && kv;
-  };
-  const LayerShape* odd = first(config, [&](const LayerShape& s) { return !splits(s, 2); });
-  if (odd == nullptr || needs_own_code(config)) return "";
-  return fmt::format(
-      "vLLM (rules only, not run): {} heads, {} KV heads and an MLP width of {} cannot be divided "
-      "among 2 tensor-parallel ranks: one GPU only",
-      odd->heads, odd->kv_heads, odd->mlp);
+struct Count {
+  const char* name;
+  int64_t LayerShape::*member;
+};
+constexpr std::array kDivided = {Count{"heads", &LayerShape::heads},
+                                 Count{"KV heads", &LayerShape::kv_heads},
+                                 Count{"MLP neurons", &LayerShape::mlp}};
+
+// Heads and widths are divided among the ranks; fewer KV heads than ranks are copied.
+bool divides(const Count& count, const LayerShape& shape, int64_t ranks) {
+  const int64_t units = shape.*count.member;
+  const bool copied = count.member == &LayerShape::kv_heads && units > 0 && ranks % units == 0;
+  return units % ranks == 0 || copied;
 }
 
-std::string vllm_head_dim(const ModelConfig& config) {
+// What a model never divided by is no news of the pruning.
+std::string vllm_ranks(const ModelConfig& config, const ModelConfig* dense) {
+  if (dense == nullptr || needs_own_code(config)) return "";
+  for (const int64_t ranks : {2, 4, 8}) {
+    std::string lost;
+    for (const Count& count : kDivided) {
+      const auto odd = [&](const LayerShape& s) { return !divides(count, s, ranks); };
+      const LayerShape* now = first(config, odd);
+      if (now == nullptr || first(*dense, odd) != nullptr) continue;
+      lost += fmt::format("{}{} {} (of {})", lost.empty() ? "" : " and ", now->*count.member,
+                          count.name, dense->layers[0].*count.member);
+    }
+    if (lost.empty()) continue;
+    return fmt::format(
+        "vLLM: {} cannot be divided among {} tensor-parallel ranks as the dense model's can", lost,
+        ranks);
+  }
+  return "";
+}
+
+std::string vllm_head_dim(const ModelConfig& config, const ModelConfig*) {
   const auto refused = [](const LayerShape& s) { return s.head_dim % 8 != 0 || s.head_dim > 256; };
   const LayerShape* odd = first(config, refused);
   if (odd == nullptr) return "";
@@ -89,7 +115,7 @@ constexpr std::array kRules = {
     ReaderRule{"llama.cpp", "q8_0: MLP width a multiple of 32", true, llama_cpp_blocks},
     ReaderRule{"llama.cpp", "q8_0: heads * head_dim a multiple of 32", true, llama_cpp_head_rows},
     ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
-    ReaderRule{"vLLM", "one size for all layers", false, vllm_one_size},
+    ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true, vllm_own_classes},
     ReaderRule{"vLLM", "heads, KV heads and MLP width divide among the ranks", false, vllm_ranks},
     ReaderRule{"vLLM", "head size a multiple of 8 up to 256", false, vllm_head_dim},
 };
@@ -98,10 +124,10 @@ constexpr std::array kRules = {
 
 std::span<const ReaderRule> all_reader_rules() { return kRules; }
 
-std::vector<std::string> reader_warnings(const ModelConfig& config) {
+std::vector<std::string> reader_warnings(const ModelConfig& config, const ModelConfig* dense) {
   std::vector<std::string> warnings;
   for (const ReaderRule& rule : kRules) {
-    std::string text = rule.check(config);
+    std::string text = rule.check(config, dense);
     if (!text.empty()) warnings.push_back(std::move(text));
   }
   return warnings;

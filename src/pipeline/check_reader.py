@@ -153,6 +153,7 @@ def compare_llama_cpp(job):
 def compare_vllm(job):
     """vLLM tells log-probabilities too: those of the first new token are compared."""
     from vllm import LLM, SamplingParams
+    from vllm.distributed import cleanup_dist_env_and_memory
 
     lora = {}
     if job["adapter"]:
@@ -171,6 +172,8 @@ def compare_vllm(job):
     start = time.perf_counter()
     answer = model.generate({"prompt_token_ids": job["ids"]}, greedy, use_tqdm=False, **request)[0].outputs[0]
     seconds = time.perf_counter() - start
+    del model  # an engine's process groups must be gone before the next one comes
+    cleanup_dist_env_and_memory()
     ours = last_log_probabilities(job)
     theirs = {id: row.logprob for id, row in answer.logprobs[0].items() if row.logprob > -80}
     difference = max(abs(ours[id] - value) for id, value in theirs.items()) / max(abs(v) for v in theirs.values())

@@ -94,7 +94,7 @@ std::vector<std::string> joined(std::vector<std::string> lines,
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
   std::vector<std::string> warnings = run.dense.config().notes;
-  if (run.replay) return joined(std::move(warnings), reader_warnings(config));
+  if (run.replay) return joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   bool odd_widths = false;
   for (const Json& settings : used_settings(run)) {
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
@@ -102,7 +102,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     if (settings.value("allocation", "uniform") == "uniform" || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
   }
-  warnings = joined(std::move(warnings), reader_warnings(config));
+  warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {
     warnings.emplace_back(
         "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which every "

@@ -186,7 +186,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);
-  json["warnings"] = reader_warnings(after);
+  json["warnings"] = reader_warnings(after, &dense);
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;
 }

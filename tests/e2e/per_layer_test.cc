@@ -107,7 +107,7 @@ TEST_F(PerLayer, AReaderIsWarnedOfBeforeTheWork) {
                                                  "--allocation", "global", "--dry-run"}));
   EXPECT_EQ(dry.exit, 0);
   EXPECT_THAT(dry.err, HasSubstr("trust_remote_code=True"));
-  EXPECT_THAT(dry.err, HasSubstr("vLLM (rules only, not run)"));
+  EXPECT_THAT(dry.err, HasSubstr("vLLM's own classes have one size for all layers"));
 }
 
 TEST_F(PerLayer, AWidthThatOnlyMeasurementsTellIsWarnedOf) {
@@ -117,7 +117,7 @@ TEST_F(PerLayer, AWidthThatOnlyMeasurementsTellIsWarnedOf) {
   Args even = searched;
   even.insert(even.end(), {"--shape-multiple", "32"});
   EXPECT_THAT(run(prune_args(folder_->path() / "never", even)).err,
-              ::testing::Not(HasSubstr("multiples of 32")));
+              ::testing::Not(HasSubstr("MLP widths will seldom")));
 }
 
 // What --shape-multiple promises on the way to a target: multiples, and the target met.
@@ -129,9 +129,8 @@ TEST(ShapeMultiple, WidthsAreMultiplesAndTheTargetIsMet) {
         out, {"--remove", "0.3", "--of", "blocks", "--select", "path:G", "--shape-multiple", "32",
               "--allocation", allocation, "--force", "--json"}));
     ASSERT_EQ(pruned.exit, 0) << pruned.err;
-    EXPECT_GE(pruned.json()["block_removed_fraction"].get<double>(), 0.3);
-    // A pack of 32 neurons of each layer at the most.
-    EXPECT_LE(pruned.json()["block_removed_fraction"].get<double>(), 0.3 + 32. / 512);
+    // Half a pack of 32 neurons of each layer at the most.
+    EXPECT_NEAR(pruned.json()["block_removed_fraction"].get<double>(), 0.3, 16. / 512);
     const Json about = run({"inspect", out.string(), "--json"}).json();
     for (const Json& layer : about["layers"]) {
       EXPECT_EQ(layer["mlp"].get<int64_t>() % 32, 0);

@@ -5,8 +5,9 @@
 
 The real models lose 40% of their block parameters, once with equal layers and once with layers that differ;
 tests/write_models makes small random models of every family, pruned by hand. Each is read by transformers in every
-environment given (default: those of ./run setup --reference), and by llama.cpp as .gguf in float32 and q8_0. A reader is
-one process for all models, which compares as `mop check` does (src/pipeline/check_reader.py). Needs build/python.
+environment given (default: those of ./run setup --reference), by vLLM where .env/vllm is (./run setup --vllm), and by
+llama.cpp as .gguf in float32 and q8_0. A reader is one process for all models, which compares as `mop check` does
+(src/pipeline/check_reader.py). Needs build/python.
 """
 
 import argparse
@@ -26,7 +27,7 @@ MOP = BUILD / "src" / "mop"
 MODELS = [(ROOT / "assets" / "tinystories-12l", ROOT / "assets" / "text" / "generated-calibration.txt"),
           (DATA / "models" / "stories260k", DATA / "text" / "tinystories-v2-valid.txt")]
 PROMPT, NEW_TOKENS = "once upon a time there was", 24
-TOLERANCE = {"hf": 1e-4, "f32": 1e-3, "q8_0": 8e-2}
+TOLERANCE = {"hf": 1e-4, "vllm": 1e-3, "f32": 1e-3, "q8_0": 8e-2}
 
 
 # --- in the environment of a reader: a line of JSON for every model
@@ -38,7 +39,7 @@ def job_of(model, logits_file, path, room=10**9):
     greedy = model.generate(ids, max_new_tokens=min(NEW_TOKENS, room - len(ids)))
     eos = model.config.get("eos_token_id")
     always = model.config["model_type"].startswith("per_layer_")
-    return greedy, {"model": str(path), "code": "auto_map" in model.config, "code_before": "" if always else "4.48",
+    return greedy, {"model": str(path), "adapter": "", "code": "auto_map" in model.config, "code_before": "" if always else "4.48",
                     "dtype": "float32", "ids": ids, "vocab": model.config["vocab_size"],
                     "eos": eos if isinstance(eos, list) else [eos] if eos else [],
                     "new_tokens": len(greedy), "logits": str(logits_file)}
@@ -57,9 +58,9 @@ def compare(model, form, reader, path, scratch, room=10**9):
             "equal": equal}
 
 
-def ask_transformers(folder, _, scratch):
+def ask_by_folder(folder, form, scratch):
     import mop
-    return compare(mop.load(folder), "hf", "transformers", folder, scratch)
+    return compare(mop.load(folder), form, "transformers" if form == "hf" else form, folder, scratch)
 
 
 def ask_llama_cpp(folder, form, scratch):
@@ -77,7 +78,7 @@ def serve(form, folders):
     sys.path[:0] = [str(BUILD / "python"), str(ROOT / "src" / "pipeline")]
     import warnings
     warnings.simplefilter("ignore")
-    ask = ask_transformers if form == "hf" else ask_llama_cpp
+    ask = ask_by_folder if form in ("hf", "vllm") else ask_llama_cpp
     with tempfile.TemporaryDirectory() as scratch:
         for folder in folders:
             try:
@@ -144,7 +145,8 @@ def heading(samples):
     return (f"# Readers, {datetime.date.today()}\n\n{version}; {cpu}. Command: `tests/readers/table.py`. Real models: 40% of "
             f"the block parameters removed (`--select path:LGG`, {samples} samples); the others: random models of every "
             "family, pruned by hand (tests/readers/write_models.cc).\n\nLogits: max|a-b| / max|b|, b the reader's, float32; "
-            f"up to {TOLERANCE['hf']:g} (transformers) and {TOLERANCE['f32']:g} (llama.cpp) and the same greedy text is "
+            f"up to {TOLERANCE['hf']:g} (transformers) and {TOLERANCE['f32']:g} (vLLM, llama.cpp: log-probabilities of the first "
+            "new token) and the same greedy text is "
             "`loads`. For q8_0 a is mop's own reading of the file: llama.cpp rounds activations as well, so up to "
             f"{TOLERANCE['q8_0']:g}, and greedy text may part. Greedy: {NEW_TOKENS} tokens behind a prompt, inside the window.\n")
 
@@ -160,6 +162,11 @@ def main():
         return serve(args.serve, args.folders)
     own = [ROOT / ".env" / name / "bin" / "python" for name in ("reference", "reference4")]
     readers = [("transformers", python, "hf") for python in [*own, *args.python]]
+    vllm = ROOT / ".env" / "vllm"
+    if (vllm / ".ready").exists():
+        readers.append(("vLLM", vllm / "bin" / "python", "vllm"))
+    else:
+        print("vLLM is not here (./run setup --vllm): its rows are missing", file=sys.stderr)
     readers += [("llama.cpp", own[0], "f32"), ("llama.cpp", own[0], "q8_0")]
     with tempfile.TemporaryDirectory() as temporary:
         named = [*folders_to_read(pathlib.Path(temporary), args.samples), *((f.name, f) for f in args.folders)]
@@ -170,7 +177,7 @@ def main():
     versions = [next((row["version"] for row in rows if row.get("version")), "") for rows in columns]
     for i, (name, _) in enumerate(named):
         for (reader, _, form), version, rows in zip(readers, versions, columns, strict=True):
-            print(line(name, kinds[i], f"{reader} {version}", form if form == "hf" else f"gguf {form}", rows[i]))
+            print(line(name, kinds[i], f"{reader} {version}", "hf" if form in ("hf", "vllm") else f"gguf {form}", rows[i]))
     return 0
 
 

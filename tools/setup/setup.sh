@@ -129,7 +129,7 @@ ensure_cuda_libraries() {
 
 # ensure_transformers NAME: .env/NAME with the packages of tools/setup/NAME.txt and the one torch of .env/libtorch.
 ensure_transformers() {
-  local name=$1 site
+  local name=$1 site check="$PINS/check_$1.py"
   local pins=("$PINS/libtorch.txt" "$PINS/cuda.txt" "$PINS/$name.txt")
   stamp_is "$ENV_DIR/$name/.ready" "${pins[@]}" && return
   ensure_venv "$name"
@@ -137,8 +137,16 @@ ensure_transformers() {
   site=$("$ENV_DIR/$name/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf '%s\n' "$ENV_DIR/libtorch" >"$site/torch.pth"
   pip_install "$name" --no-deps -r "$PINS/$name.txt" || fail "transformers could not be installed into .env/$name"
-  "$ENV_DIR/$name/bin/python" "$PINS/check_reference.py" || fail "transformers does not run in .env/$name"
+  [ -f "$check" ] || check="$PINS/check_reference.py"
+  "$ENV_DIR/$name/bin/python" "$check" || fail "transformers does not run in .env/$name"
   stamp_of "${pins[@]}" >"$ENV_DIR/$name/.ready"
+}
+
+# vLLM, for ./run test --full alone: 1 GB, and its wheel is not for every machine. Without it its tests are skipped.
+ensure_vllm() {
+  ensure_libtorch
+  ensure_cuda_libraries
+  (ensure_transformers vllm) || say "vLLM could not be installed into .env/vllm: its tests are skipped"
 }
 
 # The reference implementations, for goldens and reader tests only: the newest transformers, and the last 4.x.

@@ -1,0 +1,34 @@
+// export/hf_tokenizer.cc
+#include "export/hf_tokenizer.h"
+
+#include "base/json.h"
+
+namespace mop {
+namespace {
+
+// The same keys in the same order, one of them under another name.
+Json renamed(const Json& object, std::string_view key, std::string_view name) {
+  Json result = Json::object();
+  for (const auto& [old, value] : object.items()) result[old == key ? std::string(name) : old] = value;
+  return result;
+}
+
+}  // namespace
+
+std::string portable_tokenizer_config(const std::string& text) {
+  Json config = Json::parse(text, nullptr, false);
+  if (!config.is_object()) return text;
+  bool changed = false;
+  if (const auto it = config.find("tokenizer_class"); it != config.end() && *it == "TokenizersBackend") {
+    *it = "PreTrainedTokenizerFast";
+    changed = true;
+  }
+  const auto extra = config.find("extra_special_tokens");
+  if (extra != config.end() && extra->is_array() && !config.contains("additional_special_tokens")) {
+    config = renamed(config, "extra_special_tokens", "additional_special_tokens");
+    changed = true;
+  }
+  return changed ? to_text(config) : text;
+}
+
+}  // namespace mop
