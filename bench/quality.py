@@ -2,7 +2,7 @@
 """What pruning costs, side by side with its controls, without recovery training.
 
   bench/quality.py [--model tinystories-12l|smollm2-135m] [--mop build/src/mop] [--fractions 0.2,0.3,0.4]
-                   [--tasks arc-easy,piqa --limit 100] [--rules TEXT ...]
+                   [--tasks arc_easy,piqa --limit 100] [--rules TEXT ...]
 
 Each row is a rule (a path, a selector, or a control), each column the perplexity (float32) after that fraction of the
 layers' parameters went. Controls: the same widths with units drawn at random, and with the smallest weights instead of the

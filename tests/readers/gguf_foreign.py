@@ -120,7 +120,8 @@ READ = {
                                                rope__scaling__attn_factor=0.8, rope__scaling__yarn_beta_fast=16.0,
                                                rope__scaling__yarn_beta_slow=2.0),
     # llama.cpp takes the long factors for a context beyond the original one, we for a text that is longer.
-    "longrope": lambda f: (put(f, rope__scaling__original_context_length=8, rope__scaling__attn_factor=1.2),
+    "longrope": lambda f: (put(f, rope__scaling__type="longrope", rope__scaling__original_context_length=8,
+                               rope__scaling__attn_factor=1.2),
                            f.tensors.update({"rope_factors_long.weight": llama3_factors(),
                                              "rope_factors_short.weight": np.ones(8, np.float32)})),
     "aligned to 256": lambda f: setattr(f, "alignment", 256),
