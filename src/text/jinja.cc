@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "text/jinja/compiler.h"
+#include "text/unicode.h"
 
 namespace mop {
 namespace jinja {
@@ -66,8 +67,10 @@ struct JinjaTemplate::Program {
   jinja::Compiled compiled;
 };
 
-JinjaTemplate::JinjaTemplate(const std::string& source)
-    : program_(std::make_unique<Program>(Program{jinja::compile(source)})) {}
+JinjaTemplate::JinjaTemplate(const std::string& source) {
+  if (!is_valid_utf8(source)) throw bad_input("the template is not UTF-8");
+  program_ = std::make_unique<Program>(Program{jinja::compile(source)});
+}
 JinjaTemplate::~JinjaTemplate() = default;
 JinjaTemplate::JinjaTemplate(JinjaTemplate&&) noexcept = default;
 

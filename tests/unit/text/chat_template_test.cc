@@ -146,6 +146,7 @@ TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
   EXPECT_THAT(refusal("{{ 'a }}"), HasSubstr("a tag is not closed"));
   EXPECT_THAT(refusal("{{ a b }}"), HasSubstr("'b' stands where the tag should end"));
   EXPECT_THAT(refusal("{% endif %}"), HasSubstr("'endif' ends nothing here"));
+  EXPECT_THAT(refusal("a\xFF{{ x }}"), HasSubstr("the template is not UTF-8"));
 }
 
 TEST(Jinja, WhatIsNotReachedNeedNotBeKnown) {
