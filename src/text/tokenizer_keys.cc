@@ -1,48 +1,139 @@
 // text/tokenizer_keys.cc
 #include "text/tokenizer_keys.h"
 
+#include <algorithm>
+
 namespace mop {
 namespace {
 
 constexpr Fate kHonoured = Fate::kHonoured, kRefused = Fate::kRefused, kIgnored = Fate::kIgnored;
 
+constexpr std::string_view kAdded = "tokens found before the text is cut";
+constexpr std::string_view kModel = "the model of words";
+constexpr std::string_view kNormalizer = "what a text becomes before it is cut";
+constexpr std::string_view kPreTokenizer = "how a text is cut into words";
+constexpr std::string_view kDecoder = "how tokens become a text";
+constexpr std::string_view kAround = "the special tokens around a text";
+
+// What is honoured is listed key by key: a new one has no fate until somebody gives it one.
 constexpr KeyFate kTokenizerJson[] = {
     {"version", kIgnored, "there is one version, 1.0"},
     {"truncation*", kIgnored, "texts are cut by --max-tokens and the model's context alone"},
     {"padding*", kIgnored, "sequences are never padded"},
-    {"added_tokens*", kHonoured, "tokens that are found before the text is cut, with their flags"},
-
-    {"model.WordPiece*", kRefused, "a model of encoders"},
-    {"model.WordLevel*", kRefused, "a model of whole words"},
-    {"model.BPE.dropout", kRefused, "when above 0: the ids would be random"},
+    {"added_tokens", kHonoured, kAdded},
+    {"added_tokens.content", kHonoured, kAdded},
+    {"added_tokens.id", kHonoured, kAdded},
+    {"added_tokens.lstrip", kHonoured, kAdded},
+    {"added_tokens.normalized", kHonoured, kAdded},
+    {"added_tokens.rstrip", kHonoured, kAdded},
+    {"added_tokens.single_word", kHonoured, kAdded},
+    {"added_tokens.special", kHonoured, kAdded},
+    {"model", kHonoured, kModel},
+    {"model.BPE", kHonoured, kModel},
+    {"model.BPE.byte_fallback", kHonoured, kModel},
     {"model.BPE.continuing_subword_prefix", kRefused, "when not empty"},
+    {"model.BPE.dropout", kRefused, "when above 0: the ids would be random"},
     {"model.BPE.end_of_word_suffix", kRefused, "when not empty"},
-    {"model.BPE*", kHonoured, "byte-pair merging"},
-    {"model.Unigram*", kHonoured, "the most likely way to cut a word into pieces"},
-    {"model", kHonoured, "the model of words"},
-
+    {"model.BPE.fuse_unk", kHonoured, kModel},
+    {"model.BPE.ignore_merges", kHonoured, kModel},
+    {"model.BPE.merges", kHonoured, kModel},
+    {"model.BPE.unk_token", kHonoured, kModel},
+    {"model.BPE.vocab", kHonoured, kModel},
+    {"model.Unigram", kHonoured, kModel},
+    {"model.Unigram.byte_fallback", kHonoured, kModel},
+    {"model.Unigram.unk_id", kHonoured, kModel},
+    {"model.Unigram.vocab", kHonoured, kModel},
+    {"model.WordLevel*", kRefused, "a model of whole words"},
+    {"model.WordPiece*", kRefused, "a model of encoders"},
+    {"normalizer", kHonoured, kNormalizer},
     {"normalizer.BertNormalizer*", kRefused, "a normalizer of encoders"},
-    {"normalizer*", kHonoured, "what the text becomes before it is cut"},
-
+    {"normalizer.ByteLevel", kHonoured, kNormalizer},
+    {"normalizer.Lowercase", kHonoured, kNormalizer},
+    {"normalizer.NFC", kHonoured, kNormalizer},
+    {"normalizer.NFD", kHonoured, kNormalizer},
+    {"normalizer.NFKC", kHonoured, kNormalizer},
+    {"normalizer.NFKD", kHonoured, kNormalizer},
+    {"normalizer.Nmt", kHonoured, kNormalizer},
+    {"normalizer.Precompiled", kHonoured, kNormalizer},
+    {"normalizer.Precompiled.precompiled_charsmap", kHonoured, kNormalizer},
+    {"normalizer.Prepend", kHonoured, kNormalizer},
+    {"normalizer.Prepend.prepend", kHonoured, kNormalizer},
+    {"normalizer.Replace", kHonoured, kNormalizer},
+    {"normalizer.Replace.content", kHonoured, kNormalizer},
+    {"normalizer.Replace.pattern", kHonoured, kNormalizer},
+    {"normalizer.Sequence", kHonoured, kNormalizer},
+    {"normalizer.Sequence.normalizers", kHonoured, kNormalizer},
+    {"normalizer.Strip", kHonoured, kNormalizer},
+    {"normalizer.Strip.strip_left", kHonoured, kNormalizer},
+    {"normalizer.Strip.strip_right", kHonoured, kNormalizer},
+    {"normalizer.StripAccents", kHonoured, kNormalizer},
+    {"pre_tokenizer", kHonoured, kPreTokenizer},
     {"pre_tokenizer.BertPreTokenizer", kRefused, "a pre-tokenizer of encoders"},
-    {"pre_tokenizer.CharDelimiterSplit*", kRefused, "not supported"},
-    {"pre_tokenizer.FixedLength*", kRefused, "not supported"},
-    {"pre_tokenizer.UnicodeScripts", kRefused, "not supported"},
+    {"pre_tokenizer.ByteLevel", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.ByteLevel.add_prefix_space", kHonoured, kPreTokenizer},
     {"pre_tokenizer.ByteLevel.trim_offsets", kIgnored, "offsets are not used"},
-    {"pre_tokenizer*", kHonoured, "how the text is cut into words"},
-
-    {"post_processor.TemplateProcessing.pair", kIgnored, "two texts are never one sequence"},
+    {"pre_tokenizer.ByteLevel.use_regex", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.CharDelimiterSplit*", kRefused, "not supported"},
+    {"pre_tokenizer.Digits", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Digits.individual_digits", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.FixedLength*", kRefused, "not supported"},
+    {"pre_tokenizer.Metaspace.add_prefix_space", kHonoured, "of older files: prepend_scheme"},
+    {"pre_tokenizer.Metaspace.str_rep", kIgnored, "of older files: `replacement` says the same"},
+    {"pre_tokenizer.Metaspace", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Metaspace.prepend_scheme", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Metaspace.replacement", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Metaspace.split", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Punctuation", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Punctuation.behavior", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Sequence", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Sequence.pretokenizers", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Split", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Split.behavior", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Split.invert", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.Split.pattern", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.UnicodeScripts", kRefused, "not supported"},
+    {"pre_tokenizer.Whitespace", kHonoured, kPreTokenizer},
+    {"pre_tokenizer.WhitespaceSplit", kHonoured, kPreTokenizer},
+    {"post_processor", kHonoured, kAround},
+    {"post_processor.BertProcessing", kHonoured, kAround},
+    {"post_processor.BertProcessing.cls", kHonoured, kAround},
+    {"post_processor.BertProcessing.sep", kHonoured, kAround},
+    {"post_processor.ByteLevel", kHonoured, kAround},
     {"post_processor.ByteLevel.*", kIgnored, "offsets are not used"},
-    {"post_processor.RobertaProcessing.trim_offsets", kIgnored, "offsets are not used"},
+    {"post_processor.RobertaProcessing", kHonoured, kAround},
     {"post_processor.RobertaProcessing.add_prefix_space", kIgnored, "offsets are not used"},
-    {"post_processor*", kHonoured, "the special tokens around a text"},
-
+    {"post_processor.RobertaProcessing.cls", kHonoured, kAround},
+    {"post_processor.RobertaProcessing.sep", kHonoured, kAround},
+    {"post_processor.RobertaProcessing.trim_offsets", kIgnored, "offsets are not used"},
+    {"post_processor.Sequence", kHonoured, kAround},
+    {"post_processor.Sequence.processors", kHonoured, kAround},
+    {"post_processor.TemplateProcessing", kHonoured, kAround},
+    {"post_processor.TemplateProcessing.pair", kIgnored, "two texts are never one sequence"},
+    {"post_processor.TemplateProcessing.single", kHonoured, kAround},
+    {"post_processor.TemplateProcessing.special_tokens", kHonoured, kAround},
+    {"decoder", kHonoured, kDecoder},
     {"decoder.BPEDecoder*", kRefused, "not supported"},
-    {"decoder.CTC*", kRefused, "a decoder of speech models"},
-    {"decoder.WordPiece*", kRefused, "a decoder of encoders"},
+    {"decoder.ByteFallback", kHonoured, kDecoder},
+    {"decoder.ByteLevel", kHonoured, kDecoder},
     {"decoder.ByteLevel.*", kIgnored, "they concern encoding"},
+    {"decoder.CTC*", kRefused, "a decoder of speech models"},
+    {"decoder.Fuse", kHonoured, kDecoder},
+    {"decoder.Metaspace.add_prefix_space", kHonoured, "of older files: prepend_scheme"},
+    {"decoder.Metaspace.str_rep", kIgnored, "of older files: `replacement` says the same"},
+    {"decoder.Metaspace", kHonoured, kDecoder},
+    {"decoder.Metaspace.prepend_scheme", kHonoured, kDecoder},
+    {"decoder.Metaspace.replacement", kHonoured, kDecoder},
     {"decoder.Metaspace.split", kIgnored, "it concerns encoding"},
-    {"decoder*", kHonoured, "how tokens become a text"},
+    {"decoder.Replace", kHonoured, kDecoder},
+    {"decoder.Replace.content", kHonoured, kDecoder},
+    {"decoder.Replace.pattern", kHonoured, kDecoder},
+    {"decoder.Sequence", kHonoured, kDecoder},
+    {"decoder.Sequence.decoders", kHonoured, kDecoder},
+    {"decoder.Strip", kHonoured, kDecoder},
+    {"decoder.Strip.content", kHonoured, kDecoder},
+    {"decoder.Strip.start", kHonoured, kDecoder},
+    {"decoder.Strip.stop", kHonoured, kDecoder},
+    {"decoder.WordPiece*", kRefused, "a decoder of encoders"},
 };
 
 constexpr std::string_view kArgument = "an argument of a call, not a property of the tokenizer";
@@ -149,6 +240,28 @@ constexpr KeyFate kTokenizerConfig[] = {
     {"verbose", kIgnored, kArgument},
 };
 
+// "decoder.Strip.start" of every part, of the elements of lists and of parts inside a Sequence too.
+void add_unknown(const std::string& section, const Json& part, std::vector<std::string>& unknown) {
+  if (part.is_array()) {
+    for (const Json& element : part) add_unknown(section, element, unknown);
+  }
+  if (!part.is_object()) return;
+  const auto check = [&](const std::string& key) {
+    const std::string found = "tokenizer.json: " + key;
+    if (!find_fate(tokenizer_json_keys(), key) &&
+        std::ranges::find(unknown, found) == unknown.end())
+      unknown.push_back(found);
+  };
+  const std::string name = part.contains("type") ? section + "." + part.value("type", "") : section;
+  check(name);
+  for (const auto& [key, value] : part.items()) {
+    if (key == "type") continue;
+    check(name + "." + key);
+    if (key == "normalizers" || key == "pretokenizers" || key == "decoders" || key == "processors")
+      add_unknown(section, value, unknown);
+  }
+}
+
 }  // namespace
 
 const FormatKeys& tokenizer_json_keys() {
@@ -159,6 +272,25 @@ const FormatKeys& tokenizer_json_keys() {
 const FormatKeys& tokenizer_config_keys() {
   static constexpr FormatKeys keys{"tokenizer_config.json", kTokenizerConfig};
   return keys;
+}
+
+std::vector<std::string> unknown_tokenizer_keys(const std::filesystem::path& folder) {
+  std::vector<std::string> unknown;
+  for (const std::string name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    for (const std::string& key : unknown_keys(read_json(folder / name), tokenizer_config_keys()))
+      unknown.push_back(name + ": " + key);
+  }
+  if (!std::filesystem::exists(folder / "tokenizer.json")) return unknown;
+  const Json tokenizer = read_json(folder / "tokenizer.json");
+  for (const auto& [key, value] : tokenizer.items()) {
+    if (find_fate(tokenizer_json_keys(), key)) {
+      add_unknown(key, value, unknown);
+    } else {
+      unknown.push_back("tokenizer.json: " + key);
+    }
+  }
+  return unknown;
 }
 
 }  // namespace mop

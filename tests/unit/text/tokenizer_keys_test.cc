@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "kit/random_model.h"
 #include "kit/upstream_keys.h"
 #include "text/bpe_tokenizer.h"
 
@@ -15,7 +17,10 @@ using ::testing::HasSubstr;
 using Ids = std::vector<int64_t>;
 
 TEST(TokenizerKeys, EveryKeyOfTokenizersHasAFate) {
-  expect_every_key_has_a_fate(tokenizer_json_keys(), "tokenizer.json");
+  expect_every_key_has_a_fate(
+      tokenizer_json_keys(), "tokenizer.json",
+      {"pre_tokenizer.Metaspace.add_prefix_space", "pre_tokenizer.Metaspace.str_rep",
+       "decoder.Metaspace.add_prefix_space", "decoder.Metaspace.str_rep"});
 }
 
 TEST(TokenizerKeys, EveryKeyOfTransformersHasAFate) {
@@ -95,6 +100,28 @@ TEST(TokenizerKeys, ThePostProcessorAloneSaysWhatStandsAroundATextOfTokenizerJso
   EXPECT_THAT(ids(R"(, "add_bos_token": false)"), ElementsAre(2, 0, 1));
   tokenizer["post_processor"] = nullptr;
   EXPECT_THAT(ids(R"(, "add_bos_token": true)"), ElementsAre(0, 1));
+}
+
+TEST(TokenizerKeys, KeysWithoutAFateAreFound) {
+  const testing::TempFolder folder;
+  Json tokenizer = small();
+  tokenizer["novelty"] = 1;
+  tokenizer["added_tokens"][0]["mood"] = "good";
+  tokenizer["model"]["new_key"] = 1;
+  tokenizer["decoder"] = Json::parse(
+      R"({"type": "Sequence", "decoders": [{"type": "Fuse", "how": 1}, {"type": "Strip", "start": 1}]})");
+  write_file(folder.path() / "tokenizer.json", tokenizer.dump());
+  write_file(folder.path() / "tokenizer_config.json", R"({"legacy": true, "strange": 1})");
+  EXPECT_THAT(unknown_tokenizer_keys(folder.path()),
+              ElementsAre("tokenizer_config.json: strange", "tokenizer.json: added_tokens.mood",
+                          "tokenizer.json: decoder.Fuse.how", "tokenizer.json: model.BPE.new_key",
+                          "tokenizer.json: novelty"));
+  for (const char* known :
+       {"llama2-style", "llama3-style", "unigram-t5-style", "metaspace-split"}) {
+    EXPECT_THAT(unknown_tokenizer_keys(std::filesystem::path(MOP_SOURCE_DIR) /
+                                       "tests/golden/tokenizers" / known),
+                ElementsAre());
+  }
 }
 
 TEST(TokenizerKeys, NamedExtraSpecialTokensAreAdded) {
