@@ -83,11 +83,14 @@ bool divides(const Count& count, const LayerShape& shape, int64_t ranks) {
 std::string vllm_ranks(const ModelConfig& config, const ModelConfig* dense) {
   if (dense == nullptr || needs_own_code(config)) return "";
   for (const int64_t ranks : {2, 4, 8}) {
+    const auto odd_one = [&](const ModelConfig& model, const Count& count) {
+      return first(model, [&](const LayerShape& s) { return !divides(count, s, ranks); });
+    };
+    if (std::ranges::any_of(kDivided, [&](const Count& c) { return odd_one(*dense, c); })) break;
     std::string lost;
     for (const Count& count : kDivided) {
-      const auto odd = [&](const LayerShape& s) { return !divides(count, s, ranks); };
-      const LayerShape* now = first(config, odd);
-      if (now == nullptr || first(*dense, odd) != nullptr) continue;
+      const LayerShape* now = odd_one(config, count);
+      if (now == nullptr) continue;
       lost += fmt::format("{}{} {} (of {})", lost.empty() ? "" : " and ", now->*count.member,
                           count.name, dense->layers[0].*count.member);
     }

@@ -158,11 +158,20 @@ INSTANTIATE_TEST_SUITE_P(All, EverySelector,
 
 TEST_F(PruneRun, AFractionOfTheBlocksIsMetExactly) {
   const Ran ran =
-      prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL", "--json"});
+      prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL", "--shape-multiple",
+                  "1", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
   const double removed = ran.json()["block_removed_fraction"].get<double>();
   EXPECT_GE(removed, 0.25);
   EXPECT_LT(removed, 0.2512) << "half a neuron a layer at the most";
+}
+
+TEST_F(PruneRun, ByDefaultTheFractionIsMetWithinHalfAPercentAndTheRunSaysItsWidths) {
+  const Ran ran = prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("widths: multiples of "));
+  EXPECT_NEAR(read("a/run/metrics.json")["block_removed_fraction"].get<double>(), 0.25, 0.005);
+  EXPECT_EQ(read_json(folder("a") / "config.json")["intermediate_size"].get<int64_t>() % 4, 0);
 }
 
 TEST_F(PruneRun, ProtectedLayersStay) {
@@ -224,7 +233,7 @@ TEST_F(PruneRun, ADryRunTouchesNothing) {
 TEST_F(PruneRun, WarnsBeforeOfShapesThatReadersReject) {
   const Ran ran =
       prune("a", {"--iterations", "1", "--select", "path:G", "--rule", "gqa", "--dry-run"});
-  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp cannot quantise it"));
+  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp leaves down_proj at 16 bits"));
   const Ran even = prune(
       "a", {"--iterations", "1", "--select", "path:G", "--shape-multiple", "32", "--dry-run"});
   EXPECT_THAT(even.err, Not(HasSubstr("no multiple of 32")));

@@ -36,6 +36,10 @@ TEST(ReaderRules, WhatTheDenseModelNeverDividedByIsNotTold) {
   const ModelConfig dense = make_config({30, 576, 9, 3, 64, 1536, 49152});
   const ModelConfig after = make_config({30, 576, 6, 2, 64, 1024, 49152});
   EXPECT_THAT(reader_warnings(after, &dense), Not(Contains(HasSubstr(kRanks))));
+  // Six heads never went to four ranks, so no width speaks against them.
+  const ModelConfig toy = tinystories_12l();
+  const ModelConfig narrow = make_config({12, 192, 6, 3, 32, 450, 2048});
+  EXPECT_THAT(reader_warnings(narrow, &toy), Not(Contains(HasSubstr(kRanks))));
   EXPECT_THAT(reader_warnings(pruned(32, 8, 12289)), Not(Contains(HasSubstr(kRanks))));
 }
 
