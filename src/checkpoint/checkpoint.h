@@ -28,8 +28,8 @@ class Checkpoint {
   /// The GGUF file that this is; null for a folder.
   const GgufFile* gguf() const { return gguf_ ? &gguf_->file() : nullptr; }
   const Json& config() const { return config_; }
-  /// What the names of a model that was saved without its head lack ("model."); `names` and all else
-  /// here have it. Empty when nothing was added.
+  /// What the names of a model that was saved without its head lack ("model."); `names` and all
+  /// else here have it. Empty when nothing was added.
   const std::string& added_prefix() const { return added_prefix_; }
   /// Names of all tensors, sorted.
   std::vector<std::string> names() const;
