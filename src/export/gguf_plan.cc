@@ -247,7 +247,7 @@ void put_sizes(const ModelConfig& config, const std::vector<FileLayer>& layers, 
   put("attention.value_length", GgufValue::u32(head_dim));
   put("attention.layer_norm_rms_epsilon", GgufValue::f32(config.norm_eps));
   put("rope.dimension_count", GgufValue::u32(head_dim));
-  put_gguf_rope(config.rope, plan.architecture->name, plan.metadata, plan.notes);
+  write_gguf_rope(config.rope, plan.architecture->name, plan.metadata, plan.notes);
   put("vocab_size", GgufValue::u32(config.vocab));
 }
 

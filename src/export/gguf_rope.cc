@@ -51,7 +51,7 @@ std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConf
           {std::string(kShortRopeFactors), float32(rope.short_factor)}};
 }
 
-void put_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
+void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
                    std::vector<std::string>& notes) {
   check(rope);
   const auto put = [&](std::string_view key, GgufValue value) {

@@ -19,7 +19,7 @@ std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConf
 
 /// Appends what `architecture`'s keys say of the scaling, and notes for the user. Throws
 /// Error(kBadInput) for a scaling that llama.cpp does not compute.
-void put_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
+void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
                    std::vector<std::string>& notes);
 
 }  // namespace mop
