@@ -54,12 +54,12 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
                         Progress& progress) {
   RunSamples samples;
   if (!recipe.calibration.empty()) {
-    samples.calibration =
-        tokenize_samples(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
+    samples.calibration = tokenize_samples(read_samples(recipe.calibration, recipe.model),
+                                           tokenizer, recipe.samples, context);
   }
   if (!recipe.validation.empty()) {
-    samples.validation =
-        tokenize_samples(read_samples(recipe.validation, recipe.model), tokenizer, recipe.samples, context);
+    samples.validation = tokenize_samples(read_samples(recipe.validation, recipe.model), tokenizer,
+                                          recipe.samples, context);
     samples.validation_source = "the validation file";
     warn_of_overlap(samples, progress);
   } else if (!samples.calibration.ids.empty()) {
