@@ -1,6 +1,7 @@
 // render_chats CHATS TEMPLATE... -- every conversation of CHATS (a JSON list of {messages, tools,
 // ask}) through every template: {template: [text, or {error}]}. tools/check_templates.py compares
 // it with jinja2.
+#include <algorithm>
 #include <iostream>
 
 #include "base/error.h"
@@ -13,6 +14,20 @@ namespace {
 
 const Json kTokens = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
 
+// As training data has it: a call's arguments are objects, which not every template takes.
+void add_turns(const ChatTemplate& chat, const Json& conversation, Json& result) {
+  const Conversation data = conversation_of(conversation, "a conversation");
+  result["learned"] = Json::array();
+  result["lost"] = std::count(data.learned.begin(), data.learned.end(), true);
+  try {
+    const SpokenText spoken = find_turns(chat, data);
+    result["learned"] = spoken.learned;
+    result["lost"] = spoken.lost;
+  } catch (const Error&) {
+    return;
+  }
+}
+
 Json render(const ChatTemplate& chat, const Json& conversation) {
   try {
     const ChatOptions options{conversation.value("ask", false),
@@ -20,9 +35,7 @@ Json render(const ChatTemplate& chat, const Json& conversation) {
     const JinjaText text = chat.render_with_marks(conversation["messages"], options);
     Json result = {{"text", text.text}, {"generated", text.generated}};
     if (options.add_generation_prompt) return result;
-    const SpokenText spoken = find_turns(chat, conversation_of(conversation, "a conversation"));
-    result["learned"] = spoken.learned;
-    result["lost"] = spoken.lost;
+    add_turns(chat, conversation, result);
     return result;
   } catch (const Error& e) {
     return {{"error", e.what()}};
