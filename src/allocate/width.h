@@ -31,7 +31,7 @@ WidthRule default_rule(const ModelConfig& config);
 struct WidthOptions {
   BudgetKind budget = BudgetKind::kExact;
   WidthRule rule = WidthRule::kMha;
-  int64_t min_kv_groups = 1;  ///< groups every layer keeps; `released` uses its own minimum
+  int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
   int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off. `exact` alone
   int64_t head_multiple = 1;   ///< the same of heads * head_dim
 };

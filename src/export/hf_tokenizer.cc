@@ -9,7 +9,8 @@ namespace {
 // The same keys in the same order, one of them under another name.
 Json renamed(const Json& object, std::string_view key, std::string_view name) {
   Json result = Json::object();
-  for (const auto& [old, value] : object.items()) result[old == key ? std::string(name) : old] = value;
+  for (const auto& [old, value] : object.items())
+    result[old == key ? std::string(name) : old] = value;
   return result;
 }
 
@@ -19,7 +20,8 @@ std::string portable_tokenizer_config(const std::string& text) {
   Json config = Json::parse(text, nullptr, false);
   if (!config.is_object()) return text;
   bool changed = false;
-  if (const auto it = config.find("tokenizer_class"); it != config.end() && *it == "TokenizersBackend") {
+  if (const auto it = config.find("tokenizer_class");
+      it != config.end() && *it == "TokenizersBackend") {
     *it = "PreTrainedTokenizerFast";
     changed = true;
   }

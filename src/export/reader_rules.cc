@@ -118,7 +118,8 @@ constexpr std::array kRules = {
     ReaderRule{"llama.cpp", "q8_0: MLP width a multiple of 32", true, llama_cpp_blocks},
     ReaderRule{"llama.cpp", "q8_0: heads * head_dim a multiple of 32", true, llama_cpp_head_rows},
     ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
-    ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true, vllm_own_classes},
+    ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true,
+               vllm_own_classes},
     ReaderRule{"vLLM", "heads, KV heads and MLP width divide among the ranks", false, vllm_ranks},
     ReaderRule{"vLLM", "head size a multiple of 8 up to 256", false, vllm_head_dim},
 };

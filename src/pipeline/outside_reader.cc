@@ -168,7 +168,8 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
     row["status"] = "differs";
     row["detail"] = fmt::format("expected logits within {:g}{}", tolerance,
                                 exact ? " and the same greedy text" : "");
-    for (const std::string& cause : said.value("causes", std::vector<std::string>())) add(cause, row);
+    for (const std::string& cause : said.value("causes", std::vector<std::string>()))
+      add(cause, row);
   }
   add(said.value("tokenizer", ""), row);
   return row;

@@ -35,7 +35,7 @@ const OutsideReader& find_outside_reader(const std::string& name);
 struct OurAnswer {
   bool tokenizer = false;
   std::vector<int64_t> ids, greedy;
-  std::string prompt;  ///< the text of `ids`, empty when they are no text's
+  std::string prompt;    ///< the text of `ids`, empty when they are no text's
   at::Tensor logits_NV;  ///< float32
   std::string text;
   double tokens_per_second = 0;

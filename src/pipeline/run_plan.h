@@ -45,7 +45,8 @@ bool knows_its_steps(const PreparedRun& run);
 /// What the run will do and need, a few lines for people.
 std::vector<std::string> announcement(const PreparedRun& run);
 
-/// The same for machines: {recipe, widths, accounting, needs {memory_bytes, disk_bytes, device}, warnings}.
+/// The same for machines: {recipe, widths, accounting, needs {memory_bytes, disk_bytes, device},
+/// warnings}.
 Json to_json(const PreparedRun& run);
 
 }  // namespace mop

@@ -143,11 +143,13 @@ std::string width_multiple_text(const Recipe& recipe, const ModelConfig& dense) 
   }
   const int64_t multiple = recipe.target.shape_multiple;
   const int64_t chosen = best_multiple(recipe, names, dense);
-  const std::string text = multiple == 1 ? "widths: any" : fmt::format("widths: multiples of {}", multiple);
+  const std::string text =
+      multiple == 1 ? "widths: any" : fmt::format("widths: multiples of {}", multiple);
   if (multiple != chosen) {
     return text + fmt::format(", as the recipe says; by default multiples of {}", chosen);
   }
-  if (multiple > kLeast) return text + ", the largest (of 256, 128, 64 and 32) that meets the target within 0.5%";
+  if (multiple > kLeast)
+    return text + ", the largest (of 256, 128, 64 and 32) that meets the target within 0.5%";
   if (multiple == kLeast) return text + ", as quantised formats need";
   return text + ": " + why_narrow(recipe, names, dense);
 }

@@ -1,5 +1,5 @@
-// pipeline/width_multiple.h -- which multiples a run keeps MLP widths at when its recipe leaves that
-// open: the largest that still meets the target.
+// pipeline/width_multiple.h -- which multiples a run keeps MLP widths at when its recipe leaves
+// that open: the largest that still meets the target.
 #pragma once
 #include <string>
 #include <vector>

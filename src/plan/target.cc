@@ -25,7 +25,8 @@ int64_t goal(const Target& target, const ModelConfig& dense) {
       .hint("lower the fraction to remove");
 }
 
-// Whether what remains is less than whole packs can remove. Single neurons can always be rounded up.
+// Whether what remains is less than whole packs can remove. Single neurons can always be rounded
+// up.
 bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dense) {
   if (remaining <= 0) return true;
   if (target.shape_multiple == 1 || remaining > rounding) return false;

@@ -157,9 +157,8 @@ INSTANTIATE_TEST_SUITE_P(All, EverySelector,
                          [](const auto& info) { return info.param; });
 
 TEST_F(PruneRun, AFractionOfTheBlocksIsMetExactly) {
-  const Ran ran =
-      prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL", "--shape-multiple",
-                  "1", "--json"});
+  const Ran ran = prune("a", {"--remove", "0.25", "--of", "blocks", "--select", "path:GL",
+                              "--shape-multiple", "1", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
   const double removed = ran.json()["block_removed_fraction"].get<double>();
   EXPECT_GE(removed, 0.25);

@@ -176,20 +176,24 @@ TEST_F(HfWriter, TokenizerLicenceAndGenerationFilesAreCopiedUnchanged) {
   EXPECT_EQ(files_in(out()).size(), files.size() + 3);
 }
 
-// transformers 4 knows neither the class nor a list of extra tokens; tests/readers/saved_by_5.py has both read it.
+// transformers 4 knows neither the class nor a list of extra tokens; tests/readers/saved_by_5.py
+// has both read it.
 TEST_F(HfWriter, ATokenizerSavedByTransformers5IsNamedAsBothVersionsKnowIt) {
   const Model model = make();
-  write_file(source() / "tokenizer_config.json",
-             R"({"bos_token": "<s>", "extra_special_tokens": ["<a>"], "tokenizer_class": "TokenizersBackend"})");
+  write_file(
+      source() / "tokenizer_config.json",
+      R"({"bos_token": "<s>", "extra_special_tokens": ["<a>"], "tokenizer_class": "TokenizersBackend"})");
   write_hf(model, out());
-  EXPECT_EQ(read_json(out() / "tokenizer_config.json").dump(),
-            R"({"bos_token":"<s>","additional_special_tokens":["<a>"],"tokenizer_class":"PreTrainedTokenizerFast"})");
+  EXPECT_EQ(
+      read_json(out() / "tokenizer_config.json").dump(),
+      R"({"bos_token":"<s>","additional_special_tokens":["<a>"],"tokenizer_class":"PreTrainedTokenizerFast"})");
 }
 
 TEST_F(HfWriter, ATokenizerConfigThatBothVersionsKnowKeepsItsBytes) {
   const Model model = make();
   const std::string text =
-      "{\"tokenizer_class\" : \"LlamaTokenizer\", \"extra_special_tokens\": {\"image\": \"<i>\"}}\n";
+      "{\"tokenizer_class\" : \"LlamaTokenizer\", \"extra_special_tokens\": {\"image\": "
+      "\"<i>\"}}\n";
   write_file(source() / "tokenizer_config.json", text);
   write_hf(model, out());
   EXPECT_EQ(read_file(out() / "tokenizer_config.json"), text);

@@ -101,8 +101,8 @@ TEST(WidthMultiple, APathThatDependsOnFiguresIsBoundByHalfAPack) {
 }
 
 TEST(WidthMultiple, ThePapersAccountingKnowsNone) {
-  const Recipe recipe = from("{target: {iterations: 5}, select: 'path:LG', width: {budget: released}}",
-                             llama2_7b());
+  const Recipe recipe =
+      from("{target: {iterations: 5}, select: 'path:LG', width: {budget: released}}", llama2_7b());
   EXPECT_EQ(multiple_of(recipe), 1);
   EXPECT_EQ(width_multiple_text(recipe, llama2_7b()), "widths: any, as budget 'released' counts");
 }
@@ -145,8 +145,8 @@ TEST(WidthMultiple, SaysWhy) {
 }
 
 TEST(WidthMultiple, ATargetSmallerThanAPackIsRefused) {
-  const Recipe recipe = from(
-      "{target: {remove: 0.004}, select: 'path:G', width: {shape_multiple: 32}}", smollm2());
+  const Recipe recipe =
+      from("{target: {remove: 0.004}, select: 'path:G', width: {shape_multiple: 32}}", smollm2());
   try {
     known_accounting(recipe, smollm2());
     FAIL() << "nothing was thrown";
