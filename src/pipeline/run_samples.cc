@@ -53,14 +53,15 @@ Json to_json(const TokenSamples& samples) {
 RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
                         Progress& progress) {
   const bool judges_elsewhere = !recipe.validation.empty();
+  const auto read = [&](const std::string& file) { return read_samples(file, recipe.model); };
   RunSamples samples;
   std::string why;
   if (!recipe.calibration.empty() && judges_elsewhere) {
     samples.calibration =
-        tokenize_samples(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
+        tokenize_samples(read(recipe.calibration), tokenizer, recipe.samples, context);
   } else if (!recipe.calibration.empty()) {
     SplitSamples split =
-        tokenize_split(read_samples(recipe.calibration, recipe.model), tokenizer, recipe.samples, context);
+        tokenize_split(read(recipe.calibration), tokenizer, recipe.samples, context);
     samples.calibration = std::move(split.calibration);
     samples.validation = std::move(split.validation);
     samples.validation_source = "samples behind the calibration ones, not used for statistics";
@@ -72,7 +73,7 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
   }
   if (judges_elsewhere) {
     samples.validation =
-        tokenize_samples(read_samples(recipe.validation, recipe.model), tokenizer, recipe.samples, context);
+        tokenize_samples(read(recipe.validation), tokenizer, recipe.samples, context);
     samples.validation_source = "the validation file";
   }
   warn_of_overlap(samples, why, progress);
