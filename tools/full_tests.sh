@@ -10,6 +10,9 @@ echo "== the package on a bare Debian, long tests" >&2
 tools/package.sh "$build"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -L full
 
+echo "== the tests of numbers under every set of kernels" >&2
+tools/kernel_sets.sh "$build"
+
 echo "== unit, property and bad-file tests with AddressSanitizer and UndefinedBehaviorSanitizer" >&2
 cmake -S . -B "$sanitized" -G Ninja -DMOP_SANITIZE=address,undefined -DMOP_PYTHON=OFF \
   -DMOP_LIBTORCH="$(sed -n 's/^MOP_LIBTORCH:PATH=//p' "$build/CMakeCache.txt")" >"$ROOT/.env/cmake-sanitize.log" 2>&1 ||
