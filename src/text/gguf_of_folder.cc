@@ -122,12 +122,19 @@ std::vector<AddedToken> added_of(const PartJson& object, const TokenizerConfig& 
 
 GgufVocabulary of_byte_level(const PartJson& object, const TokenizerConfig& config) {
   const PartJson pre = object.value("pre_tokenizer", PartJson());
-  const GgmlPreTokenizer* row = find_ggml_pre_tokenizer(pre);
+  const bool ignore_merges = part_field(object.at("model"), "ignore_merges", false);
+  const GgmlPreTokenizer* row = find_ggml_pre_tokenizer(pre, ignore_merges);
   if (row == nullptr) {
     throw bad_input("llama.cpp has no name for this pre-tokenizer: {}", pre.dump().substr(0, 200))
         .hint("known: " + ggml_pre_tokenizer_names());
   }
-  GgufVocabulary result{.model = "gpt2", .pre = std::string(row->name)};
+  GgufVocabulary result{.model = "gpt2", .pre = std::string(row->names.front())};
+  if (!row->differs.empty()) {
+    result.notes.push_back(
+        fmt::format("with the pre-tokenizer {} llama.cpp {}, this tokenizer "
+                    "does not",
+                    row->names.front(), row->differs));
+  }
   const PartJson normalizer = object.value("normalizer", PartJson());
   if (!normalizer.is_null()) {
     const auto type = part_field<std::string>(normalizer, "type", "");
@@ -138,7 +145,7 @@ GgufVocabulary of_byte_level(const PartJson& object, const TokenizerConfig& conf
   put_added(result, added_of(object, config));
   result.merges = merges_of(object.at("model"));
   result.add_space_prefix = false;
-  if (part_field(object.at("model"), "ignore_merges", false) != row->ignore_merges) {
+  if (ignore_merges != row->ignore_merges) {
     result.notes.push_back(
         fmt::format("llama.cpp {} merges for words that are tokens, this "
                     "tokenizer does not",

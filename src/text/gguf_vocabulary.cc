@@ -50,6 +50,7 @@ Json config_of(const GgufVocabulary& vocabulary) {
   if (vocabulary.bos) config["bos_token"] = token(vocabulary, *vocabulary.bos);
   if (vocabulary.eos) config["eos_token"] = token(vocabulary, *vocabulary.eos);
   if (vocabulary.unknown) config["unk_token"] = token(vocabulary, *vocabulary.unknown);
+  if (vocabulary.padding) config["pad_token"] = token(vocabulary, *vocabulary.padding);
   if (!vocabulary.chat_template.empty()) config["chat_template"] = vocabulary.chat_template;
   return config;
 }
@@ -91,10 +92,8 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& text = vocabulary.tokens[id];
     if (vocabulary.types[id] == static_cast<int64_t>(PieceType::kUnused)) continue;
-    if (!is_added(vocabulary.types[id])) {
-      vocab.push_back({text, id});
-      continue;
-    }
+    vocab.push_back({text, id});  // added ones, too: tokenizers numbers them anew otherwise
+    if (!is_added(vocabulary.types[id])) continue;
     added.push_back({{"id", id},
                      {"content", text},
                      {"single_word", false},
@@ -110,7 +109,7 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   Json json = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   json["added_tokens"] = added;
   json["normalizer"] = nullptr;
-  json["pre_tokenizer"] = Json::parse(pre.part);
+  json["pre_tokenizer"] = Json(ggml_pre_tokenizer_part(pre));
   json["post_processor"] = post_processor_of(vocabulary);
   json["decoder"] = bytes;
   json["model"] = {{"type", "BPE"},
@@ -173,6 +172,7 @@ GgufVocabulary read_vocabulary(const GgufFile& file) {
   result.bos = id_in(file, "bos_token_id", size);
   result.eos = id_in(file, "eos_token_id", size);
   result.unknown = id_in(file, "unknown_token_id", size);
+  result.padding = id_in(file, "padding_token_id", size);
   if (file.has(kChatTemplate)) result.chat_template = file.text(kChatTemplate);
   return result;
 }
@@ -202,6 +202,7 @@ void put_vocabulary(const GgufVocabulary& vocabulary, GgufMetadata& metadata) {
   if (vocabulary.bos) put("bos_token_id", GgufValue::u32(*vocabulary.bos));
   if (vocabulary.eos) put("eos_token_id", GgufValue::u32(*vocabulary.eos));
   if (vocabulary.unknown) put("unknown_token_id", GgufValue::u32(*vocabulary.unknown));
+  if (vocabulary.padding) put("padding_token_id", GgufValue::u32(*vocabulary.padding));
   put("add_bos_token", GgufValue::flag(vocabulary.add_bos));
   put("add_eos_token", GgufValue::flag(vocabulary.add_eos));
   put("add_space_prefix", GgufValue::flag(vocabulary.add_space_prefix));

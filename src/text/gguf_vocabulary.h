@@ -20,7 +20,7 @@ struct GgufVocabulary {
   std::vector<double> scores = {};       ///< of "llama"
   std::vector<int64_t> types = {};       ///< PieceType of each token
   std::vector<std::string> merges = {};  ///< of "gpt2": "a b", best first
-  std::optional<int64_t> bos = {}, eos = {}, unknown = {};
+  std::optional<int64_t> bos = {}, eos = {}, unknown = {}, padding = {};
   bool add_bos = true, add_eos = false;
   bool add_space_prefix = true;  ///< a blank in front of text, and behind special tokens
   bool one_blank = false;        ///< repeated and outer blanks are removed; llama.cpp keeps them
