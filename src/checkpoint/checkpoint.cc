@@ -196,6 +196,15 @@ int64_t Checkpoint::bytes() const {
   return bytes;
 }
 
+int64_t Checkpoint::value_bytes() const {
+  int64_t bytes = 0;
+  for (const std::string& name : names()) {
+    const TensorEntry& one = entry(name);
+    bytes += c10::multiply_integers(one.shape) * static_cast<int64_t>(dtype_bytes(one.dtype));
+  }
+  return bytes;
+}
+
 std::string Checkpoint::fingerprint() const {
   Sha256 hash;
   hash.add(to_text(config_));

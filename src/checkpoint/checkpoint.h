@@ -35,8 +35,10 @@ class Checkpoint {
   const TensorEntry& entry(const std::string& name) const;
   /// A read-only view of the mapped file; a copy of what a GGUF file stores in another form.
   at::Tensor tensor(const std::string& name) const;
-  /// Bytes of all tensors.
+  /// Bytes of all tensors in the files.
   int64_t bytes() const;
+  /// Bytes of all tensors as `tensor` gives them: more where a GGUF file is quantised.
+  int64_t value_bytes() const;
   /// Identifies the content: SHA-256 over config.json, the files' headers and sizes, and the first
   /// and last 4 KiB of every tensor (not the 13 GB in between).
   std::string fingerprint() const;

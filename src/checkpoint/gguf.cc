@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/git_lfs.h"
-#include "tensor/q8_0.h"
+#include "tensor/ggml_blocks.h"
 
 namespace mop {
 namespace {
@@ -152,13 +152,13 @@ void check_start(std::string_view bytes) {
 
 GgmlType read_tensor_type(Cursor& in, const std::string& what) {
   const auto type = in.take<uint32_t>(what);
-  for (const GgmlType known : {GgmlType::kF32, GgmlType::kF16, GgmlType::kQ8_0, GgmlType::kBf16}) {
-    if (static_cast<uint32_t>(known) == type) return known;
-  }
+  if (const auto known = ggml_type_of_file(type)) return *known;
   const std::string name =
       type < kTypeNames.size() ? std::string(kTypeNames[type]) : std::to_string(type);
   throw bad_input("{} has the type {}, which is not supported", what, name)
-      .hint("supported: F32, F16, BF16, Q8_0");
+      .hint(fmt::format("supported: {}; llama-quantize --allow-requantize FILE NEW F16 makes a "
+                        "file that is read",
+                        ggml_type_names()));
 }
 
 std::vector<int64_t> read_shape(Cursor& in, const std::string& what) {
@@ -186,9 +186,10 @@ GgufTensor read_tensor(Cursor& in, size_t alignment) {
   const std::string what = fmt::format("tensor '{}'", tensor.name);
   tensor.shape = read_shape(in, what);
   tensor.type = read_tensor_type(in, what);
-  if (tensor.type == GgmlType::kQ8_0 &&
-      (tensor.shape.empty() || tensor.shape.back() % kQ8BlockValues != 0)) {
-    throw bad_input("{} is Q8_0 but its rows are not whole blocks of {}", what, kQ8BlockValues);
+  const BlockFormat* blocks = ggml_blocks(tensor.type);
+  if (blocks != nullptr && (tensor.shape.empty() || tensor.shape.back() % blocks->values != 0)) {
+    throw bad_input("{} is {} but its rows are not whole blocks of {}", what,
+                    ggml_name(tensor.type), blocks->values);
   }
   const auto offset = in.take<uint64_t>(what);
   if (offset % alignment != 0) {
@@ -219,6 +220,14 @@ void place(std::map<std::string, GgufTensor>& tensors, size_t data_begin, size_t
       throw bad_input("tensors '{}' and '{}' overlap", order[i - 1]->name, order[i]->name);
     }
   }
+}
+
+// See GgufFile::dtype.
+DType dtype_of_blocks(const std::map<std::string, GgufTensor>& tensors) {
+  const bool wide = std::ranges::any_of(tensors, [](const auto& t) {
+    return t.second.type == GgmlType::kBf16 || t.second.type == GgmlType::kMxfp4;
+  });
+  return wide ? at::kBFloat16 : at::kHalf;
 }
 
 size_t alignment_of(const std::map<std::string, GgufValue>& metadata) {
@@ -271,6 +280,7 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
     }
     result.data_begin_ = (in.at() + alignment - 1) / alignment * alignment;
     place(result.tensors_, result.data_begin_, bytes.size());
+    result.of_blocks_ = dtype_of_blocks(result.tensors_);
   } catch (Error& e) {
     throw std::move(e).where("file", path.string());
   }
@@ -287,14 +297,26 @@ std::string_view GgufFile::data(const GgufTensor& tensor) const {
           tensor.end - tensor.begin};
 }
 
+DType GgufFile::dtype(const GgufTensor& tensor) const {
+  return ggml_blocks(tensor.type) ? of_blocks_ : ggml_dtype(tensor.type);
+}
+
 at::Tensor GgufFile::tensor(const GgufTensor& tensor) const {
-  if (tensor.type != GgmlType::kQ8_0) {
+  const BlockFormat* blocks = ggml_blocks(tensor.type);
+  if (blocks == nullptr) {
     return tensor_view(file_, tensor.begin, tensor.shape, ggml_dtype(tensor.type));
   }
-  at::Tensor values = at::empty(tensor.shape, at::kFloat);
-  dequantize_q8_0(file_->bytes().data() + tensor.begin, values.numel(),
-                  values.mutable_data_ptr<float>());
-  return values;
+  at::Tensor values = at::empty(tensor.shape, of_blocks_);
+  if (dequantize(*blocks, file_->bytes().data() + tensor.begin, values.numel(), of_blocks_,
+                 static_cast<std::byte*>(values.mutable_data_ptr()))) {
+    return values;
+  }
+  throw bad_input("a value of tensor '{}' ({}) is not finite as {}", tensor.name,
+                  ggml_name(tensor.type), dtype_name(of_blocks_))
+      .where("file", path().string())
+      .hint(
+          "the file is damaged, or llama-quantize --allow-requantize FILE NEW F32 makes one that "
+          "is read");
 }
 
 const GgufValue& GgufFile::value(const std::string& key, bool list, size_t alternative,

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "checkpoint/ggml_types.h"
 #include "tensor/dtype.h"
 #include "tensor/mapped_file.h"
 #include "tensor/streamed_file.h"
@@ -54,19 +55,6 @@ struct GgufValue {
 /// Metadata in file order.
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;
 
-/// Element types of tensors that we read and write, numbered as in the file.
-enum class GgmlType : uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8, kBf16 = 30 };
-/// "f32", "f16", "bf16", "q8_0".
-std::string_view ggml_name(GgmlType type);
-/// Throws Error(kUsage) listing the known names.
-GgmlType ggml_type(std::string_view name);
-/// What a tensor of this type is in memory: q8_0 becomes float32, the others stay.
-DType ggml_dtype(GgmlType type);
-/// The type that stores this dtype unchanged. Throws Error(kBadInput) when there is none.
-GgmlType ggml_of(DType dtype);
-/// Bytes of a tensor. The last axis of a q8_0 tensor must be a multiple of 32.
-size_t ggml_bytes(GgmlType type, const std::vector<int64_t>& shape);
-
 /// A tensor of a file. The shape is ours, [out, in]: GGUF stores the axes in reverse.
 struct GgufTensor {
   std::string name;
@@ -91,9 +79,15 @@ class GgufFile {
   std::string_view header() const;
   /// The raw bytes of a tensor of this file.
   std::string_view data(const GgufTensor& tensor) const;
-  /// Values as `ggml_dtype` says: a view of the mapped file, q8_0 dequantised.
+  /// What `tensor` returns: the stored dtype; of a tensor in blocks float16, which is finer than
+  /// any block format, or bfloat16 in a file that has tensors of it or of mxfp4, whose scales
+  /// float16 cannot hold.
+  DType dtype(const GgufTensor& tensor) const;
+  /// A view of the mapped file, or the values of its blocks. Throws Error(kBadInput) when one of
+  /// those is not finite in `dtype`.
   at::Tensor tensor(const GgufTensor& tensor) const;
 
+  const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
   bool has(const std::string& key) const { return metadata_.contains(key); }
   /// One value of the metadata. Throw Error(kBadInput) naming the key when it is missing or of
   /// another type.
@@ -112,6 +106,7 @@ class GgufFile {
   std::map<std::string, GgufValue> metadata_;
   std::map<std::string, GgufTensor> tensors_;
   size_t data_begin_ = 0;
+  DType of_blocks_ = at::kHalf;
 };
 
 /// What a tensor will be, before its values are there.

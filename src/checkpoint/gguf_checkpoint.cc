@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "checkpoint/gguf_architecture_keys.h"
 
 namespace mop {
 namespace {
@@ -36,12 +37,13 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
   const bool by_heads = interleaved(result.file_);
   const int64_t head_dim = result.config_["head_dim"].get<int64_t>();
   for (const auto& [name, tensor] : result.file_.tensors()) {
-    if (name == kRopeFactors) continue;  // in the config
+    // In the config.
+    if (name == kRopeFactors || name == kShortRopeFactors || name == kLongRopeFactors) continue;
     const auto place = place_of_gguf(name);
     const std::string ours = place ? place->hf_name() : name;
     const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;
     result.stored_[ours] = {&tensor, heads};
-    result.entries_[ours] = {ggml_dtype(tensor.type), tensor.shape, tensor.begin, tensor.end};
+    result.entries_[ours] = {result.file_.dtype(tensor), tensor.shape, tensor.begin, tensor.end};
   }
   return result;
 }

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.h"
+#include "checkpoint/gguf_architecture_keys.h"
 #include "checkpoint/gguf_checkpoint.h"
+#include "checkpoint/gguf_keys.h"
 
 namespace mop {
 namespace {
@@ -22,41 +23,6 @@ const GgufArchitecture& architecture_of(const GgufFile& file) {
   throw bad_input("unknown architecture '{}'", name)
       .where("file", file.path().string())
       .hint("known: " + known);
-}
-
-// The keys of one architecture.
-class Keys {
- public:
-  Keys(const GgufFile& file, std::string_view prefix) : file_(file), prefix_(prefix) {}
-  std::string name(std::string_view key) const { return fmt::format("{}.{}", prefix_, key); }
-  bool has(std::string_view key) const { return file_.has(name(key)); }
-  int64_t integer(std::string_view key) const { return file_.integer(name(key)); }
-  int64_t integer_or(std::string_view key, int64_t fallback) const {
-    return has(key) ? integer(key) : fallback;
-  }
-  // A float32 as the decimal it was written from: 1e-05, not 9.99999974737875e-06.
-  double number(std::string_view key) const {
-    return std::stod(fmt::format("{}", static_cast<float>(file_.number(name(key)))));
-  }
-  // One number for all layers, or a list.
-  std::vector<int64_t> by_layer(std::string_view key, size_t layers) const;
-
- private:
-  const GgufFile& file_;
-  std::string_view prefix_;
-};
-
-std::vector<int64_t> Keys::by_layer(std::string_view key, size_t layers) const {
-  std::vector<int64_t> values;
-  try {
-    values.assign(layers, integer(key));
-    return values;
-  } catch (const Error&) {
-    values = file_.integers(name(key));
-  }
-  if (values.size() == layers) return values;
-  throw bad_input("'{}' has {} entries for {} layers", name(key), values.size(), layers)
-      .where("file", file_.path().string());
 }
 
 struct Layers {
@@ -94,7 +60,16 @@ Json differences(const Layers& layers, size_t common) {
   return all;
 }
 
-void put_layers(const Keys& keys, Json& config) {
+// Of queries times keys; 0 stands for the usual one.
+void check_attention_scale(const GgufArchitectureKeys& keys, int64_t head_dim) {
+  const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
+  const double given = keys.number_or("attention.scale", 0);
+  if (given == 0 || std::fabs(given / scale - 1) < 1e-5) return;
+  throw bad_input("'{}' is {}: supported is 1 / sqrt(head_dim) = {}", keys.name("attention.scale"),
+                  given, scale);
+}
+
+void put_layers(const GgufArchitectureKeys& keys, Json& config) {
   const int64_t count = keys.integer("block_count");
   if (count < 1 || count > 100000) {
     throw bad_input("'{}' is {}: not a plausible number", keys.name("block_count"), count);
@@ -117,6 +92,7 @@ void put_layers(const Keys& keys, Json& config) {
     throw bad_input("heads of {} with values of {} are not supported", head_dim,
                     keys.integer("attention.value_length"));
   }
+  check_attention_scale(keys, head_dim);
   config["head_dim"] = head_dim;
   const Json different = differences(layers, common);
   if (!different.empty()) config["per_layer_config"] = different;
@@ -138,77 +114,14 @@ void put_biases(const GgufFile& file, Json& config) {
   if (!any(".ffn_up.bias") && any(".ffn_down.bias")) config["down_proj_bias"] = true;
 }
 
-struct Llama3Rope {
-  double factor, low, high, context;
-};
-
-// A file has the factors and not the numbers they came from: those we wrote ourselves, or the ones
-// of the released models, whichever give these factors.
-void put_llama3_rope(const GgufFile& file, const GgufTensor& stored, Json& config) {
-  const at::Tensor factors = file.tensor(stored).to(at::kFloat);
-  std::vector<Llama3Rope> candidates;
-  if (file.has("mop.rope.factor")) {
-    candidates.push_back({file.number("mop.rope.factor"), file.number("mop.rope.low_freq_factor"),
-                          file.number("mop.rope.high_freq_factor"),
-                          static_cast<double>(file.integer("mop.rope.original_context"))});
-  }
-  const double largest = factors.max().item<double>();
-  for (const double context : {8192.0, config["max_position_embeddings"].get<double>()}) {
-    candidates.push_back({largest, 1.0, 4.0, context});
-  }
-  const int64_t head_dim = config["head_dim"].get<int64_t>();
-  for (const Llama3Rope& rope : candidates) {
-    const at::Tensor made = llama3_rope_factors(rope.factor, rope.low, rope.high, rope.context,
-                                                config["rope_theta"].get<double>(), head_dim);
-    if (made.numel() != factors.numel() || !at::allclose(made, factors.flatten(), 1e-4)) continue;
-    config["rope_scaling"] = {{"rope_type", "llama3"},
-                              {"factor", rope.factor},
-                              {"low_freq_factor", rope.low},
-                              {"high_freq_factor", rope.high},
-                              {"original_max_position_embeddings", int64_t(rope.context)}};
-    return;
-  }
-  throw bad_input("'{}' holds factors that are not Llama 3's: not supported", kRopeFactors);
-}
-
-// As llama.cpp takes them: a factor without a type is linear, and has an older name.
-double linear_factor(const GgufFile& file, const Keys& keys) {
-  const std::string_view key =
-      keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
-  const double factor = keys.has(key) ? keys.number(key) : 0;
-  const std::string type =
-      keys.has("rope.scaling.type") ? file.text(keys.name("rope.scaling.type")) : "linear";
-  if (type == "linear") return factor == 0 ? 1 : factor;
-  if (type == "none" || type == "") return 1;
-  throw bad_input("unsupported rope scaling '{}'", type).hint("supported: none, linear");
-}
-
-void put_rope(const GgufFile& file, const Keys& keys, Json& config) {
-  config["rope_theta"] = keys.has("rope.freq_base") ? keys.number("rope.freq_base") : 10000.0;
-  config["rope_scaling"] = nullptr;
-  const int64_t head_dim = config["head_dim"].get<int64_t>();
-  if (keys.integer_or("rope.dimension_count", head_dim) != head_dim) {
-    throw bad_input("rotary positions on {} of {} dimensions of a head are not supported",
-                    keys.integer("rope.dimension_count"), head_dim);
-  }
-  if (keys.has("rope.scaling.attn_factor") && keys.number("rope.scaling.attn_factor") != 1) {
-    throw bad_input("'{}' is {}: not supported", keys.name("rope.scaling.attn_factor"),
-                    keys.number("rope.scaling.attn_factor"));
-  }
-  const double factor = linear_factor(file, keys);
-  if (factor != 1) config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
-  const auto factors = file.tensors().find(std::string(kRopeFactors));
-  if (factors != file.tensors().end()) put_llama3_rope(file, factors->second, config);
-}
-
 // The dtype of most of the weights.
 std::string main_dtype(const GgufFile& file) {
-  std::map<DType, size_t> bytes;
+  std::map<DType, int64_t> values;
   for (const auto& [name, tensor] : file.tensors()) {
-    bytes[ggml_dtype(tensor.type)] += tensor.end - tensor.begin;
+    values[file.dtype(tensor)] += c10::multiply_integers(tensor.shape);
   }
-  const auto most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; });
-  return most == bytes.end() ? "float32" : dtype_name(most->first);
+  const auto most = std::ranges::max_element(values, {}, [](const auto& v) { return v.second; });
+  return most == values.end() ? "float32" : dtype_name(most->first);
 }
 
 int64_t vocabulary_of(const GgufFile& file) {
@@ -219,8 +132,26 @@ int64_t vocabulary_of(const GgufFile& file) {
   return embedding->second.shape[0];
 }
 
+// Several tokens may end a text: of a turn, of a message.
+void put_special_tokens(const GgufFile& file, Json& config) {
+  const auto id_of = [&](std::string_view name) -> std::optional<int64_t> {
+    const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
+    if (!file.has(key)) return std::nullopt;
+    return file.integer(key);
+  };
+  if (const auto bos = id_of("bos")) config["bos_token_id"] = *bos;
+  if (const auto padding = id_of("padding")) config["pad_token_id"] = *padding;
+  std::vector<int64_t> ends;
+  for (const char* name : {"eos", "eot", "eom"}) {
+    const auto id = id_of(name);
+    if (id && std::ranges::find(ends, *id) == ends.end()) ends.push_back(*id);
+  }
+  if (ends.size() == 1) config["eos_token_id"] = ends.front();
+  if (ends.size() > 1) config["eos_token_id"] = ends;
+}
+
 Json make_config(const GgufFile& file, const GgufArchitecture& architecture) {
-  const Keys keys(file, architecture.name);
+  const GgufArchitectureKeys keys(file, architecture.name);
   if (keys.integer_or("expert_count", 0) > 0) {
     throw bad_input("a mixture of {} experts is not supported", keys.integer("expert_count"));
   }
@@ -231,40 +162,22 @@ Json make_config(const GgufFile& file, const GgufArchitecture& architecture) {
   if (keys.has("attention.causal") && keys.integer("attention.causal") == 0) {
     throw bad_input("a model whose attention is not causal is not supported");
   }
+  refuse_gguf_keys(file);
   Json config = {{"model_type", architecture.model_type}, {"hidden_act", "silu"}};
   config["vocab_size"] = vocabulary_of(file);
   config["hidden_size"] = keys.integer("embedding_length");
   put_layers(keys, config);
   config["max_position_embeddings"] = keys.integer("context_length");
   config["rms_norm_eps"] = keys.number("attention.layer_norm_rms_epsilon");
-  put_rope(file, keys, config);
+  put_gguf_rope(file, keys, config);
   config["tie_word_embeddings"] = !file.tensors().contains("output.weight");
   put_biases(file, config);
-  for (const char* key : {"bos", "eos"}) {
-    const std::string name = fmt::format("tokenizer.ggml.{}_token_id", key);
-    if (file.has(name)) config[fmt::format("{}_token_id", key)] = file.integer(name);
-  }
+  put_special_tokens(file, config);
   config["torch_dtype"] = main_dtype(file);
   return config;
 }
 
 }  // namespace
-
-at::Tensor llama3_rope_factors(double factor, double low, double high, double context, double theta,
-                               int64_t head_dim) {
-  at::Tensor factors = at::ones({head_dim / 2}, at::kFloat);
-  float* out = factors.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < head_dim / 2; ++i) {
-    const double frequency =
-        std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    const double wave = 2 * std::numbers::pi / frequency;
-    if (wave < context / high) continue;
-    const double smooth = (context / wave - low) / (high - low);
-    out[i] =
-        static_cast<float>(wave > context / low ? factor : 1 / ((1 - smooth) / factor + smooth));
-  }
-  return factors;
-}
 
 Json gguf_config(const GgufFile& file) {
   const GgufArchitecture& architecture = architecture_of(file);

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "checkpoint/gguf.h"
-#include "tensor/q8_0.h"
+#include "tensor/ggml_blocks.h"
 
 namespace mop {
 namespace {
@@ -84,13 +84,12 @@ std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTens
 
 // Values of one piece in the file's type, as bytes. Throws when one is not finite there.
 std::string convert(const at::Tensor& piece, GgmlType type) {
-  const bool quantized = type == GgmlType::kQ8_0;
   const at::Tensor values = piece.to(ggml_dtype(type)).contiguous();
   if (!at::isfinite(values).all().item<bool>()) {
     throw bad_input("a value is not finite as {}", ggml_name(type));
   }
-  std::string bytes(quantized ? q8_0_bytes(values.numel()) : values.nbytes(), '\0');
-  if (quantized) {
+  std::string bytes(ggml_bytes(type, values.sizes().vec()), '\0');
+  if (type == GgmlType::kQ8_0) {
     quantize_q8_0(values.const_data_ptr<float>(), values.numel(),
                   reinterpret_cast<std::byte*>(bytes.data()));
   } else {

@@ -9,14 +9,14 @@
 #include "base/error.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "model/weights.h"
-#include "tensor/q8_0.h"
+#include "tensor/ggml_blocks.h"
 #include "text/gguf_vocabulary.h"
 
 namespace mop {
 namespace {
 
 // The least width of an MLP that stands for none: one block of q8_0.
-constexpr int64_t kDummyWidth = kQ8BlockValues;
+constexpr int64_t kDummyWidth = 32;  // a block of q8_0
 
 /// A layer as the file has it: llama.cpp drops what is left of a layer without an MLP, and takes
 /// the number of heads of layer 0 for one that cannot be 0. There a half of zeros stands in.
@@ -98,7 +98,7 @@ class Types {
   GgmlType choose(const std::string& name, const std::vector<int64_t>& shape, DType stored) {
     if (shape.size() < 2) return GgmlType::kF32;
     const GgmlType type = wanted_.value_or(ggml_of(stored));
-    if (type != GgmlType::kQ8_0 || shape.back() % kQ8BlockValues == 0) return type;
+    if (type != GgmlType::kQ8_0 || shape.back() % kQ8_0.values == 0) return type;
     if (odd_++ == 0) first_ = fmt::format("{} has rows of {}", name, shape.back());
     return stored == at::kBFloat16 ? GgmlType::kBf16 : GgmlType::kF16;
   }
@@ -107,7 +107,7 @@ class Types {
     notes.push_back(
         fmt::format("{} tensors stay 16-bit: rows must be whole blocks of {} for q8_0, "
                     "and {} (prune with --shape-multiple 32)",
-                    odd_, kQ8BlockValues, first_));
+                    odd_, kQ8_0.values, first_));
   }
 
  private:
@@ -208,6 +208,8 @@ int64_t file_type(const GgufPlan& plan) {
       return 7;
     case GgmlType::kBf16:
       return 32;
+    default:
+      break;
   }
   throw internal_error("no file type");
 }
@@ -253,6 +255,13 @@ void put_sizes(const ModelConfig& config, const std::vector<FileLayer>& layers, 
   put("vocab_size", GgufValue::u32(config.vocab));
 }
 
+// A scaling that was not written would be taken for none.
+void check_rope(const RopeConfig& rope) {
+  if (rope.type == "default" || rope.type == "linear" || rope.type == "llama3") return;
+  throw bad_input("a GGUF file with rope scaling of type '{}' is not written", rope.type)
+      .hint("export the model with --format hf: llama.cpp's converter knows more types");
+}
+
 // The file has the factors alone; these let it be read back as the config it came from.
 void put_llama3_rope(const RopeConfig& rope, GgufMetadata& metadata) {
   if (rope.type != "llama3") return;
@@ -279,6 +288,7 @@ std::string name_of(const std::filesystem::path& source) {
 GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
   const ModelConfig& config = model.config();
   GgufPlan plan{};
+  check_rope(config.rope);
   const std::vector<FileLayer> layers = file_layers(config, plan.notes);
   plan.architecture = &find_architecture(architecture_name(config, is_uniform(layers)));
   Tensors tensors(model, plan, type);

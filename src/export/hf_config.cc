@@ -82,7 +82,10 @@ Json hf_config(const Model& model) {
   if (sizes.layers.empty()) throw bad_input("a model without layers cannot be written");
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
-  config.erase("auto_map");  // names code of the source's folder
+  config.erase("auto_map");                 // names code of the source's folder
+  if (!config.contains("architectures")) {  // a GGUF file names none, and vLLM asks for it
+    config["architectures"] = {std::string(sizes.family->architecture)};
+  }
   cut_lists(model, config);
   const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();

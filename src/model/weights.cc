@@ -87,7 +87,7 @@ bool is_made_on_load(const Model& model, int64_t index, const LayerTensor& tenso
   const auto place = place_of_hf(tensor_name(*model.config().family, layer.source, tensor));
   const auto stored = file->tensors().find(place ? place->gguf_name() : "");
   return stored != file->tensors().end() &&
-         (stored->second.type == GgmlType::kQ8_0 || place->row->rows != HeadRows::kNone);
+         (ggml_blocks(stored->second.type) != nullptr || place->row->rows != HeadRows::kNone);
 }
 
 at::Tensor fetch(const Source& source, DType dtype, at::Tensor& buffer) {

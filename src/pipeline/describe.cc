@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "checkpoint/gguf_keys.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
@@ -11,20 +12,30 @@
 namespace mop {
 namespace {
 
-// Bytes of each stored dtype; the one with the most names the checkpoint.
-std::map<DType, int64_t> bytes_by_dtype(const Checkpoint& checkpoint) {
-  std::map<DType, int64_t> bytes;
+// The dtype of most of the values names the checkpoint.
+DType main_dtype(const Checkpoint& checkpoint) {
+  std::map<DType, int64_t> values;
   for (const std::string& name : checkpoint.names()) {
     const TensorEntry& entry = checkpoint.entry(name);
-    bytes[entry.dtype] += static_cast<int64_t>(entry.end - entry.begin);
+    values[entry.dtype] += c10::multiply_integers(entry.shape);
   }
-  return bytes;
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  return std::max_element(values.begin(), values.end(), fewer)->first;
 }
 
-DType main_dtype(const Checkpoint& checkpoint) {
-  const auto bytes = bytes_by_dtype(checkpoint);
-  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
-  return std::max_element(bytes.begin(), bytes.end(), fewer)->first;
+// Tensors of each type in which the files store them: {"q4_1": 210, "f32": 61}.
+Json tensor_types(const Checkpoint& checkpoint) {
+  std::map<std::string, int64_t> counts;
+  if (const GgufFile* file = checkpoint.gguf()) {
+    for (const auto& [name, tensor] : file->tensors()) {
+      ++counts[std::string(ggml_name(tensor.type))];
+    }
+  } else {
+    for (const std::string& name : checkpoint.names()) {
+      ++counts[dtype_name(checkpoint.entry(name).dtype)];
+    }
+  }
+  return counts;
 }
 
 int64_t kv_cache_bytes_per_token(const ModelConfig& config, DType dtype) {
@@ -105,6 +116,7 @@ Json inspect(const std::filesystem::path& folder) {
   json["architecture"] = config.family->architecture;
   json["dtype"] = dtype_name(dtype);
   json["bytes"] = checkpoint.bytes();
+  json["tensor_types"] = tensor_types(checkpoint);
   const Json sizes = sizes_json(config);
   json["parameters"] = sizes["parameters"];
   json["block_parameters"] = sizes["block_parameters"];
@@ -118,6 +130,10 @@ Json inspect(const std::filesystem::path& folder) {
   json["layers"] = sizes["layers"];
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
+  if (const GgufFile* file = checkpoint.gguf()) {
+    const std::string note = unknown_gguf_keys_note(*file);
+    if (!note.empty()) json["warnings"].push_back(note);
+  }
   return json;
 }
 

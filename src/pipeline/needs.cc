@@ -50,7 +50,7 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
       std::min(kReference, samples.validation.tokens() * config.hidden * element);
 
   const int64_t stored =
-      dense.checkpoint().bytes() / std::max<int64_t>(1, total_parameters(config));
+      dense.checkpoint().value_bytes() / std::max<int64_t>(1, total_parameters(config));
   int64_t units = 0;
   for (const LayerShape& shape : config.layers) units += shape.heads + shape.mlp;
   const int64_t run_folder = steps * units * 12 + 64 * 1024;

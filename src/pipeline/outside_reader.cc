@@ -112,7 +112,7 @@ double rounding_of(const Model& model) {
   if (file == nullptr) return rounding;
   for (const auto& [name, tensor] : file->tensors()) {
     const GgmlType type = tensor.type;
-    rounding = std::max(rounding, type == GgmlType::kQ8_0   ? 8e-2
+    rounding = std::max(rounding, ggml_blocks(type)         ? 8e-2
                                   : type == GgmlType::kBf16 ? 6e-2
                                   : type == GgmlType::kF16  ? 3e-2
                                                             : 0);

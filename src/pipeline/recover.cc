@@ -174,9 +174,10 @@ Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
 
 Needs needs_of(const Inputs& inputs) {
   const RecoverRecipe& recipe = inputs.recipe;
-  Needs needs = training_needs(
-      recipe, inputs.model.config(), open_compute(recipe.device, recipe.dtype),
-      inputs.model.checkpoint().bytes(), inputs.teacher ? &inputs.teacher->config() : nullptr);
+  Needs needs =
+      training_needs(recipe, inputs.model.config(), open_compute(recipe.device, recipe.dtype),
+                     inputs.model.checkpoint().value_bytes(),
+                     inputs.teacher ? &inputs.teacher->config() : nullptr);
   needs.disk_bytes += hf_bytes(inputs.model);
   return needs;
 }

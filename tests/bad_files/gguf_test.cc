@@ -43,7 +43,8 @@ class Header {
   std::string bytes_;
 };
 
-constexpr uint32_t kF32 = 0, kQ4K = 12, kQ8 = 8, kText = 8, kNumber = 4, kList = 9;
+constexpr uint32_t kF32 = 0, kQ4K = 12, kIq2Xs = 17, kTq1 = 34, kQ8 = 8, kText = 8, kNumber = 4,
+                   kList = 9;
 
 class BadGguf : public ::testing::Test {
  protected:
@@ -123,8 +124,11 @@ TEST_F(BadGguf, KeyTwice) {
 }
 
 TEST_F(BadGguf, UnknownTypeOfATensor) {
-  EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ4K, 256, 0).data(512)),
-              AllOf(HasSubstr("tensor 'a' has the type Q4_K"), HasSubstr("F32, F16, BF16, Q8_0")));
+  for (const auto& [type, name] : {std::pair{kIq2Xs, "IQ2_XS"}, {kTq1, "TQ1_0"}, {99u, "99"}}) {
+    EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", type, 256, 0).data(512)),
+                AllOf(HasSubstr(std::string("tensor 'a' has the type ") + name),
+                      HasSubstr("F32, F16, BF16, Q8_0, Q4_0"), HasSubstr("--allow-requantize")));
+  }
 }
 
 TEST_F(BadGguf, TensorTwice) {
@@ -147,6 +151,23 @@ TEST_F(BadGguf, Alignment) {
 TEST_F(BadGguf, PartOfABlock) {
   EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ8, 40, 0).data(64)),
               HasSubstr("not whole blocks of 32"));
+  EXPECT_THAT(error_of(Header().start(1, 0).tensor("a", kQ4K, 128, 0).data(64)),
+              HasSubstr("not whole blocks of 256"));
+}
+
+TEST_F(BadGguf, AValueThatIsNotFinite) {
+  std::string block(34, '\1');  // q8_0: an infinite scale
+  block[1] = 0x7c, block[0] = 0;
+  Header header = Header().start(1, 0).tensor("a", kQ8, 32, 0).data(0).raw(block);
+  EXPECT_EQ(error_of(header), "was read");
+  const GgufFile read = GgufFile::open(file());
+  try {
+    read.tensor(read.tensors().at("a"));
+    FAIL() << "was read";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("tensor 'a' (q8_0) is not finite as float16"),
+                                HasSubstr("m.gguf"), HasSubstr("--allow-requantize")));
+  }
 }
 
 TEST_F(BadGguf, SizesThatOverflow) {
@@ -225,12 +246,32 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
       {{"llama.attention.value_length", GgufValue::u32(8)}, "heads of 4 with values of 8"},
       {{"llama.attention.causal", GgufValue::flag(false)}, "attention is not causal"},
       {{"llama.rope.scaling.attn_factor", GgufValue::f32(2)}, "attn_factor' is 2"},
-      {{"llama.rope.scaling.type", GgufValue::text("yarn")}, "unsupported rope scaling 'yarn'"}};
+      {{"llama.rope.scaling.type", GgufValue::text("su")}, "unsupported rope scaling 'su'"},
+      {{"llama.rope.scaling.type", GgufValue::text("longrope")}, "rope_factors_short.weight"},
+      {{"llama.attention.scale", GgufValue::f32(1)},
+       "attention.scale' is 1: supported is 1 / sqrt"},
+      {{"general.type", GgufValue::text("mmproj")}, "'general.type' is mmproj"},
+      {{"llama.logit_scale", GgufValue::f32(0.25)}, "logit_scale' is 0.25: logits that are scaled"},
+      {{"llama.attention.sliding_window", GgufValue::u32(8)}, "has no window"},
+      {{"llama.rope.dimension_sections", GgufValue::i32_list({1, 1})}, "is a list of 2"},
+      {{"llama.final_logit_softcapping", GgufValue::f32(30)}, "soft-capped logits"},
+      {{"tokenizer.ggml.add_sep_token", GgufValue::flag(true)}, "a separator behind a text"},
+      {{"llama.ssm.state_size", GgufValue::u32(16)}, "models of another kind"}};
   for (const auto& [entry, text] : cases) {
     GgufMetadata all = sizes();
     all.emplace_back(entry);
     EXPECT_THAT(model_error(all), AllOf(HasSubstr(text), HasSubstr("m.gguf")));
   }
+}
+
+// 0, false, 1 for a scale: what they would change is not there.
+TEST_F(BadGgufModel, NeutralValuesAreRead) {
+  GgufMetadata all = sizes();
+  all.emplace_back("general.type", GgufValue::text("model"));
+  all.emplace_back("llama.logit_scale", GgufValue::f32(1));
+  all.emplace_back("llama.attention.sliding_window", GgufValue::u32(0));
+  all.emplace_back("llama.use_parallel_residual", GgufValue::flag(false));
+  EXPECT_THAT(model_error(all), HasSubstr("layers.0.self_attn.q_proj.weight"));
 }
 
 TEST_F(BadGgufModel, MissingTensorsAreAllListed) {

@@ -18,7 +18,8 @@ from gguf_reader import difference
 from llama_cpp import LlamaCpp
 
 HIDDEN, HEADS, KV, DIM, MLP, VOCAB, LAYERS = 64, 4, 2, 16, 96, 80, 2
-TOLERANCE = {"f32": 1e-4, "f16": 1e-2, "bf16": 4e-2, "q8_0": 8e-2}  # llama.cpp rounds activations
+TOLERANCE = {"f32": 1e-4, "f16": 1e-2, "bf16": 4e-2}  # llama.cpp rounds activations; to 8 bits for quantised matrices
+QUANTIZED_TOLERANCE = 8e-2
 TYPES = gguf.GGMLQuantizationType
 
 
@@ -112,22 +113,35 @@ READ = {
     "scale_linear, the old name": lambda f: put(f, rope__scale_linear=4.0),
     "a factor that is off": lambda f: put(f, rope__scaling__type="none", rope__scaling__factor=4.0),
     "a type without a factor": lambda f: put(f, rope__scaling__type="linear"),
+    "yarn": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                          rope__scaling__original_context_length=16),
+    "yarn with its own numbers": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                                               rope__scaling__original_context_length=16,
+                                               rope__scaling__attn_factor=0.8, rope__scaling__yarn_beta_fast=16.0,
+                                               rope__scaling__yarn_beta_slow=2.0),
+    # llama.cpp takes the long factors for a context beyond the original one, we for a text that is longer.
+    "longrope": lambda f: (put(f, rope__scaling__type="longrope", rope__scaling__original_context_length=8,
+                               rope__scaling__attn_factor=1.2),
+                           f.tensors.update({"rope_factors_long.weight": llama3_factors(),
+                                             "rope_factors_short.weight": np.ones(8, np.float32)})),
     "aligned to 256": lambda f: setattr(f, "alignment", 256),
     "biases on q, k, v": lambda f: f.tensors.update({f"blk.{i}.attn_{n}.bias": np.full(s * DIM, 0.3, np.float32)
                                                      for i in range(LAYERS) for n, s in (("q", HEADS), ("k", KV), ("v", KV))}),
     "f16": lambda f: setattr(f, "dtype", "f16"),
     "bf16": lambda f: setattr(f, "dtype", "bf16"),
-    "q8_0": lambda f: setattr(f, "dtype", "q8_0"),
+    **{dtype: lambda f, dtype=dtype: setattr(f, "dtype", dtype)
+       for dtype in ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "mxfp4")},
 }
 
 REFUSED = {
-    "Q4_0": lambda f: setattr(f, "dtype", "q4_0"),
-    "Q5_1": lambda f: setattr(f, "dtype", "q5_1"),
     "TQ1_0": lambda f: (setattr(f, "dtype", "tq1_0"), f.tensors.update(
         {n: np.zeros((*t.shape[:-1], 256), np.float32) for n, t in f.tensors.items() if t.ndim == 2})),
-    "'yarn'": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0),
-    "rope_factors_long.weight": lambda f: f.tensors.update({"rope_factors_long.weight": llama3_factors(),
-                                                            "rope_factors_short.weight": llama3_factors()}),
+    "'su'": lambda f: put(f, rope__scaling__type="su", rope__scaling__factor=4.0),
+    "yarn_ext_factor": lambda f: put(f, rope__scaling__type="yarn", rope__scaling__factor=4.0,
+                                     rope__scaling__yarn_ext_factor=0.5),
+    "rope_factors_short.weight": lambda f: f.tensors.update({"rope_factors_long.weight": llama3_factors()}),
+    "sliding_window": lambda f: put(f, attention__sliding_window=16),
+    "logit_scale": lambda f: put(f, logit_scale=0.5),
     "are not Llama 3's": lambda f: f.tensors.update({"rope_freqs.weight": llama3_factors()}),
     "8 of 16 dimensions": lambda f: put(f, rope__dimension_count=8),
     "a mixture of 4 experts": lambda f: put(f, expert_count=4, expert_used_count=2),
@@ -141,10 +155,13 @@ REFUSED = {
 
 
 def check_values(path):
-    """What we take from the file is what the package `gguf` takes, to the bit."""
-    ours = mop.load(path).tensor("model.layers.1.mlp.down_proj.weight").float().numpy()
+    """What we take from the file is what the package `gguf` takes, to the bit; of blocks, in 16 bits."""
+    ours = mop.load(path).tensor("model.layers.1.mlp.down_proj.weight")
     stored = next(t for t in gguf.GGUFReader(path).tensors if t.name == "blk.1.ffn_down.weight")
-    assert np.array_equal(ours, gguf.quants.dequantize(stored.data, stored.tensor_type).reshape(ours.shape))
+    theirs = torch.tensor(gguf.quants.dequantize(stored.data, stored.tensor_type).reshape(ours.shape))
+    if stored.tensor_type not in (TYPES.F32, TYPES.F16, TYPES.BF16):
+        assert ours.dtype == (torch.bfloat16 if stored.tensor_type == TYPES.MXFP4 else torch.float16)
+    assert torch.equal(ours.float(), theirs.to(ours.dtype).float())
 
 
 def check_foreign(work):
@@ -158,7 +175,14 @@ def check_foreign(work):
         worst = difference(mop.load(path).logits(torch.tensor(ids)).numpy(), model.logits(ids))
         model.close()
         print(f"  {name}: max|a-b|/max|b| = {worst:.1e}")
-        assert worst <= TOLERANCE[file.dtype], f"{name} is read differently"
+        assert worst <= TOLERANCE.get(file.dtype, QUANTIZED_TOLERANCE), f"{name} is read differently"
+    golden = pathlib.Path("tests/golden/gguf/quantized.gguf")  # K-quants and others, by llama.cpp's own quantiser
+    model = LlamaCpp(golden, 64)
+    ids = [token % model.vocab_size for token in ids]
+    worst = difference(mop.load(golden).logits(torch.tensor(ids)).numpy(), model.logits(ids))
+    model.close()
+    print(f"  {golden.name}: max|a-b|/max|b| = {worst:.1e}")
+    assert worst <= QUANTIZED_TOLERANCE
     for reason, change in REFUSED.items():
         changed(change).write(path)
         try:

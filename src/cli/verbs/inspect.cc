@@ -1,4 +1,6 @@
 // cli/verbs/inspect.cc -- mop inspect MODEL
+#include <algorithm>
+
 #include "cli/verb.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
@@ -6,6 +8,18 @@
 
 namespace mop {
 namespace {
+
+// "210 q4_1, 61 f32", the commonest first.
+std::string types_text(const Json& types) {
+  std::vector<std::pair<int64_t, std::string>> counts;
+  for (const auto& [type, count] : types.items()) counts.emplace_back(-count.get<int64_t>(), type);
+  std::ranges::sort(counts);
+  std::string text;
+  for (const auto& [count, type] : counts) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", -count, type);
+  }
+  return text;
+}
 
 std::string text_of(const Json& about) {
   const auto number = [&](const char* key) { return with_commas(about[key].get<int64_t>()); };
@@ -16,6 +30,7 @@ std::string text_of(const Json& about) {
       {"  in layers", number("block_parameters")},
       {"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
                              about["dtype"].get<std::string>())},
+      {"tensors", types_text(about["tensor_types"])},
       {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
       {"hidden size", number("hidden")},
       {"vocabulary", number("vocab")},

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "export/formats.h"
 #include "export/gguf_plan.h"
 #include "export/gguf_writer.h"
@@ -165,6 +166,7 @@ TEST_F(Gguf, IsAFolderAgain) {
   const Model from_file = Model::open(file());
   find_format("hf").write(from_file, folder, "", silent_progress());
   EXPECT_EQ(verify_logits(model, folder, 1e-6), 0.0);
+  EXPECT_EQ(read_json(folder / "config.json")["architectures"], (Json{"LlamaForCausalLM"}));
   EXPECT_EQ(open_tokenizer(folder)->encode("once upon a time", Special::kDefault),
             open_tokenizer(demo_model())->encode("once upon a time", Special::kDefault));
 }
