@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "checkpoint/gguf_keys.h"
 #include "model/generation_config.h"
 #include "tensor/mapped_file.h"
 
@@ -171,6 +172,12 @@ void check_names(const Checkpoint& checkpoint, const ModelConfig& config) {
       "save the language model alone (its own save_pretrained) and give that folder");
 }
 
+void note_unknown_keys(const Checkpoint& checkpoint, ModelConfig& config) {
+  if (checkpoint.gguf() == nullptr) return;
+  const std::string note = unknown_gguf_keys_note(*checkpoint.gguf());
+  if (!note.empty()) config.notes.push_back(note);
+}
+
 void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
   if (checkpoint.added_prefix().empty()) return;
   config.notes.push_back(
@@ -202,6 +209,7 @@ Model Model::from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint) {
       parse_config(checkpoint->config(), (checkpoint->folder() / "config.json").string());
   read_generation_config(checkpoint->folder(), model.config_);
   keep_stored_head(*checkpoint, model.config_);
+  note_unknown_keys(*checkpoint, model.config_);
   note_renamed(*checkpoint, model.config_);
   check_names(*checkpoint, model.config_);
   check_tensors(*checkpoint, model.config_);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 
-#include "checkpoint/gguf_keys.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
@@ -130,10 +129,6 @@ Json inspect(const std::filesystem::path& folder) {
   json["layers"] = sizes["layers"];
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
-  if (const GgufFile* file = checkpoint.gguf()) {
-    const std::string note = unknown_gguf_keys_note(*file);
-    if (!note.empty()) json["warnings"].push_back(note);
-  }
   for (const std::string& note : config.notes) json["warnings"].push_back(note);
   return json;
 }
