@@ -7,6 +7,7 @@
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
+#include "text/tokenizer_keys.h"
 
 namespace mop {
 namespace {
@@ -130,6 +131,14 @@ Json inspect(const std::filesystem::path& folder) {
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
   for (const std::string& note : config.notes) json["warnings"].push_back(note);
+  if (checkpoint.gguf() == nullptr) {
+    const auto keys = unknown_tokenizer_keys(checkpoint.folder());
+    if (!keys.empty()) {
+      json["warnings"].push_back(
+          fmt::format("the tokenizer's files have keys that mop does not know: {}",
+                      fmt::join(keys, ", ")));
+    }
+  }
   return json;
 }
 
