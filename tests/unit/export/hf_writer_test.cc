@@ -176,8 +176,7 @@ TEST_F(HfWriter, TokenizerLicenceAndGenerationFilesAreCopiedUnchanged) {
   EXPECT_EQ(files_in(out()).size(), files.size() + 3);
 }
 
-// transformers 4 knows neither the class nor a list of extra tokens; tests/readers/saved_by_5.py
-// has both read it.
+// transformers 4 knows neither the class nor a list of extra tokens.
 TEST_F(HfWriter, ATokenizerSavedByTransformers5IsNamedAsBothVersionsKnowIt) {
   const Model model = make();
   write_file(
