@@ -262,7 +262,8 @@ struct Finished {
 // New values for the pruned model, unless held-out text is the worse for them.
 void repair(const PreparedRun& prepared, Run& run, const fs::path& folder, Collectives& ranks,
             Progress& progress, Finished& finished) {
-  const fs::path scratch = ranks.broadcast(std::string_view(folder.native()));
+  // The run folder is rank 0's alone.
+  const fs::path scratch = ranks.rank() == 0 ? folder : fs::temp_directory_path();
   const Model model = repaired(prepared, finished.model, scratch, progress);
   const Json figures = run.figures_of(model);
   if (!figures.is_null() && figures["nll"] > finished.figures["nll"]) {

@@ -211,7 +211,9 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   Parameters parameters(specs_of(r, job.model), compute);
   const TrainOutcome outcome = train(job, compute, parameters, progress);
   release_memory();  // what comes now needs about as much, in other pieces
-  TrainedModel result{merged(job.model, parameters, r.lora, job.run), to_json(outcome), {}, {}};
+  // The run folder is rank 0's, which may rename it at any time.
+  const fs::path scratch = job.ranks.rank() == 0 ? job.run : fs::temp_directory_path();
+  TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
   result.timing = {
       {"seconds", outcome.seconds},
       {"tokens_per_second", static_cast<double>(outcome.tokens) / std::max(outcome.seconds, 1e-9)}};

@@ -86,8 +86,9 @@ TEST_F(PruneRun, APlanReplaysToTheSameCheckpoint) {
 
 TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
   const Ran ran = prune("a", {"--iterations", "2", "--select", "path:GL", "--repair",
-                              "least-squares", "--json"});
+                              "least-squares", "--samples", "96", "--max-tokens", "256", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
+  ASSERT_TRUE(ran.json()["figures"].contains("repaired")) << ran.err;
   const Json figures = ran.json()["figures"];
   const auto excess = [&](const char* what) {
     return figures[what]["nll"].get<double>() - figures["dense"]["nll"].get<double>();
@@ -112,6 +113,16 @@ TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
               HasSubstr("known: least-squares"));
   EXPECT_THAT(prune("d", {"--iterations", "1", "--set", "repair.damping=-1"}).err,
               HasSubstr("repair.damping must not be negative"));
+}
+
+TEST_F(PruneRun, ARepairThatHeldOutTextIsTheWorseForIsNotTaken) {
+  const Ran ran = prune("a", {"--iterations", "1", "--select", "path:G", "--repair",
+                              "least-squares", "--samples", "1", "--max-tokens", "8", "--set",
+                              "repair.damping=1e-9", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("the pruned weights stay as they are"));
+  EXPECT_FALSE(ran.json()["figures"].contains("repaired"));
+  EXPECT_FALSE(read_json(folder("a") / "run/plan.json").contains("values"));
 }
 
 TEST_F(PruneRun, TheResolvedRecipeRepeatsTheRun) {

@@ -232,7 +232,7 @@ def mop_program(*arguments):
 
 
 def check_tokenizer(source, texts, work):
-    (work / "all.txt").write_text("\n".join(texts) + "\n")
+    (work / "all.txt").write_text("\n".join(text for text in texts if "\0" not in text) + "\n")
     folder = with_tokenizer(source, work)
     file = work / f"{source.name}.gguf"
     notes = json.loads(mop_program("export", folder, "--format", "gguf", "--out", file, "--json"))["notes"]

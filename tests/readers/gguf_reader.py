@@ -68,7 +68,7 @@ def plain_blanks(text):
 
 def check_tokens(name, model, source, texts, work):
     path = work / "lines.txt"
-    lines = [text for text in texts if "\n" not in text and text]
+    lines = [text for text in texts if "\n" not in text and "\0" not in text and text]  # a zero byte is not text
     path.write_text("\n".join(lines) + "\n")
     for special in (False, True):
         ours = json.loads(mop("tokenize", source, "--text", path, "--json", *(["--special"] if special else [])))
