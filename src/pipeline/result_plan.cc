@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "model/family.h"
+#include "plan/branch.h"
 #include "surgery/surgery.h"
 
 namespace mop {
@@ -29,9 +30,7 @@ std::optional<PrunePlan> plan_in(const fs::path& result) {
 void write_plan(const Model& dense, const Model& model, const std::vector<PlanStep>& steps,
                 const Json& made_by, const fs::path& work) {
   PrunePlan plan{dense.checkpoint().fingerprint(), total_parameters(dense.config()), steps};
-  IndexList sources;
-  for (const Layer& layer : model.layers()) sources.push_back(layer.source);
-  plan.values = values_of(model, sources, {}, *Checkpoint::open(work), "..");
+  plan.values = values_of(model, layer_sources(model), {}, *Checkpoint::open(work), "..");
   write(plan, made_by, work);
 }
 

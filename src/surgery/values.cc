@@ -20,17 +20,18 @@ std::string digest(const at::Tensor& value) {
   return hex;
 }
 
-// A layer's tensor by its name; nullptr when the name is of no layer.
+// A layer's tensor, and where the layer stands among those that are left.
 struct Named {
-  int32_t layer;
+  size_t place;
   const LayerTensor* tensor;
 };
+// By its name in the source; nullopt when the name is of none of these layers.
 std::optional<Named> find_in_layers(const Family& family, std::string_view name,
                                     const std::vector<Layer>& layers) {
   for (const LayerTensor& tensor : family.layer_tensors) {
     if (!name.ends_with(tensor.suffix)) continue;
-    for (const Layer& layer : layers) {
-      if (tensor_name(family, layer.source, tensor) == name) return Named{layer.source, &tensor};
+    for (size_t place = 0; place < layers.size(); ++place) {
+      if (tensor_name(family, layers[place].source, tensor) == name) return Named{place, &tensor};
     }
   }
   return std::nullopt;
@@ -41,15 +42,6 @@ const GlobalTensor* find_global(const ModelConfig& config, std::string_view name
     if (tensor->name == name) return tensor;
   }
   return nullptr;
-}
-
-// The name under which `stored` has the tensor: layers are counted anew when some are gone.
-std::string name_in_result(const Family& family, const Named& named,
-                           const std::vector<Layer>& layers) {
-  const auto place = std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) {
-    return layer.source == named.layer;
-  });
-  return tensor_name(family, place - layers.begin(), *named.tensor);
 }
 
 at::Tensor checked(const Checkpoint& stored, const std::string& name, const std::string& expected) {
@@ -88,10 +80,10 @@ Model with_values(const Model& pruned, const PlanValues& values, const Checkpoin
     }
     const auto found = find_in_layers(family, name, layers);
     if (!found) throw bad_input("the plan has values for {}, which the model lacks", name);
-    const auto layer = std::find_if(layers.begin(), layers.end(),
-                                    [&](const Layer& l) { return l.source == found->layer; });
-    layer->changed[found->tensor->role] =
-        checked(stored, name_in_result(family, *found, layers), sha);
+    // `stored` counts the layers that are left.
+    const auto place = static_cast<int64_t>(found->place);
+    layers[found->place].changed[found->tensor->role] =
+        checked(stored, tensor_name(family, place, *found->tensor), sha);
     named.push_back(*found);
   }
   Model model = with_new_biases(pruned.with_layers(std::move(layers)), named);
