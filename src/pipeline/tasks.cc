@@ -11,9 +11,9 @@
 #include "criteria/criterion.h"
 #include "model/generate.h"
 #include "model/generation_config.h"
+#include "pipeline/chat_prompt.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
-#include "pipeline/chat_prompt.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -73,13 +73,8 @@ class Continuation {
 // Beside what every command says of the files: what they ask of generation and do not get here.
 void tell_generation_notes(const Model& model, Progress& progress) {
   tell_notes(model, progress);
-  const auto settings = unapplied_generation_settings(model.checkpoint().folder());
-  if (settings.empty()) return;
-  progress.note(
-      fmt::format("note: generation_config.json asks for {}, which is not applied: the likeliest "
-                  "token is taken, "
-                  "or one drawn by --temperature",
-                  fmt::join(settings, ", ")));
+  const std::string note = generation_note(model.checkpoint().folder());
+  if (!note.empty()) progress.note("note: " + note);
 }
 
 }  // namespace
@@ -88,8 +83,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
   const Model model = open_dense(job.model, progress);
   const auto tokenizer = open_tokenizer(job.model);
-  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
-                                                job.samples, model.config().context);
+  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model),
+                                                *tokenizer, job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {
