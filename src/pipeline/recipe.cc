@@ -317,6 +317,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   check_branches(recipe, model);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
+  if (recipe.plan.empty()) next_budget(recipe.target, model, model, 0);  // throws when out of reach
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

@@ -66,6 +66,8 @@ struct Branch {
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
   /// Whether `propose` asks for damage curves.
   bool reads_curves = false;
+  /// Whether layers of one shape come to differ, whatever the settings.
+  bool layers_differ = false;
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then
