@@ -2,6 +2,7 @@
 // list, and those go whose going costs the loss least for each parameter, when what is left is
 // repaired (see criteria/damage_curves.h). Mixture and repair in one currency.
 #include <algorithm>
+#include <functional>
 
 #include "allocate/damage.h"
 #include "base/error.h"
@@ -41,6 +42,14 @@ ShapeStep count(const BranchInput& input) {
   const DamageSettings settings = read_settings(input.config, input.options);
   return shapes_after(input.config,
                       allocate_width(input.config, input.budget, {}, settings.widths));
+}
+
+ShapeStep count_uniform(const BranchInput& input) {
+  const std::vector<LayerShape>& layers = input.config.layers;
+  if (std::adjacent_find(layers.begin(), layers.end(), std::not_equal_to<>()) != layers.end()) {
+    throw bad_input("equally many units of every layer want equal layers, and these differ");
+  }
+  return count(input);
 }
 
 // Curves of all half layers, each layer's KV groups before its neurons.
@@ -114,7 +123,7 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
   return {.letter = letter,
           .name = name,
           .summary = summary,
-          .count = count,
+          .count = uniform ? count_uniform : count,
           .propose =
               [=](const BranchInput& input, const Model& model, Measure& measure) {
                 return propose(input, model, measure, name, uniform);
