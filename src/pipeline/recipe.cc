@@ -78,12 +78,13 @@ bool leaves_method_open(const Json& json) {
 Json default_method(Json json) {
   const bool uniform = Options("recipe", json).flag("uniform", false);
   json.erase("uniform");
-  json["branches"] = Json::array({"damage", "damage-uniform"});
-  if (uniform) json["branches"].erase(0);
+  std::vector<std::string> branches = {"damage-uniform"};
+  if (!uniform) branches.insert(branches.begin(), "damage");
+  json["branches"] = branches;
   json["select"] = "perplexity";
   const Json width = section(json, "width").json();
-  for (const Json& branch : json["branches"]) {
-    Json& settings = json[branch.get<std::string>()];
+  for (const std::string& branch : branches) {
+    Json& settings = json[branch];
     for (const auto& [key, value] : width.items()) settings[key] = value;
   }
   json.erase("width");
@@ -317,7 +318,6 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   check_branches(recipe, model);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
-  if (recipe.plan.empty()) next_budget(recipe.target, model, model, 0);  // throws when out of reach
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

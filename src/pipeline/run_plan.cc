@@ -207,7 +207,10 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (replays) {
     read_replay(run);
   } else {
-    run.accounting = known_accounting(run.recipe, run.dense.config());
+    const ModelConfig& config = run.dense.config();
+    run.accounting = known_accounting(run.recipe, config);
+    // A path that depends on figures is not counted before: a target out of reach is told here.
+    if (!run.accounting) next_budget(run.recipe.target, config, config, 0);
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
     run.tokenizer = open_tokenizer(run.recipe.model);
