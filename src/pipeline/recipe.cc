@@ -353,14 +353,14 @@ std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConf
   return account_path(recipe, dense, *path);
 }
 
-int64_t estimated_steps(const Recipe& recipe, const ModelConfig& dense) {
+std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
   std::string letters;
   for (const BranchUse& use : mix_recipe(recipe).branches) letters += use.branch->letter;
   try {
-    return static_cast<int64_t>(account_path(recipe, dense, letters).steps.size());
+    return account_path(recipe, dense, letters);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kBadInput) throw;
-    return 0;  // the branches in turn cannot reach what a cleverer path may
+    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
   }
 }
 

@@ -228,7 +228,8 @@ int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
   if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
-  return estimated_steps(run.recipe, run.dense.config());
+  const auto estimated = estimated_accounting(run.recipe, run.dense.config());
+  return estimated ? std::ssize(estimated->steps) : 0;
 }
 
 bool knows_its_steps(const PreparedRun& run) {

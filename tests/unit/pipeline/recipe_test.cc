@@ -195,7 +195,7 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
       resolve(recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/demo.yaml")),
               tinystories_12l());
   EXPECT_FALSE(known_accounting(recipe, tinystories_12l()).has_value());
-  EXPECT_EQ(estimated_steps(recipe, tinystories_12l()), 6)
+  EXPECT_EQ(estimated_accounting(recipe, tinystories_12l())->steps.size(), 6u)
       << "what depth and width in turn would take";
 }
 
