@@ -1,6 +1,6 @@
 """Quantises what mop wrote by the tools that people use, in the environment of ./run setup --quantise. A line of JSON:
 
-    quantise.py llama.cpp MODEL.gguf OUT.gguf Q4_K_M    {tensor: [type, row]}, by llama.cpp's own llama_model_quantize
+    quantise.py llama.cpp MODEL.gguf OUT.gguf Q4_K_M    {tensor: [type, row]} or {error}, by llama.cpp's own llama_model_quantize
     quantise.py int4|nf4 FOLDER                         {status, detail, difference, row}, of down_proj
 
 `status` is `quantised`, `left` (the weights stay as they were) or `fails`. int4 is torchao's in groups of 32, computed on a
@@ -23,7 +23,10 @@ def llama_cpp(source, target, name):
     params = LlamaModelQuantizeParams()
     params.ftype = int(gguf.LlamaFileType[f"MOSTLY_{name}"])
     params.nthread = 1
-    model_quantize(source, target, params)
+    try:
+        model_quantize(source, target, params)
+    except RuntimeError as error:  # it refuses the file
+        return {"error": str(error)}
     return {t.name: [t.tensor_type.name, int(t.shape[0])] for t in gguf.GGUFReader(target).tensors if len(t.shape) > 1}
 
 

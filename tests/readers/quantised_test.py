@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What quantising tools make of pruned models is what docs/quantising.md and the notes of `mop prune` say: of MLP widths in
-multiples of 256, of 32 and of nothing, the types that llama.cpp gives down_proj, and whether int4 and nf4 take it."""
+multiples of 256, of 32 and of nothing, the types that llama.cpp gives down_proj, or that it refuses the file, and whether
+int4 and nf4 take it."""
 
 import json
 import os
@@ -17,7 +18,7 @@ NOTE = "is no multiple of 32: "
 EXPECTED = {
     256: {"Q4_K_M": {"Q4_K", "Q6_K"}, "Q4_0": {"Q4_0"}, "Q8_0": {"Q8_0"}, "int4": "quantised", "nf4": "quantised"},
     32: {"Q4_K_M": {"Q5_0", "Q8_0"}, "Q4_0": {"Q4_0"}, "Q8_0": {"Q8_0"}, "int4": "quantised", "nf4": "quantised"},
-    1: {"Q4_K_M": {"F16"}, "Q4_0": {"F16"}, "Q8_0": {"F16"}, "int4": "fails", "nf4": "fails"},
+    1: {"Q4_K_M": {"F16"}, "Q4_0": "refused", "Q8_0": "refused", "int4": "fails", "nf4": "fails"},
 }
 
 
@@ -37,7 +38,7 @@ def types_of_down(folder, name):
     if not plain.exists():
         run(MOP, "export", folder, "--format", "gguf", "--dtype", "f16", "--out", plain)
     tensors = quantise("llama.cpp", plain, small, name)
-    return {kind for tensor, (kind, _) in tensors.items() if ".ffn_down." in tensor}
+    return "refused" if "error" in tensors else {kind for tensor, (kind, _) in tensors.items() if ".ffn_down." in tensor}
 
 
 def check(what, found, expected):
