@@ -270,7 +270,7 @@ TEST_F(PruneRun, ADryRunTouchesNothing) {
 TEST_F(PruneRun, WarnsBeforeOfShapesThatReadersReject) {
   const Ran ran =
       prune("a", {"--iterations", "1", "--select", "path:G", "--rule", "gqa", "--dry-run"});
-  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp leaves down_proj at 16 bits"));
+  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits"));
   const Ran even = prune(
       "a", {"--iterations", "1", "--select", "path:G", "--shape-multiple", "32", "--dry-run"});
   EXPECT_THAT(even.err, Not(HasSubstr("no multiple of 32")));
