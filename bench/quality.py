@@ -58,6 +58,8 @@ def width_by(heads, neurons):
 
 
 RULES = [
+    ("default", [[]]),
+    ("default, equal layers", [["--uniform"]]),
     ("depth only", [["--select", "path:L"]]),
     ("width only, AMP", [["--select", "path:G"]]),
     ("width only, random units (3 seeds)",

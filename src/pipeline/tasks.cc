@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
@@ -170,7 +171,13 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const Json raw = GgufFile::is_gguf(file) ? gguf_config(GgufFile::open(file)) : read_json(file);
   const ModelConfig dense = parse_config(raw, file.string());
   const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
-  const auto accounting = known_accounting(recipe, dense);
+  auto accounting = known_accounting(recipe, dense);
+  // How many units go is known, and how layers share them is not.
+  const bool spread_later =
+      !accounting && std::ranges::all_of(recipe.branches, [](const std::string& name) {
+        return find_branch(name).reads_curves;
+      });
+  if (spread_later) accounting = estimated_accounting(recipe, dense);
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)
         .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");
@@ -182,6 +189,11 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);
   json["warnings"] = reader_warnings(after, &dense);
+  if (spread_later) {
+    json["warnings"].push_back(
+        "measurements decide how the layers share what goes: the shapes are those of equal layers, "
+        "the totals hold");
+  }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;
 }
