@@ -16,8 +16,9 @@ class SecondMoment {
   at::Tensor mean(int64_t rows);
 
  private:
-  at::Tensor sum_KK_;   // its upper half holds nothing
+  at::Tensor sum_KK_;   // its upper half holds nothing yet
   at::Tensor rows_NK_;  // float32, memory to convert into
+  bool empty_ = true;   // nothing was added: the sum is not initialised
 };
 
 }  // namespace mop

@@ -34,5 +34,9 @@ TEST(SecondMoment, AddsUpRoundedNumbersInFloat32) {
   EXPECT_LT(off(moment.mean(50), x_NK, 50), 1e-6);
 }
 
+TEST(SecondMoment, OfNoRowsIsZero) {
+  EXPECT_TRUE(at::equal(SecondMoment(300, at::kCPU).mean(1), at::zeros({300, 300})));
+}
+
 }  // namespace
 }  // namespace mop
