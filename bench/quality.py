@@ -2,18 +2,20 @@
 """What pruning costs, side by side with its controls, without recovery training.
 
   bench/quality.py [--model tinystories-12l|smollm2-135m] [--mop build/src/mop] [--fractions 0.2,0.3,0.4]
-                   [--tasks arc_easy,piqa --limit 100] [--rules TEXT ...]
+                   [--tasks arc_easy,piqa --limit 100] [--windows 40] [--dtype float32] [--rules TEXT ...]
 
-Each row is a rule (a path, a selector, or a control), each column the perplexity (float32) after that fraction of the
-layers' parameters went. Controls: the same widths with units drawn at random, and with the smallest weights instead of the
-smallest activations. Random paths are given for three seeds. `repaired`: by least squares, without training. Prints a Markdown table.
+Each row is a rule (a path, a selector, or a control), each column the perplexity after that fraction of the layers'
+parameters went. Controls: the same widths with units drawn at random, and with the smallest weights instead of the
+smallest activations. Random paths are given for three seeds. `repaired`: by least squares, without training. Prints a Markdown table,
+a row when it is ready, and every figure to stderr as it comes.
 
 tinystories-12l is the embedded model on embedded text (protocol `lines`). smollm2-135m is a real language model, fetched by
-tools/real_model.sh: calibrated on Alpaca and judged on the beginning of WikiText-2 in windows of 512, both from MOP_TEST_DATA;
-without that, on the embedded text. With --tasks every cell has the mean zero-shot accuracy behind the perplexity.
+tools/real_model.sh: calibrated on Alpaca and judged on the first --windows windows of 512 tokens of WikiText-2, both from
+MOP_TEST_DATA; without that, on the embedded text. With --tasks every cell has the mean zero-shot accuracy behind the perplexity.
 """
 import argparse
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -33,7 +35,7 @@ class Setting:
     calibration: pathlib.Path = CALIBRATION
     text: pathlib.Path = TEXT
     protocol: str = "lines"
-    bytes: int | None = None  # of the text, from its beginning
+    limit: int | None = None  # lines or windows of the text, from its beginning
     samples: int = 128
 
 
@@ -45,7 +47,7 @@ def real():
     model = pathlib.Path(run([ROOT / "tools/real_model.sh"]).strip())
     if not DATA.is_dir():
         return Setting(model, samples=32)
-    return Setting(model, DATA / "text/alpaca-999.json", DATA / "text/wikitext2-test.txt", "windows:512", 80_000, 32)
+    return Setting(model, DATA / "text/alpaca-999.json", DATA / "text/wikitext2-test.txt", "windows:512", 40, 32)
 
 
 MODELS = {"tinystories-12l": embedded, "smollm2-135m": real}
@@ -56,6 +58,8 @@ def width_by(heads, neurons):
 
 
 RULES = [
+    ("default", [[]]),
+    ("default, equal layers", [["--uniform"]]),
     ("depth only", [["--select", "path:L"]]),
     ("width only, AMP", [["--select", "path:G"]]),
     ("width only, random units (3 seeds)",
@@ -81,11 +85,13 @@ def run(command):
 
 def figures(args, setting, model):
     """(perplexity, mean accuracy or None)"""
-    said = json.loads(run([args.mop, "eval", model, "--text", setting.text, "--protocol", setting.protocol, "--json"]))
+    judge = [args.mop, "eval", model, "--dtype", args.dtype, "--json"]
+    part = ["--limit", setting.limit] if setting.limit else []
+    said = json.loads(run([*judge, "--text", setting.text, "--protocol", setting.protocol, *part]))
     if not args.tasks:
         return said["perplexity"], None
     limit = ["--limit", args.limit] if args.limit else []
-    scored = json.loads(run([args.mop, "eval", model, "--tasks", args.tasks, "--data", DATA / "tasks", *limit, "--json"]))
+    scored = json.loads(run([*judge, "--tasks", args.tasks, "--data", DATA / "tasks", *limit]))
     values = [result["acc,none"] for result in scored["results"].values()]
     return said["perplexity"], sum(values) / len(values)
 
@@ -102,18 +108,20 @@ def cell(values):
     return f"{number(mean)} ({', '.join(f'{v[0]:.1f}' for v in values)})"
 
 
-def beginning_of(text, size, folder):
-    """The first lines of a text, `size` bytes at most."""
-    lines = text.read_bytes()[:size].split(b"\n")[:-1]
-    short = pathlib.Path(folder) / f"{text.stem}-{size}.txt"
-    short.write_bytes(b"\n".join(lines) + b"\n")
-    return short
+def machine(args):
+    """Date, commit, processor and threads, as reports name them."""
+    names = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    about = run([args.mop, "--version"]).splitlines()
+    return f"{datetime.date.today()}, {', '.join(about)}, {names[0].split(':')[1].strip()}, {os.cpu_count()} cores"
 
 
 def table(args, setting, work):
     fractions = [float(f) for f in args.fractions.split(",")]
-    print(f"model: {setting.model.name}; text: {setting.text.name}, {setting.protocol}; calibration: {setting.calibration.name}; "
-          f"dense: {number(figures(args, setting, setting.model))}\n")
+    part = f", the first {setting.limit}" if setting.limit else ""
+    tasks = f"; tasks: {args.tasks}" + (f", the first {args.limit} records of each" if args.limit else "") if args.tasks else ""
+    print(f"{machine(args)}\n\nmodel: {setting.model.name}; text: {setting.text.name}, {setting.protocol}{part}{tasks}; calibration: "
+          f"{setting.samples} samples of {setting.calibration.name}; {args.dtype}; "
+          f"dense: {number(figures(args, setting, setting.model))}\n", flush=True)
     print("| rule | " + " | ".join(f"{f:.0%} of the blocks" for f in fractions) + " |")
     print("|---" * (len(fractions) + 1) + "|")
     for name, variants in RULES:
@@ -126,8 +134,9 @@ def table(args, setting, work):
                 with tempfile.TemporaryDirectory(dir=work) as folder:
                     out = pathlib.Path(folder) / "out"
                     run([args.mop, "prune", setting.model, "--out", out, "--calibration", setting.calibration, "--samples",
-                         setting.samples, "--remove", fraction, "--of", "blocks", *flags])
+                         setting.samples, "--remove", fraction, "--of", "blocks", "--dtype", args.dtype, *flags])
                     values.append(figures(args, setting, out))
+                print(f"{name}, {fraction:.0%}: {number(values[-1])}", file=sys.stderr, flush=True)
             cells.append(cell(values))
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
@@ -138,16 +147,16 @@ def main():
     parser.add_argument("--mop", default=ROOT / "build/src/mop")
     parser.add_argument("--fractions", default="0.2,0.3,0.4")
     parser.add_argument("--text", type=pathlib.Path, help="another text")
+    parser.add_argument("--windows", type=int, help="the first windows (or lines) of the text; default: the model's")
+    parser.add_argument("--dtype", default="float32", help="to compute in")
     parser.add_argument("--tasks", help="zero-shot tasks from MOP_TEST_DATA, too")
     parser.add_argument("--limit", type=int, help="the first records of each task")
     parser.add_argument("--rules", nargs="*", help="only rows whose name has one of these")
     args = parser.parse_args()
     setting = MODELS[args.model]()
     with tempfile.TemporaryDirectory() as work:
-        if args.text:
-            setting.text = args.text
-        elif setting.bytes:
-            setting.text = beginning_of(setting.text, setting.bytes, work)
+        setting.text = args.text or setting.text
+        setting.limit = args.windows or setting.limit
         table(args, setting, work)
 
 

@@ -1,31 +1,27 @@
 #!/usr/bin/env python3
-"""What pruning leaves of a quantised model: sizes of Q4_K_M files and their speed in llama.cpp, dense and with 20% and 40%
-of the layers' parameters removed, MLP widths in the default multiples and in multiples of 1. Markdown on stdout:
+"""What pruning leaves of a quantised model: sizes of Q4_K_M files and, with --speeds, their speed in llama.cpp; dense and with
+20% and 40% of the layers' parameters removed, MLP widths in the default multiples and in multiples of 1. Markdown on stdout:
 
-    .env/reference/bin/python bench/quantised.py [--model FOLDER] [--text FILE] > bench/runs/DATE-quantised.md
+    bench/quantised.py [--model FOLDER] [--text FILE] [--speeds] > bench/runs/DATE-quantised.md
 
-Weights are quantised by llama.cpp's own routine (ggml_quantize_chunk), each tensor to the type that its llama-quantize
-gives it for Q4_K_M: rows of no multiple of 256 fall back to Q5_0 or Q8_0, of no multiple of 32 to float16. Speeds are
-medians of requests in turn; only their ratios mean something."""
+llama.cpp itself quantises (llama_model_quantize, by .env/quantise: ./run setup --quantise) and runs the files (.env/reference).
+Sizes are the same on every machine. Speeds are medians of requests in turn, wanted on a quiet one: only their ratios mean
+something."""
 
 import argparse
-import ctypes
+import datetime
 import json
 import os
 import pathlib
 import platform
-import re
 import subprocess
 import sys
 import tempfile
 
-import gguf
-import numpy as np
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOP = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build")) / "src" / "mop"
-Type = gguf.GGMLQuantizationType
-FALLBACK = {Type.Q4_K: Type.Q5_0, Type.Q6_K: Type.Q8_0}
+QUANTISER = ROOT / ".env" / "quantise" / "bin" / "python"
+RUNNER = ROOT / ".env" / "reference" / "bin" / "python"
 
 
 def run(*command):
@@ -35,101 +31,47 @@ def run(*command):
     return ran.stdout
 
 
-def quantise_library():
-    import xllamacpp
-    library = ctypes.CDLL(next(str(f) for f in pathlib.Path(xllamacpp.__file__).parent.iterdir() if f.suffix == ".so"))
-    library.ggml_quantize_chunk.restype = ctypes.c_size_t
-    library.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64,
-                                            ctypes.c_int64, ctypes.c_void_p]
-    return library
-
-
-def more_bits(layer, layers):
-    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
-
-
-def type_of(name, row, layers, tied):
-    """llama.cpp's llama_tensor_get_type for Q4_K_M."""
-    wanted = Type.Q4_K
-    if name == "output.weight" or (tied and name == "token_embd.weight"):
-        wanted = Type.Q6_K
-    layer = re.match(r"blk\.(\d+)\.(attn_v|ffn_down)\.weight", name)
-    if layer and more_bits(int(layer[1]), layers):
-        wanted = Type.Q6_K
-    if row % 256 != 0:
-        wanted = FALLBACK[wanted]
-    return Type.F16 if row % 32 != 0 else wanted
-
-
-def quantise(library, source, target):
-    """Types of the tensors by name."""
-    reader = gguf.GGUFReader(source)
-    architecture = reader.fields["general.architecture"].contents()
-    writer = gguf.GGUFWriter(target, architecture)
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        sub = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-        value = int(gguf.LlamaFileType.MOSTLY_Q4_K_M) if name == "general.file_type" else field.contents()
-        writer.add_key_value(name, value, field.types[0], sub_type=sub)
-    layers = int(reader.fields[f"{architecture}.block_count"].contents())
-    tied = all(t.name != "output.weight" for t in reader.tensors)
-    types = {}
-    for tensor in reader.tensors:
-        values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if values.ndim == 1:
-            writer.add_tensor(tensor.name, values)
-            continue
-        rows, row = values.shape
-        kind = types[tensor.name] = type_of(tensor.name, row, layers, tied)
-        if kind == Type.F16:
-            writer.add_tensor(tensor.name, values.astype(np.float16))
-            continue
-        block, size = gguf.GGML_QUANT_SIZES[kind]
-        out = np.empty((rows, row // block * size), dtype=np.uint8)
-        values = np.ascontiguousarray(values)
-        library.ggml_quantize_chunk(int(kind), values.ctypes.data, out.ctypes.data, 0, rows, row, None)
-        writer.add_tensor(tensor.name, out, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return types
-
-
-def variants(model, text, samples, work):
+def variants(model, args, work):
     """(name, folder)"""
     yield "dense", model
     for removed in (0.2, 0.4):
         for multiple in ("default", "1"):
             out = work / f"{removed}-{multiple}"
             chosen = [] if multiple == "default" else ["--shape-multiple", multiple]
-            run(MOP, "prune", model, "--out", out, "--calibration", text, "--samples", samples, "--max-tokens", 128,
-                "--remove", removed, "--of", "blocks", "--select", "path:GL", *chosen)
+            run(MOP, "prune", model, "--out", out, "--calibration", args.text, "--samples", args.samples, "--max-tokens", 128,
+                "--remove", removed, "--of", "blocks", "--select", args.select, *chosen)
             yield f"{removed:.0%} removed, {'default widths' if multiple == 'default' else 'multiples of 1'}", out
 
 
-def measure(name, folder, library, work, args):
+def speeds(file, args):
+    told = json.loads(run(RUNNER, ROOT / "bench" / "llama_cpp_latency.py", file, "--prompt", args.prompt, "--generate",
+                          args.generate, "--repeat", args.repeat))
+    return {"prompt": told["first_token_seconds"]["median"], "token": told["token_seconds"]["median"]}
+
+
+def measure(name, folder, work, args):
     plain, small = work / "f16.gguf", work / "q4.gguf"
     for file in (plain, small):
         file.unlink(missing_ok=True)
     run(MOP, "export", folder, "--format", "gguf", "--dtype", "f16", "--out", plain)
-    types = quantise(library, plain, small)
-    told = json.loads(run(sys.executable, ROOT / "bench" / "llama_cpp_latency.py", small, "--prompt", args.prompt, "--generate",
-                          args.generate, "--repeat", args.repeat))
-    down = sorted({t.name for n, t in types.items() if ".ffn_down." in n})
-    mlp = json.loads(run(MOP, "inspect", folder, "--json"))["layers"][0]["mlp"]
-    return {"name": name, "mlp": mlp, "down": ", ".join(down), "f16": plain.stat().st_size, "q4": small.stat().st_size,
-            "first": told["first_token_seconds"]["median"], "token": told["token_seconds"]["median"]}
+    types = json.loads(run(QUANTISER, ROOT / "tests" / "readers" / "quantise.py", "llama.cpp", plain, small, "Q4_K_M"))
+    told = json.loads(run(MOP, "inspect", folder, "--json"))
+    return {"name": name, "parameters": told["parameters"], "layer": told["layers"][0],
+            "down": sorted({kind for tensor, (kind, _) in types.items() if ".ffn_down." in tensor}),
+            "f16": plain.stat().st_size, "q4": small.stat().st_size, **(speeds(small, args) if args.speeds else {})}
 
 
 def table(title, rows):
-    dense = rows[0]
-    lines = [f"## {title}\n", "| model | MLP | down_proj | f16 MiB | Q4_K_M MiB | of dense | prompt, of dense | token, of dense |",
-             "|" + "---|" * 8]
+    timed = [column for column in ("prompt", "token") if column in rows[0]]
+    heads = ["model", "parameters", "layers have", "down_proj", "f16 MiB", "Q4_K_M MiB", "of dense",
+             *(f"{column}, of dense" for column in timed)]
+    lines = [f"## {title}\n", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in rows:
-        lines.append(f"| {row['name']} | {row['mlp']} | {row['down']} | {row['f16'] / 2**20:.1f} | {row['q4'] / 2**20:.1f} | "
-                     f"{row['q4'] / dense['q4']:.2f} | {row['first'] / dense['first']:.2f} | {row['token'] / dense['token']:.2f} |")
+        cells = [row["name"], f"{row['parameters'] / 1e6:.1f} M",
+                 f"{row['layer']['heads']} heads, MLP {row['layer']['mlp']}", ", ".join(row["down"]),
+                 f"{row['f16'] / 2**20:.1f}", f"{row['q4'] / 2**20:.1f}",
+                 *(f"{row[key] / rows[0][key]:.2f}" for key in ("q4", *timed))]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -138,19 +80,20 @@ def main():
     parser.add_argument("--model", action="append", type=pathlib.Path, default=[], help="another folder, say SmolLM2-135M")
     parser.add_argument("--text", type=pathlib.Path, default=ROOT / "assets" / "text" / "generated-calibration.txt")
     parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--select", default="path:G")
+    parser.add_argument("--speeds", action="store_true", help="measure as well: the machine must have nothing else to do")
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--generate", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
-    library = quantise_library()
-    print(f"# Quantised after pruning\n\n{run(MOP, '--version').splitlines()[0]}; {platform.processor() or platform.machine()}, "
-          f"{os.cpu_count()} threads. Command: `bench/quantised.py`. Prompt of {args.prompt} tokens, {args.generate} new ones; "
-          "times as parts of the dense model's.\n")
+    measured = (f" Prompt of {args.prompt} tokens, {args.generate} new ones; {platform.processor() or platform.machine()}, "
+                f"{os.cpu_count()} threads; times as parts of the dense model's." if args.speeds else "")
+    print(f"# Quantised after pruning, {datetime.date.today()}\n\n{run(MOP, '--version').splitlines()[0]}. Command: "
+          f"`bench/quantised.py`, `--select {args.select}`, {args.samples} samples.{measured}\n", flush=True)
     for model in [ROOT / "assets" / "tinystories-12l", *args.model]:
         with tempfile.TemporaryDirectory() as scratch:
             work = pathlib.Path(scratch)
-            rows = [measure(name, folder, library, work, args)
-                    for name, folder in variants(model.resolve(), args.text, args.samples, work)]
+            rows = [measure(name, folder, work, args) for name, folder in variants(model.resolve(), args, work)]
             print(table(model.resolve().name, rows), flush=True)
 
 

@@ -10,12 +10,13 @@ target_link_libraries(mop_flags INTERFACE libtorch::torch_cpu libtorch::c10 nloh
                       fmt::fmt Threads::Threads)
 
 # One precompiled header, built once and shared by every module.
+set(MOP_PRECOMPILED <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>
+    <string> <vector> <map> <memory> <functional> <filesystem> <optional> <span>)
 if(MOP_PCH)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
   add_library(mop_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
   target_link_libraries(mop_pch PRIVATE mop_flags)
-  target_precompile_headers(mop_pch PRIVATE <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>
-    <string> <vector> <map> <memory> <functional> <filesystem> <optional> <span>)
+  target_precompile_headers(mop_pch PRIVATE ${MOP_PRECOMPILED})
 endif()
 function(mop_use_pch target)
   if(MOP_PCH)

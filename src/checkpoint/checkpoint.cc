@@ -57,7 +57,7 @@ Json read_config(const fs::path& folder) {
   Error error = bad_input("there is neither {} nor {}", kSingleFile, kIndexFile)
                     .where("folder", folder.string());
   if (!others.empty()) std::move(error).where("found", list(others));
-  throw error;
+  throw std::move(error).hint("copy or download the model's weights into the folder, too");
 }
 
 // tensor -> shard, from the index. Throws when it is not of that shape or a shard is missing.
@@ -131,7 +131,9 @@ void add_ends(std::string_view data, Sha256& hash) {
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   if (!fs::exists(folder))
-    throw io_error("there is no such folder").where("model", folder.string());
+    throw io_error("there is no such folder")
+        .where("model", folder.string())
+        .hint("MODEL is a folder, a .gguf file, or a hub id: org/name[@revision]");
   auto result = std::make_shared<Checkpoint>();
   result->folder_ = folder;
   if (GgufFile::is_gguf(folder) || folder.extension() == ".gguf") {

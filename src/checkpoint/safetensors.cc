@@ -25,7 +25,8 @@ size_t header_bytes(std::string_view text) {
   refuse_git_lfs_pointer(text);
   if (text.size() < kPrefixBytes) {
     throw bad_input("not a safetensors file: {} bytes, at least {} are needed", text.size(),
-                    kPrefixBytes);
+                    kPrefixBytes)
+        .hint("copy or download the file again");
   }
   uint64_t length = 0;
   for (size_t i = kPrefixBytes; i-- > 0;)

@@ -24,8 +24,13 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   auto* of =
       add<std::string>(app, "--of", "target.of", "what --remove counts: all (default) or blocks");
   iterations->excludes(remove)->excludes(of);
+  add<int64_t>(app, "--rounds", "target.rounds",
+               "steps of equal size to the target, each with statistics anew (default 2)");
+  const auto keep_uniform = [this](int64_t) { flags_.emplace_back("uniform", Json(true)); };
+  app.add_flag_function("--uniform", keep_uniform, "all layers keep equal sizes, which some runtimes want");
   add<std::string>(app, "--select", "select",
-                   "path:LGGL.., random (default), perplexity, kl or cosine");
+                   "MoP's loop over depth and width: path:LGGL.., random, perplexity, kl or cosine "
+                   "(default: no loop, units of the least predicted damage)");
   add<int64_t>(app, "--seed", "seed", "of random choices (default 0)");
   add<std::string>(app, "--budget", "width.budget", "exact (default) or released");
   add<std::string>(app, "--rule", "width.rule",
@@ -55,7 +60,8 @@ void RecipeFlags::add_run(CLI::App& app) {
   add<int64_t>(app, "--max-tokens", "calibration.max_tokens",
                "cut samples (default: the model's context)");
   add<std::string>(app, "--repair", "repair.method",
-                   "new values for what is left, without training: least-squares (default: none)");
+                   "new values for what is left, without training: least-squares (default, none with "
+                   "--select) or none");
   auto* plan = add<std::string>(app, "--plan", "plan", "replay the steps of a plan.json");
   plan->excludes(app.get_option("--iterations"))->excludes(app.get_option("--remove"));
   add<std::string>(app, "--device", "compute.device", "cpu (default) or cuda");

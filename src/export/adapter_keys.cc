@@ -21,6 +21,7 @@ constexpr KeyFate kKeys[] = {
     {"r", kHonoured, "as the rank of the tensors"},
     {"rank_pattern", kHonoured, "as the ranks of the tensors"},
     {"lora_alpha", kHonoured, "the scale"},
+    {"alpha_pattern", kHonoured, "scales by projection"},
     {"use_rslora", kHonoured, "the scale divides by the root of the rank"},
     {"init_lora_weights", kHonoured,
      "pissa and olora take their beginning out of the base weight, as in PEFT; initialisations "
@@ -28,7 +29,6 @@ constexpr KeyFate kKeys[] = {
      "cannot be computed again (loftq, corda, pissa_niter_N) are refused"},
     {"base_model_name_or_path", kHonoured,
      "the model, where `mop check` is given the adapter alone"},
-    {"alpha_pattern", kRefused, "scales by projection"},
     {"use_dora", kRefused, "magnitudes beside the product"},
     {"fan_in_fan_out", kRefused, "weights stored the other way round"},
     {"bias", kRefused, "trained biases"},

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "model/weights.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 namespace mop {
 namespace {
@@ -89,7 +89,7 @@ std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes) {
 
 std::vector<std::string> copied_files(const fs::path& source) {
   if (!fs::is_directory(source)) return {};  // a GGUF file holds its tokenizer itself
-  const std::vector<std::string> tokenizer = tokenizer_files();
+  const std::vector<std::string> tokenizer = tokenizer_files_in(source);
   std::set<std::string> names(tokenizer.begin(), tokenizer.end());
   names.insert("generation_config.json");
   for (const auto& item : fs::directory_iterator(source)) {

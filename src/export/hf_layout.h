@@ -25,7 +25,7 @@ struct Shard {
 /// files of at most `shard_bytes` of tensor data (a larger tensor has a file of its own).
 std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes);
 
-/// Files to copy unchanged from the source's folder, sorted.
+/// Files to copy unchanged from the source's folder, relative to it, sorted.
 std::vector<std::string> copied_files(const std::filesystem::path& source);
 
 }  // namespace mop

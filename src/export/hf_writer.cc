@@ -54,9 +54,16 @@ class Written {
   explicit Written(fs::path folder) : folder_(std::move(folder)) {}
   ~Written() {
     std::error_code ignored;
-    for (const fs::path& file : files_) fs::remove(file, ignored);
+    for (const fs::path& file : files_) {
+      fs::remove(file, ignored);
+      if (file.parent_path() != folder_) fs::remove(file.parent_path(), ignored);  // when empty
+    }
   }
-  fs::path add(const std::string& name) { return files_.emplace_back(folder_ / name); }
+  fs::path add(const std::string& name) {
+    const fs::path file = folder_ / name;
+    if (file.parent_path() != folder_) fs::create_directories(file.parent_path());
+    return files_.emplace_back(file);
+  }
   void keep() { files_.clear(); }
 
  private:

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -12,6 +13,7 @@
 #include "checkpoint/safetensors.h"
 #include "export/adapter_keys.h"
 #include "model/weights.h"
+#include "text/pattern.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -19,6 +21,7 @@ namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
 constexpr const char* kWeights = "adapter_model.safetensors";
+constexpr const char* kPrefix = "base_model.model.";  // of every module's name in kWeights
 
 Json read_config(const fs::path& folder) {
   if (!fs::exists(folder / kConfig)) {
@@ -56,11 +59,47 @@ SafetensorsFile open_weights(const fs::path& folder) {
           kPickled, kWeights));
 }
 
-double scale_of(const Json& config, int64_t rank, const std::string& where) {
-  const double alpha = require<double>(config, "lora_alpha", where);
-  const bool root = get_or<bool>(config, "use_rslora", false, where);
-  return alpha / (root ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
-}
+// What a product is multiplied by: alpha over the rank or its root, where alpha is that of the first
+// of `alpha_pattern`, in the file's order, that the end of the module's name matches.
+class Scales {
+ public:
+  Scales(const Json& config, const std::string& where)
+      : alpha_(require<double>(config, "lora_alpha", where)),
+        root_(get_or<bool>(config, "use_rslora", false, where)) {
+    const Json patterns = config.value("alpha_pattern", Json());
+    if (patterns.is_null()) return;
+    if (!patterns.is_object())
+      throw bad_input("'alpha_pattern' is not an object").where("file", where);
+    for (const auto& [key, value] : patterns.items()) {
+      if (!value.is_number())
+        throw bad_input("'alpha_pattern' gives '{}' {}, which is not a number", key, value.dump())
+            .where("file", where);
+      // As PEFT's get_pattern_key writes it.
+      patterns_.emplace_back(compiled(fmt::format("^(.*\\.)?({})$", key), where),
+                             value.get<double>());
+    }
+  }
+
+  double of(const std::string& module, int64_t rank) const {
+    const auto it = std::ranges::find_if(
+        patterns_, [&](const auto& row) { return !row.first.find_all(module).empty(); });
+    const double alpha = it == patterns_.end() ? alpha_ : it->second;
+    return alpha / (root_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
+  }
+
+ private:
+  static Pattern compiled(const std::string& expression, const std::string& where) {
+    try {
+      return Pattern::regex(expression);
+    } catch (Error& error) {
+      throw std::move(error).where("file", where + ", alpha_pattern");
+    }
+  }
+
+  double alpha_;
+  bool root_;
+  std::vector<std::pair<Pattern, double>> patterns_;
+};
 
 // What PEFT's initialisation put into the adapter and took out of the weight, of rank R: the
 // adapter's own tensors have been trained since.
@@ -97,6 +136,7 @@ class Merge {
         dtype_(dtype),
         where_((folder / kConfig).string()),
         config_(checked_config(folder)),
+        scales_(config_, where_),
         init_(adapter_init(config_, where_)),
         file_(open_weights(folder)) {
     for (const auto& [name, entry] : file_.entries()) unused_.insert(name);
@@ -122,8 +162,9 @@ class Merge {
     for (const LayerTensor* tensor : tensors_of_layer(config, shape)) {
       std::string module = tensor_name(*config.family, index, *tensor);
       if (!module.ends_with(".weight")) continue;
-      module = "base_model.model." + module.substr(0, module.size() - 7);
-      const std::string a = module + ".lora_A.weight", b = module + ".lora_B.weight";
+      module.resize(module.size() - 7);
+      const std::string a = kPrefix + module + ".lora_A.weight",
+                        b = kPrefix + module + ".lora_B.weight";
       if (!unused_.contains(a) || !unused_.contains(b)) continue;
       const at::Tensor weight_OK = stored_tensor(model_, index, *tensor);
       const at::Tensor a_RK = file_.tensor(a), b_OR = file_.tensor(b);
@@ -131,7 +172,7 @@ class Merge {
                         a_RK.size(0) == b_OR.size(1) && a_RK.size(0) > 0 &&
                         a_RK.size(1) == weight_OK.size(1) && b_OR.size(0) == weight_OK.size(0);
       if (!fits) continue;
-      const double scale = scale_of(config_, a_RK.size(0), where_);
+      const double scale = scales_.of(module, a_RK.size(0));
       const at::ScalarType dtype = dtype_.value_or(weight_OK.scalar_type());
       const at::Tensor base_OK = base_of(weight_OK, init_, a_RK.size(0), scale, dtype);
       if (!base_OK.defined()) continue;
@@ -159,6 +200,7 @@ class Merge {
   const std::optional<at::ScalarType> dtype_;
   const std::string where_;
   const Json config_;
+  const Scales scales_;
   const std::string init_;
   const SafetensorsFile file_;
   std::set<std::string> unused_;

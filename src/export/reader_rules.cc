@@ -29,8 +29,8 @@ std::string llama_cpp_blocks(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, [](const LayerShape& s) { return s.mlp % 32 != 0; });
   if (odd == nullptr) return "";
   return fmt::format(
-      "an MLP width of {} is no multiple of 32: llama.cpp leaves down_proj at 16 bits in every "
-      "quantised file, int4 and nf4 refuse it, and kernels run it at about half speed "
+      "an MLP width of {} is no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits, "
+      "q4_0 and q8_0 are refused as int4 and nf4 are, and kernels run it at about half speed "
       "(--shape-multiple 32 avoids that)",
       odd->mlp);
 }
@@ -40,7 +40,8 @@ std::string llama_cpp_head_rows(const ModelConfig& config, const ModelConfig*) {
       first(config, [](const LayerShape& s) { return s.heads * s.head_dim % 32 != 0; });
   if (odd == nullptr) return "";
   return fmt::format(
-      "{} heads of {} make rows of {}, no multiple of 32: llama.cpp cannot quantise o_proj to q8_0 "
+      "{} heads of {} make rows of {}, no multiple of 32: llama.cpp cannot quantise to q4_0 or "
+      "q8_0 "
       "(--shape-multiple 32 avoids that)",
       odd->heads, odd->head_dim, odd->heads * odd->head_dim);
 }
@@ -115,8 +116,9 @@ std::string vllm_head_dim(const ModelConfig& config, const ModelConfig*) {
 constexpr std::array kRules = {
     ReaderRule{"transformers", "one size for all layers; 5.x: hidden size a multiple of heads",
                true, transformers_classes},
-    ReaderRule{"llama.cpp", "q8_0: MLP width a multiple of 32", true, llama_cpp_blocks},
-    ReaderRule{"llama.cpp", "q8_0: heads * head_dim a multiple of 32", true, llama_cpp_head_rows},
+    ReaderRule{"llama.cpp", "q4_0, q8_0: MLP width a multiple of 32", true, llama_cpp_blocks},
+    ReaderRule{"llama.cpp", "q4_0, q8_0: heads * head_dim a multiple of 32", true,
+               llama_cpp_head_rows},
     ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
     ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true,
                vllm_own_classes},

@@ -75,8 +75,12 @@ void CachedRepo::begin(const std::string& revision, const std::string& commit) c
 void CachedRepo::link(const std::string& commit, const std::string& name,
                       const std::string& checksum) const {
   const fs::path place = snapshot(commit) / name;
-  const fs::path target = fs::path("..") / ".." / "blobs" / checksum;
+  fs::path target = fs::path("..") / ".." / "blobs" / checksum;
+  for (const char c : name) {
+    if (c == '/') target = ".." / target;
+  }
   std::error_code error;
+  make_folder(place.parent_path());
   if (fs::read_symlink(place, error) == target) return;
   // Made beside and renamed, so that a reader never finds the name missing.
   const fs::path fresh = temporary_neighbour(place);

@@ -1,10 +1,14 @@
 // hub/listing.cc
 #include "hub/listing.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/json.h"
 
 namespace mop {
 namespace {
+namespace fs = std::filesystem;
 
 bool is_checksum(const std::string& text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -25,6 +29,15 @@ RemoteFile remote_file(const Json& json, const std::string& where) {
   return file;
 }
 
+// A path below the model's folder, without hidden parts and ways out of it.
+bool is_plain(const std::string& name) {
+  const fs::path path(name);
+  return std::ranges::none_of(
+             path,
+             [](const fs::path& part) { return part.empty() || part.string().front() == '.'; }) &&
+         path.is_relative() && !name.empty();
+}
+
 Listing read_listing(const std::string& body, const std::string& where) {
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object() || !json.contains("siblings") || !json["siblings"].is_array()) {
@@ -33,10 +46,8 @@ Listing read_listing(const std::string& body, const std::string& where) {
   Listing listing{require<std::string>(json, "sha", where), {}};
   if (!is_commit(listing.commit)) throw bad_input("the hub names no commit").where("url", where);
   for (const Json& sibling : json["siblings"]) {
-    if (sibling.is_object() && sibling.value("rfilename", "").find('/') != std::string::npos)
-      continue;
+    if (sibling.is_object() && !is_plain(sibling.value("rfilename", ""))) continue;
     RemoteFile file = remote_file(sibling, where);
-    if (file.name.empty() || file.name.starts_with('.')) continue;
     listing.files[file.name] = std::move(file);
   }
   return listing;

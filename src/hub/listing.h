@@ -12,7 +12,7 @@ namespace mop {
 
 struct Listing {
   std::string commit;
-  std::map<std::string, RemoteFile> files;  ///< of the top folder, by name
+  std::map<std::string, RemoteFile> files;  ///< by name, with "/" where they lie in a folder
 };
 
 /// Asks the hub. Throws Error(kBadInput) for a refusal or an answer that is no listing, Error(kIo)

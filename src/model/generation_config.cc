@@ -14,6 +14,8 @@ using enum Fate;
 constexpr std::string_view kTold =
     "not applied: `mop generate` takes the likeliest token or draws by --temperature; a note says "
     "so";
+constexpr std::string_view kDrawing =
+    "of drawing, in force with do_sample: told with it; --temperature decides, over all tokens";
 constexpr std::string_view kLength = "--max-new-tokens says how much is made";
 constexpr std::string_view kAssistant = "speed with a second model; the same text";
 constexpr std::string_view kOutput = "what a call in Python returns";
@@ -29,14 +31,14 @@ constexpr KeyFate kKeys[] = {
     {"encoder_no_repeat_ngram_size", kIgnored, kEncoder},
     {"encoder_repetition_penalty", kIgnored, kTold},
     {"do_sample", kIgnored, kTold},
-    {"temperature", kIgnored, "of drawing: --temperature decides"},
-    {"top_k", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"top_p", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"top_h", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"min_p", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"typical_p", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"epsilon_cutoff", kIgnored, "of drawing: --temperature decides, over all tokens"},
-    {"eta_cutoff", kIgnored, "of drawing: --temperature decides, over all tokens"},
+    {"temperature", kIgnored, kDrawing},
+    {"top_k", kIgnored, kDrawing},
+    {"top_p", kIgnored, kDrawing},
+    {"top_h", kIgnored, kDrawing},
+    {"min_p", kIgnored, kDrawing},
+    {"typical_p", kIgnored, kDrawing},
+    {"epsilon_cutoff", kIgnored, kDrawing},
+    {"eta_cutoff", kIgnored, kDrawing},
     {"repetition_penalty", kIgnored, kTold},
     {"no_repeat_ngram_size", kIgnored, kTold},
     {"bad_words_ids", kIgnored, kTold},
@@ -135,12 +137,23 @@ std::vector<std::string> unapplied_generation_settings(const fs::path& folder) {
   std::vector<std::string> settings;
   const Json file = read_file_of(folder);
   if (file.is_null()) return settings;
+  const bool draws = file.value("do_sample", Json()) == true;
   for (const auto& [key, value] : file.items()) {
     const KeyFate* fate = find_fate(generation_config_keys(), key);
-    if (fate == nullptr || fate->why != kTold || asks_for_nothing(key, value)) continue;
+    if (fate == nullptr || asks_for_nothing(key, value)) continue;
+    if (fate->why != kTold && !(draws && fate->why == kDrawing)) continue;
     settings.push_back(fmt::format("{} {}", key, value.dump()));
   }
   return settings;
+}
+
+std::string generation_note(const fs::path& folder) {
+  const std::vector<std::string> settings = unapplied_generation_settings(folder);
+  if (settings.empty()) return "";
+  return fmt::format(
+      "generation_config.json asks for {}, which is not applied: the likeliest token is taken, or "
+      "one drawn by the temperature that is given",
+      fmt::join(settings, ", "));
 }
 
 }  // namespace mop

@@ -20,6 +20,9 @@ void read_generation_config(const std::filesystem::path& folder, ModelConfig& co
 
 /// The settings of the file that would make transformers' generate() choose other tokens than the
 /// likeliest, or other likeliest ones, as "key value"; sampling, penalties, forced tokens, beams.
+/// Settings of sampling (temperature, top_p, ..) are among them only where do_sample is true.
 std::vector<std::string> unapplied_generation_settings(const std::filesystem::path& folder);
+/// A line about them; empty when there are none.
+std::string generation_note(const std::filesystem::path& folder);
 
 }  // namespace mop

@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <set>
@@ -114,13 +115,28 @@ const GlobalTensor& global_of(const Family& family, GlobalRole role) {
   throw internal_error("the family {} lacks a global tensor", family.name);
 }
 
-bool same_values(const at::Tensor& a, const at::Tensor& b) {
-  if (a.sizes() != b.sizes()) return false;
+bool same_piece(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == b.scalar_type()) {
     return std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
   }
   // transformers compares what it has converted to one type.
   return at::equal(a.to(at::kFloat), b.to(at::kFloat));
+}
+
+// Piece by piece, up to the first difference: vocabularies of large models are gigabytes.
+bool same_values(const at::Tensor& a_VD, const at::Tensor& b_VD) {
+  constexpr int64_t kPieceElements = 1 << 20;
+  if (a_VD.sizes() != b_VD.sizes() || a_VD.dim() != 2) return false;
+  const int64_t rows = std::max<int64_t>(1, kPieceElements / std::max<int64_t>(1, a_VD.size(1)));
+  for (int64_t begin = 0; begin < a_VD.size(0); begin += rows) {
+    const int64_t count = std::min(rows, a_VD.size(0) - begin);
+    const at::Tensor a = a_VD.narrow(0, begin, count), b = b_VD.narrow(0, begin, count);
+    const bool same = same_piece(a, b);
+    release(a);
+    release(b);
+    if (!same) return false;
+  }
+  return true;
 }
 
 // A config that ties the head to the embedding beside a file that holds another head: the file is
@@ -130,10 +146,7 @@ void keep_stored_head(const Checkpoint& checkpoint, ModelConfig& config) {
   const std::string head(global_of(*config.family, GlobalRole::kHead).name);
   const std::string embedding(global_of(*config.family, GlobalRole::kEmbedding).name);
   if (!checkpoint.has(head) || !checkpoint.has(embedding)) return;
-  const at::Tensor head_VD = checkpoint.tensor(head);
-  const bool tied = same_values(head_VD, checkpoint.tensor(embedding));
-  release(head_VD);
-  if (tied) return;
+  if (same_values(checkpoint.tensor(head), checkpoint.tensor(embedding))) return;
   config.tied_embedding = false;
   config.notes.push_back(fmt::format(
       "tie_word_embeddings is true, but the stored {} differs from {}: the stored head is kept, as "

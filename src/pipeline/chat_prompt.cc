@@ -42,7 +42,11 @@ std::string chat_prompt(const GenerateJob& job) {
   } else {
     for (Json& one : read_messages(job.messages, options)) messages.push_back(std::move(one));
   }
-  return chat->render(messages, options);
+  try {
+    return chat->render(messages, options);
+  } catch (Error& error) {
+    throw std::move(error).where("chat template of", job.model.string());
+  }
 }
 
 }  // namespace mop

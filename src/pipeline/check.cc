@@ -16,6 +16,7 @@
 #include "pipeline/runtime.h"
 #include "text/gguf_vocabulary.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -59,8 +60,7 @@ std::shared_ptr<const Tokenizer> tokenizer_if_any(const Checkpoint& checkpoint) 
     const bool none = tokenizer_files_of(vocabulary_of_gguf(*checkpoint.gguf())).empty();
     return none ? nullptr : open_tokenizer(model);
   }
-  const auto there = [&](const std::string& name) { return fs::exists(model / name); };
-  return std::ranges::any_of(tokenizer_files(), there) ? open_tokenizer(model) : nullptr;
+  return tokenizer_files_in(model).empty() ? nullptr : open_tokenizer(model);
 }
 
 OurAnswer compute_ours(const CheckJob& job, const Model& model) {

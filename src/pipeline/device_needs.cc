@@ -5,10 +5,10 @@
 
 #include "base/error.h"
 #include "eval/packed_groups.h"
+#include "gradient/training_pass.h"
 #include "model/family.h"
 #include "model/forward.h"
 #include "pipeline/needs.h"
-#include "recovery/training_pass.h"
 #include "report/table.h"
 #include "tensor/device.h"
 

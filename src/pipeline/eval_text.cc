@@ -177,6 +177,7 @@ Json model_sizes(const fs::path& model) {
 }
 
 Json evaluate(const EvalTextJob& job, Progress& progress) {
+  if (job.limit < 0) throw usage_error("--limit is {}, expected 1 or more", job.limit);
   return TextEvaluation(job, progress).run();
 }
 

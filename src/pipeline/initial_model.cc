@@ -11,6 +11,7 @@
 #include "model/family.h"
 #include "pipeline/recover.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -59,8 +60,8 @@ void copy_tokenizer(const fs::path& tokenizer, const fs::path& folder) {
     fs::copy_file(tokenizer, folder / tokenizer.filename(), fs::copy_options::overwrite_existing);
     return;
   }
-  for (const std::string& name : tokenizer_files()) {
-    if (!fs::exists(tokenizer / name)) continue;
+  for (const std::string& name : tokenizer_files_in(tokenizer)) {
+    fs::create_directories((folder / name).parent_path());
     fs::copy_file(tokenizer / name, folder / name, fs::copy_options::overwrite_existing);
   }
 }

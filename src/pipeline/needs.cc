@@ -5,10 +5,10 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "gradient/training_pass.h"
 #include "model/family.h"
 #include "model/forward.h"
 #include "pipeline/runtime.h"
-#include "recovery/training_pass.h"
 #include "report/table.h"
 #include "tensor/dtype.h"
 
@@ -77,10 +77,8 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t pieces = piece * widest_elements(config) * element;
   const int64_t student = low_rank ? loaded_bytes(config, element) : 0;
   const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
-  const int64_t memory =
-      compute.device.is_cpu()
-          ? student + dense + numbers + activations + pieces
-          : kDevice + trained * 4;
+  const int64_t memory = compute.device.is_cpu() ? student + dense + numbers + activations + pieces
+                                                 : kDevice + trained * 4;
   // The values of state and best, both means, the adapter; and what was trained, before the
   // checkpoint is written from it.
   return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4) + checkpoint_bytes};

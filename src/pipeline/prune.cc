@@ -63,6 +63,10 @@ void sign(const RunFolder& folder, const PreparedRun& run,
   write_file(folder.run() / "manifest.json", to_text(manifest));
 }
 
+Json to_json(const Validation& v) {
+  return {{"perplexity", std::exp(v.nll)}, {"nll", v.nll}, {"kl", v.kl}, {"cosine", v.cosine}};
+}
+
 // Every rank must read the same: the model, the samples, the recipe.
 void check_same_inputs(const PreparedRun& run, Collectives& ranks) {
   const std::string own = fmt::format("{} {} {} {}", run.dense.checkpoint().fingerprint(),
@@ -80,11 +84,13 @@ class Run {
   Run(const PreparedRun& prepared, const RunFolder* folder, Progress& progress, Collectives& ranks)
       : run_(prepared),
         folder_(folder),
+        scratch_(folder == nullptr ? fs::temp_directory_path() : folder->run()),
         progress_(progress),
         ranks_(ranks),
         mix_(mix_recipe(prepared.recipe)),
         setup_{prepared.samples.calibration, prepared.compute, criteria(),
-               criterion_settings(),         progress,         ranks},
+               criterion_settings(),         progress,         ranks,
+              scratch_},
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
       validator_.emplace(run_.dense, run_.samples.validation, run_.compute, ValidatorOptions(),
@@ -95,8 +101,7 @@ class Run {
   /// {perplexity, nll, kl, cosine} on the validation samples; null without any.
   Json figures_of(const Model& model) {
     if (!validator_) return nullptr;
-    const Validation v = validate({model})[0];
-    return {{"perplexity", std::exp(v.nll)}, {"nll", v.nll}, {"kl", v.kl}, {"cosine", v.cosine}};
+    return to_json(validate({model})[0]);
   }
 
   MixResult search() {
@@ -113,6 +118,9 @@ class Run {
       return std::make_unique<RunMeasure>(setup_, model, stats_);
     };
     functions.validate = [&](const std::vector<Model>& models) { return validate(models); };
+    if (repairs_steps(run_.recipe.repair)) {
+      functions.repair = [&](const Model& model) { return repair(model).model; };
+    }
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
     MixResult result = mix(run_.dense, mix_, done, functions);
     progress_.end();
@@ -129,6 +137,24 @@ class Run {
     }
     result.model = *run_.replayed;
     return result;
+  }
+
+  /// A model with new values, or as it was where held-out text is the worse for them; the figures of
+  /// what it is, null where nothing judges or it stays as it was.
+  struct Repaired {
+    Model model;
+    Json figures;
+  };
+  Repaired repair(const Model& pruned) {
+    Model model = repaired(run_, pruned, scratch_, progress_);
+    if (!validator_) return {std::move(model), nullptr};
+    const std::vector<Validation> figures = validate({pruned, model});
+    if (figures[1].nll <= figures[0].nll) return {std::move(model), to_json(figures[1])};
+    progress_.warn(fmt::format(
+        "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
+        "pruned weights stay as they are; more calibration text helps, or a larger repair.damping",
+        std::exp(figures[1].nll), std::exp(figures[0].nll)));
+    return {pruned, nullptr};
   }
 
   const Json& seconds() const { return seconds_; }
@@ -204,6 +230,7 @@ class Run {
 
   const PreparedRun& run_;
   const RunFolder* folder_;
+  const fs::path scratch_;
   Progress& progress_;
   Collectives& ranks_;
   MixRecipe mix_;
@@ -259,31 +286,17 @@ struct Finished {
   std::optional<TrainedModel> trained;
 };
 
-// New values for the pruned model, unless held-out text is the worse for them.
-void repair(const PreparedRun& prepared, Run& run, const fs::path& folder, Collectives& ranks,
-            Progress& progress, Finished& finished) {
-  // The run folder is rank 0's alone.
-  const fs::path scratch = ranks.rank() == 0 ? folder : fs::temp_directory_path();
-  const Model model = repaired(prepared, finished.model, scratch, progress);
-  const Json figures = run.figures_of(model);
-  if (!figures.is_null() && figures["nll"] > finished.figures["nll"]) {
-    progress.warn(fmt::format(
-        "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
-        "pruned weights stay as they are; more calibration text helps, or a larger repair.damping",
-        figures["perplexity"].get<double>(), finished.figures["perplexity"].get<double>()));
-    return;
-  }
-  finished.model = model;
-  finished.repaired_figures = figures;
-}
-
 // The part of a run that all ranks share.
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
   MixResult result = prepared.replay ? run.replay() : run.search();
   Finished finished{result.model, std::move(result.steps), run.figures_of(result.model),
                     nullptr,      recovery,                std::nullopt};
-  if (!prepared.recipe.repair.is_null()) repair(prepared, run, folder, ranks, progress, finished);
+  if (!prepared.recipe.repair.is_null() && !repairs_steps(prepared.recipe.repair)) {
+    Run::Repaired repaired = run.repair(finished.model);
+    finished.model = std::move(repaired.model);
+    finished.repaired_figures = std::move(repaired.figures);
+  }
   if (!recovery) return finished;
   finished.trained =
       recover_pruned(*recovery, prepared.dense, finished.model, folder, ranks, progress);

@@ -58,6 +58,45 @@ std::vector<T> list_of(const Json& json, const char* key, const char* expected) 
   }
 }
 
+// What the default method shares with the width branch.
+const char* const kWidthKeys[] = {"shape_multiple", "head_multiple", "min_kv_groups"};
+
+// Whether a recipe names no part of MoP's loop, nor a plan.
+bool leaves_method_open(const Json& json) {
+  for (const char* key : {"plan", "select", "branches", "depth"}) {
+    if (json.contains(key) && !json[key].is_null()) return false;
+  }
+  const Json width = section(json, "width").json();
+  for (const auto& [key, value] : width.items()) {
+    if (std::ranges::find(kWidthKeys, key) == std::end(kWidthKeys)) return false;
+  }
+  return !section(json, "target").has("iterations");
+}
+
+// The default, spelled out: units of the least predicted damage wherever they are, unless equally
+// many from every layer do better on held-out text; what is left is repaired in every round.
+Json default_method(Json json) {
+  const bool uniform = Options("recipe", json).flag("uniform", false);
+  json.erase("uniform");
+  std::vector<std::string> branches = {"damage-uniform"};
+  if (!uniform) branches.insert(branches.begin(), "damage");
+  json["branches"] = branches;
+  json["select"] = "perplexity";
+  const Json width = section(json, "width").json();
+  for (const std::string& branch : branches) {
+    Json& settings = json[branch];
+    for (const auto& [key, value] : width.items()) settings[key] = value;
+  }
+  json.erase("width");
+  Json target = section(json, "target").json(), repair = section(json, "repair").json();
+  target.emplace("rounds", 2);
+  repair.emplace("method", "least-squares");
+  repair.emplace("when", "steps");
+  json["target"] = target;
+  json["repair"] = repair;
+  return json;
+}
+
 void read_samples_section(const Json& json, Recipe& recipe) {
   const Options calibration = section(json, "calibration");
   recipe.calibration = calibration.text("file", "");
@@ -81,6 +120,7 @@ void read_target(const Json& json, Recipe& recipe) {
   const Options target = section(json, "target");
   recipe.target.iterations = target.integer("iterations", 0);
   recipe.target.remove_fraction = target.number("remove", 0);
+  recipe.target.rounds = target.integer("rounds", 0);
   const std::string of = target.text("of", "all");
   if (of != "all" && of != "blocks") {
     throw usage_error("unknown target.of '{}'", of).hint("known: all, blocks");
@@ -136,9 +176,10 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
 
 }  // namespace
 
-Recipe recipe_from_json(const Json& json) {
-  if (!json.is_object())
-    throw usage_error("a recipe must be a map of settings, got {}", json.dump());
+Recipe recipe_from_json(const Json& given) {
+  if (!given.is_object())
+    throw usage_error("a recipe must be a map of settings, got {}", given.dump());
+  const Json json = leaves_method_open(given) ? default_method(given) : given;
   Recipe recipe;
   const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
   if (!branches.empty()) recipe.branches = branches;
@@ -162,7 +203,10 @@ Recipe recipe_from_json(const Json& json) {
   if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
   recipe.seed = recipe.samples.seed = static_cast<uint64_t>(seed);
   recipe.protect = list_of<int64_t>(json, "protect", "a list of layers");
-  if (json.contains("repair")) recipe.repair = json["repair"];
+  // `none` switches off what the default method does.
+  if (section(json, "repair").json().value("method", Json()) != "none") {
+    recipe.repair = json.value("repair", Json());
+  }
   if (json.contains("recovery")) recipe.recovery = json["recovery"];
   read_samples_section(json, recipe);
   read_target(json, recipe);
@@ -188,6 +232,7 @@ Json to_json(const Recipe& recipe) {
   } else if (recipe.plan.empty()) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
                       {"of", recipe.target.of_blocks ? "blocks" : "all"}};
+    if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
   }
   json["select"] = recipe.select;
   json["seed"] = recipe.seed;
@@ -308,14 +353,14 @@ std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConf
   return account_path(recipe, dense, *path);
 }
 
-int64_t estimated_steps(const Recipe& recipe, const ModelConfig& dense) {
+std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
   std::string letters;
   for (const BranchUse& use : mix_recipe(recipe).branches) letters += use.branch->letter;
   try {
-    return static_cast<int64_t>(account_path(recipe, dense, letters).steps.size());
+    return account_path(recipe, dense, letters);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kBadInput) throw;
-    return 0;  // the branches in turn cannot reach what a cleverer path may
+    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
   }
 }
 

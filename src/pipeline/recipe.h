@@ -39,7 +39,7 @@ struct Recipe {
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
 /// value of the wrong type, or an unknown branch or selector.
 ///   model, plan, calibration {file, samples, sample, max_tokens}, validation {file}, target
-///   {iterations | remove, of}, select, seed, protect, branches, compute {device, dtype}, repair {see
+///   {iterations | remove, of, rounds}, select, seed, protect, branches, compute {device, dtype}, repair {see
 ///   run_repair.h}, recovery {see recover_recipe.h}, and one section per branch and per criterion that has settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);
@@ -65,8 +65,8 @@ BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense);
 /// depends on figures. Throws Error(kBadInput) when the target cannot be reached.
 std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense);
 
-/// Steps that a run whose path depends on figures will about take: as if it took its branches in
-/// turn. 0 when even that cannot be told.
-int64_t estimated_steps(const Recipe& recipe, const ModelConfig& dense);
+/// What a run whose path or sizes depend on figures will about come to: as if it took its branches
+/// in turn, each by its `count`. nullopt when even that cannot be told.
+std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense);
 
 }  // namespace mop

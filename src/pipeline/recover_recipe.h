@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/json.h"
+#include "gradient/output_loss.h"
 #include "recovery/methods.h"
-#include "recovery/output_loss.h"
 #include "recovery/trainer.h"
 #include "text/training_batches.h"
 #include "text/training_data.h"

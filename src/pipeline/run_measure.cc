@@ -36,4 +36,14 @@ const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) 
   return scores_.at(criterion);
 }
 
+const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {
+  if (curve_settings_ != settings) {
+    curves_ = damage_curves(model_, setup_.compute, setup_.samples, settings, setup_.scratch,
+                            setup_.progress);
+    curve_settings_ = settings;
+    check_mappings();
+  }
+  return curves_;
+}
+
 }  // namespace mop

@@ -1,7 +1,9 @@
 // pipeline/run_measure.h -- scores of a model for one step: one pass over the samples, for all
 // criteria.
 #pragma once
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ struct MeasureSetup {
   std::vector<std::string> criteria;        ///< what the run's branches may ask for
   std::map<std::string, Options> settings;  ///< of each criterion
   Progress& progress;
-  Collectives& ranks = one_rank();  ///< among which the samples are split
+  Collectives& ranks = one_rank();  ///< among which the samples are split, but for curves
+  std::filesystem::path scratch;    ///< a folder for what curves keep between layers, without names
 };
 
 class RunMeasure : public Measure {
@@ -34,6 +37,9 @@ class RunMeasure : public Measure {
   /// The first call gathers for all criteria of the setup, and scores by all of them; then the
   /// weights are let go. Throws Error(kUsage) when there are no samples.
   const std::vector<at::Tensor>& scores(const std::string& criterion) override;
+  /// Computed once for branches that agree on the settings. Every rank computes all: sums that are
+  /// merged would round differently, and the same bytes are worth more here than the time.
+  const std::vector<LayerCurves>& curves(const CurveSettings& settings) override;
 
  private:
   void measure(const std::vector<std::string>& criteria);
@@ -41,6 +47,8 @@ class RunMeasure : public Measure {
   Model model_;
   std::vector<LayerStats>& stats_;
   std::map<std::string, std::vector<at::Tensor>> scores_;
+  std::optional<CurveSettings> curve_settings_;
+  std::vector<LayerCurves> curves_;
 };
 
 }  // namespace mop

@@ -71,14 +71,9 @@ ModelConfig config_after(const PreparedRun& run) {
   return config;
 }
 
-// The settings of the branches that the run may take.
-std::vector<Json> used_settings(const PreparedRun& run) {
-  std::vector<Json> used;
-  for (const std::string& name : run.recipe.branches) {
-    const auto found = run.recipe.settings.find(name);
-    if (found != run.recipe.settings.end()) used.push_back(found->second);
-  }
-  return used;
+Json settings_of(const PreparedRun& run, const std::string& branch) {
+  const auto found = run.recipe.settings.find(branch);
+  return found == run.recipe.settings.end() ? Json::object() : found->second;
 }
 
 constexpr int64_t kFewTokens = 256;
@@ -96,11 +91,12 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   std::vector<std::string> warnings = run.dense.config().notes;
   if (run.replay) return joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   bool odd_widths = false;
-  for (const Json& settings : used_settings(run)) {
+  for (const std::string& name : run.recipe.branches) {
+    const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    if (settings.value("allocation", "uniform") == "uniform" || config.layers.size() < 2) continue;
-    config.layers.back().mlp += 256 * multiple;
+    const bool differ = find_branch(name).layers_differ || settings.value("allocation", "") == "global";
+    if (differ && config.layers.size() > 1) config.layers.back().mlp += 256 * multiple;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {
@@ -211,7 +207,10 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (replays) {
     read_replay(run);
   } else {
-    run.accounting = known_accounting(run.recipe, run.dense.config());
+    const ModelConfig& config = run.dense.config();
+    run.accounting = known_accounting(run.recipe, config);
+    // A path that depends on figures is not counted before: a target out of reach is told here.
+    if (!run.accounting) next_budget(run.recipe.target, config, config, 0);
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
     run.tokenizer = open_tokenizer(run.recipe.model);
@@ -229,7 +228,8 @@ int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
   if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
-  return estimated_steps(run.recipe, run.dense.config());
+  const auto estimated = estimated_accounting(run.recipe, run.dense.config());
+  return estimated ? std::ssize(estimated->steps) : 0;
 }
 
 bool knows_its_steps(const PreparedRun& run) {

@@ -17,11 +17,17 @@ Json resolved_repair(const Json& section) {
   const Options options("repair", section);
   const std::string method = options.text("method", "least-squares");
   const double damping = options.number("damping", 0);
+  const std::string when = options.text("when", "end");
   options.check_all_used();
+  if (when != "end" && when != "steps") {
+    throw usage_error("unknown repair.when '{}'", when).hint("known: end, steps");
+  }
   find_repair(method);
   if (!(damping >= 0)) throw usage_error("repair.damping must not be negative, got {}", damping);
-  return {{"method", method}, {"damping", damping}};
+  return {{"method", method}, {"damping", damping}, {"when", when}};
 }
+
+bool repairs_steps(const Json& repair) { return !repair.is_null() && repair["when"] == "steps"; }
 
 Needs repair_needs(const ModelConfig& config, const Compute& compute, int64_t tokens,
                    int64_t stored_bytes_per_parameter) {
@@ -42,6 +48,7 @@ Model repaired(const PreparedRun& run, const Model& pruned, const std::filesyste
                Progress& progress) {
   const Options options("repair", run.recipe.repair);
   const Repair& repair = find_repair(options.text("method", ""));
+  options.text("when", "");
   const RepairOptions settings = {.damping = options.number("damping", 0)};
   return repair.run({run.dense, pruned, run.samples.calibration, run.compute, settings, scratch},
                     progress);

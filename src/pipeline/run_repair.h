@@ -10,8 +10,11 @@
 
 namespace mop {
 
-/// {method, damping}, its defaults filled in. Throws Error(kUsage) for an unknown method or key.
+/// {method, damping, when}, its defaults filled in. Throws Error(kUsage) for an unknown method or key.
+/// `when`: end (once, of what all steps left) or steps (of every candidate, before it is judged).
 Json resolved_repair(const Json& section);
+/// Whether a resolved section, null for none, repairs every step.
+bool repairs_steps(const Json& repair);
 
 /// What it needs beside pruning, for a model that pruning leaves with the shapes of `config`.
 Needs repair_needs(const ModelConfig& config, const Compute& compute, int64_t tokens,

@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
@@ -11,9 +12,9 @@
 #include "criteria/criterion.h"
 #include "model/generate.h"
 #include "model/generation_config.h"
+#include "pipeline/chat_prompt.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
-#include "pipeline/chat_prompt.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -73,13 +74,8 @@ class Continuation {
 // Beside what every command says of the files: what they ask of generation and do not get here.
 void tell_generation_notes(const Model& model, Progress& progress) {
   tell_notes(model, progress);
-  const auto settings = unapplied_generation_settings(model.checkpoint().folder());
-  if (settings.empty()) return;
-  progress.note(
-      fmt::format("note: generation_config.json asks for {}, which is not applied: the likeliest "
-                  "token is taken, "
-                  "or one drawn by --temperature",
-                  fmt::join(settings, ", ")));
+  const std::string note = generation_note(model.checkpoint().folder());
+  if (!note.empty()) progress.note("note: " + note);
 }
 
 }  // namespace
@@ -88,8 +84,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
   const Model model = open_dense(job.model, progress);
   const auto tokenizer = open_tokenizer(job.model);
-  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
-                                                job.samples, model.config().context);
+  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model),
+                                                *tokenizer, job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {
@@ -175,7 +171,13 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const Json raw = GgufFile::is_gguf(file) ? gguf_config(GgufFile::open(file)) : read_json(file);
   const ModelConfig dense = parse_config(raw, file.string());
   const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
-  const auto accounting = known_accounting(recipe, dense);
+  auto accounting = known_accounting(recipe, dense);
+  // How many units go is known, and how layers share them is not.
+  const bool spread_later =
+      !accounting && std::ranges::all_of(recipe.branches, [](const std::string& name) {
+        return find_branch(name).reads_curves;
+      });
+  if (spread_later) accounting = estimated_accounting(recipe, dense);
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)
         .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");
@@ -187,6 +189,11 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);
   json["warnings"] = reader_warnings(after, &dense);
+  if (spread_later) {
+    json["warnings"].push_back(
+        "measurements decide how the layers share what goes: the shapes are those of equal layers, "
+        "the totals hold");
+  }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;
 }

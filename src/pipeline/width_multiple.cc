@@ -20,6 +20,7 @@ constexpr const char* kHeads = "head_multiple";
 constexpr std::array<int64_t, 4> kWanted = {256, 128, 64, 32};
 constexpr std::array<int64_t, 4> kNarrow = {16, 8, 4, 2};
 constexpr int64_t kLeast = kWanted.back();
+constexpr double kAllowedMiss = 0.005;
 
 int64_t counted(const Recipe& recipe, const ModelConfig& config) {
   return recipe.target.of_blocks ? block_parameters(config) : total_parameters(config);
@@ -74,7 +75,7 @@ double miss_of(const Recipe& recipe, const ModelConfig& dense, const Removed& si
 // Quantised formats need 32 at least, so that is given twice the room.
 bool meets(const Recipe& recipe, const ModelConfig& dense, const Removed& single) {
   const double miss = miss_of(recipe, dense, single);
-  if (miss <= std::min(0.005, single.fraction / 20)) return true;
+  if (miss <= std::min(kAllowedMiss, single.fraction / 20)) return true;
   return recipe.target.shape_multiple == kLeast && !std::isinf(miss) &&
          worst_miss(recipe, dense) <= std::min(0.01, single.fraction / 10);
 }
@@ -105,6 +106,16 @@ std::vector<std::string> branches_with_widths(const Recipe& recipe) {
     if (recipe.settings.at(use.branch->name).contains(kShape)) names.push_back(use.branch->name);
   }
   return names;
+}
+
+// Of 32, which is kept where it misses more than wider multiples may.
+std::string told_miss(const Recipe& recipe, const std::vector<std::string>& names,
+                      const ModelConfig& dense) {
+  const auto single = removed_by(with_multiple(recipe, names, 1), dense);
+  const double miss = single ? miss_of(recipe, dense, *single) : 0;
+  if (miss <= kAllowedMiss || std::isinf(miss)) return "";
+  return fmt::format(": the target is missed by {}{:.2f}%", single->known ? "" : "up to ",
+                     100 * miss);
 }
 
 std::string why_narrow(const Recipe& recipe, const std::vector<std::string>& names,
@@ -150,7 +161,8 @@ std::string width_multiple_text(const Recipe& recipe, const ModelConfig& dense) 
   }
   if (multiple > kLeast)
     return text + ", the largest (of 256, 128, 64 and 32) that meets the target within 0.5%";
-  if (multiple == kLeast) return text + ", as quantised formats need";
+  if (multiple == kLeast)
+    return text + ", as quantised formats need" + told_miss(recipe, names, dense);
   return text + ": " + why_narrow(recipe, names, dense);
 }
 

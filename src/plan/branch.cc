@@ -11,11 +11,16 @@ namespace mop {
 namespace {
 
 std::vector<Branch>& table() {
-  static std::vector<Branch> rows = {third_from_last_branch(), amp_width_branch()};
+  static std::vector<Branch> rows = {third_from_last_branch(), amp_width_branch(), damage_branch(),
+                                     uniform_damage_branch()};
   return rows;
 }
 
 }  // namespace
+
+const std::vector<LayerCurves>& Measure::curves(const CurveSettings&) {
+  throw internal_error("this measure has scores and no damage curves");
+}
 
 std::span<const Branch> all_branches() { return table(); }
 

@@ -11,6 +11,7 @@
 #include "allocate/width.h"
 #include "base/options.h"
 #include "criteria/criterion.h"
+#include "criteria/damage_curves.h"
 #include "plan/plan.h"
 
 namespace mop {
@@ -22,6 +23,9 @@ class Measure {
   virtual ~Measure() = default;
   /// Scores of every layer by the named criterion, [units] float64 each.
   virtual const std::vector<at::Tensor>& scores(const std::string& criterion) = 0;
+  /// What removing units of every layer is predicted to cost. Throws Error(kInternal) where this
+  /// measure has no curves.
+  virtual const std::vector<LayerCurves>& curves(const CurveSettings& settings);
 };
 
 /// What a branch is given.
@@ -60,6 +64,10 @@ struct Branch {
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
   /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for all. Absent = none.
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
+  /// Whether `propose` asks for damage curves.
+  bool reads_curves = false;
+  /// Whether layers of one shape come to differ, whatever the settings.
+  bool layers_differ = false;
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then

@@ -36,9 +36,23 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
+// Round r of R removes what is missing to r/R of the goal; nothing is owed after the last.
+std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
+                                       const ModelConfig& current, int64_t steps_done) {
+  if (steps_done >= target.rounds) return std::nullopt;
+  const int64_t removed = counted(target, dense) - counted(target, current);
+  const auto share = static_cast<double>(steps_done + 1) / static_cast<double>(target.rounds);
+  const auto due = static_cast<int64_t>(std::ceil(share * static_cast<double>(goal(target, dense))));
+  return due > removed ? std::optional(due - removed) : std::nullopt;
+}
+
 }  // namespace
 
 void check_target(const Target& target) {
+  if (target.rounds < 0) throw usage_error("rounds must be positive, got {}", target.rounds);
+  if (target.rounds > 0 && target.iterations > 0) {
+    throw usage_error("rounds divide a fraction to remove, and the target is a number of iterations");
+  }
   if (target.iterations < 0) {
     throw usage_error("iterations must be positive, got {}", target.iterations);
   }
@@ -63,6 +77,7 @@ std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dens
     if (steps_done >= target.iterations) return std::nullopt;
     return layer_worth(current);
   }
+  if (target.rounds > 0) return budget_of_round(target, dense, current, steps_done);
   const int64_t remaining =
       goal(target, dense) - (counted(target, dense) - counted(target, current));
   const int64_t rounding = half_pack(current, target.shape_multiple);

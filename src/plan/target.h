@@ -16,6 +16,8 @@ struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
   bool of_blocks = false;      ///< the fraction counts the layers' parameters alone
+  /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths in it.
+  int64_t rounds = 0;
   BudgetKind budget = BudgetKind::kExact;
   /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
   /// within `half_pack`, more or less.
@@ -26,7 +28,8 @@ struct Target {
 void check_target(const Target& target);
 
 /// Parameters that the next step should remove from `current`, nullopt when the target is met. One
-/// current layer's worth; `exact` shortens the last step to what remains to the fraction.
+/// current layer's worth, or an equal share of the fraction with `rounds`; `exact` shortens the last
+/// step to what remains to the fraction.
 /// `released` never does. Throws Error(kBadInput) for a fraction that no pack is small enough for.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);

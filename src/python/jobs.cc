@@ -150,7 +150,7 @@ void bind_export(py::module_& module) {
 void bind_evaluate(py::module_& module) {
   module.def(
       "evaluate",
-      [](const std::string& model, const fs::path& text, const std::string& protocol,
+      [](const std::string& model, const fs::path& text, const std::string& protocol, int64_t limit,
          const std::string& versus, const std::string& device, const std::string& dtype,
          const py::object& progress) {
         return answer(progress, [&](Progress& p) {
@@ -158,12 +158,13 @@ void bind_evaluate(py::module_& module) {
           job.model = local_model(model, p);
           job.text = text;
           job.protocol = protocol;
+          job.limit = limit;
           if (!versus.empty()) job.versus = local_model(versus, p);
           job.compute = {device, dtype};
           return evaluate(job, p);
         });
       },
-      "model"_a, "text"_a, py::kw_only(), "protocol"_a = "lines", "versus"_a = "",
+      "model"_a, "text"_a, py::kw_only(), "protocol"_a = "lines", "limit"_a = 0, "versus"_a = "",
       "device"_a = "cpu", "dtype"_a = "", "progress"_a = py::none());
   module.def(
       "evaluate_tasks",

@@ -7,7 +7,9 @@
 #include "export/hf_writer.h"
 #include "model/forward.h"
 #include "model/generate.h"
+#include "model/generation_config.h"
 #include "pipeline/model_source.h"
+#include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "plan/plan.h"
 #include "python/bindings.h"
@@ -26,7 +28,7 @@ PyModel load(const std::string& text, const py::object& listener) {
   PythonProgress progress(listener);
   return unlocked([&] {
     const fs::path path = local_model(text, progress);
-    return PyModel{Model::open(path), path.string()};
+    return PyModel{open_dense(path, progress), path.string()};
   });
 }
 
@@ -80,6 +82,13 @@ py::list layers_of(const PyModel& self) {
     layers.append(dict);
   }
   return layers;
+}
+
+std::vector<std::string> notes_of(const PyModel& self) {
+  std::vector<std::string> notes = self.model.config().notes;
+  const std::string generation = generation_note(self.model.checkpoint().folder());
+  if (!generation.empty()) notes.push_back(generation);
+  return notes;
 }
 
 // A step or a whole plan, as plan.json holds them.
@@ -145,6 +154,9 @@ void bind_facts(py::class_<PyModel>& model) {
                              [](const PyModel& m) {
                                return std::const_pointer_cast<Tokenizer>(open_tokenizer(m.path));
                              })
+      .def_property_readonly("notes", &notes_of,
+                             "What one should know of the model's files, a line each: also what "
+                             "they ask of generation and do not get here.")
       .def("tensor_names", [](const PyModel& m) { return m.model.checkpoint().names(); })
       .def(
           "tensor",

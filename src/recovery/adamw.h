@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "recovery/parameters.h"
+#include "gradient/parameters.h"
 
 namespace mop {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "gradient/parameters.h"
 #include "model/model.h"
-#include "recovery/parameters.h"
 
 namespace mop {
 

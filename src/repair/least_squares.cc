@@ -18,9 +18,6 @@
 namespace mop {
 namespace {
 
-constexpr double kDamping = 1e-2, kDampingOfLittleText = 1e-1;
-constexpr int64_t kEnoughTokensPerInput = 50;
-
 // A half layer: where its projection's input and the hidden states behind it can be seen.
 struct HalfLayer {
   Role projection;
@@ -64,7 +61,6 @@ class LeastSquares {
                shape.heads * shape.head_dim);
       }
       if (shape.mlp > 0) repair(layer, kMlp, dense_ND_, shape.mlp);
-      run_pruned(layer, {}, std::move(pruned_ND_));
       check_mappings();
       progress.advance(layer + 1);
     }
@@ -93,13 +89,25 @@ class LeastSquares {
     dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
   }
 
-  // One layer of the model as repaired so far, over `hidden_ND`, which stays unless it is moved here.
-  void run_pruned(int64_t layer, const ForwardOptions& options, at::Tensor hidden_ND) {
-    WeightLoader weights(in_.pruned.with_layers(layers_), in_.compute, WeightLoader::Keep::kOne);
-    const bool advances = !pruned_ND_.defined();
-    const at::Tensor after_ND =
-        run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1, options);
-    if (advances) pruned_ND_ = after_ND;
+  // The model as repaired so far, of whose layer only this half is left.
+  Model only(int64_t layer, const HalfLayer& half) const {
+    std::vector<Layer> layers = layers_;
+    Layer& halved = layers[static_cast<size_t>(layer)];
+    if (half.projection == kAttention.projection) {
+      halved.neurons.clear();
+    } else {
+      halved.heads.clear();
+      halved.kv_heads.clear();
+    }
+    return in_.pruned.with_layers(std::move(layers));
+  }
+
+  // One half layer over `hidden_ND`, which stays unless it is moved here.
+  at::Tensor run_half(int64_t layer, const HalfLayer& half, at::Tensor hidden_ND,
+                      const ForwardOptions& options = {}) const {
+    WeightLoader weights(only(layer, half), in_.compute, WeightLoader::Keep::kOne);
+    return run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1,
+                           options);
   }
 
   void repair(int64_t layer, const HalfLayer& half, const at::Tensor& target_ND, int64_t inputs) {
@@ -120,14 +128,14 @@ class LeastSquares {
         }
       };
     };
-    run_pruned(layer, options, pruned_ND_);
+    run_half(layer, half, pruned_ND_, options);
     change(layer, half.projection, ridge_addition(gram_KK.cpu(), cross_DK.cpu(), damping(inputs)));
+    pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
   }
 
   double damping(int64_t inputs) const {
     if (in_.options.damping > 0) return in_.options.damping;
-    const bool enough = in_.samples.tokens() >= kEnoughTokensPerInput * inputs;
-    return enough ? kDamping : kDampingOfLittleText;
+    return default_damping(in_.samples.tokens(), inputs);
   }
 
   void change(int64_t layer, Role role, const at::Tensor& addition_DK) {

@@ -45,7 +45,7 @@ const Repair& find_repair(std::string_view name);
 /// the same half layer; behind the removed layers that follow, too, so that the matrix before a gap
 /// takes over what the gap added. The target with errors of earlier layers in it is that of GPTAQ
 /// (arXiv 2504.02692, section 3) and Qronos (arXiv 2505.11695). One layer's sums and two streams of
-/// hidden states are in memory; it costs one dense and three pruned forward passes. Changed tensors
+/// hidden states are in memory; it costs one dense and two pruned forward passes beside the sums. Changed tensors
 /// keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
 

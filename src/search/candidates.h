@@ -31,14 +31,20 @@ class BranchCandidate : public Candidate {
 /// Proposes when its step is first asked for, and cuts when its model is.
 class ModelCandidate : public BranchCandidate {
  public:
-  ModelCandidate(const BranchUse& use, BranchInput input, const Model& current, Measure& measure)
-      : BranchCandidate(use, std::move(input)), current_(current), measure_(measure) {}
+  /// `repair` gives what is left new values; may be null.
+  ModelCandidate(const BranchUse& use, BranchInput input, const Model& current, Measure& measure,
+                 const std::function<Model(const Model&)>& repair = nullptr)
+      : BranchCandidate(use, std::move(input)),
+        current_(current),
+        measure_(measure),
+        repair_(repair) {}
   const PlanStep& step() override;
   const Model& model() override;
 
  private:
   const Model& current_;
   Measure& measure_;
+  std::function<Model(const Model&)> repair_;
   std::optional<PlanStep> step_;
   std::optional<Model> model_;
 };

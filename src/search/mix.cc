@@ -20,6 +20,10 @@ class SharedMeasure : public Measure {
     if (measure_ == nullptr) measure_ = make_();
     return measure_->scores(criterion);
   }
+  const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
+    if (measure_ == nullptr) measure_ = make_();
+    return measure_->curves(settings);
+  }
 
  private:
   std::function<std::unique_ptr<Measure>()> make_;
@@ -50,7 +54,8 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
                       use.options,    recipe.protect, layer_sources(model)};
-    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure));
+    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure,
+                                                   functions.repair));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);
@@ -66,11 +71,12 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
           chosen.model()};
 }
 
-Model replay(const Model& dense, const std::vector<PlanStep>& done) {
+Model replay(const Model& dense, const std::vector<PlanStep>& done, const MixFunctions& functions) {
   Model model = dense;
   for (const PlanStep& step : done) {
     model = apply(step, model);
     verify(model, step.parameters);
+    if (functions.repair) model = functions.repair(model);
   }
   return model;
 }
@@ -88,7 +94,7 @@ void Patience::check(const ModelConfig& config) {
 
 MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<PlanStep>& done,
               const MixFunctions& functions) {
-  MixResult result{replay(dense, done), done};
+  MixResult result{replay(dense, done, functions), done};
   Patience patience;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());

@@ -20,4 +20,9 @@ at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK,
   return at::cholesky_solve(cross_OK.to(at::kDouble).t(), factor_KK).t().contiguous();
 }
 
+double default_damping(int64_t tokens, int64_t inputs) {
+  constexpr int64_t kEnoughTokensPerInput = 50;
+  return tokens >= kEnoughTokensPerInput * inputs ? 1e-2 : 1e-1;
+}
+
 }  // namespace mop

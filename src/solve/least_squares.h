@@ -4,6 +4,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace mop {
 
 /// The addition to W that minimises sum_t |r_t - dW x_t|^2 + damping * mean(diag G) * |dW|^2, where
@@ -12,5 +14,9 @@ namespace mop {
 /// gram_KK and cross_OK: CPU, any floating type; the result is float64, [O, K]. Throws
 /// Error(kBadInput) when the system cannot be solved (NaN, or no damping for a singular G).
 at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping);
+
+/// A ridge for second moments of `inputs` inputs summed over so many tokens, as a fraction of their
+/// mean: 0.01, or 0.1 where there are fewer than 50 tokens for each input, which then say little.
+double default_damping(int64_t tokens, int64_t inputs);
 
 }  // namespace mop

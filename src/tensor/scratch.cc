@@ -1,7 +1,10 @@
 // tensor/scratch.cc
 #include "tensor/scratch.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,10 +38,14 @@ class UnnamedFile {
   UnnamedFile(const UnnamedFile&) = delete;
   UnnamedFile& operator=(const UnnamedFile&) = delete;
 
-  void write(const char* data, size_t size) {
-    // Room is asked for first: writing into a full disk would end the process much later.
+  // Room is asked for first: writing into a full disk would end the process much later.
+  void reserve(size_t size) {
     if (const int error = ::posix_fallocate(file_, 0, static_cast<off_t>(size)); error != 0)
       fail(folder_, error);
+  }
+
+  void write(const char* data, size_t size) {
+    reserve(size);
     while (size > 0) {
       const ssize_t done = ::write(file_, data, size);
       if (done < 0 && errno == EINTR) continue;
@@ -46,6 +53,12 @@ class UnnamedFile {
       data += done;
       size -= static_cast<size_t>(done);
     }
+  }
+
+  void* map_to_write(size_t size) {
+    void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    if (data == MAP_FAILED) fail(folder_, errno);
+    return data;
   }
   const std::string& path() const { return path_; }
 
@@ -63,6 +76,19 @@ at::Tensor in_scratch(const at::Tensor& value, const std::filesystem::path& fold
   UnnamedFile file(folder);
   file.write(static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes());
   return tensor_view(MappedFile::open(file.path()), 0, bytes.sizes(), bytes.scalar_type());
+}
+
+at::Tensor zeros_in_scratch(at::IntArrayRef shape, DType dtype,
+                            const std::filesystem::path& folder) {
+  const auto options = at::TensorOptions().dtype(dtype);
+  const size_t bytes =
+      static_cast<size_t>(c10::multiply_integers(shape)) * static_cast<size_t>(dtype_bytes(dtype));
+  if (bytes == 0) return at::empty(shape, options);
+  UnnamedFile file(folder);
+  file.reserve(bytes);
+  void* data = file.map_to_write(bytes);
+  return at::from_blob(
+      data, shape, [data, bytes](void*) { ::munmap(data, bytes); }, options);
 }
 
 }  // namespace mop

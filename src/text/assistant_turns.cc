@@ -19,6 +19,14 @@ size_t common_prefix(std::string_view a, std::string_view b) {
                              a.begin());
 }
 
+// Where `asked`, of which `common` bytes stand in the text, is left: before a mark, <like> [this],
+// of which the text has the first letters because another one begins with them, too.
+size_t whole_marks(std::string_view asked, size_t common) {
+  if (common == asked.size()) return common;
+  const size_t open = asked.substr(0, common).find_last_of("<[>]");
+  return open != asked.npos && (asked[open] == '<' || asked[open] == '[') ? open : common;
+}
+
 /// A text around the one place where the word stands in it.
 struct Around {
   std::string before, behind;
@@ -52,17 +60,38 @@ std::optional<Json> with_word(Json message, bool in_front) {
   return message;
 }
 
-// The message with the word behind the name of its last call.
-std::optional<Json> with_word_in_call(Json message) {
+// A function that a call of the message names; null when it has none.
+Json* function_of(Json& message, bool of_last_call) {
   if (!message.contains("tool_calls") || !message["tool_calls"].is_array() ||
       message["tool_calls"].empty())
-    return std::nullopt;
-  Json& call = message["tool_calls"].back();
-  if (!call.is_object()) return std::nullopt;
+    return nullptr;
+  Json& call = of_last_call ? message["tool_calls"].back() : message["tool_calls"].front();
+  if (!call.is_object()) return nullptr;
   Json& function = call.contains("function") ? call["function"] : call;
-  if (!function.is_object() || !function.contains("name") || !function["name"].is_string())
+  return function.is_object() ? &function : nullptr;
+}
+
+// The message with the word behind the name of its last call.
+std::optional<Json> with_word_in_name(Json message) {
+  Json* function = function_of(message, true);
+  if (function == nullptr || !function->contains("name") || !(*function)["name"].is_string())
     return std::nullopt;
-  put(function["name"], false);
+  put((*function)["name"], false);
+  return message;
+}
+
+// The message with the word as one more argument of its first call, the only one that some
+// templates write; they may write its name more than once.
+std::optional<Json> with_word_in_arguments(Json message) {
+  Json* function = function_of(message, false);
+  if (function == nullptr || !function->contains("arguments")) return std::nullopt;
+  Json& arguments = (*function)["arguments"];
+  if (arguments.is_object())
+    arguments["x"] = std::string(kWord);
+  else if (arguments.is_string())
+    put(arguments, false);
+  else
+    return std::nullopt;
   return message;
 }
 
@@ -72,8 +101,9 @@ class Finder {
       : chat_(chat), conversation_(conversation), text_(text) {}
 
   std::optional<std::pair<size_t, size_t>> find(size_t turn) const {
-    const auto begin = begin_of(turn), end = end_of(turn);
-    if (!begin || !end || *begin >= *end) return std::nullopt;
+    const auto begin = begin_of(turn);
+    const auto end = begin ? end_of(turn, *begin) : std::nullopt;
+    if (!end) return std::nullopt;
     return std::pair(*begin, *end);
   }
 
@@ -112,11 +142,11 @@ class Finder {
   std::optional<size_t> begin_of(size_t turn) const {
     const auto before = first(turn, false), asked = first(turn, true);
     if (asked) {
-      const size_t common = common_prefix(*asked, text_);
+      const size_t common = whole_marks(*asked, common_prefix(*asked, text_));
       const bool follows = before && text_.starts_with(*before) && common > before->size();
       if (common == asked->size() || follows) return common;
     }
-    if (const auto end = turn == 0 ? std::nullopt : end_of(turn - 1)) {
+    if (const auto end = turn == 0 ? std::nullopt : end_of(turn - 1, 0)) {
       const bool asks = before && asked && asked->starts_with(*before);
       const std::string words = asks ? asked->substr(before->size()) : "";
       return *end + common_prefix(words, std::string_view(text_).substr(*end));
@@ -126,19 +156,21 @@ class Finder {
     return marked->before.size();
   }
 
-  // Where the message and the words that end it end.
-  std::optional<size_t> end_of(size_t turn) const {
+  // Where the message and the words that end it end, behind `begin`.
+  std::optional<size_t> end_of(size_t turn, size_t begin) const {
     const auto until = first(turn + 1, false);
-    if (until && text_.starts_with(*until)) return until->size();
-    for (const auto& message :
-         {with_word(messages()[turn], false), with_word_in_call(messages()[turn])}) {
-      const auto whole = changed(turn, message, messages().size());
-      const auto alone = changed(turn, message, turn + 1);
+    if (until && until->size() > begin && text_.starts_with(*until)) return until->size();
+    const Json& message = messages()[turn];
+    for (const auto& marked :
+         {with_word(message, false), with_word_in_name(message), with_word_in_arguments(message)}) {
+      const auto whole = changed(turn, marked, messages().size());
+      const auto alone = changed(turn, marked, turn + 1);
       if (!whole || !alone) continue;
       // Behind the word stand the rest of the turn, which both have, and what follows it.
       const size_t rest = common_prefix(whole->behind, alone->behind);
       const std::string_view following = std::string_view(whole->behind).substr(rest);
-      if (text_.ends_with(following)) return text_.size() - following.size();
+      if (text_.ends_with(following) && text_.size() - following.size() > begin)
+        return text_.size() - following.size();
     }
     return std::nullopt;
   }

@@ -13,6 +13,16 @@
 namespace mop {
 namespace {
 
+// What the parser says, without its name and without a line number, which would count from the
+// record's beginning.
+std::string complaint(const Json::exception& e) {
+  std::string text = e.what();
+  if (const size_t name_end = text.find("] "); name_end != text.npos) text.erase(0, name_end + 2);
+  constexpr std::string_view kLine = "at line 1, ";
+  if (const size_t at = text.find(kLine); at != text.npos) text.replace(at, kLine.size(), "at ");
+  return text;
+}
+
 constexpr std::string_view kBlanks = " \t\r\n";
 
 bool is_blank(std::string_view line) {
@@ -123,7 +133,9 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
     made.find_lines(content);
   }
   check_mappings();
-  if (made.records_.empty()) throw bad_input("the file holds no samples");
+  if (made.records_.empty())
+    throw bad_input("the file holds no samples")
+        .hint("a .txt has a sample a line, a .jsonl or .json a record a line or one list of them");
   return made;
 } catch (Error& e) {
   check_mappings();  // a file that shrank has lines of zeros
@@ -172,7 +184,7 @@ Json RecordFile::json(int64_t record) const {
   try {
     return Json::parse(bytes(record));
   } catch (const Json::exception& e) {
-    throw bad_input("{} is not valid JSON: {}", where(record), e.what())
+    throw bad_input("{} is not valid JSON: {}", where(record), complaint(e))
         .hint("a .jsonl or .json has a record a line, or is one list of records, or one record");
   }
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "text/bpe_tokenizer.h"
 #include "text/gguf_vocabulary.h"
+#include "text/tokenizer_files.h"
 
 namespace mop {
 namespace {
@@ -56,7 +57,8 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& folder_or_file) 
     if (fs::exists(folder_or_file / name)) return open_file(folder_or_file / name);
   }
   throw bad_input("the folder holds no tokenizer: neither tokenizer.json nor tokenizer.model")
-      .where("folder", folder_or_file.string());
+      .where("folder", folder_or_file.string())
+      .hint("copy the files of the model's own tokenizer there, tokenizer_config.json too");
 }
 
 std::vector<std::string> tokenizer_files() {
@@ -68,7 +70,23 @@ std::vector<std::string> tokenizer_files() {
           "vocab.json",
           "merges.txt",
           "chat_template.jinja",
-          "chat_template.json"};
+          "chat_template.json",
+          "additional_chat_templates/*"};
+}
+
+std::vector<std::string> tokenizer_files_in(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const fs::path name : tokenizer_files()) {
+    if (name.filename() != "*") {
+      if (fs::is_regular_file(folder / name)) found.push_back(name.string());
+    } else if (fs::is_directory(folder / name.parent_path())) {
+      for (const auto& entry : fs::directory_iterator(folder / name.parent_path())) {
+        if (entry.is_regular_file())
+          found.push_back((name.parent_path() / entry.path().filename()).string());
+      }
+    }
+  }
+  return found;
 }
 
 }  // namespace mop

@@ -45,7 +45,8 @@ class BadCheckpoint : public ::testing::Test {
 };
 
 TEST_F(BadCheckpoint, NoSuchFolder) {
-  EXPECT_THAT(error_of(path() / "absent"), AllOf(HasSubstr("no such folder"), HasSubstr("absent")));
+  EXPECT_THAT(error_of(path() / "absent"), AllOf(HasSubstr("no such folder"), HasSubstr("absent"),
+                                                 HasSubstr("a hub id: org/name")));
 }
 
 TEST_F(BadCheckpoint, AFileInsteadOfAFolder) {

@@ -193,6 +193,78 @@ TEST_F(Check, AnAdapterWhoseModelIsAwayIsAUsageError) {
   EXPECT_THAT(ran.err, HasSubstr("the adapter's own model is not here: 'org/away'"));
 }
 
+TEST_F(Check, CausesThatTheReaderNamesStandBehindADifference) {
+  const std::string said = R"("version": "5.1", "greedy": [], "tokens_per_second": 2,
+                              "causes": ["its rope_theta is 7, mop reads 10000.0"],
+                              "tokenizer": "its tokenizer does not load: ValueError: x", )";
+  const auto detail = [&](const std::string& difference) {
+    std::string line = "{" + said + "\"difference\": " + difference + "}";
+    std::erase(line, '\n');
+    return ask(fake("echo '" + line + "'"), {"--dtype", "bfloat16"})["detail"].get<std::string>();
+  };
+  EXPECT_EQ(
+      detail("0.5"),
+      "expected logits within 0.02; its rope_theta is 7, mop reads 10000.0; its tokenizer does "
+      "not load: ValueError: x");
+  EXPECT_EQ(detail("0.001"), "its tokenizer does not load: ValueError: x");
+}
+
+// The real reader is given a config.json that says something else than the one we read.
+class CheckNamesTheCause : public Check {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"reference", "reference4"}) {
+      if (!fs::exists(environment(name)))
+        GTEST_SKIP() << "skipped: no reference environment (./run setup --reference)";
+    }
+    fs::create_directory(model_);
+    for (const auto& file : fs::directory_iterator(demo_model()))
+      fs::copy_file(file.path(), model_ / file.path().filename());
+  }
+  static fs::path environment(const std::string& name) {
+    return fs::path(MOP_SOURCE_DIR) / ".env" / name / "bin/python";
+  }
+  // What `check` says of a reader that finds `file` with `from` replaced by `to`.
+  std::string detail(const std::string& name, const std::string& file, const std::string& from,
+                     const std::string& to) const {
+    const std::string path = (model_ / file).string(), before = read_file(path);
+    std::string text = before;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, text.npos) << file << " has no " << from;
+    write_file(folder_.path() / "other", text.replace(at, from.size(), to));
+    const std::string python = fake("cp " + (folder_.path() / "other").string() + " " + path +
+                                    "\nexec " + environment(name).string() + " \"$@\"");
+    const Ran ran = run({"check", model_.string(), "--with", "transformers", "--json", "--python",
+                         python, "--prompt", "once upon a time", "--max-new-tokens", "4"});
+    write_file(path, before);
+    return ran.json()["readers"][1]["detail"].get<std::string>();
+  }
+  const fs::path model_ = folder_.path() / "m";
+};
+
+TEST_F(CheckNamesTheCause, SettingsThatTheReaderHasOtherwise) {
+  for (const char* name : {"reference", "reference4"}) {
+    const std::string said =
+        detail(name, "config.json", "\"rms_norm_eps\": 1e-05,\n  \"rope_theta\": 10000.0",
+               R"("rms_norm_eps": 0.1, "rope_theta": 500.0,
+                  "rope_scaling": {"rope_type": "linear", "factor": 2.0})");
+    for (const char* cause :
+         {"its rope_theta is 500.0, mop reads 10000.0",
+          "its rope_type is linear, mop reads default", "its rope factor is 2.0, mop reads 1.0",
+          "its rms_norm_eps is 0.1, mop reads 1e-05"}) {
+      EXPECT_THAT(said, HasSubstr(cause)) << name;
+    }
+  }
+}
+
+// transformers 5 saves a class name that 4 does not know.
+TEST_F(CheckNamesTheCause, ATokenizerClassThatTheReaderDoesNotKnow) {
+  const std::string detail4 =
+      detail("reference4", "tokenizer_config.json", "LlamaTokenizer", "TokenizersBackend");
+  EXPECT_THAT(detail4, HasSubstr("its tokenizer does not load"));
+  EXPECT_THAT(detail4, HasSubstr("TokenizersBackend"));
+}
+
 // The readers themselves, where the reference environment is set up.
 TEST_F(Check, TransformersLlamaCppAndPeftAgreeWithUs) {
   const fs::path python = fs::path(MOP_SOURCE_DIR) / ".env/reference/bin/python";

@@ -115,6 +115,34 @@ TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
               HasSubstr("repair.damping must not be negative"));
 }
 
+TEST_F(PruneRun, ByDefaultUnitsOfLeastDamageGoFromAnyLayerAndTheRestIsRepaired) {
+  const Args few = {"--remove", "0.3", "--of", "blocks", "--samples", "32", "--max-tokens", "128",
+                    "--json"};
+  const Ran ran = prune("a", few);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json metrics = ran.json();
+  EXPECT_EQ(metrics["steps"].size(), 2u);
+  EXPECT_EQ(metrics["steps"][0]["candidates"].size(), 2u) << "guarded by equal counts";
+  EXPECT_NEAR(metrics["block_removed_fraction"].get<double>(), 0.3, 0.001);
+  EXPECT_THAT(metrics["pruned"]["shape"].get<std::string>(), HasSubstr(" to ")) << "layers differ";
+  const auto nll = [](const Json& m, const char* what) {
+    return m["figures"][what]["nll"].get<double>();
+  };
+  Args loop = few;
+  loop.insert(loop.end(), {"--select", "path:G"});
+  const Json amp = prune("amp", loop).json();
+  const double excess = nll(metrics, "pruned") - nll(metrics, "dense");
+  EXPECT_LT(excess, 0.5 * (nll(amp, "pruned") - nll(amp, "dense")));
+  const std::string plan = (folder("a") / "run/plan.json").string();
+  ASSERT_EQ(run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
+  EXPECT_EQ(read_file(folder("b") / "model.safetensors"), read_file(folder("a") / "model.safetensors"));
+  Args uniform = few;
+  uniform.push_back("--uniform");
+  const Ran equal = prune("u", uniform);
+  ASSERT_EQ(equal.exit, 0) << equal.err;
+  EXPECT_THAT(equal.json()["pruned"]["shape"].get<std::string>(), Not(HasSubstr(" to ")));
+}
+
 TEST_F(PruneRun, ARepairThatHeldOutTextIsTheWorseForIsNotTaken) {
   const Ran ran = prune("a", {"--iterations", "1", "--select", "path:G", "--repair",
                               "least-squares", "--samples", "1", "--max-tokens", "8", "--json"});
@@ -242,7 +270,7 @@ TEST_F(PruneRun, ADryRunTouchesNothing) {
 TEST_F(PruneRun, WarnsBeforeOfShapesThatReadersReject) {
   const Ran ran =
       prune("a", {"--iterations", "1", "--select", "path:G", "--rule", "gqa", "--dry-run"});
-  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp leaves down_proj at 16 bits"));
+  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits"));
   const Ran even = prune(
       "a", {"--iterations", "1", "--select", "path:G", "--shape-multiple", "32", "--dry-run"});
   EXPECT_THAT(even.err, Not(HasSubstr("no multiple of 32")));

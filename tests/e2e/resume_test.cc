@@ -72,6 +72,21 @@ TEST_F(Resume, StepsThatAreDoneAreNotSearchedAgain) {
   EXPECT_THAT(ran.err, ::testing::Not(HasSubstr("step 1 of 3: ")));
 }
 
+TEST_F(Resume, ARepairedStepIsRepairedAgainToTheSameBytes) {
+  const auto args = [&](const std::string& name) {
+    return prune_args(folder(name), {"--remove", "0.2", "--samples", "16", "--max-tokens", "64", "--resume"});
+  };
+  ASSERT_EQ(run(args("whole")).exit, 0);
+  Process process(args("a"));
+  ASSERT_TRUE(wait_for(process, folder("a.partial") / "run" / "steps" / "01" / "plan.json"));
+  process.send(SIGKILL);
+  process.wait();
+  const Ran ran = run(args("a"));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("continues after step 1"));
+  EXPECT_THAT(differing(folder("whole"), folder("a")), IsEmpty());
+}
+
 class Signals : public Resume, public ::testing::WithParamInterface<int> {};
 
 TEST_P(Signals, StopTheRunSayHowToGoOnAndLoseNothing) {

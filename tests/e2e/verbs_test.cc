@@ -79,6 +79,13 @@ TEST(Plan, IsWhatPruneDoes) {
   }
 }
 
+TEST(Plan, TellsTheTotalsOfTheDefaultMethod) {
+  const Json plan = answer({"plan", demo_model(), "--remove", "0.3", "--of", "blocks"});
+  ASSERT_EQ(plan["steps"].size(), 2u);
+  EXPECT_NEAR(plan["steps"][1]["block_removed_fraction"].get<double>(), 0.3, 0.001);
+  EXPECT_THAT(plan["warnings"].dump(), HasSubstr("the totals hold"));
+}
+
 TEST(Plan, SaysWhenOnlyMeasurementsCanTell) {
   const Ran ran = run({"plan", demo_model(), "--iterations", "2", "--select", "kl"});
   EXPECT_EQ(ran.exit, 2);

@@ -36,7 +36,7 @@ class FakeHub:
     def __init__(self, folder, repo="tests/tiny", token=None, gated=False, certificate=None):
         """With `certificate`, a (chain, key) pair of files, both addresses speak TLS."""
         self.repo, self.token, self.gated = repo, token, gated
-        self.files = {p.name: p.read_bytes() for p in pathlib.Path(folder).iterdir() if p.is_file()}
+        self.files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
         self.tls, self.scheme = None, "http"
         if certificate:
             self.tls, self.scheme = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "https"

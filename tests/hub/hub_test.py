@@ -97,6 +97,16 @@ class HubTest(unittest.TestCase):
         self.assertIn("LICENSE", names)
         self.assertTrue({"pytorch_model.bin", "README.md"}.isdisjoint(names), names)
 
+    def test_fetches_chat_templates_from_their_folder_and_nothing_outside_of_the_models(self):
+        self.hub.files |= {"additional_chat_templates/tool_use.jinja": b"tools", "onnx/config.json": b"x",
+                           "additional_chat_templates/../../../out.jinja": b"x", "additional_chat_templates/.git": b"x"}
+        self.assert_works(self.inspect())
+        folder = self.repo() / "snapshots" / COMMIT
+        self.assertEqual((folder / "additional_chat_templates/tool_use.jinja").read_text(), "tools")
+        self.assertEqual([p.name for p in (folder / "additional_chat_templates").iterdir()], ["tool_use.jinja"])
+        self.assertFalse((folder / "onnx").exists())
+        self.assertEqual(list(self.cache.rglob("out.jinja")), [])
+
     def test_a_branch_a_pull_request_and_a_tag_have_their_own_refs(self):
         for revision in ("v1", "refs/pr/1"):
             self.assert_works(self.inspect("tests/tiny@" + revision))

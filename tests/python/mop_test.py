@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,20 @@ def neurons_by_amp(layer):
 
 def lowest(scores, count):
     return ",".join(str(i) for i in sorted(torch.argsort(scores, stable=True)[:count].tolist()))
+
+
+class Listener:
+    def __init__(self):
+        self.begun, self.ended, self.notes = [], 0, []
+
+    def begin(self, what, total):
+        self.begun.append(what)
+
+    def end(self):
+        self.ended += 1
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 class Folder(unittest.TestCase):
@@ -97,6 +112,18 @@ class Models(Folder):
         self.assertEqual(ids[0], int(model.logits(torch.tensor(prompt))[-1].argmax()))
         self.assertIsInstance(model.tokenizer.decode(ids), str)
 
+    def test_what_the_program_notes_of_a_models_files_is_told_and_kept(self):
+        folder = self.folder / "model"
+        shutil.copytree(MODEL, folder)
+        (folder / "generation_config.json").write_text('{"do_sample": true, "top_p": 0.9, "strange": 1}')
+
+        listener = Listener()
+        model = mop.load(folder, progress=listener)
+        self.assertIn("generation does not end", model.notes[0])
+        self.assertIn("strange is not known", model.notes[1])
+        self.assertEqual(listener.notes, ["note: " + note for note in model.notes[:2]])
+        self.assertIn("asks for do_sample true, top_p 0.9, which is not applied", model.notes[2])
+
     def test_a_plan_is_applied_and_saved_like_the_run_that_made_it(self):
         self.prune(**{"target.iterations": 2, "select": "path:LG"})
         smaller = mop.load(MODEL).apply(self.plan())
@@ -138,6 +165,9 @@ class Jobs(Folder):
         result = mop.evaluate(MODEL, text)
         self.assertEqual(result["protocol"], "lines")
         self.assertGreater(result["perplexity"], 1)
+        self.assertEqual(mop.evaluate(MODEL, text, limit=5)["documents"], 5)
+        with self.assertRaisesRegex(mop.UsageError, "limit is -1, expected 1 or more"):
+            mop.evaluate(MODEL, text, limit=-1)
 
     def test_export_writes_a_gguf_that_is_read_as_a_model(self):
         result = mop.export(MODEL, self.folder / "model.gguf", format="gguf", dtype="f32")
@@ -165,19 +195,6 @@ class Jobs(Folder):
         self.assertEqual(mop.load(self.folder / "out").layers[0]["mlp"], 32)
 
     def test_progress_reaches_any_object_that_has_the_methods(self):
-        class Listener:
-            def __init__(self):
-                self.begun, self.ended, self.notes = [], 0, []
-
-            def begin(self, what, total):
-                self.begun.append(what)
-
-            def end(self):
-                self.ended += 1
-
-            def note(self, text):
-                self.notes.append(text)
-
         listener = Listener()
         mop.prune(MODEL, self.folder / "out", calibration=CALIBRATION, progress=listener,
                   settings=SMALL | {"target.iterations": 1, "select": "path:G"})

@@ -4,9 +4,10 @@
     tests/readers/table.py > bench/runs/DATE-readers.md
 
 The real models lose 40% of their block parameters, once with equal layers and once with layers that differ;
-tests/write_models makes small random models of every family, pruned by hand. Each is read by transformers in every
-environment given (default: those of ./run setup --reference), by vLLM where .env/vllm is (./run setup --vllm), and by
-llama.cpp as .gguf in float32 and q8_0. A reader is one process for all models, which compares as `mop check` does
+tests/write_models makes small random models of every family, pruned by hand; of those with heads that vLLM has, `mop recover`
+trains adapters, which peft and vLLM add to the pruned model. Each is read by transformers in every environment given (default:
+those of ./run setup --reference), by vLLM where .env/vllm is (./run setup --vllm), and by llama.cpp as .gguf in float32 and
+q8_0. A reader is one process for all models, which compares as `mop check` does
 (src/pipeline/check_reader.py). Needs build/python.
 """
 
@@ -27,6 +28,7 @@ MOP = BUILD / "src" / "mop"
 MODELS = [(ROOT / "assets" / "tinystories-12l", ROOT / "assets" / "text" / "generated-calibration.txt"),
           (DATA / "models" / "stories260k", DATA / "text" / "tinystories-v2-valid.txt")]
 PROMPT, NEW_TOKENS = "once upon a time there was", 24
+LEAST_VLLM_HEAD = 32  # of its attention on CPUs
 TOLERANCE = {"hf": 1e-4, "vllm": 1e-3, "f32": 1e-3, "q8_0": 8e-2}
 
 
@@ -45,11 +47,13 @@ def job_of(model, logits_file, path, room=10**9):
                     "new_tokens": len(greedy), "logits": str(logits_file)}
 
 
-def compare(model, form, reader, path, scratch, room=10**9):
+def compare(model, form, reader, path, scratch, room=10**9, adapter=""):
     import check_reader
     greedy, job = job_of(model, scratch / "logits", path, room)
-    job["reader"] = reader
+    job |= {"reader": reader, "adapter": str(adapter)}
     row = check_reader.run(job)
+    if "missing" in row:
+        return {"status": "not installed", "detail": row["missing"]}
     if "error" in row:
         return {"version": row["version"], "status": "fails", "detail": row["error"]}
     exact, equal = form != "q8_0", row["greedy"] == greedy
@@ -60,7 +64,14 @@ def compare(model, form, reader, path, scratch, room=10**9):
 
 def ask_by_folder(folder, form, scratch):
     import mop
-    return compare(mop.load(folder), form, "transformers" if form == "hf" else form, folder, scratch)
+    model, adapter = mop.load(folder), folder / "adapter"
+    if form == "vllm" and model.config["head_dim"] < LEAST_VLLM_HEAD:
+        return {"status": "not run", "detail": f"no attention on CPUs for heads of {model.config['head_dim']}"}
+    if not adapter.exists():
+        return compare(model, form, "transformers" if form == "hf" else form, folder, scratch)
+    # The merged model is ours; theirs is the adapter beside the model that it was trained on.
+    base = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+    return compare(model, form, "peft" if form == "hf" else form, base, scratch, adapter=adapter)
 
 
 def ask_llama_cpp(folder, form, scratch):
@@ -109,7 +120,13 @@ def folders_to_read(work, samples):
                  "blocks", "--select", "path:LGG", "--allocation", allocation])
             yield model.name, out
     run([BUILD / "tests" / "write_models", work / "families"])
-    yield from ((folder.name, folder) for folder in sorted((work / "families").iterdir()))
+    for folder in sorted((work / "families").iterdir()):
+        yield folder.name, folder
+        if "-heads-32" in folder.name and not folder.name.endswith("-gone"):
+            out = work / f"{folder.name}-lora"
+            run([MOP, "recover", folder, "--out", out, "--data", MODELS[0][1], "--tokens", 2000, "--max-tokens", 32, "--set",
+                 "accumulate=2", "--set", "learning_rate=3e-3", "--set", "validation.samples=0"])
+            yield f"{folder.name}, adapter", out
 
 
 def rows_by(python, form, folders):
@@ -144,7 +161,8 @@ def heading(samples):
     version = run([MOP, "--version"]).strip().replace("\n", ", ")
     return (f"# Readers, {datetime.date.today()}\n\n{version}; {cpu}. Command: `tests/readers/table.py`. Real models: 40% of "
             f"the block parameters removed (`--select path:LGG`, {samples} samples); the others: random models of every "
-            "family, pruned by hand (tests/readers/write_models.cc).\n\nLogits: max|a-b| / max|b|, b the reader's, float32; "
+            "family, pruned by hand (tests/readers/write_models.cc); `adapter`: the merged model is mop's, peft and vLLM add the adapter "
+            "to the pruned one.\n\nLogits: max|a-b| / max|b|, b the reader's, float32; "
             f"up to {TOLERANCE['hf']:g} (transformers) and {TOLERANCE['f32']:g} (vLLM, llama.cpp: log-probabilities of the first "
             "new token) and the same greedy text is "
             "`loads`. For q8_0 a is mop's own reading of the file: llama.cpp rounds activations as well, so up to "

@@ -58,6 +58,20 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
   };
 }
 
+// vLLM's attention on CPUs has no heads below 32.
+RandomModel for_vllm(const std::string& family) {
+  return {.family = family, .hidden = 64, .head_dim = 32, .mlp = 96};
+}
+
+// What vLLM runs by its own class, and with layers that differ by its Transformers backend.
+std::vector<std::pair<std::string, RandomModel>> vllm_variants() {
+  std::vector<std::pair<std::string, RandomModel>> rows;
+  for (const char* family : {"llama", "mistral", "qwen2", "qwen3"}) {
+    rows.emplace_back(fmt::format("{}-heads-32", family), for_vllm(family));
+  }
+  return rows;
+}
+
 // Models whose layers will differ, see `differ_by_hand`.
 std::vector<std::pair<std::string, RandomModel>> differing_variants() {
   return {
@@ -72,11 +86,11 @@ std::vector<std::pair<std::string, RandomModel>> differing_variants() {
 }
 
 // Six layers: without attention, narrow, without MLP, whole, fewer groups, without both; with
-// biases that compensate.
-Model differ_by_hand(const Model& dense) {
+// biases that compensate. `attention`: every layer keeps some.
+Model differ_by_hand(const Model& dense, bool attention = false) {
   Model model = dense.with_biases(true, true);
   std::vector<Layer> layers = model.layers();
-  layers[0].heads = layers[0].kv_heads = {};
+  if (!attention) layers[0].heads = layers[0].kv_heads = {};
   layers[1].neurons.resize(13);
   layers[2].neurons = {};
   const auto group = static_cast<size_t>(model.config().layers[4].group());
@@ -84,7 +98,8 @@ Model differ_by_hand(const Model& dense) {
   layers[4].heads.erase(layers[4].heads.begin(),
                         layers[4].heads.begin() + static_cast<int64_t>(group));
   layers[4].neurons.resize(40);
-  layers[5].heads = layers[5].kv_heads = layers[5].neurons = {};
+  if (!attention) layers[5].heads = layers[5].kv_heads = {};
+  layers[5].neurons = {};
   Random random(11);
   const auto bias = [&] {
     at::Tensor bias_D = at::empty({model.config().hidden});
@@ -140,6 +155,15 @@ void run(const fs::path& out, const std::vector<fs::path>& models) {
     what.layers = 6;
     write_source(source.path(), what);
     write_with_logits(differ_by_hand(Model::open(source.path())), out / name);
+  }
+  for (auto [name, what] : vllm_variants()) {
+    const mop::testing::TempFolder source;
+    what.layers = 6;
+    write_source(source.path(), what);
+    const Model dense = Model::open(source.path());
+    write_with_logits(prune_by_hand(dense), out / name);
+    write_with_logits(differ_by_hand(dense, true), out / (name + "-layers"));
+    if (name == "llama-heads-32") write_with_logits(differ_by_hand(dense), out / (name + "-gone"));
   }
   for (const fs::path& model : models) {
     write_with_logits(prune_by_hand(Model::open(model)), out / fs::canonical(model).filename());

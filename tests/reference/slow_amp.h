@@ -68,13 +68,15 @@ inline at::Tensor attend(const at::Tensor& q_THE, const at::Tensor& k_TKE,
   return at::cat(outputs, 1);
 }
 
-// One layer over one prompt; adds what AMP sees to `scores`.
-inline at::Tensor layer(const Tensors& tensors, const ModelConfig& config, int64_t index,
-                        at::Tensor x_TD, SlowAmp& scores) {
-  const LayerShape& shape = config.layers[static_cast<size_t>(index)];
-  const std::string prefix = "model.layers." + std::to_string(index) + ".";
-  const std::string attention = prefix + "self_attn.";
-  const int64_t E = shape.head_dim;
+inline std::string layer_prefix(int64_t index) {
+  return "model.layers." + std::to_string(index) + ".";
+}
+
+// What enters o_proj of a layer, [T, heads * E].
+inline at::Tensor into_output(const Tensors& tensors, const ModelConfig& config, int64_t index,
+                              const at::Tensor& x_TD) {
+  const std::string prefix = layer_prefix(index), attention = prefix + "self_attn.";
+  const int64_t E = config.layers[static_cast<size_t>(index)].head_dim;
   const at::Tensor normed =
       rms_norm(x_TD, tensors.at(prefix + "input_layernorm.weight"), config.norm_eps);
   const at::Tensor q =
@@ -82,18 +84,34 @@ inline at::Tensor layer(const Tensors& tensors, const ModelConfig& config, int64
   const at::Tensor k =
       rotate(heads(tensors, attention, "k", normed, E, config.norm_eps), config.rope.theta);
   const at::Tensor v = linear(tensors, attention + "v_proj", normed).view({x_TD.size(0), -1, E});
-  const at::Tensor into_output_TQ = attend(q, k, v);
-  const at::Tensor output_DQ = tensors.at(attention + "o_proj.weight");
+  return attend(q, k, v);
+}
+
+// What enters down_proj of a layer, [T, neurons].
+inline at::Tensor into_down(const Tensors& tensors, const ModelConfig& config, int64_t index,
+                            const at::Tensor& x_TD) {
+  const std::string prefix = layer_prefix(index);
+  const at::Tensor normed =
+      rms_norm(x_TD, tensors.at(prefix + "post_attention_layernorm.weight"), config.norm_eps);
+  return at::silu(linear(tensors, prefix + "mlp.gate_proj", normed)) *
+         linear(tensors, prefix + "mlp.up_proj", normed);
+}
+
+// One layer over one prompt; adds what AMP sees to `scores`.
+inline at::Tensor layer(const Tensors& tensors, const ModelConfig& config, int64_t index,
+                        at::Tensor x_TD, SlowAmp& scores) {
+  const LayerShape& shape = config.layers[static_cast<size_t>(index)];
+  const std::string prefix = layer_prefix(index);
+  const int64_t E = shape.head_dim;
+  const at::Tensor into_output_TQ = into_output(tensors, config, index, x_TD);
+  const at::Tensor output_DQ = tensors.at(prefix + "self_attn.o_proj.weight");
   for (int64_t h = 0; h < shape.heads; ++h) {
     const at::Tensor sent_TD =
         into_output_TQ.narrow(1, h * E, E).matmul(output_DQ.narrow(1, h * E, E).t());
     scores.heads_H[h] += sent_TD.abs().sum(1).mean();
   }
-  x_TD = x_TD + linear(tensors, attention + "o_proj", into_output_TQ);
-  const at::Tensor mlp_in =
-      rms_norm(x_TD, tensors.at(prefix + "post_attention_layernorm.weight"), config.norm_eps);
-  const at::Tensor neurons_TI = at::silu(linear(tensors, prefix + "mlp.gate_proj", mlp_in)) *
-                                linear(tensors, prefix + "mlp.up_proj", mlp_in);
+  x_TD = x_TD + linear(tensors, prefix + "self_attn.o_proj", into_output_TQ);
+  const at::Tensor neurons_TI = into_down(tensors, config, index, x_TD);
   scores.neurons_I += neurons_TI.abs().mean(0);
   return x_TD + linear(tensors, prefix + "mlp.down_proj", neurons_TI);
 }

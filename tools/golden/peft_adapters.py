@@ -20,6 +20,9 @@ CASES = {
     "olora": dict(init_lora_weights="OLoRA", r=3, lora_alpha=6, use_rslora=True),
     "ranks": dict(r=4, lora_alpha=6, rank_pattern={"down_proj": 2}),
     "orthogonal": dict(init_lora_weights="orthogonal", r=2, lora_alpha=2),
+    # Expressions, of which the first that fits counts; "roj" fits no whole name.
+    "alphas": dict(r=2, lora_alpha=6, rank_pattern={"down_proj": 3},
+                   alpha_pattern={"roj": 99, r"layers\.1\.self_attn\.q_proj": 3, r"self_attn\..*": 5, "0.mlp.[a-e]own_proj": 7}),
 }
 
 

@@ -149,6 +149,13 @@ ensure_vllm() {
   (ensure_transformers vllm) || say "vLLM could not be installed into .env/vllm: its tests are skipped"
 }
 
+# What quantises results, for ./run test --full and bench/quantised.py.
+ensure_quantise() {
+  ensure_libtorch
+  ensure_cuda_libraries
+  ensure_transformers quantise
+}
+
 # The reference implementations, for goldens and reader tests only: the newest transformers, and the last 4.x.
 ensure_reference() {
   ensure_libtorch

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "model/family.h"
 #include "plan/branches/branches.h"
+#include "plan/branches/width_step.h"
 
 namespace mop {
 namespace {
@@ -43,17 +44,6 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   return settings;
 }
 
-ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts) {
-  ShapeStep step{config.layers, {}, counts.owed};
-  for (size_t i = 0; i < step.layers.size(); ++i) {
-    LayerShape& shape = step.layers[i];
-    shape.heads -= counts.kv_groups[i] * shape.group();
-    shape.kv_heads -= counts.kv_groups[i];
-    shape.mlp -= counts.neurons[i];
-  }
-  return step;
-}
-
 // Sizes alone: how many units go in all is the same however they are spread.
 WidthCounts allocate(const BranchInput& input, const WidthSettings& settings) {
   return allocate_width(input.config, input.budget, input.owed, settings.allocation);
@@ -73,21 +63,8 @@ const std::vector<at::Tensor>* scores_if_needed(const std::vector<int64_t>& coun
   return nullptr;
 }
 
-// Current positions -> indices in the source layer.
-IndexList pick(const IndexList& kept, const IndexList& positions) {
-  IndexList indices;
-  for (const int32_t i : positions) indices.push_back(kept[static_cast<size_t>(i)]);
-  return indices;
-}
-
-// Positions of the query heads that share the given KV heads.
-IndexList heads_of(const IndexList& groups, int64_t group_size) {
-  IndexList heads;
-  for (const int32_t g : groups) {
-    for (int64_t i = 0; i < group_size; ++i)
-      heads.push_back(static_cast<int32_t>(g * group_size + i));
-  }
-  return heads;
+IndexList lowest_of(const std::vector<at::Tensor>* scores, size_t layer, int64_t count) {
+  return count > 0 ? lowest((*scores)[layer], count) : IndexList();
 }
 
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
@@ -98,25 +75,13 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
   if (settings.spread == Allocation::kGlobal) {
     counts = spread_by_score(input.config, counts, {groups, neurons}, settings.allocation);
   }
-  PlanStep step;
-  step.branch = "width";
-  step.owed = counts.owed;
-  for (size_t i = 0; i < model.layers().size(); ++i) {
-    const Layer& layer = model.layers()[i];
-    LayerRemoval removal;
-    removal.layer = layer.source;
-    if (counts.kv_groups[i] > 0) {
-      const IndexList lost = lowest((*groups)[i], counts.kv_groups[i]);
-      removal.kv_heads = pick(layer.kv_heads, lost);
-      removal.heads = pick(layer.heads, heads_of(lost, model.config().layers[i].group()));
-    }
-    if (counts.neurons[i] > 0) {
-      removal.neurons = pick(layer.neurons, lowest((*neurons)[i], counts.neurons[i]));
-    }
-    if (counts.kv_groups[i] + counts.neurons[i] > 0) step.removals.push_back(std::move(removal));
+  std::vector<WidthUnits> units(model.layers().size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i].kv_groups = lowest_of(groups, i, counts.kv_groups[i]);
+    units[i].neurons = lowest_of(neurons, i, counts.neurons[i]);
   }
-  step.parameters =
-      total_parameters(after_step(model.config(), shapes_after(model.config(), counts)));
+  PlanStep step = width_step("width", model, units);
+  step.owed = counts.owed;
   return step;
 }
 

@@ -56,7 +56,10 @@ def local_model(model: PathLike, *, progress: Listener | None = None) -> Path:
 
 
 def load(model: PathLike, *, progress: Listener | None = None) -> Model:
-    """Opens a model and checks that every tensor is there. Nothing is read but the headers."""
+    """Opens a model and checks that every tensor is there. Nothing is read but the headers.
+
+    What one should know of its files goes to `progress` as notes and stays in `Model.notes`.
+    """
     return _mop.load(_name(model), progress=progress)
 
 
@@ -152,11 +155,15 @@ def check(model: PathLike, *, readers: Sequence[str] = (), python: str = sys.exe
     return _mop.check(_name(model), readers=list(readers), python=python, dtype=dtype, progress=progress)
 
 
-def evaluate(model: PathLike, text: PathLike, *, protocol: str = "lines", versus: PathLike | None = None,
-             device: str = "cpu", dtype: str = "", progress: Listener | None = None) -> dict[str, Json]:
-    """Perplexity of a text by a named protocol (`list_table("protocols")`), beside `versus` if that is given."""
-    return _mop.evaluate(_name(model), text, protocol=protocol, versus="" if versus is None else _name(versus),
-                         device=device, dtype=dtype, progress=progress)
+def evaluate(model: PathLike, text: PathLike, *, protocol: str = "lines", limit: int = 0,
+             versus: PathLike | None = None, device: str = "cpu", dtype: str = "",
+             progress: Listener | None = None) -> dict[str, Json]:
+    """Perplexity of a text by a named protocol (`list_table("protocols")`), beside `versus` if that is given.
+
+    `limit` is how many of its first lines, windows or pages are judged; 0 = all.
+    """
+    return _mop.evaluate(_name(model), text, protocol=protocol, limit=limit,
+                         versus="" if versus is None else _name(versus), device=device, dtype=dtype, progress=progress)
 
 
 def evaluate_tasks(model: PathLike, tasks: Sequence[str], data: PathLike, *, limit: int = 0, bos: str = "auto",

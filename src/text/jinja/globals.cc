@@ -107,7 +107,8 @@ Value made(Args&&... args) {
 
 Value raise(const Value&, const Arguments& in) {
   throw bad_input("the chat template refuses the conversation: {}",
-                  to_text(in.get(0, "message", "no reason given")));
+                  to_text(in.get(0, "message", "no reason given")))
+      .hint("change the messages (their roles and order, tools), or the model's chat template");
 }
 
 Value range(const Value&, const Arguments& in) {

@@ -157,15 +157,18 @@ TEST_F(HfWriter, TheSameModelGivesTheSameBytes) {
 
 TEST_F(HfWriter, TokenizerLicenceAndGenerationFilesAreCopiedUnchanged) {
   const Model model = make();
-  const std::map<std::string, std::string> files = {{"tokenizer.json", "{ }\n"},
-                                                    {"tokenizer.model", std::string("\0\x01", 2)},
-                                                    {"tokenizer_config.json", "{}"},
-                                                    {"special_tokens_map.json", "{}"},
-                                                    {"generation_config.json", "{\"x\":  1}"},
-                                                    {"LICENSE", "l"},
-                                                    {"license.txt", "l2"},
-                                                    {"Notice", "n"},
-                                                    {"USE_POLICY.md", "u"}};
+  const std::map<std::string, std::string> files = {
+      {"tokenizer.json", "{ }\n"},
+      {"tokenizer.model", std::string("\0\x01", 2)},
+      {"tokenizer_config.json", "{}"},
+      {"special_tokens_map.json", "{}"},
+      {"generation_config.json", "{\"x\":  1}"},
+      {"LICENSE", "l"},
+      {"license.txt", "l2"},
+      {"Notice", "n"},
+      {"USE_POLICY.md", "u"},
+      {"additional_chat_templates/tool_use.jinja", "t"}};
+  fs::create_directory(source() / "additional_chat_templates");
   for (const auto& [name, text] : files) write_file(source() / name, text);
   for (const char* other : {"README.md", "training_args.bin", "model.gguf"})
     write_file(source() / other, "x");

@@ -88,6 +88,16 @@ TEST_F(Peft, RankStabilisedAdaptersDivideByTheRoot) {
   expect_merged(merge(), 1, Role::kQuery, kQuery, 6 / std::sqrt(2.));
 }
 
+TEST_F(Peft, RefusesAlphaPatternsThatCannotBeUsed) {
+  config_["alpha_pattern"] = {{"q_proj", "four"}};
+  EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' gives 'q_proj' \"four\""));
+  config_["alpha_pattern"] = {{"q_(proj", 4}};
+  EXPECT_THAT(refusal(),
+              AllOf(HasSubstr("is not understood"), HasSubstr("adapter_config.json, alpha_pattern")));
+  config_["alpha_pattern"] = 4;
+  EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' is not an object"));
+}
+
 TEST_F(Peft, AMergedModelIsPrunedLikeAnyOther) {
   const Model pruned = mop::testing::prune_by_hand(merge(), 0);
   EXPECT_EQ(pruned.layers()[0].source, 1);
@@ -97,7 +107,6 @@ TEST_F(Peft, AMergedModelIsPrunedLikeAnyOther) {
 TEST_F(Peft, RefusesWhatItWouldHaveToLeaveOut) {
   const std::map<std::string, Json> other = {{"bias", "all"},
                                              {"modules_to_save", {"lm_head"}},
-                                             {"alpha_pattern", {{"q_proj", 4}}},
                                              {"layer_replication", {{0, 2}}},
                                              {"alora_invocation_tokens", {1}}};
   for (const KeyFate& row : adapter_keys().keys) {
@@ -148,7 +157,7 @@ TEST_F(Peft, ComputesWithTheWeightsThatPeftComputesWith) {
   const SafetensorsFile expected = SafetensorsFile::open(golden / "expected.safetensors");
   const Model base = Model::open(golden / "base");
   std::map<std::string, Model> merged;
-  for (const char* name : {"pissa", "olora", "ranks", "orthogonal"}) {
+  for (const char* name : {"pissa", "olora", "ranks", "alphas", "orthogonal"}) {
     merged[name] = with_adapter(base, golden / name, at::kFloat, silent_progress());
   }
   int64_t checked = 0;
@@ -164,7 +173,7 @@ TEST_F(Peft, ComputesWithTheWeightsThatPeftComputesWith) {
       }
     }
   }
-  EXPECT_EQ(checked, 16);
+  EXPECT_EQ(checked, 20);
 }
 
 TEST_F(Peft, SaysWhatToDoWithPickledWeights) {

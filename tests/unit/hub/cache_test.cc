@@ -30,6 +30,15 @@ TEST(CachedRepo, LinksSnapshotsToBlobsAndNotesWhatABranchStoodFor) {
   EXPECT_EQ(read_file(repo.snapshot(kCommit) / "config.json"), "bytes");
 }
 
+TEST(CachedRepo, LinksFilesInFolders) {
+  const testing::TempFolder folder;
+  const CachedRepo repo(folder.path(), "org/name");
+  repo.begin("main", kCommit);
+  write_file(repo.blob(kBlob), "bytes");
+  repo.link(kCommit, "templates/tool_use.jinja", kBlob);
+  EXPECT_EQ(read_file(repo.snapshot(kCommit) / "templates" / "tool_use.jinja"), "bytes");
+}
+
 TEST(CachedRepo, ReplacesALinkWhoseBlobIsGone) {
   const testing::TempFolder folder;
   const CachedRepo repo(folder.path(), "org/name");

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <functional>
 
@@ -108,6 +109,29 @@ TEST_F(ModelOpen, KeepsAStoredHeadThatIsNotTheEmbedding) {
   EXPECT_THAT(Model::open(folder_.path()).config().notes, IsEmpty());
 }
 
+// Pages that the process touches for the first time say how much memory it takes, whoever
+// allocates.
+TEST_F(ModelOpen, ComparesAStoredHeadInPieces) {
+  testing::RandomModel tied;
+  tied.tied = true;
+  tied.vocab = 400'000;  // 25.6 and 51.2 MB, as much again once converted
+  write(
+      [](Tensors& tensors) {
+        auto& embedding = tensors["model.embed_tokens.weight"];
+        embedding = embedding.to(at::kBFloat16);
+        tensors["lm_head.weight"] = embedding.to(at::kFloat);
+      },
+      tied);
+  const auto faults = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  const int64_t before = faults();
+  EXPECT_TRUE(Model::open(folder_.path()).config().tied_embedding);
+  EXPECT_LT(faults() - before, 6000);
+}
+
 // What LlamaModel.save_pretrained writes.
 TEST_F(ModelOpen, ReadsNamesThatLackTheirPrefix) {
   testing::RandomModel tied;
@@ -161,10 +185,15 @@ TEST_F(ModelOpen, GenerationEndsWhereGenerationConfigSays) {
 TEST_F(ModelOpen, SettingsOfGenerationThatAreNotAppliedAreListed) {
   write([](Tensors&) {});
   write_file(folder_.path() / "generation_config.json",
-             R"({"do_sample": true, "temperature": 0.6, "repetition_penalty": 1.05,
+             R"({"do_sample": true, "temperature": 0.6, "top_p": 1.0, "repetition_penalty": 1.05,
                  "num_beams": 1, "bad_words_ids": null, "suppress_tokens": []})");
   EXPECT_THAT(unapplied_generation_settings(folder_.path()),
-              ElementsAre("do_sample true", "repetition_penalty 1.05"));
+              ElementsAre("do_sample true", "temperature 0.6", "repetition_penalty 1.05"));
+  EXPECT_THAT(generation_note(folder_.path()), HasSubstr("asks for do_sample true, temperature"));
+  // Without do_sample transformers takes the likeliest token, too.
+  write_file(folder_.path() / "generation_config.json", R"({"temperature": 0.6, "top_p": 0.9})");
+  EXPECT_THAT(unapplied_generation_settings(folder_.path()), IsEmpty());
+  EXPECT_EQ(generation_note(folder_.path()), "");
 }
 
 TEST(GenerationConfig, EveryKeyOfTransformersHasAFate) {

@@ -37,6 +37,38 @@ TEST(RecipeYaml, HasTheDefaultsOfTheProgram) {
   EXPECT_EQ(recipe.device, "cpu");
 }
 
+TEST(RecipeYaml, AFractionAloneTakesTheDefaultMethod) {
+  const Recipe recipe = from("target: {remove: 0.3}\nwidth: {shape_multiple: 64}");
+  EXPECT_EQ(recipe.select, "perplexity");
+  EXPECT_THAT(recipe.branches, ElementsAre("damage", "damage-uniform"));
+  EXPECT_EQ(recipe.target.rounds, 2);
+  EXPECT_EQ(recipe.repair, (Json{{"method", "least-squares"}, {"when", "steps"}}));
+  EXPECT_EQ(recipe.settings.at("damage"), (Json{{"shape_multiple", 64}}));
+  EXPECT_EQ(recipe.settings.at("damage-uniform"), (Json{{"shape_multiple", 64}}));
+}
+
+TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
+  const Recipe recipe =
+      from("target: {remove: 0.3, rounds: 1}\nuniform: true\nrepair: {damping: 0.5}");
+  EXPECT_THAT(recipe.branches, ElementsAre("damage-uniform"));
+  EXPECT_EQ(recipe.target.rounds, 1);
+  EXPECT_EQ(recipe.repair["damping"], 0.5);
+  EXPECT_EQ(recipe.repair["when"], "steps");
+  EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
+  expect_usage_error([] { from("select: random\nuniform: true"); }, "no key: uniform");
+}
+
+TEST(RecipeYaml, NamingAPartOfTheLoopTakesTheLoopWithoutRepair) {
+  for (const char* named : {"select: random", "branches: [depth, width]", "width: {budget: exact}",
+                            "target: {iterations: 2}", "plan: x"}) {
+    const Recipe recipe = from(named);
+    EXPECT_EQ(recipe.select, "random") << named;
+    EXPECT_THAT(recipe.branches, ElementsAre("depth", "width")) << named;
+    EXPECT_EQ(recipe.target.rounds, 0) << named;
+    EXPECT_TRUE(recipe.repair.is_null()) << named;
+  }
+}
+
 TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
   expect_usage_error([] { from("calibraton: {file: x}"); },
                      "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
@@ -163,7 +195,7 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
       resolve(recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/demo.yaml")),
               tinystories_12l());
   EXPECT_FALSE(known_accounting(recipe, tinystories_12l()).has_value());
-  EXPECT_EQ(estimated_steps(recipe, tinystories_12l()), 6)
+  EXPECT_EQ(estimated_accounting(recipe, tinystories_12l())->steps.size(), 6u)
       << "what depth and width in turn would take";
 }
 

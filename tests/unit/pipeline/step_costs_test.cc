@@ -37,5 +37,20 @@ TEST(StepCosts, ComparingTakesAPassForStatisticsAndOneForEachCandidate) {
   EXPECT_THAT(costs, Each(ElementsAre(64 * 12, 8 * (12 + 2 * 12))));
 }
 
+TEST(StepCosts, TheDefaultGathersMomentsThenRepairsAndJudgesEveryCandidate) {
+  const auto assets = testing::demo_model().parent_path();
+  const auto costs = step_costs(
+      prepare(recipe_from_json({{"model", testing::demo_model().string()},
+                                {"calibration",
+                                 {{"file", (assets / "text/generated-calibration.txt").string()},
+                                  {"samples", 8},
+                                  {"max_tokens", 8}}},
+                                {"target", {{"remove", 0.3}}}}),
+              silent_progress()));
+  EXPECT_THAT(costs, SizeIs(2));
+  EXPECT_THAT(costs, Each(ElementsAre(64 * 12 * 6, 64 * 12 * 4, 8 * (12 + 2 * 12), 64 * 12 * 4,
+                                      8 * (12 + 2 * 12), 8 * (12 + 2 * 12))));
+}
+
 }  // namespace
 }  // namespace mop

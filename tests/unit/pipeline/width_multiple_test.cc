@@ -137,8 +137,11 @@ TEST(WidthMultiple, SaysWhy) {
   EXPECT_EQ(text("{target: {remove: 0.4}, select: 'path:LG'}", llama3_8b()),
             "widths: multiples of 256, the largest (of 256, 128, 64 and 32) that meets the target "
             "within 0.5%");
-  EXPECT_EQ(text("{target: {remove: 0.4}, select: perplexity}", smollm2()),
-            "widths: multiples of 32, as quantised formats need");
+  EXPECT_EQ(
+      text("{target: {remove: 0.4}, select: perplexity}", smollm2()),
+      "widths: multiples of 32, as quantised formats need: the target is missed by up to 0.62%");
+  EXPECT_EQ(text("{target: {remove: 0.56, of: blocks}, select: 'path:G'}", smollm2()),
+            "widths: multiples of 32, as quantised formats need: the target is missed by @");
   EXPECT_EQ(text("{target: {remove: 0.4}, select: perplexity}", tinystories_12l()),
             "widths: multiples of 8: in multiples of 32 the target would be missed by up to 2.0%");
   EXPECT_EQ(text("{target: {remove: 0.4}, select: 'path:L'}", llama3_8b()), "");

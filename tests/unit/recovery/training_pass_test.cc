@@ -1,4 +1,4 @@
-#include "recovery/training_pass.h"
+#include "gradient/training_pass.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -256,8 +256,8 @@ TEST(LowRankParameters, AreAsManyAsWereCounted) {
 TEST(Merged, ComputesWhatTheAdditionsDid) {
   Trial s({}, /*low_rank=*/true);
   perturb(s.parameters, 0.2);
-  const Model model =
-      merged(s.model, s.parameters, {.rank = 10, .alpha = 7, .targets = {}}, s.folder.path());  // scale 0.7
+  const Model model = merged(s.model, s.parameters, {.rank = 10, .alpha = 7, .targets = {}},
+                             s.folder.path());  // scale 0.7
   const TrainingPiece piece = random_piece({12, 5}, 96, 8);
   Parameters none(lora_parameters(model, {.rank = 1, .targets = {}}, 1), s.compute);  // B is zero
   TrainingPass pass(model, s.compute, none, {});

@@ -113,6 +113,14 @@ class Mix : public ::testing::Test {
       }
       return figures;
     };
+    if (repairs_) {
+      functions.repair = [&](const Model& cut) {
+        repaired_.push_back(cut.num_layers());
+        std::vector<Layer> layers = cut.layers();
+        layers[0].changed[Role::kInputNorm] = at::full({32}, double(repaired_.size()));
+        return cut.with_layers(layers);
+      };
+    }
     functions.record = [&](const MixStep& step, const Model&) { recorded_.push_back(step); };
     return mix(*dense_, recipe_, done, functions);
   }
@@ -127,10 +135,24 @@ class Mix : public ::testing::Test {
   std::optional<Model> dense_;
   MixRecipe recipe_{{}, "path:LG", 0, {}};
   Target target_{.iterations = 3};
-  std::vector<int64_t> measured_steps_, validated_;
+  bool repairs_ = false;
+  std::vector<int64_t> measured_steps_, validated_, repaired_;
   std::vector<MixStep> recorded_;
   int asked_ = 0;
 };
+
+TEST_F(Mix, CandidatesAreRepairedBeforeTheyAreJudgedAndStepsThatAreDoneAreRepairedAgain) {
+  use({"clip", "depth"});
+  recipe_.selector = "perplexity";
+  target_.iterations = 2;
+  repairs_ = true;
+  const MixResult result = run();
+  EXPECT_THAT(repaired_, ElementsAre(6, 5, 5, 4)) << "both candidates of both steps";
+  EXPECT_EQ(result.model.layers()[0].changed.at(Role::kInputNorm)[0].item<double>(), 4);
+  repaired_.clear();
+  run({result.steps[0]});
+  EXPECT_THAT(repaired_, ElementsAre(5, 5, 4)) << "the step that is done, then the candidates";
+}
 
 TEST_F(Mix, FollowsThePathAndRecordsEveryStep) {
   const MixResult result = run();

@@ -1,6 +1,7 @@
 // Where the assistant's turns are found, for templates in the styles of known models.
 #include "text/assistant_turns.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -76,6 +77,41 @@ TEST(AssistantTurns, CallsAreSpokenToo) {
       {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]},
       {"role": "tool", "content": "r"}, {"role": "assistant", "content": "two"}])")),
               ElementsAre("{f}<end>\n", "[think]two<end>\n"));
+}
+
+// As gpt-oss: one call is written, its name again before the result, and the text only when last.
+TEST(AssistantTurns, ACallWhoseNameStandsElsewhereTooIsFoundByItsArguments) {
+  const std::string names_twice =
+      "{% for m in messages %}{% if m.tool_calls %}<a>{% if loop.last %}{{ m.content }}{% endif %}"
+      "to {{ m.tool_calls[0].function.name }} {{ m.tool_calls[0].function.arguments | tojson }}!"
+      "{% elif m.role == 'tool' %}<from {{ messages[1].tool_calls[0].function.name }}>{{ m.content "
+      "}}"
+      "{% else %}<{{ m.role[0] }}>{{ m.content }}{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}<a>{% endif %}";
+  for (const char* arguments : {R"({"k": 1})", R"("k")"}) {
+    const SpokenText spoken = found(names_twice, fmt::format(R"([{{"role": "user", "content": "u"}},
+        {{"role": "assistant", "content": "Well", "tool_calls": [
+            {{"function": {{"name": "f", "arguments": {0}}}}},
+            {{"function": {{"name": "g", "arguments": {0}}}}}]}},
+        {{"role": "tool", "content": "r"}}, {{"role": "assistant", "content": "two"}}])",
+                                                             arguments));
+    EXPECT_THAT(learned(spoken), ElementsAre(fmt::format("to f {}!", arguments), "two"));
+    EXPECT_EQ(spoken.lost, 0);
+  }
+}
+
+// As Nemotron Nano: the last turn lacks a line end, and its thinking is asked for.
+TEST(AssistantTurns, ACallBehindAnEmptyTextIsFound) {
+  const std::string line_end =
+      "{% for m in messages %}<{{ m.role[0] }}>{{ m.content }}"
+      "{% if m.tool_calls and not loop.last %}{{ '\n' }}{% endif %}"
+      "{% for c in m.tool_calls or [] %}<tool>{{ c.function.name }}</tool>{% endfor %}{% endfor %}"
+      "{% if add_generation_prompt %}<a>{{ '\n' }}<think>{% endif %}";
+  const SpokenText spoken = found(line_end, R"([{"role": "user", "content": "u"},
+      {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]},
+      {"role": "tool", "content": "r"}, {"role": "assistant", "content": "two"}])");
+  EXPECT_EQ(spoken.text, "<u>u<a>\n<tool>f</tool><t>r<a>two");
+  EXPECT_THAT(learned(spoken), ElementsAre("<tool>f</tool>", "two"));
 }
 
 TEST(AssistantTurns, TemplatesThatRefuseOrAskForNothingAreFollowed) {

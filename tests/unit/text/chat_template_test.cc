@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 #include "text/jinja.h"
 #include "text/training_data.h"
 #include "unit/text/byte_tokenizer.h"
@@ -90,13 +91,7 @@ TEST(ChatTemplate, NullFieldsAreAbsentAndReasoningHasAllItsNames) {
 }
 
 std::string refusal(const std::string& source, const Json& variables = Json::object()) {
-  try {
-    JinjaTemplate(source).render(variables);
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
-    return e.what();
-  }
-  return "nothing was refused";
+  return testing::refusal_of([&] { JinjaTemplate(source).render(variables); });
 }
 
 // Offsets in characters, as Python counts them.
@@ -139,6 +134,13 @@ TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
   EXPECT_THAT(
       refusal("a\n{% include 'x' %}"),
       AllOf(HasSubstr("the statement 'include' is not known"), HasSubstr("template line: 2")));
+  // Other files: only where they are reached.
+  for (const char* tag : {"import", "from", "extends"}) {
+    EXPECT_THAT(refusal(fmt::format("{{% {} 'x' %}}", tag)),
+                HasSubstr(fmt::format("the statement '{}' is not known", tag)));
+    EXPECT_EQ(refusal(fmt::format("{{% if false %}}{{% {} 'x' %}}{{% endif %}}", tag)),
+              "nothing was refused");
+  }
   EXPECT_THAT(refusal("{{ x | wordwrap }}"), HasSubstr("the filter 'wordwrap' is not known"));
   EXPECT_THAT(refusal("{{ x is new }}"), HasSubstr("the test 'new' is not known"));
   EXPECT_THAT(refusal("{{ 'x'.encode() }}"), HasSubstr("the function 'encode' is not known"));

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "kit/refusal.h"
 #include "kit/upstream_keys.h"
 #include "text/training_keys.h"
 
@@ -17,14 +18,11 @@ using ::testing::HasSubstr;
 Conversation of(const std::string& json) { return conversation_of(Json::parse(json), "line 1"); }
 
 std::string refusal(const std::string& json) {
-  try {
+  return testing::refusal_of([&] {
     const Json record = Json::parse(json);
     refuse_keys(record, record_keys(), "line 1");
     conversation_of(record, "line 1");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was refused";
+  });
 }
 
 TEST(Conversation, OpenAisWeightsSayWhichTurnsAreLearned) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kit/refusal.h"
 #include "text/added_tokens.h"
 #include "text/decoders.h"
 #include "text/normalizers.h"
@@ -12,6 +13,7 @@
 namespace mop {
 namespace {
 
+using mop::testing::refusal_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -21,17 +23,6 @@ std::vector<std::string> words(const char* part, const std::string& text, bool a
   for (const Word& word : make_pre_tokenizer(PartJson::parse(part))({{text, at_start}}))
     texts.push_back(word.text);
   return texts;
-}
-
-template <typename Make>
-std::string refusal(Make make) {
-  try {
-    make();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
-    return e.what();
-  }
-  return "nothing was refused";
 }
 
 TEST(Pattern, FindsLiteralsAndRegexes) {
@@ -64,9 +55,9 @@ TEST(Pattern, EmptyMatchesAndLineEndsAreThoseOfTheReference) {
 }
 
 TEST(Pattern, RefusesWhatItCannotDo) {
-  EXPECT_THAT(refusal([] { Pattern::regex("(a"); }),
+  EXPECT_THAT(refusal_of([] { Pattern::regex("(a"); }),
               HasSubstr("'(a' is not understood: missing closing parenthesis"));
-  EXPECT_THAT(refusal([] { Pattern::regex(R"([\p{L}&&\p{Lu}])"); }),
+  EXPECT_THAT(refusal_of([] { Pattern::regex(R"([\p{L}&&\p{Lu}])"); }),
               HasSubstr("intersects classes"));
 }
 
@@ -106,11 +97,11 @@ TEST(PreTokenizers, DigitsWhitespaceAndByteLevel) {
 
 TEST(PreTokenizers, RefuseUnknownTypesAndNameTheKnown) {
   const std::string text =
-      refusal([] { make_pre_tokenizer(PartJson::parse(R"({"type": "UnicodeScripts"})")); });
+      refusal_of([] { make_pre_tokenizer(PartJson::parse(R"({"type": "UnicodeScripts"})")); });
   EXPECT_THAT(text, HasSubstr("pre-tokenizer 'UnicodeScripts' is not supported"));
   EXPECT_THAT(text, HasSubstr("known: Sequence, ByteLevel, Split, Metaspace"));
   const char* odd = R"({"type": "Split", "pattern": {"String": "-"}, "behavior": "Sideways"})";
-  EXPECT_THAT(refusal([&] { make_pre_tokenizer(PartJson::parse(odd)); }),
+  EXPECT_THAT(refusal_of([&] { make_pre_tokenizer(PartJson::parse(odd)); }),
               HasSubstr("'Sideways' is not known"));
 }
 
@@ -120,9 +111,9 @@ TEST(Normalizers, RunInOrder) {
   EXPECT_EQ(normalize("a b"), "▁a▁b");
   EXPECT_EQ(normalize(""), "");
   EXPECT_EQ(make_normalizer(nullptr)("as it is"), "as it is");
-  EXPECT_THAT(refusal([] { make_normalizer(PartJson::parse(R"({"type": "BertNormalizer"})")); }),
+  EXPECT_THAT(refusal_of([] { make_normalizer(PartJson::parse(R"({"type": "BertNormalizer"})")); }),
               HasSubstr("normalizer 'BertNormalizer' is not supported"));
-  EXPECT_THAT(refusal([] {
+  EXPECT_THAT(refusal_of([] {
                 make_normalizer(PartJson::parse(R"({"type": "Strip", "strip_left": "yes"})"));
               }),
               HasSubstr("`strip_left` has the wrong type"));
@@ -149,7 +140,7 @@ TEST(PostProcessor, TemplatesStandAroundTheText) {
   EXPECT_THAT(around.after, ElementsAre(2, 3));
   const char* broken =
       R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}]})";
-  EXPECT_THAT(refusal([&] { read_post_processor(PartJson::parse(broken)); }),
+  EXPECT_THAT(refusal_of([&] { read_post_processor(PartJson::parse(broken)); }),
               HasSubstr("the template names '<s>', which its `special_tokens` do not explain"));
 }
 

@@ -60,7 +60,8 @@ TEST(OpenTokenizer, PrefersTokenizerJson) {
 TEST(OpenTokenizer, SaysWhatItLookedFor) {
   const TempFolder folder;
   EXPECT_THAT(refusal([&] { open_tokenizer(folder.path()); }),
-              HasSubstr("holds no tokenizer: neither tokenizer.json nor tokenizer.model"));
+              AllOf(HasSubstr("holds no tokenizer: neither tokenizer.json nor tokenizer.model"),
+                    HasSubstr("copy the files of the model's own tokenizer")));
   EXPECT_THAT(refusal([&] { open_tokenizer(folder.path() / "absent"); }),
               HasSubstr("no such file or folder"));
 }

@@ -1,4 +1,4 @@
-// recovery/parameters.h -- everything that is trained, in flat float32 memory: one tensor of
+// gradient/parameters.h -- everything that is trained, in flat float32 memory: one tensor of
 // values, one of gradients, each parameter a view. So the norm, the optimizer, the sum over ranks
 // and a saved state are one call each.
 //

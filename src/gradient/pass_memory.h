@@ -1,4 +1,4 @@
-// recovery/pass_memory.h -- how many tokens go through the layers together, and how many layers
+// gradient/pass_memory.h -- how many tokens go through the layers together, and how many layers
 // keep their activations: a matter of memory.
 #pragma once
 #include <cstdint>

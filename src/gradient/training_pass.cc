@@ -1,27 +1,22 @@
-// recovery/training_pass.cc
-#include "recovery/training_pass.h"
+// gradient/training_pass.cc
+#include "gradient/training_pass.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "gradient/embedding_gradient.h"
+#include "gradient/layer_tape.h"
 #include "model/packing_on_device.h"
 #include "model/workspace.h"
-#include "recovery/embedding_gradient.h"
 #include "tensor/device.h"
 #include "tensor/mapped_file.h"
 #include "tensor/upload.h"
 
 namespace mop {
 namespace {
-
-// What a layer leaves for the backward pass. Without an output it is run again.
-struct LayerTape {
-  at::Tensor input_ND, output_ND;
-};
 
 // A piece on its way through the layers.
 struct Walk {
@@ -206,24 +201,23 @@ struct TrainingPass::State {
     return result;
   }
 
-  at::Tensor run_layer(int64_t layer, const at::Tensor& hidden_ND, const Walk& walk) {
-    const LayerCall call{.config = model.config(),
-                         .layer = layer,
-                         .packing = walk.piece.packing,
-                         .cos_NE = walk.cos_NE,
-                         .sin_NE = walk.sin_NE,
-                         .workspace = &workspace,
-                         .packed = walk.packed.get()};
-    return decoder_layer(layer_weights(layer, walk), hidden_ND, call);
+  LayerCall call_of(int64_t layer, const Walk& walk) {
+    return {.config = model.config(),
+            .layer = layer,
+            .packing = walk.piece.packing,
+            .cos_NE = walk.cos_NE,
+            .sin_NE = walk.sin_NE,
+            .workspace = &workspace,
+            .packed = walk.packed.get()};
   }
 
-  // With gradients on, from a leaf of the hidden states.
+  at::Tensor run_layer(int64_t layer, const at::Tensor& hidden_ND, const Walk& walk) {
+    return decoder_layer(layer_weights(layer, walk), hidden_ND, call_of(layer, walk));
+  }
+
   LayerTape record(int64_t layer, const at::Tensor& hidden_ND, const Walk& walk) {
-    const at::AutoGradMode on(true);
-    LayerTape tape;
-    tape.input_ND = hidden_ND.detach().requires_grad_(layer > first_trained || !global.empty());
-    tape.output_ND = run_layer(layer, tape.input_ND, walk);
-    return tape;
+    return record_layer(layer_weights(layer, walk), hidden_ND, call_of(layer, walk),
+                        layer > first_trained || !global.empty());
   }
 
   Walk begin(const TrainingPiece& piece, uint64_t seed, bool drops) const {
@@ -243,7 +237,8 @@ struct TrainingPass::State {
     if (on_device() && !replaces_layers) weights.prefetch(layer);
   }
 
-  // Hidden states after the last layer, and what each layer left.
+  // Hidden states after the last layer, and what each layer left. Without an output a layer is run
+  // again.
   at::Tensor forward(const Walk& walk, std::vector<LayerTape>& tapes) {
     const at::NoGradGuard no_grad;
     at::Tensor hidden_ND = embed(globals, walk.piece.ids_N, compute);
@@ -271,9 +266,7 @@ struct TrainingPass::State {
     if (through) inputs.push_back(tape.input_ND);
     const std::vector<size_t>& trained = by_layer[at(layer)];
     for (const size_t i : trained) inputs.push_back(parameters.leaf(i));
-    const std::vector<at::Tensor> gradients =
-        torch::autograd::grad({tape.output_ND}, inputs, {d_output_ND}, std::nullopt,
-                              /*create_graph=*/false, /*allow_unused=*/true);
+    const std::vector<at::Tensor> gradients = layer_gradients(tape, inputs, d_output_ND);
     const at::NoGradGuard no_grad;
     const size_t own = through ? 1 : 0;
     parameters.add_gradients(trained, std::span(gradients).subspan(own));

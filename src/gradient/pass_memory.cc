@@ -1,11 +1,11 @@
-// recovery/pass_memory.cc
-#include "recovery/pass_memory.h"
+// gradient/pass_memory.cc
+#include "gradient/pass_memory.h"
 
 #include <algorithm>
 
 #include "model/family.h"
 #include "model/forward.h"
-#include "recovery/output_loss.h"
+#include "gradient/output_loss.h"
 
 namespace mop {
 namespace {

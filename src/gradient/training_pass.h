@@ -1,4 +1,4 @@
-// recovery/training_pass.h -- one forward and backward pass over packed samples, layer by layer
+// gradient/training_pass.h -- one forward and backward pass over packed samples, layer by layer
 // through `decoder_layer`: nothing crosses from one layer to the next but hidden states and their
 // gradient, so a layer's activations are kept where memory allows and computed again elsewhere.
 //
@@ -13,9 +13,9 @@
 
 #include "model/forward.h"
 #include "model/model.h"
-#include "recovery/output_loss.h"
-#include "recovery/parameters.h"
-#include "recovery/pass_memory.h"
+#include "gradient/output_loss.h"
+#include "gradient/parameters.h"
+#include "gradient/pass_memory.h"
 
 namespace mop {
 

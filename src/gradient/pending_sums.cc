@@ -1,5 +1,5 @@
-// recovery/pending_sums.cc
-#include "recovery/pending_sums.h"
+// gradient/pending_sums.cc
+#include "gradient/pending_sums.h"
 
 #include <ATen/ATen.h>
 

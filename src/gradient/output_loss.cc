@@ -1,5 +1,5 @@
-// recovery/output_loss.cc
-#include "recovery/output_loss.h"
+// gradient/output_loss.cc
+#include "gradient/output_loss.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

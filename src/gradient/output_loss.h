@@ -1,4 +1,4 @@
-// recovery/output_loss.h -- the end of the forward pass and the beginning of the backward pass: the
+// gradient/output_loss.h -- the end of the forward pass and the beginning of the backward pass: the
 // output head, the loss and its gradient in cache-sized pieces of the scored tokens, so that there
 // are never N x V logits.
 //
@@ -7,7 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/weights.h"
-#include "recovery/pending_sums.h"
+#include "gradient/pending_sums.h"
 
 namespace mop {
 

@@ -1,4 +1,4 @@
-#include "recovery/embedding_gradient.h"
+#include "gradient/embedding_gradient.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// recovery/parameters.cc
-#include "recovery/parameters.h"
+// gradient/parameters.cc
+#include "gradient/parameters.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

@@ -1,4 +1,4 @@
-// recovery/embedding_gradient.h -- the gradient of an embedding: each token adds a row to its id's.
+// gradient/embedding_gradient.h -- the gradient of an embedding: each token adds a row to its id's.
 //
 // Shape letters: N tokens, V vocabulary, D hidden.
 #pragma once

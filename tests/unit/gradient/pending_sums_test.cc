@@ -1,4 +1,4 @@
-#include "recovery/pending_sums.h"
+#include "gradient/pending_sums.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// recovery/pending_sums.h -- sums of scalars that are still being computed: what lies on a device
+// gradient/pending_sums.h -- sums of scalars that are still being computed: what lies on a device
 // is read once for all of them, when they are needed.
 #pragma once
 #include <ATen/core/Tensor.h>

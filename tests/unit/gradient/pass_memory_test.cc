@@ -1,4 +1,4 @@
-#include "recovery/pass_memory.h"
+#include "gradient/pass_memory.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
-// recovery/embedding_gradient.cc
-#include "recovery/embedding_gradient.h"
+// gradient/embedding_gradient.cc
+#include "gradient/embedding_gradient.h"
 
 #include <ATen/ATen.h>
 

@@ -1,0 +1,148 @@
+// plan/branches/damage.cc -- width by predicted damage: KV groups and neurons of all layers are one
+// list, and those go whose going costs the loss least for each parameter, when what is left is
+// repaired (see criteria/damage_curves.h). Mixture and repair in one currency.
+#include <algorithm>
+#include <functional>
+
+#include "allocate/damage.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "plan/branches/branches.h"
+#include "plan/branches/width_step.h"
+
+namespace mop {
+namespace {
+
+// Neurons between two sizes of an MLP that are compared, when no multiple asks for more.
+constexpr int64_t kStride = 16;
+
+// The branch's section of the recipe.
+struct DamageSettings {
+  WidthOptions widths;
+  CurveSettings curves;
+};
+
+DamageSettings read_settings(const ModelConfig& config, const Options& options) {
+  DamageSettings settings;
+  settings.widths.rule = default_rule(config);
+  settings.widths.min_kv_groups = options.integer("min_kv_groups", 1);
+  settings.widths.shape_multiple = options.integer("shape_multiple", 1);
+  settings.widths.head_multiple =
+      options.integer("head_multiple", settings.widths.shape_multiple);
+  settings.curves.damping = options.number("damping", 0);
+  settings.curves.gradients = options.flag("gradients", true);
+  if (settings.widths.min_kv_groups < 0 || settings.curves.damping < 0) {
+    throw usage_error("min_kv_groups and damping must not be negative");
+  }
+  return settings;
+}
+
+// Sizes alone: about as many parameters go, however the curves spread them.
+ShapeStep count(const BranchInput& input) {
+  const DamageSettings settings = read_settings(input.config, input.options);
+  return shapes_after(input.config,
+                      allocate_width(input.config, input.budget, {}, settings.widths));
+}
+
+ShapeStep count_uniform(const BranchInput& input) {
+  const std::vector<LayerShape>& layers = input.config.layers;
+  if (std::adjacent_find(layers.begin(), layers.end(), std::not_equal_to<>()) != layers.end()) {
+    throw bad_input("equally many units of every layer want equal layers, and these differ");
+  }
+  return count(input);
+}
+
+// Curves of all half layers, each layer's KV groups before its neurons.
+std::vector<HalfLayerCurve> half_layer_curves(const ModelConfig& config,
+                                              const std::vector<LayerCurves>& curves,
+                                              const DamageSettings& settings) {
+  std::vector<HalfLayerCurve> halves;
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerShape& shape = config.layers[i];
+    const auto add = [&](UnitKind kind, const DamageCurve& curve, int64_t pack, int64_t keep) {
+      halves.push_back({.layer = static_cast<int64_t>(i),
+                        .kind = kind,
+                        .units = num_units(kind, shape),
+                        .damage = curve.damage,
+                        .gain = static_cast<double>(unit_parameters(kind, config, shape)),
+                        .pack = pack,
+                        .stride = kind == UnitKind::kNeuron ? std::max(pack, kStride) : pack,
+                        .keep = keep});
+    };
+    const int64_t multiple = settings.widths.shape_multiple;
+    const int64_t stride = group_stride(shape, settings.widths.head_multiple);
+    if (shape.kv_heads > 0) {
+      add(UnitKind::kKvGroup, curves[i].kv_groups, stride,
+          std::min(shape.kv_heads, std::max(settings.widths.min_kv_groups, int64_t{1})));
+    }
+    if (shape.mlp > 0) {
+      add(UnitKind::kNeuron, curves[i].neurons, multiple, std::min(shape.mlp, multiple));
+    }
+  }
+  return halves;
+}
+
+IndexList first_of(const DamageCurve& curve, int64_t count) {
+  IndexList positions(curve.order.begin(), curve.order.begin() + count);
+  std::sort(positions.begin(), positions.end());
+  return positions;
+}
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
+                 const std::string& name, bool uniform) {
+  const DamageSettings settings = read_settings(input.config, input.options);
+  const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
+  const std::vector<HalfLayerCurve> halves = half_layer_curves(input.config, curves, settings);
+  const DamageAllocation allocation = allocate_by_damage(
+      halves, {.gain = static_cast<double>(input.budget), .uniform = uniform});
+  std::vector<WidthUnits> units(curves.size());
+  for (size_t i = 0; i < halves.size(); ++i) {
+    const auto layer = static_cast<size_t>(halves[i].layer);
+    const int64_t gone = allocation.counts[i];
+    if (halves[i].kind == UnitKind::kNeuron) {
+      units[layer].neurons = first_of(curves[layer].neurons, gone);
+    } else {
+      units[layer].kv_groups = first_of(curves[layer].kv_groups, gone);
+    }
+  }
+  return width_step(name, model, units);
+}
+
+Json with_defaults(const ModelConfig& dense, const Json& given) {
+  const DamageSettings settings = read_settings(dense, Options("damage", given));
+  Json all = {{"min_kv_groups", settings.widths.min_kv_groups},
+              {"shape_multiple", settings.widths.shape_multiple},
+              {"head_multiple", settings.widths.head_multiple},
+              {"damping", settings.curves.damping},
+              {"gradients", settings.curves.gradients}};
+  for (const auto& [key, value] : given.items()) all[key] = value;
+  return all;
+}
+
+Branch branch(char letter, const std::string& name, const std::string& summary, bool uniform) {
+  return {.letter = letter,
+          .name = name,
+          .summary = summary,
+          .count = uniform ? count_uniform : count,
+          .propose =
+              [=](const BranchInput& input, const Model& model, Measure& measure) {
+                return propose(input, model, measure, name, uniform);
+              },
+          .divisible = true,
+          .defaults = with_defaults,
+          .reads_curves = true,
+          .layers_differ = !uniform};
+}
+
+}  // namespace
+
+Branch damage_branch() {
+  return branch('D', "damage", "KV groups and neurons of the least predicted damage, of any layer",
+                false);
+}
+
+Branch uniform_damage_branch() {
+  return branch('U', "damage-uniform", "the same, equally many of every layer", true);
+}
+
+}  // namespace mop

@@ -1,0 +1,21 @@
+// plan/branches/width_step.h -- what the branches that take KV groups and neurons share.
+#pragma once
+#include <vector>
+
+#include "plan/branch.h"
+
+namespace mop {
+
+/// Units that go from one layer, as rising positions in the current layer.
+struct WidthUnits {
+  IndexList kv_groups, neurons;
+};
+
+/// The sizes after so many KV groups and neurons went from each layer.
+ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts);
+
+/// The step that removes `units`, one entry per layer; nothing is owed after it.
+PlanStep width_step(const std::string& branch, const Model& model,
+                    const std::vector<WidthUnits>& units);
+
+}  // namespace mop

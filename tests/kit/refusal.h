@@ -1,0 +1,23 @@
+// tests/kit/refusal.h -- the text with which something is refused.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/error.h"
+
+namespace mop::testing {
+
+/// What the Error(kBadInput) says that `act` throws; "nothing was refused" when it throws none.
+template <typename Act>
+std::string refusal_of(Act&& act) {
+  try {
+    act();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
+    return e.what();
+  }
+  return "nothing was refused";
+}
+
+}  // namespace mop::testing

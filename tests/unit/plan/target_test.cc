@@ -1,0 +1,40 @@
+#include "plan/target.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "kit/configs.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+using testing::tinystories_12l;
+
+TEST(Rounds, RemoveTheFractionInEqualShares) {
+  const ModelConfig dense = tinystories_12l();
+  const Target target{.remove_fraction = 0.3, .of_blocks = true, .rounds = 2};
+  const auto goal = static_cast<int64_t>(std::ceil(0.3 * static_cast<double>(block_parameters(dense))));
+  EXPECT_EQ(next_budget(target, dense, dense, 0), (goal + 1) / 2);
+  ModelConfig half = dense;
+  for (LayerShape& shape : half.layers) shape.mlp -= 127;  // the first round took more than its share
+  const int64_t removed = block_parameters(dense) - block_parameters(half);
+  EXPECT_EQ(next_budget(target, dense, half, 1), goal - removed);
+  EXPECT_EQ(next_budget(target, dense, half, 2), std::nullopt);
+}
+
+TEST(Rounds, EndWhereNothingRemains) {
+  const ModelConfig dense = tinystories_12l();
+  ModelConfig after = dense;
+  for (LayerShape& shape : after.layers) shape.mlp -= 256;
+  EXPECT_EQ(next_budget({.remove_fraction = 0.2, .of_blocks = true, .rounds = 3}, dense, after, 1),
+            std::nullopt);
+}
+
+TEST(Rounds, DivideAFractionAlone) {
+  EXPECT_THROW(check_target({.iterations = 2, .rounds = 2}), Error);
+  EXPECT_THROW(check_target({.remove_fraction = 0.2, .rounds = -1}), Error);
+}
+
+}  // namespace
+}  // namespace mop
