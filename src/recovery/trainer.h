@@ -11,8 +11,8 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "collectives/collectives.h"
+#include "gradient/adamw.h"
 #include "gradient/training_pass.h"
-#include "recovery/adamw.h"
 #include "text/training_batches.h"
 
 namespace mop {
