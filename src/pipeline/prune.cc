@@ -111,7 +111,8 @@ class Run {
     };
     functions.validate = [&](const std::vector<Model>& models) { return validate(models); };
     if (repairs_steps(run_.recipe.repair)) {
-      functions.repair = [&](const Model& model) { return repair(model).model; };
+      const RepairPass& pass = repair_of_steps(run_.recipe.repair);
+      functions.repair = [&](const Model& model) { return repair(pass, model).model; };
     }
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
     MixResult result = mix(run_.dense, mix_, done, functions);
@@ -137,15 +138,15 @@ class Run {
     Model model;
     Json figures;
   };
-  Repaired repair(const Model& pruned) {
-    Model model = repaired(run_, pruned, scratch_, progress_);
+  Repaired repair(const RepairPass& pass, const Model& pruned) {
+    Model model = repaired(pass, run_, pruned, scratch_, progress_);
     if (!validator_) return {std::move(model), nullptr};
     const std::vector<Validation> figures = validate({pruned, model});
     if (figures[1].nll <= figures[0].nll) return {std::move(model), validation_json(figures[1])};
     progress_.warn(fmt::format(
         "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
-        "pruned weights stay as they are; more calibration text helps, or a larger repair.damping",
-        std::exp(figures[1].nll), std::exp(figures[0].nll)));
+        "weights stay as they were; {}",
+        std::exp(figures[1].nll), std::exp(figures[0].nll), pass.advice));
     return {pruned, nullptr};
   }
 
@@ -273,10 +274,10 @@ Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRe
   MixResult result = prepared.replay ? run.replay() : run.search();
   Finished finished{result.model, std::move(result.steps), run.figures_of(result.model),
                     nullptr,      recovery,                std::nullopt};
-  if (!prepared.recipe.repair.is_null() && !repairs_steps(prepared.recipe.repair)) {
-    Run::Repaired repaired = run.repair(finished.model);
+  for (const RepairPass& pass : repairs_at_end(prepared.recipe.repair)) {
+    Run::Repaired repaired = run.repair(pass, finished.model);
     finished.model = std::move(repaired.model);
-    finished.repaired_figures = std::move(repaired.figures);
+    if (!repaired.figures.is_null()) finished.repaired_figures = std::move(repaired.figures);
   }
   if (!recovery) return finished;
   finished.trained =

@@ -71,13 +71,31 @@ void read_distil(const Json& json, RecoverRecipe& recipe) {
   if (recipe.hidden_share < 0) throw usage_error("distil.hidden must not be negative");
 }
 
+// A list is tried, by default the method's. One number is used as it is.
+void read_rates(const Json& setting, RecoverRecipe& recipe) {
+  try {
+    recipe.rates = setting.is_null()    ? find_method(recipe.low_rank() ? "lora" : "full").rates
+                   : setting.is_array() ? setting.get<std::vector<double>>()
+                                        : std::vector<double>{setting.get<double>()};
+  } catch (const Json::exception&) {
+    recipe.rates.clear();
+  }
+  if (recipe.rates.empty()) {
+    throw usage_error("learning_rate must be a number or a list of numbers, got {}",
+                      setting.dump());
+  }
+  for (const double rate : recipe.rates) {
+    if (!(rate > 0)) throw usage_error("learning_rate must be above 0, got {}", rate);
+  }
+  recipe.train.learning_rate = recipe.rates.front();
+}
+
 void read_train(const Options& plain, RecoverRecipe& recipe) {
   TrainOptions& train = recipe.train;
   train.epochs = plain.number("epochs", 0);
   train.tokens = at_least(plain, "tokens", 0, 0);
   train.minutes = plain.number("minutes", 0);
   if (train.epochs == 0 && train.tokens == 0 && train.minutes == 0) train.epochs = 2;
-  train.learning_rate = plain.number("learning_rate", recipe.low_rank() ? 3e-4 : 1e-4);
   train.schedule = plain.text("schedule", "linear");
   find_schedule(train.schedule);
   train.warmup = plain.number("warmup", 0);
@@ -101,7 +119,8 @@ RecoverRecipe recover_recipe(const Json& json) {
     throw usage_error("recovery must be a map of settings, got {}", json.dump());
   RecoverRecipe recipe;
   Json top = json;
-  for (const char* name : {"data", "validation", "lora", "distil", "memory", "compute"}) {
+  for (const char* name :
+       {"data", "validation", "lora", "distil", "memory", "compute", "learning_rate"}) {
     top.erase(name);
   }
   const Options plain("recovery", top);
@@ -112,6 +131,7 @@ RecoverRecipe recover_recipe(const Json& json) {
   read_data(json, recipe);
   read_lora(json, recipe.lora);
   read_distil(json, recipe);
+  read_rates(json.value("learning_rate", Json()), recipe);
   read_train(plain, recipe);
   plain.check_all_used();
   const Options memory = section(json, "memory");
@@ -151,7 +171,7 @@ Json to_json(const RecoverRecipe& r) {
   if (t.epochs > 0) json["epochs"] = t.epochs;
   if (t.tokens > 0) json["tokens"] = t.tokens;
   if (t.minutes > 0) json["minutes"] = t.minutes;
-  json["learning_rate"] = t.learning_rate;
+  json["learning_rate"] = r.rates.size() > 1 ? Json(r.rates) : Json(t.learning_rate);
   json["schedule"] = t.schedule;
   json["warmup"] = t.warmup;
   json["weight_decay"] = t.adamw.weight_decay;

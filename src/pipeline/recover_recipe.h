@@ -24,6 +24,9 @@ struct RecoverRecipe {
   std::string method = "lora";
   std::string teacher;  ///< folder of the dense model
   TrainOptions train;
+  /// Of several learning rates the one that a short trial finds best is used
+  /// (pipeline/rate_sweep.h); the first, which `train` holds, where no trial is possible.
+  std::vector<double> rates;
   BatchOptions batch;
   LoraOptions lora;
   LossMix mix;
@@ -38,7 +41,8 @@ struct RecoverRecipe {
 
 /// Reads the keys below. Throws Error(kUsage) for an unknown key, a value of the wrong type or out
 /// of range, a missing teacher.
-///   model, method, teacher, epochs | tokens | minutes, learning_rate, schedule, warmup,
+///   model, method, teacher, epochs | tokens | minutes, learning_rate (a number, or a list to
+///   choose from; by default the method's list), schedule, warmup,
 ///   weight_decay, clip, batch, accumulate, rule, patience, validate_every, save_every, seed,
 ///   data {file, template, max_tokens, eos, shuffle, pack_tokens}, validation {file, samples},
 ///   lora {rank, alpha, dropout, targets}, distil {temperature, cross_entropy, hidden, trains},

@@ -128,8 +128,8 @@ Needs needs_of(const PreparedRun& run) {
   }
   if (!run.recipe.repair.is_null()) {
     const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
-    const Needs repair =
-        repair_needs(config_after(run), run.compute, run.samples.calibration.tokens(), stored);
+    const Needs repair = repair_needs(run.recipe.repair, config_after(run), run.compute,
+                                      run.samples.calibration.tokens(), stored);
     needs.memory_bytes += repair.memory_bytes;
     needs.disk_bytes += repair.disk_bytes;
   }
@@ -270,7 +270,8 @@ std::vector<std::string> announcement(const PreparedRun& run) {
     if (!widths.empty()) lines.push_back(widths);
   }
   if (!run.recipe.repair.is_null()) {
-    lines.push_back("repair: " + run.recipe.repair["method"].get<std::string>());
+    lines.push_back("repair: " +
+                    repair_text(run.recipe.repair, run.samples.calibration.tokens()));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

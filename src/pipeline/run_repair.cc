@@ -1,13 +1,60 @@
 // pipeline/run_repair.cc
 #include "pipeline/run_repair.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/options.h"
+#include "model/family.h"
+#include "model/forward.h"
 #include "tensor/dtype.h"
 
 namespace mop {
+namespace {
+
+// A layer's forward pass with a tape and its backward pass cost as much as so many without.
+constexpr double kTapedPasses = 3;
+
+RepairOptions repair_options(const Json& resolved) {
+  const Options options("repair", resolved);
+  RepairOptions settings;
+  settings.damping = options.number("damping", settings.damping);
+  settings.steps = options.integer("steps", settings.steps);
+  settings.learning_rate = options.number("learning_rate", settings.learning_rate);
+  return settings;
+}
+
+void check_numbers(const RepairOptions& options) {
+  if (!(options.damping >= 0)) {
+    throw usage_error("repair.damping must not be negative, got {}", options.damping);
+  }
+  if (options.steps < 1) {
+    throw usage_error("repair.steps must be at least 1, got {}", options.steps);
+  }
+  if (!(options.learning_rate > 0 && options.learning_rate < 1)) {
+    throw usage_error("repair.learning_rate must be above 0 and below 1, got {}",
+                      options.learning_rate);
+  }
+}
+
+const Repair& repair_of(const Json& resolved) {
+  return find_repair(resolved["method"].get<std::string>());
+}
+
+// Memory that training one layer takes beside the streams.
+int64_t training_bytes(const ModelConfig& config, const Compute& compute, int64_t tokens) {
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  // Values, gradients and two running means in float32, and the copy that is computed with.
+  const int64_t numbers =
+      largest_layer(config) * (16 + (compute.dtype == at::kFloat ? 0 : element));
+  const int64_t batch = std::min(tokens, 2 * kReconstructionTokens);
+  const int64_t tape = batch * 2 * widest_elements(config) * element;
+  return numbers + tape + tokens / 8 * config.hidden * element;  // and what is held out
+}
+
+}  // namespace
 
 Json resolved_repair(const Json& section) {
   if (!section.is_object()) {
@@ -16,21 +63,49 @@ Json resolved_repair(const Json& section) {
   }
   const Options options("repair", section);
   const std::string method = options.text("method", "least-squares");
-  const double damping = options.number("damping", 0);
   const std::string when = options.text("when", "end");
+  Json resolved = {{"method", method}, {"damping", options.number("damping", 0)}, {"when", when}};
+  const RepairOptions defaults;
+  if (find_repair(method).finish) {
+    resolved["steps"] = options.integer("steps", defaults.steps);
+    resolved["learning_rate"] = options.number("learning_rate", defaults.learning_rate);
+  }
   options.check_all_used();
   if (when != "end" && when != "steps") {
     throw usage_error("unknown repair.when '{}'", when).hint("known: end, steps");
   }
-  find_repair(method);
-  if (!(damping >= 0)) throw usage_error("repair.damping must not be negative, got {}", damping);
-  return {{"method", method}, {"damping", damping}, {"when", when}};
+  check_numbers(repair_options(resolved));
+  return resolved;
 }
 
 bool repairs_steps(const Json& repair) { return !repair.is_null() && repair["when"] == "steps"; }
 
-Needs repair_needs(const ModelConfig& config, const Compute& compute, int64_t tokens,
-                   int64_t stored_bytes_per_parameter) {
+std::vector<RepairPass> repairs_at_end(const Json& repair) {
+  std::vector<RepairPass> passes;
+  if (repair.is_null()) return passes;
+  const Repair& row = repair_of(repair);
+  if (!repairs_steps(repair)) passes.push_back(row.solve);
+  if (row.finish) passes.push_back(*row.finish);
+  return passes;
+}
+
+const RepairPass& repair_of_steps(const Json& repair) { return repair_of(repair).solve; }
+
+std::string repair_text(const Json& repair, int64_t tokens) {
+  std::string text = repair["method"].get<std::string>();
+  if (!repair_of(repair).finish || tokens == 0) return text;
+  const RepairOptions options = repair_options(repair);
+  const double trained = static_cast<double>(options.steps) *
+                         static_cast<double>(std::min(tokens, kReconstructionTokens));
+  const double passes = 2 + kTapedPasses * trained / static_cast<double>(tokens);
+  return text + fmt::format(
+                    "; at the end every layer is trained for {} steps at {}, which costs as much "
+                    "as {:.0f} forward passes over the calibration text",
+                    options.steps, options.learning_rate, passes);
+}
+
+Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute& compute,
+                   int64_t tokens, int64_t stored_bytes_per_parameter) {
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   int64_t widest = 0, inputs = 0;
   for (const LayerShape& shape : config.layers) {
@@ -41,17 +116,20 @@ Needs repair_needs(const ModelConfig& config, const Compute& compute, int64_t to
   // float32, the system and its factor in float64.
   const int64_t streams = 4 * tokens * config.hidden * element;
   const int64_t sums = widest * widest * (4 + 2 * 8) + widest * config.hidden * (4 + 3 * 8);
-  return {streams + sums, inputs * config.hidden * stored_bytes_per_parameter};
+  Needs needs = {streams + sums, inputs * config.hidden * stored_bytes_per_parameter};
+  if (repair_of(repair).finish) {
+    const int64_t training = training_bytes(config, compute, tokens);
+    needs.memory_bytes = streams + std::max(sums, training);
+    needs.disk_bytes += block_parameters(config) * stored_bytes_per_parameter;
+  }
+  return needs;
 }
 
-Model repaired(const PreparedRun& run, const Model& pruned, const std::filesystem::path& scratch,
-               Progress& progress) {
-  const Options options("repair", run.recipe.repair);
-  const Repair& repair = find_repair(options.text("method", ""));
-  options.text("when", "");
-  const RepairOptions settings = {.damping = options.number("damping", 0)};
-  return repair.run({run.dense, pruned, run.samples.calibration, run.compute, settings, scratch},
-                    progress);
+Model repaired(const RepairPass& pass, const PreparedRun& run, const Model& pruned,
+               const std::filesystem::path& scratch, Progress& progress) {
+  const RepairOptions options = repair_options(run.recipe.repair);
+  return pass.run({run.dense, pruned, run.samples.calibration, run.compute, options, scratch},
+                  progress);
 }
 
 }  // namespace mop

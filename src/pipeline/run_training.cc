@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "model/family.h"
+#include "pipeline/rate_sweep.h"
 #include "pipeline/run_log.h"
 #include "pipeline/runtime.h"
 #include "pipeline/teacher_layers.h"
+#include "recovery/step_batches.h"
 #include "report/table.h"
 #include "tensor/mapped_file.h"
 
@@ -18,6 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kMostHeldOut = 256;
+// Steps counted to see how long a run will be; trials do not grow beyond it.
+constexpr int64_t kMostCounted = 600;
 // Seconds between lines that say how it goes.
 constexpr double kTellSeconds = 20;
 
@@ -167,8 +171,12 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
 
 namespace {
 
+// The run itself tells what it does; a trial of a learning rate does not.
+enum class Telling { kRun, kTrial };
+
 // All that training holds but the parameters is let go when this returns.
-TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& parameters,
+TrainOutcome train(const TrainingJob& job, TrainOptions loop, const Compute& compute,
+                   Parameters& parameters, const fs::path& state, Telling telling,
                    Progress& progress) {
   const RecoverRecipe& r = job.recipe;
   PassOptions options;
@@ -180,18 +188,17 @@ TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& p
   TrainingPass pass(job.model, compute, parameters, options, make_teacher(job));
   TrainingBatches batches(job.texts.data, r.batch);
   const TrainingData* validation = job.texts.validation ? &*job.texts.validation : nullptr;
-  TrainOptions loop = r.train;
   if (loop.piece_tokens == 0) loop.piece_tokens = pass.best_piece_tokens();
   Trainer trainer(pass, parameters, batches, validation, loop, job.ranks, progress);
 
   TrainerHooks hooks;
-  hooks.state = job.run / "state";
-  const bool writes = job.ranks.rank() == 0;
+  hooks.state = state;
+  if (job.ranks.rank() == 0) fs::create_directories(state);
+  const bool writes = job.ranks.rank() == 0 && telling == Telling::kRun;
   if (writes) {
-    fs::create_directories(hooks.state);
     announce(job, parameters, pass.layers_kept(loop.piece_tokens), progress);
   }
-  if (trainer.restore(hooks.state) && writes) {
+  if (trainer.restore(state) && writes) {
     progress.note(fmt::format("continues after step {}", trainer.steps_done()));
   }
   std::optional<Metrics> metrics;
@@ -202,18 +209,75 @@ TrainOutcome train(const TrainingJob& job, const Compute& compute, Parameters& p
   return trainer.run(hooks);
 }
 
+// Steps of the run, or INT64_MAX where only the clock knows. Counts no further than matters.
+int64_t planned_steps(const TrainingJob& job) {
+  const TrainOptions& limits = job.recipe.train;
+  if (limits.epochs == 0 && limits.tokens == 0) return INT64_MAX;
+  TrainingBatches batches(job.texts.data, job.recipe.batch);
+  const int64_t most = limits.epochs > 0 ? steps_of_epochs(batches, limits) : INT64_MAX;
+  if (limits.tokens == 0) return most;
+  int64_t steps = 0;
+  for (int64_t tokens = 0; tokens < limits.tokens && steps < std::min(most, kMostCounted);
+       ++steps) {
+    tokens += next_step(batches, limits, job.ranks).tokens;
+  }
+  return steps;
+}
+
+// What is tried with each rate: the first tenth of the data's order, with the whole schedule.
+TrainOptions trial_options(const TrainOptions& run, int64_t steps) {
+  TrainOptions trial = run;
+  trial.epochs = 0;
+  trial.tokens = 0;
+  trial.minutes = run.minutes / 10;
+  trial.steps = steps;
+  trial.patience = 0;
+  trial.validate_every = steps;
+  return trial;
+}
+
+RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& progress) {
+  const RecoverRecipe& r = job.recipe;
+  const RateChoice first{r.train.learning_rate, {}};
+  if (r.rates.size() < 2) return first;
+  const int64_t steps = job.texts.validation ? trial_steps(planned_steps(job)) : 0;
+  if (steps == 0) {
+    progress.note(fmt::format("learning rate {:g}: {}", first.rate,
+                              job.texts.validation ? "the run is too short to try others"
+                                                   : "no text is held out to choose another"));
+    return first;
+  }
+  const auto try_rate = [&](double rate, const fs::path& state) {
+    TrainOptions trial = trial_options(r.train, steps);
+    trial.learning_rate = rate;
+    Parameters parameters(specs_of(r, job.model), compute);
+    const TrainOutcome outcome =
+        train(job, trial, compute, parameters, state, Telling::kTrial, progress);
+    release_memory();
+    return *outcome.best_nll;
+  };
+  progress.note(fmt::format("tries {} learning rates, {} steps each", r.rates.size(), steps));
+  return choose_rate(r.rates, job.run, job.ranks, progress, try_rate);
+}
+
 }  // namespace
 
 TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const RecoverRecipe& r = job.recipe;
   const Compute compute = open_compute(r.device, r.dtype);
   job.ranks.meet_on(compute.device);
+  const RateChoice rate = rate_of(job, compute, progress);
   Parameters parameters(specs_of(r, job.model), compute);
-  const TrainOutcome outcome = train(job, compute, parameters, progress);
+  TrainOptions options = r.train;
+  options.learning_rate = rate.rate;
+  const TrainOutcome outcome =
+      train(job, options, compute, parameters, job.run / "state", Telling::kRun, progress);
   release_memory();  // what comes now needs about as much, in other pieces
   // The run folder is rank 0's, which may rename it at any time.
   const fs::path scratch = job.ranks.rank() == 0 ? job.run : fs::temp_directory_path();
   TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
+  result.outcome["learning_rate"] = rate.rate;
+  if (!rate.trials.empty()) result.outcome["trials"] = to_json(rate.trials);
   result.timing = {
       {"seconds", outcome.seconds},
       {"tokens_per_second", static_cast<double>(outcome.tokens) / std::max(outcome.seconds, 1e-9)}};

@@ -40,15 +40,18 @@ struct TrainingJob {
 
 struct TrainedModel {
   Model model;  ///< with what was trained in it
-  Json
-      outcome;  ///< {steps, tokens, scored_tokens, loss, nll_before, nll_best, best_step, ended_by}
-  Json timing;  ///< {seconds, tokens_per_second}
+  /// {steps, tokens, scored_tokens, loss, nll_before, nll_best, best_step, ended_by, learning_rate,
+  /// trials [{learning_rate, nll}] when the rate was chosen}
+  Json outcome;
+  Json timing;                                ///< {seconds, tokens_per_second}
   std::map<std::string, at::Tensor> adapter;  ///< low-rank factors by name; empty = none
 };
 
-/// Trains, or continues what RUN/state holds. Every step is a line of RUN/metrics.jsonl: {step,
-/// epoch, loss, learning_rate, gradient_norm, tokens, scored_tokens, timing}; a validation is one
-/// with {step, validation_nll}. A line's `timing` alone differs between equal runs.
+/// Trains, or continues what RUN/state holds. Where the recipe has several learning rates and text
+/// is held out, a tenth of the run is tried with each first (pipeline/rate_sweep.h). Every step is
+/// a line of RUN/metrics.jsonl: {step, epoch, loss, learning_rate, gradient_norm, tokens,
+/// scored_tokens, timing}; a validation is one with {step, validation_nll}. A line's `timing` alone
+/// differs between equal runs.
 TrainedModel train_model(const TrainingJob& job, Progress& progress);
 
 }  // namespace mop

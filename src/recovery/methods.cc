@@ -112,10 +112,13 @@ std::span<const Method> all_methods() {
   static const std::vector<Method> table = {
       {"lora",
        "low-rank additions to the projections, merged afterwards; frozen weights stay mapped",
-       false},
-      {"full", "every weight", false},
-      {"distil", "towards the dense model's distributions (--teacher): forward KL on its logits",
-       true}};
+       false,
+       {3e-4, 1e-3, 3e-3}},
+      {"full", "every weight", false, {1e-4, 3e-4, 1e-3}},
+      {"distil",
+       "towards the dense model's distributions (--teacher): forward KL on its logits",
+       true,
+       {}}};
   return table;
 }
 
@@ -195,8 +198,8 @@ Model merged(const Model& model, const Parameters& parameters, const LoraOptions
     if (spec.part == Part::kLowRankA) first_factors[{spec.layer, spec.role}] = i;
     if (spec.part != Part::kWeight) continue;
     if (spec.layer < 0) {
-      globals.emplace_back(
-          spec.global, in_scratch(parameters.value(i).cpu().to(stored_dtype(spec)), scratch));
+      globals.emplace_back(spec.global,
+                           in_scratch(parameters.value(i).cpu().to(stored_dtype(spec)), scratch));
       continue;
     }
     const ModelConfig& config = model.config();

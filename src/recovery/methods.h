@@ -36,6 +36,9 @@ struct Method {
   std::string name;     ///< as `--method` spells it
   std::string summary;  ///< one line for `mop list methods`
   bool needs_teacher;
+  /// Learning rates that are tried where the recipe names none, the first without a trial; empty =
+  /// those of the method that trains the same parameters.
+  std::vector<double> rates;
 };
 /// In documentation order: lora, full, distil.
 std::span<const Method> all_methods();

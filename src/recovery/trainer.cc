@@ -31,7 +31,7 @@ void check(const TrainOptions& o) {
   if (o.epochs < 0) refuse("epochs", "above 0", o.epochs);
   if (o.tokens < 0) refuse("tokens", "above 0", static_cast<double>(o.tokens));
   if (o.minutes < 0) refuse("minutes", "above 0", o.minutes);
-  if (o.epochs == 0 && o.tokens == 0 && o.minutes == 0) {
+  if (o.epochs == 0 && o.tokens == 0 && o.minutes == 0 && o.steps == 0) {
     throw usage_error("nothing says when training ends").hint("--epochs, --tokens or --minutes");
   }
   if (!(o.learning_rate > 0)) refuse("learning_rate", "above 0", o.learning_rate);
@@ -72,7 +72,7 @@ struct Trainer::State {
   bool validates;
   TrainingCounters done;
   at::Tensor best_P;        // where there is no folder to keep them in
-  int64_t total_steps = 0;  // 0 = epochs do not limit the run
+  int64_t total_steps = 0;  // 0 = neither epochs nor steps limit the run
   int64_t validate_every = 0;
   Clock::time_point last_save = Clock::now();
   bool moving = false;  // values and counters may belong to different steps
@@ -97,6 +97,9 @@ struct Trainer::State {
     check(options);
     if (held_out != nullptr) validation = validation_pieces(*held_out, options.piece_tokens, ranks);
     if (options.epochs > 0) total_steps = steps_of_epochs(batches, options);
+    if (options.steps > 0 && (total_steps == 0 || options.steps < total_steps)) {
+      total_steps = options.steps;
+    }
     TrainOptions one = options;
     one.epochs = 1;
     validate_every = options.validate_every > 0
@@ -124,6 +127,7 @@ struct Trainer::State {
 
   std::string ended_by() const {
     if (impatient()) return "patience";
+    if (options.steps > 0 && done.step >= options.steps) return "steps";
     if (total_steps > 0 && done.step >= total_steps) return "epochs";
     return options.tokens > 0 && done.tokens >= options.tokens ? "tokens" : "minutes";
   }

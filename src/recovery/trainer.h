@@ -11,8 +11,8 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "collectives/collectives.h"
+#include "gradient/adamw.h"
 #include "gradient/training_pass.h"
-#include "recovery/adamw.h"
 #include "text/training_batches.h"
 
 namespace mop {
@@ -37,8 +37,9 @@ struct TrainOptions {
   int64_t accumulate = 16;  ///< micro-batches of a step, over all ranks
   /// The run ends when the first of these is reached; 0 = no such limit. At least one is needed.
   double epochs = 0;
-  int64_t tokens = 0;           ///< read, scored or not
-  double minutes = 0;           ///< of training, over all resumed runs
+  int64_t tokens = 0;  ///< read, scored or not
+  double minutes = 0;  ///< of training, over all resumed runs
+  int64_t steps = 0;
   int64_t piece_tokens = 2048;  ///< samples of a step run together up to so many tokens
   int64_t validate_every =
       0;                   ///< steps; 0 = a tenth of an epoch. Validation happens at the end too
@@ -77,7 +78,7 @@ struct TrainOutcome {
   double loss = 0;                            ///< of the last step
   std::optional<double> first_nll, best_nll;  ///< on the validation data
   int64_t best_step = 0;
-  std::string ended_by;  ///< "epochs", "tokens", "minutes", "patience"
+  std::string ended_by;  ///< "epochs", "tokens", "minutes", "steps", "patience"
 };
 Json to_json(const TrainOutcome& outcome);
 

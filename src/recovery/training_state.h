@@ -7,7 +7,7 @@
 #include <string>
 
 #include "collectives/collectives.h"
-#include "recovery/adamw.h"
+#include "gradient/adamw.h"
 #include "text/training_batches.h"
 
 namespace mop {

@@ -6,10 +6,18 @@
 namespace mop {
 
 std::span<const Repair> all_repairs() {
+  static const RepairPass kLeastSquares = {
+      least_squares_repair, "more calibration text helps, or a larger repair.damping"};
   static const Repair kRepairs[] = {
       {.name = "least-squares",
        .summary = "o_proj and down_proj solved against the dense model's hidden states, in order",
-       .run = least_squares_repair},
+       .solve = kLeastSquares},
+      {.name = "reconstruction",
+       .summary = "least squares, then every layer's weights trained towards the dense model's "
+                  "hidden states, in order",
+       .solve = kLeastSquares,
+       .finish = RepairPass{reconstruct_layers,
+                            "more calibration text helps, or a smaller repair.learning_rate"}},
   };
   return kRepairs;
 }

@@ -1,6 +1,8 @@
-// repair/repair.h -- new values for what pruning left, from calibration text and without training.
+// repair/repair.h -- new values for what pruning left, layer by layer, from calibration text.
 #pragma once
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,8 @@ struct RepairOptions {
   /// Ridge towards the weights as they are, as a fraction of the mean square of an input; 0 = 0.01,
   /// or 0.1 where there are fewer than 50 tokens for each input.
   double damping = 0;
+  int64_t steps = 200;         ///< of training, for each layer
+  double learning_rate = 5e-4; ///< of the first step; falls linearly to 0
 };
 
 /// What a repair works on.
@@ -28,11 +32,18 @@ struct RepairInput {
   std::filesystem::path scratch;  ///< a folder in which changed tensors lie, without names
 };
 
+/// One pass of a repair: a model with new values.
+struct RepairPass {
+  Model (*run)(const RepairInput& input, Progress& progress) = nullptr;
+  std::string_view advice = {};  ///< what helps where held-out text is the worse for it
+};
+
 /// A way to repair, by name.
 struct Repair {
   std::string name;
   std::string summary;
-  Model (*run)(const RepairInput& input, Progress& progress);
+  RepairPass solve;  ///< of every candidate, where steps are repaired
+  std::optional<RepairPass> finish = std::nullopt;  ///< once, of what all steps and `solve` left
 };
 std::span<const Repair> all_repairs();
 /// Throws Error(kUsage) listing the known names.
@@ -48,5 +59,19 @@ const Repair& find_repair(std::string_view name);
 /// hidden states are in memory; it costs one dense and two pruned forward passes beside the sums. Changed tensors
 /// keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
+
+/// Tokens of a training step, about: whole samples until there are so many.
+inline constexpr int64_t kReconstructionTokens = 1024;
+
+/// Layer by layer, first to last, all weights of a layer (projections, norms, biases) are trained by
+/// Adam on the mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2, h_pruned behind the
+/// layers before it as they have become, h_dense the dense model's hidden states behind the same
+/// layer; behind the removed layers that follow, too. Every sixteenth sample, at least one, is not
+/// trained on: where its error does not fall, the layer keeps its bytes. Batches are drawn by a
+/// fixed seed, so the same input gives the same bytes. In memory: two streams of hidden states, one
+/// layer with a tape, and four float32 numbers for each of its weights. Changed tensors keep their
+/// stored dtype. Throws Error(kUsage) with fewer than two samples.
+/// Source: layer-wise reconstruction (BRECQ, arXiv 2102.05426, section 3.2).
+Model reconstruct_layers(const RepairInput& input, Progress& progress);
 
 }  // namespace mop

@@ -143,11 +143,39 @@ TEST_F(PruneRun, ByDefaultUnitsOfLeastDamageGoFromAnyLayerAndTheRestIsRepaired) 
   EXPECT_THAT(equal.json()["pruned"]["shape"].get<std::string>(), Not(HasSubstr(" to ")));
 }
 
+TEST_F(PruneRun, ReconstructionTrainsOnceWhatTheLastRoundLeavesAndThePlanReplaysIt) {
+  const Args few = {"--remove", "0.3", "--of", "blocks", "--uniform", "--samples", "16",
+                    "--max-tokens", "64", "--json"};
+  const auto with = [&](const std::string& set) {
+    Args args = few;
+    args.insert(args.end(), {"--repair", "reconstruction", "--set", set});
+    return args;
+  };
+  const Ran ran = prune("a", with("repair.steps=20"));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("every layer is trained for 20 steps"));
+  const Json figures = ran.json()["figures"];
+  ASSERT_TRUE(figures.contains("repaired")) << ran.err;
+  EXPECT_LT(figures["repaired"]["nll"], figures["pruned"]["nll"]);
+  const Json solved = prune("s", few).json()["figures"];
+  EXPECT_EQ(figures["pruned"], solved["pruned"]) << "the rounds are those of least squares";
+  const std::string plan = (folder("a") / "run/plan.json").string();
+  ASSERT_EQ(run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
+  EXPECT_EQ(read_file(folder("b") / "model.safetensors"), read_file(folder("a") / "model.safetensors"));
+  EXPECT_EQ(read_json(folder("a") / "run/manifest.json")["recipe"]["repair"]["learning_rate"], 5e-4);
+  for (const char* bad : {"repair.steps=0", "repair.learning_rate=0", "repair.learning_rate=1"}) {
+    EXPECT_THAT(prune("d", with(bad)).err, HasSubstr("must be")) << bad;
+  }
+  Args unknown = few;
+  unknown.insert(unknown.end(), {"--set", "repair.steps=20"});
+  EXPECT_THAT(prune("d", unknown).err, HasSubstr("steps")) << "least squares has no steps";
+}
+
 TEST_F(PruneRun, ARepairThatHeldOutTextIsTheWorseForIsNotTaken) {
   const Ran ran = prune("a", {"--iterations", "1", "--select", "path:G", "--repair",
                               "least-squares", "--samples", "1", "--max-tokens", "8", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("the pruned weights stay as they are"));
+  EXPECT_THAT(ran.err, HasSubstr("the weights stay as they were"));
   EXPECT_FALSE(ran.json()["figures"].contains("repaired"));
   EXPECT_FALSE(read_json(folder("a") / "run/plan.json").contains("values"));
 }

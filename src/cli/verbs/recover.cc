@@ -39,6 +39,8 @@ void add_common(CLI::App& app, RecoverFlags& flags) {
   auto* minutes = add<double>(app, flags, "--minutes", "minutes", "minutes to train");
   epochs->excludes(tokens)->excludes(minutes);
   tokens->excludes(minutes);
+  add<double>(app, flags, "--lr", "learning_rate",
+              "learning rate (default: the best of three, each tried for a tenth of the run)");
   add<int64_t>(app, flags, "--seed", "seed", "of order, dropout and first values (default 0)");
   add<std::string>(app, flags, "--device", "compute.device", "cpu (default) or cuda");
   add<std::string>(app, flags, "--dtype", "compute.dtype",
@@ -73,6 +75,20 @@ IfThere if_there(const RecoverFlags& flags) {
   return flags.resume ? IfThere::kResume : flags.force ? IfThere::kReplace : IfThere::kRefuse;
 }
 
+// "0.001, the best of 0.0001 (12.346), 0.001 (11.201)": held-out perplexities of the trials.
+std::string rate_text(const Json& outcome) {
+  std::string text = fmt::format("{:g}", outcome["learning_rate"].get<double>());
+  const Json trials = outcome.value("trials", Json::array());
+  for (const Json& trial : trials) {
+    const Json& nll = trial["nll"];
+    text += fmt::format(
+        "{} {:g} ({})", &trial == &trials.front() ? ", the best of" : ",",
+        trial["learning_rate"].get<double>(),
+        nll.is_null() ? "not finite" : fmt::format("{:.3f}", std::exp(nll.get<double>())));
+  }
+  return text;
+}
+
 std::string text_of(const Json& metrics) {
   if (metrics.is_null()) return "";  // a rank that writes nothing
   const Json& outcome = metrics["outcome"];
@@ -87,6 +103,7 @@ std::string text_of(const Json& metrics) {
         fmt::format("{} tokens/s",
                     with_commas(static_cast<int64_t>(
                         metrics["timing"]["training"]["tokens_per_second"].get<double>())))}});
+  text += facts({{"learning rate", rate_text(outcome)}});
   if (!outcome["nll_before"].is_null()) {
     const double before = outcome["nll_before"], best = outcome["nll_best"];
     text += facts(

@@ -1,4 +1,4 @@
-// recovery/adamw.h -- the optimizer and its learning rate.
+// gradient/adamw.h -- the optimizer and its learning rate.
 //
 // Shape letter: P all trained numbers, laid end to end.
 #pragma once

@@ -1,4 +1,4 @@
-#include "recovery/adamw.h"
+#include "gradient/adamw.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

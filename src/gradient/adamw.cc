@@ -1,5 +1,5 @@
-// recovery/adamw.cc
-#include "recovery/adamw.h"
+// gradient/adamw.cc
+#include "gradient/adamw.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

@@ -1,0 +1,272 @@
+// repair/reconstruction.cc -- layer by layer, a layer's weights are trained until it gives the dense
+// model's hidden states from those of the model that is being repaired.
+//
+// Shape letters: N tokens, D hidden.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "gradient/adamw.h"
+#include "gradient/layer_tape.h"
+#include "gradient/pending_sums.h"
+#include "model/family.h"
+#include "model/forward.h"
+#include "model/packing_on_device.h"
+#include "repair/repair.h"
+#include "stats/packed_samples.h"
+#include "tensor/mapped_file.h"
+#include "tensor/scratch.h"
+
+namespace mop {
+namespace {
+
+// Every so many sequences, one only judges.
+constexpr int64_t kHeldOutEvery = 16;
+// A layer's forward pass with a tape and its backward pass cost as much as so many without.
+constexpr int64_t kTapedCost = 3;
+
+// Gradients are of a relative error, and small where layers are large.
+constexpr AdamWOptions kOptimizer = {.epsilon = 1e-12};
+
+// The sequences of a packing, by what they are for.
+struct Sequences {
+  std::vector<int64_t> first_token, lengths, trained, held_out;
+
+  explicit Sequences(const Packing& packing) : first_token{0}, lengths(packing.lengths) {
+    const int64_t count = std::ssize(lengths), every = std::min(kHeldOutEvery, count);
+    for (int64_t i = 0; i < count; ++i) {
+      first_token.push_back(first_token.back() + length(i));
+      (i % every == every - 1 ? held_out : trained).push_back(i);
+    }
+  }
+  int64_t length(int64_t sequence) const { return lengths[static_cast<size_t>(sequence)]; }
+  int64_t tokens(const std::vector<int64_t>& some) const {
+    int64_t sum = 0;
+    for (const int64_t sequence : some) sum += length(sequence);
+    return sum;
+  }
+};
+
+// Batches of whole sequences, each pass through all of them in an order of its own.
+class Order {
+ public:
+  Order(const Sequences& sequences, uint64_t stream) : sequences_(sequences), random_(0, stream) {}
+
+  std::vector<int64_t> next_batch() {
+    std::vector<int64_t> batch;
+    int64_t tokens = 0;
+    while (tokens < kReconstructionTokens && batch.size() < sequences_.trained.size()) {
+      batch.push_back(next());
+      tokens += sequences_.length(batch.back());
+    }
+    return batch;
+  }
+
+ private:
+  int64_t next() {
+    if (order_.empty()) {
+      const int64_t count = std::ssize(sequences_.trained);
+      order_ = random_.sample(count, count);
+    }
+    const int64_t sequence = sequences_.trained[static_cast<size_t>(order_.back())];
+    order_.pop_back();
+    return sequence;
+  }
+
+  const Sequences& sequences_;
+  Random random_;
+  std::vector<int64_t> order_;
+};
+
+// What a layer is given and what it should give, of some sequences.
+struct Batch {
+  Packing packing;
+  at::Tensor input_ND, target_ND;
+};
+
+// 1 / (tokens * |target|^2) of every token: the error counts beside what is there, so that the few
+// tokens of very large hidden states, which many models have, do not decide alone.
+at::Tensor weights_of(const at::Tensor& target_ND) {
+  const at::Tensor square_N1 = target_ND.to(at::kFloat).square().sum(1, true);
+  return 1 / (square_N1.clamp_min(1e-12) * static_cast<double>(target_ND.size(0)));
+}
+
+class Reconstruction {
+ public:
+  Reconstruction(const RepairInput& input, Progress& progress)
+      : in_(input),
+        progress_(progress),
+        packed_(pack(input.samples, !input.compute.device.is_cpu())),
+        sequences_(packed_.packing),
+        dense_(input.dense, input.compute, WeightLoader::Keep::kOne),
+        layers_(input.pruned.layers()) {
+    dense_ND_ = embed(dense_.embedding(), packed_.ids_N, input.compute);
+    pruned_ND_ = dense_ND_.clone();
+  }
+
+  Model run() {
+    const int64_t layers = std::ssize(layers_);
+    progress_.begin("reconstructing", layers * tokens_of_layer());
+    int64_t dense_done = 0;
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
+      dense_ND_ =
+          run_layer_range(dense_, std::move(dense_ND_), packed_.packing, dense_done, next);
+      dense_done = next;
+      went_through(packed_.ids_N.size(0));
+      reconstruct(layer);
+      pruned_ND_ = run_layer(layer, layers_, std::move(pruned_ND_), packed_.packing);
+      check_mappings();
+      progress_.advance(done_ = (layer + 1) * tokens_of_layer());
+    }
+    progress_.end();
+    progress_.note(fmt::format("{} of {} layers are nearer to the dense model than they were",
+                               improved_, layers));
+    return in_.pruned.with_layers(layers_);
+  }
+
+ private:
+  int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
+
+  // Tokens that a layer sees, those of a tape as many times as they cost.
+  int64_t tokens_of_layer() const {
+    return 2 * packed_.ids_N.size(0) + 2 * sequences_.tokens(sequences_.held_out) +
+           in_.options.steps * tokens_of_step();
+  }
+  int64_t tokens_of_step() const {
+    const int64_t all = sequences_.tokens(sequences_.trained);
+    const int64_t one = all / std::ssize(sequences_.trained);
+    return kTapedCost * std::min(all, std::max(one, kReconstructionTokens));
+  }
+  void went_through(int64_t tokens) { progress_.advance(done_ += tokens); }
+
+  Batch gather(const std::vector<int64_t>& sequences) const {
+    Batch batch;
+    std::vector<at::Tensor> inputs, targets;
+    for (const int64_t i : sequences) {
+      const int64_t first = sequences_.first_token[static_cast<size_t>(i)];
+      batch.packing.lengths.push_back(sequences_.length(i));
+      inputs.push_back(pruned_ND_.narrow(0, first, sequences_.length(i)));
+      targets.push_back(dense_ND_.narrow(0, first, sequences_.length(i)));
+    }
+    batch.input_ND = at::cat(inputs);
+    batch.target_ND = at::cat(targets);
+    return batch;
+  }
+
+  // One layer over hidden states, which are overwritten.
+  at::Tensor run_layer(int64_t layer, const std::vector<Layer>& layers, at::Tensor hidden_ND,
+                       const Packing& packing) const {
+    WeightLoader weights(in_.pruned.with_layers(layers), in_.compute, WeightLoader::Keep::kOne);
+    return run_layer_range(weights, std::move(hidden_ND), packing, layer, layer + 1);
+  }
+
+  // The mean over tokens of |output - target|^2 / |target|^2.
+  double error(int64_t layer, const std::vector<Layer>& layers, const Batch& batch) const {
+    const at::Tensor output_ND =
+        run_layer(layer, layers, batch.input_ND.clone(), batch.packing).to(at::kFloat);
+    const at::Tensor off_ND = output_ND - batch.target_ND.to(at::kFloat);
+    PendingSum sum;
+    sum.add((weights_of(batch.target_ND) * off_ND.square()).sum(at::kDouble));
+    return read_sums({&sum, 1})[0];
+  }
+
+  void reconstruct(int64_t layer) {
+    const LayerShape& shape = in_.pruned.config().layers[static_cast<size_t>(layer)];
+    if (shape.heads == 0 && shape.mlp == 0) return;
+    const Batch held_out = gather(sequences_.held_out);
+    const double before = error(layer, layers_, held_out);
+    went_through(held_out.packing.tokens());
+    std::vector<Layer> candidate = layers_;
+    train(layer, candidate[static_cast<size_t>(layer)]);
+    const double after = error(layer, candidate, held_out);
+    if (!(after < before)) return;
+    layers_ = std::move(candidate);
+    ++improved_;
+  }
+
+  std::vector<ParameterSpec> weights_of_layer(int64_t layer) const {
+    const Model now = in_.pruned.with_layers(layers_);
+    const ModelConfig& config = now.config();
+    std::vector<ParameterSpec> specs;
+    for (const LayerTensor* tensor :
+         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
+      ParameterSpec spec{tensor_name(*config.family, layer, *tensor), layer, tensor->role};
+      spec.initial = stored_tensor(now, layer, *tensor);
+      specs.push_back(std::move(spec));
+    }
+    return specs;
+  }
+
+  // Puts the trained values into `changed`, in the dtypes that they are stored in.
+  void train(int64_t layer, Layer& changed) {
+    std::vector<ParameterSpec> specs = weights_of_layer(layer);
+    std::map<Role, at::ScalarType> stored;
+    for (const ParameterSpec& spec : specs) stored[spec.role] = spec.initial.scalar_type();
+    Parameters parameters(std::move(specs), in_.compute);
+    AdamW optimizer(parameters, kOptimizer);
+    Order order(sequences_, static_cast<uint64_t>(layer));
+    for (int64_t step = 0; step < in_.options.steps; ++step) {
+      check_stop();
+      add_gradients(layer, gather(order.next_batch()), parameters);
+      const double progress = static_cast<double>(step) / static_cast<double>(in_.options.steps);
+      optimizer.step(in_.options.learning_rate * (1 - progress));
+      went_through(tokens_of_step());
+    }
+    for (size_t i = 0; i < parameters.count(); ++i) {
+      const Role role = parameters.spec(i).role;
+      changed.changed[role] = in_scratch(parameters.value(i).cpu().to(stored[role]), in_.scratch);
+    }
+  }
+
+  void add_gradients(int64_t layer, const Batch& batch, Parameters& parameters) const {
+    LayerWeights weights;
+    std::vector<at::Tensor> leaves;
+    std::vector<size_t> indices;
+    for (size_t i = 0; i < parameters.count(); ++i) {
+      weights[parameters.spec(i).role] = parameters.leaf(i);
+      leaves.push_back(parameters.leaf(i));
+      indices.push_back(i);
+    }
+    const auto [cos_NE, sin_NE] = rotary(in_.pruned.config(), batch.packing, in_.compute);
+    PackingOnDevice packed(batch.packing, in_.compute.device);
+    const LayerCall call{.config = in_.pruned.config(),
+                         .layer = layer,
+                         .packing = batch.packing,
+                         .cos_NE = cos_NE,
+                         .sin_NE = sin_NE,
+                         .packed = &packed};
+    const LayerTape tape = record_layer(weights, batch.input_ND, call, /*through=*/false);
+    const at::Tensor off_ND =
+        tape.output_ND.detach().to(at::kFloat) - batch.target_ND.to(at::kFloat);
+    const at::Tensor d_output_ND = 2 * weights_of(batch.target_ND) * off_ND;
+    parameters.add_gradients(
+        indices, layer_gradients(tape, leaves, d_output_ND.to(tape.output_ND.scalar_type())));
+  }
+
+  const RepairInput& in_;
+  Progress& progress_;
+  const PackedSamples packed_;
+  const Sequences sequences_;
+  WeightLoader dense_;
+  std::vector<Layer> layers_;  // of the repaired model
+  at::Tensor dense_ND_, pruned_ND_;
+  int64_t done_ = 0, improved_ = 0;
+};
+
+}  // namespace
+
+Model reconstruct_layers(const RepairInput& input, Progress& progress) {
+  if (input.samples.ids.size() < 2) {
+    throw usage_error("reconstruction needs two calibration samples or more, one to judge by")
+        .hint("--calibration FILE, --samples N");
+  }
+  const c10::NoGradGuard no_grad;
+  return Reconstruction(input, progress).run();
+}
+
+}  // namespace mop
