@@ -318,7 +318,7 @@ WeightLoader::Uploads WeightLoader::request(int64_t index) {
        tensors_of_layer(config, config.layers[static_cast<size_t>(index)])) {
     const Source source = source_of(model_, index, *tensor);
     if (source.changed != nullptr && !goes_through_store(*source.changed)) continue;
-    const bool keep = !source.is_cut() || keep_ == Keep::kOne;
+    const bool keep = source.changed == nullptr && (!source.is_cut() || keep_ == Keep::kOne);
     uploads[static_cast<size_t>(tensor->role)] =
         compute_.store->request(stored_weight(source), keep);
   }

@@ -142,7 +142,7 @@ class Run {
     Model model = repaired(pass, run_, pruned, scratch_, progress_);
     if (!validator_) return {std::move(model), nullptr};
     const std::vector<Validation> figures = validate({pruned, model});
-    if (figures[1].nll <= figures[0].nll) return {std::move(model), validation_json(figures[1])};
+    if (!(figures[1].nll > figures[0].nll)) return {std::move(model), validation_json(figures[1])};
     progress_.warn(fmt::format(
         "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
         "weights stay as they were; {}",

@@ -82,12 +82,16 @@ Json default_method(Json json) {
   if (!uniform) branches.insert(branches.begin(), "damage");
   json["branches"] = branches;
   json["select"] = "perplexity";
-  const Json width = section(json, "width").json();
-  for (const std::string& branch : branches) {
-    Json& settings = json[branch];
-    for (const auto& [key, value] : width.items()) settings[key] = value;
-  }
+  // One method, two branches: what is said of `damage` holds for both.
+  Json settings = section(json, "width").json();
+  settings.update(section(json, "damage").json());
   json.erase("width");
+  json.erase("damage");
+  for (const std::string& branch : branches) {
+    Json own = settings;
+    own.update(section(json, branch).json());
+    json[branch] = own;
+  }
   Json target = section(json, "target").json(), repair = section(json, "repair").json();
   target.emplace("rounds", 2);
   repair.emplace("method", "least-squares");
@@ -164,6 +168,12 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   const auto [selector, argument] = find_selector(recipe.select);
   selector->check(argument, rows);
   if (recipe.plan.empty()) check_target(recipe.target);
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (recipe.target.rounds == 0 || use.branch->divisible) continue;
+    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers",
+                      use.branch->name)
+        .hint("leave `rounds` out: steps are then one layer's worth");
+  }
   for (const BranchUse& use : branch_uses(recipe)) {
     try {
       use.branch->count({model, layer_worth(model), {}, use.options, {}, {}});
@@ -354,14 +364,33 @@ std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConf
 }
 
 std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  // Branches that read curves take the same number of parameters: the first stands for all.
   std::string letters;
-  for (const BranchUse& use : mix_recipe(recipe).branches) letters += use.branch->letter;
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    letters += use.branch->letter;
+    if (use.branch->reads_curves) break;
+  }
   try {
     return account_path(recipe, dense, letters);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kBadInput) throw;
     return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
   }
+}
+
+void check_reach(const Recipe& recipe, const ModelConfig& dense) {
+  next_budget(recipe.target, dense, dense, 0);
+  const auto estimated = estimated_accounting(recipe, dense);
+  if (recipe.target.rounds == 0 || !estimated || estimated->steps.empty()) return;
+  const AccountedStep& last = estimated->steps.back();
+  const double removed = recipe.target.of_blocks ? estimated->block_removed_fraction(last)
+                                                 : estimated->removed_fraction(last);
+  constexpr double kRounding = 0.02;
+  if (removed > recipe.target.remove_fraction - kRounding) return;
+  throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
+                  100 * recipe.target.remove_fraction, 100 * removed,
+                  "a KV group and a neuron, or a multiple of them")
+      .hint("lower the fraction to remove");
 }
 
 }  // namespace mop

@@ -69,4 +69,7 @@ std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConf
 /// in turn, each by its `count`. nullopt when even that cannot be told.
 std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense);
 
+/// Throws Error(kBadInput) for a target that is out of reach, as far as sizes tell.
+void check_reach(const Recipe& recipe, const ModelConfig& dense);
+
 }  // namespace mop

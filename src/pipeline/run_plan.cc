@@ -112,27 +112,26 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   return warnings;
 }
 
-bool reads_curves(const Recipe& recipe) {
-  return std::ranges::any_of(mix_recipe(recipe).branches,
-                             [](const BranchUse& use) { return use.branch->reads_curves; });
-}
-
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
-  if (reads_curves(run.recipe)) {
-    const Needs curves =
-        curve_needs(run.dense.config(), run.compute, run.samples.calibration.tokens());
-    needs.memory_bytes += curves.memory_bytes;
-    needs.disk_bytes += curves.disk_bytes;
+  // One after the other.
+  const int64_t tokens = run.samples.calibration.tokens();
+  Needs curves, repair;
+  if (!run.replay && reads_curves(mix_recipe(run.recipe))) {
+    curves = curve_needs(run.dense.config(), run.compute, tokens);
   }
   if (!run.recipe.repair.is_null()) {
-    const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
-    const Needs repair = repair_needs(run.recipe.repair, config_after(run), run.compute,
-                                      run.samples.calibration.tokens(), stored);
-    needs.memory_bytes += repair.memory_bytes;
-    needs.disk_bytes += repair.disk_bytes;
+    // Of quantised files, whose values are stored as float16.
+    const int64_t stored = std::max<int64_t>(
+        2, run.dense.checkpoint().bytes() / total_parameters(run.dense.config()));
+    repair = repair_needs(run.recipe.repair, config_after(run), run.compute, tokens, stored);
+    // The model as it is, the candidates of a step.
+    const int64_t alive = repairs_steps(run.recipe.repair) ? 1 + std::ssize(run.recipe.branches) : 1;
+    repair.disk_bytes *= alive;
   }
+  needs.memory_bytes += std::max(curves.memory_bytes, repair.memory_bytes);
+  needs.disk_bytes += curves.disk_bytes + repair.disk_bytes;
   if (run.recipe.recovery.is_null()) return needs;
   const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
   const bool taught = find_method(recovery.method).needs_teacher;
@@ -150,7 +149,7 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   const int64_t tokens = run.samples.calibration.tokens();
   DeviceNeeds needs = pruning_device_needs(config, run.compute.dtype, tokens,
                                            run.samples.validation.tokens(), candidates);
-  if (!reads_curves(run.recipe) && run.recipe.repair.is_null()) return needs;
+  if (!reads_curves(mix_recipe(run.recipe)) && run.recipe.repair.is_null()) return needs;
   const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
   needs.work = std::max(needs.work, moments.work);
   needs.least_work = std::max(needs.least_work, moments.least_work);
@@ -173,6 +172,7 @@ std::string check_devices(const PreparedRun& run) {
 
 void check_can_compare(const PreparedRun& run) {
   if (!find_selector(run.recipe.select).first->needs_validation) return;
+  if (run.recipe.branches.size() < 2) return;  // nothing to compare
   if (!run.samples.validation.ids.empty()) return;
   throw usage_error("the selector '{}' compares candidates on held-out text, and there is none",
                     run.recipe.select)
@@ -227,7 +227,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     const ModelConfig& config = run.dense.config();
     run.accounting = known_accounting(run.recipe, config);
     // A path that depends on figures is not counted before: a target out of reach is told here.
-    if (!run.accounting) next_budget(run.recipe.target, config, config, 0);
+    if (!run.accounting) check_reach(run.recipe, config);
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
     run.tokenizer = open_tokenizer(run.recipe.model);

@@ -59,7 +59,7 @@ int64_t training_bytes(const ModelConfig& config, const Compute& compute, int64_
 Json resolved_repair(const Json& section) {
   if (!section.is_object()) {
     throw usage_error("repair must be a map of settings, got {}", section.dump())
-        .hint("repair: {method: least-squares}");
+        .hint("repair: {method: least-squares}, or {method: none}");
   }
   const Options options("repair", section);
   const std::string method = options.text("method", "least-squares");

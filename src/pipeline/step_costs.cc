@@ -16,11 +16,6 @@ bool measures(const BranchUse& use, const ModelConfig& dense) {
   return use.branch->criteria && !needed_stats(use.branch->criteria(dense, use.options)).empty();
 }
 
-bool reads_curves(const MixRecipe& mix) {
-  return std::ranges::any_of(mix.branches,
-                             [](const BranchUse& use) { return use.branch->reads_curves; });
-}
-
 }  // namespace
 
 std::vector<StepCosts> step_costs(const PreparedRun& run) {

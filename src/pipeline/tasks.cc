@@ -177,7 +177,10 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
       !accounting && std::ranges::all_of(recipe.branches, [](const std::string& name) {
         return find_branch(name).reads_curves;
       });
-  if (spread_later) accounting = estimated_accounting(recipe, dense);
+  if (spread_later) {
+    check_reach(recipe, dense);
+    accounting = estimated_accounting(recipe, dense);
+  }
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)
         .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");

@@ -36,20 +36,24 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
-// Round r of R removes what is missing to r/R of the goal; nothing is owed after the last.
+// Round r of R removes what is missing to r/R of the goal; a round for which nothing is missing is
+// left out, and nothing is owed after the last.
 std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
                                        const ModelConfig& current, int64_t steps_done) {
-  if (steps_done >= target.rounds) return std::nullopt;
   const int64_t removed = counted(target, dense) - counted(target, current);
-  const auto share = static_cast<double>(steps_done + 1) / static_cast<double>(target.rounds);
-  const auto due = static_cast<int64_t>(std::ceil(share * static_cast<double>(goal(target, dense))));
-  return due > removed ? std::optional(due - removed) : std::nullopt;
+  const auto whole = static_cast<double>(goal(target, dense));
+  for (int64_t round = steps_done + 1; round <= target.rounds; ++round) {
+    const double share = static_cast<double>(round) / static_cast<double>(target.rounds);
+    const auto due = static_cast<int64_t>(std::ceil(share * whole));
+    if (due > removed) return due - removed;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 void check_target(const Target& target) {
-  if (target.rounds < 0) throw usage_error("rounds must be positive, got {}", target.rounds);
+  if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
     throw usage_error("rounds divide a fraction to remove, and the target is a number of iterations");
   }

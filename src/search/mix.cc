@@ -83,6 +83,11 @@ Model replay(const Model& dense, const std::vector<PlanStep>& done, const MixFun
 
 }  // namespace
 
+bool reads_curves(const MixRecipe& recipe) {
+  return std::ranges::any_of(recipe.branches,
+                             [](const BranchUse& use) { return use.branch->reads_curves; });
+}
+
 void Patience::check(const ModelConfig& config) {
   constexpr int kLongest = 64;
   const int64_t parameters = total_parameters(config);

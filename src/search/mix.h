@@ -30,6 +30,9 @@ struct MixRecipe {
   std::vector<int32_t> protect;     ///< source layers that no step may remove whole
 };
 
+/// Whether a branch may ask for damage curves.
+bool reads_curves(const MixRecipe& recipe);
+
 /// One step of the path and why it was taken.
 struct MixStep {
   int64_t number = 0;  ///< from 1

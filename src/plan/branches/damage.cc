@@ -1,6 +1,6 @@
 // plan/branches/damage.cc -- width by predicted damage: KV groups and neurons of all layers are one
-// list, and those go whose going costs the loss least for each parameter, when what is left is
-// repaired (see criteria/damage_curves.h). Mixture and repair in one currency.
+// list, and those are removed whose removal raises the loss least for each parameter when the others
+// are repaired (see criteria/damage_curves.h).
 #include <algorithm>
 #include <functional>
 
@@ -31,9 +31,7 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options) 
       options.integer("head_multiple", settings.widths.shape_multiple);
   settings.curves.damping = options.number("damping", 0);
   settings.curves.gradients = options.flag("gradients", true);
-  if (settings.widths.min_kv_groups < 0 || settings.curves.damping < 0) {
-    throw usage_error("min_kv_groups and damping must not be negative");
-  }
+  if (settings.curves.damping < 0) throw usage_error("damping must not be negative");
   return settings;
 }
 
@@ -45,6 +43,7 @@ ShapeStep count(const BranchInput& input) {
 }
 
 ShapeStep count_uniform(const BranchInput& input) {
+  read_settings(input.config, input.options);  // names that it does not know are refused before
   const std::vector<LayerShape>& layers = input.config.layers;
   if (std::adjacent_find(layers.begin(), layers.end(), std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
@@ -73,7 +72,7 @@ std::vector<HalfLayerCurve> half_layer_curves(const ModelConfig& config,
     const int64_t stride = group_stride(shape, settings.widths.head_multiple);
     if (shape.kv_heads > 0) {
       add(UnitKind::kKvGroup, curves[i].kv_groups, stride,
-          std::min(shape.kv_heads, std::max(settings.widths.min_kv_groups, int64_t{1})));
+          std::min(shape.kv_heads, settings.widths.min_kv_groups));
     }
     if (shape.mlp > 0) {
       add(UnitKind::kNeuron, curves[i].neurons, multiple, std::min(shape.mlp, multiple));

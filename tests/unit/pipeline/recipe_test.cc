@@ -58,6 +58,34 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   expect_usage_error([] { from("select: random\nuniform: true"); }, "no key: uniform");
 }
 
+TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
+  const Recipe recipe = from(
+      "target: {remove: 0.3}\ndamage: {gradients: false, damping: 0.1}\n"
+      "damage-uniform: {damping: 0.2}");
+  EXPECT_EQ(recipe.settings.at("damage"), (Json{{"gradients", false}, {"damping", 0.1}}));
+  EXPECT_EQ(recipe.settings.at("damage-uniform"), (Json{{"gradients", false}, {"damping", 0.2}}));
+  EXPECT_EQ(from("target: {remove: 0.3}\nuniform: true\ndamage: {damping: 1}")
+                .settings.at("damage-uniform")["damping"],
+            1);
+  expect_usage_error([] { from("target: {remove: 0.3}\ndamage: 3"); }, "damage");
+}
+
+TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
+  expect_usage_error(
+      [] { resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l()); },
+      "branch 'depth' removes whole layers");
+  const Recipe far = resolve(from("target: {remove: 0.96, of: blocks}"), tinystories_12l());
+  EXPECT_THROW(check_reach(far, tinystories_12l()), Error);
+  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
+}
+
+TEST(RecipeResolved, TheDefaultTakesLayersThatDiffer) {
+  ModelConfig config = tinystories_12l();
+  config.layers[3].mlp -= 64;
+  const Recipe recipe = resolve(from("target: {remove: 0.3}"), config);
+  EXPECT_TRUE(estimated_accounting(recipe, config).has_value());
+}
+
 TEST(RecipeYaml, NamingAPartOfTheLoopTakesTheLoopWithoutRepair) {
   for (const char* named : {"select: random", "branches: [depth, width]", "width: {budget: exact}",
                             "target: {iterations: 2}", "plan: x"}) {

@@ -86,6 +86,18 @@ TEST_F(DamageBranches, LeaveEveryLayerANeuronAndGoOnInTheNext) {
   EXPECT_EQ(step.removals[1].neurons.size(), 13u);
 }
 
+TEST_F(DamageBranches, TakeTheQueryHeadsWithAKvGroup) {
+  LinearCurves curves(model_.config(), {1e6, 1e6, 1e6, 1e6});
+  const Options options;
+  const PlanStep step = find_branch('D').propose({model_.config(), 2 * 1536, {}, options, {}, {}},
+                                                 model_, curves);
+  ASSERT_EQ(step.removals.size(), 2u);
+  EXPECT_THAT(step.removals[0].kv_heads, ElementsAre(1)) << "the first of the order, and one stays";
+  EXPECT_THAT(step.removals[0].heads, ElementsAre(2, 3));
+  EXPECT_THAT(step.removals[0].neurons, IsEmpty());
+  EXPECT_EQ(removed(step), 2 * 1536);
+}
+
 TEST_F(DamageBranches, UniformTakesEquallyManyOfEveryLayer) {
   const PlanStep step = propose('U', 40 * 96, {3, 1, 2, 4});
   EXPECT_EQ(step.branch, "damage-uniform");

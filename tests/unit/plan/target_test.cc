@@ -31,6 +31,23 @@ TEST(Rounds, EndWhereNothingRemains) {
             std::nullopt);
 }
 
+TEST(Rounds, GoOnWithTheNextRoundThatMissesSomething) {
+  const ModelConfig dense = tinystories_12l();
+  ModelConfig after = dense;
+  for (LayerShape& shape : after.layers) shape.mlp -= 64;  // 9.1% of the blocks
+  const Target target{.remove_fraction = 0.2, .of_blocks = true, .rounds = 4};
+  const int64_t removed = block_parameters(dense) - block_parameters(after);
+  const auto goal = static_cast<int64_t>(std::ceil(0.2 * static_cast<double>(block_parameters(dense))));
+  const auto due = static_cast<int64_t>(std::ceil(0.5 * static_cast<double>(goal)));
+  ASSERT_GT(removed, goal / 4);
+  ASSERT_LT(removed, due);
+  EXPECT_EQ(next_budget(target, dense, after, 1), due - removed) << "round 2";
+  for (LayerShape& shape : after.layers) shape.mlp -= 32;  // beyond half the goal
+  const int64_t more = block_parameters(dense) - block_parameters(after);
+  const auto third = static_cast<int64_t>(std::ceil(0.75 * static_cast<double>(goal)));
+  EXPECT_EQ(next_budget(target, dense, after, 1), third - more) << "round 2 has nothing to do";
+}
+
 TEST(Rounds, DivideAFractionAlone) {
   EXPECT_THROW(check_target({.iterations = 2, .rounds = 2}), Error);
   EXPECT_THROW(check_target({.remove_fraction = 0.2, .rounds = -1}), Error);
