@@ -10,7 +10,7 @@ smallest activations. Random paths are given for three seeds. `repaired`: by lea
 a row when it is ready, and every figure to stderr as it comes.
 
 tinystories-12l is the embedded model on embedded text (protocol `lines`). smollm2-135m is a real language model, fetched by
-tools/real_model.sh: calibrated on Alpaca and judged on the first --windows windows of 512 tokens of WikiText-2, both from
+tools/real_model.sh: calibrated on C4 and judged on the first --windows windows of 512 tokens of WikiText-2, both from
 MOP_TEST_DATA; without that, on the embedded text. With --tasks every cell has the mean zero-shot accuracy behind the perplexity.
 """
 import argparse
@@ -37,6 +37,7 @@ class Setting:
     protocol: str = "lines"
     limit: int | None = None  # lines or windows of the text, from its beginning
     samples: int = 128
+    max_tokens: int = 1024
 
 
 def embedded():
@@ -47,7 +48,7 @@ def real():
     model = pathlib.Path(run([ROOT / "tools/real_model.sh"]).strip())
     if not DATA.is_dir():
         return Setting(model, samples=32)
-    return Setting(model, DATA / "text/alpaca-999.json", DATA / "text/wikitext2-test.txt", "windows:512", 40, 32)
+    return Setting(model, DATA / "text/c4-1000.jsonl", DATA / "text/wikitext2-test.txt", "windows:512", 40, 40, 512)
 
 
 MODELS = {"tinystories-12l": embedded, "smollm2-135m": real}
@@ -134,7 +135,7 @@ def table(args, setting, work):
                 with tempfile.TemporaryDirectory(dir=work) as folder:
                     out = pathlib.Path(folder) / "out"
                     run([args.mop, "prune", setting.model, "--out", out, "--calibration", setting.calibration, "--samples",
-                         setting.samples, "--remove", fraction, "--of", "blocks", "--dtype", args.dtype, *flags])
+                         setting.samples, "--max-tokens", setting.max_tokens, "--remove", fraction, "--of", "blocks", "--dtype", args.dtype, *flags])
                     values.append(figures(args, setting, out))
                 print(f"{name}, {fraction:.0%}: {number(values[-1])}", file=sys.stderr, flush=True)
             cells.append(cell(values))

@@ -87,6 +87,26 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
   return needs;
 }
 
+DeviceNeeds second_moment_device_needs(const ModelConfig& config, DType dtype,
+                                       int64_t calibration_tokens) {
+  constexpr int64_t kStreams = 4, kTaped = 4, kFloat = sizeof(float);
+  int64_t widest = 0;
+  for (const LayerShape& shape : config.layers) {
+    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
+  }
+  const int64_t moments = widest * (2 * widest + config.hidden) * kFloat;
+  const auto work = [&](int64_t piece) {
+    const int64_t tokens = std::min(piece, calibration_tokens);
+    return kStreams * calibration_tokens * config.hidden * bytes_of(dtype) + moments +
+           std::max(layer_work(config, dtype, tokens) + statistics_work(config, tokens),
+                    kTaped * layer_work(config, dtype, tokens / kTaped));
+  };
+  DeviceNeeds needs = weights_of(config, dtype);
+  needs.work = work(kMostPiece);
+  needs.least_work = work(kLeastPiece);
+  return needs;
+}
+
 DeviceNeeds decoding_device_needs(const ModelConfig& config, DType dtype, int64_t sequences,
                                   int64_t tokens) {
   const int64_t all = sequences * tokens;

@@ -84,6 +84,19 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4) + checkpoint_bytes};
 }
 
+Needs curve_needs(const ModelConfig& config, const Compute& compute, int64_t calibration_tokens) {
+  constexpr int64_t kTapedPiece = 2048, kTape = 4;
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  int64_t widest = 0;
+  for (const LayerShape& shape : config.layers) {
+    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
+  }
+  const int64_t moments = widest * widest * (2 * 4 + 3 * 8) + config.hidden * widest * (4 + 3 * 8);
+  const int64_t tape = kTape * std::min(kTapedPiece, calibration_tokens) * widest_elements(config) * element;
+  const int64_t borders = (std::ssize(config.layers) + 1) * calibration_tokens * config.hidden * element;
+  return {moments + tape, borders};
+}
+
 void check_room(RunFolder& folder, const Needs& needs) {
   const int64_t free = free_disk_bytes(folder.work());
   if (free >= needs.disk_bytes) return;

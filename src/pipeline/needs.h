@@ -24,6 +24,10 @@ int64_t largest_layer(const ModelConfig& config);
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps);
 
+/// What damage curves need beside it: one half layer's second moments and their elimination in
+/// float64, the tape of a piece, and files for the hidden states between all layers.
+Needs curve_needs(const ModelConfig& config, const Compute& compute, int64_t calibration_tokens);
+
 /// The same of training a model of this shape, the result's checkpoint not counted: it is read
 /// from files as large as `checkpoint_bytes` and computed with beside the dense model, where that
 /// teaches (else null).

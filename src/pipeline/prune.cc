@@ -17,6 +17,7 @@
 #include "pipeline/prune_card.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/result_plan.h"
+#include "pipeline/run_figures.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
 #include "pipeline/run_plan.h"
@@ -31,11 +32,6 @@
 namespace mop {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr const char* kProtocol =
-    "every validation sample is a document with the tokenizer's own special tokens, its first "
-    "token given; "
-    "exp(total nll / scored tokens)";
 
 // The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
 // differs.
@@ -61,10 +57,6 @@ void sign(const RunFolder& folder, const PreparedRun& run,
   write_file(folder.run() / "recipe.yaml", to_yaml(to_json(run.recipe)));
   write_file(folder.run() / "samples.json", to_text(to_json(run.samples)));
   write_file(folder.run() / "manifest.json", to_text(manifest));
-}
-
-Json to_json(const Validation& v) {
-  return {{"perplexity", std::exp(v.nll)}, {"nll", v.nll}, {"kl", v.kl}, {"cosine", v.cosine}};
 }
 
 // Every rank must read the same: the model, the samples, the recipe.
@@ -101,7 +93,7 @@ class Run {
   /// {perplexity, nll, kl, cosine} on the validation samples; null without any.
   Json figures_of(const Model& model) {
     if (!validator_) return nullptr;
-    return to_json(validate({model})[0]);
+    return validation_json(validate({model})[0]);
   }
 
   MixResult search() {
@@ -150,7 +142,7 @@ class Run {
     Model model = repaired(pass, run_, pruned, scratch_, progress_);
     if (!validator_) return {std::move(model), nullptr};
     const std::vector<Validation> figures = validate({pruned, model});
-    if (figures[1].nll <= figures[0].nll) return {std::move(model), to_json(figures[1])};
+    if (figures[1].nll <= figures[0].nll) return {std::move(model), validation_json(figures[1])};
     progress_.warn(fmt::format(
         "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
         "weights stay as they were; {}",
@@ -242,17 +234,6 @@ class Run {
   Stopwatch watch_;
   Json seconds_ = Json::array();
 };
-
-Json figures_json(const PreparedRun& run, const Json& before, const Json& after) {
-  if (before.is_null()) return nullptr;
-  return {{"protocol", kProtocol},
-          {"source", run.samples.validation_source},
-          {"samples", run.samples.validation.ids.size()},
-          {"tokens", run.samples.validation.tokens()},
-          {"dtype", dtype_name(run.compute.dtype)},
-          {"dense", before},
-          {"pruned", after}};
-}
 
 // One line per step for cards and summaries, from what the steps recorded.
 Json step_lines(const RunFolder& folder, size_t count) {

@@ -112,9 +112,20 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   return warnings;
 }
 
+bool reads_curves(const Recipe& recipe) {
+  return std::ranges::any_of(mix_recipe(recipe).branches,
+                             [](const BranchUse& use) { return use.branch->reads_curves; });
+}
+
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
+  if (reads_curves(run.recipe)) {
+    const Needs curves =
+        curve_needs(run.dense.config(), run.compute, run.samples.calibration.tokens());
+    needs.memory_bytes += curves.memory_bytes;
+    needs.disk_bytes += curves.disk_bytes;
+  }
   if (!run.recipe.repair.is_null()) {
     const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
     const Needs repair = repair_needs(run.recipe.repair, config_after(run), run.compute,
@@ -136,8 +147,14 @@ Needs needs_of(const PreparedRun& run) {
 DeviceNeeds device_needs_of(const PreparedRun& run) {
   const ModelConfig& config = run.dense.config();
   const int64_t candidates = run.replay ? 1 : std::ssize(run.recipe.branches);
-  return pruning_device_needs(config, run.compute.dtype, run.samples.calibration.tokens(),
-                              run.samples.validation.tokens(), candidates);
+  const int64_t tokens = run.samples.calibration.tokens();
+  DeviceNeeds needs = pruning_device_needs(config, run.compute.dtype, tokens,
+                                           run.samples.validation.tokens(), candidates);
+  if (!reads_curves(run.recipe) && run.recipe.repair.is_null()) return needs;
+  const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
+  needs.work = std::max(needs.work, moments.work);
+  needs.least_work = std::max(needs.least_work, moments.least_work);
+  return needs;
 }
 
 // Throws where the run, or its recovery, does not fit; gives the line that weights stream.

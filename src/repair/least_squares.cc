@@ -12,6 +12,7 @@
 #include "repair/repair.h"
 #include "solve/least_squares.h"
 #include "stats/packed_samples.h"
+#include "stats/second_moment.h"
 #include "tensor/mapped_file.h"
 #include "tensor/scratch.h"
 
@@ -112,7 +113,7 @@ class LeastSquares {
 
   void repair(int64_t layer, const HalfLayer& half, const at::Tensor& target_ND, int64_t inputs) {
     const auto sums = at::TensorOptions(in_.compute.device).dtype(at::kFloat);
-    const at::Tensor gram_KK = at::zeros({inputs, inputs}, sums);
+    SecondMoment gram(inputs, in_.compute.device);
     const at::Tensor cross_DK = at::zeros({target_ND.size(1), inputs}, sums);
     at::Tensor input_NK;
     ForwardOptions options;
@@ -121,7 +122,7 @@ class LeastSquares {
       return [&, wanted_ND](Site site, const at::Tensor& value) {
         if (site == half.input) {
           input_NK = value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-          gram_KK.addmm_(input_NK.t(), input_NK);
+          gram.add(input_NK);
         } else if (site == half.output) {
           const at::Tensor missing_ND = wanted_ND.to(at::kFloat) - value.to(at::kFloat);
           cross_DK.addmm_(missing_ND.t(), input_NK);
@@ -129,7 +130,7 @@ class LeastSquares {
       };
     };
     run_half(layer, half, pruned_ND_, options);
-    change(layer, half.projection, ridge_addition(gram_KK.cpu(), cross_DK.cpu(), damping(inputs)));
+    change(layer, half.projection, ridge_addition(gram.mean(1).cpu(), cross_DK.cpu(), damping(inputs)));
     pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
   }
 

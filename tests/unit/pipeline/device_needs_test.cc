@@ -57,6 +57,14 @@ TEST(DeviceNeeds, PruningHoldsSamplesAPieceAndWhatCandidatesGive) {
   EXPECT_EQ(validation.work, 100 * 8 * 4 * (1 + 4) + std::max(100 * 112 * 4, 10 * 100 * 10 * 4));
 }
 
+TEST(DeviceNeeds, RepairAndDamageHoldFourStreamsAndTheMomentsOfAHalfLayer) {
+  // The MLP's 16: two matrices of 16 x 16 and one of 8 x 16, float32.
+  const int64_t moments = 16 * (2 * 16 + 8) * 4;
+  const DeviceNeeds needs = second_moment_device_needs(tiny(), at::kFloat, 20000);
+  EXPECT_EQ(needs.work, 4 * 20000 * 8 * 4 + moments + 16384 * (112 * 4 + 2 * 16 * 4));
+  EXPECT_EQ(needs.least_work, 4 * 20000 * 8 * 4 + moments + 1024 * (112 * 4 + 2 * 16 * 4));
+}
+
 TEST(DeviceNeeds, TrainingAllWeightsHoldsSixteenBytesOfEachAndACopy) {
   RecoverRecipe recipe = recover_recipe({{"method", "full"}, {"memory", {{"piece_tokens", 64}}}});
   const DeviceNeeds floats = training_device_needs(recipe, tiny(), at::kFloat, nullptr);

@@ -41,5 +41,14 @@ TEST(TrainingNeeds, GrowWithWhatIsTrainedAndWithATeacher) {
   EXPECT_LT(needs(small, false).memory_bytes, needs(lora, false).memory_bytes);
 }
 
+TEST(CurveNeeds, CountTheHiddenStatesOfAllLayersAsDiskAndOneHalfLayersMomentsAsMemory) {
+  const ModelConfig config = testing::llama2_7b();
+  const Needs needs = curve_needs(config, {at::kBFloat16, at::kCPU}, 128 * 2048);
+  EXPECT_EQ(needs.disk_bytes, int64_t{33} * 128 * 2048 * 4096 * 2);
+  const int64_t gram = int64_t{11008} * 11008 * 4;
+  EXPECT_GT(needs.memory_bytes, 6 * gram);
+  EXPECT_LT(needs.memory_bytes, 14 * gram);
+}
+
 }  // namespace
 }  // namespace mop

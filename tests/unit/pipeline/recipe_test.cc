@@ -190,6 +190,20 @@ INSTANTIATE_TEST_SUITE_P(
                       Shipped{"llama3-8b-released-gqa.yaml", llama3_8b(), 4740239360, 0.4097},
                       Shipped{"llama3-8b-exact.yaml", llama3_8b(), 0, 0.4}));
 
+TEST(DefaultRecipes, ComeToTheirSizeInTwoRounds) {
+  for (const auto& [file, config] : {std::pair{"llama2-7b.yaml", llama2_7b()},
+                                     std::pair{"llama3-8b.yaml", llama3_8b()}}) {
+    const Recipe recipe = resolve(
+        recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/" + file)), config);
+    EXPECT_FALSE(known_accounting(recipe, config).has_value()) << "layers share by measurements";
+    const auto accounting = estimated_accounting(recipe, config);
+    ASSERT_TRUE(accounting.has_value());
+    EXPECT_EQ(accounting->steps.size(), 2u);
+    EXPECT_NEAR(accounting->removed_fraction(accounting->steps.back()), 0.3, 5e-3);
+    EXPECT_GE(recipe.target.shape_multiple, 128) << file;
+  }
+}
+
 TEST(DemoRecipe, ParsesAndDependsOnFigures) {
   const Recipe recipe =
       resolve(recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/demo.yaml")),

@@ -139,9 +139,9 @@ TEST(WidthMultiple, SaysWhy) {
             "within 0.5%");
   EXPECT_EQ(
       text("{target: {remove: 0.4}, select: perplexity}", smollm2()),
-      "widths: multiples of 32, as quantised formats need: the target is missed by up to 0.62%");
-  EXPECT_EQ(text("{target: {remove: 0.56, of: blocks}, select: 'path:G'}", smollm2()),
-            "widths: multiples of 32, as quantised formats need: the target is missed by @");
+      "widths: multiples of 32, as quantised formats need: the target is missed by up to 0.51%");
+  EXPECT_EQ(text("{target: {remove: 0.35, of: blocks}, select: 'path:G'}", smollm2()),
+            "widths: multiples of 32, as quantised formats need: the target is missed by 0.68%");
   EXPECT_EQ(text("{target: {remove: 0.4}, select: perplexity}", tinystories_12l()),
             "widths: multiples of 8: in multiples of 32 the target would be missed by up to 2.0%");
   EXPECT_EQ(text("{target: {remove: 0.4}, select: 'path:L'}", llama3_8b()), "");
