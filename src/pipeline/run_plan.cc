@@ -117,6 +117,12 @@ bool reads_curves(const Recipe& recipe) {
                              [](const BranchUse& use) { return use.branch->reads_curves; });
 }
 
+Needs repair_needs_of(const PreparedRun& run) {
+  const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
+  return repair_needs(run.recipe.repair, config_after(run), run.compute,
+                      run.samples.calibration.tokens(), stored);
+}
+
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
@@ -127,9 +133,7 @@ Needs needs_of(const PreparedRun& run) {
     needs.disk_bytes += curves.disk_bytes;
   }
   if (!run.recipe.repair.is_null()) {
-    const int64_t stored = run.dense.checkpoint().bytes() / total_parameters(run.dense.config());
-    const Needs repair = repair_needs(run.recipe.repair, config_after(run), run.compute,
-                                      run.samples.calibration.tokens(), stored);
+    const Needs repair = repair_needs_of(run);
     needs.memory_bytes += repair.memory_bytes;
     needs.disk_bytes += repair.disk_bytes;
   }
@@ -154,6 +158,11 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
   needs.work = std::max(needs.work, moments.work);
   needs.least_work = std::max(needs.least_work, moments.least_work);
+  if (repair_trains(run.recipe.repair)) {
+    const int64_t training = repair_needs_of(run).memory_bytes;
+    needs.work = std::max(needs.work, training);
+    needs.least_work = std::max(needs.least_work, training);
+  }
   return needs;
 }
 
