@@ -112,6 +112,17 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   return warnings;
 }
 
+Needs repair_needs_of(const PreparedRun& run) {
+  // Of quantised files, whose values are stored as float16.
+  const int64_t stored = std::max<int64_t>(
+      2, run.dense.checkpoint().bytes() / total_parameters(run.dense.config()));
+  Needs needs = repair_needs(run.recipe.repair, config_after(run), run.compute,
+                             run.samples.calibration.tokens(), stored);
+  // The model as it is, the candidates of a step.
+  if (repairs_steps(run.recipe.repair)) needs.disk_bytes *= 1 + std::ssize(run.recipe.branches);
+  return needs;
+}
+
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
@@ -121,15 +132,7 @@ Needs needs_of(const PreparedRun& run) {
   if (!run.replay && reads_curves(mix_recipe(run.recipe))) {
     curves = curve_needs(run.dense.config(), run.compute, tokens);
   }
-  if (!run.recipe.repair.is_null()) {
-    // Of quantised files, whose values are stored as float16.
-    const int64_t stored = std::max<int64_t>(
-        2, run.dense.checkpoint().bytes() / total_parameters(run.dense.config()));
-    repair = repair_needs(run.recipe.repair, config_after(run), run.compute, tokens, stored);
-    // The model as it is, the candidates of a step.
-    const int64_t alive = repairs_steps(run.recipe.repair) ? 1 + std::ssize(run.recipe.branches) : 1;
-    repair.disk_bytes *= alive;
-  }
+  if (!run.recipe.repair.is_null()) repair = repair_needs_of(run);
   needs.memory_bytes += std::max(curves.memory_bytes, repair.memory_bytes);
   needs.disk_bytes += curves.disk_bytes + repair.disk_bytes;
   if (run.recipe.recovery.is_null()) return needs;
@@ -153,6 +156,11 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
   needs.work = std::max(needs.work, moments.work);
   needs.least_work = std::max(needs.least_work, moments.least_work);
+  if (repair_trains(run.recipe.repair)) {
+    const int64_t training = repair_needs_of(run).memory_bytes;
+    needs.work = std::max(needs.work, training);
+    needs.least_work = std::max(needs.least_work, training);
+  }
   return needs;
 }
 

@@ -91,9 +91,13 @@ std::vector<RepairPass> repairs_at_end(const Json& repair) {
 
 const RepairPass& repair_of_steps(const Json& repair) { return repair_of(repair).solve; }
 
+bool repair_trains(const Json& repair) {
+  return !repair.is_null() && repair_of(repair).finish.has_value();
+}
+
 std::string repair_text(const Json& repair, int64_t tokens) {
   std::string text = repair["method"].get<std::string>();
-  if (!repair_of(repair).finish || tokens == 0) return text;
+  if (!repair_trains(repair) || tokens == 0) return text;
   const RepairOptions options = repair_options(repair);
   const double trained = static_cast<double>(options.steps) *
                          static_cast<double>(std::min(tokens, kReconstructionTokens));
@@ -117,7 +121,7 @@ Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute&
   const int64_t streams = 4 * tokens * config.hidden * element;
   const int64_t sums = widest * widest * (4 + 2 * 8) + widest * config.hidden * (4 + 3 * 8);
   Needs needs = {streams + sums, inputs * config.hidden * stored_bytes_per_parameter};
-  if (repair_of(repair).finish) {
+  if (repair_trains(repair)) {
     const int64_t training = training_bytes(config, compute, tokens);
     needs.memory_bytes = streams + std::max(sums, training);
     needs.disk_bytes += block_parameters(config) * stored_bytes_per_parameter;

@@ -25,6 +25,9 @@ std::vector<RepairPass> repairs_at_end(const Json& repair);
 /// What is done to every candidate where steps are repaired.
 const RepairPass& repair_of_steps(const Json& repair);
 
+/// Whether the method trains.
+bool repair_trains(const Json& repair);
+
 /// The method, and what training costs beside `tokens` of calibration text, for people.
 std::string repair_text(const Json& repair, int64_t tokens);
 

@@ -22,7 +22,11 @@ class RepairTest : public ::testing::Test {
     write_random_model(folder_.path());
     dense_ = Model::open(folder_.path());
     at::manual_seed(5);
-    for (int64_t i = 0; i < 24; ++i) {
+    add_samples(24);
+  }
+
+  void add_samples(int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
       const at::Tensor ids = at::randint(1, 60, {40}, at::kLong);
       samples_.ids.emplace_back(ids.const_data_ptr<int64_t>(), ids.const_data_ptr<int64_t>() + 40);
     }
