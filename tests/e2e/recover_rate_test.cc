@@ -13,8 +13,8 @@ Args rate_args(const fs::path& out, const Args& more) {
                "--data",       demo_calibration().string(),
                "--out",        out.string(),
                "--max-tokens", "16",
-               "--method",     "full",
                "--tokens",     "1000",
+               "--set",        "lora.rank=2",
                "--set",        "accumulate=1",
                "--set",        "validation.samples=6"};
   args.insert(args.end(), more.begin(), more.end());
