@@ -1,5 +1,5 @@
-// repair/reconstruction.cc -- layer by layer, a layer's weights are trained until it gives the dense
-// model's hidden states from those of the model that is being repaired.
+// repair/reconstruction.cc -- layer by layer, a layer's weights are trained until it gives the
+// dense model's hidden states from those of the model that is being repaired.
 //
 // Shape letters: N tokens, D hidden.
 #include <ATen/ATen.h>
@@ -114,8 +114,7 @@ class Reconstruction {
     int64_t dense_done = 0;
     for (int64_t layer = 0; layer < layers; ++layer) {
       const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
-      dense_ND_ =
-          run_layer_range(dense_, std::move(dense_ND_), packed_.packing, dense_done, next);
+      dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, dense_done, next);
       dense_done = next;
       went_through(packed_.ids_N.size(0));
       reconstruct(layer);

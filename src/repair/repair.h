@@ -18,8 +18,8 @@ struct RepairOptions {
   /// Ridge towards the weights as they are, as a fraction of the mean square of an input; 0 = 0.01,
   /// or 0.1 where there are fewer than 50 tokens for each input.
   double damping = 0;
-  int64_t steps = 200;         ///< of training, for each layer
-  double learning_rate = 5e-4; ///< of the first step; falls linearly to 0
+  int64_t steps = 200;          ///< of training, for each layer
+  double learning_rate = 5e-4;  ///< of the first step; falls linearly to 0
 };
 
 /// What a repair works on.
@@ -56,18 +56,18 @@ const Repair& find_repair(std::string_view name);
 /// the same half layer; behind the removed layers that follow, too, so that the matrix before a gap
 /// takes over what the gap added. The target with errors of earlier layers in it is that of GPTAQ
 /// (arXiv 2504.02692, section 3) and Qronos (arXiv 2505.11695). One layer's sums and two streams of
-/// hidden states are in memory; it costs one dense and two pruned forward passes beside the sums. Changed tensors
-/// keep their stored dtype.
+/// hidden states are in memory; it costs one dense and two pruned forward passes beside the sums.
+/// Changed tensors keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
 
 /// Tokens of a training step, about: whole samples until there are so many.
 inline constexpr int64_t kReconstructionTokens = 1024;
 
-/// Layer by layer, first to last, all weights of a layer (projections, norms, biases) are trained by
-/// Adam on the mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2, h_pruned behind the
-/// layers before it as they have become, h_dense the dense model's hidden states behind the same
-/// layer; behind the removed layers that follow, too. Every sixteenth sample, at least one, is not
-/// trained on: where its error does not fall, the layer keeps its bytes. Batches are drawn by a
+/// Layer by layer, first to last, all weights of a layer (projections, norms, biases) are trained
+/// by Adam on the mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2, h_pruned behind
+/// the layers before it as they have become, h_dense the dense model's hidden states behind the
+/// same layer; behind the removed layers that follow, too. Every sixteenth sample, at least one, is
+/// not trained on: where its error does not fall, the layer keeps its bytes. Batches are drawn by a
 /// fixed seed, so the same input gives the same bytes. In memory: two streams of hidden states, one
 /// layer with a tape, and four float32 numbers for each of its weights. Changed tensors keep their
 /// stored dtype. Throws Error(kUsage) with fewer than two samples.

@@ -33,7 +33,8 @@ class RepairTest : public ::testing::Test {
   }
 
   static IndexList without(IndexList list, const IndexList& gone) {
-    std::erase_if(list, [&](int32_t i) { return std::find(gone.begin(), gone.end(), i) != gone.end(); });
+    std::erase_if(list,
+                  [&](int32_t i) { return std::find(gone.begin(), gone.end(), i) != gone.end(); });
     return list;
   }
   Model without_neurons(int64_t layer, const IndexList& gone) const {
