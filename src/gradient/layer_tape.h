@@ -4,12 +4,16 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "model/forward.h"
 
 namespace mop {
+
+/// A layer's forward pass with a tape and its backward pass cost as much as so many without.
+inline constexpr int64_t kTapedCost = 3;
 
 /// A layer's input, which is a leaf of the graph, and its output.
 struct LayerTape {

@@ -44,11 +44,7 @@ int64_t layer_work(const ModelConfig& config, DType dtype, int64_t tokens) {
 
 // float32 copies of what heads or neurons send on, whose absolute values are added up.
 int64_t statistics_work(const ModelConfig& config, int64_t tokens) {
-  int64_t widest = 0;
-  for (const LayerShape& shape : config.layers) {
-    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
-  }
-  return tokens * widest * 2 * static_cast<int64_t>(sizeof(float));
+  return tokens * widest_inputs(config) * 2 * static_cast<int64_t>(sizeof(float));
 }
 
 int64_t kv_cache_bytes_a_token(const ModelConfig& config, DType dtype) {
@@ -90,10 +86,7 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
 DeviceNeeds second_moment_device_needs(const ModelConfig& config, DType dtype,
                                        int64_t calibration_tokens) {
   constexpr int64_t kStreams = 4, kTaped = 4, kFloat = sizeof(float);
-  int64_t widest = 0;
-  for (const LayerShape& shape : config.layers) {
-    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
-  }
+  const int64_t widest = widest_inputs(config);
   const int64_t moments = widest * (2 * widest + config.hidden) * kFloat;
   const auto work = [&](int64_t piece) {
     const int64_t tokens = std::min(piece, calibration_tokens);

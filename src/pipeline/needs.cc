@@ -7,6 +7,7 @@
 #include "base/machine.h"
 #include "gradient/training_pass.h"
 #include "model/family.h"
+#include "gradient/pass_memory.h"
 #include "model/forward.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"
@@ -39,6 +40,19 @@ int64_t largest_layer(const ModelConfig& config) {
   return parameters;
 }
 
+int64_t widest_inputs(const ModelConfig& config) {
+  int64_t widest = 0;
+  for (const LayerShape& shape : config.layers) {
+    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
+  }
+  return widest;
+}
+
+int64_t stored_bytes_of_parameter(const Model& dense) {
+  const int64_t parameters = std::max<int64_t>(1, total_parameters(dense.config()));
+  return std::max<int64_t>(1, dense.checkpoint().value_bytes() / parameters);
+}
+
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps) {
   const ModelConfig& config = dense.config();
@@ -49,15 +63,13 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   const int64_t judged =
       std::min(kReference, samples.validation.tokens() * config.hidden * element);
 
-  const int64_t stored =
-      dense.checkpoint().value_bytes() / std::max<int64_t>(1, total_parameters(config));
   int64_t units = 0;
   for (const LayerShape& shape : config.layers) units += shape.heads + shape.mlp;
   const int64_t run_folder = steps * units * 12 + 64 * 1024;
   const int64_t memory = compute.device.is_cpu()
                              ? loaded_bytes(config, element) + 2 * hidden + pieces + judged
                              : kDevice;
-  return {kProgram + memory, parameters_after * std::max<int64_t>(1, stored) + run_folder};
+  return {kProgram + memory, parameters_after * stored_bytes_of_parameter(dense) + run_folder};
 }
 
 Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
@@ -85,15 +97,14 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
 }
 
 Needs curve_needs(const ModelConfig& config, const Compute& compute, int64_t calibration_tokens) {
-  constexpr int64_t kTapedPiece = 2048, kTape = 4;
+  constexpr int64_t kTape = 4;
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
-  int64_t widest = 0;
-  for (const LayerShape& shape : config.layers) {
-    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
-  }
+  const int64_t widest = widest_inputs(config);
   const int64_t moments = widest * widest * (2 * 4 + 3 * 8) + config.hidden * widest * (4 + 3 * 8);
-  const int64_t tape = kTape * std::min(kTapedPiece, calibration_tokens) * widest_elements(config) * element;
-  const int64_t borders = (std::ssize(config.layers) + 1) * calibration_tokens * config.hidden * element;
+  const int64_t taped = std::min(kMostPieceTokens, calibration_tokens);
+  const int64_t tape = kTape * taped * widest_elements(config) * element;
+  const int64_t borders =
+      (std::ssize(config.layers) + 1) * calibration_tokens * config.hidden * element;
   return {moments + tape, borders};
 }
 

@@ -19,6 +19,11 @@ struct Needs {
 /// Parameters of the layer that has most.
 int64_t largest_layer(const ModelConfig& config);
 
+/// Inputs of the widest o_proj or down_proj.
+int64_t widest_inputs(const ModelConfig& config);
+/// Bytes of a parameter as the result stores it; of quantised files, of what their values become.
+int64_t stored_bytes_of_parameter(const Model& dense);
+
 /// An estimate from sizes alone, a little on the safe side. `parameters_after` is what the result
 /// will have.
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,

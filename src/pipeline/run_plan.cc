@@ -113,11 +113,9 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
 }
 
 Needs repair_needs_of(const PreparedRun& run) {
-  // Of quantised files, whose values are stored as float16.
-  const int64_t stored = std::max<int64_t>(
-      2, run.dense.checkpoint().bytes() / total_parameters(run.dense.config()));
-  Needs needs = repair_needs(run.recipe.repair, config_after(run), run.compute,
-                             run.samples.calibration.tokens(), stored);
+  Needs needs =
+      repair_needs(run.recipe.repair, config_after(run), run.compute,
+                   run.samples.calibration.tokens(), stored_bytes_of_parameter(run.dense));
   // The model as it is, the candidates of a step.
   if (repairs_steps(run.recipe.repair)) needs.disk_bytes *= 1 + std::ssize(run.recipe.branches);
   return needs;

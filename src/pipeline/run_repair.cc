@@ -8,14 +8,12 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "model/family.h"
+#include "gradient/layer_tape.h"
 #include "model/forward.h"
 #include "tensor/dtype.h"
 
 namespace mop {
 namespace {
-
-// A layer's forward pass with a tape and its backward pass cost as much as so many without.
-constexpr double kTapedPasses = 3;
 
 RepairOptions repair_options(const Json& resolved) {
   const Options options("repair", resolved);
@@ -101,7 +99,7 @@ std::string repair_text(const Json& repair, int64_t tokens) {
   const RepairOptions options = repair_options(repair);
   const double trained = static_cast<double>(options.steps) *
                          static_cast<double>(std::min(tokens, kReconstructionTokens));
-  const double passes = 2 + kTapedPasses * trained / static_cast<double>(tokens);
+  const double passes = 2 + static_cast<double>(kTapedCost) * trained / static_cast<double>(tokens);
   return text + fmt::format(
                     "; at the end every layer is trained for {} steps at {}, which costs as much "
                     "as {:.0f} forward passes over the calibration text",
@@ -111,9 +109,9 @@ std::string repair_text(const Json& repair, int64_t tokens) {
 Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute& compute,
                    int64_t tokens, int64_t stored_bytes_per_parameter) {
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
-  int64_t widest = 0, inputs = 0;
+  const int64_t widest = widest_inputs(config);
+  int64_t inputs = 0;
   for (const LayerShape& shape : config.layers) {
-    widest = std::max({widest, shape.heads * shape.head_dim, shape.mlp});
     inputs += shape.heads * shape.head_dim + shape.mlp;
   }
   // Both streams, the target behind attention, and the copy that a pass overwrites; sums in

@@ -27,13 +27,6 @@ struct HalfLayer {
 constexpr HalfLayer kAttention = {Role::kOutput, Site::kHeadOutput, Site::kAttentionOutput};
 constexpr HalfLayer kMlp = {Role::kDown, Site::kNeuron, Site::kLayerOutput};
 
-// First tokens of the sequences of a packing.
-std::vector<int64_t> first_tokens(const Packing& packing) {
-  std::vector<int64_t> first = {0};
-  for (const int64_t length : packing.lengths) first.push_back(first.back() + length);
-  return first;
-}
-
 class LeastSquares {
  public:
   explicit LeastSquares(const RepairInput& input)

@@ -26,8 +26,6 @@ namespace {
 
 // Every so many sequences, one only judges.
 constexpr int64_t kHeldOutEvery = 16;
-// A layer's forward pass with a tape and its backward pass cost as much as so many without.
-constexpr int64_t kTapedCost = 3;
 
 // Gradients are of a relative error, and small where layers are large.
 constexpr AdamWOptions kOptimizer = {.epsilon = 1e-12};
@@ -36,10 +34,10 @@ constexpr AdamWOptions kOptimizer = {.epsilon = 1e-12};
 struct Sequences {
   std::vector<int64_t> first_token, lengths, trained, held_out;
 
-  explicit Sequences(const Packing& packing) : first_token{0}, lengths(packing.lengths) {
+  explicit Sequences(const Packing& packing)
+      : first_token(first_tokens(packing)), lengths(packing.lengths) {
     const int64_t count = std::ssize(lengths), every = std::min(kHeldOutEvery, count);
     for (int64_t i = 0; i < count; ++i) {
-      first_token.push_back(first_token.back() + length(i));
       (i % every == every - 1 ? held_out : trained).push_back(i);
     }
   }

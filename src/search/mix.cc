@@ -17,15 +17,17 @@ class SharedMeasure : public Measure {
  public:
   explicit SharedMeasure(std::function<std::unique_ptr<Measure>()> make) : make_(std::move(make)) {}
   const std::vector<at::Tensor>& scores(const std::string& criterion) override {
-    if (measure_ == nullptr) measure_ = make_();
-    return measure_->scores(criterion);
+    return measure().scores(criterion);
   }
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
-    if (measure_ == nullptr) measure_ = make_();
-    return measure_->curves(settings);
+    return measure().curves(settings);
   }
 
  private:
+  Measure& measure() {
+    if (measure_ == nullptr) measure_ = make_();
+    return *measure_;
+  }
   std::function<std::unique_ptr<Measure>()> make_;
   std::unique_ptr<Measure> measure_;
 };

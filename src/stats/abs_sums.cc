@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 
+#include "stats/packed_samples.h"
 #include "tensor/clones.h"
 
 namespace mop {
@@ -78,12 +79,6 @@ void add_tile(const T* first, int64_t stride, int64_t tokens, int64_t columns, d
     for (int64_t t = begin; t < end; ++t) add_abs(first + t * stride, block, columns);
     for (int64_t c = 0; c < columns; ++c) sums[c] += block[c];
   }
-}
-
-std::vector<int64_t> first_tokens(const Packing& piece) {
-  std::vector<int64_t> first = {0};
-  for (const int64_t length : piece.lengths) first.push_back(first.back() + length);
-  return first;
 }
 
 template <typename T>

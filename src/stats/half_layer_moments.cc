@@ -19,8 +19,6 @@
 namespace mop {
 namespace {
 
-// A layer's forward pass with a tape and its backward pass cost as much as so many without.
-constexpr int64_t kTapedCost = 3;
 
 TokenSamples with_targets(const TokenSamples& samples) {
   TokenSamples kept;
@@ -147,10 +145,7 @@ class Walk {
   // All layers. `look` is given the layer, the piece's first token and what the tap sees.
   template <typename Look, typename After>
   at::Tensor forward(Look look, After after_layer) {
-    std::vector<int64_t> first_token = {0};
-    for (const int64_t length : packed_.packing.lengths) {
-      first_token.push_back(first_token.back() + length);
-    }
+    const std::vector<int64_t> first_token = first_tokens(packed_.packing);
     ForwardOptions options;
     options.chunk_tokens = options_.piece_tokens;
     options.tap = [&](int64_t layer, int64_t first_sequence, const Packing&) -> Tap {

@@ -25,4 +25,10 @@ PackedSamples pack(const TokenSamples& samples, bool by_length) {
   return packed;
 }
 
+std::vector<int64_t> first_tokens(const Packing& packing) {
+  std::vector<int64_t> first = {0};
+  for (const int64_t length : packing.lengths) first.push_back(first.back() + length);
+  return first;
+}
+
 }  // namespace mop

@@ -2,6 +2,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "model/forward.h"
 #include "text/samples.h"
 
@@ -15,5 +18,8 @@ struct PackedSamples {
 /// All samples end to end. With `by_length`, longest first: on a device samples of one length run
 /// side by side, so that calls are few.
 PackedSamples pack(const TokenSamples& samples, bool by_length);
+
+/// First tokens of the sequences of a packing, and one behind the last.
+std::vector<int64_t> first_tokens(const Packing& packing);
 
 }  // namespace mop

@@ -36,19 +36,14 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options) 
 }
 
 // Sizes alone: about as many parameters go, however the curves spread them.
-ShapeStep count(const BranchInput& input) {
+ShapeStep count(const BranchInput& input, bool uniform) {
   const DamageSettings settings = read_settings(input.config, input.options);
-  return shapes_after(input.config,
-                      allocate_width(input.config, input.budget, {}, settings.widths));
-}
-
-ShapeStep count_uniform(const BranchInput& input) {
-  read_settings(input.config, input.options);  // names that it does not know are refused before
   const std::vector<LayerShape>& layers = input.config.layers;
-  if (std::adjacent_find(layers.begin(), layers.end(), std::not_equal_to<>()) != layers.end()) {
+  if (uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
   }
-  return count(input);
+  return shapes_after(input.config,
+                      allocate_width(input.config, input.budget, {}, settings.widths));
 }
 
 // Curves of all half layers, each layer's KV groups before its neurons.
@@ -122,7 +117,7 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
   return {.letter = letter,
           .name = name,
           .summary = summary,
-          .count = uniform ? count_uniform : count,
+          .count = [=](const BranchInput& input) { return count(input, uniform); },
           .propose =
               [=](const BranchInput& input, const Model& model, Measure& measure) {
                 return propose(input, model, measure, name, uniform);

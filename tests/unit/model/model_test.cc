@@ -87,6 +87,13 @@ TEST_F(ModelOpen, AcceptsACopyOfATiedHeadButNotAMissingUntiedOne) {
   EXPECT_THAT(refusal(), AllOf(HasSubstr("1 missing"), HasSubstr("lm_head.weight")));
 }
 
+// In another type than the embedding.
+void store_the_embedding_as_head(Tensors& tensors) {
+  at::Tensor& embedding = tensors["model.embed_tokens.weight"];
+  embedding = embedding.to(at::kBFloat16);
+  tensors["lm_head.weight"] = embedding.to(at::kFloat);
+}
+
 TEST_F(ModelOpen, KeepsAStoredHeadThatIsNotTheEmbedding) {
   testing::RandomModel tied;
   tied.tied = true;
@@ -98,13 +105,7 @@ TEST_F(ModelOpen, KeepsAStoredHeadThatIsNotTheEmbedding) {
   WeightLoader loader(model, {});
   EXPECT_TRUE(at::equal(loader.globals().head_VD, at::ones({96, 32})));
   // The same values in another type are no other head.
-  write(
-      [](Tensors& tensors) {
-        auto& embedding = tensors["model.embed_tokens.weight"];
-        embedding = embedding.to(at::kBFloat16);
-        tensors["lm_head.weight"] = embedding.to(at::kFloat);
-      },
-      tied);
+  write(store_the_embedding_as_head, tied);
   EXPECT_TRUE(Model::open(folder_.path()).config().tied_embedding);
   EXPECT_THAT(Model::open(folder_.path()).config().notes, IsEmpty());
 }
@@ -115,13 +116,7 @@ TEST_F(ModelOpen, ComparesAStoredHeadInPieces) {
   testing::RandomModel tied;
   tied.tied = true;
   tied.vocab = 400'000;  // 25.6 and 51.2 MB, as much again once converted
-  write(
-      [](Tensors& tensors) {
-        auto& embedding = tensors["model.embed_tokens.weight"];
-        embedding = embedding.to(at::kBFloat16);
-        tensors["lm_head.weight"] = embedding.to(at::kFloat);
-      },
-      tied);
+  write(store_the_embedding_as_head, tied);
   const auto faults = [] {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);

@@ -15,15 +15,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What this process has mapped.
+std::string mappings() {
+  std::ifstream maps("/proc/self/maps");
+  return {std::istreambuf_iterator<char>(maps), {}};
+}
+
 TEST(Scratch, HoldsTheValuesInAFileWithoutAName) {
   TempFolder folder;
   const at::Tensor value = at::arange(6, at::kBFloat16).view({2, 3}).t();
   const at::Tensor kept = in_scratch(value, folder.path());
   EXPECT_TRUE(at::equal(kept, value));
   EXPECT_TRUE(fs::is_empty(folder.path()));
-  std::ifstream maps("/proc/self/maps");
-  const std::string all{std::istreambuf_iterator<char>(maps), {}};
-  EXPECT_THAT(all, ::testing::HasSubstr((folder.path() / "scratch.tmp").string()));
+  EXPECT_THAT(mappings(), ::testing::HasSubstr((folder.path() / "scratch.tmp").string()));
 }
 
 TEST(Scratch, IsWrittenToWithoutAName) {
@@ -34,9 +38,7 @@ TEST(Scratch, IsWrittenToWithoutAName) {
   memory.copy_(value);
   EXPECT_TRUE(at::equal(memory, value));
   EXPECT_TRUE(fs::is_empty(folder.path()));
-  std::ifstream maps("/proc/self/maps");
-  const std::string all{std::istreambuf_iterator<char>(maps), {}};
-  EXPECT_THAT(all, ::testing::HasSubstr((folder.path() / "scratch.tmp").string()));
+  EXPECT_THAT(mappings(), ::testing::HasSubstr((folder.path() / "scratch.tmp").string()));
 }
 
 TEST(Scratch, IsOfAnyShape) {
