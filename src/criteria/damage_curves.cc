@@ -15,11 +15,10 @@ namespace {
 
 at::Tensor projection_of(const Model& model, int64_t layer, Role role) {
   const ModelConfig& config = model.config();
-  for (const LayerTensor* tensor :
-       tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-    if (tensor->role == role) return stored_tensor(model, layer, *tensor);
-  }
-  throw internal_error("layer {} has no projection behind its units", layer);
+  const LayerTensor* tensor =
+      tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+  if (tensor == nullptr) throw internal_error("layer {} has no projection behind its units", layer);
+  return stored_tensor(model, layer, *tensor);
 }
 
 at::Tensor on_cpu(const at::Tensor& moment) { return moment.defined() ? moment.cpu() : moment; }

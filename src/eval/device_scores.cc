@@ -15,7 +15,7 @@ namespace {
 
 // Bytes of one model's logits, in its dtype, that are made at once. A comparison holds about ten
 // times as much in float32.
-constexpr int64_t kPieceBytes = int64_t{256} << 20;
+constexpr int64_t kDevicePieceBytes = int64_t{256} << 20;
 constexpr int64_t kLeastRows = 16;
 
 // Some neighbouring predictions.
@@ -26,7 +26,7 @@ struct Piece {
 
 void for_pieces(const DevicePredictions& all, int64_t row_bytes,
                 const std::function<void(const Piece&)>& use) {
-  const int64_t most = std::max(kLeastRows, kPieceBytes / row_bytes);
+  const int64_t most = std::max(kLeastRows, kDevicePieceBytes / row_bytes);
   for (int64_t first = 0; first < all.size(); first += most) {
     const int64_t count = std::min(most, all.size() - first);
     use({first, count, all.rows_R.narrow(0, first, count),

@@ -8,6 +8,7 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/stopwatch.h"
 #include "eval/validation.h"
 #include "export/hf_writer.h"
 #include "model/family.h"
@@ -249,13 +250,6 @@ Json step_lines(const RunFolder& folder, size_t count) {
                      {"candidates", metrics["candidates"]}});
   }
   return lines;
-}
-
-Json finished_result(const RunFolder& folder, Progress& progress) {
-  progress.note("nothing to do: the run is complete");
-  Json metrics = read_json(folder.out() / "run" / "metrics.json");
-  metrics["out"] = folder.out().string();
-  return metrics;
 }
 
 // A model of its final shape, and what was trained in it.

@@ -17,12 +17,6 @@
 namespace mop {
 namespace {
 
-// A section of the recipe, empty when it is not there.
-Options section(const Json& json, const std::string& name) {
-  const auto it = json.find(name);
-  return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
-}
-
 const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
                                 "target",   "select",  "seed",        "protect",
                                 "branches", "compute", "repair",      "recovery"};

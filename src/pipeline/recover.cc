@@ -158,13 +158,6 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   return metrics;
 }
 
-Json finished_result(const RunFolder& folder, Progress& progress) {
-  progress.note("nothing to do: the run is complete");
-  Json metrics = read_json(folder.out() / "run" / "metrics.json");
-  metrics["out"] = folder.out().string();
-  return metrics;
-}
-
 // One of several processes that are not the first: it computes and writes nothing.
 Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
   const fs::path run = ranks.broadcast(std::string_view());

@@ -252,6 +252,13 @@ void RunFolder::publish() {
   if (replaces) fs::remove_all(work());
 }
 
+Json finished_result(const RunFolder& folder, Progress& progress) {
+  progress.note("nothing to do: the run is complete");
+  Json metrics = read_json(folder.out() / "run" / "metrics.json");
+  metrics["out"] = folder.out().string();
+  return metrics;
+}
+
 void rethrow_resumable(const Doing& doing) {
   const auto resumable = [](Error error) {
     if (error.kind() == ErrorKind::kUsage || error.kind() == ErrorKind::kInternal) return error;

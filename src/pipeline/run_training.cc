@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/stopwatch.h"
 #include "model/family.h"
 #include "pipeline/rate_sweep.h"
 #include "pipeline/run_log.h"

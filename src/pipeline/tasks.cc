@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"

@@ -135,18 +135,17 @@ class LeastSquares {
   void change(int64_t layer, Role role, const at::Tensor& addition_DK) {
     const Model now = in_.pruned.with_layers(layers_);
     const ModelConfig& config = now.config();
-    for (const LayerTensor* tensor :
-         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-      if (tensor->role != role) continue;
-      const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
-      const at::Tensor value_DK =
-          (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
-      if (!at::isfinite(value_DK).all().item<bool>()) {
-        throw bad_input("repairing layer {} gives values that are not finite", source(layer))
-            .hint("more calibration text, or a larger damping");
-      }
-      layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
+    const LayerTensor* tensor =
+        tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+    if (tensor == nullptr) return;
+    const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
+    const at::Tensor value_DK =
+        (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
+    if (!at::isfinite(value_DK).all().item<bool>()) {
+      throw bad_input("repairing layer {} gives values that are not finite", source(layer))
+          .hint("more calibration text, or a larger damping");
     }
+    layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
   }
 
   const RepairInput& in_;

@@ -15,7 +15,7 @@ struct PruneFlags {
   RecipeFlags recipe;
 };
 
-std::string text_of(const Json& metrics) {
+std::string prune_text(const Json& metrics) {
   const Json &dense = metrics["dense"], &pruned = metrics["pruned"], &figures = metrics["figures"];
   Table table({"", "dense", "pruned", "removed"});
   const auto row = [&](const char* name, const char* key, const char* fraction) {
@@ -71,7 +71,7 @@ Answer run(const PruneFlags& flags, Progress& progress) {
                                          : IfThere::kRefuse;
   return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
     const Json result = prune(recipe_from_json(recipe), {flags.out, if_there}, listener, ranks);
-    return {result, result.is_null() ? "" : text_of(result)};
+    return {result, result.is_null() ? "" : prune_text(result)};
   });
 }
 

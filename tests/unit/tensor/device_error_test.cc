@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kMebibyte = 1 << 20;
 
 template <typename Exception>
 Exception thrown(const std::string& text) {
@@ -45,7 +45,7 @@ TEST(DeviceError, OutOfMemoryIsOneErrorWithItsNumbers) {
 }
 
 TEST(DeviceError, MemoryThatLibrariesLackIsTheSameError) {
-  set_device_memory_probe([](c10::Device) { return DeviceMemory{3 * kMiB, 64 * kMiB}; });
+  set_device_memory_probe([](c10::Device) { return DeviceMemory{3 * kMebibyte, 64 * kMebibyte}; });
   for (const char* text :
        {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory\nSearch for it",
