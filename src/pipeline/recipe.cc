@@ -170,7 +170,7 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   if (recipe.plan.empty()) check_target(recipe.target);
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (recipe.target.rounds == 0 || use.branch->divisible) continue;
-    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers",
+    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers or halves",
                       use.branch->name)
         .hint("leave `rounds` out: steps are then one layer's worth");
   }
@@ -380,8 +380,11 @@ std::optional<Accounting> estimated_accounting(const Recipe& recipe, const Model
 
 void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   next_budget(recipe.target, dense, dense, 0);
+  const bool halves_go = std::ranges::any_of(recipe.settings, [](const auto& section) {
+    return section.second.is_object() && section.second.value("halves", false);
+  });
   const auto estimated = estimated_accounting(recipe, dense);
-  if (recipe.target.rounds == 0 || !estimated || estimated->steps.empty()) return;
+  if (recipe.target.rounds == 0 || halves_go || !estimated || estimated->steps.empty()) return;
   const AccountedStep& last = estimated->steps.back();
   const double removed = recipe.target.of_blocks ? estimated->block_removed_fraction(last)
                                                  : estimated->removed_fraction(last);
