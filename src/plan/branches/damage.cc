@@ -42,17 +42,20 @@ ShapeStep count(const BranchInput& input, bool uniform) {
   if (uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
   }
+  if (input.costs != nullptr) return {layers, {}, {}};  // a budget of another unit
   return shapes_after(input.config,
                       allocate_width(input.config, input.budget, {}, settings.widths));
 }
 
-// The curve of one half layer, whose units are KV groups or neurons. Where it may go whole, its norm
-// and biases go with the last unit.
-HalfLayerCurve half_layer_curve(const ModelConfig& config, size_t layer, UnitKind unit,
-                                const LayerCurves& curves, const DamageSettings& settings,
-                                bool may_go_whole) {
+// The curve of one half layer, whose units are KV groups or neurons. Where it may go whole, what it
+// costs beside its units (norm, biases, overhead) goes with the last one.
+HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, size_t layer,
+                                UnitKind unit, const LayerCurves& curves,
+                                const DamageSettings& settings, bool may_go_whole) {
   const LayerShape& shape = config.layers[layer];
   const bool neurons = unit == UnitKind::kNeuron;
+  const UnitKind whole = neurons ? UnitKind::kMlp : UnitKind::kAttention;
+  const HalfCost cost = costs.of_half(config, shape, whole);
   const int64_t pack = neurons ? settings.widths.shape_multiple
                                : group_stride(shape, settings.widths.head_multiple);
   const int64_t least = neurons ? pack : settings.widths.min_kv_groups;
@@ -60,15 +63,13 @@ HalfLayerCurve half_layer_curve(const ModelConfig& config, size_t layer, UnitKin
                       .kind = unit,
                       .units = num_units(unit, shape),
                       .damage = (neurons ? curves.neurons : curves.kv_groups).damage,
-                      .gain = static_cast<double>(unit_parameters(unit, config, shape)),
+                      .gain = cost.unit,
                       .pack = pack,
                       .stride = neurons ? std::max(pack, kStride) : pack,
                       .keep = std::min(num_units(unit, shape), least)};
   if (!may_go_whole || half.units == 0) return half;
-  const UnitKind whole = neurons ? UnitKind::kMlp : UnitKind::kAttention;
   half.keep = 0;
-  half.gain_of_rest = static_cast<double>(unit_parameters(whole, config, shape)) -
-                      half.gain * static_cast<double>(half.units);
+  half.gain_of_rest = cost.rest;
   half.damage_of_all = damage_of_half(curves, whole);
   return half;
 }
@@ -77,13 +78,14 @@ HalfLayerCurve half_layer_curve(const ModelConfig& config, size_t layer, UnitKin
 std::vector<HalfLayerCurve> half_layer_curves(const BranchInput& input, const Model& model,
                                               const std::vector<LayerCurves>& curves,
                                               const DamageSettings& settings, bool uniform) {
+  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
   std::vector<HalfLayerCurve> halves;
   for (size_t i = 0; i < input.config.layers.size(); ++i) {
     const bool is_protected =
         std::ranges::find(input.protect, model.layers()[i].source) != input.protect.end();
     for (const UnitKind unit : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
       if (num_units(unit, input.config.layers[i]) == 0) continue;
-      halves.push_back(half_layer_curve(input.config, i, unit, curves[i], settings,
+      halves.push_back(half_layer_curve(input.config, costs, i, unit, curves[i], settings,
                                         settings.curves.halves && !uniform && !is_protected));
     }
   }
@@ -102,7 +104,10 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
   const std::vector<HalfLayerCurve> halves = half_layer_curves(input, model, curves, settings, uniform);
   const DamageAllocation allocation = allocate_by_damage(
-      halves, {.gain = static_cast<double>(input.budget), .uniform = uniform});
+      halves, {.gain = static_cast<double>(input.budget),
+               .currency = std::string(input.costs == nullptr ? "parameters"
+                                                              : input.costs->currency().unit),
+               .uniform = uniform});
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);
@@ -140,7 +145,8 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
           .divisible = true,
           .defaults = with_defaults,
           .reads_curves = true,
-          .layers_differ = !uniform};
+          .layers_differ = !uniform,
+          .any_currency = true};
 }
 
 }  // namespace

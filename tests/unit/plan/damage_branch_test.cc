@@ -150,6 +150,28 @@ TEST_F(DamageBranches, TheMatrixBeforeAHalfMakesItCheap) {
   for (const LayerRemoval& removal : other.removals) EXPECT_NE(removal.layer, 3);
 }
 
+// Where each MLP has an overhead, the whole one goes rather than half of two.
+TEST_F(DamageBranches, CountInTheCurrencyOfTheTarget) {
+  const Options options("damage", {{"halves", true}});
+  LinearCurves curves(model_.config(), {10, 10.1, 20, 40});
+  const Costs costs(find_currency("latency"), {.attention = {1, 1}, .mlp = {1, 1000}});
+  BranchInput input{model_.config(), 1048, {}, options, {}, {}};
+  input.costs = &costs;
+  const PlanStep step = find_branch('D').propose(input, model_, curves);
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0].layer, 0);
+  EXPECT_TRUE(step.removals[0].mlp);
+  EXPECT_EQ(removed(step), kMlpHalf) << "parameters are counted as ever";
+  EXPECT_EQ(find_branch('D').count(input).layers, model_.config().layers);
+  const Costs cache(find_currency("kv-cache"), {});
+  input.costs = &cache;
+  input.budget = 2 * 8 * 4;  // a group
+  const PlanStep groups = find_branch('D').propose(input, model_, curves);
+  ASSERT_EQ(groups.removals.size(), 1u);
+  EXPECT_THAT(groups.removals[0].kv_heads, ElementsAre(1));
+  EXPECT_THAT(groups.removals[0].neurons, IsEmpty());
+}
+
 TEST_F(DamageBranches, UniformTakesNoHalves) {
   const PlanStep step = propose('U', 3 * kMlpHalf, {3, 1, 2, 4}, {{"halves", true}});
   for (const LayerRemoval& removal : step.removals) {
