@@ -126,7 +126,12 @@ UnitLatency fit_unit_latency(std::vector<LatencySample> samples) {
     open.erase(lowest);
     times = solve(rows_SU, open);
   }
-  UnitLatency latency{times[0], times[1], times[2], times[3], times[4]};
+  UnitLatency latency;
+  latency.outside = times[0];
+  latency.attention = times[1];
+  latency.kv_group = times[2];
+  latency.mlp = times[3];
+  latency.neuron = times[4];
   for (const LatencySample& sample : samples) {
     const auto row = row_of(sample);
     double predicted = 0;

@@ -106,7 +106,8 @@ TEST_P(Masks, AMaskedAttentionHalfIsASkippedOne) {
   LayerMask mask;
   mask.attention = at::zeros({});
   expect_same(mask, changed([](Layer& layer) { layer.heads = layer.kv_heads = {}; }));
-  LayerRemoval removal{.layer = kTarget};
+  LayerRemoval removal;
+  removal.layer = kTarget;
   removal.attention = true;
   expect_same(mask, apply({"", {removal}, {}, 0}, *dense_));
 }
@@ -115,7 +116,8 @@ TEST_P(Masks, AMaskedMlpHalfIsASkippedOne) {
   LayerMask mask;
   mask.mlp = at::zeros({});
   expect_same(mask, changed([](Layer& layer) { layer.neurons = {}; }));
-  LayerRemoval removal{.layer = kTarget};
+  LayerRemoval removal;
+  removal.layer = kTarget;
   removal.mlp = true;
   expect_same(mask, apply({"", {removal}, {}, 0}, *dense_));
 }

@@ -32,7 +32,9 @@ class RandomScores : public Measure {
   const std::vector<LayerCurves>& curves(const CurveSettings&) override {
     if (!curves_.empty()) return curves_;
     for (const LayerShape& shape : config_.layers) {
-      curves_.push_back({random_curve(shape.kv_heads), random_curve(shape.mlp)});
+      curves_.emplace_back();
+      curves_.back().kv_groups = random_curve(shape.kv_heads);
+      curves_.back().neurons = random_curve(shape.mlp);
     }
     return curves_;
   }

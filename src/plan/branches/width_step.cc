@@ -27,7 +27,8 @@ bool is_empty(const LayerShape& shape) { return shape.heads == 0 && shape.mlp ==
 
 // What goes from one layer: the units, or the half or the layer that they are all of.
 LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t group_size) {
-  LayerRemoval removal{.layer = layer.source, .whole = false};
+  LayerRemoval removal;
+  removal.layer = layer.source;
   const bool all_groups = units.kv_groups.size() == layer.kv_heads.size();
   const bool all_neurons = units.neurons.size() == layer.neurons.size();
   if (all_groups && all_neurons) {

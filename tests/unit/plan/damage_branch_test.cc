@@ -19,7 +19,9 @@ class LinearCurves : public Measure {
  public:
   LinearCurves(const ModelConfig& config, const std::vector<double>& cost) {
     for (size_t i = 0; i < config.layers.size(); ++i) {
-      curves_.push_back({line(config.layers[i].kv_heads, 1000), line(config.layers[i].mlp, cost[i])});
+      curves_.emplace_back();
+      curves_.back().kv_groups = line(config.layers[i].kv_heads, 1000);
+      curves_.back().neurons = line(config.layers[i].mlp, cost[i]);
     }
   }
   const std::vector<at::Tensor>& scores(const std::string&) override {

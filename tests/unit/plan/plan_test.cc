@@ -53,10 +53,8 @@ TEST(Plan, OnlyAPlanWithValuesIsOfTheSecondVersion) {
 
 TEST(Plan, APlanThatRemovesHalvesIsOfTheThirdVersion) {
   PrunePlan plan = example();
-  LayerRemoval attention{.layer = 4, .neurons = {1, 2}};
-  attention.attention = true;
-  LayerRemoval mlp{.layer = 5};
-  mlp.mlp = true;
+  const LayerRemoval attention{4, false, {}, {}, {1, 2}, true, false};
+  const LayerRemoval mlp{5, false, {}, {}, {}, false, true};
   plan.steps.push_back({"damage", {attention, mlp}, {}, 700});
   const Json json = to_json(plan);
   EXPECT_EQ(json["version"], 3);

@@ -106,7 +106,8 @@ TEST_F(Surgery, SlicesChangedTensorsToo) {
 }
 
 LayerRemoval half_of(int32_t layer, Half half) {
-  LayerRemoval removal{.layer = layer};
+  LayerRemoval removal;
+  removal.layer = layer;
   (half == Half::kAttention ? removal.attention : removal.mlp) = true;
   return removal;
 }
