@@ -142,7 +142,7 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
                      "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
-  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: iterations, of, remove");
+  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: currency, iterations, of, remove");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
