@@ -35,6 +35,9 @@ void check(const HalfLayerCurve& c) {
     }
     before = damage;
   }
+  if (c.damage_of_all && !(std::isfinite(*c.damage_of_all) && *c.damage_of_all >= 0)) {
+    throw bad_input("{} ends at {}: a number not below 0 expected", name_of(c), *c.damage_of_all);
+  }
 }
 
 // One curve at the sizes it may have.
@@ -95,7 +98,10 @@ class Sizes {
            (gone > 0 && gone == curve_.units ? curve_.gain_of_rest : 0);
   }
   double damage_at(size_t level) const {
-    return level == 0 ? 0 : curve_.damage[static_cast<size_t>(removed_[level] - 1)];
+    const int64_t gone = removed_[level];
+    if (gone == 0) return 0;
+    if (gone == curve_.units && curve_.damage_of_all) return *curve_.damage_of_all;
+    return curve_.damage[static_cast<size_t>(gone - 1)];
   }
   Step to(size_t level) const {
     return {level, gain_at(level) - gain(), damage_at(level) - damage()};
@@ -217,6 +223,7 @@ class Allocator {
   void give_back() {
     const auto spare = [&](const Sizes& sizes) {
       std::optional<Step> step = sizes.pack_back();
+      if (step && step->damage > 0) step.reset();  // it would not relieve
       if (step && !(nearest_ ? closer(step->gain) : gain_ + step->gain >= target_ - slack())) {
         step.reset();
       }

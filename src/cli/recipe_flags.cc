@@ -24,6 +24,9 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   auto* of =
       add<std::string>(app, "--of", "target.of", "what --remove counts: all (default) or blocks");
   iterations->excludes(remove)->excludes(of);
+  add<std::string>(app, "--target", "target.currency",
+                   "what --remove counts: parameters (default), latency (of a token, measured here), "
+                   "memory or kv-cache");
   add<int64_t>(app, "--rounds", "target.rounds",
                "steps of equal size to the target, each with statistics anew (default 2)");
   const auto keep_uniform = [this](int64_t) { flags_.emplace_back("uniform", Json(true)); };

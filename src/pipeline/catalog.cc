@@ -15,6 +15,7 @@
 #include "repair/repair.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
+#include "structure/currency.h"
 #include "text/training_data.h"
 
 namespace mop {
@@ -37,6 +38,7 @@ Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
 Json formats() { return named_rows(all_formats()); }
+Json currencies() { return named_rows(all_currencies()); }
 Json repairs() { return named_rows(all_repairs()); }
 Json methods() { return named_rows(all_methods()); }
 Json schedules() { return named_rows(all_schedules()); }
@@ -115,7 +117,7 @@ const std::vector<Listing> kListings = {
     {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
     {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
     {"repairs", repairs},        {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
-    {"keys", keys},
+    {"keys", keys},               {"currencies", currencies},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "pipeline/prune_card.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/result_plan.h"
+#include "pipeline/run_costs.h"
 #include "pipeline/run_figures.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
@@ -210,15 +211,22 @@ class Run {
   void record(const MixStep& step, const Model& model) {
     check_mappings();
     check_agreement(step);
-    const Json metrics = step_metrics(step, run_.dense, model.config());
+    Json metrics = step_metrics(step, run_.dense, model.config());
+    const Json target = target_metrics(run_.recipe.target, run_.dense.config(), model.config());
+    if (!target.is_null()) metrics["target"] = target;
     if (folder_ != nullptr) write_step(*folder_, step, metrics, stats_);
     stats_.clear();
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
-    progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed", step.number,
+    const std::string counted =
+        target.is_null() ? ""
+                         : fmt::format(", {} of the {}",
+                                       percent(target["removed_fraction"].get<double>()),
+                                       run_.recipe.target.currency);
+    progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed{}", step.number,
                                of_all(step.number), step.plan.branch,
                                shape_text(model.config().layers), with_commas(step.plan.parameters),
-                               percent(metrics["removed_fraction"].get<double>())));
+                               percent(metrics["removed_fraction"].get<double>()), counted));
     progress_.advance(step.number);
   }
 
@@ -235,22 +243,6 @@ class Run {
   Stopwatch watch_;
   Json seconds_ = Json::array();
 };
-
-// One line per step for cards and summaries, from what the steps recorded.
-Json step_lines(const RunFolder& folder, size_t count) {
-  Json lines = Json::array();
-  for (size_t i = 1; i <= count; ++i) {
-    const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
-    lines.push_back({{"step", metrics["step"]},
-                     {"branch", metrics["branch"]},
-                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
-                     {"parameters", metrics["parameters"]},
-                     {"removed_fraction", metrics["removed_fraction"]},
-                     {"block_removed_fraction", metrics["block_removed_fraction"]},
-                     {"candidates", metrics["candidates"]}});
-  }
-  return lines;
-}
 
 // A model of its final shape, and what was trained in it.
 struct Finished {
@@ -297,6 +289,9 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   };
   metrics["removed_fraction"] = removed("parameters");
   metrics["block_removed_fraction"] = removed("block_parameters");
+  const Json target = target_metrics(prepared.recipe.target, prepared.dense.config(),
+                                     result.model.config());
+  if (!target.is_null()) metrics["target"] = target;
   const Model& model = result.trained ? result.trained->model : result.model;
   if (result.trained) {
     if (!figures.is_null()) figures["recovered"] = run.figures_of(model);
@@ -328,9 +323,10 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
 constexpr const char *kGo = "go", *kFinished = "finished";
 
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.
-Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks) {
+Json follow(PreparedRun& prepared, Progress& progress, Collectives& ranks) {
   if (ranks.broadcast("") == kFinished) return nullptr;
   check_same_inputs(prepared, ranks);
+  complete_costs(prepared, "", ranks, progress);
   Run run(prepared, nullptr, progress, ranks);
   run.figures_of(prepared.dense);
   work(prepared, run, open_recovery(prepared.recipe, prepared.tokenizer, progress), "", ranks,
@@ -342,7 +338,7 @@ Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks)
 
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
            Collectives& ranks) {
-  const PreparedRun prepared = prepare(recipe, listener);
+  PreparedRun prepared = prepare(recipe, listener);
   if (ranks.rank() != 0) return follow(prepared, listener, ranks);
   const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer, listener);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
@@ -358,6 +354,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   warn_of_memory(prepared.needs, progress);
   progress.note("works in " + folder.work().string());
   try {
+    complete_costs(prepared, folder.run() / "latency.json", ranks, progress);
     Json timing = {{"started", utc_now()}};
     Run run(prepared, &folder, progress, ranks);
     const Json before = run.figures_of(prepared.dense);

@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/width_multiple.h"
-#include "search/preview.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -90,6 +90,10 @@ Json default_method(Json json) {
   target.emplace("rounds", 2);
   repair.emplace("method", "least-squares");
   repair.emplace("when", "steps");
+  // Time has overheads that only whole halves save.
+  if (target.value("currency", "") == "latency") {
+    for (const std::string& branch : branches) json[branch].emplace("halves", true);
+  }
   json["target"] = target;
   json["repair"] = repair;
   return json;
@@ -124,6 +128,7 @@ void read_target(const Json& json, Recipe& recipe) {
     throw usage_error("unknown target.of '{}'", of).hint("known: all, blocks");
   }
   recipe.target.of_blocks = of == "blocks";
+  recipe.target.currency = find_currency(target.text("currency", "parameters")).name;
   target.check_all_used();
 }
 
@@ -164,9 +169,15 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   if (recipe.plan.empty()) check_target(recipe.target);
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (recipe.target.rounds == 0 || use.branch->divisible) continue;
-    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers",
+    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers or halves",
                       use.branch->name)
         .hint("leave `rounds` out: steps are then one layer's worth");
+  }
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (recipe.target.counts_parameters() || use.branch->any_currency) continue;
+    throw usage_error("branch '{}' counts parameters, and the target counts {}", use.branch->name,
+                      recipe.target.currency)
+        .hint("leave `select` and `branches` out, or take branches that count anything: damage");
   }
   for (const BranchUse& use : branch_uses(recipe)) {
     try {
@@ -237,6 +248,7 @@ Json to_json(const Recipe& recipe) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
                       {"of", recipe.target.of_blocks ? "blocks" : "all"}};
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
+    if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }
   json["select"] = recipe.select;
   json["seed"] = recipe.seed;
@@ -320,6 +332,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   }
   seed_criteria(recipe, model);
   check_branches(recipe, model);
+  recipe.target.costs = costs_without_measurement(recipe);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
@@ -331,60 +344,13 @@ MixRecipe mix_recipe(const Recipe& recipe) {
   Recipe used = recipe;
   if (selector->name == "path") used.branches = branches_of_path(recipe, argument);
   return {branch_uses(used), recipe.select, recipe.seed,
-          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end())};
+          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end()), recipe.target.costs};
 }
 
 BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {
   return [target = recipe.target, dense](const ModelConfig& current, int64_t steps_done) {
     return next_budget(target, dense, current, steps_done);
   };
-}
-
-namespace {
-
-Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const std::string& path) {
-  const MixRecipe mix = mix_recipe(recipe);
-  AccountOptions options{path, recipe.target, {}, mix.protect};
-  for (const BranchUse& use : mix.branches) options.branches.emplace(use.branch->name, use.options);
-  return account(dense, options);
-}
-
-}  // namespace
-
-std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
-  if (!path || path->empty()) return std::nullopt;
-  return account_path(recipe, dense, *path);
-}
-
-std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  // Branches that read curves take the same number of parameters: the first stands for all.
-  std::string letters;
-  for (const BranchUse& use : mix_recipe(recipe).branches) {
-    letters += use.branch->letter;
-    if (use.branch->reads_curves) break;
-  }
-  try {
-    return account_path(recipe, dense, letters);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kBadInput) throw;
-    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
-  }
-}
-
-void check_reach(const Recipe& recipe, const ModelConfig& dense) {
-  next_budget(recipe.target, dense, dense, 0);
-  const auto estimated = estimated_accounting(recipe, dense);
-  if (recipe.target.rounds == 0 || !estimated || estimated->steps.empty()) return;
-  const AccountedStep& last = estimated->steps.back();
-  const double removed = recipe.target.of_blocks ? estimated->block_removed_fraction(last)
-                                                 : estimated->removed_fraction(last);
-  constexpr double kRounding = 0.02;
-  if (removed > recipe.target.remove_fraction - kRounding) return;
-  throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
-                  100 * recipe.target.remove_fraction, 100 * removed,
-                  "a KV group and a neuron, or a multiple of them")
-      .hint("lower the fraction to remove");
 }
 
 }  // namespace mop

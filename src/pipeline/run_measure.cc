@@ -37,10 +37,13 @@ const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) 
 }
 
 const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {
-  if (curve_settings_ != settings) {
-    curves_ = damage_curves(model_, setup_.compute, setup_.samples, settings, setup_.scratch,
+  // Curves with whole halves serve those who do not ask for them, too.
+  CurveSettings asked = settings;
+  asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
+  if (curve_settings_ != asked) {
+    curves_ = damage_curves(model_, setup_.compute, setup_.samples, asked, setup_.scratch,
                             setup_.progress);
-    curve_settings_ = settings;
+    curve_settings_ = asked;
     check_mappings();
   }
   return curves_;

@@ -187,6 +187,10 @@ void check_can_compare(const PreparedRun& run) {
 
 std::string target_text(const Recipe& recipe) {
   if (recipe.target.iterations > 0) return fmt::format("{} steps", recipe.target.iterations);
+  if (!recipe.target.counts_parameters()) {
+    return fmt::format("until {} of the {}{} is removed", percent(recipe.target.remove_fraction),
+                       recipe.target.of_blocks ? "layers' " : "", recipe.target.currency);
+  }
   return fmt::format("until {} of the {} are removed", percent(recipe.target.remove_fraction),
                      recipe.target.of_blocks ? "layers' parameters" : "parameters");
 }
@@ -251,6 +255,7 @@ int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
   if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
+  if (!run.recipe.target.counts_parameters()) return run.recipe.target.rounds;
   const auto estimated = estimated_accounting(run.recipe, run.dense.config());
   return estimated ? std::ssize(estimated->steps) : 0;
 }

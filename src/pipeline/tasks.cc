@@ -182,6 +182,10 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     check_reach(recipe, dense);
     accounting = estimated_accounting(recipe, dense);
   }
+  if (!accounting && !recipe.target.counts_parameters()) {
+    throw usage_error("measurements decide the sizes of a run that counts {}", recipe.target.currency)
+        .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters");
+  }
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)
         .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");

@@ -12,7 +12,7 @@ namespace {
 
 std::vector<Branch>& table() {
   static std::vector<Branch> rows = {third_from_last_branch(), amp_width_branch(), damage_branch(),
-                                     uniform_damage_branch()};
+                                     uniform_damage_branch(), attention_branch(), mlp_branch()};
   return rows;
 }
 

@@ -13,6 +13,7 @@
 #include "criteria/criterion.h"
 #include "criteria/damage_curves.h"
 #include "plan/plan.h"
+#include "structure/currency.h"
 
 namespace mop {
 
@@ -31,13 +32,14 @@ class Measure {
 /// What a branch is given.
 struct BranchInput {
   const ModelConfig& config;     ///< of the current model
-  int64_t budget = 0;            ///< parameters to remove
+  int64_t budget = 0;            ///< parameters to remove, or as much of what `costs` counts
   Owed owed = {};                ///< what the branch's own last step carried
   const Options& options;        ///< the branch's section of the recipe
   std::vector<int32_t> protect;  ///< *source* layers that no step may remove whole
   /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model
   /// instead.
   std::vector<int32_t> sources = {};
+  const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
 };
 
 /// The sizes after a step: all that accounting needs, no weights and no data.
@@ -68,6 +70,9 @@ struct Branch {
   bool reads_curves = false;
   /// Whether layers of one shape come to differ, whatever the settings.
   bool layers_differ = false;
+  /// Whether it takes budgets in any currency (`BranchInput::costs`); `count` then leaves the sizes
+  /// as they are, which only the scores tell.
+  bool any_currency = false;
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then

@@ -55,7 +55,8 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
-                      use.options,    recipe.protect, layer_sources(model)};
+                      use.options,    recipe.protect, layer_sources(model),
+                      recipe.costs.get()};
     all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure,
                                                    functions.repair));
   }

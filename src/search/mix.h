@@ -28,6 +28,7 @@ struct MixRecipe {
   std::string selector;             ///< "random", "path:LGGL", ...
   uint64_t seed = 0;                ///< of the selector; step n draws from stream n
   std::vector<int32_t> protect;     ///< source layers that no step may remove whole
+  std::shared_ptr<const Costs> costs = nullptr;  ///< in which budgets count; null = parameters
 };
 
 /// Whether a branch may ask for damage curves.

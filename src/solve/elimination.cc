@@ -17,6 +17,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "solve/least_squares.h"
 
 namespace mop {
 namespace {
@@ -275,6 +276,22 @@ DamageCurve free_curve(int64_t units) {
 }
 
 }  // namespace
+
+double damage_taken_over(const TakenOver& in) {
+  const int64_t outputs = in.cross_DK.size(0), inputs = in.cross_DK.size(1);
+  check_tensor(in.added_DD, "second moment", outputs, outputs);
+  check_tensor(in.cross_DK, "cross moment", outputs, inputs);
+  check_tensor(in.gram_KK, "Gram matrix", inputs, inputs);
+  check_tensor(in.sensitivity_DD, "gradient covariance", outputs, outputs);
+  const at::Tensor cross_DK = in.cross_DK.to(at::kDouble);
+  at::Tensor left_DD = in.added_DD.to(at::kDouble);
+  if (in.gram_KK.diagonal().count_nonzero().item<int64_t>() > 0) {
+    const at::Tensor change_DK = ridge_addition(in.gram_KK, cross_DK, in.damping);
+    left_DD = left_DD - cross_DK.mm(change_DK.t());
+  }
+  const double damage = (in.sensitivity_DD.to(at::kDouble) * left_DD).sum().item<double>() / 2;
+  return std::max(damage, 0.0);  // rounding
+}
 
 DamageCurve eliminate(const Elimination& input) {
   check(input);

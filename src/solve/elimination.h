@@ -41,4 +41,19 @@ struct DamageCurve {
 /// not finite, or G is singular without damping.
 DamageCurve eliminate(const Elimination& input);
 
+/// A matrix before a part that goes: what the part adds to the hidden states, r, should come from
+/// the matrix's inputs z.
+struct TakenOver {
+  at::Tensor added_DD;        ///< sum_t r_t r_t^T / N
+  at::Tensor cross_DK;        ///< sum_t r_t z_t^T / N
+  at::Tensor gram_KK;         ///< sum_t z_t z_t^T / N
+  at::Tensor sensitivity_DD;  ///< Gamma, by the hidden states behind the part
+  double damping = 1e-2;      ///< as in `Elimination`
+};
+
+/// The damage that is left when the part goes and the matrix changes by the best D [D, K]:
+/// min 0.5 tr(Gamma (R - 2 C D^T + D H D^T)), H the Gram with its ridge; in the currency of
+/// `DamageCurve::damage`. Throws Error(kBadInput) when shapes do not fit or H is singular.
+double damage_taken_over(const TakenOver& input);
+
 }  // namespace mop

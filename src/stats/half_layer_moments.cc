@@ -77,9 +77,25 @@ struct Targets {
   }
 };
 
+// What the half behind this one adds to the hidden states, beside this one's inputs.
+struct NextSums {
+  at::Tensor cross_DK;
+  SecondMoment added;
+
+  NextSums(int64_t hidden, int64_t inputs, c10::Device device)
+      : cross_DK(at::zeros({hidden, inputs}, at::TensorOptions(device).dtype(at::kFloat))),
+        added(hidden, device) {}
+  void add(const at::Tensor& added_ND, const at::Tensor& input_NK) {
+    const at::Tensor wide_ND = added_ND.to(at::kFloat);
+    cross_DK.addmm_(wide_ND.t(), input_NK.to(at::kFloat));
+    added.add(wide_ND);
+  }
+};
+
 // The sums of one layer's halves.
 struct LayerSums {
   std::optional<SecondMoment> heads, behind_attention, neurons, behind_mlp;
+  std::optional<NextSums> behind_heads, behind_neurons;
 
   LayerSums(const ModelConfig& config, const LayerShape& shape, c10::Device device,
             bool gradients) {
@@ -230,20 +246,54 @@ class Walk {
                 const std::vector<Piece>& pieces) {
     if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
     LayerSums sums(config(), shape(layer), compute().device, true);
+    const at::Tensor next_ND = std::exchange(first_added_ND_, {});
+    if (options_.look_ahead) expect_next(layer, next_ND.defined(), sums);
     for (const Piece& piece : pieces) {
       backward_piece(layer, piece, upload(piece.of(input_ND), compute().device),
-                     piece.of(gradient_ND), sums);
+                     piece.of(gradient_ND), next_ND, sums);
     }
-    hand_on(layer, Half::kMlp, sums.neurons, sums.behind_mlp);
-    hand_on(layer, Half::kAttention, sums.heads, sums.behind_attention);
+    hand_on(layer, Half::kMlp, sums.neurons, sums.behind_mlp, &sums.behind_neurons);
+    hand_on(layer, Half::kAttention, sums.heads, sums.behind_attention, &sums.behind_heads);
+  }
+
+  // The sums for what follows each half, and where this layer's first half puts what it adds.
+  void expect_next(int64_t layer, bool has_next, LayerSums& sums) {
+    const LayerShape& here = shape(layer);
+    const int64_t hidden = config().hidden;
+    if (here.heads > 0 && (here.mlp > 0 || has_next)) {
+      sums.behind_heads.emplace(hidden, here.heads * here.head_dim, compute().device);
+    }
+    if (here.mlp > 0 && has_next) sums.behind_neurons.emplace(hidden, here.mlp, compute().device);
+    if (layer > 0) first_added_ND_ = hidden_in_scratch();
+  }
+
+  // Hidden states before, between and behind the halves of a layer, and what enters the
+  // projections.
+  struct Seen {
+    at::Tensor input_ND, middle_ND, output_ND, heads_NK, neurons_NK;
+  };
+  void look_ahead(const Piece& piece, const Seen& seen, const at::Tensor& next_ND,
+                  LayerSums& sums) {
+    const bool both = sums.heads && sums.neurons;
+    const at::Tensor& middle_ND = both ? seen.middle_ND : seen.output_ND;
+    if (both) sums.behind_heads->add(seen.output_ND - middle_ND, seen.heads_NK);
+    if (next_ND.defined()) {
+      const at::Tensor added_ND = upload(piece.of(next_ND), compute().device);
+      if (sums.neurons) {
+        sums.behind_neurons->add(added_ND, seen.neurons_NK);
+      } else {
+        sums.behind_heads->add(added_ND, seen.heads_NK);
+      }
+    }
+    if (first_added_ND_.defined()) piece.of(first_added_ND_).copy_(middle_ND - seen.input_ND);
   }
 
   void backward_piece(int64_t layer, const Piece& piece, const at::Tensor& input_ND,
-                      at::Tensor gradient_ND, LayerSums& sums) {
-    at::Tensor behind_attention_ND;
+                      at::Tensor gradient_ND, const at::Tensor& next_ND, LayerSums& sums) {
+    at::Tensor behind_attention_ND, heads_NK, neurons_NK;
     const Tap tap = [&](Site site, const at::Tensor& value) {
-      if (site == Site::kHeadOutput) sums.heads->add(value.detach());
-      if (site == Site::kNeuron) sums.neurons->add(value.detach());
+      if (site == Site::kHeadOutput) sums.heads->add(heads_NK = value.detach());
+      if (site == Site::kNeuron) sums.neurons->add(neurons_NK = value.detach());
       if (site == Site::kAttentionOutput) behind_attention_ND = value;
     };
     const LayerCall call{.config = config(),
@@ -256,6 +306,12 @@ class Walk {
     const LayerTape tape = record_layer(weights_.layer(layer), input_ND, call, /*through=*/true);
     std::vector<at::Tensor> by;
     const bool both = sums.heads && sums.neurons;
+    if (options_.look_ahead) {
+      const at::Tensor middle_ND = both ? behind_attention_ND.detach() : at::Tensor();
+      look_ahead(piece,
+                 {tape.input_ND.detach(), middle_ND, tape.output_ND.detach(), heads_NK, neurons_NK},
+                 next_ND, sums);
+    }
     if (both) by.push_back(behind_attention_ND);
     if (layer > 0) by.push_back(tape.input_ND);
     std::vector<at::Tensor> gradients;
@@ -266,10 +322,17 @@ class Walk {
   }
 
   void hand_on(int64_t layer, Half half, std::optional<SecondMoment>& inputs,
-               std::optional<SecondMoment>& gradients) {
+               std::optional<SecondMoment>& gradients,
+               std::optional<NextSums>* next = nullptr) {
     if (!inputs) return;
     const int64_t tokens = packed_.ids_N.size(0);
-    HalfLayerMoments moments{layer, half, inputs->mean(tokens), {}, tokens};
+    HalfLayerMoments moments{.layer = layer, .half = half, .gram_KK = inputs->mean(tokens)};
+    moments.tokens = tokens;
+    if (next != nullptr && *next) {
+      moments.next_DK = (*next)->cross_DK.div_(static_cast<double>(tokens));
+      moments.next_DD = (*next)->added.mean(tokens);
+      next->reset();
+    }
     inputs.reset();
     if (gradients) moments.gradients_DD = gradients->mean(tokens);
     gradients.reset();
@@ -298,6 +361,7 @@ class Walk {
   const std::function<void(const HalfLayerMoments&)>& visit_;
   Progress& progress_;
   const MomentsOptions options_;
+  at::Tensor first_added_ND_;  // what the first half of the layer behind this one adds
 };
 
 }  // namespace

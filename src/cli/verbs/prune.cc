@@ -24,6 +24,14 @@ std::string prune_text(const Json& metrics) {
   };
   row("parameters", "parameters", "removed_fraction");
   row("  in layers", "block_parameters", "block_removed_fraction");
+  if (metrics.contains("target")) {
+    const Json& target = metrics["target"];
+    table.add({fmt::format("{}, {}", target["currency"].get<std::string>(),
+                           target["unit"].get<std::string>()),
+               with_commas(target["dense"].get<int64_t>()),
+               with_commas(target["pruned"].get<int64_t>()),
+               percent(target["removed_fraction"].get<double>())});
+  }
   if (!figures.is_null()) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});

@@ -8,5 +8,7 @@ Branch third_from_last_branch();
 Branch amp_width_branch();
 Branch damage_branch();
 Branch uniform_damage_branch();
+Branch attention_branch();
+Branch mlp_branch();
 
 }  // namespace mop

@@ -70,6 +70,46 @@ TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
   expect_usage_error([] { from("target: {remove: 0.3}\ndamage: 3"); }, "damage");
 }
 
+TEST(RecipeYaml, ATargetMayCountSomethingElseThanParameters) {
+  const Recipe latency = from("target: {remove: 0.3, currency: latency}");
+  EXPECT_EQ(latency.settings.at("damage")["halves"], true);
+  EXPECT_EQ(to_json(latency)["target"]["currency"], "latency");
+  EXPECT_EQ(from("target: {remove: 0.3, currency: latency}\ndamage: {halves: false}")
+                .settings.at("damage")["halves"],
+            false);
+  const Recipe parameters = from("target: {remove: 0.3}");
+  EXPECT_FALSE(parameters.settings.at("damage").contains("halves"));
+  EXPECT_FALSE(to_json(parameters)["target"].contains("currency"));
+  expect_usage_error([] { from("target: {remove: 0.3, currency: money}"); },
+                     "known: parameters, latency, memory, kv-cache");
+}
+
+TEST(RecipeResolved, BudgetsAreInTheCurrencyOfTheTarget) {
+  const ModelConfig dense = tinystories_12l();
+  const Recipe cache = resolve(from("target: {remove: 0.5, currency: kv-cache}"), dense);
+  // 12 layers of 3 groups of 32 in float32: 9216 bytes a token, a quarter in each of two rounds.
+  EXPECT_EQ(counted(cache.target, dense), 12 * 3 * 2 * 32 * 4);
+  EXPECT_EQ(budget_function(cache, dense)(dense, 0), 9216 / 4);
+  EXPECT_FALSE(known_accounting(cache, dense) || estimated_accounting(cache, dense));
+  // Nothing is known of times before they are measured.
+  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5, currency: latency}"), dense), dense));
+}
+
+TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
+  expect_usage_error(
+      [] {
+        resolve(from("target: {remove: 0.3, rounds: 2, currency: latency}\nselect: 'path:G'"),
+                tinystories_12l());
+      },
+      "branch 'width' counts parameters, and the target counts latency");
+  expect_usage_error(
+      [] {
+        resolve(from("target: {remove: 0.3, currency: memory}\nbranches: [damage]\nselect: 'path:D'"),
+                tinystories_12l());
+      },
+      "give `target.rounds`");
+}
+
 TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
   expect_usage_error(
       [] { resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l()); },
@@ -102,7 +142,7 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
                      "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
-  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: iterations, of, remove");
+  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: currency, iterations, of, remove");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {

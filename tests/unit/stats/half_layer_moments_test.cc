@@ -119,6 +119,30 @@ TEST_F(Moments, EqualThemForAPrunedModelWithChangedTensors) {
   expect_equal_the_reference(pruned(write()), random_prompts({5, 2, 17, 9}), "pruned");
 }
 
+TEST_F(Moments, KnowWhatTheNextHalfAdds) {
+  const TokenSamples samples = random_prompts({5, 2, 17, 9});
+  for (const bool cut : {false, true}) {
+    const Model dense = write();
+    const Model model = cut ? pruned(dense) : dense;
+    const SlowMomentsOfHalves expected = slow_moments(model, samples.ids);
+    size_t last = 0;
+    for (const auto& moments : walk(model, samples, {.look_ahead = true, .piece_tokens = 9})) {
+      const SlowMoments& slow = expected.at({moments.layer, moments.half});
+      EXPECT_LT(off(moments.gradients_DD, slow.gradients_DD), rounding_of(model));
+      ASSERT_EQ(moments.next_DK.defined(), slow.next_DK.defined()) << moments.layer;
+      if (!slow.next_DK.defined()) {
+        ++last;
+        continue;
+      }
+      // A difference of hidden states, which are larger.
+      EXPECT_LT(off(moments.next_DK, slow.next_DK), 8 * rounding_of(model)) << moments.layer;
+      EXPECT_LT(off(moments.next_DD, slow.next_DD), 8 * rounding_of(model)) << moments.layer;
+    }
+    EXPECT_EQ(last, 1u);
+    std::filesystem::remove_all(folder_.path() / "model");
+  }
+}
+
 TEST_F(Moments, ComeFromTheLastHalfToTheFirst) {
   std::vector<std::pair<int64_t, Half>> order;
   for (const auto& moments : walk(pruned(write()), random_prompts({4}))) {
