@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/narrow.h"
 #include "model/config_keys.h"
 #include "model/config_values.h"
 #include "model/family.h"
@@ -191,12 +192,12 @@ void read_per_layer(const Json& raw, const std::string& where, ModelConfig& conf
 std::vector<int64_t> token_ids(const Json& raw, const std::string& key, const std::string& where) {
   const auto it = raw.find(key);
   if (it == raw.end() || it->is_null()) return {};
-  if (it->is_number_integer()) return {it->get<int64_t>()};
+  if (it->is_number_integer()) return {whole_number(*it, key)};
   std::vector<int64_t> ids;
   const bool list = it->is_array();
   if (list) {
     for (const Json& item : *it) {
-      if (item.is_number_integer()) ids.push_back(item.get<int64_t>());
+      if (item.is_number_integer()) ids.push_back(whole_number(item, key));
     }
   }
   if (list && ids.size() == it->size()) return ids;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/narrow.h"
 
 namespace mop {
 namespace {
@@ -90,7 +91,8 @@ LayerRemoval removal_from_json(const Json& json, const std::string& where) {
   const auto list = [&](const char* key) {
     return from_runs(get_or<std::string>(json, key, "", where), where + "." + key);
   };
-  removal.layer = static_cast<int32_t>(require<int64_t>(json, "layer", where));
+  removal.layer =
+      narrow<int32_t>(require<int64_t>(json, "layer", where), fmt::format("'layer' of {}", where));
   removal.whole = get_or<bool>(json, "whole", false, where);
   removal.heads = list("heads");
   removal.kv_heads = list("kv_heads");

@@ -7,12 +7,15 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "text/expansion.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
 
 std::string from_base64(std::string_view text) {
+  if (text.size() % 4 != 0 || text.size() > INT32_MAX)
+    throw bad_input("`precompiled_charsmap` is not base64");
   std::string bytes(text.size() / 4 * 3, '\0');
   const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                    reinterpret_cast<const unsigned char*>(text.data()),
@@ -81,6 +84,7 @@ std::string Charsmap::replace(std::string_view text) const {
   const auto add = [&](std::string_view part) {
     const char* found = replacement_of(part);
     out += found == nullptr ? part : std::string_view(found);
+    check_expansion(text.size(), out.size());
   };
   for (size_t at = 0; at < text.size();) {
     const size_t end = end_of_grapheme(text, at);
@@ -88,6 +92,7 @@ std::string Charsmap::replace(std::string_view text) const {
     const char* whole = grapheme.size() <= kLongestLookedUp ? replacement_of(grapheme) : nullptr;
     if (whole != nullptr) {
       out += whole;
+      check_expansion(text.size(), out.size());
     } else {
       for (size_t c = 0; c < grapheme.size();) {
         const size_t bytes = code_point_at(grapheme, c).bytes;
