@@ -184,7 +184,7 @@ bool holds(const Json& value) {
     return is_whole_number(value);
   }
   if constexpr (std::is_same_v<T, double>)
-    return value.is_number() && std::isfinite(value.get<double>());
+    return value.is_number() && std::isfinite(value.get<double>());  // YAML has others
   return value.is_string();
 }
 
@@ -192,7 +192,7 @@ template <typename T>
 constexpr const char* kind_of() {
   if constexpr (std::is_same_v<T, bool>) return "true or false";
   if constexpr (std::is_same_v<T, int64_t>) return "a whole number";
-  if constexpr (std::is_same_v<T, double>) return "a finite number";
+  if constexpr (std::is_same_v<T, double>) return "a number";
   return "a text";
 }
 

@@ -56,9 +56,11 @@ int64_t Options::integer(std::string_view name, int64_t fallback) const {
 double Options::number(std::string_view name, double fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_number() || !std::isfinite(value->get<double>()))
-    refuse(section_, name, "a finite number", *value);
-  return value->get<double>();
+  if (!value->is_number()) refuse(section_, name, "a number", *value);
+  const auto number = value->get<double>();
+  if (!std::isfinite(number))
+    throw usage_error("{}.{} must be a finite number, got {}", section_, name, number);
+  return number;
 }
 
 bool Options::flag(std::string_view name, bool fallback) const {

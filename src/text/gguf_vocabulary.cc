@@ -159,6 +159,10 @@ GgufVocabulary read_vocabulary(const GgufFile& file) {
                      ? file.integers(key("token_type"))
                      : std::vector<int64_t>(size, static_cast<int64_t>(PieceType::kNormal));
   check_length(result.types, "token_type", size);
+  for (const int64_t type : result.types) {
+    if (type < 0 || type > static_cast<int64_t>(PieceType::kByte))
+      throw bad_input("'{}' holds {}, types go from 0 to 6", key("token_type"), type);
+  }
   bool add_bos = true;
   if (result.model == "llama") {
     result.scores = file.numbers(key("scores"));

@@ -97,6 +97,7 @@ struct For {
     }
     const auto state = std::make_shared<Loop>(std::move(items), depth, std::move(recurse));
     for (size_t i = 0; i < state->items().size(); ++i) {
+      Work::step();
       state->go_to(i);
       const auto inner = scope.inner();
       inner->set("loop", std::shared_ptr<Object>(state));

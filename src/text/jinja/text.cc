@@ -134,6 +134,7 @@ std::string to_text(const Value& value) {
 }
 
 std::string to_repr(const Value& value) {
+  Work::steps(1);
   if (value.is_undefined()) return "Undefined";
   if (value.is_none()) return "None";
   if (const auto* truth = value.as<bool>()) return *truth ? "True" : "False";
@@ -157,6 +158,7 @@ std::string to_repr(const Value& value) {
 }
 
 std::string dump(const Value& value, const JsonStyle& style, const std::string& margin) {
+  Work::steps(1);
   const std::string inner_margin = margin + style.indent;
   std::vector<std::string> parts;
   size_t bytes = 0;

@@ -229,7 +229,8 @@ bool contains(const Value& container, const Value& item) {
 
 List elements(const Value& value) {
   if (const List* list = value.list()) {
-    Work::make_elements(list->size());
+    constexpr size_t kShort = 10000;  // copies of a long list may be many at a time
+    list->size() <= kShort ? Work::steps(list->size() / 16) : Work::make_elements(list->size());
     return *list;
   }
   List all;

@@ -15,9 +15,9 @@ class Object;
 /// they do nothing outside of a rendering.
 class Work {
  public:
-  static constexpr int64_t kMostSteps = 20'000'000;
-  static constexpr int64_t kMostBytes = int64_t{512} << 20;
-  static constexpr size_t kLongestText = size_t{64} << 20;
+  static constexpr int64_t kMostSteps = 10'000'000;
+  static constexpr int64_t kMostBytes = int64_t{256} << 20;
+  static constexpr size_t kLongestText = size_t{16} << 20;
   static constexpr size_t kMostStack = size_t{2} << 20;
 
   Work();

@@ -40,8 +40,8 @@ TEST(ParseJson, NestingIsBounded) {
   EXPECT_EQ(parse_json(lists(kDeepestJson)).dump(), lists(kDeepestJson));
   EXPECT_THAT(complaint(lists(kDeepestJson + 1)), HasSubstr("nested more than 128 deep"));
   // Deep enough to end the program by its stack, in a parser or where the value is let go.
-  EXPECT_THAT(complaint(lists(5'000'000)), HasSubstr("nested more than 128 deep"));
-  const std::string objects = repeated("{\"a\":", 1'000'000) + "1" + repeated("}", 1'000'000);
+  EXPECT_THAT(complaint(lists(200'000)), HasSubstr("nested more than 128 deep"));
+  const std::string objects = repeated("{\"a\":", 200'000) + "1" + repeated("}", 200'000);
   EXPECT_THAT(complaint(objects), HasSubstr("nested more than 128 deep"));
 }
 
@@ -56,10 +56,10 @@ TEST(ParseJson, AKeyStandsOnce) {
 // By the library's own parser with a callback, 20,000 objects take half a minute.
 TEST(ParseJson, TakesTimeInProportionToTheText) {
   std::string text = "{";
-  for (int i = 0; i < 300000; ++i) text += fmt::format("\"t{}\":{{\"shape\":[1]}},", i);
+  for (int i = 0; i < 60000; ++i) text += fmt::format("\"t{}\":{{\"shape\":[1]}},", i);
   text.back() = '}';
-  EXPECT_EQ(parse_sorted_json(text).size(), 300000u);
-  EXPECT_EQ(parse_json(text).size(), 300000u);
+  EXPECT_EQ(parse_sorted_json(text).size(), 60000u);
+  EXPECT_EQ(parse_json(text).size(), 60000u);
 }
 
 TEST(ParseJson, SaysWhatIsWrongWithoutTheLibrarysName) {

@@ -69,25 +69,25 @@ TEST(TemplateLimits, RangesAndPaddingsAreBounded) {
   EXPECT_THAT(refusal("{{ range(10**12) }}"), HasSubstr("more than 100000 numbers"));
   EXPECT_EQ(render("{{ l|tojson(indent=2000000000)|length }}").size(), 4u) << "a bounded indent";
   EXPECT_THAT(refusal("{{ x|center(10**15) }}"), HasSubstr("cannot be padded"));
-  EXPECT_THAT(refusal("{{ x.ljust(16000000, x * 100) }}"), HasSubstr("64 MiB"));
+  EXPECT_THAT(refusal("{{ x.ljust(16000000, x * 100) }}"), HasSubstr("16 MiB"));
   EXPECT_THAT(refusal("{{ l|batch(10**15, 0)|list }}"), HasSubstr("batch"));
   EXPECT_THAT(refusal("{{ x * 10**12 }}"), HasSubstr("repeated"));
-  EXPECT_THAT(refusal("{{ (x * 100000).replace('a', x * 100000) }}"), HasSubstr("64 MiB"));
-  EXPECT_THAT(refusal("{{ (l * 100000)|join(x * 100000) }}"), HasSubstr("64 MiB"));
+  EXPECT_THAT(refusal("{{ (x * 100000).replace('a', x * 100000) }}"), HasSubstr("16 MiB"));
+  EXPECT_THAT(refusal("{{ (l * 100000)|join(x * 100000) }}"), HasSubstr("16 MiB"));
 }
 
 TEST(TemplateLimits, StepsAreCounted) {
   const std::string loops =
-      "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+      "{% set r = range(9999) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}";
   EXPECT_THAT(refusal("\n" + loops),
-              AllOf(HasSubstr("takes more than 20000000 steps"), HasSubstr("template line: 2")));
+              AllOf(HasSubstr("takes more than 10000000 steps"), HasSubstr("template line: 2")));
   // Two values of 2^60 elements that share them.
   const std::string shared =
       "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}"
       "{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}";
   EXPECT_THAT(refusal(shared + "{{ ns.a == ns.b }}"), HasSubstr("steps"));
-  EXPECT_THAT(refusal(shared + "{{ ns.a }}"), HasSubstr("64 MiB"));
-  EXPECT_THAT(refusal(shared + "{{ ns.a|tojson }}"), HasSubstr("64 MiB"));
+  EXPECT_THAT(refusal(shared + "{{ ns.a }}"), HasSubstr("16 MiB"));
+  EXPECT_THAT(refusal(shared + "{{ ns.a|tojson }}"), HasSubstr("16 MiB"));
 }
 
 TEST(TemplateLimits, TextsThatDoubleEnd) {
@@ -95,7 +95,7 @@ TEST(TemplateLimits, TextsThatDoubleEnd) {
                       "{% set ns.t = ns.t ~ ns.t %}{% endfor %}"),
               HasSubstr("MiB"));
   EXPECT_THAT(refusal("{% set t = x * 100000 %}{% for i in range(99999) %}{{ t }}{% endfor %}"),
-              HasSubstr("64 MiB"));
+              HasSubstr("16 MiB"));
   EXPECT_THAT(refusal("{% set ns = namespace(l=[]) %}{% for i in range(99999) %}"
                       "{% set ns.l = ns.l + [i] %}{% endfor %}"),
               HasSubstr("of texts and lists"));
@@ -137,7 +137,8 @@ TEST(TemplateLimits, TheErrorNamesTheTemplate) {
   const auto chat = read_chat_template(folder.path());
   EXPECT_THAT(
       refusal_of([&] { chat->render(Json::parse(R"([{"role": "user", "content": "x"}])")); }),
-      AllOf(HasSubstr("steps"), HasSubstr("chat template of: " + folder.path().string())));
+      AllOf(HasSubstr("the template makes more than"),
+            HasSubstr("chat template of: " + folder.path().string())));
 }
 
 }  // namespace
