@@ -3,9 +3,30 @@
 
 #include <algorithm>
 
+#include "base/plain_text.h"
+
 namespace mop {
 
-Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {
+namespace {
+
+// Texts of files and servers stand in errors: they may hold anything, and any amount of it.
+constexpr size_t kLongestLine = 4000, kLongestPart = 16000, kLongestText = 256 << 10;
+constexpr size_t kMostLines = 2000;
+
+// Lines after the first are indented so far that none looks like a line of ours.
+std::string shown(std::string_view text, size_t most) {
+  std::string out;
+  for (const char c : plain_text(shortened(text, most))) {
+    out += c;
+    if (c == '\n') out += "    ";
+  }
+  return out;
+}
+
+}  // namespace
+
+Error::Error(ErrorKind kind, std::string message)
+    : kind_(kind), message_(shown(message, kLongestLine)) {
   render();
 }
 
@@ -22,13 +43,27 @@ Error& Error::operator=(Error&& other) noexcept {
 }
 
 Error&& Error::where(std::string label, std::string text) && {
-  where_.emplace_back(std::move(label), std::move(text));
+  // Lists end in how much of them is left out; what says where they stand still follows.
+  constexpr std::string_view kMore = "and further ones: ";
+  const size_t lines = where_.size();
+  if (lines >= kMostLines && where_[lines - 1].first == label && where_[lines - 2].first == label) {
+    std::string& last = where_.back().second;
+    const size_t left_out =
+        last.starts_with(kMore) ? std::stoull(last.substr(kMore.size())) : size_t{1};
+    const std::string now = fmt::format("{}{}", kMore, left_out + 1);
+    const bool at_end = text_.ends_with(last);
+    if (at_end) text_.replace(text_.size() - last.size(), last.size(), now);
+    last = now;
+    if (at_end) return std::move(*this);  // rendering anew for each would be quadratic
+  } else {
+    where_.emplace_back(shown(label, kLongestLine), shown(text, kLongestPart));
+  }
   render();
   return std::move(*this);
 }
 
 Error&& Error::hint(std::string text) && {
-  hint_ = std::move(text);
+  hint_ = shown(text, kLongestPart);
   render();
   return std::move(*this);
 }
@@ -41,6 +76,7 @@ void Error::render() {
   };
   text_ = message_;
   for (const auto& [label, text] : where_) text_ += line(label, text);
+  text_ = shortened(text_, kLongestText);
   if (!hint_.empty()) text_ += line("hint", hint_);
 }
 

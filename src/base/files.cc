@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -20,6 +21,15 @@ namespace {
   throw io_error("cannot {}: {}", doing, std::strerror(error)).where("file", path.string());
 }
 
+// A device or a pipe may give bytes without end, or wait for ever.
+void check_is_file(int fd, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) fail("read", path, errno);
+  if (S_ISDIR(status.st_mode)) fail("read", path, EISDIR);
+  if (!S_ISREG(status.st_mode))
+    throw io_error("cannot read: not a regular file").where("file", path.string());
+}
+
 /// Closes the descriptor whatever happens.
 struct Descriptor {
   int fd = -1;
@@ -31,8 +41,10 @@ struct Descriptor {
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // O_NONBLOCK: opening a named pipe must not wait for its writer.
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail("read", path, errno);
+  check_is_file(file.fd, path);
   std::string bytes;
   char chunk[1 << 16];
   while (true) {

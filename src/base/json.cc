@@ -9,15 +9,18 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/library_error.h"
+#include "base/narrow.h"
+#include "base/parse_json.h"
 
 namespace mop {
 
 Json read_json(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   try {
-    return Json::parse(text);
-  } catch (const Json::exception& e) {
-    throw bad_input("not valid JSON: {}", e.what()).where("file", path.string());
+    return parse_json(text);
+  } catch (Error& e) {
+    throw std::move(e).where("file", path.string());
   }
 }
 
@@ -151,7 +154,7 @@ Json parse_yaml(const std::string& text, const std::string& where) {
   } catch (const YAML::Exception& e) {
     throw bad_input("not valid YAML: {}", e.what()).where("file", where);
   } catch (const Json::exception& e) {
-    throw bad_input("not valid YAML: {}", e.what()).where("file", where);
+    throw bad_input("not valid YAML: {}", json_complaint(e)).where("file", where);
   } catch (Error& e) {
     throw std::move(e).where("file", where);
   }
@@ -178,10 +181,10 @@ template <typename T>
 bool holds(const Json& value) {
   if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
   if constexpr (std::is_same_v<T, int64_t>) {
-    return value.is_number_integer() &&
-           !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX);
+    return is_whole_number(value);
   }
-  if constexpr (std::is_same_v<T, double>) return value.is_number();
+  if constexpr (std::is_same_v<T, double>)
+    return value.is_number() && std::isfinite(value.get<double>());  // YAML has others
   return value.is_string();
 }
 

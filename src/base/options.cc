@@ -1,9 +1,11 @@
 // base/options.cc
 #include "base/options.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/narrow.h"
 
 namespace mop {
 using Json = nlohmann::ordered_json;
@@ -47,8 +49,7 @@ namespace {
 int64_t Options::integer(std::string_view name, int64_t fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  const bool too_large = value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX;
-  if (!value->is_number_integer() || too_large) refuse(section_, name, "a whole number", *value);
+  if (!is_whole_number(*value)) refuse(section_, name, "a whole number", *value);
   return value->get<int64_t>();
 }
 
@@ -56,7 +57,10 @@ double Options::number(std::string_view name, double fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
   if (!value->is_number()) refuse(section_, name, "a number", *value);
-  return value->get<double>();
+  const auto number = value->get<double>();
+  if (!std::isfinite(number))
+    throw usage_error("{}.{} must be a finite number, got {}", section_, name, number);
+  return number;
 }
 
 bool Options::flag(std::string_view name, bool fallback) const {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/inside_links.h"
 
 namespace mop {
 namespace {
@@ -28,6 +29,7 @@ Json read_config(const fs::path& folder) {
     throw bad_input("there is no config.json: not a Hugging Face model folder")
         .where("folder", folder.string());
   }
+  check_link_inside(folder, path);
   Json config = read_json(path);
   if (!config.is_object())
     throw bad_input("config.json must hold an object").where("file", path.string());

@@ -3,15 +3,15 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/error.h"
 #include "base/git_lfs.h"
+#include "base/parse_json.h"
 
 namespace mop {
 namespace {
 
-using HeaderJson = nlohmann::json;  // sorted keys: a header may have very many
+using Header = nlohmann::json;  // sorted keys: a header may have very many
 
 constexpr size_t kPrefixBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // as in the format's reference implementation
@@ -43,26 +43,12 @@ size_t header_bytes(std::string_view text) {
   return static_cast<size_t>(length);
 }
 
-// JSON silently keeps one of two equal keys; a header with two must not pass.
-HeaderJson parse_header(std::string_view header) {
+Header parse_header(std::string_view header) {
   if (!header.starts_with('{')) throw bad_input("the header is not a JSON object");
-  std::vector<std::set<std::string, std::less<>>> keys;
-  const auto watch = [&](int, HeaderJson::parse_event_t event, HeaderJson& value) {
-    if (event == HeaderJson::parse_event_t::object_start) keys.emplace_back();
-    if (event == HeaderJson::parse_event_t::object_end) keys.pop_back();
-    if (event == HeaderJson::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      throw bad_input("the name '{}' stands twice in the header", value.get<std::string>());
-    }
-    return true;
-  };
-  try {
-    return HeaderJson::parse(header.begin(), header.end(), watch);
-  } catch (const HeaderJson::exception& e) {
-    throw bad_input("the header is not valid JSON: {}", e.what());
-  }
+  return parse_sorted_json(header, "the header is not valid JSON");
 }
 
-std::map<std::string, std::string> read_metadata(const HeaderJson& value) {
+std::map<std::string, std::string> read_metadata(const Header& value) {
   if (!value.is_object()) throw bad_input("__metadata__ must be an object, got {}", value.dump());
   std::map<std::string, std::string> metadata;
   for (const auto& [key, text] : value.items()) {
@@ -74,16 +60,16 @@ std::map<std::string, std::string> read_metadata(const HeaderJson& value) {
 }
 
 // A member of a tensor's description. Throws when it is not there.
-const HeaderJson& member(const HeaderJson& tensor, const char* key) {
+const Header& member(const Header& tensor, const char* key) {
   const auto it = tensor.find(key);
   if (it == tensor.end()) throw bad_input("'{}' is missing", key);
   return *it;
 }
 
-std::vector<int64_t> read_shape(const HeaderJson& value) {
+std::vector<int64_t> read_shape(const Header& value) {
   if (!value.is_array()) throw bad_input("its shape must be a list, got {}", value.dump());
   std::vector<int64_t> shape;
-  for (const HeaderJson& size : value) {
+  for (const Header& size : value) {
     if (!size.is_number_unsigned() || size.get<uint64_t>() > INT64_MAX) {
       throw bad_input("its shape must be a list of sizes from 0 up, got {}", value.dump());
     }
@@ -98,21 +84,21 @@ size_t bytes_of(const std::vector<int64_t>& shape, DType dtype) {
   if (std::ranges::find(shape, 0) != shape.end()) return 0;
   for (const int64_t size : shape) {
     if (__builtin_mul_overflow(bytes, static_cast<size_t>(size), &bytes) || bytes > INT64_MAX) {
-      throw bad_input("its shape {} is too large", HeaderJson(shape).dump());
+      throw bad_input("its shape {} is too large", Header(shape).dump());
     }
   }
   return bytes;
 }
 
 // `data_begin` and `data_size`: where the tensors lie in the file.
-TensorEntry read_entry(const HeaderJson& value, size_t data_begin, size_t data_size) {
+TensorEntry read_entry(const Header& value, size_t data_begin, size_t data_size) {
   if (!value.is_object())
     throw bad_input("its description must be an object, got {}", value.dump());
-  const HeaderJson& dtype = member(value, "dtype");
+  const Header& dtype = member(value, "dtype");
   if (!dtype.is_string()) throw bad_input("its dtype must be a text, got {}", dtype.dump());
   TensorEntry entry{dtype_from_safetensors(dtype.get<std::string>()),
                     read_shape(member(value, "shape"))};
-  const HeaderJson& offsets = member(value, "data_offsets");
+  const Header& offsets = member(value, "data_offsets");
   if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
       !offsets[1].is_number_unsigned()) {
     throw bad_input("its data_offsets must be two byte positions, got {}", offsets.dump());
@@ -128,7 +114,7 @@ TensorEntry read_entry(const HeaderJson& value, size_t data_begin, size_t data_s
   const size_t needed = bytes_of(entry.shape, entry.dtype);
   if (end - begin != needed) {
     throw bad_input("its data_offsets span {} bytes but shape {} of {} takes {}", end - begin,
-                    HeaderJson(entry.shape).dump(), safetensors_name(entry.dtype), needed);
+                    Header(entry.shape).dump(), safetensors_name(entry.dtype), needed);
   }
   entry.begin = data_begin + begin;
   entry.end = data_begin + end;
@@ -168,7 +154,7 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   const std::string_view text = text_of(*result.file_);
   try {
     const size_t data_begin = kPrefixBytes + header_bytes(text);
-    const HeaderJson header = parse_header(text.substr(kPrefixBytes, data_begin - kPrefixBytes));
+    const Header header = parse_header(text.substr(kPrefixBytes, data_begin - kPrefixBytes));
     for (const auto& [name, value] : header.items()) {
       if (name == "__metadata__") {
         result.metadata_ = read_metadata(value);

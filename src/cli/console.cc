@@ -9,10 +9,13 @@
 #include <numeric>
 #include <utility>
 
+#include "base/plain_text.h"
 #include "report/table.h"
 
 namespace mop {
 namespace {
+
+constexpr size_t kLongestNote = 4000;
 
 size_t terminal_columns(std::FILE* stream) {
   struct winsize size {};
@@ -37,7 +40,7 @@ void Console::clear() {
 
 void Console::note(std::string_view text) {
   clear();
-  tell(stream_, fmt::format("{}\n", text));
+  tell(stream_, fmt::format("{}\n", plain_text(shortened(text, kLongestNote))));
   if (terminal_) draw(true);
 }
 
@@ -142,7 +145,7 @@ std::string Console::status() const {
       text += part.total > 0 ? fmt::format("{} {:.0f}%", part.what, 100 * fraction(i)) : part.what;
     }
   }
-  return text + time_left();
+  return plain_text(text) + time_left();
 }
 
 void Console::draw(bool now) {

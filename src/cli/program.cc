@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/library_error.h"
+#include "base/plain_text.h"
 #include "cli/console.h"
 #include "cli/model_argument.h"
 #include "cli/verb.h"
@@ -110,6 +113,13 @@ std::string printable(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+// Names and texts of files may hold what a terminal obeys.
+std::string shown(const Answer& answer, bool as_json) {
+  const std::string text = as_json ? printable(answer.json) : answer.text;
+  const bool as_it_is = (as_json || answer.verbatim) && ::isatty(STDOUT_FILENO) == 0;
+  return as_it_is ? text : plain_text(text);
+}
+
 void print_result(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     throw io_error("cannot write to standard output");
@@ -145,7 +155,7 @@ int run_command(const Command& command) {
   console.clear();
   if (answer.silent) return 0;
   if (!command.out.empty()) write_file(command.out, printable(answer.json));
-  print_result(command.json ? printable(answer.json) : answer.text);
+  print_result(shown(answer, command.json));
   return answer.exit;
 }
 
@@ -198,7 +208,8 @@ void add_threads_flag(CLI::App& app) {
 
 CLI::Validator not_negative() {
   return {[](const std::string& text) {
-            const bool good = std::strtod(text.c_str(), nullptr) >= 0;
+            const double value = std::strtod(text.c_str(), nullptr);
+            const bool good = value >= 0 && std::isfinite(value);
             return good ? std::string() : "must be 0 or more, got " + text;
           },
           "NUMBER"};
@@ -206,7 +217,8 @@ CLI::Validator not_negative() {
 
 CLI::Validator positive() {
   return {[](const std::string& text) {
-            const bool good = std::strtod(text.c_str(), nullptr) > 0;
+            const double value = std::strtod(text.c_str(), nullptr);
+            const bool good = value > 0 && std::isfinite(value);
             return good ? std::string() : "must be above 0, got " + text;
           },
           "NUMBER"};
@@ -220,8 +232,10 @@ int run_program(int argc, char** argv) {
     tell(stderr, fmt::format("error: {}\n", e.what()));
     return exit_code(e);
   } catch (const std::exception& e) {
-    const std::optional<Error> error = device_error(e);
-    tell(stderr, fmt::format("error: {}\n", error ? error->what() : e.what()));
+    std::optional<Error> error = device_error(e);
+    if (!error) error = library_error(e);
+    if (!error) error = internal_error("{}", e.what());
+    tell(stderr, fmt::format("error: {}\n", error->what()));
   }
   return 1;
 }

@@ -19,6 +19,8 @@ struct Answer {
   std::string text;     ///< printed without
   bool silent = false;  ///< another rank says it
   int exit = 0;         ///< exit code: a check that failed is a result
+  /// `text` is a model's own words: as they are, but for a terminal.
+  bool verbatim = false;
 };
 
 struct Verb {

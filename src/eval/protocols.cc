@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/named_table.h"
+#include "base/parse_json.h"
 #include "eval/tasks/encode.h"
 #include "text/record_file.h"
 #include "text/samples.h"
@@ -62,7 +63,7 @@ void for_each_row(const Path& text, Use use) {
   const RecordFile rows = RecordFile::open(text);
   for (int64_t row = 0; row < rows.size(); ++row) {
     const std::string where = fmt::format("{}:{}", text.string(), rows.number(row));
-    const Json record = Json::parse(rows.bytes(row), nullptr, /*allow_exceptions=*/false);
+    const Json record = try_parse_json(rows.bytes(row)).value_or(Json());
     if (!record.is_object()) throw bad_input("the row is not a JSON object").where("text", where);
     use(record, where);
   }

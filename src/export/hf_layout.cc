@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/inside_links.h"
 #include "model/weights.h"
 #include "text/tokenizer_files.h"
 
@@ -95,7 +96,9 @@ std::vector<std::string> copied_files(const fs::path& source) {
   }
   std::vector<std::string> found;
   for (const std::string& name : names) {
-    if (fs::is_regular_file(source / name)) found.push_back(name);
+    if (!fs::is_regular_file(source / name)) continue;
+    check_link_inside(source, source / name);
+    found.push_back(name);
   }
   return found;
 }

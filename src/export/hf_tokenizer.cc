@@ -1,7 +1,7 @@
 // export/hf_tokenizer.cc
 #include "export/hf_tokenizer.h"
 
-#include "base/json.h"
+#include "base/parse_json.h"
 
 namespace mop {
 namespace {
@@ -17,7 +17,7 @@ Json renamed(const Json& object, std::string_view key, std::string_view name) {
 }  // namespace
 
 std::string portable_tokenizer_config(const std::string& text) {
-  Json config = Json::parse(text, nullptr, false);
+  Json config = try_parse_json(text).value_or(Json());
   if (!config.is_object()) return text;
   bool changed = false;
   if (const auto it = config.find("tokenizer_class");

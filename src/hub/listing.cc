@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/json.h"
+#include "base/parse_json.h"
 
 namespace mop {
 namespace {
@@ -39,14 +39,15 @@ bool is_plain(const std::string& name) {
 }
 
 Listing read_listing(const std::string& body, const std::string& where) {
-  const Json json = Json::parse(body, nullptr, false);
+  const Json json = try_parse_json(body).value_or(Json());
   if (!json.is_object() || !json.contains("siblings") || !json["siblings"].is_array()) {
     throw bad_input("the answer is no listing of a model").where("url", where);
   }
   Listing listing{require<std::string>(json, "sha", where), {}};
   if (!is_commit(listing.commit)) throw bad_input("the hub names no commit").where("url", where);
   for (const Json& sibling : json["siblings"]) {
-    if (sibling.is_object() && !is_plain(sibling.value("rfilename", ""))) continue;
+    if (!sibling.is_object()) throw bad_input("the listing names no file").where("url", where);
+    if (!is_plain(get_or<std::string>(sibling, "rfilename", "", where))) continue;
     RemoteFile file = remote_file(sibling, where);
     listing.files[file.name] = std::move(file);
   }

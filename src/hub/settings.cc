@@ -44,17 +44,26 @@ std::string trimmed(const std::string& text) {
   return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
+// What goes into a header or an address must not end its line and begin another.
+std::string one_word(std::string text, std::string_view name) {
+  if (std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; })) return text;
+  throw usage_error(
+      "{} holds a blank, a line break or another character that does not belong there", name);
+}
+
 std::string token() {
-  const std::string given = trimmed(variable({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}));
+  const std::string given =
+      one_word(trimmed(variable({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})), "HF_TOKEN");
   if (!given.empty() || is_true(variable({"HF_HUB_DISABLE_IMPLICIT_TOKEN"}))) return given;
   const std::string path = variable({"HF_TOKEN_PATH"});
   const fs::path file = path.empty() ? home_of_cache() / "token" : expanded(path);
   std::error_code ignored;
-  return fs::is_regular_file(file, ignored) ? trimmed(read_file(file)) : "";
+  if (!fs::is_regular_file(file, ignored)) return "";
+  return one_word(trimmed(read_file(file)), file.string());
 }
 
 std::string endpoint() {
-  std::string address = trimmed(variable({"HF_ENDPOINT"}));
+  std::string address = one_word(trimmed(variable({"HF_ENDPOINT"})), "HF_ENDPOINT");
   if (address.empty()) address = kPublicHub;
   while (address.ends_with('/')) address.pop_back();
   if (!address.starts_with("http://") && !address.starts_with("https://")) {

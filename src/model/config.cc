@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/narrow.h"
 #include "model/config_keys.h"
 #include "model/config_values.h"
 #include "model/family.h"
@@ -191,18 +192,37 @@ void read_per_layer(const Json& raw, const std::string& where, ModelConfig& conf
 std::vector<int64_t> token_ids(const Json& raw, const std::string& key, const std::string& where) {
   const auto it = raw.find(key);
   if (it == raw.end() || it->is_null()) return {};
-  if (it->is_number_integer()) return {it->get<int64_t>()};
+  if (it->is_number_integer()) return {whole_number(*it, key)};
   std::vector<int64_t> ids;
   const bool list = it->is_array();
   if (list) {
     for (const Json& item : *it) {
-      if (item.is_number_integer()) ids.push_back(item.get<int64_t>());
+      if (item.is_number_integer()) ids.push_back(whole_number(item, key));
     }
   }
   if (list && ids.size() == it->size()) return ids;
   throw bad_input("'{}' must be a token id or a list of them, got {}", key, it->dump())
       .where("file", where);
 }
+
+namespace {
+
+// Sizes that are fine by themselves; counts of parameters and bytes are computed in 63 bits.
+void check_plausible(const ModelConfig& config, const std::string& where) {
+  const auto hidden = static_cast<double>(config.hidden);
+  double parameters = 2 * hidden * static_cast<double>(config.vocab);
+  for (const LayerShape& layer : config.layers) {
+    const double attention = 2 * static_cast<double>(layer.heads + layer.kv_heads) *
+                             static_cast<double>(layer.head_dim);
+    parameters += hidden * (attention + 3 * static_cast<double>(layer.mlp));
+  }
+  constexpr double kMost = 1e15;
+  if (parameters > kMost)
+    throw bad_input("the sizes make {:.2g} parameters: not a plausible config", parameters)
+        .where("file", where);
+}
+
+}  // namespace
 
 ModelConfig parse_config(const Json& given, const std::string& where) {
   if (!given.is_object()) throw bad_input("the config is not a JSON object").where("file", where);
@@ -232,6 +252,7 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
   config.layers.assign(static_cast<size_t>(num_layers), shape);
   config.rope = read_rope(raw, config.context, shape.head_dim, where, config.notes);
   read_per_layer(raw, where, config);
+  check_plausible(config, where);
   config.raw = given;
   config.family->read_config(raw, where, config);
   check_layer_types(raw, where, config);

@@ -2,6 +2,7 @@
 #include "model/family.h"
 
 #include "base/error.h"
+#include "base/parse_json.h"
 #include "model/families/families.h"
 
 namespace mop {
@@ -12,7 +13,7 @@ std::span<const Family> all_families() {
   return families;
 }
 
-Json class_defaults(const Family& family) { return Json::parse(family.class_defaults); }
+Json class_defaults(const Family& family) { return parse_json(family.class_defaults); }
 
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape) {
   switch (axis) {

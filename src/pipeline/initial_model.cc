@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/inside_links.h"
 #include "base/random.h"
 #include "checkpoint/safetensors.h"
 #include "model/family.h"
@@ -59,6 +60,7 @@ void copy_tokenizer(const fs::path& tokenizer, const fs::path& folder) {
     return;
   }
   for (const std::string& name : tokenizer_files_in(tokenizer)) {
+    check_link_inside(tokenizer, tokenizer / name);
     fs::create_directories((folder / name).parent_path());
     fs::copy_file(tokenizer / name, folder / name, fs::copy_options::overwrite_existing);
   }

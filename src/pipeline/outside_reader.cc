@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "export/gguf_writer.h"
 #include "export/hf_writer.h"
 #include "export/modelling_code.h"
@@ -143,7 +144,7 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
   if (!ran.started) return row_of(reader, "not installed", "there is no such Python");
   if (ran.timed_out)
     return row_of(reader, "fails", fmt::format("not done after {} s", job.timeout_seconds));
-  const Json said = Json::parse(last_line(ran.out), nullptr, false);
+  const Json said = try_parse_json(last_line(ran.out)).value_or(Json());
   if (ran.exit != 0 || !said.is_object()) {
     return row_of(reader, "fails", fmt::format("ended with {}: {}", ran.exit, last_line(ran.err)));
   }

@@ -8,6 +8,7 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "base/stopwatch.h"
 #include "eval/validation.h"
 #include "export/hf_writer.h"
@@ -163,7 +164,7 @@ class Run {
       for (const PlanStep& step : read_steps(*folder_)) found.push_back(to_json(step));
     }
     std::vector<PlanStep> steps;
-    for (const Json& step : Json::parse(ranks_.broadcast(found.dump()))) {
+    for (const Json& step : parse_json(ranks_.broadcast(found.dump()))) {
       steps.push_back(step_from_json(step, "rank 0's steps"));
     }
     return steps;

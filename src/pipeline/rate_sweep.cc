@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -27,7 +28,7 @@ std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) 
   text = ranks.broadcast(std::string_view(text));
   std::vector<RateTrial> trials;
   if (text.empty()) return trials;
-  for (const Json& trial : Json::parse(text)) {
+  for (const Json& trial : parse_json(text)) {
     const Json& nll = trial.at("nll");
     trials.push_back(
         {trial.at("learning_rate").get<double>(), nll.is_null() ? INFINITY : nll.get<double>()});

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/narrow.h"
 #include "base/options.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/run_costs.h"
@@ -45,11 +46,12 @@ template <typename T>
 std::vector<T> list_of(const Json& json, const char* key, const char* expected) {
   const auto it = json.find(key);
   if (it == json.end() || it->is_null()) return {};
-  try {
-    return it->get<std::vector<T>>();
-  } catch (const Json::type_error&) {
+  const auto fits = [](const Json& item) {
+    return std::is_same_v<T, std::string> ? item.is_string() : is_whole_number(item);
+  };
+  if (!it->is_array() || !std::ranges::all_of(*it, fits))
     throw usage_error("{} must be {}, got {}", key, expected, it->dump());
-  }
+  return it->get<std::vector<T>>();
 }
 
 // What the default method shares with the width branch.

@@ -1,6 +1,8 @@
 // pipeline/recover_recipe.cc
 #include "pipeline/recover_recipe.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/options.h"
 #include "tensor/dtype.h"
@@ -80,7 +82,8 @@ void read_rates(const Json& setting, RecoverRecipe& recipe) {
                       setting.dump());
   }
   for (const double rate : recipe.rates) {
-    if (!(rate > 0)) throw usage_error("learning_rate must be above 0, got {}", rate);
+    if (!(rate > 0) || !std::isfinite(rate))
+      throw usage_error("learning_rate must be a finite number above 0, got {}", rate);
   }
   recipe.train.learning_rate = recipe.rates.front();
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/narrow.h"
 
 namespace mop {
 namespace {
@@ -111,7 +112,8 @@ LayerRemoval removal_from_json(const Json& json, const std::string& where) {
   const auto list = [&](const char* key) {
     return from_runs(get_or<std::string>(json, key, "", where), where + "." + key);
   };
-  removal.layer = static_cast<int32_t>(require<int64_t>(json, "layer", where));
+  removal.layer =
+      narrow<int32_t>(require<int64_t>(json, "layer", where), fmt::format("'layer' of {}", where));
   removal.whole = get_or<bool>(json, "whole", false, where);
   removal.heads = list("heads");
   removal.kv_heads = list("kv_heads");
@@ -152,6 +154,18 @@ int64_t version_of(const PrunePlan& plan) {
   return plan.values.empty() ? kVersion : kVersionWithValues;
 }
 
+// A run of a few letters stands for millions of indices, and a plan may hold any number of runs.
+void check_units(size_t units, const std::string& where) {
+  constexpr size_t kMostUnits = size_t{1} << 25;
+  if (units > kMostUnits)
+    throw bad_input("more than {} units are removed: not a plausible plan", kMostUnits)
+        .where("plan", where);
+}
+
+size_t units_of(const LayerRemoval& removal) {
+  return removal.heads.size() + removal.kv_heads.size() + removal.neurons.size();
+}
+
 const Json& require_list(const Json& json, const char* key, const std::string& where) {
   if (!json.is_object() || !json.contains(key) || !json[key].is_array()) {
     throw bad_input("'{}' must be a list", key).where("plan", where);
@@ -184,9 +198,11 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
   step.branch = require<std::string>(json, "branch", where);
   step.parameters = require<int64_t>(json, "parameters", where);
   if (json.contains("owed")) step.owed = owed_from_json(json["owed"], where + ", owed");
+  size_t units = 0;
   for (const Json& layer : require_list(json, "layers", where)) {
     const std::string here = fmt::format("{}, layers[{}]", where, step.removals.size());
     LayerRemoval removal = removal_from_json(layer, here);
+    check_units(units += units_of(removal), here);
     if (!step.removals.empty() && removal.layer <= step.removals.back().layer) {
       throw bad_input("layers must rise, but {} follows {}", removal.layer,
                       step.removals.back().layer)
@@ -207,9 +223,12 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
   PrunePlan plan;
   plan.source_fingerprint = get_or<std::string>(json, "source_fingerprint", "", where);
   plan.dense_parameters = require<int64_t>(json, "dense_parameters", where);
+  size_t units = 0;
   for (const Json& step : require_list(json, "steps", where)) {
     plan.steps.push_back(
         step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
+    for (const LayerRemoval& removal : plan.steps.back().removals) units += units_of(removal);
+    check_units(units, where);
   }
   if (version == kVersionWithValues && !json.contains("values")) {
     throw bad_input("a plan of version {} has 'values'", version).where("plan", where);

@@ -4,6 +4,8 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/library_error.h"
+#include "base/parse_json.h"
 #include "tensor/device_error.h"
 
 namespace mop::python {
@@ -44,7 +46,8 @@ void translate(std::exception_ptr pointer) {
   } catch (const std::bad_alloc&) {
     throw;  // MemoryError
   } catch (const std::exception& e) {
-    const std::optional<Error> error = device_error(e);
+    std::optional<Error> error = device_error(e);
+    if (!error) error = library_error(e);
     if (!error) throw;
     raise(*error);
   }
@@ -74,7 +77,7 @@ Json from_python(const py::object& value) {
   using namespace py::literals;
   const py::object as_text = py::module_::import("os").attr("fspath");
   const py::object text = py::module_::import("json").attr("dumps")(value, "default"_a = as_text);
-  return Json::parse(text.cast<std::string>());
+  return parse_json(text.cast<std::string>());
 }
 
 void register_errors() { py::register_local_exception_translator(translate); }

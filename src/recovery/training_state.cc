@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/parse_json.h"
 #include "checkpoint/safetensors.h"
 
 namespace mop {
@@ -36,7 +37,7 @@ Json to_json(const TrainingCounters& c) {
 }
 
 TrainingCounters from_text(const std::string& text) {
-  const Json json = Json::parse(text);
+  const Json json = parse_json(text);
   TrainingCounters c;
   c.step = json.at("step");
   c.tokens = json.at("tokens");

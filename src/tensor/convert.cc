@@ -94,7 +94,7 @@ void through_float(const std::byte* from, std::byte* to, size_t count) {
 }
 
 bool has_f16c() {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)  // clang 14 has no name for it
   return __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx");
 #else
   return false;

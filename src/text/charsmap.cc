@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "text/base64.h"
+#include "text/expansion.h"
 #include "text/unicode.h"
 
 namespace mop {
@@ -72,6 +73,7 @@ std::string Charsmap::replace(std::string_view text) const {
   const auto add = [&](std::string_view part) {
     const char* found = replacement_of(part);
     out += found == nullptr ? part : std::string_view(found);
+    check_expansion(text.size(), out.size());
   };
   for (size_t at = 0; at < text.size();) {
     const size_t end = end_of_grapheme(text, at);
@@ -79,6 +81,7 @@ std::string Charsmap::replace(std::string_view text) const {
     const char* whole = grapheme.size() <= kLongestLookedUp ? replacement_of(grapheme) : nullptr;
     if (whole != nullptr) {
       out += whole;
+      check_expansion(text.size(), out.size());
     } else {
       for (size_t c = 0; c < grapheme.size();) {
         const size_t bytes = code_point_at(grapheme, c).bytes;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "checkpoint/gguf.h"
 #include "text/gguf_vocabulary.h"
 
@@ -31,16 +32,22 @@ Json plain_message(const Json& message) {
   return plain;
 }
 
+// A member of an object; empty when there is none, or no text.
+std::string text_of(const Json& object, const char* key) {
+  const bool has = object.is_object() && object.contains(key) && object[key].is_string();
+  return has ? object[key].get<std::string>() : "";
+}
+
 // A special token is written as a text or as an object with `content`.
 std::string token_text(const Json& token) {
   if (token.is_string()) return token.get<std::string>();
-  return token.is_object() ? token.value("content", "") : "";
+  return text_of(token, "content");
 }
 
 void add_special_tokens(const Json& config, Json& tokens) {
   for (const char* key : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                           "cls_token", "mask_token"}) {
-    if (tokens.contains(key) || !config.contains(key)) continue;
+    if (tokens.contains(key) || !config.is_object() || !config.contains(key)) continue;
     const std::string text = token_text(config[key]);
     if (!text.empty()) tokens[key] = text;
   }
@@ -49,7 +56,7 @@ void add_special_tokens(const Json& config, Json& tokens) {
 Json gguf_config(const fs::path& file) {
   const auto files = tokenizer_files_of(vocabulary_of_gguf(GgufFile::open(file)));
   const auto found = files.find("tokenizer_config.json");
-  return found == files.end() ? Json::object() : Json::parse(found->second);
+  return found == files.end() ? Json::object() : parse_json(found->second);
 }
 
 Json special_tokens(const fs::path& model) {
@@ -75,7 +82,7 @@ Sources sources_in(const fs::path& file) {
   Sources sources;
   if (value.is_array()) {
     for (const Json& named : value) {
-      if (named.is_object()) sources[named.value("name", "")] = named.value("template", "");
+      if (named.is_object()) sources[text_of(named, "name")] = text_of(named, "template");
     }
   }
   if (!sources.contains("default"))
@@ -116,9 +123,10 @@ std::string fingerprint_of(const Sources& sources, const Json& tokens) {
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(const Sources& sources, Json tokens)
+ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string origin)
     : tokens_(std::move(tokens)),
       fingerprint_(fingerprint_of(sources, tokens_)),
+      origin_(std::move(origin)),
       now_(jinja_now()) {
   for (const auto& [name, source] : sources) {
     try {
@@ -150,12 +158,23 @@ Json ChatTemplate::variables(const Json& messages, const ChatOptions& options) c
   return variables;
 }
 
+template <typename Render>
+auto ChatTemplate::named(Render render) const {
+  try {
+    return render();
+  } catch (Error& e) {
+    if (origin_.empty()) throw;
+    throw std::move(e).where("chat template of", origin_);
+  }
+}
+
 std::string ChatTemplate::render(const Json& messages, const ChatOptions& options) const {
-  return chosen(options).render(variables(messages, options), now_);
+  return named([&] { return chosen(options).render(variables(messages, options), now_); });
 }
 
 JinjaText ChatTemplate::render_with_marks(const Json& messages, const ChatOptions& options) const {
-  return chosen(options).render_with_marks(variables(messages, options), now_);
+  return named(
+      [&] { return chosen(options).render_with_marks(variables(messages, options), now_); });
 }
 
 Sources chat_template_sources(const fs::path& model) {
@@ -167,7 +186,7 @@ std::shared_ptr<const ChatTemplate> read_chat_template(const fs::path& model) {
   try {
     const Sources sources = chat_template_sources(model);
     if (sources.empty()) return nullptr;
-    return std::make_shared<ChatTemplate>(sources, special_tokens(model));
+    return std::make_shared<ChatTemplate>(sources, special_tokens(model), model.string());
   } catch (Error& e) {
     if (e.kind() != ErrorKind::kBadInput) throw;
     throw std::move(e).where("chat template of", model.string());

@@ -24,7 +24,9 @@ class ChatTemplate {
  public:
   /// By name: "default", and "tool_use" for conversations with tools. `tokens` are the special
   /// tokens' texts by name. Throws Error(kBadInput) as JinjaTemplate does.
-  ChatTemplate(const std::map<std::string, std::string>& sources, Json tokens);
+  /// `origin` names the model in what rendering throws.
+  ChatTemplate(const std::map<std::string, std::string>& sources, Json tokens,
+               std::string origin = "");
 
   /// The conversation as text, special tokens written out, as transformers' apply_chat_template:
   /// fields that are null count as absent, and reasoning has all its names (reasoning_content,
@@ -39,11 +41,13 @@ class ChatTemplate {
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
+  template <typename Render>
+  auto named(Render render) const;
   const JinjaTemplate& chosen(const ChatOptions& options) const;
   Json variables(const Json& messages, const ChatOptions& options) const;
   std::map<std::string, JinjaTemplate> templates_;
   Json tokens_;
-  std::string fingerprint_;
+  std::string fingerprint_, origin_;
   JinjaTime now_;  ///< one day for all that is rendered
 };
 

@@ -2,15 +2,17 @@
 #include "text/component.h"
 
 #include "base/files.h"
+#include "base/parse_json.h"
 
 namespace mop {
 
 PartJson read_part_json(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
   PartJson value;
   try {
-    value = PartJson::parse(read_file(path));
-  } catch (const PartJson::exception& e) {
-    throw bad_input("not valid JSON: {}", e.what()).where("file", path.string());
+    value = parse_sorted_json(text);
+  } catch (Error& e) {
+    throw std::move(e).where("file", path.string());
   }
   if (!value.is_object()) throw bad_input("not a JSON object").where("file", path.string());
   return value;

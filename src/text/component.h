@@ -7,9 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
+#include "base/narrow.h"
 
 namespace mop {
 
@@ -32,10 +34,14 @@ template <typename T>
 T part_field(const PartJson& part, const char* key, T fallback) {
   const auto it = part.find(key);
   if (it == part.end() || it->is_null()) return fallback;
-  try {
-    return it->template get<T>();
-  } catch (const nlohmann::json::exception&) {
-    throw bad_input("`{}` has the wrong type: {}", key, it->dump().substr(0, 60));
+  if constexpr (std::is_same_v<T, int64_t>) {
+    return whole_number(*it, fmt::format("`{}`", key));
+  } else {
+    try {
+      return it->template get<T>();
+    } catch (const nlohmann::json::exception&) {
+      throw bad_input("`{}` has the wrong type: {}", key, it->dump().substr(0, 60));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/parse_json.h"
 #include "text/training_keys.h"
 
 namespace mop {
@@ -21,8 +22,8 @@ std::string optional_text(const Json& record, const char* key, const std::string
 // A text that is JSON, else the value as it is.
 Json parsed(const Json& value, bool (*is_wanted)(const Json&)) {
   if (!value.is_string()) return value;
-  Json json = Json::parse(value.get<std::string>(), nullptr, /*allow_exceptions=*/false);
-  return json.is_discarded() || !is_wanted(json) ? value : json;
+  const auto json = try_parse_json(value.get_ref<const std::string&>());
+  return json && is_wanted(*json) ? *json : value;
 }
 
 bool is_object(const Json& json) { return json.is_object(); }
@@ -57,7 +58,8 @@ Json tools_of(const Json& record, const std::string& where) {
 void check_parts(const Json& content, const std::string& where) {
   if (!content.is_array()) return;
   for (const Json& part : content) {
-    const std::string type = part.is_object() ? part.value("type", "text") : "text";
+    const std::string type =
+        part.is_object() ? get_or<std::string>(part, "type", "text", where) : "text";
     if (type != "text")
       throw bad_input("{}: a message holds a part of type `{}`, only texts are read", where, type);
   }

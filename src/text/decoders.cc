@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "text/byte_alphabet.h"
+#include "text/expansion.h"
 #include "text/pattern.h"
 #include "text/pattern_part.h"
 #include "text/unicode.h"
@@ -31,10 +32,20 @@ void flush_bytes(std::string& bytes, std::vector<std::string>& out) {
   bytes.clear();
 }
 
+size_t bytes_of(const std::vector<std::string>& tokens) {
+  size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  return bytes;
+}
+
 Decoder make_sequence(const PartJson& part) {
   return [steps = make_components<Decoder>(part, "decoders", make_decoder)](
              std::vector<std::string> tokens) {
-    for (const Decoder& step : steps) tokens = step(std::move(tokens));
+    const size_t before = bytes_of(tokens);
+    for (const Decoder& step : steps) {
+      tokens = step(std::move(tokens));
+      check_expansion(before, bytes_of(tokens));
+    }
     return tokens;
   };
 }
@@ -59,9 +70,12 @@ Decoder make_strip(const PartJson& part) {
   const auto start = part_field<int64_t>(part, "start", 0);
   const auto stop = part_field<int64_t>(part, "stop", 0);
   return [content, start, stop](std::vector<std::string> tokens) {
+    if (content.empty()) return tokens;
     for (std::string& token : tokens) {
-      for (int64_t i = 0; i < start && token.starts_with(content); ++i)
-        token.erase(0, content.size());
+      size_t begin = 0;
+      for (int64_t i = 0; i < start && token.compare(begin, content.size(), content) == 0; ++i)
+        begin += content.size();
+      token.erase(0, begin);
       for (int64_t i = 0; i < stop && token.ends_with(content); ++i)
         token.resize(token.size() - content.size());
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/parse_json.h"
 #include "text/pre_tokenizers.h"
 
 namespace mop {
@@ -64,7 +65,7 @@ PartJson byte_level(bool use_regex) {
 }  // namespace
 
 PartJson ggml_pre_tokenizer_part(const GgmlPreTokenizer& row) {
-  if (!row.own.empty()) return PartJson::parse(row.own);
+  if (!row.own.empty()) return parse_sorted_json(row.own);
   PartJson parts = PartJson::array();
   for (const std::string_view regex : row.regexes) {
     parts.push_back({{"type", "Split"},

@@ -5,11 +5,13 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/library_error.h"
 #include "text/bpe_tokenizer.h"
 #include "text/chat_template.h"
 #include "text/ggml_pre_tokenizers.h"
 #include "text/gguf_vocabulary.h"
 #include "text/spm_model.h"
+#include "text/token_id.h"
 
 namespace mop {
 namespace {
@@ -103,7 +105,8 @@ std::vector<std::string> merges_of(const PartJson& model) {
 
 void put_vocab(const PartJson& object, GgufVocabulary& vocabulary) {
   for (const auto& [text, id] : object.at("model").at("vocab").items()) {
-    put_token(vocabulary, id.get<int64_t>(), text, PieceType::kNormal);
+    put_token(vocabulary, checked_token_id(whole_number(id, "an id"), text), text,
+              PieceType::kNormal);
   }
 }
 
@@ -112,7 +115,7 @@ std::vector<AddedToken> added_of(const PartJson& object, const TokenizerConfig& 
   for (const PartJson& entry : object.value("added_tokens", PartJson::array())) {
     AddedToken token;
     token.content = part_field<std::string>(entry, "content", "");
-    token.id = part_field<int64_t>(entry, "id", -1);
+    token.id = checked_token_id(part_field<int64_t>(entry, "id", -1), token.content);
     token.special = part_field(entry, "special", false);
     added.push_back(token);
   }
@@ -276,7 +279,7 @@ GgufVocabulary vocabulary_of_folder(const fs::path& folder, int64_t size) {
     result.chat_template = chat_template_of(folder);
     return result;
   } catch (const PartJson::exception& e) {
-    throw bad_input("the tokenizer's files are damaged: {}", e.what())
+    throw bad_input("the tokenizer's files are damaged: {}", json_complaint(e))
         .where("folder", folder.string());
   } catch (Error& e) {
     throw std::move(e).where("tokenizer", folder.string());

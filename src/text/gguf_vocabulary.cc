@@ -1,6 +1,8 @@
 // text/gguf_vocabulary.cc -- metadata of a GGUF file <-> vocabulary <-> a Tokenizer.
 #include "text/gguf_vocabulary.h"
 
+#include <unordered_map>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
@@ -89,10 +91,14 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   const GgmlPreTokenizer& pre = ggml_pre_tokenizer(vocabulary.pre);
   Json::object_t vocab;
   Json added = Json::array();
+  std::unordered_map<std::string_view, size_t> last;
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) last[vocabulary.tokens[id]] = id;
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& text = vocabulary.tokens[id];
     if (vocabulary.types[id] == static_cast<int64_t>(PieceType::kUnused)) continue;
-    vocab.push_back({text, id});  // added ones, too: tokenizers numbers them anew otherwise
+    // Added ones, too: tokenizers numbers them anew otherwise. Of equal ones the last, as
+    // llama.cpp.
+    if (last.at(text) == id) vocab.push_back({text, id});
     if (!is_added(vocabulary.types[id])) continue;
     added.push_back({{"id", id},
                      {"content", text},
@@ -153,6 +159,10 @@ GgufVocabulary read_vocabulary(const GgufFile& file) {
                      ? file.integers(key("token_type"))
                      : std::vector<int64_t>(size, static_cast<int64_t>(PieceType::kNormal));
   check_length(result.types, "token_type", size);
+  for (const int64_t type : result.types) {
+    if (type < 0 || type > static_cast<int64_t>(PieceType::kByte))
+      throw bad_input("'{}' holds {}, types go from 0 to 6", key("token_type"), type);
+  }
   bool add_bos = true;
   if (result.model == "llama") {
     result.scores = file.numbers(key("scores"));

@@ -30,6 +30,7 @@ class OneRendering {
   }
 
  private:
+  Work work_;  // ends last
   Rendering rendering_;
 };
 
@@ -68,6 +69,9 @@ struct JinjaTemplate::Program {
 };
 
 JinjaTemplate::JinjaTemplate(const std::string& source) {
+  constexpr size_t kLongestTemplate = size_t{1} << 20;
+  if (source.size() > kLongestTemplate)
+    throw bad_input("the template has {} bytes, more than {}", source.size(), kLongestTemplate);
   if (!is_valid_utf8(source)) throw bad_input("the template is not UTF-8");
   program_ = std::make_unique<Program>(Program{jinja::compile(source)});
 }

@@ -5,6 +5,7 @@
 
 #include "text/byte_alphabet.h"
 #include "text/charsmap.h"
+#include "text/expansion.h"
 #include "text/pattern.h"
 #include "text/pattern_part.h"
 #include "text/unicode.h"
@@ -12,17 +13,36 @@
 namespace mop {
 namespace {
 
+// The steps of a sequence and of those within it, since each is measured by the text they began
+// with.
+void add_steps(const PartJson& part, std::vector<Normalizer>& steps) {
+  if (!part.is_object() || part_field<std::string>(part, "type", "") != "Sequence") {
+    steps.push_back(make_normalizer(part));
+    return;
+  }
+  const auto it = part.find("normalizers");
+  if (it == part.end() || !it->is_array()) throw bad_input("a Sequence has no list `normalizers`");
+  for (const PartJson& inner : *it) add_steps(inner, steps);
+}
+
 Normalizer make_sequence(const PartJson& part) {
-  return [steps =
-              make_components<Normalizer>(part, "normalizers", make_normalizer)](std::string text) {
-    for (const Normalizer& step : steps) text = step(std::move(text));
+  std::vector<Normalizer> made;
+  add_steps(part, made);
+  return [steps = std::move(made)](std::string text) {
+    const size_t before = text.size();
+    for (const Normalizer& step : steps) {
+      text = step(std::move(text));
+      check_expansion(before, text.size());
+    }
     return text;
   };
 }
 
 Normalizer make_prepend(const PartJson& part) {
   return [prefix = part_field<std::string>(part, "prepend", "")](std::string text) {
-    return text.empty() ? text : prefix + text;
+    if (text.empty()) return text;
+    check_expansion(text.size(), text.size() + prefix.size());
+    return prefix + text;
   };
 }
 

@@ -5,6 +5,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "text/expansion.h"
 #include "text/unicode.h"
 
 namespace mop {
@@ -155,7 +156,9 @@ std::vector<Span> Pattern::find_all(std::string_view text) const {
 std::string Pattern::replace_all(std::string_view text, std::string_view content) const {
   std::string out;
   size_t at = 0;
-  for (const Span& match : find_all(text)) {
+  const std::vector<Span> matches = find_all(text);
+  check_expansion(text.size(), matches.size() * content.size());
+  for (const Span& match : matches) {
     out += text.substr(at, match.begin - at);
     out += content;
     at = match.end;

@@ -3,15 +3,27 @@
 
 #include <string>
 
+#include "text/token_id.h"
+
 namespace mop {
 namespace {
 
 using Ids = std::vector<int64_t>;
 
+// Names may stand any number of times, and each for any number of tokens.
+constexpr size_t kMostAround = 1024;
+
 Ids ids_of_special(const PartJson& part, const std::string& name) {
   const auto table = part.find("special_tokens");
   if (table != part.end() && table->is_object() && table->contains(name)) {
-    return part_field<Ids>((*table)[name], "ids", {});
+    const PartJson& ids = (*table)[name].is_object() && (*table)[name].contains("ids")
+                              ? (*table)[name]["ids"]
+                              : PartJson::array();
+    if (!ids.is_array()) throw bad_input("`ids` of '{}' is not a list", name);
+    Ids checked;
+    for (const PartJson& id : ids)
+      checked.push_back(checked_token_id(whole_number(id, "an id"), name));
+    return checked;
   }
   throw bad_input("the template names '{}', which its `special_tokens` do not explain", name);
 }
@@ -29,6 +41,8 @@ Surround read_template(const PartJson& part) {
           ids_of_special(part, part_field<std::string>(piece["SpecialToken"], "id", ""));
       Ids& side = seen_text ? made.after : made.before;
       side.insert(side.end(), ids.begin(), ids.end());
+      if (side.size() > kMostAround)
+        throw bad_input("the template puts more than {} tokens around a text", kMostAround);
     } else {
       throw bad_input("a template piece is neither `Sequence` nor `SpecialToken`");
     }
@@ -44,7 +58,7 @@ Surround read_cls_sep(const PartJson& part) {
     if (it == part.end() || !it->is_array() || it->size() != 2 || !(*it)[1].is_number_integer()) {
       throw bad_input("`{}` is not [token, id]", key);
     }
-    return (*it)[1].get<int64_t>();
+    return checked_token_id(whole_number((*it)[1], key), key);
   };
   return {{id("cls")}, {id("sep")}};
 }

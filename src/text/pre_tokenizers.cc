@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "text/byte_alphabet.h"
+#include "text/expansion.h"
 #include "text/pattern.h"
 #include "text/pattern_part.h"
 #include "text/unicode.h"
@@ -126,10 +127,20 @@ Delimiter read_behavior(const PartJson& part, std::string_view fallback) {
       .hint("known: Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
 }
 
+size_t bytes_of(const std::vector<Word>& words) {
+  size_t bytes = 0;
+  for (const Word& word : words) bytes += word.text.size();
+  return bytes;
+}
+
 PreTokenizer make_sequence(const PartJson& part) {
   return [steps = make_components<PreTokenizer>(part, "pretokenizers", make_pre_tokenizer)](
              std::vector<Word> words) {
-    for (const PreTokenizer& step : steps) words = step(std::move(words));
+    const size_t before = bytes_of(words);
+    for (const PreTokenizer& step : steps) {
+      words = step(std::move(words));
+      check_expansion(before, bytes_of(words));
+    }
     return words;
   };
 }
@@ -178,6 +189,8 @@ PreTokenizer make_metaspace(const PartJson& part) {
   if (part_field(part, "split", true))
     split = split_by(Pattern::literal(mark), Delimiter::kMergedWithNext);
   return [mark, prepend, split, space = Pattern::literal(" ")](std::vector<Word> words) {
+    const size_t before = bytes_of(words);
+    check_expansion(before, before + words.size() * mark.size());
     for (Word& word : words) {
       word.text = space.replace_all(word.text, mark);
       const bool wanted =

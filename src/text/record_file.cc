@@ -6,22 +6,13 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/git_lfs.h"
+#include "base/parse_json.h"
 #include "text/parquet_rows.h"
 #include "text/text_file.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
-
-// What the parser says, without its name and without a line number, which would count from the
-// record's beginning.
-std::string complaint(const Json::exception& e) {
-  std::string text = e.what();
-  if (const size_t name_end = text.find("] "); name_end != text.npos) text.erase(0, name_end + 2);
-  constexpr std::string_view kLine = "at line 1, ";
-  if (const size_t at = text.find(kLine); at != text.npos) text.replace(at, kLine.size(), "at ");
-  return text;
-}
 
 constexpr std::string_view kBlanks = " \t\r\n";
 
@@ -165,12 +156,7 @@ void RecordFile::find_elements(std::string_view content) {
   }
   if (closed && skip_blanks(content, at + 1) == content.size()) return;
   // The parser says better than we what is wrong.
-  try {
-    const Json understood = Json::parse(content);
-    throw internal_error("a list of {} records was not understood", understood.size());
-  } catch (const Json::exception& e) {
-    throw bad_input("not valid JSON: {}", e.what());
-  }
+  throw internal_error("a list of {} records was not understood", parse_json(content).size());
 }
 
 std::string_view RecordFile::bytes(int64_t record) const {
@@ -182,10 +168,10 @@ std::string RecordFile::text(int64_t record) const { return std::string(bytes(re
 
 Json RecordFile::json(int64_t record) const {
   try {
-    return Json::parse(bytes(record));
-  } catch (const Json::exception& e) {
-    throw bad_input("{} is not valid JSON: {}", where(record), complaint(e))
-        .hint("a .jsonl or .json has a record a line, or is one list of records, or one record");
+    return parse_json(bytes(record), where(record) + " is not valid JSON");
+  } catch (Error& e) {
+    throw std::move(e).hint(
+        "a .jsonl or .json has a record a line, or is one list of records, or one record");
   }
 }
 

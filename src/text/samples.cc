@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "text/chat_samples.h"
+#include "text/encode_beginning.h"
 #include "text/overlap.h"
 #include "text/record_file.h"
 
@@ -92,9 +93,7 @@ TokenSamples tokenize(const std::vector<std::string>& texts, std::span<const int
   TokenSamples made;
   for (const int64_t index : chosen) {
     const std::string& text = texts[static_cast<size_t>(index)];
-    auto sample = tokenizer.encode(text, Special::kDefault);
-    if (longest > 0 && static_cast<int64_t>(sample.size()) > longest)
-      sample.resize(static_cast<size_t>(longest));
+    auto sample = encode_beginning(tokenizer, text, Special::kDefault, longest);
     if (sample.empty()) continue;
     made.ids.push_back(std::move(sample));
     made.origins.push_back({index, line_hashes(text)});

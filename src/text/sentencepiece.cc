@@ -7,6 +7,8 @@
 #include "base/files.h"
 #include "text/bpe_tokenizer.h"
 #include "text/pattern.h"
+#include "text/proto_wire.h"
+#include "text/spm_check.h"
 #include "text/spm_model.h"
 #include "text/unicode.h"
 
@@ -50,12 +52,15 @@ class SentencePieceTokenizer final : public Tokenizer {
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
                                                const TokenizerConfig& config)
     : config_(config), fingerprint_(sha256(bytes)) {
-  const auto status =
-      model_.LoadFromSerializedProto(config.legacy ? bytes : bytes + std::string(kNoDummyPrefix));
-  if (!status.ok()) {
+  const auto refuse = [] {
     throw bad_input(
         "not a tokenizer: neither JSON, nor 'base64 rank' lines, nor a SentencePiece model");
-  }
+  };
+  if (!is_message(bytes)) refuse();
+  check_spm(bytes);
+  const auto status =
+      model_.LoadFromSerializedProto(config.legacy ? bytes : bytes + std::string(kNoDummyPrefix));
+  if (!status.ok()) refuse();
   vocab_ = model_.GetPieceSize();
   const auto piece = [&](int id) {
     return id >= 0 ? std::optional<std::string>(model_.IdToPiece(id)) : std::nullopt;

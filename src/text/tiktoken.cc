@@ -8,6 +8,7 @@
 #include "text/base64.h"
 #include "text/bpe_tokenizer.h"
 #include "text/byte_alphabet.h"
+#include "text/token_id.h"
 
 namespace mop {
 namespace {
@@ -34,6 +35,7 @@ Bpe::Vocabulary read_ranks(const std::string& text) {
       if (result.ec != std::errc() || result.ptr != line.data() + line.size()) rank = -1;
     }
     if (rank < 0) throw bad_input("line {} is not 'base64 rank'", line_number);
+    checked_token_id(rank, line.substr(0, blank));
     ranks.emplace(to_byte_alphabet(*bytes), rank);
   }
   return ranks;

@@ -2,9 +2,9 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/error.h"
+#include "tensor/mapped_file.h"
 #include "text/bpe_tokenizer.h"
 #include "text/gguf_vocabulary.h"
 #include "text/tokenizer_files.h"
@@ -21,11 +21,9 @@ bool is_base64(char c) {
 }
 
 std::string read_start(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::string start(4096, '\0');
-  stream.read(start.data(), static_cast<std::streamsize>(start.size()));
-  start.resize(static_cast<size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
-  return start;
+  const auto mapped = MappedFile::open(file);
+  const auto bytes = mapped->bytes().first(std::min<size_t>(mapped->bytes().size(), 4096));
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::shared_ptr<const Tokenizer> open_file(const fs::path& file) {

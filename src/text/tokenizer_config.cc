@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/parse_json.h"
 #include "text/component.h"
+#include "text/token_id.h"
 
 namespace mop {
 namespace {
@@ -44,7 +46,7 @@ void add_numbered(const PartJson& decoder, std::vector<AddedToken>& added) {
     if (!token || result.ec != std::errc() || id < 0) {
       throw bad_input("`added_tokens_decoder` has an entry '{}' that is no token", key);
     }
-    token->id = id;
+    token->id = checked_token_id(id, token->content);
     add_once(*token, added);
   }
 }
@@ -76,16 +78,17 @@ void add_special(const PartJson& object, TokenizerConfig& config) {
 void add_listed(const PartJson& object, TokenizerConfig& config) {
   for (const auto& [content, id] : object.items()) {
     if (!id.is_number_integer()) throw bad_input("`{}` has no integer id", content);
+    const int64_t number = checked_token_id(whole_number(id, "an id"), content);
     const auto it =
         std::find_if(config.added.begin(), config.added.end(),
                      [&text = content](const AddedToken& t) { return t.content == text; });
     if (it != config.added.end()) {
-      if (it->id < 0) it->id = id.get<int64_t>();
+      if (it->id < 0) it->id = number;
       continue;
     }
     AddedToken token;
     token.content = content;
-    token.id = id.get<int64_t>();
+    token.id = number;
     token.normalized = true;
     config.added.push_back(std::move(token));
   }
@@ -94,9 +97,9 @@ void add_listed(const PartJson& object, TokenizerConfig& config) {
 std::optional<int64_t> first_id(const PartJson& object, const char* key) {
   const auto it = object.find(key);
   if (it == object.end()) return std::nullopt;
-  if (it->is_number_integer()) return it->get<int64_t>();
+  if (it->is_number_integer()) return whole_number(*it, key);
   if (it->is_array() && !it->empty() && it->front().is_number_integer())
-    return it->front().get<int64_t>();
+    return whole_number(it->front(), key);
   return std::nullopt;
 }
 
@@ -138,7 +141,7 @@ void read_one(const fs::path& path, TokenizerConfig& config, Read read) {
 
 TokenizerConfig parse_tokenizer_config(const std::string& text) {
   TokenizerConfig config;
-  read_main_file(PartJson::parse(text), config);
+  read_main_file(parse_sorted_json(text), config);
   return config;
 }
 

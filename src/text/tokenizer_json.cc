@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "text/bpe_tokenizer.h"
+#include "text/token_id.h"
 
 namespace mop {
 namespace {
@@ -49,7 +51,8 @@ WordModel read_bpe(const PartJson& model) {
   vocabulary.reserve(table.size());
   for (const auto& [token, id] : table.items()) {
     if (!id.is_number_integer()) throw bad_input("token '{}' has no integer id", token);
-    vocabulary.emplace(token, id.get<int32_t>());
+    vocabulary.emplace(token,
+                       static_cast<int32_t>(checked_token_id(whole_number(id, "an id"), token)));
   }
   BpeOptions options;
   if (const auto unknown = part_field<std::string>(model, "unk_token", ""); !unknown.empty()) {
@@ -105,6 +108,7 @@ std::vector<AddedToken> read_added(const PartJson& list) {
     token.single_word = part_field(entry, "single_word", false);
     if (token.content.empty() || token.id < 0)
       throw bad_input("an added token lacks `content` or `id`");
+    checked_token_id(token.id, token.content);
     added.push_back(std::move(token));
   }
   return added;
@@ -170,7 +174,7 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const PartJson& object,
 
 std::shared_ptr<const Tokenizer> make_tokenizer_json(const std::string& text,
                                                      const TokenizerConfig& config) {
-  return make_tokenizer(PartJson::parse(text), config, sha256(text));
+  return make_tokenizer(parse_sorted_json(text), config, sha256(text));
 }
 
 std::shared_ptr<const Tokenizer> open_tokenizer_json(const std::filesystem::path& file) {

@@ -252,7 +252,9 @@ void add_unknown(const std::string& section, const Json& part, std::vector<std::
         std::ranges::find(unknown, found) == unknown.end())
       unknown.push_back(found);
   };
-  const std::string name = part.contains("type") ? section + "." + part.value("type", "") : section;
+  const std::string name = part.contains("type") && part["type"].is_string()
+                               ? section + "." + part["type"].get<std::string>()
+                               : section;
   check(name);
   for (const auto& [key, value] : part.items()) {
     if (key == "type") continue;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "text/assistant_turns.h"
+#include "text/encode_beginning.h"
 #include "text/training_data.h"
 
 namespace mop {
@@ -20,10 +21,6 @@ constexpr const char* kWithInput =
 constexpr const char* kWithoutInput =
     "Below is an instruction that describes a task. Write a response that appropriately completes "
     "the request.\n\n### Instruction:\n{}\n\n### Response:\n";
-
-void cut(Ids& ids, int64_t longest) {
-  if (static_cast<int64_t>(ids.size()) > longest) ids.resize(static_cast<size_t>(longest));
-}
 
 int64_t eos_of(const Tokenizer& tokenizer) {
   if (const auto eos = tokenizer.eos()) return *eos;
@@ -42,10 +39,9 @@ TrainingSample make_alpaca(const Json& record, const Tokenizer& tokenizer,
                            const TrainingDataOptions& options, const std::string& where,
                            Special special) {
   const std::string response = require<std::string>(record, "output", where);
-  Ids prompt = tokenizer.encode(alpaca_prompt(record, where), Special::kDefault);
-  Ids answer = tokenizer.encode(response, special);
-  cut(prompt, options.max_tokens);
-  cut(answer, options.max_tokens);
+  Ids prompt = encode_beginning(tokenizer, alpaca_prompt(record, where), Special::kDefault,
+                                options.max_tokens);
+  Ids answer = encode_beginning(tokenizer, response, special, options.max_tokens);
   answer.push_back(eos_of(tokenizer));
   TrainingSample sample;
   sample.labels.assign(prompt.size(), kNoLoss);
@@ -70,7 +66,8 @@ TrainingSample alpaca_released(const Json& record, const Tokenizer& tokenizer,
 TrainingSample plain_text(const Json& record, const Tokenizer& tokenizer,
                           const TrainingDataOptions& options, const std::string& where) {
   TrainingSample sample;
-  sample.ids = tokenizer.encode(require<std::string>(record, "text", where), Special::kDefault);
+  sample.ids = encode_beginning(tokenizer, require<std::string>(record, "text", where),
+                                Special::kDefault, options.max_tokens);
   if (options.text_eos) {
     const int64_t eos = eos_of(tokenizer);
     if (sample.ids.empty() || sample.ids.back() != eos) sample.ids.push_back(eos);
@@ -101,10 +98,11 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
   const SpokenText spoken = find_turns(*options.chat, conversation_of(record, where));
   TrainingSample sample;
   sample.lost_turns = spoken.lost;
-  sample.ids = tokenizer.encode(spoken.text, Special::kNone);
+  sample.ids = encode_beginning(tokenizer, spoken.text, Special::kNone, options.max_tokens);
   sample.labels.assign(sample.ids.size(), kNoLoss);
   const auto tokens_of = [&](size_t bytes) {
-    return tokenizer.encode(std::string_view(spoken.text).substr(0, bytes), Special::kNone);
+    return encode_beginning(tokenizer, std::string_view(spoken.text).substr(0, bytes),
+                            Special::kNone, options.max_tokens);
   };
   for (const auto& [begin, end] : spoken.learned) {
     const Ids before = tokens_of(begin), until = tokens_of(end);
@@ -117,15 +115,18 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
 
 // Both are one text; EOS follows it.
 TrainingSample completion(const Json& record, const Tokenizer& tokenizer,
-                          const TrainingDataOptions&, const std::string& where) {
+                          const TrainingDataOptions& options, const std::string& where) {
   const auto prompt = require<std::string>(record, "prompt", where);
   TrainingSample sample;
-  sample.ids = tokenizer.encode(prompt + require<std::string>(record, "completion", where),
-                                Special::kDefault);
+  sample.ids =
+      encode_beginning(tokenizer, prompt + require<std::string>(record, "completion", where),
+                       Special::kDefault, options.max_tokens);
   const int64_t eos = eos_of(tokenizer);
   if (sample.ids.empty() || sample.ids.back() != eos) sample.ids.push_back(eos);
   sample.labels.assign(sample.ids.size(), kNoLoss);
-  learn(sample, common_prefix(sample.ids, tokenizer.encode(prompt, Special::kDefault)),
+  learn(sample,
+        common_prefix(sample.ids,
+                      encode_beginning(tokenizer, prompt, Special::kDefault, options.max_tokens)),
         sample.ids.size());
   return sample;
 }

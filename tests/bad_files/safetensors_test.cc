@@ -70,7 +70,7 @@ std::vector<BadFile> bad_files() {
        file_of(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                R"("w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                4),
-       "the name 'w' stands twice in the header"},
+       "the header is not valid JSON: the key 'w' stands twice"},
       {"MetadataNotAnObject", file_of(R"({"__metadata__":[]})", 0),
        "__metadata__ must be an object"},
       {"MetadataNotTexts", file_of(R"({"__metadata__":{"format":1}})", 0),

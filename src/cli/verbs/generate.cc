@@ -33,7 +33,8 @@ Verb generate_verb() {
           if (!job->chat && !job->system.empty())
             throw usage_error("--system needs --chat or --messages");
           const Json result = generate_text(*job, progress);
-          return Answer{result, result["text"].get<std::string>() + "\n"};
+          return Answer{
+              .json = result, .text = result["text"].get<std::string>() + "\n", .verbatim = true};
         };
       }};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/parse_json.h"
 #include "eval/tasks/for_records.h"
 #include "text/record_file.h"
 
@@ -28,7 +29,7 @@ std::vector<Json> read_records(const RecordFile& file) {
   std::vector<Json> records(static_cast<size_t>(file.size()));
   for_records(records.size(), [&](size_t i) {
     const auto number = static_cast<int64_t>(i);
-    records[i] = Json::parse(file.bytes(number), nullptr, /*allow_exceptions=*/false);
+    records[i] = try_parse_json(file.bytes(number)).value_or(Json());
     if (records[i].is_object()) return;
     throw bad_input("{} is not a JSON object", file.where(number))
         .where("file", file.path().string());

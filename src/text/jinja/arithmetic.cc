@@ -7,8 +7,6 @@
 namespace mop::jinja {
 namespace {
 
-constexpr size_t kLongestText = size_t{1} << 28;
-
 [[noreturn]] void refuse(std::string_view sign, const Value& a, const Value& b) {
   throw bad_input("'{}' does not go with {} and {}", sign, a.type(), b.type());
 }
@@ -17,9 +15,11 @@ bool whole(const Value& a, const Value& b) { return !a.is_real() && !b.is_real()
 
 Value repeated(const Value& value, int64_t times) {
   const auto count = static_cast<size_t>(std::max<int64_t>(times, 0));
-  const auto size = static_cast<size_t>(length(value));
-  if (size > 0 && count > kLongestText / size)
+  const List* parts = value.list();
+  const size_t size = parts != nullptr ? parts->size() : value.text("").size();
+  if (size > 0 && count > Work::kLongestText / size)
     throw bad_input("{} is to be repeated {} times", value.type(), count);
+  if (parts != nullptr) Work::make_elements(size * count);
   if (const List* list = value.list()) {
     List all;
     for (size_t i = 0; i < count; ++i) all.insert(all.end(), list->begin(), list->end());
@@ -56,17 +56,17 @@ Value divided(const std::string& sign, const Value& a, const Value& b) {
   const int64_t x = a.integer(sign), y = b.integer(sign);
   if (y == -1)
     return sign == "%" ? Value(0) : multiplied(a, b);  // the least number has no negative
-  int64_t rest = x % y;
-  if (rest != 0 && (rest < 0) != (y < 0)) rest += y;
-  return sign == "%" ? Value(rest) : Value((x - rest) / y);
+  const int64_t rest = x % y;
+  const bool below = rest != 0 && (rest < 0) != (y < 0);
+  return sign == "%" ? Value(below ? rest + y : rest) : Value(x / y - (below ? 1 : 0));
 }
 
 Value power(const Value& a, const Value& b) {
   if (!whole(a, b) || b.integer("**") < 0) return std::pow(a.real("**"), b.real("**"));
-  Value result = 1;
-  for (int64_t i = 0, n = b.integer("**"); i < n; ++i) {
-    result = multiplied(result, a);
-    if (equal(result, 0) || equal(a, 1)) break;
+  Value result = 1, square = a;
+  for (int64_t n = b.integer("**"); n > 0; n /= 2) {
+    if (n % 2 == 1) result = multiplied(result, square);
+    if (n > 1) square = multiplied(square, square);
   }
   return result;
 }

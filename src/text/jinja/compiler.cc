@@ -13,6 +13,7 @@ namespace mop::jinja {
 
 Flow run(const Block& block, Scope& scope, std::string& out) {
   for (const Statement& statement : block) {
+    Work::step();
     const Flow flow = statement(scope, out);
     if (flow != Flow::kOn) return flow;
   }
@@ -96,6 +97,7 @@ struct For {
     }
     const auto state = std::make_shared<Loop>(std::move(items), depth, std::move(recurse));
     for (size_t i = 0; i < state->items().size(); ++i) {
+      Work::step();
       state->go_to(i);
       const auto inner = scope.inner();
       inner->set("loop", std::shared_ptr<Object>(state));
@@ -140,6 +142,7 @@ class Compiler {
     if (segment.kind == Segment::Kind::kText) {
       block.push_back([text = segment.text](Scope&, std::string& out) {
         out += text;
+        Work::check_length(out.size());
         return Flow::kOn;
       });
       return false;
@@ -169,6 +172,7 @@ class Compiler {
     finish(in);
     return [value](Scope& scope, std::string& out) {
       out += to_text(value(scope));
+      Work::check_length(out.size());
       return Flow::kOn;
     };
   }
@@ -212,7 +216,7 @@ class Compiler {
       word = end.name();
       in = end;
     }
-    return [branches](Scope& scope, std::string& out) {
+    return [branches = std::move(branches)](Scope& scope, std::string& out) {
       for (const auto& [condition, body] : branches) {
         if (is_true(condition(scope))) return run(body, scope, out);
       }
@@ -259,8 +263,8 @@ class Compiler {
     }
     const Filters filters = in.take("|") ? read_filters(in) : Filters();
     finish(in);
-    const Block body = read_to("endset");
-    return [names, filters, body](Scope& scope, std::string&) {
+    Block body = read_to("endset");
+    return [names, filters, body = std::move(body)](Scope& scope, std::string&) {
       assign(names, filtered(text_of(body, scope), filters, scope), scope);
       return Flow::kOn;
     };
@@ -293,9 +297,9 @@ class Compiler {
   }
 
   static Macro::Body body_of(Block block) {
-    return [block = std::move(block)](Scope& scope) {
+    return [block = std::make_shared<const Block>(std::move(block))](Scope& scope) {
       std::string out;
-      run(block, scope, out);
+      run(*block, scope, out);
       return out;
     };
   }
@@ -337,8 +341,8 @@ class Compiler {
   Statement read_filter(Reader& in) {
     const Filters filters = read_filters(in);
     finish(in);
-    const Block body = read_to("endfilter");
-    return [filters, body](Scope& scope, std::string& out) {
+    Block body = read_to("endfilter");
+    return [filters, body = std::move(body)](Scope& scope, std::string& out) {
       out += to_text(filtered(text_of(body, scope), filters, scope));
       return Flow::kOn;
     };
@@ -352,8 +356,8 @@ class Compiler {
       values.emplace_back(name, in.expression());
       if (!in.at_end()) in.expect(",");
     }
-    const Block body = read_to("endwith");
-    return [values, body](Scope& scope, std::string& out) {
+    Block body = read_to("endwith");
+    return [values, body = std::move(body)](Scope& scope, std::string& out) {
       const auto inner = scope.inner();
       for (const auto& [name, value] : values) inner->set(name, value(scope));
       return run(body, *inner, out);
@@ -364,8 +368,8 @@ class Compiler {
   Statement read_generation(Reader& in) {
     finish(in);
     marks_generation_ = true;
-    const Block body = read_to("endgeneration");
-    return [body](Scope& scope, std::string& out) {
+    Block body = read_to("endgeneration");
+    return [body = std::move(body)](Scope& scope, std::string& out) {
       if (scope.rendering().marks) out += kBeginMark;
       out += text_of(body, scope);
       if (scope.rendering().marks) out += kEndMark;
@@ -375,8 +379,10 @@ class Compiler {
 
   // Nothing inherits: a block is its content.
   Statement read_block() {
-    const Block body = read_to("endblock");
-    return [body](Scope& scope, std::string& out) { return run(body, *scope.inner(), out); };
+    Block body = read_to("endblock");
+    return [body = std::move(body)](Scope& scope, std::string& out) {
+      return run(body, *scope.inner(), out);
+    };
   }
 
   std::vector<Segment> segments_;

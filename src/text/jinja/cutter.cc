@@ -61,9 +61,13 @@ class Cutter {
   int line() const { return line_of(at_); }
 
  private:
+  // Counted on from the last place, unless that lies behind.
   int line_of(size_t at) const {
-    return 1 + static_cast<int>(
-                   std::count(source_.begin(), source_.begin() + static_cast<ptrdiff_t>(at), '\n'));
+    if (at < counted_) counted_ = 0, line_ = 1;
+    const auto place = [&](size_t i) { return source_.begin() + static_cast<ptrdiff_t>(i); };
+    line_ += static_cast<int>(std::count(place(counted_), place(at), '\n'));
+    counted_ = at;
+    return line_;
   }
 
   char letter(size_t at) const { return at < source_.size() ? source_[at] : ' '; }
@@ -154,6 +158,8 @@ class Cutter {
   std::string source_;
   size_t at_ = 0;
   bool at_line_start_ = true;
+  mutable size_t counted_ = 0;
+  mutable int line_ = 1;
   std::vector<Segment> segments_;
 };
 

@@ -57,7 +57,11 @@ Expression read_name(const std::string& name) {
                                                           {"none", None{}}, {"None", None{}}};
   const auto known = kConstants.find(name);
   if (known != kConstants.end()) return constant(known->second);
-  return [name](Scope& scope) { return scope.get(name); };
+  return [name](Scope& scope) {
+    Value value = scope.get(name);
+    if (const auto* text = value.as<std::string>()) Work::steps(text->size() >> 8);  // it is copied
+    return value;
+  };
 }
 
 template <typename T>
@@ -130,7 +134,7 @@ Expression read_call(Reader& in, Expression function) {
 }
 
 Expression read_postfix(Reader& in, Expression value) {
-  while (true) {
+  for (;; in.link()) {
     if (in.take(".")) {
       const Token key = in.next();
       if (key.kind == Token::Kind::kInteger) {
@@ -180,7 +184,7 @@ Expression read_test(Reader& in, Expression value) {
 }
 
 Expression read_filters(Reader& in, Expression value) {
-  while (true) {
+  for (;; in.link()) {
     if (in.take("|")) {
       const auto [name, list] = in.filter();
       value = [value, name, list](Scope& scope) {
@@ -217,7 +221,7 @@ Expression read_unary(Reader& in, bool with_filters) {
 template <typename Read>
 Expression read_chain(Reader& in, std::initializer_list<const char*> signs, Read read) {
   Expression left = read(in);
-  while (true) {
+  for (;; in.link()) {
     std::string sign;
     for (const char* candidate : signs) {
       if (sign.empty() && in.peek().kind == Token::Kind::kSign && in.take(candidate))
@@ -289,7 +293,7 @@ Expression read_not(Reader& in) {
 template <typename Read>
 Expression read_either(Reader& in, const char* word, bool goes_on, Read read) {
   Expression left = read(in);
-  while (in.take(word)) {
+  for (; in.take(word); in.link()) {
     left = [left, right = read(in), goes_on](Scope& scope) {
       Value value = left(scope);
       return is_true(value) == goes_on ? right(scope) : value;
@@ -306,7 +310,7 @@ Expression read_or(Reader& in) { return read_either(in, "or", false, read_and); 
 Expression Reader::expression(bool conditional) {
   const Nesting nesting(*this);
   Expression value = read_or(*this);
-  while (conditional && take("if")) {
+  for (; conditional && take("if"); link()) {
     const Expression condition = read_or(*this);
     const Expression other = take("else") ? expression() : constant(Undefined{});
     value = [value, condition, other](Scope& scope) {

@@ -76,7 +76,8 @@ std::string without_underscores(std::string text) {
 }
 
 // A whole text as a number; none when it is not one.
-Value parsed_integer(const std::string& text, int base) {
+Value parsed_integer(const std::string& text, int64_t base) {
+  if (base < 2 || base > 36) throw bad_input("int knows bases from 2 to 36, not {}", base);
   std::string digits = without_underscores(text);
   const bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.erase(0, 1);
@@ -87,7 +88,7 @@ Value parsed_integer(const std::string& text, int base) {
   if (prefixed) digits.erase(0, 2);
   int64_t number = 0;
   const char* end = digits.data() + digits.size();
-  const auto result = std::from_chars(digits.data(), end, number, base);
+  const auto result = std::from_chars(digits.data(), end, number, static_cast<int>(base));
   if (digits.empty() || result.ec != std::errc() || result.ptr != end) return None{};
   return negative ? -number : number;
 }
@@ -110,7 +111,7 @@ Value truncated(double number) {
 Value to_integer(const Value& value, const Arguments& in) {
   Value number = None{};
   if (value.is_text()) {
-    number = parsed_integer(value.text(""), static_cast<int>(in.integer(1, "base", 10)));
+    number = parsed_integer(value.text(""), in.integer(1, "base", 10));
     if (number.is_none()) number = parsed_real(value.text(""));
   } else if (value.is_number()) {
     number = value;
@@ -131,7 +132,8 @@ Value to_real(const Value& value, const Arguments& in) {
 
 Value absolute(const Value& value, const Arguments&) {
   if (value.is_real()) return std::abs(value.real("abs"));
-  return std::abs(value.integer("abs"));
+  const int64_t number = value.integer("abs");
+  return number < 0 ? negative(number) : Value(number);
 }
 
 Value rounded(const Value& value, const Arguments& in) {
@@ -144,11 +146,11 @@ Value rounded(const Value& value, const Arguments& in) {
   if (method != "common") throw bad_input("round knows common, ceil and floor, not '{}'", method);
   if (precision < 0) {
     const double tens = std::nearbyint(number * scale) / scale;
-    return value.is_real() ? Value(tens) : Value(static_cast<int64_t>(tens));
+    return value.is_real() ? Value(tens) : truncated(tens);
   }
   // Decimal digits are cut from the exact value, as Python does.
-  return std::stod(
-      fmt::format("{:.{}f}", number, static_cast<int>(std::min<int64_t>(precision, 300))));
+  const auto digits = static_cast<int>(std::min<int64_t>(precision, 300));
+  return std::strtod(fmt::format("{:.{}f}", number, digits).c_str(), nullptr);
 }
 
 Value indent(const Value& value, const Arguments& in) {
@@ -161,6 +163,7 @@ Value indent(const Value& value, const Arguments& in) {
   for (const std::string& line : split_lines(value.text("indent") + "\n", false)) {
     const bool pads = begins ? first : blank || !line.empty();
     text += (begins ? "" : "\n") + (pads ? margin : "") + line;
+    Work::check_length(text.size());
     begins = false;
   }
   return text;

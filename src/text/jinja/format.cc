@@ -152,6 +152,11 @@ PercentField read_percent(std::string_view format, size_t& at) {
   return field;
 }
 
+Value whole_part(double number) {
+  if (std::isfinite(number) && std::abs(number) < 9.2e18) return static_cast<int64_t>(number);
+  throw bad_input("{} is no whole number of 63 bits", number);
+}
+
 std::string percent_text(const Value& value, Style style) {
   switch (style.type) {
     case 's':
@@ -165,8 +170,7 @@ std::string percent_text(const Value& value, Style style) {
     case 'i':
     case 'u':
       style.type = 'd';
-      return number_text(value.is_real() ? Value(static_cast<int64_t>(value.real(""))) : value,
-                         style);
+      return number_text(value.is_real() ? whole_part(value.real("")) : value, style);
     case 'x':
     case 'X':
     case 'o':
@@ -280,6 +284,7 @@ std::string format_with(std::string_view format, const Arguments& arguments, siz
     Value value = field_value(field, arguments, next);
     if (mark != field.npos) value = repr ? to_repr(value) : to_text(value);
     out += brace_text(value, format_with(spec, arguments, next, depth + 1));
+    Work::check_length(out.size());
     at = end;
   }
   return out;
@@ -307,6 +312,7 @@ std::string percent_format(const std::string& format, const Value& values) {
     }
     ++next;
     out += percent_text(value, field.style);
+    Work::check_length(out.size());
   }
   if (values.is_tuple() && next < values.list()->size())
     throw bad_input("a format has fewer fields than values");

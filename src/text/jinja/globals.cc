@@ -11,7 +11,9 @@ namespace {
 class Bound final : public Object {
  public:
   Bound(std::string name, Function function, Value subject)
-      : name_(std::move(name)), function_(std::move(function)), subject_(std::move(subject)) {}
+      : name_(std::move(name)), function_(std::move(function)), subject_(std::move(subject)) {
+    depth_ = depth_of({subject_});
+  }
   std::string type() const override { return "function (" + name_ + ")"; }
   bool is_callable() const override { return true; }
   Value call(const Arguments& arguments) override { return function_(subject_, arguments); }
@@ -31,6 +33,7 @@ class Namespace final : public Object {
     return found == nullptr ? Value(Undefined{name}) : *found;
   }
   void set(const std::string& name, Value value) override { members_.set(name, std::move(value)); }
+  void clear() override { members_ = {}; }
 
  private:
   Dict members_;
@@ -40,6 +43,7 @@ class Cycler final : public Object {
  public:
   explicit Cycler(List items) : items_(std::move(items)) {
     if (items_.empty()) throw bad_input("cycler needs something to cycle through");
+    depth_ = depth_of(items_);
   }
   std::string type() const override { return "cycler"; }
   Value attribute(const std::string& name) const override {
@@ -120,9 +124,10 @@ Value range(const Value&, const Arguments& in) {
   const int64_t step = n.size() > 2 ? n[2] : 1;
   constexpr size_t kLongest = 100000;  // jinja2's sandbox has the same limit
   List list;
-  for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) {
+  for (int64_t i = begin; step > 0 ? i < end : i > end;) {
     if (list.size() == kLongest) throw bad_input("a range has more than {} numbers", kLongest);
     list.emplace_back(i);
+    if (__builtin_add_overflow(i, step, &i)) break;
   }
   return list;
 }
@@ -135,6 +140,7 @@ Value strftime_now(const Rendering& rendering, const Arguments& in) {
     localtime_r(&rendering.now.seconds, &when);
   }
   const std::string format = in.text(0, "format", "");
+  Work::check_length(format.size() * 16);
   std::string text(format.size() * 16 + 256, '\0');
   text.resize(std::strftime(text.data(), text.size(), format.c_str(), &when));
   return text;
@@ -145,7 +151,12 @@ const Table& globals() {
       {"raise_exception", raise},
       {"range", range},
       {"namespace",
-       [](const Value&, const Arguments& in) { return made<Namespace>(make_dict(in)); }},
+       [](const Value&, const Arguments& in) {
+         const auto object = std::make_shared<Namespace>(make_dict(in));
+         Work::keep(object);  // it can come to hold itself
+         Work::make_elements(8);
+         return Value(std::shared_ptr<Object>(object));
+       }},
       {"dict", [](const Value&, const Arguments& in) { return Value(make_dict(in)); }},
       {"cycler", [](const Value&, const Arguments& in) { return made<Cycler>(in.positional); }},
       {"joiner",

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "text/jinja/work.h"
 #include "text/unicode.h"
 
 namespace mop::jinja {
@@ -71,17 +72,31 @@ size_t word_begin(std::string_view text) {
   return at;
 }
 
+std::string_view stripped(std::string_view text, const std::string* letters, bool left,
+                          bool right) {
+  const size_t looked_at = letters == nullptr ? 0 : letters->size() >> 4;
+  for (const bool at_end : {false, true}) {
+    while (at_end ? right : left) {
+      const size_t bytes = strippable(text, letters, at_end);
+      if (bytes == 0) break;
+      Work::steps(looked_at);
+      at_end ? text.remove_suffix(bytes) : text.remove_prefix(bytes);
+    }
+  }
+  return text;
+}
+
 // Python keeps the white space behind the last part when the limit ends the cutting.
 std::vector<std::string> words(std::string_view text, int64_t limit, bool from_right) {
   std::vector<std::string> parts;
-  std::string rest = strip(text, nullptr, !from_right, from_right);
+  std::string_view rest = stripped(text, nullptr, !from_right, from_right);
   while (!rest.empty()) {
     const bool last = limit-- == 0;
     const size_t begin = from_right && !last ? word_begin(rest) : 0;
     const size_t end = from_right || last ? rest.size() : word_end(rest);
-    parts.push_back(rest.substr(begin, end - begin));
+    parts.emplace_back(rest.substr(begin, end - begin));
     rest = from_right ? rest.substr(0, begin) : rest.substr(end);
-    rest = strip(rest, nullptr, !from_right, from_right);
+    rest = stripped(rest, nullptr, !from_right, from_right);
   }
   if (from_right) std::reverse(parts.begin(), parts.end());
   return parts;
@@ -133,17 +148,7 @@ std::string swapped_case(std::string_view text) {
 }
 
 std::string strip(std::string_view text, const std::string* letters, bool left, bool right) {
-  while (left) {
-    const size_t bytes = strippable(text, letters, false);
-    if (bytes == 0) break;
-    text.remove_prefix(bytes);
-  }
-  while (right) {
-    const size_t bytes = strippable(text, letters, true);
-    if (bytes == 0) break;
-    text.remove_suffix(bytes);
-  }
-  return std::string(text);
+  return std::string(stripped(text, letters, left, right));
 }
 
 std::vector<std::string> split(std::string_view text, const std::string* separator, int64_t limit,
@@ -151,6 +156,7 @@ std::vector<std::string> split(std::string_view text, const std::string* separat
   if (separator == nullptr) return words(text, limit, from_right);
   if (separator->empty()) throw bad_input("a text cannot be split at an empty one");
   std::vector<std::string> parts;
+  Work::search(text.size(), separator->size());
   while (limit-- != 0) {
     const size_t at = from_right ? text.rfind(*separator) : text.find(*separator);
     if (at == text.npos) break;
@@ -184,6 +190,7 @@ std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
 }
 
 std::vector<std::string> letters_of(std::string_view text) {
+  Work::make_elements(text.size());
   std::vector<std::string> letters;
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = code_point_at(text, at).bytes;
@@ -199,22 +206,28 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
   if (from.empty()) {  // Python puts it between all letters
     for (const std::string& letter : letters_of(text)) {
       if (count-- != 0) out += to;
+      Work::check_length(out.size());
       if (count < 0) count = -1;
       out += letter;
     }
     return count == 0 ? out : out + std::string(to);
   }
+  Work::search(text.size(), from.size());
   for (size_t at = 0; count-- != 0 && (at = text.find(from)) != text.npos;) {
     out.append(text.substr(0, at)).append(to);
+    Work::check_length(out.size());
     text.remove_prefix(at + from.size());
   }
   return out.append(text);
 }
 
 std::string padded(const std::string& text, int64_t width, char side, const std::string& fill) {
-  const auto size = static_cast<int64_t>(letters_of(text).size());
+  const auto size = static_cast<int64_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
   if (width > (int64_t{1} << 24)) throw bad_input("a text cannot be padded to {} letters", width);
-  const int64_t missing = std::max<int64_t>(width - size, 0);
+  const int64_t missing = width > size ? width - size : 0;
+  Work::check_length(text.size() + static_cast<size_t>(missing) * fill.size());
   // Python's str.center puts the odd one left when the width is odd.
   const int64_t left = side == '<'   ? 0
                        : side == '>' ? missing

@@ -70,6 +70,7 @@ Value join(const Value& value, const Arguments& in) {
   bool first = true;
   for (const Value& element : elements(value)) {
     text += (first ? "" : separator) + to_text(get(element));
+    Work::check_length(text.size());
     first = false;
   }
   return text;
@@ -228,7 +229,7 @@ Value sum(const Value& value, const Arguments& in) {
 Value batched(const Value& value, const Arguments& in) {
   const int64_t size = in.integer(0, "linecount", 0);
   const Value fill = in.get(1, "fill_with", None{});
-  if (size < 1) throw bad_input("batch needs a number of elements");
+  if (size < 1 || size > 100000) throw bad_input("batch needs a number of elements");
   List batches, batch;
   for (const Value& element : elements(value)) {
     if (std::ssize(batch) == size) batches.emplace_back(std::exchange(batch, {}));

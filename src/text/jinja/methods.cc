@@ -44,6 +44,7 @@ Value split_text(const Value& value, const Arguments& in) {
 template <bool kRight>
 Value partitioned(const Value& value, const Arguments& in) {
   const std::string &text = value.text("partition"), &separator = needed_text(in, 0, "sep");
+  Work::search(text.size(), separator.size());
   const size_t at = kRight ? text.rfind(separator) : text.find(separator);
   if (at == text.npos) return kRight ? Value::tuple({"", "", text}) : Value::tuple({text, "", ""});
   return Value::tuple({text.substr(0, at), separator, text.substr(at + separator.size())});
@@ -71,6 +72,7 @@ template <bool kRight, bool kMust>
 Value found(const Value& value, const Arguments& in) {
   const std::string text = part_of(value, in);
   const std::string& wanted = needed_text(in, 0, "sub");
+  Work::search(text.size(), wanted.size());
   const size_t at = kRight ? text.rfind(wanted) : text.find(wanted);
   if (at == text.npos) {
     if (kMust) throw bad_input("'{}' is not in the text", wanted);
@@ -79,7 +81,8 @@ Value found(const Value& value, const Arguments& in) {
   const int64_t start = in.positional.size() < 2 || in.positional[1].is_none()
                             ? 0
                             : in.positional[1].integer("start");
-  const int64_t skipped = start < 0 ? std::max<int64_t>(length(value) + start, 0) : start;
+  const int64_t whole = length(value);
+  const int64_t skipped = start < 0 ? std::max<int64_t>(whole + start, 0) : std::min(start, whole);
   return skipped + length(text.substr(0, at));
 }
 
@@ -87,6 +90,7 @@ Value count_text(const Value& value, const Arguments& in) {
   const std::string text = part_of(value, in);
   const std::string& wanted = needed_text(in, 0, "sub");
   if (wanted.empty()) return length(text) + 1;
+  Work::search(text.size(), wanted.size());
   int64_t count = 0;
   for (size_t at = 0; (at = text.find(wanted, at)) != text.npos; at += wanted.size()) ++count;
   return count;
@@ -116,7 +120,8 @@ Value zero_filled(const Value& value, const Arguments& in) {
     sign = text[0];
     text.erase(0, 1);
   }
-  return sign + padded(text, in.integer(0, "width", 0) - std::ssize(sign), '>', "0");
+  return sign +
+         padded(text, std::max<int64_t>(in.integer(0, "width", 0), 1) - std::ssize(sign), '>', "0");
 }
 
 Value joined(const Value& value, const Arguments& in) {
@@ -127,6 +132,7 @@ Value joined(const Value& value, const Arguments& in) {
     if (!first) text += value.text("");
     first = false;
     text += element.text("join");
+    Work::check_length(text.size());
   }
   return text;
 }

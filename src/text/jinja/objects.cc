@@ -39,8 +39,8 @@ Value Loop::attribute(const std::string& name) const {
   if (name == "length") return count;
   if (name == "revindex") return count - at_;
   if (name == "revindex0") return count - at_ - 1;
-  if (name == "depth") return depth_;
-  if (name == "depth0") return depth_ - 1;
+  if (name == "depth") return level_;
+  if (name == "depth0") return level_ - 1;
   const auto neighbour = [&](int64_t place) {
     return place < 0 || place >= count ? Value(Undefined{name})
                                        : items_[static_cast<size_t>(place)];
@@ -72,7 +72,7 @@ Value Loop::attribute(const std::string& name) const {
 Value Loop::call(const Arguments& arguments) {
   if (!recurse_) throw bad_input("this loop is not `recursive`, it cannot be called");
   if (arguments.positional.size() != 1) throw bad_input("loop() needs what to go over");
-  return recurse_(arguments.positional[0], depth_ + 1);
+  return recurse_(arguments.positional[0], level_ + 1);
 }
 
 Value Macro::attribute(const std::string& name) const {

@@ -14,7 +14,9 @@ class Loop final : public Object {
   /// Renders the loop's body over other elements, one level deeper; empty = it is not recursive.
   using Recurse = std::function<std::string(const Value& elements, int depth)>;
   Loop(List items, int depth, Recurse recurse)
-      : items_(std::move(items)), depth_(depth), recurse_(std::move(recurse)) {}
+      : items_(std::move(items)), level_(depth), recurse_(std::move(recurse)) {
+    depth_ = depth_of(items_);
+  }
   void go_to(size_t place) { at_ = static_cast<int64_t>(place); }
   const List& items() const { return items_; }
 
@@ -25,7 +27,7 @@ class Loop final : public Object {
 
  private:
   List items_;
-  int depth_;
+  int level_;
   Recurse recurse_;
   int64_t at_ = 0;
   mutable std::optional<List> last_changed_;
@@ -36,7 +38,7 @@ class Macro final : public Object {
  public:
   struct Parameter {
     std::string name;
-    std::function<Value(Scope&)> fallback;  ///< may be empty
+    Expression fallback;  ///< may be empty
   };
   using Body = std::function<std::string(Scope&)>;
   Macro(std::string name, std::vector<Parameter> parameters, Body body, std::shared_ptr<Scope> home)

@@ -12,6 +12,7 @@ namespace mop::jinja {
 namespace {
 
 constexpr int kDeepest = 200;
+constexpr int kMostLinks = 1000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) {
@@ -118,6 +119,11 @@ Reader::Nesting::Nesting(Reader& r) : reader(r) {
   if (++reader.depth_ <= kDeepest) return;
   --reader.depth_;
   throw bad_input("expressions are nested more than {} deep", kDeepest);
+}
+
+void Reader::link() {
+  if (++links_ > kMostLinks)
+    throw bad_input("an expression has more than {} operators", kMostLinks);
 }
 
 Reader::Reader(std::string_view source) { tokenize(source); }

@@ -26,7 +26,6 @@ struct Token {
   std::string text;
 };
 
-using Expression = std::function<Value(Scope&)>;
 /// `(a, *b, c=d, **e)` of a call. A name may be "*" or "**".
 using ArgumentList = std::vector<std::pair<std::string, Expression>>;
 Arguments evaluate(const ArgumentList& list, Scope& scope);
@@ -53,6 +52,8 @@ class Reader {
   /// `name(..)` of a filter.
   std::pair<std::string, ArgumentList> filter();
 
+  /// Operators one behind the other, which nest what they make, are only so many in a tag.
+  void link();
   /// Brackets within brackets go only so deep.
   struct Nesting {
     explicit Nesting(Reader& reader);
@@ -64,7 +65,7 @@ class Reader {
   void tokenize(std::string_view source);
   std::vector<Token> tokens_;
   size_t at_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, links_ = 0;
 };
 
 }  // namespace mop::jinja

@@ -1,8 +1,11 @@
 // text/jinja/scope.h -- the names that are in sight while a template is rendered.
 #pragma once
+#include <concepts>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,6 +15,25 @@
 namespace mop::jinja {
 
 class Scope;
+
+/// A compiled expression. Copies are cheap: expressions hold others.
+class Expression {
+ public:
+  using Run = std::function<Value(Scope&)>;
+  Expression() = default;
+  template <typename F>
+  requires(!std::same_as<std::remove_cvref_t<F>, Expression> &&
+           std::is_invocable_r_v<Value, F&, Scope&>) Expression(F run)
+      : run_(std::make_shared<const Run>(std::move(run))) {}
+  explicit operator bool() const { return run_ != nullptr; }
+  Value operator()(Scope& scope) const {
+    Work::step();
+    return (*run_)(scope);
+  }
+
+ private:
+  std::shared_ptr<const Run> run_;
+};
 
 /// One rendering.
 struct Rendering {

@@ -73,6 +73,7 @@ std::string joined(const List& list, const char* open, const char* close) {
   for (const Value& element : list) {
     if (text.size() > 1) text += ", ";
     text += to_repr(element);
+    Work::check_length(text.size());
   }
   return text + close;
 }
@@ -133,6 +134,7 @@ std::string to_text(const Value& value) {
 }
 
 std::string to_repr(const Value& value) {
+  Work::steps(1);
   if (value.is_undefined()) return "Undefined";
   if (value.is_none()) return "None";
   if (const auto* truth = value.as<bool>()) return *truth ? "True" : "False";
@@ -148,6 +150,7 @@ std::string to_repr(const Value& value) {
     for (const auto& [key, inner] : dict->items()) {
       if (text.size() > 1) text += ", ";
       text += to_repr(key) + ": " + to_repr(inner);
+      Work::check_length(text.size());
     }
     return text + "}";
   }
@@ -155,10 +158,17 @@ std::string to_repr(const Value& value) {
 }
 
 std::string dump(const Value& value, const JsonStyle& style, const std::string& margin) {
+  Work::steps(1);
   const std::string inner_margin = margin + style.indent;
   std::vector<std::string> parts;
+  size_t bytes = 0;
+  const auto add = [&](std::string part) {
+    bytes += inner_margin.size() + style.item_separator.size() + part.size();
+    Work::check_length(bytes);
+    parts.push_back(std::move(part));
+  };
   if (const List* list = value.list()) {
-    for (const Value& element : *list) parts.push_back(dump(element, style, inner_margin));
+    for (const Value& element : *list) add(dump(element, style, inner_margin));
     return json_parts('[', parts, ']', style, margin);
   }
   if (const Dict* dict = value.dict()) {
@@ -168,8 +178,7 @@ std::string dump(const Value& value, const JsonStyle& style, const std::string& 
                        [](const auto& a, const auto& b) { return less(a.first, b.first); });
     }
     for (const auto& [key, inner] : items) {
-      parts.push_back(json_key(key, style) + style.key_separator +
-                      dump(inner, style, inner_margin));
+      add(json_key(key, style) + style.key_separator + dump(inner, style, inner_margin));
     }
     return json_parts('{', parts, '}', style, margin);
   }

@@ -15,7 +15,48 @@ void Object::set(const std::string& name, Value) {
 }
 Value Object::call(const Arguments&) { throw bad_input("a {} cannot be called", type()); }
 
-Value::Value(Dict dict) : any_(std::make_shared<const Dict>(std::move(dict))) {}
+namespace {
+
+constexpr int kDeepestValue = 256;
+
+int one_deeper(int depth) {
+  if (depth < kDeepestValue) return depth + 1;
+  throw bad_input("the template makes values nested more than {} deep", kDeepestValue);
+}
+
+int depth_of_items(const Dict& dict) {
+  int deepest = 0;
+  for (const auto& [key, value] : dict.items())
+    deepest = std::max(deepest, depth_of(List{key, value}));
+  return deepest;
+}
+
+}  // namespace
+
+int depth_of(const List& list) {
+  int deepest = 0;
+  for (const Value& value : list) deepest = std::max(deepest, value.depth_);
+  return deepest;
+}
+
+Value::Value(List list) : depth_(one_deeper(depth_of(list))) {
+  Work::make_elements(list.size());
+  any_ = std::make_shared<const List>(std::move(list));
+}
+
+Value Value::tuple(List list) {
+  Value value(std::move(list));
+  value.any_ = Tuple{std::get<std::shared_ptr<const List>>(value.any_)};
+  return value;
+}
+
+Value::Value(Dict dict) : depth_(one_deeper(depth_of_items(dict))) {
+  Work::make_elements(2 * dict.items().size());
+  any_ = std::make_shared<const Dict>(std::move(dict));
+}
+
+Value::Value(std::shared_ptr<Object> object)
+    : any_(object), depth_(object == nullptr ? 0 : one_deeper(object->depth())) {}
 
 Value Value::from_json(const Json& json) {
   if (json.is_null()) return None{};
@@ -30,7 +71,7 @@ Value Value::from_json(const Json& json) {
     return list;
   }
   Dict dict;
-  for (const auto& [key, inner] : json.items()) dict.set(key, from_json(inner));
+  for (const auto& [key, inner] : json.items()) dict.append(key, from_json(inner));
   return dict;
 }
 
@@ -134,6 +175,7 @@ bool is_true(const Value& value) {
 }
 
 bool equal(const Value& a, const Value& b) {
+  Work::steps(1);
   if (a.is_number() && b.is_number()) {
     if (a.is_real() || b.is_real()) return a.real("") == b.real("");
     return a.integer("") == b.integer("");
@@ -157,6 +199,7 @@ bool equal(const Value& a, const Value& b) {
 }
 
 bool less(const Value& a, const Value& b) {
+  Work::steps(1);
   if (a.is_integer() && b.is_integer()) return a.integer("") < b.integer("");
   if (a.is_number() && b.is_number()) return a.real("") < b.real("");
   // The order of UTF-8 is that of code points.
@@ -172,19 +215,29 @@ bool less(const Value& a, const Value& b) {
 }
 
 bool contains(const Value& container, const Value& item) {
-  if (const auto* text = container.as<std::string>())
-    return text->find(item.text("a search in a text")) != text->npos;
+  if (const auto* text = container.as<std::string>()) {
+    const std::string& wanted = item.text("a search in a text");
+    Work::search(text->size(), wanted.size());
+    return text->find(wanted) != text->npos;
+  }
   if (const Dict* dict = container.dict()) return dict->find(item) != nullptr;
-  const List all = elements(container);
-  return std::any_of(all.begin(), all.end(), [&](const Value& v) { return equal(v, item); });
+  if (const List* list = container.list())
+    return std::any_of(list->begin(), list->end(), [&](const Value& v) { return equal(v, item); });
+  elements(container);  // what has none is refused
+  return false;
 }
 
 List elements(const Value& value) {
-  if (const List* list = value.list()) return *list;
+  if (const List* list = value.list()) {
+    constexpr size_t kShort = 10000;  // copies of a long list may be many at a time
+    list->size() <= kShort ? Work::steps(list->size() / 16) : Work::make_elements(list->size());
+    return *list;
+  }
   List all;
   if (const Dict* dict = value.dict()) {
     for (const auto& [key, inner] : dict->items()) all.push_back(key);
   } else if (const auto* text = value.as<std::string>()) {
+    Work::make_elements(text->size());
     for (size_t at = 0; at < text->size();) {
       const size_t bytes = code_point_at(*text, at).bytes;
       all.emplace_back(text->substr(at, bytes));
@@ -259,8 +312,9 @@ Value slice(const Value& value, const Value& begin, const Value& end, const Valu
   };
   const int64_t from = place(begin, by > 0 ? 0 : count - 1), to = place(end, by > 0 ? count : -1);
   List list;
-  for (int64_t i = from; by > 0 ? i < to : i > to; i += by) {
+  for (int64_t i = from; by > 0 ? i < to : i > to;) {
     list.push_back(all[static_cast<size_t>(i)]);
+    if (__builtin_add_overflow(i, by, &i)) break;
   }
   if (!value.is_text()) return value.is_tuple() ? Value::tuple(std::move(list)) : Value(list);
   std::string text;

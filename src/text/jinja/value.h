@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "text/jinja/work.h"
 
 namespace mop::jinja {
 
@@ -29,6 +30,13 @@ class Object {
   virtual void set(const std::string& name, Value value);
   virtual bool is_callable() const { return false; }
   virtual Value call(const Arguments& arguments);
+  /// Lets go of what it holds.
+  virtual void clear() {}
+  /// How deep what it holds is nested.
+  int depth() const { return depth_; }
+
+ protected:
+  int depth_ = 0;
 };
 
 /// Nothing; `name` is what was looked for in vain.
@@ -54,17 +62,18 @@ class Value {
   requires(std::integral<T> && !std::same_as<T, bool>) Value(T value)
       : any_(static_cast<int64_t>(value)) {}
   Value(double value) : any_(value) {}
-  Value(const char* text) : any_(std::string(text)) {}
-  Value(std::string text) : any_(std::move(text)) {}
-  Value(List list) : any_(std::make_shared<const List>(std::move(list))) {}
+  Value(const char* text) : Value(std::string(text)) {}
+  Value(std::string text) : any_(std::move(text)) { Work::make_text(as<std::string>()->size()); }
+  Value(List list);
   Value(Dict dict);
-  Value(std::shared_ptr<Object> object) : any_(std::move(object)) {}
-  static Value tuple(List list) {
-    return Value(Any(Tuple{std::make_shared<const List>(std::move(list))}));
-  }
+  Value(std::shared_ptr<Object> object);
+  static Value tuple(List list);
   static Value from_json(const Json& json);
 
-  static Value safe(std::string text) { return Value(Any(SafeText{std::move(text)})); }
+  static Value safe(std::string text) {
+    Work::make_text(text.size());
+    return Value(Any(SafeText{std::move(text)}));
+  }
 
   template <typename T>
   const T* as() const {
@@ -100,14 +109,21 @@ class Value {
                            std::shared_ptr<const List>, Tuple, std::shared_ptr<const Dict>,
                            std::shared_ptr<Object>>;
   explicit Value(Any any) : any_(std::move(any)) {}
+  friend int depth_of(const List& list);
   Any any_;
+  int depth_ = 0;  ///< of lists within lists; bounded, since values are gone through by recursion
 };
+
+/// The deepest of the elements.
+int depth_of(const List& list);
 
 /// A mapping in the order in which its keys were set.
 class Dict {
  public:
   const Value* find(const Value& key) const;
   void set(Value key, Value value);
+  /// The same for a key that it does not have.
+  void append(Value key, Value value) { items_.emplace_back(std::move(key), std::move(value)); }
   const std::vector<std::pair<Value, Value>>& items() const { return items_; }
 
  private:

@@ -60,5 +60,31 @@ TEST(NamedTable, FindsTheRowOrListsTheNames) {
   }
 }
 
+TEST(Error, ShowsNothingThatATerminalObeys) {
+  const Error error =
+      bad_input("model_type '{}'", "\x1b[2J\x9b").where("f\x07", "a\rb").hint("\x1b]0;x");
+  EXPECT_STREQ(error.what(), "model_type '\\x1b[2J\\x9b'\n  f\\x07: a\\x0db\n  hint:  \\x1b]0;x");
+}
+
+TEST(Error, LinesOfOthersDoNotLookLikeOurs) {
+  const Error error = bad_input("key '{}'", "x'\n  hint: run this").where("file", "a\nerror: b");
+  EXPECT_STREQ(error.what(), "key 'x'\n      hint: run this'\n  file: a\n    error: b");
+}
+
+TEST(Error, HasABound) {
+  const std::string large(1 << 20, 'x');
+  const Error error = bad_input("{}", large).where("file", large).hint(large);
+  EXPECT_LT(std::string(error.what()).size(), 40000u);
+  EXPECT_THAT(error.what(), HasSubstr("bytes more)"));
+}
+
+TEST(Error, ALongListEndsInHowManyFollowAndStillSaysWhere) {
+  Error error = bad_input("tensors are missing");
+  for (int i = 0; i < 20000; ++i) error = std::move(error).where("missing", fmt::format("t{}", i));
+  error = std::move(error).where("file", "config.json");
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("missing: t1998\n  missing: and further ones: 18001\n"),
+                                  HasSubstr("file:    config.json")));
+}
+
 }  // namespace
 }  // namespace mop

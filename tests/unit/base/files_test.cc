@@ -97,5 +97,20 @@ TEST(Files, Sha256IsTheKnownOne) {
   EXPECT_EQ(pieces.hex(), sha256("abc"));
 }
 
+TEST(Files, DevicesAndPipesAreNotRead) {
+  TempFolder folder;
+  const fs::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", folder.path() / "zero");
+  for (const fs::path& file : {pipe, folder.path() / "zero", fs::path("/dev/zero")}) {
+    try {
+      read_file(file);
+      FAIL() << file;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("not a regular file"), HasSubstr(file.string())));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mop

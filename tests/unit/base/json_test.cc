@@ -156,5 +156,14 @@ TEST(JsonKeys, GetOrFallsBackOnlyWhenAbsentOrNull) {
               HasSubstr("'n' must be true or false, got 3"));
 }
 
+TEST_F(JsonFile, KeysThatStandTwiceAndDeepNestingNameTheFile) {
+  const auto path = write(R"({"hidden_size": 1, "hidden_size": 2})");
+  EXPECT_THAT(error_of([&] { read_json(path); }),
+              AllOf(HasSubstr("the key 'hidden_size' stands twice"), HasSubstr(path.string())));
+  write(std::string(200000, '['));
+  EXPECT_THAT(error_of([&] { read_json(path); }),
+              AllOf(HasSubstr("nested more than 128 deep"), HasSubstr(path.string())));
+}
+
 }  // namespace
 }  // namespace mop

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/json.h"
 
@@ -65,6 +67,14 @@ TEST(Options, CopiesAreIndependent) {
   EXPECT_EQ(second.integer("n", 0), 3);
   second.check_all_used();
   EXPECT_NE(usage_error_of([&] { first.check_all_used(); }), "no error");
+}
+
+TEST(Options, NumbersAreFinite) {
+  for (const double value : {double(NAN), double(INFINITY), -double(INFINITY)}) {
+    const Options options("target", {{"remove", value}});
+    EXPECT_THAT(error_of([&] { options.number("remove", 0); }),
+                HasSubstr("target.remove must be a finite number"));
+  }
 }
 
 }  // namespace

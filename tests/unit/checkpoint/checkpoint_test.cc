@@ -45,14 +45,35 @@ TEST(Checkpoint, ASingleFileWinsOverAnIndex) {
   EXPECT_EQ(Checkpoint::open(folder.path())->names(), std::vector<std::string>{"only"});
 }
 
-TEST(Checkpoint, ReadsThroughSymbolicLinks) {
+// As the hub's cache lies on the disk.
+TEST(Checkpoint, ReadsThroughTheLinksOfASnapshot) {
   TempFolder folder;
   write_sharded(folder.path() / "blobs");
-  fs::create_directory(folder.path() / "snapshot");
+  const fs::path snapshot = folder.path() / "snapshots" / "f00d";
+  fs::create_directories(snapshot);
   for (const auto& item : fs::directory_iterator(folder.path() / "blobs")) {
-    fs::create_symlink(item.path(), folder.path() / "snapshot" / item.path().filename());
+    fs::create_symlink(item.path(), snapshot / item.path().filename());
   }
-  EXPECT_EQ(Checkpoint::open(folder.path() / "snapshot")->names().size(), 3u);
+  EXPECT_EQ(Checkpoint::open(snapshot)->names().size(), 3u);
+}
+
+// What the config says is copied into every result.
+TEST(Checkpoint, AConfigThatIsALinkOutOfTheFolderIsRefused) {
+  TempFolder folder;
+  write_sharded(folder.path() / "other");
+  write_sharded(folder.path() / "model");
+  fs::remove(folder.path() / "model/config.json");
+  fs::create_symlink("../other/config.json", folder.path() / "model/config.json");
+  EXPECT_THROW(
+      {
+        try {
+          Checkpoint::open(folder.path() / "model");
+        } catch (const Error& e) {
+          EXPECT_THAT(e.what(), ::testing::HasSubstr("a link leads out of the model's folder"));
+          throw;
+        }
+      },
+      Error);
 }
 
 TEST(Checkpoint, AnUnknownTensorIsNamed) {

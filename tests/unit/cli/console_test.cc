@@ -194,5 +194,14 @@ TEST_F(FakeTime, ASteadySpeedBringsTheEndNearerEverySecond) {
   for (size_t i = 1; i < left.size(); ++i) EXPECT_EQ(left[i], left[i - 1] - 1) << i;
 }
 
+TEST(ConsoleLines, ShowNothingThatATerminalObeys) {
+  Captured captured;
+  Console console(captured.stream(), false);
+  console.warn("config.json: \x1b[2J is not known");
+  console.note(std::string(1 << 20, 'x'));
+  EXPECT_THAT(captured.text(), HasSubstr("warning: config.json: \\x1b[2J is not known\n"));
+  EXPECT_LT(captured.text().size(), 10000u);
+}
+
 }  // namespace
 }  // namespace mop

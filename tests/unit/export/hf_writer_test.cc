@@ -343,5 +343,19 @@ TEST_F(HfWriter, VerifyNoticesAnotherModel) {
   EXPECT_THROW(verify_written(out(), model), Error);
 }
 
+// Results are published: a link in a stranger's folder must not bring a file of the user's along.
+TEST_F(HfWriter, CopiesNothingThroughALinkOutOfTheFolder) {
+  const Model model = make();
+  fs::create_symlink("/etc/hostname", source() / "LICENSE");
+  EXPECT_THAT(error_of_write(model), AllOf(HasSubstr("a link leads out of the model's folder"),
+                                           HasSubstr("LICENSE"), HasSubstr("/etc/hostname")));
+  EXPECT_THAT(files_in(out()), ::testing::IsEmpty());
+  fs::remove(source() / "LICENSE");
+  write_file(source() / "terms.txt", "x");
+  fs::create_symlink("terms.txt", source() / "LICENSE");
+  write_hf(model, out());
+  EXPECT_EQ(read_file(out() / "LICENSE"), "x");
+}
+
 }  // namespace
 }  // namespace mop

@@ -64,5 +64,25 @@ TEST_F(HubSettingsTest, ReadOfflineAndEndpoint) {
   EXPECT_THROW(hub_settings(), Error);
 }
 
+TEST_F(HubSettingsTest, WhatGoesIntoAHeaderHoldsNoLineBreak) {
+  for (const char* name : {"HF_TOKEN", "HF_ENDPOINT"}) {
+    set(name, "https://x\r\nX-Other: y");
+    try {
+      hub_settings();
+      FAIL() << name;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kUsage);
+      EXPECT_THAT(e.what(), ::testing::HasSubstr(name));
+      EXPECT_THAT(e.what(), ::testing::Not(::testing::HasSubstr("X-Other"))) << "a token is secret";
+    }
+    ::unsetenv(name);
+  }
+  set("HF_TOKEN_PATH", (home_.path() / "token").string());
+  write_file(home_.path() / "token", "good\n");
+  EXPECT_EQ(hub_settings().token, "good");
+  write_file(home_.path() / "token", "good\nX-Other: y\n");
+  EXPECT_THROW(hub_settings(), Error);
+}
+
 }  // namespace
 }  // namespace mop

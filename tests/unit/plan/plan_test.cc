@@ -117,5 +117,24 @@ TEST(Plan, RefusesAnotherVersion) {
   EXPECT_THROW(plan_from_json(json, "plan.json"), Error);
 }
 
+TEST(Plan, RunsThatStandForBillionsOfUnitsAreRefused) {
+  Json step = {{"branch", "width"}, {"parameters", 1}, {"layers", Json::array()}};
+  for (int layer = 0; layer < 200; ++layer)
+    step["layers"].push_back({{"layer", layer}, {"neurons", "0-16777215"}});
+  try {
+    step_from_json(step, "plan.json");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("more than 33554432 units are removed"));
+  }
+  step["layers"] = {{{"layer", int64_t{1} << 32}}};
+  try {
+    step_from_json(step, "plan.json");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("is 4294967296, outside of"));
+  }
+}
+
 }  // namespace
 }  // namespace mop::testing

@@ -1,0 +1,105 @@
+// text/spm_check.cc
+#include "text/spm_check.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "text/proto_wire.h"
+#include "text/token_id.h"
+#include "text/unicode.h"
+
+namespace mop {
+namespace {
+
+// Units of a double array come in blocks of 256, the successors of a node by their bytes.
+constexpr size_t kBlockBytes = 256 * sizeof(uint32_t);
+constexpr size_t kLongestReplacement = 256;  // Unicode's longest takes 33 bytes
+
+uint32_t unit_at(std::string_view table, size_t i) {
+  uint32_t unit = 0;
+  std::memcpy(&unit, table.data() + i * sizeof unit, sizeof unit);
+  return unit;
+}
+
+// Fields of a unit of Darts' double array. A value's highest bit is set in place of a label.
+bool is_value(uint32_t unit) { return (unit >> 31) != 0; }
+bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
+uint32_t value_of(uint32_t unit) { return unit & 0x7FFFFFFF; }
+uint32_t offset_of(uint32_t unit) { return unit >> 10 << ((unit & 1u << 9) >> 6); }
+
+// Wherever a step from a unit leads, with whatever byte, there is a unit, and every value is a
+// place among the texts.
+void check_units(std::string_view table, std::string_view texts) {
+  const size_t count = table.size() / sizeof(uint32_t);
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t unit = unit_at(table, i);
+    if (i > 0 && is_value(unit)) continue;  // the first is where every walk begins
+    const size_t next = i ^ offset_of(unit);
+    if (next >= count) throw bad_input("its table of replacements leads out of itself");
+    if (!has_leaf(unit)) continue;
+    if (value_of(unit_at(table, next)) >= texts.size())
+      throw bad_input("its table of replacements names a text that is not there");
+  }
+}
+
+void check_texts(std::string_view texts) {
+  if (texts.empty() || texts.back() != '\0' || !is_valid_utf8(texts))
+    throw bad_input("its replacements are no texts");
+  for (size_t at = 0; at < texts.size();) {
+    const size_t end = texts.find('\0', at);
+    if (end - at > kLongestReplacement)
+      throw bad_input("it replaces a letter by {} bytes, more than {}", end - at,
+                      kLongestReplacement);
+    at = end + 1;
+  }
+}
+
+// The bytes of a double array, the array, the texts, each with a zero behind it.
+void check_charsmap(std::string_view map) {
+  if (map.empty()) return;
+  uint32_t size = 0;
+  if (map.size() < sizeof size)
+    throw bad_input("its table of replacements has {} bytes", map.size());
+  std::memcpy(&size, map.data(), sizeof size);
+  map.remove_prefix(sizeof size);
+  if (size == 0 || size % kBlockBytes != 0 || size >= map.size())
+    throw bad_input("its table of replacements should have {} bytes, of {} in all", size,
+                    map.size());
+  check_texts(map.substr(size));
+  check_units(map.substr(0, size), map.substr(size));
+}
+
+void check_normalizer(std::string_view message) {
+  read_fields(message, [](uint64_t field, uint64_t, std::string_view bytes) {
+    if (field == 2) check_charsmap(bytes);
+  });
+}
+
+void check_piece(std::string_view message) {
+  read_fields(message, [](uint64_t field, uint64_t, std::string_view bytes) {
+    float score = 0;
+    if (field == 1 && !is_valid_utf8(bytes)) throw bad_input("a piece is not UTF-8");
+    if (field != 2 || bytes.size() != sizeof score) return;
+    std::memcpy(&score, bytes.data(), sizeof score);
+    if (!std::isfinite(score)) throw bad_input("a piece's score is {}", score);
+  });
+}
+
+}  // namespace
+
+void check_spm(std::string_view bytes) try {
+  constexpr uint64_t kPieces = 1, kNormalizer = 3, kDenormalizer = 5;
+  int64_t pieces = 0;
+  read_fields(bytes, [&](uint64_t field, uint64_t, std::string_view message) {
+    if (field == kPieces) {
+      if (++pieces > kMostTokens) throw bad_input("it has more than {} pieces", kMostTokens);
+      check_piece(message);
+    }
+    if (field == kNormalizer || field == kDenormalizer) check_normalizer(message);
+  });
+} catch (const Error& e) {
+  throw bad_input("the SentencePiece model is damaged: {}", e.message());
+}
+
+}  // namespace mop

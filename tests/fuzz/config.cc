@@ -1,0 +1,7 @@
+// A model's config.json.
+#include "model/config.h"
+
+#include "base/parse_json.h"
+#include "fuzz/target.h"
+
+MOP_FUZZ(bytes) { mop::parse_config(mop::parse_json(bytes), "config.json").longest(); }

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# tools/fuzz.sh BUILD MINUTES [TARGET...]: the minutes shared between the targets of tests/fuzz, one after the other.
+# What a target has learned is kept in BUILD/corpus, what it found in BUILD/findings; exits 1 when it found anything.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+build=$1 minutes=$2
+shift 2
+[ $# -gt 0 ] || set -- $(cd tests/fuzz && ls ./*.cc | sed 's|./||; s|\.cc$||')
+seconds=$((minutes * 60 / $#))
+[ "$seconds" -gt 0 ] || { echo "error: $minutes minutes are too few for $# targets" >&2; exit 2; }
+
+# Files that other tests have and a target can begin with.
+seeds() {
+  case $1 in
+    template) ls tests/golden/chat/*.jinja ;;
+    sentencepiece) ls tests/golden/tokenizers/sentencepiece-small/tokenizer.model ;;
+    tokenizer_json) ls tests/golden/tokenizers/*/tokenizer.json ;;
+    config) ls tests/golden/logits/*/config.json ;;
+    safetensors) ls tests/golden/peft/*/adapter_model.safetensors ;;
+    gguf) ls tests/golden/gguf/*.gguf ;;
+    adapter) ls tests/golden/peft/*/adapter_config.json ;;
+    recipe) ls recipes/*.yaml ;;
+  esac
+  ls -d tests/fuzz/seeds/"$1"/* 2>/dev/null || true
+}
+
+# LibTorch is not built with the sanitizers: what it never frees is its own.
+export ASAN_OPTIONS=detect_leaks=0:detect_container_overflow=0:allow_user_segv_handler=1:handle_sigbus=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions="$ROOT/tests/sanitizer/ubsan.supp"
+export OMP_NUM_THREADS=1
+mkdir -p "$build/findings"
+status=0
+for target; do
+  corpus="$build/corpus/$target" log="$build/$target.log" found=0
+  mkdir -p "$corpus"
+  for seed in $(seeds "$target"); do
+    cp "$seed" "$corpus/seed-$(echo "$seed" | tr '/' '-')"
+  done
+  nice "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=4096 \
+    -malloc_limit_mb=1024 -detect_leaks=0 -print_final_stats=1 -artifact_prefix="$build/findings/$target-" \
+    "$corpus" >"$log" 2>&1 || found=1
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  if [ $found = 0 ]; then
+    echo "$target: ${runs:-0} runs in $seconds s, $(ls "$corpus" | wc -l) files in its corpus, nothing found"
+  else
+    status=1
+    echo "$target: FOUND something after ${runs:-an unknown number of} runs"
+    grep -aE "ERROR|runtime error|SUMMARY|Test unit written|uncaught|what\(\)" "$log" | head -5 || tail -5 "$log"
+    echo "  again: $build/tests/fuzz/fuzz_$target FILE; all it said: $log"
+  fi
+done
+exit $status
