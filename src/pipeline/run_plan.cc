@@ -96,7 +96,9 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
     const bool differ = find_branch(name).layers_differ || settings.value("allocation", "") == "global";
-    if (differ && config.layers.size() > 1) config.layers.back().mlp += 256 * multiple;
+    if (!differ || config.layers.size() < 2) continue;
+    config.layers.back().mlp += 256 * multiple;
+    if (settings.value("halves", false)) config.layers.back().heads = config.layers.back().kv_heads = 0;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {

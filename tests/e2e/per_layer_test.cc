@@ -168,6 +168,17 @@ TEST(HalfLayers, ATargetOfLatencyIsMetByTheRunsOwnTable) {
   EXPECT_THAT(pruned.err, HasSubstr("a token takes"));
 }
 
+TEST(HalfLayers, AReaderThatCannotHaveThemIsNamedBeforeTheWork) {
+  const TempFolder folder;
+  const Args args = {"--remove", "0.3", "--dry-run"};
+  EXPECT_THAT(run(prune_args(folder.path() / "never", args)).err,
+              ::testing::Not(HasSubstr("vLLM refuses a layer without attention")));
+  Args halves = args;
+  halves.insert(halves.end(), {"--set", "damage.halves=true"});
+  EXPECT_THAT(run(prune_args(folder.path() / "never", halves)).err,
+              HasSubstr("vLLM refuses a layer without attention"));
+}
+
 TEST(HalfLayers, ATargetOfKvCacheTakesGroupsAlone) {
   const TempFolder folder;
   const fs::path out = folder.path() / "pruned";
