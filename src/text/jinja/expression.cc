@@ -186,8 +186,8 @@ Expression read_test(Reader& in, Expression value) {
 Expression read_filters(Reader& in, Expression value) {
   for (;; in.link()) {
     if (in.take("|")) {
-      const auto [name, list] = in.filter();
-      value = [value, name, list](Scope& scope) {
+      const auto filter = in.filter();
+      value = [value, name = filter.first, list = filter.second](Scope& scope) {
         const Value subject = value(scope);
         return apply_filter(name, subject, evaluate(list, scope));
       };

@@ -190,7 +190,8 @@ std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
 }
 
 std::vector<std::string> letters_of(std::string_view text) {
-  Work::make_elements(text.size());
+  constexpr size_t kShortText = size_t{1} << 20;
+  text.size() <= kShortText ? Work::steps(text.size() / 64) : Work::make_elements(text.size());
   std::vector<std::string> letters;
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = code_point_at(text, at).bytes;

@@ -227,9 +227,11 @@ bool contains(const Value& container, const Value& item) {
   return false;
 }
 
+// What is copied and let go costs steps; only where much of it may be there at a time, bytes.
+constexpr size_t kShort = 10000, kShortText = size_t{1} << 20;
+
 List elements(const Value& value) {
   if (const List* list = value.list()) {
-    constexpr size_t kShort = 10000;  // copies of a long list may be many at a time
     list->size() <= kShort ? Work::steps(list->size() / 16) : Work::make_elements(list->size());
     return *list;
   }
@@ -237,7 +239,7 @@ List elements(const Value& value) {
   if (const Dict* dict = value.dict()) {
     for (const auto& [key, inner] : dict->items()) all.push_back(key);
   } else if (const auto* text = value.as<std::string>()) {
-    Work::make_elements(text->size());
+    text->size() <= kShortText ? Work::steps(text->size() / 64) : Work::make_elements(text->size());
     for (size_t at = 0; at < text->size();) {
       const size_t bytes = code_point_at(*text, at).bytes;
       all.emplace_back(text->substr(at, bytes));
