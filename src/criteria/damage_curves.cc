@@ -6,21 +6,12 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
-#include "model/family.h"
+#include "criteria/moment_scores.h"
 #include "solve/least_squares.h"
 #include "stats/half_layer_moments.h"
 
 namespace mop {
 namespace {
-
-at::Tensor projection_of(const Model& model, int64_t layer, Role role) {
-  const ModelConfig& config = model.config();
-  for (const LayerTensor* tensor :
-       tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-    if (tensor->role == role) return stored_tensor(model, layer, *tensor);
-  }
-  throw internal_error("layer {} has no projection behind its units", layer);
-}
 
 at::Tensor on_cpu(const at::Tensor& moment) { return moment.defined() ? moment.cpu() : moment; }
 
@@ -33,7 +24,7 @@ DamageCurve curve_of(const Model& model, const HalfLayerMoments& moments,
       settings.damping > 0 ? settings.damping : default_damping(moments.tokens, inputs);
   return eliminate(
       {.gram_KK = moments.gram_KK.cpu(),
-       .weights_DK = projection_of(model, moments.layer, mlp ? Role::kDown : Role::kOutput),
+       .weights_DK = last_projection(model, moments.layer, moments.half),
        .sensitivity_DD = on_cpu(moments.gradients_DD),
        .unit = mlp ? 1 : shape.group() * shape.head_dim,
        .damping = damping});
