@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
-#include "model/family.h"
+#include "criteria/moment_scores.h"
 #include "solve/least_squares.h"
 #include "stats/half_layer_moments.h"
 
@@ -16,14 +16,6 @@ namespace {
 double damping_of(const HalfLayerMoments& moments, const CurveSettings& settings) {
   return settings.damping > 0 ? settings.damping
                               : default_damping(moments.tokens, moments.gram_KK.size(0));
-}
-
-at::Tensor projection_of(const Model& model, int64_t layer, Role role) {
-  const ModelConfig& config = model.config();
-  const LayerTensor* tensor =
-      tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
-  if (tensor == nullptr) throw internal_error("layer {} has no projection behind its units", layer);
-  return stored_tensor(model, layer, *tensor);
 }
 
 // What a whole half costs, of halves visited from the last to the first: a half's gradients are
@@ -64,7 +56,7 @@ DamageCurve curve_of(const Model& model, const HalfLayerMoments& moments,
   const bool mlp = moments.half == Half::kMlp;
   return eliminate(
       {.gram_KK = moments.gram_KK.cpu(),
-       .weights_DK = projection_of(model, moments.layer, mlp ? Role::kDown : Role::kOutput),
+       .weights_DK = last_projection(model, moments.layer, moments.half),
        .sensitivity_DD = on_cpu(moments.gradients_DD),
        .unit = mlp ? 1 : shape.group() * shape.head_dim,
        .damping = damping_of(moments, settings)});

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/narrow.h"
 #include "base/options.h"
+#include "pipeline/named_method.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
@@ -196,7 +197,7 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
 Recipe recipe_from_json(const Json& given) {
   if (!given.is_object())
     throw usage_error("a recipe must be a map of settings, got {}", given.dump());
-  const Json json = leaves_method_open(given) ? default_method(given) : given;
+  const Json json = leaves_method_open(given) ? default_method(given) : named_method(given);
   Recipe recipe;
   const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
   if (!branches.empty()) recipe.branches = branches;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
+#include "criteria/criterion.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
@@ -95,7 +97,8 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    const bool differ = find_branch(name).layers_differ || settings.value("allocation", "") == "global";
+    const bool differ = find_branch(name).layers_differ ||
+                        find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
     if (!differ || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
     if (settings.value("halves", false)) config.layers.back().heads = config.layers.back().kv_heads = 0;
@@ -123,13 +126,23 @@ Needs repair_needs_of(const PreparedRun& run) {
   return needs;
 }
 
+// Whether a branch takes a backward pass or second moments.
+bool holds_tapes_or_moments(const PreparedRun& run) {
+  const MixRecipe mix = mix_recipe(run.recipe);
+  return reads_curves(mix) || std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
+           if (!use.branch->criteria) return false;
+           const auto criteria = use.branch->criteria(run.dense.config(), use.options);
+           return need_gradients(needed_stats(criteria)) || reads_moments(criteria);
+         });
+}
+
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
   // One after the other.
   const int64_t tokens = run.samples.calibration.tokens();
   Needs curves, repair;
-  if (!run.replay && reads_curves(mix_recipe(run.recipe))) {
+  if (!run.replay && holds_tapes_or_moments(run)) {
     curves = curve_needs(run.dense.config(), run.compute, tokens);
   }
   if (!run.recipe.repair.is_null()) repair = repair_needs_of(run);
@@ -152,7 +165,7 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   const int64_t tokens = run.samples.calibration.tokens();
   DeviceNeeds needs = pruning_device_needs(config, run.compute.dtype, tokens,
                                            run.samples.validation.tokens(), candidates);
-  if (!reads_curves(mix_recipe(run.recipe)) && run.recipe.repair.is_null()) return needs;
+  if (!holds_tapes_or_moments(run) && run.recipe.repair.is_null()) return needs;
   const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
   needs.work = std::max(needs.work, moments.work);
   needs.least_work = std::max(needs.least_work, moments.least_work);
@@ -179,6 +192,13 @@ std::string check_devices(const PreparedRun& run) {
 }
 
 void check_can_compare(const PreparedRun& run) {
+  for (const BranchUse& use : mix_recipe(run.recipe).branches) {
+    if (!use.branch->judges || !use.branch->judges(use.options)) continue;
+    if (!run.samples.validation.ids.empty()) continue;
+    throw usage_error("branch '{}' judges models on held-out text, and there is none",
+                      use.branch->name)
+        .hint("give --validation FILE");
+  }
   if (!find_selector(run.recipe.select).first->needs_validation) return;
   if (run.recipe.branches.size() < 2) return;  // nothing to compare
   if (!run.samples.validation.ids.empty()) return;

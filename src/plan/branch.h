@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "criteria/criterion.h"
 #include "criteria/damage_curves.h"
+#include "model/validation.h"
 #include "plan/plan.h"
 #include "structure/currency.h"
 
@@ -27,6 +28,8 @@ class Measure {
   /// What removing units of every layer is predicted to cost. Throws Error(kInternal) where this
   /// measure has no curves.
   virtual const std::vector<LayerCurves>& curves(const CurveSettings& settings);
+  /// Figures of models on held-out text, in order. Throws Error(kInternal) where there is none.
+  virtual std::vector<Validation> judge(const std::vector<Model>& models);
 };
 
 /// What a branch is given.
@@ -66,6 +69,8 @@ struct Branch {
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
   /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for all. Absent = none.
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
+  /// Whether `propose` judges models on held-out text, with these settings. Absent = never.
+  std::function<bool(const Options&)> judges = nullptr;
   /// Whether `propose` asks for damage curves.
   bool reads_curves = false;
   /// Whether layers of one shape come to differ, whatever the settings.

@@ -60,6 +60,11 @@ const Repair& find_repair(std::string_view name);
 /// Changed tensors keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
 
+/// Every o_proj and down_proj that lost inputs gets a bias: the dense matrix times the mean of what
+/// entered its lost columns in the dense model, over all calibration tokens. Nothing else changes.
+/// Source: FLAP (arXiv 2312.11983), bias compensation.
+Model bias_repair(const RepairInput& input, Progress& progress);
+
 /// Tokens of a training step, about: whole samples until there are so many.
 inline constexpr int64_t kReconstructionTokens = 1024;
 

@@ -53,7 +53,7 @@ struct MixFunctions {
   BudgetFunction budget;
   /// Scores of a model. Called when a candidate is first built, at most once a step.
   std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
-  /// Figures of models on held-out text; called only by selectors that compare.
+  /// Figures of models on held-out text; called only by selectors and branches that compare.
   std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
   /// New values for what a step left (see repair/), of candidates before they are judged and of steps
   /// that an earlier run recorded. Null = none.

@@ -4,7 +4,7 @@
 
 namespace mop {
 
-Branch third_from_last_branch();
+Branch depth_branch();
 Branch amp_width_branch();
 Branch damage_branch();
 Branch uniform_damage_branch();

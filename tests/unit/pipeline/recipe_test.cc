@@ -281,6 +281,50 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
       << "what depth and width in turn would take";
 }
 
+TEST(Resolve, ACriterionNamedAloneIsWidthInOneRound) {
+  const Recipe recipe = resolve(from("{target: {remove: 0.3, of: blocks}, width: {criterion: "
+                                     "wanda-sp, shape_multiple: 1}}"),
+                                tinystories_12l());
+  EXPECT_EQ(recipe.select, "path:G");
+  EXPECT_THAT(recipe.branches, ElementsAre("width"));
+  EXPECT_EQ(recipe.target.rounds, 1);
+  EXPECT_EQ(recipe.settings.at("width")["heads"], "wanda-sp-heads");
+  EXPECT_EQ(recipe.settings.at("width")["neurons"], "wanda-sp-neurons");
+  const auto accounting = known_accounting(recipe, tinystories_12l());
+  ASSERT_TRUE(accounting.has_value());
+  EXPECT_EQ(accounting->steps.size(), 1u);
+  EXPECT_EQ(accounting->steps[0].layers[0].kv_heads, 2);
+}
+
+TEST(Resolve, ACriterionOfNeuronsAloneLeavesHeads) {
+  const auto expect_refused = [](const std::string& yaml, const std::string& text) {
+    expect_usage_error([&] { resolve(from(yaml), tinystories_12l()); }, text);
+  };
+  const Recipe recipe =
+      resolve(from("{target: {remove: 0.1}, width: {criterion: cfsp}}"), tinystories_12l());
+  EXPECT_EQ(recipe.settings.at("width")["rule"], "mlp-only");
+  // What was resolved reads as the same.
+  EXPECT_EQ(to_json(resolve(recipe_from_json(to_json(recipe)), tinystories_12l())),
+            to_json(recipe));
+  expect_refused("{target: {remove: 0.1}, width: {criterion: cfsp, rule: mha}}",
+                 "'cfsp' does not rank heads");
+  expect_refused("{target: {remove: 0.1}, width: {criterion: luck}}",
+                 "known: amp, magnitude, random, wanda-sp");
+}
+
+TEST(Resolve, ADepthRuleNamedAloneIsDepthAndBothAreTheLoop) {
+  const Recipe depth = resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}}"),
+                               tinystories_12l());
+  EXPECT_EQ(depth.select, "path:L");
+  EXPECT_THAT(depth.branches, ElementsAre("depth"));
+  EXPECT_EQ(depth.settings.at("depth")["keep_first"], 4);
+  const Recipe both = resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}, width: "
+                                   "{criterion: flap}}"),
+                              tinystories_12l());
+  EXPECT_EQ(both.select, "random");
+  EXPECT_THAT(both.branches, ElementsAre("depth", "width"));
+}
+
 TEST(Resolve, SeedReachesTheCriteriaThatDraw) {
   const std::string width =
       "target: {iterations: 1}\nseed: 7\nwidth: {heads: random-heads, neurons: random-neurons}\n";
