@@ -11,11 +11,10 @@ namespace mop {
 at::Tensor last_projection(const Model& model, int64_t layer, Half half) {
   const ModelConfig& config = model.config();
   const Role role = half == Half::kMlp ? Role::kDown : Role::kOutput;
-  for (const LayerTensor* tensor :
-       tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-    if (tensor->role == role) return stored_tensor(model, layer, *tensor);
-  }
-  throw internal_error("layer {} has no projection behind its units", layer);
+  const LayerTensor* tensor =
+      tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+  if (tensor == nullptr) throw internal_error("layer {} has no projection behind its units", layer);
+  return stored_tensor(model, layer, *tensor);
 }
 
 std::map<std::string, std::vector<at::Tensor>> score_moments(

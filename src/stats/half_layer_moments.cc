@@ -51,9 +51,9 @@ struct LayerSums {
   }
 };
 
-class Walk {
+class MomentsWalk {
  public:
-  Walk(const Model& model, const Compute& compute, const TokenSamples& samples,
+  MomentsWalk(const Model& model, const Compute& compute, const TokenSamples& samples,
        const std::function<void(const HalfLayerMoments&)>& visit, Progress& progress,
        const MomentsOptions& options)
       : model_(model),
@@ -210,7 +210,7 @@ void walk_half_layer_moments(const Model& model, const Compute& compute,
                              const std::function<void(const HalfLayerMoments&)>& visit,
                              Progress& progress, const MomentsOptions& options) {
   const c10::NoGradGuard no_grad;
-  Walk walk(model, compute, with_targets(samples), visit, progress, options);
+  MomentsWalk walk(model, compute, with_targets(samples), visit, progress, options);
   options.gradients ? walk.run_both_ways(scratch) : walk.run_forward();
 }
 
