@@ -151,7 +151,7 @@ class MomentsWalk {
       }
     }
     if (first_added_ND_.defined()) in_piece(first_added_ND_).copy_(middle_ND - piece.input_ND);
-    heads_NK_ = neurons_NK_ = {};
+    heads_NK_ = neurons_NK_ = at::Tensor();
   }
 
   void hand_on(int64_t layer, Half half) {
@@ -161,8 +161,11 @@ class MomentsWalk {
     std::optional<SecondMoment>& gradients = mlp ? sums_->behind_mlp : sums_->behind_attention;
     if (!inputs) return;
     const int64_t tokens = samples_.tokens();
-    HalfLayerMoments moments{.layer = layer, .half = half, .gram_KK = inputs->mean(tokens)};
-    moments.tokens = tokens;
+    HalfLayerMoments moments{.layer = layer,
+                             .half = half,
+                             .gram_KK = inputs->mean(tokens),
+                             .gradients_DD = {},
+                             .tokens = tokens};
     if (next) {
       moments.next_DK = next->cross_DK.div_(static_cast<double>(tokens));
       moments.next_DD = next->added.mean(tokens);
