@@ -60,6 +60,7 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
   table = Json::parse(ranks.broadcast(table.dump()));
   const UnitLatency latency = unit_latency_from_json(table, file.string());
   run.recipe.target.costs = std::make_shared<const Costs>(currency, inputs_of(latency));
+  check_reach(run.recipe, run.dense.config());
   progress.note(fmt::format(
       "a token takes {:.3f} ms: {:.1f} us for an attention half and {:.2f} for each of its groups, "
       "{:.1f} us for an MLP and {:.4f} for each neuron",
