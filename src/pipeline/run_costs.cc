@@ -30,8 +30,9 @@ UnitLatency measured(const PreparedRun& run, Progress& progress) {
         "others used {:.0f}% of the machine while times were measured", 100 * latency.foreign_load));
   }
   if (latency.worst > kPoorFit) {
-    progress.warn(fmt::format("the times of halves and units explain those of models to {:.0f}%",
-                              100 * latency.worst));
+    progress.warn(fmt::format(
+        "a time for each half and each unit misses the times of whole models by up to {:.0f}%",
+        100 * latency.worst));
   }
   return latency;
 }
