@@ -51,7 +51,14 @@ class Sizes {
 
   explicit Sizes(const HalfLayerCurve& curve) : curve_(curve), removed_{0}, coarse_{0} {
     check(curve);
-    if (curve.gain <= 0) return;
+    if (curve.gain <= 0) {
+      // Nothing is won before the last unit is gone.
+      const bool may_go_whole = curve.keep == 0 && std::ssize(curve.damage) == curve.units;
+      if (curve.gain_of_rest <= 0 || curve.units == 0 || !may_go_whole) return;
+      removed_.push_back(curve.units);
+      coarse_.push_back(1);
+      return;
+    }
     const int64_t most = std::min(std::ssize(curve.damage), curve.units - curve.keep);
     const int64_t first = curve.units % curve.pack == 0 ? curve.pack : curve.units % curve.pack;
     for (int64_t gone = first; gone <= most; gone += curve.pack) {
@@ -121,7 +128,7 @@ class Allocator {
     std::stable_sort(order_.begin(), order_.end(),
                      [&](size_t x, size_t y) { return curves[x].layer < curves[y].layer; });
     for (const Sizes& sizes : sizes_) {
-      if (!sizes.can_lose() || (smallest_ > 0 && sizes.pack_gain() >= smallest_)) continue;
+      if (!sizes.can_lose() || sizes.pack_gain() <= 0 || (smallest_ > 0 && sizes.pack_gain() >= smallest_)) continue;
       smallest_ = sizes.pack_gain();
       nearest_ = sizes.pack() > 1;
     }

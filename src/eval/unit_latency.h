@@ -28,8 +28,9 @@ struct UnitLatency {
 UnitLatency fit_unit_latency(std::vector<LatencySample> samples);
 
 /// Decodes by models of the first layers as they are, of their attention halves alone with fewer and
-/// fewer groups, and of their MLPs alone with fewer and fewer neurons, in turn; then fits. As many
-/// layers as exceed the caches, not more. The weights of these models lie in memory meanwhile.
+/// fewer groups, of their MLPs alone with fewer and fewer neurons, of half of both and of neither, in
+/// turn; then fits. As many layers as exceed the caches, not more. The weights of these models lie in
+/// memory meanwhile.
 UnitLatency measure_unit_latency(const Model& model, const Compute& compute,
                                  Progress& progress = silent_progress());
 

@@ -42,17 +42,45 @@ std::optional<Accounting> estimated_accounting(const Recipe& recipe, const Model
   }
 }
 
+namespace {
+
+bool halves_may_go(const Recipe& recipe) {
+  return std::ranges::any_of(recipe.settings, [](const auto& section) {
+    return section.second.is_object() && section.second.value("halves", false);
+  });
+}
+
+// What can go of a target that counts something else than parameters: a group and a neuron stay.
+double removable_fraction(const Target& target, const ModelConfig& dense) {
+  ModelConfig least = dense;
+  for (LayerShape& shape : least.layers) {
+    shape.heads = shape.group();
+    shape.kv_heads = std::min<int64_t>(shape.kv_heads, 1);
+    shape.mlp = std::min<int64_t>(shape.mlp, 1);
+  }
+  return 1 - static_cast<double>(counted(target, least)) /
+                 static_cast<double>(counted(target, dense));
+}
+
+// As far as it can be told: nullopt when the target may be in reach.
+std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig& dense) {
+  if (recipe.target.rounds == 0 || halves_may_go(recipe)) return std::nullopt;
+  if (recipe.target.costs) return removable_fraction(recipe.target, dense);
+  const auto estimated = estimated_accounting(recipe, dense);
+  if (!estimated || estimated->steps.empty()) return std::nullopt;
+  const AccountedStep& last = estimated->steps.back();
+  return recipe.target.of_blocks ? estimated->block_removed_fraction(last)
+                                 : estimated->removed_fraction(last);
+}
+
+}  // namespace
+
 void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;
   next_budget(recipe.target, dense, dense, 0);
-  const bool halves_go = std::ranges::any_of(recipe.settings, [](const auto& section) {
-    return section.second.is_object() && section.second.value("halves", false);
-  });
-  const auto estimated = estimated_accounting(recipe, dense);
-  if (recipe.target.rounds == 0 || halves_go || !estimated || estimated->steps.empty()) return;
-  const AccountedStep& last = estimated->steps.back();
-  const double removed = recipe.target.of_blocks ? estimated->block_removed_fraction(last)
-                                                 : estimated->removed_fraction(last);
+  const std::optional<double> in_reach = fraction_in_reach(recipe, dense);
+  if (!in_reach) return;
+  const double removed = *in_reach;
   constexpr double kRounding = 0.02;
   if (removed > recipe.target.remove_fraction - kRounding) return;
   throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",

@@ -30,8 +30,9 @@ UnitLatency measured(const PreparedRun& run, Progress& progress) {
         "others used {:.0f}% of the machine while times were measured", 100 * latency.foreign_load));
   }
   if (latency.worst > kPoorFit) {
-    progress.warn(fmt::format("the times of halves and units explain those of models to {:.0f}%",
-                              100 * latency.worst));
+    progress.warn(fmt::format(
+        "a time for each half and each unit misses the times of whole models by up to {:.0f}%",
+        100 * latency.worst));
   }
   return latency;
 }
@@ -60,6 +61,7 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
   table = Json::parse(ranks.broadcast(table.dump()));
   const UnitLatency latency = unit_latency_from_json(table, file.string());
   run.recipe.target.costs = std::make_shared<const Costs>(currency, inputs_of(latency));
+  check_reach(run.recipe, run.dense.config());
   progress.note(fmt::format(
       "a token takes {:.3f} ms: {:.1f} us for an attention half and {:.2f} for each of its groups, "
       "{:.1f} us for an MLP and {:.4f} for each neuron",

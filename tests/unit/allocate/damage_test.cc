@@ -67,6 +67,16 @@ TEST(DamageAllocation, AWholeHalfMayCostLessThanMostOfIt) {
   EXPECT_THROW(allocate_by_damage(curves, target(307)), Error);
 }
 
+TEST(DamageAllocation, WhereOnlyTheLastUnitWinsAllGoOrNone) {
+  std::vector<HalfLayerCurve> curves = {curve(0, UnitKind::kKvGroup, 0, {0, 1, 2}),
+                                        neurons(0, {2, 4, 6, 8, 10, 12, 14, 16})};
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(0, 4));
+  curves[0].gain_of_rest = 30;
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(3, 1));
+  curves[0].keep = 1;
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(0, 4));
+}
+
 TEST(DamageAllocation, ExceedsTheTargetByLessThanANeuron) {
   std::mt19937 random(3);
   std::uniform_real_distribution<double> step(0.1, 1);

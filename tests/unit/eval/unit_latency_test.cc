@@ -68,7 +68,7 @@ TEST(UnitLatency, TimesModelsOfHalvesAndWidths) {
   write_random_model(folder.path());
   const Model model = Model::open(folder.path());
   const UnitLatency latency = measure_unit_latency(model, {});
-  // Whole; attention of 2 groups and of 1; MLPs of 48, 24, 12 and 6; half of both; nothing.
+  // Whole; attention of 2 groups and of 1; MLPs of 48, 36, 24 and 12; half of both; nothing.
   ASSERT_EQ(latency.samples.size(), 9u);
   EXPECT_EQ(latency.samples[0].attentions, 4);
   EXPECT_EQ(latency.samples[0].neurons, 4 * 48);

@@ -95,6 +95,18 @@ TEST(RecipeResolved, BudgetsAreInTheCurrencyOfTheTarget) {
   EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5, currency: latency}"), dense), dense));
 }
 
+TEST(RecipeResolved, ATargetOutOfReachIsToldInItsCurrency) {
+  const ModelConfig dense = tinystories_12l();
+  // One of three groups stays in every layer.
+  const Recipe most = resolve(from("target: {remove: 0.66, currency: kv-cache}"), dense);
+  EXPECT_NO_THROW(check_reach(most, dense));
+  const Recipe far = resolve(from("target: {remove: 0.8, currency: kv-cache}"), dense);
+  EXPECT_THROW(check_reach(far, dense), Error);
+  const Recipe halves =
+      resolve(from("target: {remove: 0.8, currency: kv-cache}\ndamage: {halves: true}"), dense);
+  EXPECT_NO_THROW(check_reach(halves, dense));
+}
+
 TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
   expect_usage_error(
       [] {
