@@ -2,7 +2,7 @@
 """What pruning costs, side by side with its controls, without recovery training.
 
   bench/quality.py [--model tinystories-12l|smollm2-135m] [--mop build/src/mop] [--fractions 0.2,0.3,0.4]
-                   [--tasks arc_easy,piqa --limit 100] [--windows 40] [--dtype float32] [--table method|criteria|allocations|depth]
+                   [--tasks arc_easy,piqa --limit 100] [--windows 40] [--samples 64] [--dtype float32] [--table method|criteria|allocations|depth]
                    [--rules TEXT ...]
 
 Each row is a rule (a path, a selector, or a control), each column the perplexity after that fraction of the layers'
@@ -87,8 +87,7 @@ SEEDS = ("1", "2", "3")
 
 
 def with_repair(rows):
-    return [row for name, variants in rows
-            for row in ((name, variants), (f"{name}, repaired", [v + ["--repair", "least-squares"] for v in variants]))]
+    return rows + [(f"{name}, repaired", [v + ["--repair", "least-squares"] for v in variants]) for name, variants in rows]
 
 
 NEURONS = ["--rule", "mlp-only"]
@@ -187,6 +186,7 @@ def main():
     parser.add_argument("--fractions", default="0.2,0.3,0.4")
     parser.add_argument("--text", type=pathlib.Path, help="another text")
     parser.add_argument("--windows", type=int, help="the first windows (or lines) of the text; default: the model's")
+    parser.add_argument("--samples", type=int, help="calibration samples; default: the model's")
     parser.add_argument("--dtype", default="float32", help="to compute in")
     parser.add_argument("--tasks", help="zero-shot tasks from MOP_TEST_DATA, too")
     parser.add_argument("--limit", type=int, help="the first records of each task")
@@ -197,6 +197,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         setting.text = args.text or setting.text
         setting.limit = args.windows or setting.limit
+        setting.samples = args.samples or setting.samples
         table(args, setting, work)
 
 

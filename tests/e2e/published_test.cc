@@ -18,7 +18,7 @@ class PublishedRun : public ::testing::Test {
     Args args = {"prune",         demo_model().string(),
                  "--out",         out.string(),
                  "--calibration", demo_calibration().string(),
-                 "--samples",     "32",
+                 "--samples",     "16",
                  "--max-tokens",  "128",
                  "--remove",      "0.35",
                  "--of",          "blocks",

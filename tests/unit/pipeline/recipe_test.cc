@@ -294,7 +294,7 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
 }
 
 TEST(Resolve, ACriterionNamedAloneIsWidthInOneRound) {
-  const Recipe recipe = resolve(from("{target: {remove: 0.3, of: blocks}, width: {criterion: "
+  const Recipe recipe = resolve(from("{target: {remove: 0.35, of: blocks}, width: {criterion: "
                                      "wanda-sp, shape_multiple: 1}}"),
                                 tinystories_12l());
   EXPECT_EQ(recipe.select, "path:G");
