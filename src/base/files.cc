@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/git_lfs.h"
+#include "base/temporary.h"
 
 namespace mop {
 namespace {
@@ -58,6 +59,7 @@ std::filesystem::path temporary_neighbour(const std::filesystem::path& path) {
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  remove_left_neighbours(path);
   const std::filesystem::path temporary = temporary_neighbour(path);
   const auto give_up = [&](const char* doing, int error) {
     ::unlink(temporary.c_str());
@@ -66,6 +68,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   {
     Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
     if (file.fd < 0) give_up("write", errno);
+    hold_temporary(file.fd);
     while (!bytes.empty()) {
       const ssize_t n = ::write(file.fd, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;

@@ -1,12 +1,18 @@
 // pipeline/export_model.cc
 #include "pipeline/export_model.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/temporary.h"
 #include "export/formats.h"
 #include "pipeline/open_model.h"
 
@@ -36,24 +42,38 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   }
 }
 
-// A neighbour in which the work happens; removed unless it was renamed.
+// A neighbour in which the work happens: a folder, of which a killed process leaves nothing that the
+// next export would not know as dead. Removed with the object.
 class Unfinished {
  public:
-  Unfinished(const fs::path& out, bool folder) : out_(out), path_(temporary_neighbour(out)) {
-    if (folder) fs::create_directories(path_);
+  explicit Unfinished(const fs::path& out) : out_(out) {
+    remove_left_neighbours(out);
+    folder_ = temporary_neighbour(out);
+    if (::mkdir(folder_.c_str(), 0777) != 0 ||
+        (lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+      throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder_.string());
+    }
+    hold_temporary(lock_);
   }
   ~Unfinished() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    fs::remove_all(folder_, ignored);
+    ::close(lock_);
   }
-  const fs::path& path() const { return path_; }
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  /// The file or folder to write.
+  fs::path path() const { return folder_ / out_.filename(); }
   void finish() {
-    fs::rename(path_, out_);
+    if (::rename(path().c_str(), out_.c_str()) != 0) {
+      throw io_error("cannot write: {}", std::strerror(errno)).where("file", out_.string());
+    }
     sync_path(out_.has_parent_path() ? out_.parent_path() : ".");
   }
 
  private:
-  fs::path out_, path_;
+  fs::path out_, folder_;
+  int lock_ = -1;
 };
 
 int64_t bytes_of(const fs::path& path) {
@@ -77,7 +97,8 @@ Json export_model(const ExportJob& job, Progress& progress) {
     throw io_error("there is no such folder").where("folder", out.parent_path().string());
   }
   const Model model = open_model(job.model, job.adapter, progress);
-  Unfinished unfinished(out, format.folder);
+  Unfinished unfinished(out);
+  if (format.folder) fs::create_directory(unfinished.path());
   const ExportResult result = format.write(model, unfinished.path(), job.dtype, progress);
   unfinished.finish();
   return {{"format", format.name},

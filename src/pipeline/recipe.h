@@ -34,6 +34,7 @@ struct Recipe {
   std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
   Json repair;        ///< new values for what is left, see run_repair.h; null = none
   Json recovery;      ///< training of the result, see prune_recovery.h; null = none
+  std::string method_note;  ///< see default_method.h; for people, no part of what is written
 };
 
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a

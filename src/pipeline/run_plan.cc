@@ -271,6 +271,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   } else {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
+    if (!run.recipe.method_note.empty()) lines.push_back(run.recipe.method_note);
     lines.push_back("branches: " + branches_text(run.recipe));
     const std::string widths = width_multiple_text(run.recipe, config);
     if (!widths.empty()) lines.push_back(widths);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <sstream>
 
 #include "checkpoint/safetensors.h"
 
@@ -65,6 +67,137 @@ TEST(Ranks, PruneTakesTheSameStepsAndWritesOnce) {
                 theirs["figures"][which]["nll"].get<double>(), 1e-6);
   }
   EXPECT_EQ(ours["samples"], (Json{{"statistics", 16}, {"validation", 2}}));
+}
+
+// The same curves, repairs and plan on every rank; judging alone is shared.
+TEST(Ranks, TheDefaultMethodGivesTheBytesOfOneProcess) {
+  const TempFolder folder;
+  const Args more = {"--remove", "0.2", "--samples", "8", "--max-tokens", "32", "--threads", "1"};
+  const fs::path one = folder.path() / "one", two = folder.path() / "two";
+  ASSERT_EQ(run(prune_args(one, more)).exit, 0);
+  run_ranks(2, prune_args(two, more));
+  // The number of ranks, and figures that are sums over them.
+  for (const std::string& name : differing(one, two)) {
+    EXPECT_THAT(name, ::testing::AnyOf("run/manifest.json", "run/metrics.json", "README.md",
+                                       ::testing::EndsWith("/metrics.json")));
+  }
+  EXPECT_EQ(read_json(two / "run/plan.json")["steps"], read_json(one / "run/plan.json")["steps"]);
+  EXPECT_NEAR(read_json(two / "run/metrics.json")["figures"]["pruned"]["nll"].get<double>(),
+              read_json(one / "run/metrics.json")["figures"]["pruned"]["nll"].get<double>(), 1e-6);
+}
+
+// What a rank keeps between layers may be large, and the system's temporary folder small.
+TEST(Ranks, KeepWhatTheyNeedForAWhileInTheRunFolder) {
+  const TempFolder folder;
+  ::setenv("TMPDIR", (folder.path() / "not a folder").c_str(), 1);
+  const std::vector<Args> commands = {
+      prune_args(folder.path() / "pruned",
+                 {"--remove", "0.2", "--samples", "4", "--max-tokens", "32", "--threads", "1"}),
+      {"recover", demo_model().string(), "--data", demo_calibration().string(), "--out",
+       (folder.path() / "trained").string(), "--max-tokens", "32", "--tokens", "100", "--threads",
+       "1", "--set", "accumulate=2"}};
+  std::vector<std::vector<std::unique_ptr<Process>>> jobs;
+  for (const Args& command : commands) jobs.push_back(start_ranks(2, command, 2));
+  ::unsetenv("TMPDIR");
+  for (const auto& job : jobs) {
+    for (const auto& rank : job) {
+      const Ran ran = rank->wait();
+      EXPECT_EQ(ran.exit, 0) << ran.err;
+    }
+  }
+}
+
+// Each job with one thing that is another on rank 1: both say which, and no number is printed.
+TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
+  const TempFolder folder;
+  const auto file = [&](const std::string& name) { return (folder.path() / name).string(); };
+  const std::string text = read_file(demo_calibration());
+  for (const int rank : {0, 1}) {
+    const std::string number = std::to_string(rank);
+    write_file(file("text" + number), text.substr(static_cast<size_t>(rank) * 3000, 2000));
+    fs::create_directories(file("tasks" + number));
+    std::istringstream records(
+        read_file(fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data/piqa-validation.jsonl"));
+    std::string kept;
+    for (std::string line; std::getline(records, line);) {
+      if (kept.empty() || rank == 0) kept += line + "\n";
+    }
+    write_file(fs::path(file("tasks" + number)) / "piqa-validation.jsonl", kept);
+  }
+  fs::copy(demo_model(), file("model"), fs::copy_options::recursive);
+  Json config = read_json(fs::path(file("model")) / "config.json");
+  config["rms_norm_eps"] = 1e-6;
+  write_file(fs::path(file("model")) / "config.json", config.dump());
+
+  struct Case {
+    std::string differs;
+    std::function<Args(const std::string& rank)> args;
+  };
+  const std::string demo = demo_model().string();
+  const std::vector<Case> cases = {
+      {"text.sha256",
+       [&](const std::string& rank) {
+         return Args{"eval", demo, "--text", file("text" + rank), "--protocol", "windows:64"};
+       }},
+      {"eval.protocol",
+       [&](const std::string& rank) {
+         return Args{"eval", demo, "--text", file("text0"), "--protocol", "windows:6" + rank};
+       }},
+      {"model.fingerprint",
+       [&](const std::string& rank) {
+         return Args{"eval", rank == "0" ? demo : file("model"), "--text", file("text0"),
+                     "--protocol", "windows:64"};
+       }},
+      {"versus",
+       [&](const std::string& rank) {
+         return Args{"eval", demo, "--vs", rank == "0" ? demo : file("model"), "--text",
+                     file("text0"), "--protocol", "windows:64"};
+       }},
+      {"data.piqa-validation",
+       [&](const std::string& rank) {
+         return Args{"eval", demo, "--tasks", "piqa", "--data", file("tasks" + rank)};
+       }},
+      {"calibration.sha256",
+       [&](const std::string& rank) {
+         return Args{"score",         demo,
+                     "--criterion",   "amp-heads",
+                     "--calibration", file("text" + rank),
+                     "--out",         file("out"),
+                     "--samples",     "4"};
+       }},
+      {"recipe.seed",
+       [&](const std::string& rank) {
+         return prune_args(file("out"), {"--remove", "0.2", "--seed", rank});
+       }},
+      {"calibration.sha256",
+       [&](const std::string& rank) {
+         return prune_args(file("out"), {"--remove", "0.2", "--calibration", file("text" + rank)});
+       }},
+      {"data.sha256",
+       [&](const std::string& rank) {
+         return Args{"recover", demo, "--data", file("text" + rank), "--out", file("out"),
+                     "--tokens", "100", "--max-tokens", "32"};
+       }},
+      {"data.sha256", [&](const std::string& rank) {
+         Args args = {"train", "--config",     demo,  "--tokenizer", demo,     "--data",
+                      file("text" + rank), "--out", file("out"),   "--tokens", "100",
+                      "--max-tokens", "32"};
+         return args;
+       }}};
+  for (const Case& c : cases) {
+    const auto ranks = start_ranks(2, std::vector<Args>{c.args("0"), c.args("1")});
+    const std::string what = c.args("0")[0] + " " + c.differs;
+    for (const auto& rank : ranks) {
+      const Ran ran = rank->wait();
+      EXPECT_EQ(ran.exit, 1) << what << "\n" << ran.err;
+      EXPECT_EQ(ran.out, "") << what;
+      EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job do not read the same")) << what;
+      EXPECT_THAT(ran.err, HasSubstr("  " + c.differs + ": ")) << what;
+      EXPECT_THAT(ran.err, HasSubstr(" on rank 1")) << what;
+    }
+    EXPECT_FALSE(fs::exists(file("out"))) << what;
+    fs::remove_all(file("out.partial"));
+  }
 }
 
 TEST(Ranks, PruneContinuesWhatOneProcessBegan) {

@@ -55,7 +55,8 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["damping"], 0.5);
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
-  expect_usage_error([] { from("select: random\nuniform: true"); }, "no key: uniform");
+  expect_usage_error([] { from("select: random\nuniform: true"); },
+                     "the recipe names its branches (depth, width), so `uniform` has nothing to");
 }
 
 TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
@@ -103,6 +104,28 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
   expect_usage_error([] { from("target: {iteration: 3}"); }, "known: iterations, of, remove");
+}
+
+// What a resolved recipe of the default method makes of flags that write elsewhere.
+TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
+  const std::string resolved = "select: perplexity\nbranches: [damage, damage-uniform]\n";
+  expect_usage_error([&] { from(resolved + "width: {shape_multiple: 64}"); },
+                     "the recipe's branches are damage, damage-uniform: settings of 'width' have "
+                     "nothing to act on\n  hint: --set damage.shape_multiple=64 "
+                     "--set damage-uniform.shape_multiple=64");
+  expect_usage_error([&] { from(resolved + "width: {budget: exact}"); },
+                     "hint: name the branch in the recipe's `branches`");
+  expect_usage_error([&] { from(resolved + "uniform: true"); },
+                     "hint: branches: [damage-uniform] alone keeps all layers equal");
+}
+
+TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
+  EXPECT_THAT(from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
+              HasSubstr("method: MoP's loop over depth and width, without repair, since the "
+                        "default method (units of the least predicted damage) has no width.budget"));
+  EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
+  EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
+  EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {

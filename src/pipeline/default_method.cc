@@ -1,0 +1,87 @@
+// pipeline/default_method.cc
+#include "pipeline/default_method.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/options.h"
+
+namespace mop {
+namespace {
+
+Json section(const Json& recipe, const char* name) {
+  const auto it = recipe.find(name);
+  return Options(name, it == recipe.end() || it->is_null() ? Json::object() : *it).json();
+}
+
+bool names_a_method(const Json& recipe) {
+  return std::ranges::any_of(std::vector{"plan", "select", "branches", "depth"}, [&](const char* key) {
+    return recipe.contains(key) && !recipe[key].is_null();
+  });
+}
+
+// Settings that the default method does not have.
+std::vector<std::string> settings_of_the_loop(const Json& recipe) {
+  std::vector<std::string> names;
+  const Json width = section(recipe, "width");
+  for (const auto& [key, value] : width.items()) {
+    if (std::ranges::find(shared_width_keys(), key) == shared_width_keys().end()) {
+      names.push_back("width." + key);
+    }
+  }
+  if (Options("target", section(recipe, "target")).has("iterations")) {
+    names.emplace_back("target.iterations");
+  }
+  return names;
+}
+
+Json default_method(Json json) {
+  const bool uniform = Options("recipe", json).flag("uniform", false);
+  json.erase("uniform");
+  std::vector<std::string> branches = {"damage-uniform"};
+  if (!uniform) branches.insert(branches.begin(), "damage");
+  json["branches"] = branches;
+  json["select"] = "perplexity";
+  // One method, two branches: what is said of `damage` holds for both.
+  Json settings = section(json, "width");
+  settings.update(section(json, "damage"));
+  json.erase("width");
+  json.erase("damage");
+  for (const std::string& branch : branches) {
+    Json own = settings;
+    own.update(section(json, branch.c_str()));
+    json[branch] = own;
+  }
+  Json target = section(json, "target"), repair = section(json, "repair");
+  target.emplace("rounds", 2);
+  repair.emplace("method", "least-squares");
+  repair.emplace("when", "steps");
+  json["target"] = target;
+  json["repair"] = repair;
+  return json;
+}
+
+}  // namespace
+
+const std::vector<std::string>& shared_width_keys() {
+  static const std::vector<std::string> keys = {"shape_multiple", "head_multiple", "min_kv_groups"};
+  return keys;
+}
+
+Json with_method(const Json& recipe) {
+  const bool open = !names_a_method(recipe) && settings_of_the_loop(recipe).empty();
+  return open ? default_method(recipe) : recipe;
+}
+
+std::string method_note(const Json& recipe) {
+  if (names_a_method(recipe)) return "";
+  const std::vector<std::string> names = settings_of_the_loop(recipe);
+  if (names.empty()) return "";
+  return fmt::format(
+      "method: MoP's loop over depth and width, without repair, since the default method (units of "
+      "the least predicted damage) has no {}",
+      fmt::join(names, ", "));
+}
+
+}  // namespace mop
