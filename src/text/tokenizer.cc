@@ -2,6 +2,8 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
@@ -24,6 +26,9 @@ std::string read_start(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string start(4096, '\0');
   stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (stream.bad()) {
+    throw io_error("cannot read: {}", std::strerror(errno)).where("file", file.string());
+  }
   start.resize(static_cast<size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
   return start;
 }

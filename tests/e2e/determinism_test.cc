@@ -8,7 +8,7 @@ using ::testing::IsEmpty;
 
 // The default method: curves with gradients, repair in every round, a guard that is judged.
 Args default_method(const fs::path& out, const Args& more) {
-  Args args = prune_args(out, {"--remove", "0.3", "--samples", "16", "--max-tokens", "64"});
+  Args args = prune_args(out, {"--remove", "0.3", "--samples", "8", "--max-tokens", "32"});
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
@@ -30,8 +30,7 @@ TEST(Determinism, TheDefaultMethodGivesTheSameBytesThreeTimes) {
 // not depend on the threads either.
 TEST(Determinism, AnyNumberOfThreadsGivesTheSamePlan) {
   const TempFolder folder;
-  const std::vector<Args> methods = {
-      {"--repair", "none"}, {"--select", "perplexity", "--repair", "none"}};
+  const std::vector<Args> methods = {{"--repair", "none"}, {"--select", "perplexity"}};
   for (const char* dtype : {"float32", "bfloat16"}) {
     for (size_t method = 0; method < methods.size(); ++method) {
       const auto steps = [&](const std::string& threads) {
@@ -44,7 +43,8 @@ TEST(Determinism, AnyNumberOfThreadsGivesTheSamePlan) {
         return read_json(out / "run/plan.json")["steps"];
       };
       const Json one = steps("1");
-      for (const char* threads : {"2", "3"}) EXPECT_EQ(steps(threads), one) << dtype << threads;
+      EXPECT_EQ(steps("2"), one) << dtype;
+      if (method == 0) EXPECT_EQ(steps("3"), one) << dtype;
     }
   }
 }

@@ -211,7 +211,7 @@ TEST(ForcedFaults, KilledAtAnyWriteThereIsTheOldResultOrTheNewOne) {
   const fs::path work = temp.path() / "work", out = work / "out", old = temp.path() / "old",
                  whole = temp.path() / "whole";
   const Args force = pruning(out, {"--remove", "0.2", "--force"});
-  ASSERT_EQ(run(pruning(old, {"--iterations", "1", "--select", "path:L"})).exit, 0);
+  ASSERT_EQ(run(pruning(old, {"--iterations", "1", "--select", "path:G"})).exit, 0);
   ASSERT_EQ(run(pruning(whole, {"--remove", "0.2"})).exit, 0);
   const auto begin = [&] {
     fs::remove_all(work);
