@@ -66,9 +66,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     fail(doing, path, error);
   };
   {
-    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+    Descriptor file{make_temporary_file(temporary)};
     if (file.fd < 0) give_up("write", errno);
-    hold_temporary(file.fd);
     while (!bytes.empty()) {
       const ssize_t n = ::write(file.fd, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;

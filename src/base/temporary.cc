@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cctype>
+#include <cerrno>
 #include <string_view>
 
 namespace mop {
@@ -34,17 +36,45 @@ bool is_neighbour(std::string_view name, std::string_view of) {
   return true;
 }
 
-bool is_held(const fs::path& path) {
+// Makes it until a lock is had on what still has its name: who removes leftovers may come in between.
+template <typename Make>
+int held(const Make& make) {
+  while (true) {
+    const int file = make();
+    if (file < 0) return -1;
+    while (::flock(file, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    struct stat status {};
+    if (::fstat(file, &status) != 0 || status.st_nlink > 0) return file;
+    ::close(file);
+  }
+}
+
+// The lock is kept until it is gone.
+void remove_unless_held(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-  if (file < 0) return true;
-  const bool held = ::flock(file, LOCK_EX | LOCK_NB) != 0;
+  if (file < 0) return;
+  std::error_code stays;
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, stays);
   ::close(file);
-  return held;
 }
 
 }  // namespace
 
-void hold_temporary(int descriptor) noexcept { ::flock(descriptor, LOCK_EX | LOCK_NB); }
+int make_temporary_file(const fs::path& path) {
+  return held([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+}
+
+int make_temporary_folder(const fs::path& path) {
+  return held([&] {
+    int folder = -1;
+    do {
+      if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) return -1;
+      folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (folder < 0 && errno == ENOENT);
+    return folder;
+  });
+}
 
 void remove_left_neighbours(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
@@ -52,9 +82,7 @@ void remove_left_neighbours(const fs::path& path) {
   std::error_code ignored;
   for (auto entry = fs::directory_iterator(folder, ignored);
        !ignored && entry != fs::directory_iterator(); entry.increment(ignored)) {
-    if (!is_neighbour(entry->path().filename().native(), name) || is_held(entry->path())) continue;
-    std::error_code stays;
-    fs::remove_all(entry->path(), stays);
+    if (is_neighbour(entry->path().filename().native(), name)) remove_unless_held(entry->path());
   }
 }
 

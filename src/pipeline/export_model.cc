@@ -1,9 +1,7 @@
 // pipeline/export_model.cc
 #include "pipeline/export_model.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,11 +47,10 @@ class Unfinished {
   explicit Unfinished(const fs::path& out) : out_(out) {
     remove_left_neighbours(out);
     folder_ = temporary_neighbour(out);
-    if (::mkdir(folder_.c_str(), 0777) != 0 ||
-        (lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+    lock_ = make_temporary_folder(folder_);
+    if (lock_ < 0) {
       throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder_.string());
     }
-    hold_temporary(lock_);
   }
   ~Unfinished() {
     std::error_code ignored;

@@ -18,9 +18,8 @@ namespace mop {
 StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
     : path_(path), temporary_(temporary_neighbour(path)) {
   remove_left_neighbours(path);
-  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  file_ = make_temporary_file(temporary_);
   if (file_ < 0) fail(errno);
-  hold_temporary(file_);
   // Not every file system can reserve.
   if (::fallocate(file_, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP ||
       errno == ENOSYS) {

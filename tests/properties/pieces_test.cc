@@ -20,7 +20,7 @@ TokenSamples calibration(const Model& model) {
   SampleOptions options;
   options.samples = 16;
   options.max_tokens = 64;
-  return tokenize_samples(read_samples(demo_calibration(), demo_model()),
+  return tokenize_samples(read_samples(demo_calibration()),
                           *open_tokenizer(demo_model()), options, model.config().context);
 }
 

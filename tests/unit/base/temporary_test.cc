@@ -31,15 +31,17 @@ TEST(Temporary, WhatIsHeldOrBelongsToAnotherNameStays) {
   const std::vector<std::string> others = {"a.tmp", "a.tmp1", "a.tmp1-", "a.tmp1-2x", "ab.tmp1-2",
                                            "a.tmpx-1", "b.tmp1-2", "a.tmp1-2.bak"};
   for (const std::string& name : others) write_file(folder.path() / name, "");
-  write_file(folder.path() / "a.tmp9-9", "of a process at work");
-  const int held = ::open((folder.path() / "a.tmp9-9").c_str(), O_RDONLY | O_CLOEXEC);
-  hold_temporary(held);
+  const int held = make_temporary_file(folder.path() / "a.tmp9-9");
+  const int held_folder = make_temporary_folder(folder.path() / "a.tmp9-10");
   remove_left_neighbours(file);
   for (const std::string& name : others) EXPECT_TRUE(fs::exists(folder.path() / name)) << name;
   EXPECT_TRUE(fs::exists(folder.path() / "a.tmp9-9"));
+  EXPECT_TRUE(fs::exists(folder.path() / "a.tmp9-10"));
   ::close(held);
+  ::close(held_folder);
   remove_left_neighbours(file);
   EXPECT_FALSE(fs::exists(folder.path() / "a.tmp9-9"));
+  EXPECT_FALSE(fs::exists(folder.path() / "a.tmp9-10"));
 }
 
 TEST(LineFile, KeepsEveryLineAndGoesOnBehindThem) {
