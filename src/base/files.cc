@@ -75,8 +75,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
       bytes.remove_prefix(static_cast<size_t>(n));
     }
     if (::fsync(file.fd) != 0) give_up("write", errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("write", errno);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("write", errno);
   sync_path(path.has_parent_path() ? path.parent_path() : ".");
 }
 

@@ -19,7 +19,7 @@ using ::testing::Not;
 // Of each job and fault: some here, MOP_FAULTS of them in `./run test --full`.
 int64_t num_faults() {
   const char* wanted = std::getenv("MOP_FAULTS");
-  return wanted != nullptr ? std::atoll(wanted) : 5;
+  return wanted != nullptr ? std::atoll(wanted) : 3;
 }
 
 // A model of two layers and a few lines of text, made once.

@@ -89,7 +89,14 @@ TEST(Ranks, TheDefaultMethodGivesTheBytesOfOneProcess) {
 // What a rank keeps between layers may be large, and the system's temporary folder small.
 TEST(Ranks, KeepWhatTheyNeedForAWhileInTheRunFolder) {
   const TempFolder folder;
-  ::setenv("TMPDIR", (folder.path() / "not a folder").c_str(), 1);
+  const fs::path full = folder.path() / "full";
+  fs::create_directories(full);
+  const std::map<std::string, std::string> environment = {{"TMPDIR", full.string()},
+                                                          {"LD_PRELOAD", MOP_FAULT_SHIM},
+                                                          {"MOP_FAULT", "full"},
+                                                          {"MOP_FAULT_AT", "1"},
+                                                          {"MOP_FAULT_UNDER", full.string()}};
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   const std::vector<Args> commands = {
       prune_args(folder.path() / "pruned",
                  {"--remove", "0.2", "--samples", "4", "--max-tokens", "32", "--threads", "1"}),
@@ -98,7 +105,7 @@ TEST(Ranks, KeepWhatTheyNeedForAWhileInTheRunFolder) {
        "1", "--set", "accumulate=2"}};
   std::vector<std::vector<std::unique_ptr<Process>>> jobs;
   for (const Args& command : commands) jobs.push_back(start_ranks(2, command, 2));
-  ::unsetenv("TMPDIR");
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
   for (const auto& job : jobs) {
     for (const auto& rank : job) {
       const Ran ran = rank->wait();
