@@ -32,6 +32,9 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   if (fs::is_directory(job.out)) {
     throw bad_input("--out is an existing folder").where("out", job.out.string());
   }
+  if (!fs::is_regular_file(job.out)) {
+    throw bad_input("--out is no regular file").where("out", job.out.string());
+  }
   if (format.folder || !job.force) {
     throw bad_input("the file exists").where("out", job.out.string()).hint("--force replaces it");
   }
@@ -40,12 +43,11 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   }
 }
 
-// A neighbour in which the work happens: a folder, of which a killed process leaves nothing that the
-// next export would not know as dead. Removed with the object.
+// A neighbour in which the work happens: always a folder, which the next export knows as dead when this
+// process was killed. Removed with the object.
 class Unfinished {
  public:
   explicit Unfinished(const fs::path& out) : out_(out) {
-    remove_left_neighbours(out);
     folder_ = temporary_neighbour(out);
     lock_ = make_temporary_folder(folder_);
     if (lock_ < 0) {
@@ -89,6 +91,7 @@ Json export_model(const ExportJob& job, Progress& progress) {
   check_dtype(format, job.dtype);
   fs::path out = job.out;
   if (!out.has_filename()) out = out.parent_path();  // "folder/"
+  remove_left_neighbours(out);
   check_free(format, job);
   if (out.has_parent_path() && !fs::is_directory(out.parent_path())) {
     throw io_error("there is no such folder").where("folder", out.parent_path().string());

@@ -17,6 +17,10 @@ namespace mop {
 
 StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
     : path_(path), temporary_(temporary_neighbour(path)) {
+  std::error_code none;
+  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none)) {
+    throw io_error("cannot write: not a regular file").where("file", path.string());
+  }
   remove_left_neighbours(path);
   file_ = make_temporary_file(temporary_);
   if (file_ < 0) fail(errno);

@@ -121,7 +121,7 @@ TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
   const std::string text = read_file(demo_calibration());
   for (const int rank : {0, 1}) {
     const std::string number = std::to_string(rank);
-    write_file(file("text" + number), text.substr(static_cast<size_t>(rank) * 3000, 2000));
+    write_file(file("text" + number + ".txt"), text.substr(static_cast<size_t>(rank) * 3000, 2000));
     fs::create_directories(file("tasks" + number));
     std::istringstream records(
         read_file(fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data/piqa-validation.jsonl"));
@@ -144,21 +144,21 @@ TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
   const std::vector<Case> cases = {
       {"text.sha256",
        [&](const std::string& rank) {
-         return Args{"eval", demo, "--text", file("text" + rank), "--protocol", "windows:64"};
+         return Args{"eval", demo, "--text", file("text" + rank + ".txt"), "--protocol", "windows:64"};
        }},
       {"eval.protocol",
        [&](const std::string& rank) {
-         return Args{"eval", demo, "--text", file("text0"), "--protocol", "windows:6" + rank};
+         return Args{"eval", demo, "--text", file("text0.txt"), "--protocol", "windows:6" + rank};
        }},
       {"model.fingerprint",
        [&](const std::string& rank) {
-         return Args{"eval", rank == "0" ? demo : file("model"), "--text", file("text0"),
+         return Args{"eval", rank == "0" ? demo : file("model"), "--text", file("text0.txt"),
                      "--protocol", "windows:64"};
        }},
       {"versus",
        [&](const std::string& rank) {
          return Args{"eval", demo, "--vs", rank == "0" ? demo : file("model"), "--text",
-                     file("text0"), "--protocol", "windows:64"};
+                     file("text0.txt"), "--protocol", "windows:64"};
        }},
       {"data.piqa-validation",
        [&](const std::string& rank) {
@@ -168,7 +168,7 @@ TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
        [&](const std::string& rank) {
          return Args{"score",         demo,
                      "--criterion",   "amp-heads",
-                     "--calibration", file("text" + rank),
+                     "--calibration", file("text" + rank + ".txt"),
                      "--out",         file("out"),
                      "--samples",     "4"};
        }},
@@ -178,16 +178,16 @@ TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
        }},
       {"calibration.sha256",
        [&](const std::string& rank) {
-         return prune_args(file("out"), {"--remove", "0.2", "--calibration", file("text" + rank)});
+         return prune_args(file("out"), {"--remove", "0.2", "--calibration", file("text" + rank + ".txt")});
        }},
       {"data.sha256",
        [&](const std::string& rank) {
-         return Args{"recover", demo, "--data", file("text" + rank), "--out", file("out"),
+         return Args{"recover", demo, "--data", file("text" + rank + ".txt"), "--out", file("out"),
                      "--tokens", "100", "--max-tokens", "32"};
        }},
       {"data.sha256", [&](const std::string& rank) {
          Args args = {"train", "--config",     demo,  "--tokenizer", demo,     "--data",
-                      file("text" + rank), "--out", file("out"),   "--tokens", "100",
+                      file("text" + rank + ".txt"), "--out", file("out"),   "--tokens", "100",
                       "--max-tokens", "32"};
          return args;
        }}};

@@ -181,6 +181,7 @@ TEST(NotFinite, WeightsAreOneErrorOfEveryVerbThatComputes) {
     EXPECT_THAT(ran.err, AllOf(HasSubstr("error: "), HasSubstr("not finite"))) << args[0];
     EXPECT_THAT(ran.out, IsEmpty()) << args[0];
     EXPECT_FALSE(fs::exists(out)) << args[0];
+    fs::remove_all(out + ".partial");
   }
 }
 
