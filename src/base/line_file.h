@@ -13,8 +13,8 @@ class LineFile {
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
 
-  /// Appends `line` and a line break; a killed process still has them in the file. Throws Error(kIo)
-  /// naming the file when they cannot be written (disk full).
+  /// Appends `line` and a line break; a killed process still has them in the file. Throws
+  /// Error(kIo) naming the file when they cannot be written (disk full).
   void add(std::string_view line);
 
  private:

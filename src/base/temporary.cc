@@ -1,4 +1,5 @@
-// base/temporary.cc -- a lock tells the living from the dead: process ids do not, across containers.
+// base/temporary.cc -- a lock tells the living from the dead: process ids do not, across
+// containers.
 #include "base/temporary.h"
 
 #include <fcntl.h>
@@ -36,7 +37,8 @@ bool is_neighbour(std::string_view name, std::string_view of) {
   return true;
 }
 
-// Makes it until a lock is had on what still has its name: who removes leftovers may come in between.
+// Makes it until a lock is had on what still has its name: who removes leftovers may come in
+// between.
 template <typename Make>
 int held(const Make& make) {
   while (true) {

@@ -4,8 +4,8 @@
 
 namespace mop {
 
-/// A new file to write, or a new folder, under such a name. While the descriptor is open nobody takes
-/// it for a leftover. -1 and errno where it cannot be made.
+/// A new file to write, or a new folder, under such a name. While the descriptor is open nobody
+/// takes it for a leftover. -1 and errno where it cannot be made.
 int make_temporary_file(const std::filesystem::path& path);
 int make_temporary_folder(const std::filesystem::path& path);
 

@@ -54,8 +54,8 @@ void catch_signals() {
   ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of the write
 }
 
-// A standard stream that the caller closed is not to become a file that we open later: results would
-// be printed into it. What is written to this one fails, as it should.
+// A standard stream that the caller closed is not to become a file that we open later: results
+// would be printed into it. What is written to this one fails, as it should.
 void occupy_standard_streams() {
   for (int stream = 0; stream <= STDERR_FILENO; ++stream) {
     if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;

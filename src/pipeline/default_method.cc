@@ -16,9 +16,9 @@ Json section(const Json& recipe, const char* name) {
 }
 
 bool names_a_method(const Json& recipe) {
-  return std::ranges::any_of(std::vector{"plan", "select", "branches", "depth"}, [&](const char* key) {
-    return recipe.contains(key) && !recipe[key].is_null();
-  });
+  return std::ranges::any_of(
+      std::vector{"plan", "select", "branches", "depth"},
+      [&](const char* key) { return recipe.contains(key) && !recipe[key].is_null(); });
 }
 
 // Settings that the default method does not have.

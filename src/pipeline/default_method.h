@@ -12,8 +12,8 @@ namespace mop {
 /// do better on held-out text; what is left is repaired in every round.
 Json with_method(const Json& recipe);
 
-/// One line where a setting alone, without `select` or `branches`, made it MoP's loop over depth and
-/// width instead; empty otherwise.
+/// One line where a setting alone, without `select` or `branches`, made it MoP's loop over depth
+/// and width instead; empty otherwise.
 std::string method_note(const Json& recipe);
 
 /// What the default method shares with the branch `width`, which is where flags put it.

@@ -43,8 +43,8 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   }
 }
 
-// A neighbour in which the work happens: always a folder, which the next export knows as dead when this
-// process was killed. Removed with the object.
+// A neighbour in which the work happens: always a folder, which the next export knows as dead when
+// this process was killed. Removed with the object.
 class Unfinished {
  public:
   explicit Unfinished(const fs::path& out) : out_(out) {

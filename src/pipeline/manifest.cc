@@ -158,8 +158,7 @@ void check_same_inputs(const Json& manifest, Collectives& ranks, Progress& progr
       }
     }
     if (refused.empty()) continue;
-    throw bad_input("the ranks of this job do not read the same:\n  {}",
-                    fmt::join(refused, "\n  "))
+    throw bad_input("the ranks of this job do not read the same:\n  {}", fmt::join(refused, "\n  "))
         .hint("give every rank the same files and flags");
   }
 }

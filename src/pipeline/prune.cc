@@ -78,9 +78,13 @@ class Run {
         progress_(progress),
         ranks_(ranks),
         mix_(mix_recipe(prepared.recipe)),
-        setup_{prepared.samples.calibration, prepared.compute, criteria(),
-               criterion_settings(),         progress,         ranks,
-              scratch_},
+        setup_{prepared.samples.calibration,
+               prepared.compute,
+               criteria(),
+               criterion_settings(),
+               progress,
+               ranks,
+               scratch_},
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
       validator_.emplace(run_.dense, run_.samples.validation, run_.compute, ValidatorOptions(),
@@ -134,8 +138,8 @@ class Run {
     return result;
   }
 
-  /// A model with new values, or as it was where held-out text is the worse for them; the figures of
-  /// what it is, null where nothing judges or it stays as it was.
+  /// A model with new values, or as it was where held-out text is the worse for them; the figures
+  /// of what it is, null where nothing judges or it stays as it was.
   struct Repaired {
     Model model;
     Json figures;
@@ -277,8 +281,9 @@ struct Finished {
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
   MixResult result = prepared.replay ? run.replay() : run.search();
-  Finished finished{result.model, std::move(result.steps), run.figures_of(result.model),
-                    nullptr,      recovery,                std::nullopt};
+  Finished finished{
+      result.model, std::move(result.steps), run.figures_of(result.model), nullptr, recovery,
+      std::nullopt};
   for (const RepairPass& pass : repairs_at_end(prepared.recipe.repair)) {
     Run::Repaired repaired = run.repair(pass, finished.model);
     finished.model = std::move(repaired.model);

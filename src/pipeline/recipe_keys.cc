@@ -46,8 +46,9 @@ void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::
   if (recipe.contains("uniform")) {
     throw usage_error("the recipe names its branches ({}), so `uniform` has nothing to choose from",
                       fmt::join(branches, ", "))
-        .hint("branches: [damage-uniform] alone keeps all layers equal; or leave `branches`, "
-              "`select` and the sections of branches out of the recipe");
+        .hint(
+            "branches: [damage-uniform] alone keeps all layers equal; or leave `branches`, "
+            "`select` and the sections of branches out of the recipe");
   }
   for (const auto& [key, section] : recipe.items()) {
     if (!is_branch(key) || is_in(branches, key)) continue;
@@ -60,7 +61,8 @@ void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::
 }  // namespace
 
 bool is_criterion(std::string_view name) {
-  return std::ranges::any_of(all_criteria(), [&](const Criterion& row) { return row.name == name; });
+  return std::ranges::any_of(all_criteria(),
+                             [&](const Criterion& row) { return row.name == name; });
 }
 
 void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branches) {

@@ -20,9 +20,9 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// Marks a working folder as ours and carries the lock. Its text says what may become of DIR, and, once
-// the folder is whole and about to become DIR, that it is: so what lies in DIR.partial behind an
-// exchange is known to be the old result and nobody else's.
+// Marks a working folder as ours and carries the lock. Its text says what may become of DIR, and,
+// once the folder is whole and about to become DIR, that it is: so what lies in DIR.partial behind
+// an exchange is known to be the old result and nobody else's.
 constexpr const char* kMarker = ".mop-working";
 constexpr const char* kMayReplace = "replace";
 constexpr const char* kWhole = "whole";

@@ -10,8 +10,7 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-RunLog::RunLog(const std::filesystem::path& file, Progress& next)
-    : file_(file), next_(next) {}
+RunLog::RunLog(const std::filesystem::path& file, Progress& next) : file_(file), next_(next) {}
 
 void RunLog::note(std::string_view text) {
   next_.note(text);

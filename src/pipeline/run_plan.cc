@@ -95,7 +95,8 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    const bool differ = find_branch(name).layers_differ || settings.value("allocation", "") == "global";
+    const bool differ =
+        find_branch(name).layers_differ || settings.value("allocation", "") == "global";
     if (differ && config.layers.size() > 1) config.layers.back().mlp += 256 * multiple;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
@@ -265,9 +266,9 @@ std::vector<std::string> announcement(const PreparedRun& run) {
       fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
                   shape_text(config.layers), with_commas(total_parameters(config)))};
   if (run.replay) {
-    lines.push_back(
-        fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
-                    run.replay->values.empty() ? "" : " and the changed values", run.recipe.plan));
+    lines.push_back(fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
+                                run.replay->values.empty() ? "" : " and the changed values",
+                                run.recipe.plan));
   } else {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
@@ -277,8 +278,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
     if (!widths.empty()) lines.push_back(widths);
   }
   if (!run.recipe.repair.is_null()) {
-    lines.push_back("repair: " +
-                    repair_text(run.recipe.repair, run.samples.calibration.tokens()));
+    lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

@@ -15,8 +15,8 @@ struct OpenWidths {
   bool heads = true;  ///< nor at which it keeps heads * head_dim
 };
 
-/// Sets `shape_multiple` (and `head_multiple`, which no reader wants above 32, where that is open as
-/// well) in the sections of `open`, branches of a resolved recipe. The largest of 256, 128, 64
+/// Sets `shape_multiple` (and `head_multiple`, which no reader wants above 32, where that is open
+/// as well) in the sections of `open`, branches of a resolved recipe. The largest of 256, 128, 64
 /// and 32 with which the run removes what it removes with single neurons, within 0.5% of what the
 /// target counts and a twentieth of the target (32: twice that where it can never come to more).
 /// Where a path depends on figures, half a pack in every layer must be that small; everywhere a

@@ -56,8 +56,8 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
                       use.options,    recipe.protect, layer_sources(model)};
-    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure,
-                                                   functions.repair));
+    all.push_back(
+        std::make_unique<ModelCandidate>(use, std::move(input), model, measure, functions.repair));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);

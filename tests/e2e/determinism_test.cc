@@ -34,8 +34,7 @@ TEST(Determinism, AnyNumberOfThreadsGivesTheSamePlan) {
   for (const char* dtype : {"float32", "bfloat16"}) {
     for (size_t method = 0; method < methods.size(); ++method) {
       const auto steps = [&](const std::string& threads) {
-        const fs::path out =
-            folder.path() / fmt::format("{}-{}-{}", dtype, method, threads);
+        const fs::path out = folder.path() / fmt::format("{}-{}-{}", dtype, method, threads);
         Args more = methods[method];
         more.insert(more.end(), {"--threads", threads, "--dtype", dtype});
         const Ran ran = run(default_method(out, more));

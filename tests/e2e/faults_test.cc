@@ -1,5 +1,6 @@
-// Every write, flush, rename and read of a job fails, or is the last one before a kill: the job ends
-// with one clear error, nothing is lost, and continued it leaves the bytes of one that was left alone.
+// Every write, flush, rename and read of a job fails, or is the last one before a kill: the job
+// ends with one clear error, nothing is lost, and continued it leaves the bytes of one that was
+// left alone.
 #include "e2e/faults.h"
 
 #include <gtest/gtest.h>
@@ -58,9 +59,8 @@ struct Job {
 
 Args pruning(const fs::path& out, const Args& more) {
   const Home& home = Home::get();
-  Args args = {"prune",         home.model(),  "--out",     out.string(),   "--threads",
-               "1",             "--samples",   "4",         "--max-tokens", "24",
-               "--calibration", home.text()};
+  Args args = {"prune", home.model(),   "--out", out.string(),    "--threads", "1", "--samples",
+               "4",     "--max-tokens", "24",    "--calibration", home.text()};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
@@ -69,21 +69,24 @@ Args training(const std::string& verb, const Args& model, const fs::path& out) {
   const Home& home = Home::get();
   Args args = {verb};
   args.insert(args.end(), model.begin(), model.end());
-  const Args more = {"--data",  home.text(), "--out", out.string(),   "--max-tokens", "32",
-                     "--tokens", "250",      "--set", "accumulate=2", "--set",
-                     "save_every=2", "--lr", "1e-3",  "--set",        "validation.samples=2",
-                     "--threads", "1"};
+  const Args more = {
+      "--data",   home.text(), "--out", out.string(),           "--max-tokens", "32",
+      "--tokens", "250",       "--set", "accumulate=2",         "--set",        "save_every=2",
+      "--lr",     "1e-3",      "--set", "validation.samples=2", "--threads",    "1"};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
 
 const std::vector<Job>& jobs() {
   static const std::vector<Job> all = {
-      {"Prune", [](const fs::path& out) { return pruning(out, {"--remove", "0.2"}); }},
+      {"Prune",
+       [](const fs::path& out) {
+         return pruning(out, {"--remove", "0.2"});
+       }},
       {"PruneAndRecover",
        [](const fs::path& out) {
-         return pruning(out, {"--iterations", "1", "--select", "path:G", "--recipe",
-                              Home::get().recipe()});
+         return pruning(
+             out, {"--iterations", "1", "--select", "path:G", "--recipe", Home::get().recipe()});
        }},
       {"Recover",
        [](const fs::path& out) { return training("recover", {Home::get().model()}, out); }},

@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
-#include <sstream>
 
 #include "checkpoint/safetensors.h"
 
@@ -114,96 +112,83 @@ TEST(Ranks, KeepWhatTheyNeedForAWhileInTheRunFolder) {
   }
 }
 
-// Each job with one thing that is another on rank 1: both say which, and no number is printed.
+// Files of which every rank gets its own: textN.txt, tasksN/, and another model than the embedded
+// one.
+void write_differing_files(const fs::path& folder) {
+  const std::string text = read_file(demo_calibration());
+  const fs::path records =
+      fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data/piqa-validation.jsonl";
+  const std::string all = read_file(records);
+  for (const size_t rank : {0u, 1u}) {
+    write_file(folder / fmt::format("text{}.txt", rank), text.substr(rank * 3000, 2000));
+    const fs::path tasks = folder / fmt::format("tasks{}", rank);
+    fs::create_directories(tasks);
+    write_file(tasks / "piqa-validation.jsonl",
+               rank == 0 ? all : all.substr(0, all.find('\n') + 1));
+  }
+  fs::copy(demo_model(), folder / "model", fs::copy_options::recursive);
+  Json config = read_json(folder / "model/config.json");
+  config["rms_norm_eps"] = 1e-6;
+  write_file(folder / "model/config.json", config.dump());
+}
+
+// A command of one rank and the entry that is another on the other one.
+struct Differing {
+  std::string entry;
+  Args args;
+};
+
+std::vector<Differing> differing_evaluations(const fs::path& folder, const std::string& rank) {
+  const std::string demo = demo_model().string(), text0 = (folder / "text0.txt").string(),
+                    text = (folder / ("text" + rank + ".txt")).string(),
+                    tasks = (folder / ("tasks" + rank)).string(),
+                    model = rank == "0" ? demo : (folder / "model").string();
+  return {{"text.sha256", {"eval", demo, "--text", text, "--protocol", "windows:64"}},
+          {"eval.protocol", {"eval", demo, "--text", text0, "--protocol", "windows:6" + rank}},
+          {"model.fingerprint", {"eval", model, "--text", text0, "--protocol", "windows:64"}},
+          {"versus", {"eval", demo, "--vs", model, "--text", text0, "--protocol", "windows:64"}},
+          {"data.piqa-validation", {"eval", demo, "--tasks", "piqa", "--data", tasks}}};
+}
+
+std::vector<Differing> differing_runs(const fs::path& folder, const std::string& rank) {
+  const std::string demo = demo_model().string(), out = (folder / "out").string(),
+                    text = (folder / ("text" + rank + ".txt")).string();
+  const Args training = {"--data", text, "--out", out, "--tokens", "100", "--max-tokens", "32"};
+  Args recover = {"recover", demo}, train = {"train", "--config", demo, "--tokenizer", demo};
+  recover.insert(recover.end(), training.begin(), training.end());
+  train.insert(train.end(), training.begin(), training.end());
+  return {{"calibration.sha256",
+           {"score", demo, "--criterion", "amp-heads", "--calibration", text, "--out", out,
+            "--samples", "4"}},
+          {"recipe.seed", prune_args(out, {"--remove", "0.2", "--seed", rank})},
+          {"calibration.sha256", prune_args(out, {"--remove", "0.2", "--calibration", text})},
+          {"data.sha256", recover},
+          {"data.sha256", train}};
+}
+
+// Both ranks say what differs, and no number is printed.
+void expect_refused(const Differing& first, const Differing& second) {
+  const std::string what = first.args[0] + " " + first.entry;
+  for (const auto& rank : start_ranks(2, std::vector<Args>{first.args, second.args})) {
+    const Ran ran = rank->wait();
+    EXPECT_EQ(ran.exit, 1) << what << "\n" << ran.err;
+    EXPECT_EQ(ran.out, "") << what;
+    EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job do not read the same")) << what;
+    EXPECT_THAT(ran.err, HasSubstr("  " + first.entry + ": ")) << what;
+    EXPECT_THAT(ran.err, HasSubstr(" on rank 1")) << what;
+  }
+}
+
 TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
   const TempFolder folder;
-  const auto file = [&](const std::string& name) { return (folder.path() / name).string(); };
-  const std::string text = read_file(demo_calibration());
-  for (const int rank : {0, 1}) {
-    const std::string number = std::to_string(rank);
-    write_file(file("text" + number + ".txt"), text.substr(static_cast<size_t>(rank) * 3000, 2000));
-    fs::create_directories(file("tasks" + number));
-    std::istringstream records(
-        read_file(fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data/piqa-validation.jsonl"));
-    std::string kept;
-    for (std::string line; std::getline(records, line);) {
-      if (kept.empty() || rank == 0) kept += line + "\n";
+  write_differing_files(folder.path());
+  for (const auto& differing : {differing_evaluations, differing_runs}) {
+    const auto first = differing(folder.path(), "0"), second = differing(folder.path(), "1");
+    for (size_t i = 0; i < first.size(); ++i) {
+      expect_refused(first[i], second[i]);
+      EXPECT_FALSE(fs::exists(folder.path() / "out")) << first[i].args[0];
+      fs::remove_all(folder.path() / "out.partial");
     }
-    write_file(fs::path(file("tasks" + number)) / "piqa-validation.jsonl", kept);
-  }
-  fs::copy(demo_model(), file("model"), fs::copy_options::recursive);
-  Json config = read_json(fs::path(file("model")) / "config.json");
-  config["rms_norm_eps"] = 1e-6;
-  write_file(fs::path(file("model")) / "config.json", config.dump());
-
-  struct Case {
-    std::string differs;
-    std::function<Args(const std::string& rank)> args;
-  };
-  const std::string demo = demo_model().string();
-  const std::vector<Case> cases = {
-      {"text.sha256",
-       [&](const std::string& rank) {
-         return Args{"eval", demo, "--text", file("text" + rank + ".txt"), "--protocol", "windows:64"};
-       }},
-      {"eval.protocol",
-       [&](const std::string& rank) {
-         return Args{"eval", demo, "--text", file("text0.txt"), "--protocol", "windows:6" + rank};
-       }},
-      {"model.fingerprint",
-       [&](const std::string& rank) {
-         return Args{"eval", rank == "0" ? demo : file("model"), "--text", file("text0.txt"),
-                     "--protocol", "windows:64"};
-       }},
-      {"versus",
-       [&](const std::string& rank) {
-         return Args{"eval", demo, "--vs", rank == "0" ? demo : file("model"), "--text",
-                     file("text0.txt"), "--protocol", "windows:64"};
-       }},
-      {"data.piqa-validation",
-       [&](const std::string& rank) {
-         return Args{"eval", demo, "--tasks", "piqa", "--data", file("tasks" + rank)};
-       }},
-      {"calibration.sha256",
-       [&](const std::string& rank) {
-         return Args{"score",         demo,
-                     "--criterion",   "amp-heads",
-                     "--calibration", file("text" + rank + ".txt"),
-                     "--out",         file("out"),
-                     "--samples",     "4"};
-       }},
-      {"recipe.seed",
-       [&](const std::string& rank) {
-         return prune_args(file("out"), {"--remove", "0.2", "--seed", rank});
-       }},
-      {"calibration.sha256",
-       [&](const std::string& rank) {
-         return prune_args(file("out"), {"--remove", "0.2", "--calibration", file("text" + rank + ".txt")});
-       }},
-      {"data.sha256",
-       [&](const std::string& rank) {
-         return Args{"recover", demo, "--data", file("text" + rank + ".txt"), "--out", file("out"),
-                     "--tokens", "100", "--max-tokens", "32"};
-       }},
-      {"data.sha256", [&](const std::string& rank) {
-         Args args = {"train", "--config",     demo,  "--tokenizer", demo,     "--data",
-                      file("text" + rank + ".txt"), "--out", file("out"),   "--tokens", "100",
-                      "--max-tokens", "32"};
-         return args;
-       }}};
-  for (const Case& c : cases) {
-    const auto ranks = start_ranks(2, std::vector<Args>{c.args("0"), c.args("1")});
-    const std::string what = c.args("0")[0] + " " + c.differs;
-    for (const auto& rank : ranks) {
-      const Ran ran = rank->wait();
-      EXPECT_EQ(ran.exit, 1) << what << "\n" << ran.err;
-      EXPECT_EQ(ran.out, "") << what;
-      EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job do not read the same")) << what;
-      EXPECT_THAT(ran.err, HasSubstr("  " + c.differs + ": ")) << what;
-      EXPECT_THAT(ran.err, HasSubstr(" on rank 1")) << what;
-    }
-    EXPECT_FALSE(fs::exists(file("out"))) << what;
-    fs::remove_all(file("out.partial"));
   }
 }
 

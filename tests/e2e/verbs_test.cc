@@ -227,8 +227,7 @@ TEST(Program, TellsItsVersionAndHelp) {
 // Through a shell, which redirects.
 Ran run_in_shell(const TempFolder& temp, const std::string& arguments) {
   const std::string err = (temp.path() / "err").string();
-  const int status =
-      std::system(fmt::format("{} {} 2>{}", MOP_PROGRAM, arguments, err).c_str());
+  const int status = std::system(fmt::format("{} {} 2>{}", MOP_PROGRAM, arguments, err).c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", read_file(err)};
 }
 

@@ -1,7 +1,8 @@
-// tests/kit/fault_shim.cc -- a library to preload: it counts the calls by which a program changes files
-// below some folders (or reads them), and makes one of them fail, or be the program's last.
+// tests/kit/fault_shim.cc -- a library to preload: it counts the calls by which a program changes
+// files below some folders (or reads them), and makes one of them fail, or be the program's last.
 //   MOP_FAULT_UNDER  the folders, separated by ':'
-//   MOP_FAULT        count, kill (a write is torn: half of it arrives), full (from then on there is no
+//   MOP_FAULT        count, kill (a write is torn: half of it arrives), full (from then on there is
+//   no
 //                    room), broken (that change fails), unreadable (that read fails)
 //   MOP_FAULT_AT     which call, from 1
 //   MOP_FAULT_COUNT  a file that gets the number of calls so far
@@ -131,9 +132,9 @@ mode_t mode_of(int flags, va_list list) {
 
 }  // namespace
 
-#define MODE_OF(flags)             \
-  va_list list;                    \
-  va_start(list, flags);           \
+#define MODE_OF(flags)                      \
+  va_list list;                             \
+  va_start(list, flags);                    \
   const mode_t mode = mode_of(flags, list); \
   va_end(list)
 
@@ -202,9 +203,7 @@ int symlink(const char* to, const char* path) {
 int ftruncate(int file, off_t size) noexcept {
   return fails(Call::kChange, is_below(file)) ? -1 : REAL(ftruncate)(file, size);
 }
-int fsync(int file) {
-  return fails(Call::kChange, is_below(file)) ? -1 : REAL(fsync)(file);
-}
+int fsync(int file) { return fails(Call::kChange, is_below(file)) ? -1 : REAL(fsync)(file); }
 int rename(const char* from, const char* to) noexcept {
   return fails(Call::kChange, is_below(to)) ? -1 : REAL(rename)(from, to);
 }

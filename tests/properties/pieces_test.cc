@@ -1,5 +1,5 @@
-// How many tokens go through a layer together rounds sums differently, and decides nothing: the shipped
-// model loses the same units.
+// How many tokens go through a layer together rounds sums differently, and decides nothing: the
+// shipped model loses the same units.
 #include <gtest/gtest.h>
 
 #include "checkpoint/safetensors.h"
@@ -20,13 +20,14 @@ TokenSamples calibration(const Model& model) {
   SampleOptions options;
   options.samples = 8;
   options.max_tokens = 48;
-  return tokenize_samples(read_samples(demo_calibration()),
-                          *open_tokenizer(demo_model()), options, model.config().context);
+  return tokenize_samples(read_samples(demo_calibration()), *open_tokenizer(demo_model()), options,
+                          model.config().context);
 }
 
 at::Tensor projection(const Model& model, int64_t layer, Role role) {
   const ModelConfig& config = model.config();
-  for (const LayerTensor* tensor : tensors_of_layer(config, config.layers.at(static_cast<size_t>(layer)))) {
+  for (const LayerTensor* tensor :
+       tensors_of_layer(config, config.layers.at(static_cast<size_t>(layer)))) {
     if (tensor->role == role) return stored_tensor(model, layer, *tensor);
   }
   return {};
@@ -42,7 +43,8 @@ class InPieces : public Measure {
     if (scores_.contains(criterion)) return scores_[criterion];
     WeightLoader weights(model_, Compute());
     const std::vector<std::string> names = {criterion};
-    const auto stats = collect_stats(weights, samples_, needed_stats(names), silent_progress(), tokens_);
+    const auto stats =
+        collect_stats(weights, samples_, needed_stats(names), silent_progress(), tokens_);
     return scores_[criterion] = score_layers(weights, stats, names, Options())[0];
   }
 
@@ -53,11 +55,11 @@ class InPieces : public Measure {
       const bool mlp = moments.half == Half::kMlp;
       const LayerShape& shape = model_.config().layers[static_cast<size_t>(moments.layer)];
       LayerCurves& layer = curves_[static_cast<size_t>(moments.layer)];
-      (mlp ? layer.neurons : layer.kv_groups) =
-          eliminate({.gram_KK = moments.gram_KK,
-                     .weights_DK = projection(model_, moments.layer, mlp ? Role::kDown : Role::kOutput),
-                     .sensitivity_DD = moments.gradients_DD,
-                     .unit = mlp ? 1 : shape.group() * shape.head_dim});
+      (mlp ? layer.neurons : layer.kv_groups) = eliminate(
+          {.gram_KK = moments.gram_KK,
+           .weights_DK = projection(model_, moments.layer, mlp ? Role::kDown : Role::kOutput),
+           .sensitivity_DD = moments.gradients_DD,
+           .unit = mlp ? 1 : shape.group() * shape.head_dim});
     };
     walk_half_layer_moments(model_, Compute(), samples_, folder_.path(), visit, silent_progress(),
                             {.piece_tokens = tokens_});
@@ -82,9 +84,8 @@ TEST(Pieces, OfAnySizeTakeTheSameUnits) {
     Json all = Json::object();
     for (const std::string branch : {"width", "damage", "damage-uniform"}) {
       for (const int64_t layers_worth : {1, 3}) {
-        const BranchInput input{model.config(), layers_worth * layer_worth(model.config()), {},
-                                options,        {},
-                                {}};
+        const BranchInput input{
+            model.config(), layers_worth * layer_worth(model.config()), {}, options, {}, {}};
         all[fmt::format("{} {}", branch, layers_worth)] =
             to_json(find_branch(branch).propose(input, model, measure));
       }

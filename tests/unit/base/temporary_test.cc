@@ -28,8 +28,8 @@ TEST(Temporary, WhatAKilledProcessLeftGoesWithTheNextWrite) {
 TEST(Temporary, WhatIsHeldOrBelongsToAnotherNameStays) {
   TempFolder folder;
   const fs::path file = folder.path() / "a";
-  const std::vector<std::string> others = {"a.tmp", "a.tmp1", "a.tmp1-", "a.tmp1-2x", "ab.tmp1-2",
-                                           "a.tmpx-1", "b.tmp1-2", "a.tmp1-2.bak"};
+  const std::vector<std::string> others = {"a.tmp",     "a.tmp1",   "a.tmp1-",  "a.tmp1-2x",
+                                           "ab.tmp1-2", "a.tmpx-1", "b.tmp1-2", "a.tmp1-2.bak"};
   for (const std::string& name : others) write_file(folder.path() / name, "");
   const int held = make_temporary_file(folder.path() / "a.tmp9-9");
   const int held_folder = make_temporary_folder(folder.path() / "a.tmp9-10");

@@ -73,11 +73,14 @@ TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
 
 TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
   expect_usage_error(
-      [] { resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l()); },
+      [] {
+        resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l());
+      },
       "branch 'depth' removes whole layers");
   const Recipe far = resolve(from("target: {remove: 0.96, of: blocks}"), tinystories_12l());
   EXPECT_THROW(check_reach(far, tinystories_12l()), Error);
-  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
+  EXPECT_NO_THROW(
+      check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
 }
 
 TEST(RecipeResolved, TheDefaultTakesLayersThatDiffer) {
@@ -120,9 +123,10 @@ TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
 }
 
 TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
-  EXPECT_THAT(from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
-              HasSubstr("method: MoP's loop over depth and width, without repair, since the "
-                        "default method (units of the least predicted damage) has no width.budget"));
+  EXPECT_THAT(
+      from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
+      HasSubstr("method: MoP's loop over depth and width, without repair, since the "
+                "default method (units of the least predicted damage) has no width.budget"));
   EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
   EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
   EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
@@ -242,8 +246,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Shipped{"llama3-8b-exact.yaml", llama3_8b(), 0, 0.4}));
 
 TEST(DefaultRecipes, ComeToTheirSizeInTwoRounds) {
-  for (const auto& [file, config] : {std::pair{"llama2-7b.yaml", llama2_7b()},
-                                     std::pair{"llama3-8b.yaml", llama3_8b()}}) {
+  for (const auto& [file, config] :
+       {std::pair{"llama2-7b.yaml", llama2_7b()}, std::pair{"llama3-8b.yaml", llama3_8b()}}) {
     const Recipe recipe = resolve(
         recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/" + file)), config);
     EXPECT_FALSE(known_accounting(recipe, config).has_value()) << "layers share by measurements";

@@ -78,7 +78,8 @@ TEST(WidthMultiple, DeployedModelsGetAtLeast32AndMeetTheTarget) {
 TEST(WidthMultiple, LeavesHeadsAtTheMultipleThatWasGiven) {
   for (const std::string branch : {"damage", "width"}) {
     const std::string given = "target: {remove: 0.3}, " + branch + ": {head_multiple: 16}";
-    const Recipe recipe = from("{" + given + (branch == "width" ? ", select: random}" : "}"), smollm2());
+    const Recipe recipe =
+        from("{" + given + (branch == "width" ? ", select: random}" : "}"), smollm2());
     EXPECT_EQ(recipe.settings.at(branch)["head_multiple"], 16);
     EXPECT_GE(recipe.settings.at(branch)["shape_multiple"], 32);
   }
