@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "model/finite_logits.h"
 #include "tensor/upload.h"
 
 namespace mop {
@@ -91,9 +92,7 @@ void require_finite(const at::Tensor& values_R, const DevicePredictions& predict
   const at::Tensor bad_R = values_R.isfinite().logical_not();
   if (!bad_R.any().item<bool>()) return;
   const int64_t first = bad_R.nonzero()[0].item<int64_t>();
-  throw bad_input("the model's logits at token {} are not finite",
-                  predictions.host_rows_R[first].item<int64_t>())
-      .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+  throw not_finite_logits(predictions.host_rows_R[first].item<int64_t>());
 }
 
 TokenScores scores_of(const at::Tensor& nll_R, const at::Tensor& greedy_R,

@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "base/narrow.h"
 #include "base/options.h"
-#include "pipeline/named_method.h"
+#include "pipeline/default_method.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/recipe_keys.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/width_multiple.h"
@@ -19,28 +20,6 @@
 namespace mop {
 namespace {
 
-const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
-                                "target",   "select",  "seed",        "protect",
-                                "branches", "compute", "repair",      "recovery"};
-
-bool is_criterion(const std::string& name) {
-  const auto criteria = all_criteria();
-  return std::any_of(criteria.begin(), criteria.end(),
-                     [&](const auto& c) { return c.name == name; });
-}
-
-void refuse_unknown_keys(const Json& json, const std::vector<std::string>& branches) {
-  std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
-  known.insert(known.end(), branches.begin(), branches.end());
-  std::string unknown;
-  for (const auto& [key, value] : json.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end() || is_criterion(key)) continue;
-    unknown += (unknown.empty() ? "" : ", ") + key;
-  }
-  if (!unknown.empty()) known.push_back("a criterion's name");
-  if (unknown.empty()) return;
-  throw usage_error("a recipe has no key: {}", unknown)
-      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
 }
 
 template <typename T>
@@ -53,53 +32,6 @@ std::vector<T> list_of(const Json& json, const char* key, const char* expected) 
   if (!it->is_array() || !std::ranges::all_of(*it, fits))
     throw usage_error("{} must be {}, got {}", key, expected, it->dump());
   return it->get<std::vector<T>>();
-}
-
-// What the default method shares with the width branch.
-const char* const kWidthKeys[] = {"shape_multiple", "head_multiple", "min_kv_groups"};
-
-// Whether a recipe names no part of MoP's loop, nor a plan.
-bool leaves_method_open(const Json& json) {
-  for (const char* key : {"plan", "select", "branches", "depth"}) {
-    if (json.contains(key) && !json[key].is_null()) return false;
-  }
-  const Json width = section(json, "width").json();
-  for (const auto& [key, value] : width.items()) {
-    if (std::ranges::find(kWidthKeys, key) == std::end(kWidthKeys)) return false;
-  }
-  return !section(json, "target").has("iterations");
-}
-
-// The default, spelled out: units of the least predicted damage wherever they are, unless equally
-// many from every layer do better on held-out text; what is left is repaired in every round.
-Json default_method(Json json) {
-  const bool uniform = Options("recipe", json).flag("uniform", false);
-  json.erase("uniform");
-  std::vector<std::string> branches = {"damage-uniform"};
-  if (!uniform) branches.insert(branches.begin(), "damage");
-  json["branches"] = branches;
-  json["select"] = "perplexity";
-  // One method, two branches: what is said of `damage` holds for both.
-  Json settings = section(json, "width").json();
-  settings.update(section(json, "damage").json());
-  json.erase("width");
-  json.erase("damage");
-  for (const std::string& branch : branches) {
-    Json own = settings;
-    own.update(section(json, branch).json());
-    json[branch] = own;
-  }
-  Json target = section(json, "target").json(), repair = section(json, "repair").json();
-  target.emplace("rounds", 2);
-  repair.emplace("method", "least-squares");
-  repair.emplace("when", "steps");
-  // Time has overheads that only whole halves save.
-  if (target.value("currency", "") == "latency") {
-    for (const std::string& branch : branches) json[branch].emplace("halves", true);
-  }
-  json["target"] = target;
-  json["repair"] = repair;
-  return json;
 }
 
 void read_samples_section(const Json& json, Recipe& recipe) {
@@ -197,11 +129,12 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
 Recipe recipe_from_json(const Json& given) {
   if (!given.is_object())
     throw usage_error("a recipe must be a map of settings, got {}", given.dump());
-  const Json json = leaves_method_open(given) ? default_method(given) : named_method(given);
+  const Json json = with_method(given);
   Recipe recipe;
+  recipe.method_note = method_note(given);
   const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
   if (!branches.empty()) recipe.branches = branches;
-  refuse_unknown_keys(json, recipe.branches);
+  check_recipe_keys(json, recipe.branches);
   for (const std::string& name : recipe.branches) {
     find_branch(name);
     recipe.settings[name] = section(json, name).json();
@@ -323,10 +256,13 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   dtype_from_name(recipe.dtype);
   if (recipe.samples.max_tokens == 0) recipe.samples.max_tokens = model.context;
   recipe.protect = source_positions(recipe.protect, static_cast<int64_t>(model.layers.size()));
-  std::vector<std::string> open_widths;
+  std::vector<OpenWidths> open_widths;
   for (const std::string& name : recipe.branches) {
     const Branch& branch = find_branch(name);
-    if (!recipe.settings[name].contains("shape_multiple")) open_widths.push_back(name);
+    const Json& given = recipe.settings[name];
+    if (!given.contains("shape_multiple")) {
+      open_widths.push_back({name, !given.contains("head_multiple")});
+    }
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
     if (recipe.settings[name].contains("budget")) {
       recipe.target.budget =

@@ -3,10 +3,10 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "base/line_file.h"
 #include "base/progress.h"
 
 namespace mop {
@@ -26,7 +26,7 @@ class RunLog : public Progress {
 
  private:
   void write(std::string_view kind, std::string_view text);
-  std::ofstream file_;
+  LineFile file_;
   Progress& next_;
   std::vector<std::string> doing_;
 };

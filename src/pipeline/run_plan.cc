@@ -292,19 +292,19 @@ std::vector<std::string> announcement(const PreparedRun& run) {
       fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
                   shape_text(config.layers), with_commas(total_parameters(config)))};
   if (run.replay) {
-    lines.push_back(
-        fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
-                    run.replay->values.empty() ? "" : " and the changed values", run.recipe.plan));
+    lines.push_back(fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
+                                run.replay->values.empty() ? "" : " and the changed values",
+                                run.recipe.plan));
   } else {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
+    if (!run.recipe.method_note.empty()) lines.push_back(run.recipe.method_note);
     lines.push_back("branches: " + branches_text(run.recipe));
     const std::string widths = width_multiple_text(run.recipe, config);
     if (!widths.empty()) lines.push_back(widths);
   }
   if (!run.recipe.repair.is_null()) {
-    lines.push_back("repair: " +
-                    repair_text(run.recipe.repair, run.samples.calibration.tokens()));
+    lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

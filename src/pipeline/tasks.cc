@@ -16,6 +16,7 @@
 #include "pipeline/chat_prompt.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
+#include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -92,6 +93,13 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) {
     if (!find_criterion(name).draws) continue;
     settings.emplace(name, Options(name, {{"seed", job.samples.seed}}));
+  }
+  if (job.compute.ranks->size() > 1) {
+    Json manifest = job_manifest(model, tokenizer.get());
+    manifest["calibration"] = fingerprint(samples);
+    manifest["compute"] = compute_manifest(job.compute.device, compute.dtype);
+    manifest["score"] = {{"criteria", job.criteria}, {"seed", job.samples.seed}};
+    check_same_inputs(manifest, *job.compute.ranks, progress);
   }
   const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks};
   std::vector<LayerStats> stats;

@@ -107,6 +107,7 @@ void Patience::check(const ModelConfig& config) {
 MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<PlanStep>& done,
               const MixFunctions& functions) {
   MixResult result{replay(dense, done, functions), done};
+  if (functions.replayed) functions.replayed();
   Patience patience;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());

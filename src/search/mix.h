@@ -55,9 +55,11 @@ struct MixFunctions {
   std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
   /// Figures of models on held-out text; called only by selectors and branches that compare.
   std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
-  /// New values for what a step left (see repair/), of candidates before they are judged and of steps
-  /// that an earlier run recorded. Null = none.
+  /// New values for what a step left (see repair/), of candidates before they are judged and of
+  /// steps that an earlier run recorded. Null = none.
   std::function<Model(const Model& cut)> repair = nullptr;
+  /// Called once, when the steps of an earlier run are applied and repaired. Null = nobody asks.
+  std::function<void()> replayed = nullptr;
   /// Told of every new step before the next one begins; not of those in `done`.
   std::function<void(const MixStep& step, const Model& model)> record;
 };

@@ -55,7 +55,8 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["damping"], 0.5);
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
-  expect_usage_error([] { from("select: random\nuniform: true"); }, "no key: uniform");
+  expect_usage_error([] { from("select: random\nuniform: true"); },
+                     "the recipe names its branches (depth, width), so `uniform` has nothing to");
 }
 
 TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
@@ -124,11 +125,14 @@ TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
 
 TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
   expect_usage_error(
-      [] { resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l()); },
+      [] {
+        resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l());
+      },
       "branch 'depth' removes whole layers");
   const Recipe far = resolve(from("target: {remove: 0.96, of: blocks}"), tinystories_12l());
   EXPECT_THROW(check_reach(far, tinystories_12l()), Error);
-  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
+  EXPECT_NO_THROW(
+      check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
 }
 
 TEST(RecipeResolved, TheDefaultTakesLayersThatDiffer) {
@@ -155,6 +159,29 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
   expect_usage_error([] { from("target: {iteration: 3}"); }, "known: currency, iterations, of, remove");
+}
+
+// What a resolved recipe of the default method makes of flags that write elsewhere.
+TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
+  const std::string resolved = "select: perplexity\nbranches: [damage, damage-uniform]\n";
+  expect_usage_error([&] { from(resolved + "width: {shape_multiple: 64}"); },
+                     "the recipe's branches are damage, damage-uniform: settings of 'width' have "
+                     "nothing to act on\n  hint: --set damage.shape_multiple=64 "
+                     "--set damage-uniform.shape_multiple=64");
+  expect_usage_error([&] { from(resolved + "width: {budget: exact}"); },
+                     "hint: name the branch in the recipe's `branches`");
+  expect_usage_error([&] { from(resolved + "uniform: true"); },
+                     "hint: branches: [damage-uniform] alone keeps all layers equal");
+}
+
+TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
+  EXPECT_THAT(
+      from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
+      HasSubstr("method: MoP's loop over depth and width, without repair, since the "
+                "default method (units of the least predicted damage) has no width.budget"));
+  EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
+  EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
+  EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
@@ -271,8 +298,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Shipped{"llama3-8b-exact.yaml", llama3_8b(), 0, 0.4}));
 
 TEST(DefaultRecipes, ComeToTheirSizeInTwoRounds) {
-  for (const auto& [file, config] : {std::pair{"llama2-7b.yaml", llama2_7b()},
-                                     std::pair{"llama3-8b.yaml", llama3_8b()}}) {
+  for (const auto& [file, config] :
+       {std::pair{"llama2-7b.yaml", llama2_7b()}, std::pair{"llama3-8b.yaml", llama3_8b()}}) {
     const Recipe recipe = resolve(
         recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/" + file)), config);
     EXPECT_FALSE(known_accounting(recipe, config).has_value()) << "layers share by measurements";

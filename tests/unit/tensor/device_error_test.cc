@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 
@@ -107,6 +108,15 @@ TEST(DeviceError, OtherRefusalsOfLibTorchAreOneLineWithoutTheirTrace) {
     EXPECT_THAT(device_error(e)->what(), HasSubstr("second line"));
     ::unsetenv("TORCH_SHOW_CPP_STACKTRACES");
   }
+}
+
+TEST(DeviceError, SaysWhatTheFileSystemRefusedInOneLine) {
+  const std::filesystem::filesystem_error e("cannot remove all", "/a/b",
+                                            std::make_error_code(std::errc::io_error));
+  const auto error = device_error(e);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kIo);
+  EXPECT_STREQ(error->what(), "cannot remove all: Input/output error\n  path: /a/b");
 }
 
 struct OfACallback : std::exception {
