@@ -2,11 +2,13 @@
 """What pruning costs, side by side with its controls, without recovery training.
 
   bench/quality.py [--model tinystories-12l|smollm2-135m] [--mop build/src/mop] [--fractions 0.2,0.3,0.4]
-                   [--tasks arc_easy,piqa --limit 100] [--windows 40] [--dtype float32] [--rules TEXT ...]
+                   [--tasks arc_easy,piqa --limit 100] [--windows 40] [--samples 64] [--dtype float32] [--table method|criteria|allocations|depth]
+                   [--rules TEXT ...]
 
 Each row is a rule (a path, a selector, or a control), each column the perplexity after that fraction of the layers'
 parameters went. Controls: the same widths with units drawn at random, and with the smallest weights instead of the
-smallest activations. Random paths are given for three seeds. `repaired`: by least squares, without training. Prints a Markdown table,
+smallest activations. Random paths are given for three seeds. The other tables are of other papers' criteria (one round, equal counts and
+parameters), allocations and depth rules, each as it is and repaired by least squares. `repaired`: by least squares, without training. Prints a Markdown table,
 a row when it is ready, and every figure to stderr as it comes.
 
 tinystories-12l is the embedded model on embedded text (protocol `lines`). smollm2-135m is a real language model, fetched by
@@ -77,6 +79,41 @@ RULES += [(f"{name}, repaired", [flags + ["--repair", "least-squares"] for flags
           for name, variants in RULES if name in REPAIRED]
 
 
+def single(*flags):
+    return [*flags, "--shape-multiple", "1"]
+
+
+SEEDS = ("1", "2", "3")
+
+
+def with_repair(rows):
+    return rows + [(f"{name}, repaired", [v + ["--repair", "least-squares"] for v in variants]) for name, variants in rows]
+
+
+NEURONS = ["--rule", "mlp-only"]
+CRITERIA = with_repair(
+    [("random units (3 seeds)", [single("--criterion", "random", "--seed", s) for s in SEEDS])] +
+    [(name, [single("--criterion", name)]) for name in
+     ("magnitude", "amp", "wanda-sp", "fasp", "flap", "energy", "obs", "taylor", "fisher", "minitron")] +
+    [("random neurons (3 seeds)", [single("--criterion", "random", *NEURONS, "--seed", s) for s in SEEDS]),
+     ("amp, neurons", [single("--criterion", "amp", *NEURONS)]),
+     ("wanda-sp, neurons", [single("--criterion", "wanda-sp", *NEURONS)]),
+     ("cfsp, neurons", [single("--criterion", "cfsp")]),
+     ("cfsp, neurons, relative: false", [single("--criterion", "cfsp", "--set", "cfsp-neurons.relative=false")]),
+     ("cfsp, neurons, allocation cfsp", [single("--criterion", "cfsp", "--allocation", "cfsp")])])
+CRITERIA.insert(CRITERIA.index(next(row for row in CRITERIA if row[0] == "flap")) + 1,
+                ("flap, bias", [single("--criterion", "flap", "--repair", "bias")]))
+ALLOCATIONS = with_repair(
+    [(f"{criterion}, {allocation}", [single("--criterion", criterion, "--allocation", allocation)])
+     for criterion in ("energy", "fisher", "wanda-sp", "flap")
+     for allocation in ("uniform", "global", "global-per-cost", "global-mixed", "owl", "cfsp")])
+DEPTH = with_repair(
+    [(f"depth, {rule}", [["--depth-rule", rule]])
+     for rule in ("third-from-last", "block-influence", "perplexity", "taylor", "magnitude")] +
+    [("depth, random (3 seeds)", [["--depth-rule", "random", "--seed", s] for s in SEEDS])])
+TABLES = {"method": RULES, "criteria": CRITERIA, "allocations": ALLOCATIONS, "depth": DEPTH}
+
+
 def run(command):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     if done.returncode != 0:
@@ -125,7 +162,7 @@ def table(args, setting, work):
           f"dense: {number(figures(args, setting, setting.model))}\n", flush=True)
     print("| rule | " + " | ".join(f"{f:.0%} of the blocks" for f in fractions) + " |")
     print("|---" * (len(fractions) + 1) + "|")
-    for name, variants in RULES:
+    for name, variants in TABLES[args.table]:
         if args.rules and not any(wanted in name for wanted in args.rules):
             continue
         cells = []
@@ -149,15 +186,18 @@ def main():
     parser.add_argument("--fractions", default="0.2,0.3,0.4")
     parser.add_argument("--text", type=pathlib.Path, help="another text")
     parser.add_argument("--windows", type=int, help="the first windows (or lines) of the text; default: the model's")
+    parser.add_argument("--samples", type=int, help="calibration samples; default: the model's")
     parser.add_argument("--dtype", default="float32", help="to compute in")
     parser.add_argument("--tasks", help="zero-shot tasks from MOP_TEST_DATA, too")
     parser.add_argument("--limit", type=int, help="the first records of each task")
+    parser.add_argument("--table", default="method", choices=TABLES)
     parser.add_argument("--rules", nargs="*", help="only rows whose name has one of these")
     args = parser.parse_args()
     setting = MODELS[args.model]()
     with tempfile.TemporaryDirectory() as work:
         setting.text = args.text or setting.text
         setting.limit = args.windows or setting.limit
+        setting.samples = args.samples or setting.samples
         table(args, setting, work)
 
 

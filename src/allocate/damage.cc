@@ -35,6 +35,9 @@ void check(const HalfLayerCurve& c) {
     }
     before = damage;
   }
+  if (c.damage_of_all && !(std::isfinite(*c.damage_of_all) && *c.damage_of_all >= 0)) {
+    throw bad_input("{} ends at {}: a number not below 0 expected", name_of(c), *c.damage_of_all);
+  }
 }
 
 // One curve at the sizes it may have.
@@ -48,7 +51,14 @@ class Sizes {
 
   explicit Sizes(const HalfLayerCurve& curve) : curve_(curve), removed_{0}, coarse_{0} {
     check(curve);
-    if (curve.gain <= 0) return;
+    if (curve.gain <= 0) {
+      // Nothing is won before the last unit is gone.
+      const bool may_go_whole = curve.keep == 0 && std::ssize(curve.damage) == curve.units;
+      if (curve.gain_of_rest <= 0 || curve.units == 0 || !may_go_whole) return;
+      removed_.push_back(curve.units);
+      coarse_.push_back(1);
+      return;
+    }
     const int64_t most = std::min(std::ssize(curve.damage), curve.units - curve.keep);
     const int64_t first = curve.units % curve.pack == 0 ? curve.pack : curve.units % curve.pack;
     for (int64_t gone = first; gone <= most; gone += curve.pack) {
@@ -95,7 +105,10 @@ class Sizes {
            (gone > 0 && gone == curve_.units ? curve_.gain_of_rest : 0);
   }
   double damage_at(size_t level) const {
-    return level == 0 ? 0 : curve_.damage[static_cast<size_t>(removed_[level] - 1)];
+    const int64_t gone = removed_[level];
+    if (gone == 0) return 0;
+    if (gone == curve_.units && curve_.damage_of_all) return *curve_.damage_of_all;
+    return curve_.damage[static_cast<size_t>(gone - 1)];
   }
   Step to(size_t level) const {
     return {level, gain_at(level) - gain(), damage_at(level) - damage()};
@@ -115,7 +128,7 @@ class Allocator {
     std::stable_sort(order_.begin(), order_.end(),
                      [&](size_t x, size_t y) { return curves[x].layer < curves[y].layer; });
     for (const Sizes& sizes : sizes_) {
-      if (!sizes.can_lose() || (smallest_ > 0 && sizes.pack_gain() >= smallest_)) continue;
+      if (!sizes.can_lose() || sizes.pack_gain() <= 0 || (smallest_ > 0 && sizes.pack_gain() >= smallest_)) continue;
       smallest_ = sizes.pack_gain();
       nearest_ = sizes.pack() > 1;
     }
@@ -217,6 +230,7 @@ class Allocator {
   void give_back() {
     const auto spare = [&](const Sizes& sizes) {
       std::optional<Step> step = sizes.pack_back();
+      if (step && step->damage > 0) step.reset();  // it would not relieve
       if (step && !(nearest_ ? closer(step->gain) : gain_ + step->gain >= target_ - slack())) {
         step.reset();
       }

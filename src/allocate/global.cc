@@ -10,12 +10,6 @@
 namespace mop {
 namespace {
 
-struct Pack {
-  double score;  // mean of its units
-  size_t layer;
-  int64_t units;
-};
-
 // How one layer's units may go: the first pack brings the layer to a multiple of `stride`.
 struct Packing {
   int64_t units;   // the layer has
@@ -23,7 +17,27 @@ struct Packing {
   int64_t stride;  // what stays is a multiple
 };
 
-// The packs of one layer, lowest scores first.
+struct Pack {
+  double rank;    // lower goes first
+  size_t queue;   // whose packs go in their order
+  int64_t units;
+  int64_t cost;   // of the pack, in what the total counts
+};
+
+// Calls use(gone, size) for the packs of one layer, in the order in which they may go.
+template <typename Use>
+void for_each_pack(const Packing& rule, Use use) {
+  for (int64_t gone = 0; gone < rule.units;) {
+    const int64_t rest = (rule.units - gone) % rule.stride;
+    const int64_t size = rest == 0 ? rule.stride : rest;
+    if (rule.units - gone - size < std::max<int64_t>(rule.least, 1)) break;
+    use(gone, size);
+    gone += size;
+  }
+}
+
+// The packs of one layer, lowest scores first; a pack's rank is the mean score of its units. Units
+// cost 1.
 std::vector<Pack> packs_of(const at::Tensor& scores_U, const Packing& rule, size_t layer) {
   if (scores_U.numel() != rule.units) {
     throw bad_input("{} scores for the {} units of layer {}", scores_U.numel(), rule.units, layer);
@@ -33,21 +47,16 @@ std::vector<Pack> packs_of(const at::Tensor& scores_U, const Packing& rule, size
                              values_U.const_data_ptr<double>() + rule.units);
   std::sort(sorted.begin(), sorted.end());
   std::vector<Pack> packs;
-  for (int64_t gone = 0; gone < rule.units;) {
-    const int64_t rest = (rule.units - gone) % rule.stride;
-    const int64_t size = rest == 0 ? rule.stride : rest;
-    if (rule.units - gone - size < std::max<int64_t>(rule.least, 1)) break;
+  for_each_pack(rule, [&](int64_t gone, int64_t size) {
     const auto first = sorted.begin() + gone;
-    packs.push_back(
-        {std::accumulate(first, first + size, 0.0) / static_cast<double>(size), layer, size});
-    gone += size;
-  }
+    const double mean = std::accumulate(first, first + size, 0.0) / static_cast<double>(size);
+    packs.push_back({mean, layer, size, size});
+  });
   return packs;
 }
 
-// Units that go from each layer: `total` in all, or a little less where no pack fits any more.
-std::vector<int64_t> spread(const std::vector<at::Tensor>& scores, int64_t total,
-                            const std::vector<Packing>& rules) {
+std::vector<Pack> packs_of_layers(const std::vector<at::Tensor>& scores,
+                                  const std::vector<Packing>& rules) {
   if (scores.size() != rules.size()) {
     throw bad_input("scores of {} layers for a model of {}", scores.size(), rules.size());
   }
@@ -57,17 +66,23 @@ std::vector<int64_t> spread(const std::vector<at::Tensor>& scores, int64_t total
     const std::vector<Pack> own = packs_of(scores[i], rules[i], i);
     packs.insert(packs.end(), own.begin(), own.end());
   }
+  return packs;
+}
+
+// Units that go from each queue, lowest ranks first: packs that cost `total` in all, or a little
+// less where none fits any more.
+std::vector<int64_t> take(std::vector<Pack> packs, int64_t total, size_t queues) {
   std::stable_sort(packs.begin(), packs.end(),
-                   [](const Pack& a, const Pack& b) { return a.score < b.score; });
-  std::vector<int64_t> counts(rules.size(), 0);
-  std::vector<bool> closed(rules.size(), false);  // a pack did not fit: later ones must wait too
+                   [](const Pack& a, const Pack& b) { return a.rank < b.rank; });
+  std::vector<int64_t> counts(queues, 0);
+  std::vector<bool> closed(queues, false);  // a pack did not fit: later ones must wait too
   for (const Pack& pack : packs) {
-    if (closed[pack.layer] || pack.units > total) {
-      closed[pack.layer] = true;
+    if (closed[pack.queue] || pack.cost > total) {
+      closed[pack.queue] = true;
       continue;
     }
-    counts[pack.layer] += pack.units;
-    total -= pack.units;
+    counts[pack.queue] += pack.units;
+    total -= pack.cost;
   }
   return counts;
 }
@@ -86,26 +101,95 @@ int64_t sum_of(const std::vector<int64_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), int64_t{0});
 }
 
+std::vector<Packing> rules_of(UnitKind kind, const ModelConfig& config,
+                              const WidthOptions& options) {
+  std::vector<Packing> rules;
+  for (const LayerShape& shape : config.layers) {
+    if (kind == UnitKind::kNeuron) {
+      rules.push_back({shape.mlp, 1, options.shape_multiple});
+    } else {
+      rules.push_back(
+          {shape.kv_heads, options.min_kv_groups, group_stride(shape, options.head_multiple)});
+    }
+  }
+  return rules;
+}
+
+// What `counts` takes less than `uniform` is owed.
+WidthCounts owing(const ModelConfig& config, const WidthCounts& uniform, WidthCounts counts) {
+  counts.owed.parameters +=
+      static_cast<double>(parameters_of(config, uniform) - parameters_of(config, counts));
+  return counts;
+}
+
+// Packs whose middle is furthest below what a layer should lose go first, so that rounding is shared
+// out.
+std::vector<int64_t> near(const std::vector<double>& desired, int64_t total,
+                          const std::vector<Packing>& rules) {
+  std::vector<Pack> packs;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].units == 0) continue;
+    for_each_pack(rules[i], [&](int64_t gone, int64_t size) {
+      const double middle = static_cast<double>(gone) + static_cast<double>(size) / 2;
+      packs.push_back({middle - desired[i], i, size, size});
+    });
+  }
+  return take(std::move(packs), total, rules.size());
+}
+
 }  // namespace
 
 WidthCounts spread_by_score(const ModelConfig& config, const WidthCounts& uniform,
                             const GlobalScores& scores, const WidthOptions& options) {
-  std::vector<Packing> groups, neurons;
-  for (const LayerShape& shape : config.layers) {
-    groups.push_back(
-        {shape.kv_heads, options.min_kv_groups, group_stride(shape, options.head_multiple)});
-    neurons.push_back({shape.mlp, 1, options.shape_multiple});
-  }
   WidthCounts counts = uniform;
+  const size_t layers = config.layers.size();
   if (scores.kv_groups != nullptr) {
-    counts.kv_groups = spread(*scores.kv_groups, sum_of(uniform.kv_groups), groups);
+    const auto packs =
+        packs_of_layers(*scores.kv_groups, rules_of(UnitKind::kKvGroup, config, options));
+    counts.kv_groups = take(packs, sum_of(uniform.kv_groups), layers);
   }
   if (scores.neurons != nullptr) {
-    counts.neurons = spread(*scores.neurons, sum_of(uniform.neurons), neurons);
+    const auto packs =
+        packs_of_layers(*scores.neurons, rules_of(UnitKind::kNeuron, config, options));
+    counts.neurons = take(packs, sum_of(uniform.neurons), layers);
   }
-  counts.owed.parameters +=
-      static_cast<double>(parameters_of(config, uniform) - parameters_of(config, counts));
-  return counts;
+  return owing(config, uniform, std::move(counts));
+}
+
+WidthCounts spread_in_one_list(const ModelConfig& config, const WidthCounts& uniform,
+                               const GlobalScores& scores, const WidthOptions& options,
+                               RankBy rank_by) {
+  const size_t layers = config.layers.size();
+  std::vector<Pack> all;
+  // Queues of neurons come behind those of groups.
+  const auto add = [&](const std::vector<at::Tensor>* of_kind, UnitKind kind, size_t first_queue) {
+    if (of_kind == nullptr) return;
+    for (Pack pack : packs_of_layers(*of_kind, rules_of(kind, config, options))) {
+      const int64_t cost = unit_parameters(kind, config, config.layers[pack.queue]);
+      if (rank_by == RankBy::kScorePerParameter) pack.rank /= static_cast<double>(cost);
+      pack.queue += first_queue;
+      pack.cost = pack.units * cost;
+      all.push_back(pack);
+    }
+  };
+  add(scores.kv_groups, UnitKind::kKvGroup, 0);
+  add(scores.neurons, UnitKind::kNeuron, layers);
+  const std::vector<int64_t> taken =
+      take(std::move(all), parameters_of(config, uniform), 2 * layers);
+  WidthCounts counts = uniform;
+  counts.kv_groups.assign(taken.begin(), taken.begin() + static_cast<int64_t>(layers));
+  counts.neurons.assign(taken.begin() + static_cast<int64_t>(layers), taken.end());
+  return owing(config, uniform, std::move(counts));
+}
+
+WidthCounts spread_as_desired(const ModelConfig& config, const WidthCounts& uniform,
+                              const DesiredCounts& desired, const WidthOptions& options) {
+  WidthCounts counts = uniform;
+  counts.kv_groups = near(desired.kv_groups, sum_of(uniform.kv_groups),
+                          rules_of(UnitKind::kKvGroup, config, options));
+  counts.neurons = near(desired.neurons, sum_of(uniform.neurons),
+                        rules_of(UnitKind::kNeuron, config, options));
+  return owing(config, uniform, std::move(counts));
 }
 
 }  // namespace mop

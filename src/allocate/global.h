@@ -20,4 +20,22 @@ struct GlobalScores {
 WidthCounts spread_by_score(const ModelConfig& config, const WidthCounts& uniform,
                             const GlobalScores& scores, const WidthOptions& options);
 
+enum class RankBy { kScore, kScorePerParameter };
+
+/// As many parameters as `uniform` takes in all, from one list of groups and neurons, lowest first;
+/// what does not fit any more is passed over. Kinds whose scores are null do not go.
+WidthCounts spread_in_one_list(const ModelConfig& config, const WidthCounts& uniform,
+                               const GlobalScores& scores, const WidthOptions& options,
+                               RankBy rank_by);
+
+/// How many units should go from each layer, not rounded.
+struct DesiredCounts {
+  std::vector<double> kv_groups, neurons;
+};
+
+/// As many groups and neurons in all as `uniform` takes, whole packs as near to the desired counts
+/// as that allows; minima as above.
+WidthCounts spread_as_desired(const ModelConfig& config, const WidthCounts& uniform,
+                              const DesiredCounts& desired, const WidthOptions& options);
+
 }  // namespace mop

@@ -14,7 +14,7 @@ namespace {
 // Python's round(): half to even.
 int64_t round_half_even(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
 
-struct Sizes {
+struct ReleasedSizes {
   double c, A, M, L;
   LayerShape shape;
   int64_t hidden;
@@ -25,7 +25,7 @@ struct Counts {
   double owed_groups = 0;
 };
 
-Counts count_mha(const Sizes& s) {
+Counts count_mha(const ReleasedSizes& s) {
   const auto h = static_cast<double>(s.shape.heads);
   const double rho = s.c / (s.L * (s.A + s.M));
   const int64_t heads = std::min(round_half_even(rho * h), s.shape.heads - 1);
@@ -34,12 +34,12 @@ Counts count_mha(const Sizes& s) {
   return {heads, std::min(round_half_even(neurons), s.shape.mlp - 1)};
 }
 
-Counts count_mlp_only(const Sizes& s) {
+Counts count_mlp_only(const ReleasedSizes& s) {
   const double neurons = static_cast<double>(s.shape.mlp) * s.c / (s.L * s.M);
   return {0, std::min(round_half_even(neurons), s.shape.mlp - 1)};
 }
 
-Counts count_gqa(const Sizes& s, double owed_groups) {
+Counts count_gqa(const ReleasedSizes& s, double owed_groups) {
   const int64_t d = s.shape.head_dim;
   const auto group_cost = static_cast<double>((2 * s.shape.group() * d + 2 * d) * s.hidden);
   owed_groups += s.c * s.A / (s.A + s.M) / (group_cost * s.L);
@@ -66,7 +66,7 @@ void check_uniform(const ModelConfig& config) {
   }
 }
 
-Counts count(const Sizes& s, WidthRule rule, double owed_groups) {
+Counts count(const ReleasedSizes& s, WidthRule rule, double owed_groups) {
   switch (rule) {
     case WidthRule::kMha:
       return count_mha(s);
@@ -89,7 +89,7 @@ WidthCounts allocate_released(const ModelConfig& config, int64_t parameters, con
         .hint("use budget 'exact'");
   }
   const int64_t D = config.hidden;
-  const Sizes sizes = {static_cast<double>(parameters),
+  const ReleasedSizes sizes = {static_cast<double>(parameters),
                        static_cast<double>(D * shape.head_dim * 2 * (shape.heads + shape.kv_heads)),
                        static_cast<double>(3 * D * shape.mlp),
                        static_cast<double>(config.layers.size()),

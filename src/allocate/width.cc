@@ -26,9 +26,6 @@ constexpr std::array<Named<BudgetKind>, 2> kBudgets = {
 constexpr std::array<Named<WidthRule>, 3> kRules = {
     {{"mha", WidthRule::kMha}, {"mlp-only", WidthRule::kMlpOnly}, {"gqa", WidthRule::kGqa}}};
 
-constexpr std::array<Named<Allocation>, 2> kAllocations = {
-    {{"uniform", Allocation::kUniform}, {"global", Allocation::kGlobal}}};
-
 template <typename Table, typename Value>
 std::string_view name_in(const Table& table, Value value) {
   return std::find_if(table.begin(), table.end(),
@@ -60,12 +57,6 @@ void check_options(const ModelConfig& config, const WidthOptions& options) {
 
 }  // namespace
 
-Allocation allocation_from_name(std::string_view name) {
-  return find_by_name(std::span<const Named<Allocation>>(kAllocations), name, "allocation").value;
-}
-std::string_view allocation_name(Allocation allocation) {
-  return name_in(kAllocations, allocation);
-}
 BudgetKind budget_from_name(std::string_view name) {
   return find_by_name(std::span<const Named<BudgetKind>>(kBudgets), name, "budget").value;
 }

@@ -16,11 +16,6 @@ namespace mop {
 enum class BudgetKind { kReleased, kExact };
 /// Which units a width step may take.
 enum class WidthRule { kMha, kMlpOnly, kGqa };
-/// How the units of a step are spread over the layers: equally many from layers of one shape, or
-/// wherever the scores are lowest (see allocate/global.h), so that layers come to differ.
-enum class Allocation { kUniform, kGlobal };
-Allocation allocation_from_name(std::string_view name);
-std::string_view allocation_name(Allocation allocation);
 BudgetKind budget_from_name(std::string_view name);
 std::string_view budget_name(BudgetKind kind);
 WidthRule rule_from_name(std::string_view name);
@@ -34,6 +29,8 @@ struct WidthOptions {
   int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
   int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off. `exact` alone
   int64_t head_multiple = 1;   ///< the same of heads * head_dim
+  double owl_lambda = 0.08;    ///< of allocation `owl`: how far a layer's share may be from the mean
+  double cfsp_slope = 1;       ///< of allocation `cfsp`: a, of the sigmoid
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.

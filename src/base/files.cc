@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/git_lfs.h"
+#include "base/temporary.h"
 
 namespace mop {
 namespace {
@@ -69,24 +70,48 @@ std::filesystem::path temporary_neighbour(const std::filesystem::path& path) {
   return path.string() + fmt::format(".tmp{}-{}", ::getpid(), count++);
 }
 
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = temporary_neighbour(path);
-  const auto give_up = [&](const char* doing, int error) {
-    ::unlink(temporary.c_str());
-    fail(doing, path, error);
-  };
-  {
-    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-    if (file.fd < 0) give_up("write", errno);
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file.fd, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) give_up("write", errno);
-      bytes.remove_prefix(static_cast<size_t>(n));
-    }
-    if (::fsync(file.fd) != 0) give_up("write", errno);
+namespace {
+
+// 0, or the error.
+int write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<size_t>(n));
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("write", errno);
+  return 0;
+}
+
+// A device or a pipe is written to, never replaced by a file of its name.
+bool is_no_file(const std::filesystem::path& path) {
+  struct stat status {};
+  const bool there = ::stat(path.c_str(), &status) == 0;
+  return there && (!S_ISREG(status.st_mode) || path.native().starts_with("/dev/")) &&
+         !S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  if (is_no_file(path)) {
+    Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (file.fd < 0) fail("write", path, errno);
+    if (const int error = write_all(file.fd, bytes); error != 0) fail("write", path, error);
+    return;
+  }
+  remove_left_neighbours(path);
+  const std::filesystem::path temporary = temporary_neighbour(path);
+  const auto give_up = [&](int error) {
+    ::unlink(temporary.c_str());
+    fail("write", path, error);
+  };
+  // Open until it has its name: whoever removes leftovers knows it by that.
+  Descriptor file{make_temporary_file(temporary)};
+  if (file.fd < 0) give_up(errno);
+  if (const int error = write_all(file.fd, bytes); error != 0) give_up(error);
+  if (::fsync(file.fd) != 0) give_up(errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up(errno);
   sync_path(path.has_parent_path() ? path.parent_path() : ".");
 }
 

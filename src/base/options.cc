@@ -89,4 +89,9 @@ void Options::check_all_used() const {
   throw usage_error("{} does not know: {}", section_, unknown).hint("known: " + known);
 }
 
+Options section(const Json& recipe, const std::string& name) {
+  const auto it = recipe.find(name);
+  return Options(name, it == recipe.end() || it->is_null() ? Json::object() : *it);
+}
+
 }  // namespace mop

@@ -39,4 +39,7 @@ class Options {
   mutable std::map<std::string, bool, std::less<>> used_;
 };
 
+/// The section `name` of a recipe; empty when it is missing or null.
+Options section(const nlohmann::ordered_json& recipe, const std::string& name);
+
 }  // namespace mop

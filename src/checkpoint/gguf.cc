@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 
@@ -249,6 +250,9 @@ bool GgufFile::is_gguf(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string start(kMagic.size(), '\0');
   stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (stream.bad()) {
+    throw io_error("cannot read: {}", std::strerror(errno)).where("file", path.string());
+  }
   return stream && start == kMagic;
 }
 

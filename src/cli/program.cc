@@ -1,16 +1,20 @@
 // cli/program.cc
 #include "cli/program.h"
 
+#include <fcntl.h>
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <vector>
 
 #include "base/build_info.h"
@@ -52,6 +56,16 @@ void catch_signals() {
     ::sigaction(SIGHUP, &action, nullptr);
   }
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of the write
+}
+
+// A standard stream that the caller closed is not to become a file that we open later: results
+// would be printed into it. What is written to this one fails, as it should.
+void occupy_standard_streams() {
+  for (int stream = 0; stream <= STDERR_FILENO; ++stream) {
+    if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    if (::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+  }
 }
 
 // Letters to change, add or drop to turn one word into the other.
@@ -124,7 +138,7 @@ std::string shown(const Answer& answer, bool as_json) {
 
 void print_result(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw io_error("cannot write to standard output");
+    throw io_error("cannot write to standard output: {}", std::strerror(errno));
   }
 }
 
@@ -179,7 +193,12 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);
+    if (e.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text, nothing;
+      app.exit(e, text, nothing);
+      print_result(text.str());
+      return 0;
+    }
     throw usage_error("{}", e.what())
         .hint(fmt::format("{}mop {} --help", meant_flags(app, argc, argv), argv[1]));
   }
@@ -242,6 +261,7 @@ CLI::Validator positive() {
 }
 
 int run_program(int argc, char** argv) {
+  occupy_standard_streams();
   catch_signals();
   std::set_terminate(end_with_a_word);
   try {

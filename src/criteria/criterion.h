@@ -10,6 +10,7 @@
 
 #include "base/options.h"
 #include "model/weights.h"
+#include "stats/half_layer_moments.h"
 #include "stats/layer_stats.h"
 #include "structure/unit.h"
 
@@ -25,19 +26,32 @@ struct ScoreInput {
   int64_t layer;           ///< index in the current model
 };
 
+/// What a criterion of second moments may look at: one half layer, whose matrices exist while it is
+/// scored.
+struct MomentInput {
+  const HalfLayerMoments& moments;  ///< without gradients
+  const at::Tensor& weights_DK;     ///< o_proj or down_proj, stored dtype, CPU
+  const LayerShape& shape;
+  const Options& options;
+};
+
 /// One criterion: a pure function and the facts needed to list and check it.
 struct Criterion {
   std::string name;         ///< as spelled in recipes and reports; never reused
   std::string summary;      ///< one line for `mop list criteria`
   UnitKind unit;            ///< what the scores rank
-  std::vector<Stat> needs;  ///< what the collector must gather, maybe nothing
+  std::vector<Stat> needs = {};  ///< what the collector must gather, maybe nothing
   /// Importance of each unit of a layer, higher = keep: [units], float64, CPU.
   /// Throws Error(kBadInput) if the statistics do not fit the shape.
-  std::function<at::Tensor(const ScoreInput&)> score;
+  std::function<at::Tensor(const ScoreInput&)> score = nullptr;
   /// False spares a large model the reading of its weights; `ScoreInput::weights` is then empty.
   bool reads_weights = true;
   /// Draws by its option `seed`, which is the run's seed unless it is set.
   bool draws = false;
+  /// Instead of `score` and `needs`: scores from one half layer's second moments, [units] float64
+  /// on the CPU. KV groups are of the attention, neurons of the MLP.
+  std::function<at::Tensor(const MomentInput&)> score_moments = nullptr;
+  std::string source = {};  ///< paper and equation
 };
 
 /// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).
@@ -50,6 +64,16 @@ void add_criterion(Criterion criterion);
 /// The statistics that these criteria want together, each once. Throws Error(kUsage) on an unknown
 /// name.
 std::vector<Stat> needed_stats(std::span<const std::string> criteria);
+
+/// Whether one of these criteria is measured on text. Throws Error(kUsage) on an unknown name.
+bool reads_text(std::span<const std::string> criteria);
+/// Whether one of them is scored by second moments.
+bool reads_moments(std::span<const std::string> criteria);
+
+/// Scores as float64 on the CPU. Throws Error(kBadInput), naming the criterion and the layer, when
+/// they are not `units` finite numbers.
+at::Tensor checked_scores(const Criterion& criterion, const at::Tensor& scores, int64_t units,
+                          int64_t layer);
 
 /// Scores of every layer by several criteria from one statistics pass: result[criterion][layer].
 /// A layer without such units gives an empty tensor. Every score is checked: right length, finite.

@@ -6,21 +6,47 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
-#include "model/family.h"
+#include "criteria/moment_scores.h"
 #include "solve/least_squares.h"
 #include "stats/half_layer_moments.h"
 
 namespace mop {
 namespace {
 
-at::Tensor projection_of(const Model& model, int64_t layer, Role role) {
-  const ModelConfig& config = model.config();
-  for (const LayerTensor* tensor :
-       tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-    if (tensor->role == role) return stored_tensor(model, layer, *tensor);
-  }
-  throw internal_error("layer {} has no projection behind its units", layer);
+double damping_of(const HalfLayerMoments& moments, const CurveSettings& settings) {
+  return settings.damping > 0 ? settings.damping
+                              : default_damping(moments.tokens, moments.gram_KK.size(0));
 }
+
+// What a whole half costs, of halves visited from the last to the first: a half's gradients are
+// kept for the one before it, which knows how much of what the half added it can take over.
+class WholeHalves {
+ public:
+  WholeHalves(std::vector<LayerCurves>& curves, const CurveSettings& settings)
+      : curves_(curves), settings_(settings) {}
+
+  void visit(const HalfLayerMoments& moments) {
+    if (moments.next_DK.defined()) {
+      LayerCurves& layer = curves_[static_cast<size_t>(next_layer_)];
+      (next_half_ == Half::kMlp ? layer.without_mlp : layer.without_attention) =
+          damage_taken_over({.added_DD = moments.next_DD.cpu(),
+                             .cross_DK = moments.next_DK.cpu(),
+                             .gram_KK = moments.gram_KK.cpu(),
+                             .sensitivity_DD = gradients_DD_,
+                             .damping = damping_of(moments, settings_)});
+    }
+    next_layer_ = moments.layer;
+    next_half_ = moments.half;
+    gradients_DD_ = moments.gradients_DD.cpu();
+  }
+
+ private:
+  std::vector<LayerCurves>& curves_;
+  const CurveSettings& settings_;
+  int64_t next_layer_ = 0;
+  Half next_half_ = Half::kMlp;
+  at::Tensor gradients_DD_;  // of the next half
+};
 
 at::Tensor on_cpu(const at::Tensor& moment) { return moment.defined() ? moment.cpu() : moment; }
 
@@ -28,15 +54,12 @@ DamageCurve curve_of(const Model& model, const HalfLayerMoments& moments,
                      const CurveSettings& settings) {
   const LayerShape& shape = model.config().layers[static_cast<size_t>(moments.layer)];
   const bool mlp = moments.half == Half::kMlp;
-  const int64_t inputs = moments.gram_KK.size(0);
-  const double damping =
-      settings.damping > 0 ? settings.damping : default_damping(moments.tokens, inputs);
   return eliminate(
       {.gram_KK = moments.gram_KK.cpu(),
-       .weights_DK = projection_of(model, moments.layer, mlp ? Role::kDown : Role::kOutput),
+       .weights_DK = last_projection(model, moments.layer, moments.half),
        .sensitivity_DD = on_cpu(moments.gradients_DD),
        .unit = mlp ? 1 : shape.group() * shape.head_dim,
-       .damping = damping});
+       .damping = damping_of(moments, settings)});
 }
 
 }  // namespace
@@ -49,12 +72,15 @@ std::vector<LayerCurves> damage_curves(const Model& model, const Compute& comput
         .hint("give --calibration FILE");
   }
   std::vector<LayerCurves> curves(model.layers().size());
+  const bool halves = settings.halves && settings.gradients;
+  WholeHalves whole(curves, settings);
   const auto visit = [&](const HalfLayerMoments& moments) {
+    if (halves) whole.visit(moments);
     LayerCurves& layer = curves[static_cast<size_t>(moments.layer)];
     (moments.half == Half::kMlp ? layer.neurons : layer.kv_groups) = curve_of(model, moments, settings);
   };
   walk_half_layer_moments(model, compute, samples, scratch, visit, progress,
-                          {.gradients = settings.gradients});
+                          {.gradients = settings.gradients, .look_ahead = halves});
   return curves;
 }
 

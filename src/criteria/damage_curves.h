@@ -2,6 +2,7 @@
 // layers: the loss of the next token, in nats.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "base/progress.h"
@@ -19,6 +20,8 @@ struct CurveSettings {
   /// Weighs what a half layer sends on by the gradient of the loss; false spares the backward pass
   /// and takes the square of the error, which layers of different depths share only roughly.
   bool gradients = true;
+  /// Whole halves, too: `without_attention` and `without_mlp`. They take the gradients.
+  bool halves = false;
   bool operator==(const CurveSettings&) const = default;
 };
 
@@ -26,6 +29,10 @@ struct CurveSettings {
 struct LayerCurves {
   DamageCurve kv_groups;  ///< a KV head with its query heads, positions in the current layer
   DamageCurve neurons;
+  /// What it costs that a half goes whole and the matrix before it takes over what the half added,
+  /// as repair with look-ahead has it. Not there for a model's first half, before which there is no
+  /// matrix, and where it was not asked for.
+  std::optional<double> without_attention, without_mlp;
 };
 
 /// The curves of all layers from one pass over the samples, forward and backward: K-FAC's

@@ -5,6 +5,8 @@
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/named_table.h"
 #include "base/progress.h"
@@ -14,28 +16,40 @@ namespace mop {
 namespace {
 
 std::vector<Criterion>& table() {
-  static std::vector<Criterion> rows = {amp_heads(),         amp_neurons(),  magnitude_heads(),
-                                        magnitude_neurons(), random_heads(), random_neurons()};
+  static std::vector<Criterion> rows = {
+      amp_heads(),       amp_neurons(),    magnitude_heads(),        magnitude_neurons(),
+      random_heads(),    random_neurons(), wanda_sp_heads(),         wanda_sp_neurons(),
+      fasp_heads(),      fasp_neurons(),   flap_heads(),             flap_neurons(),
+      energy_heads(),    energy_neurons(), obs_heads(),              obs_neurons(),
+      taylor_heads(),    taylor_neurons(), fisher_heads(),           fisher_neurons(),
+      cfsp_neurons(),    minitron_heads(), minitron_neurons(),       block_influence_layers(),
+      taylor_layers(),   magnitude_layers(), random_layers(),        cfsp_layers(),
+      owl_layers()};
   return rows;
 }
 
 at::Tensor score_layer(const Criterion& criterion, const ScoreInput& input) {
   const int64_t units = num_units(criterion.unit, input.shape);
   if (units == 0) return at::empty({0}, at::kDouble);
-  const at::Tensor scores_U = criterion.score(input).to(at::kCPU, at::kDouble).contiguous();
+  return checked_scores(criterion, criterion.score(input), units, input.layer);
+}
+
+}  // namespace
+
+at::Tensor checked_scores(const Criterion& criterion, const at::Tensor& scores, int64_t units,
+                          int64_t layer) {
+  const at::Tensor scores_U = scores.to(at::kCPU, at::kDouble).contiguous();
   if (scores_U.dim() != 1 || scores_U.numel() != units) {
     throw bad_input("criterion '{}' gave scores of shape [{}] for layer {}, which has {} {}s",
-                    criterion.name, fmt::join(scores_U.sizes(), ", "), input.layer, units,
+                    criterion.name, fmt::join(scores_U.sizes(), ", "), layer, units,
                     unit_name(criterion.unit));
   }
   if (!at::isfinite(scores_U).all().item<bool>()) {
     throw bad_input("criterion '{}' gave a score in layer {} that is not finite", criterion.name,
-                    input.layer);
+                    layer);
   }
   return scores_U;
 }
-
-}  // namespace
 
 std::span<const Criterion> all_criteria() { return table(); }
 
@@ -60,6 +74,15 @@ std::vector<Stat> needed_stats(std::span<const std::string> criteria) {
     }
   }
   return needed;
+}
+
+bool reads_text(std::span<const std::string> criteria) {
+  return !needed_stats(criteria).empty() || reads_moments(criteria);
+}
+
+bool reads_moments(std::span<const std::string> criteria) {
+  return std::ranges::any_of(
+      criteria, [](const auto& name) { return find_criterion(name).score_moments != nullptr; });
 }
 
 std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights,

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "model/finite_logits.h"
 #include "tensor/upload.h"
 
 namespace mop {
@@ -15,7 +16,7 @@ namespace {
 
 // Bytes of one model's logits, in its dtype, that are made at once. A comparison holds about ten
 // times as much in float32.
-constexpr int64_t kPieceBytes = int64_t{256} << 20;
+constexpr int64_t kDevicePieceBytes = int64_t{256} << 20;
 constexpr int64_t kLeastRows = 16;
 
 // Some neighbouring predictions.
@@ -26,7 +27,7 @@ struct Piece {
 
 void for_pieces(const DevicePredictions& all, int64_t row_bytes,
                 const std::function<void(const Piece&)>& use) {
-  const int64_t most = std::max(kLeastRows, kPieceBytes / row_bytes);
+  const int64_t most = std::max(kLeastRows, kDevicePieceBytes / row_bytes);
   for (int64_t first = 0; first < all.size(); first += most) {
     const int64_t count = std::min(most, all.size() - first);
     use({first, count, all.rows_R.narrow(0, first, count),
@@ -91,9 +92,7 @@ void require_finite(const at::Tensor& values_R, const DevicePredictions& predict
   const at::Tensor bad_R = values_R.isfinite().logical_not();
   if (!bad_R.any().item<bool>()) return;
   const int64_t first = bad_R.nonzero()[0].item<int64_t>();
-  throw bad_input("the model's logits at token {} are not finite",
-                  predictions.host_rows_R[first].item<int64_t>())
-      .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+  throw not_finite_logits(predictions.host_rows_R[first].item<int64_t>());
 }
 
 TokenScores scores_of(const at::Tensor& nll_R, const at::Tensor& greedy_R,

@@ -4,11 +4,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/stopwatch.h"
 #include "model/family.h"
 #include "model/generate.h"
 #include "tensor/huge_pages.h"
@@ -16,12 +16,6 @@
 
 namespace mop {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void check(const LatencyOptions& options, std::span<WeightLoader* const> models) {
   for (const auto& [name, count] :
@@ -56,14 +50,14 @@ at::Tensor random_prompts(const LatencyOptions& options, std::span<WeightLoader*
 RequestTime run_request(WeightLoader& weights, at::Tensor ids_BT, const LatencyOptions& options) {
   Decoder decoder(weights, options.batch, options.prompt_tokens + options.new_tokens);
   RequestTime time;
-  const Clock::time_point start = Clock::now();
+  const Stopwatch watch;
   for (int64_t step = 0; step < options.new_tokens; ++step) {
     ids_BT = decoder.feed(ids_BT).argmax(1, /*keepdim=*/true);
     // A copy to the CPU waits for a device, so times include all of its work.
     if (step == 0 || step + 1 == options.new_tokens) ids_BT.cpu();
-    if (step == 0) time.first = seconds_since(start);
+    if (step == 0) time.first = watch.seconds();
   }
-  time.rest = seconds_since(start) - time.first;
+  time.rest = watch.seconds() - time.first;
   return time;
 }
 

@@ -1,20 +1,14 @@
 // eval/perplexity.cc -- from log-likelihoods of sequences to the figure of a protocol.
 #include "eval/perplexity.h"
 
-#include <chrono>
 #include <cmath>
 
+#include "base/stopwatch.h"
 #include "eval/rank_scores.h"
 #include "tensor/dtype.h"
 
 namespace mop {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // A sequence shares nothing with others, so each is a question of its own.
 std::vector<Question> questions_of(std::span<const TokenRequest> sequences) {
@@ -68,10 +62,10 @@ PerplexityResult result_of(const ScoredText& text, const WeightLoader& weights,
 PerplexityResult evaluate_text(WeightLoader& weights, const ScoredText& text, Progress& progress,
                                Collectives& ranks) {
   const std::vector<Question> questions = questions_of(text.sequences);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const Answers answers = score_requests(weights, questions, ranks, progress);
   PerplexityResult result = result_of(text, weights, sums_of(questions, answers));
-  result.seconds = seconds_since(start);
+  result.seconds = watch.seconds();
   return result;
 }
 
@@ -85,12 +79,12 @@ PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer
 SideBySide compare_on_text(WeightLoader& model, WeightLoader& dense, const ScoredText& text,
                            Progress& progress, Collectives& ranks) {
   const std::vector<Question> questions = questions_of(text.sequences);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const Comparison both = compare_requests(model, dense, questions, ranks, progress);
   SideBySide result{result_of(text, model, sums_of(questions, both.model)),
                     result_of(text, dense, sums_of(questions, both.dense)), both.kl,
                     both.agreement};
-  result.model.seconds = result.dense.seconds = seconds_since(start);
+  result.model.seconds = result.dense.seconds = watch.seconds();
   return result;
 }
 

@@ -26,10 +26,6 @@ void in_parts(int64_t predictions, Use use) {
   }
 }
 
-at::Tensor rows_of(const at::Tensor& hidden_ND, const at::Tensor& rows_R) {
-  return hidden_ND.index_select(0, rows_R);
-}
-
 void add_answers(const RequestGroup& group, const TokenScores& scores, Answers& answers) {
   const float* nll = scores.nll_R.const_data_ptr<float>();
   const bool* greedy = scores.greedy_R.const_data_ptr<bool>();
@@ -80,7 +76,7 @@ TokenScores score_group(WeightLoader& weights, const RequestGroup& group,
   std::vector<at::Tensor> nll, greedy;
   in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
     TokenScores part = token_scores(weights.globals(), weights.model().config(),
-                                    rows_of(hidden_ND, group.rows_R.narrow(0, first, count)),
+                                    hidden_ND.index_select(0, group.rows_R.narrow(0, first, count)),
                                     group.targets_R.narrow(0, first, count));
     nll.push_back(part.nll_R);
     greedy.push_back(part.greedy_R);
@@ -110,7 +106,8 @@ ComparedGroup compare_group(WeightLoader& model, WeightLoader& dense, const Requ
   std::vector<at::Tensor> nll, greedy, dense_nll, dense_greedy;
   in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
     const at::Tensor rows_R = group.rows_R.narrow(0, first, count);
-    const at::Tensor model_RD = rows_of(model_ND, rows_R), dense_RD = rows_of(dense_ND, rows_R);
+    const at::Tensor model_RD = model_ND.index_select(0, rows_R);
+    const at::Tensor dense_RD = dense_ND.index_select(0, rows_R);
     const TokenComparison part =
         compare_token_scores({dense.globals(), dense.model().config(), dense_RD},
                              {model.globals(), model.model().config(), model_RD},

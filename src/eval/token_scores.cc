@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "eval/row_kernels.h"
+#include "model/finite_logits.h"
 
 namespace mop {
 namespace {
@@ -52,9 +53,7 @@ void require_finite(const at::Tensor& values_R, const at::Tensor& positions_R) {
   const at::Tensor bad = values_R.isfinite().logical_not();
   if (!bad.any().item<bool>()) return;
   const int64_t first = bad.nonzero()[0].item<int64_t>();
-  throw bad_input("the model's logits at token {} are not finite",
-                  positions_R[first].item<int64_t>())
-      .hint("the weights hold NaN or infinity, or the compute type overflows: try --dtype float32");
+  throw not_finite_logits(positions_R[first].item<int64_t>());
 }
 
 // Writes the scores of logits_RV, which belong to the predictions from number `first` on.

@@ -86,13 +86,6 @@ const GgufArchitecture& find_architecture(std::string_view name) {
   throw internal_error("no GGUF architecture '{}'", name);
 }
 
-std::vector<int64_t> shape_of(const std::vector<Axis>& axes, const ModelConfig& config,
-                              const LayerShape& shape) {
-  std::vector<int64_t> sizes;
-  for (const Axis axis : axes) sizes.push_back(axis_length(axis, config, shape));
-  return sizes;
-}
-
 // Chooses the type of each tensor and counts what cannot have the wanted one.
 class Types {
  public:
@@ -139,7 +132,7 @@ class Tensors {
       const DType dtype = changed != model_.changed_globals().end()
                               ? changed->second.scalar_type()
                               : model_.checkpoint().entry(name).dtype;
-      add(*place_of_hf(name), shape_of(tensor->axes, model_.config(), {}), dtype,
+      add(*place_of_hf(name), axis_lengths(tensor->axes, model_.config(), {}), dtype,
           [tensor](const Model& m) { return stored_global(m, *tensor); });
     }
   }
@@ -148,7 +141,7 @@ class Tensors {
     const ModelConfig& config = model_.config();
     for (const LayerTensor* tensor : tensors_of_layer(config, layer.shape)) {
       GgufPlace place = *place_of_hf(tensor_name(*config.family, number, *tensor));
-      const std::vector<int64_t> shape = shape_of(tensor->axes, config, layer.shape);
+      const std::vector<int64_t> shape = axis_lengths(tensor->axes, config, layer.shape);
       const bool missing = tensor->half == Half::kAttention ? layer.no_attention : layer.no_mlp;
       if (missing) {
         const bool norm = shape.size() == 1 && shape[0] == config.hidden &&

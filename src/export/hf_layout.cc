@@ -14,20 +14,13 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
-std::vector<int64_t> shape_of(const std::vector<Axis>& axes, const ModelConfig& config,
-                              const LayerShape& shape) {
-  std::vector<int64_t> sizes;
-  for (const Axis axis : axes) sizes.push_back(axis_length(axis, config, shape));
-  return sizes;
-}
-
 PlacedTensor place_global(const Model& model, const GlobalTensor& tensor) {
   const auto changed = model.changed_globals().find(tensor.role);
   const std::string name(tensor.name);
   const DType dtype = changed != model.changed_globals().end()
                           ? changed->second.scalar_type()
                           : model.checkpoint().entry(name).dtype;
-  return {{name, dtype, shape_of(tensor.axes, model.config(), {})},
+  return {{name, dtype, axis_lengths(tensor.axes, model.config(), {})},
           [&tensor](const Model& m) { return stored_global(m, tensor); }};
 }
 
@@ -40,7 +33,7 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
           ? changed->second.scalar_type()
           : model.checkpoint().entry(tensor_name(family, layer.source, tensor)).dtype;
   const LayerShape& shape = model.config().layers[static_cast<size_t>(index)];
-  return {{tensor_name(family, index, tensor), dtype, shape_of(tensor.axes, model.config(), shape)},
+  return {{tensor_name(family, index, tensor), dtype, axis_lengths(tensor.axes, model.config(), shape)},
           [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
 }
 

@@ -33,6 +33,13 @@ int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shap
   throw internal_error("axis {} has no length", static_cast<int>(axis));
 }
 
+std::vector<int64_t> axis_lengths(const std::vector<Axis>& axes, const ModelConfig& config,
+                                  const LayerShape& shape) {
+  std::vector<int64_t> lengths;
+  for (const Axis axis : axes) lengths.push_back(axis_length(axis, config, shape));
+  return lengths;
+}
+
 std::string tensor_name(const Family& family, int64_t layer, const LayerTensor& tensor) {
   return fmt::format("{}{}.{}", family.layer_prefix, layer, tensor.suffix);
 }
@@ -45,6 +52,13 @@ std::vector<const LayerTensor*> tensors_of_layer(const ModelConfig& config,
     if (units > 0 && tensor.present(config)) found.push_back(&tensor);
   }
   return found;
+}
+
+const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& shape, Role role) {
+  for (const LayerTensor* tensor : tensors_of_layer(config, shape)) {
+    if (tensor->role == role) return tensor;
+  }
+  return nullptr;
 }
 
 std::vector<const GlobalTensor*> global_tensors(const ModelConfig& config) {

@@ -87,11 +87,16 @@ void check_layer_types(const Json& raw, const std::string& where, const ModelCon
 
 /// Length of `axis` in a layer of shape `shape`.
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape);
+/// The lengths of all `axes`: the shape of a tensor.
+std::vector<int64_t> axis_lengths(const std::vector<Axis>& axes, const ModelConfig& config,
+                                  const LayerShape& shape);
 /// Full name of a layer's tensor: prefix, layer number, suffix.
 std::string tensor_name(const Family& family, int64_t layer, const LayerTensor& tensor);
 /// The tensors that a layer of this shape really has, in file order.
 std::vector<const LayerTensor*> tensors_of_layer(const ModelConfig& config,
                                                  const LayerShape& shape);
+/// The tensor of `role` in a layer of this shape; nullptr when it has none.
+const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& shape, Role role);
 /// The global tensors this model really has.
 std::vector<const GlobalTensor*> global_tensors(const ModelConfig& config);
 

@@ -5,9 +5,11 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "model/finite_logits.h"
 
 namespace mop {
 namespace {
@@ -23,6 +25,12 @@ void check(std::span<const int64_t> prompt, const ModelConfig& config,
   throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
                   prompt.size(), options.max_new_tokens, config.longest())
       .hint("give a shorter prompt or fewer new tokens");
+}
+
+// The likeliest token of each row; -1 where that is no number. A NaN anywhere is the largest.
+at::Tensor likeliest(const at::Tensor& logits_SV) {
+  const auto [most_S, token_S] = logits_SV.max(1);
+  return token_S.masked_fill(most_S.isfinite().logical_not(), -1);
 }
 
 }  // namespace
@@ -75,11 +83,15 @@ std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> pr
   std::vector<int64_t> made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens) {
     const at::Tensor logits_1V = decoder.feed(next_1T);
+    const int64_t position = std::ssize(prompt) + std::ssize(made) - 1;
     if (options.temperature == 0) {
-      next_1T = logits_1V.argmax(1, /*keepdim=*/true);  // stays where it is; one number is read
+      next_1T = likeliest(logits_1V).unsqueeze(1);  // stays where it is; one number is read
       made.push_back(next_1T.item<int64_t>());
+      if (made.back() < 0) throw not_finite_logits(position);
     } else {
-      made.push_back(pick_token(logits_1V.squeeze(0), options.temperature, random.uniform()));
+      const at::Tensor logits_V = logits_1V.squeeze(0).cpu();
+      if (!at::isfinite(logits_V.max()).item<bool>()) throw not_finite_logits(position);
+      made.push_back(pick_token(logits_V, options.temperature, random.uniform()));
       next_1T = at::tensor({made.back()}, at::kLong).unsqueeze(0);
     }
     if (options.on_token && !options.on_token(made.back())) break;

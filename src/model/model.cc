@@ -55,18 +55,11 @@ bool may_be_ignored(const std::string& name, const ModelConfig& config) {
   return false;
 }
 
-std::vector<int64_t> expected_shape(const std::vector<Axis>& axes, const ModelConfig& config,
-                                    const LayerShape& shape) {
-  std::vector<int64_t> sizes;
-  for (const Axis axis : axes) sizes.push_back(axis_length(axis, config, shape));
-  return sizes;
-}
-
 Differences compare(const Checkpoint& checkpoint, const ModelConfig& config) {
   Differences differences;
   std::set<std::string> known;
   const auto check = [&](std::string name, const std::vector<Axis>& axes, const LayerShape& shape) {
-    check_tensor(checkpoint, name, expected_shape(axes, config, shape), differences);
+    check_tensor(checkpoint, name, axis_lengths(axes, config, shape), differences);
     known.insert(std::move(name));
   };
   for (const GlobalTensor* tensor : global_tensors(config)) {

@@ -1,4 +1,5 @@
 // pipeline/catalog.cc -- everything that can be chosen by name, for `mop list`.
+#include "allocate/allocation.h"
 #include "allocate/width.h"
 #include "base/named_table.h"
 #include "criteria/criterion.h"
@@ -11,10 +12,12 @@
 #include "pipeline/format_keys.h"
 #include "pipeline/tasks.h"
 #include "plan/branch.h"
+#include "plan/depth_rule.h"
 #include "recovery/methods.h"
 #include "repair/repair.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
+#include "structure/currency.h"
 #include "text/training_data.h"
 
 namespace mop {
@@ -32,11 +35,28 @@ Json named_rows(const Table& table) {
   return rows;
 }
 
-Json criteria() { return named_rows(all_criteria()); }
+// The same with the paper that a row follows, where it names one.
+template <typename Table>
+Json sourced_rows(const Table& table) {
+  Json rows = named_rows(table);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!table[i].source.empty()) rows[i]["source"] = table[i].source;
+  }
+  return rows;
+}
+
+Json criteria() {
+  Json rows = sourced_rows(all_criteria());
+  for (size_t i = 0; i < rows.size(); ++i) rows[i]["unit"] = unit_name(all_criteria()[i].unit);
+  return rows;
+}
+Json depth_rules() { return sourced_rows(all_depth_rules()); }
+Json allocations() { return sourced_rows(all_allocations()); }
 Json selectors() { return named_rows(all_selectors()); }
 Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
 Json formats() { return named_rows(all_formats()); }
+Json currencies() { return named_rows(all_currencies()); }
 Json repairs() { return named_rows(all_repairs()); }
 Json methods() { return named_rows(all_methods()); }
 Json schedules() { return named_rows(all_schedules()); }
@@ -61,7 +81,7 @@ Json families() {
 Json statistics() {
   Json rows = Json::array();
   for (const StatRow& stat : all_statistics())
-    rows.push_back(row(stat.name, "gathered in one pass"));
+    rows.push_back(row(stat.name, stat.summary));
   return rows;
 }
 
@@ -78,12 +98,6 @@ Json reader_rules() {
                                         (rule.tried ? "" : " (read in its source, not run)")));
   }
   return rows;
-}
-
-Json allocations() {
-  return {row(allocation_name(Allocation::kUniform), "equally many units from equal layers"),
-          row(allocation_name(Allocation::kGlobal),
-              "the lowest scores of the whole model; layers come to differ")};
 }
 
 Json rules() {
@@ -111,11 +125,12 @@ struct Listing {
 
 const std::vector<Listing> kListings = {
     {"criteria", criteria},     {"selectors", selectors},     {"branches", branches},
+    {"depth-rules", depth_rules},
     {"protocols", protocols},   {"families", families},       {"tasks", tasks},
     {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
     {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
     {"repairs", repairs},        {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
-    {"keys", keys},
+    {"keys", keys},               {"currencies", currencies},
 };
 
 }  // namespace

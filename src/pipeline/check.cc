@@ -8,6 +8,7 @@
 
 #include "base/build_info.h"
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "model/forward.h"
 #include "model/generate.h"
 #include "pipeline/open_model.h"

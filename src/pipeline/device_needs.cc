@@ -19,7 +19,7 @@ constexpr int64_t kMiB = int64_t{1} << 20;
 // Between these a device's pieces lie (piece_tokens).
 constexpr int64_t kLeastPiece = 1024, kMostPiece = 16384;
 // Of the dense model's results that validation keeps (ValidatorOptions).
-constexpr int64_t kReference = 512 * kMiB;
+constexpr int64_t kKeptReference = 512 * kMiB;
 // Logits made at once: to compare models about ten tensors of 256 MiB, to train five of 512 MiB.
 constexpr int64_t kComparedLogits = 256 * kMiB, kComparedTensors = 10;
 constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
@@ -65,7 +65,7 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
   const int64_t row = config.hidden * bytes_of(dtype);
   const int64_t group =
       std::min(validation_tokens, group_tokens(config, {dtype, c10::Device(c10::kCUDA)}) / 4);
-  const int64_t reference = std::min(kReference, validation_tokens * row);
+  const int64_t reference = std::min(kKeptReference, validation_tokens * row);
   const int64_t logits =
       kComparedTensors * std::min(kComparedLogits, group * config.vocab * bytes_of(dtype));
   const auto work = [&](int64_t piece) {

@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "eval/tasks/task_data.h"
 #include "pipeline/eval_overlap.h"
 #include "pipeline/eval_text.h"
+#include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "pipeline/task_results.h"
@@ -102,6 +104,38 @@ void add_overlap(Json& json, const std::vector<TaskResult>& results, const Known
   }
 }
 
+// Digests of the tasks' files, those that solved examples may be drawn from included.
+Json data_fingerprint(const EvalTasksJob& job) {
+  Json json = Json::object();
+  for (const std::string& name : job.tasks) {
+    const Task& task = find_task(name);
+    for (const std::string& split : {task.split, std::string("train"), std::string("validation")}) {
+      if (split != task.split && job.fewshot == 0) continue;
+      const auto file = find_task_file(task, split, job.data);
+      if (file) json[task.file + "-" + split] = sha256(read_file(*file));
+    }
+  }
+  return json;
+}
+
+Json versus_fingerprint(const EvalTasksJob& job) {
+  if (job.versus.empty()) return nullptr;
+  return {{"model", Model::open(job.versus).checkpoint().fingerprint()},
+          {"tokenizer", open_tokenizer(job.versus)->fingerprint()}};
+}
+
+Json manifest(const EvalTasksJob& job, const Model& model, const Tokenizer& tokenizer,
+              const Compute& compute) {
+  Json json = job_manifest(model, &tokenizer);
+  json["adapter"] = adapter_fingerprint(job.adapter);
+  json["versus"] = versus_fingerprint(job);
+  json["data"] = data_fingerprint(job);
+  json["eval"] = {
+      {"tasks", job.tasks}, {"limit", job.limit}, {"fewshot", job.fewshot}, {"bos", job.bos}};
+  json["compute"] = compute_manifest(job.compute.device, compute.dtype);
+  return json;
+}
+
 void check(const EvalTasksJob& job) {
   if (job.log_samples && job.out.empty()) {
     throw usage_error("--log-samples needs --out").hint("--out FOLDER");
@@ -124,6 +158,9 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, progress, compute.dtype);
+  if (job.compute.ranks->size() > 1) {
+    check_same_inputs(manifest(job, model, *tokenizer, compute), *job.compute.ranks, progress);
+  }
   WeightLoader weights(model, compute);
   const auto results = evaluate_tasks(weights, *tokenizer, job.tasks, options, progress);
   const Json other = versus_of(job, options, progress);

@@ -4,6 +4,7 @@
 #include "eval/perplexity.h"
 #include "pipeline/describe.h"
 #include "pipeline/eval_overlap.h"
+#include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"
@@ -50,6 +51,7 @@ class TextEvaluation {
  private:
   Json alone(const KnownLines& known) {
     const ScoredText text = read(model_.config().context);
+    check_ranks(text, nullptr);
     const Json overlap = known.check(text.texts, "the text", progress_);
     WeightLoader weights(model_, compute_);
     const PerplexityResult result = evaluate_text(weights, text, progress_, *job_.compute.ranks);
@@ -61,6 +63,7 @@ class TextEvaluation {
     const Model dense = open_dense(job_.versus, progress_);
     const int64_t context = std::min(model_.config().context, dense.config().context);
     const ScoredText text = read(context);
+    check_ranks(text, &dense);
     check_same_tokens(job_, text, *open_tokenizer(job_.versus), context);
     const Json overlap = known.check(text.texts, "the text", progress_);
     WeightLoader weights(model_, compute_), dense_weights(dense, compute_);
@@ -74,6 +77,18 @@ class TextEvaluation {
     json["model"] = column(job_.model, both.model);
     json["dense"] = column(job_.versus, both.dense);
     return with_overlap(std::move(json), overlap);
+  }
+
+  void check_ranks(const ScoredText& text, const Model* dense) const {
+    if (job_.compute.ranks->size() == 1) return;
+    Json json = job_manifest(model_, nullptr);
+    json["tokenizer"] = {{"sha256", text.tokenizer_sha256}};
+    json["adapter"] = adapter_fingerprint(job_.adapter);
+    json["text"] = {{"sha256", text.text_sha256}};
+    json["eval"] = {{"protocol", text.protocol}, {"limit", text.limit}};
+    if (dense != nullptr) json["versus"] = dense->checkpoint().fingerprint();
+    json["compute"] = compute_manifest(job_.compute.device, compute_.dtype);
+    check_same_inputs(json, *job_.compute.ranks, progress_);
   }
 
   ScoredText read(int64_t context) const {

@@ -2,11 +2,15 @@
 #include "pipeline/export_model.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/temporary.h"
 #include "export/formats.h"
 #include "pipeline/open_model.h"
 
@@ -28,6 +32,9 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   if (fs::is_directory(job.out)) {
     throw bad_input("--out is an existing folder").where("out", job.out.string());
   }
+  if (!fs::is_regular_file(job.out)) {
+    throw bad_input("--out is no regular file").where("out", job.out.string());
+  }
   if (format.folder || !job.force) {
     throw bad_input("the file exists").where("out", job.out.string()).hint("--force replaces it");
   }
@@ -36,24 +43,36 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
   }
 }
 
-// A neighbour in which the work happens; removed unless it was renamed.
+// A neighbour in which the work happens: always a folder, which the next export knows as dead when
+// this process was killed. Removed with the object.
 class Unfinished {
  public:
-  Unfinished(const fs::path& out, bool folder) : out_(out), path_(temporary_neighbour(out)) {
-    if (folder) fs::create_directories(path_);
+  explicit Unfinished(const fs::path& out) : out_(out) {
+    folder_ = temporary_neighbour(out);
+    lock_ = make_temporary_folder(folder_);
+    if (lock_ < 0) {
+      throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder_.string());
+    }
   }
   ~Unfinished() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    fs::remove_all(folder_, ignored);
+    ::close(lock_);
   }
-  const fs::path& path() const { return path_; }
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  /// The file or folder to write.
+  fs::path path() const { return folder_ / out_.filename(); }
   void finish() {
-    fs::rename(path_, out_);
+    if (::rename(path().c_str(), out_.c_str()) != 0) {
+      throw io_error("cannot write: {}", std::strerror(errno)).where("file", out_.string());
+    }
     sync_path(out_.has_parent_path() ? out_.parent_path() : ".");
   }
 
  private:
-  fs::path out_, path_;
+  fs::path out_, folder_;
+  int lock_ = -1;
 };
 
 int64_t bytes_of(const fs::path& path) {
@@ -72,12 +91,14 @@ Json export_model(const ExportJob& job, Progress& progress) {
   check_dtype(format, job.dtype);
   fs::path out = job.out;
   if (!out.has_filename()) out = out.parent_path();  // "folder/"
+  remove_left_neighbours(out);
   check_free(format, job);
   if (out.has_parent_path() && !fs::is_directory(out.parent_path())) {
     throw io_error("there is no such folder").where("folder", out.parent_path().string());
   }
   const Model model = open_model(job.model, job.adapter, progress);
-  Unfinished unfinished(out, format.folder);
+  Unfinished unfinished(out);
+  if (format.folder) fs::create_directory(unfinished.path());
   const ExportResult result = format.write(model, unfinished.path(), job.dtype, progress);
   unfinished.finish();
   return {{"format", format.name},

@@ -39,10 +39,8 @@ struct Initial {
 std::vector<Initial> initial_tensors(const ModelConfig& config, DType dtype) {
   std::vector<Initial> tensors;
   const auto add = [&](std::string name, const std::vector<Axis>& axes, const LayerShape& shape) {
-    std::vector<int64_t> sizes;
-    for (const Axis axis : axes) sizes.push_back(axis_length(axis, config, shape));
     const bool norm = name.find("norm") != std::string::npos;
-    tensors.push_back({{std::move(name), dtype, std::move(sizes)}, norm});
+    tensors.push_back({{std::move(name), dtype, axis_lengths(axes, config, shape)}, norm});
   };
   for (const GlobalTensor* tensor : global_tensors(config)) {
     add(std::string(tensor->name), tensor->axes, {});

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/progress.h"
+#include "collectives/collectives.h"
 #include "model/model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_samples.h"
@@ -17,6 +19,22 @@ namespace mop {
 /// bytes. `tokenizer` may be null.
 Json make_manifest(const Recipe& recipe, const Model& model, const Tokenizer* tokenizer,
                    const RunSamples& samples, const Compute& compute);
+
+/// The beginning of every job's manifest: program, libraries, model and tokenizer, which may be
+/// null.
+Json job_manifest(const Model& model, const Tokenizer* tokenizer);
+/// Its entry `compute`.
+Json compute_manifest(const std::string& device, DType dtype);
+/// {samples, tokens, sha256}
+Json fingerprint(const TokenSamples& samples);
+/// Of a PEFT adapter's configuration and tensors; null when `folder` is empty.
+Json adapter_fingerprint(const std::filesystem::path& folder);
+
+/// Of every job that several ranks share, before any of them sends numbers to the others: each
+/// calls it with its own manifest. Throws Error(kBadInput), the same one on every rank, where a
+/// rank has another model, text or setting than rank 0: sums over different inputs mean nothing.
+/// Numbers of devices and paths of files may differ; what changes last bits alone is warned of.
+void check_same_inputs(const Json& manifest, Collectives& ranks, Progress& progress);
 
 struct ManifestDifferences {
   std::vector<std::string>

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "base/stopwatch.h"
 #include "eval/validation.h"
 #include "export/hf_writer.h"
 #include "model/family.h"
@@ -18,6 +19,7 @@
 #include "pipeline/prune_card.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/result_plan.h"
+#include "pipeline/run_costs.h"
 #include "pipeline/run_figures.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
@@ -25,6 +27,7 @@
 #include "pipeline/run_repair.h"
 #include "pipeline/run_steps.h"
 #include "pipeline/runtime.h"
+#include "pipeline/scratch_folder.h"
 #include "pipeline/step_costs.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
@@ -34,14 +37,20 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
-// differs.
-void sign(const RunFolder& folder, const PreparedRun& run,
-          const std::optional<PruneRecovery>& recovery, int64_t ranks, Progress& progress) {
+Json manifest_of(const PreparedRun& run, const std::optional<PruneRecovery>& recovery,
+                 int64_t ranks) {
   Json manifest =
       make_manifest(run.recipe, run.dense, run.tokenizer.get(), run.samples, run.compute);
   if (ranks > 1) manifest["compute"]["ranks"] = ranks;
+  if (run.replay) manifest["plan"] = {{"sha256", sha256(to_text(to_json(*run.replay)))}};
   if (recovery) manifest["recovery"] = fingerprint(*recovery);
+  return manifest;
+}
+
+// The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
+// differs.
+void sign(const RunFolder& folder, const PreparedRun& run, const Json& manifest,
+          Progress& progress) {
   if (!folder.earlier().is_null()) {
     const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
     if (!differences.refused.empty()) {
@@ -60,30 +69,25 @@ void sign(const RunFolder& folder, const PreparedRun& run,
   write_file(folder.run() / "manifest.json", to_text(manifest));
 }
 
-// Every rank must read the same: the model, the samples, the recipe.
-void check_same_inputs(const PreparedRun& run, Collectives& ranks) {
-  const std::string own = fmt::format("{} {} {} {}", run.dense.checkpoint().fingerprint(),
-                                      run.samples.calibration.sha256, run.samples.validation.sha256,
-                                      to_json(run.recipe).dump());
-  if (ranks.broadcast(own) == own) return;
-  throw bad_input("rank {} reads another model, text or recipe than rank 0", ranks.rank())
-      .hint("give every rank the same files and flags");
-}
-
 // The loop's ties to the run folder and to other ranks, and what it spent its time on.
 class Run {
  public:
   /// Without a folder nothing is written: another rank does that.
-  Run(const PreparedRun& prepared, const RunFolder* folder, Progress& progress, Collectives& ranks)
+  Run(const PreparedRun& prepared, const RunFolder* folder, fs::path scratch, Progress& progress,
+      Collectives& ranks)
       : run_(prepared),
         folder_(folder),
-        scratch_(folder == nullptr ? fs::temp_directory_path() : folder->run()),
+        scratch_(std::move(scratch)),
         progress_(progress),
         ranks_(ranks),
         mix_(mix_recipe(prepared.recipe)),
-        setup_{prepared.samples.calibration, prepared.compute, criteria(),
-               criterion_settings(),         progress,         ranks,
-              scratch_},
+        setup_{prepared.samples.calibration,
+               prepared.compute,
+               criteria(),
+               criterion_settings(),
+               progress,
+               ranks,
+               scratch_},
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
       validator_.emplace(run_.dense, run_.samples.validation, run_.compute, ValidatorOptions(),
@@ -103,9 +107,13 @@ class Run {
       progress_.note(
           fmt::format("continues after step {}, which an earlier run finished", done.size()));
     }
-    progress_.begin_steps(step_costs(run_));
-    progress_.advance(static_cast<int64_t>(done.size()));
     MixFunctions functions;
+    // What is repaired again is no step of this run: it would spoil the time that is told.
+    functions.replayed = [&] {
+      watch_ = Stopwatch();
+      progress_.begin_steps(step_costs(run_));
+      progress_.advance(static_cast<int64_t>(done.size()));
+    };
     functions.budget = budget_function(run_.recipe, run_.dense.config());
     functions.measure = [&](const Model& model, int64_t) {
       return std::make_unique<RunMeasure>(setup_, model, stats_);
@@ -133,8 +141,8 @@ class Run {
     return result;
   }
 
-  /// A model with new values, or as it was where held-out text is the worse for them; the figures of
-  /// what it is, null where nothing judges or it stays as it was.
+  /// A model with new values, or as it was where held-out text is the worse for them; the figures
+  /// of what it is, null where nothing judges or it stays as it was.
   struct Repaired {
     Model model;
     Json figures;
@@ -150,6 +158,9 @@ class Run {
         std::exp(figures[1].nll), std::exp(figures[0].nll), pass.advice));
     return {pruned, nullptr};
   }
+
+  /// Until no rank computes any more, nor keeps files in the run folder.
+  void wait_for_ranks() { ranks_.barrier(); }
 
   const Json& seconds() const { return seconds_; }
 
@@ -210,15 +221,22 @@ class Run {
   void record(const MixStep& step, const Model& model) {
     check_mappings();
     check_agreement(step);
-    const Json metrics = step_metrics(step, run_.dense, model.config());
+    Json metrics = step_metrics(step, run_.dense, model.config());
+    const Json target = target_metrics(run_.recipe.target, run_.dense.config(), model.config());
+    if (!target.is_null()) metrics["target"] = target;
     if (folder_ != nullptr) write_step(*folder_, step, metrics, stats_);
     stats_.clear();
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
-    progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed", step.number,
+    const std::string counted =
+        target.is_null() ? ""
+                         : fmt::format(", {} of the {}",
+                                       percent(target["removed_fraction"].get<double>()),
+                                       run_.recipe.target.currency);
+    progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed{}", step.number,
                                of_all(step.number), step.plan.branch,
                                shape_text(model.config().layers), with_commas(step.plan.parameters),
-                               percent(metrics["removed_fraction"].get<double>())));
+                               percent(metrics["removed_fraction"].get<double>()), counted));
     progress_.advance(step.number);
   }
 
@@ -236,29 +254,6 @@ class Run {
   Json seconds_ = Json::array();
 };
 
-// One line per step for cards and summaries, from what the steps recorded.
-Json step_lines(const RunFolder& folder, size_t count) {
-  Json lines = Json::array();
-  for (size_t i = 1; i <= count; ++i) {
-    const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
-    lines.push_back({{"step", metrics["step"]},
-                     {"branch", metrics["branch"]},
-                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
-                     {"parameters", metrics["parameters"]},
-                     {"removed_fraction", metrics["removed_fraction"]},
-                     {"block_removed_fraction", metrics["block_removed_fraction"]},
-                     {"candidates", metrics["candidates"]}});
-  }
-  return lines;
-}
-
-Json finished_result(const RunFolder& folder, Progress& progress) {
-  progress.note("nothing to do: the run is complete");
-  Json metrics = read_json(folder.out() / "run" / "metrics.json");
-  metrics["out"] = folder.out().string();
-  return metrics;
-}
-
 // A model of its final shape, and what was trained in it.
 struct Finished {
   Model model;
@@ -273,8 +268,9 @@ struct Finished {
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
   MixResult result = prepared.replay ? run.replay() : run.search();
-  Finished finished{result.model, std::move(result.steps), run.figures_of(result.model),
-                    nullptr,      recovery,                std::nullopt};
+  Finished finished{
+      result.model, std::move(result.steps), run.figures_of(result.model), nullptr, recovery,
+      std::nullopt};
   for (const RepairPass& pass : repairs_at_end(prepared.recipe.repair)) {
     Run::Repaired repaired = run.repair(pass, finished.model);
     finished.model = std::move(repaired.model);
@@ -304,6 +300,9 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   };
   metrics["removed_fraction"] = removed("parameters");
   metrics["block_removed_fraction"] = removed("block_parameters");
+  const Json target = target_metrics(prepared.recipe.target, prepared.dense.config(),
+                                     result.model.config());
+  if (!target.is_null()) metrics["target"] = target;
   const Model& model = result.trained ? result.trained->model : result.model;
   if (result.trained) {
     if (!figures.is_null()) figures["recovered"] = run.figures_of(model);
@@ -315,6 +314,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
                         {"validation", prepared.samples.validation.ids.size()}};
   metrics["steps"] = step_lines(folder, result.steps.size());
 
+  run.wait_for_ranks();
   folder.clean();
   write_hf(model, folder.work(), {.model_card = card_text(prepared, model, origin, metrics)},
            progress);
@@ -332,16 +332,16 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   return metrics;
 }
 
-constexpr const char *kGo = "go", *kFinished = "finished";
-
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.
-Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks) {
-  if (ranks.broadcast("") == kFinished) return nullptr;
-  check_same_inputs(prepared, ranks);
-  Run run(prepared, nullptr, progress, ranks);
+Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery, Progress& progress,
+            Collectives& ranks) {
+  const fs::path folder = ranks.broadcast(std::string_view());
+  if (folder.empty()) return nullptr;
+  complete_costs(prepared, "", ranks, progress);
+  Run run(prepared, nullptr, scratch_of_rank(folder), progress, ranks);
   run.figures_of(prepared.dense);
-  work(prepared, run, open_recovery(prepared.recipe, prepared.tokenizer, progress), "", ranks,
-       progress);
+  work(prepared, run, recovery, "", ranks, progress);
+  run.wait_for_ranks();
   return nullptr;
 }
 
@@ -349,15 +349,16 @@ Json follow(const PreparedRun& prepared, Progress& progress, Collectives& ranks)
 
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
            Collectives& ranks) {
-  const PreparedRun prepared = prepare(recipe, listener);
-  if (ranks.rank() != 0) return follow(prepared, listener, ranks);
+  PreparedRun prepared = prepare(recipe, listener);
   const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer, listener);
+  const Json manifest = manifest_of(prepared, recovery, ranks.size());
+  check_same_inputs(manifest, ranks, listener);
+  if (ranks.rank() != 0) return follow(prepared, recovery, listener, ranks);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
   if (!folder.finished()) check_room(folder, prepared.needs);
-  sign(folder, prepared, recovery, ranks.size(), listener);
-  ranks.broadcast(folder.finished() ? kFinished : kGo);
+  sign(folder, prepared, manifest, listener);
+  ranks.broadcast(std::string_view(folder.finished() ? "" : folder.run().native()));
   if (folder.finished()) return finished_result(folder, listener);
-  check_same_inputs(prepared, ranks);
 
   RunLog progress(folder.run() / "run.log", listener);
   for (const std::string& line : announcement(prepared)) progress.note(line);
@@ -365,8 +366,9 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   warn_of_memory(prepared.needs, progress);
   progress.note("works in " + folder.work().string());
   try {
+    complete_costs(prepared, folder.run() / "latency.json", ranks, progress);
     Json timing = {{"started", utc_now()}};
-    Run run(prepared, &folder, progress, ranks);
+    Run run(prepared, &folder, folder.run(), progress, ranks);
     const Json before = run.figures_of(prepared.dense);
     const Finished result = work(prepared, run, recovery, folder.run(), ranks, progress);
     return finish(folder, prepared, run, result, before, timing, progress);

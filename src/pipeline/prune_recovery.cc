@@ -5,6 +5,15 @@
 #include "export/peft_writer.h"
 
 namespace mop {
+namespace {
+
+// The dense model teaches unless the recipe names another one.
+bool has_teacher_of_its_own(const PruneRecovery& recovery) {
+  return find_method(recovery.recipe.method).needs_teacher &&
+         recovery.recipe.teacher != recovery.recipe.model;
+}
+
+}  // namespace
 
 Json resolved_recovery(const Recipe& recipe) {
   if (!recipe.recovery.is_object()) {
@@ -38,7 +47,13 @@ std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
 }
 
 Json fingerprint(const PruneRecovery& recovery) {
-  return {{"samples", recovery.texts.data.size()}, {"sha256", recovery.texts.data.fingerprint()}};
+  const TrainingTexts& texts = recovery.texts;
+  Json json = {{"samples", texts.data.size()}, {"sha256", texts.data.fingerprint()}};
+  if (texts.validation) json["validation"] = {{"sha256", texts.validation->fingerprint()}};
+  if (has_teacher_of_its_own(recovery)) {
+    json["teacher"] = Model::open(recovery.recipe.teacher).checkpoint().fingerprint();
+  }
+  return json;
 }
 
 TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, const Model& pruned,
@@ -46,9 +61,7 @@ TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, c
                             Progress& progress) {
   std::optional<Model> teacher;
   if (find_method(recovery.recipe.method).needs_teacher) {
-    teacher = recovery.recipe.teacher == recovery.recipe.model
-                  ? dense
-                  : Model::open(recovery.recipe.teacher);
+    teacher = has_teacher_of_its_own(recovery) ? Model::open(recovery.recipe.teacher) : dense;
   }
   const std::filesystem::path shared = ranks.broadcast(std::string_view(run.native()));
   return train_model({recovery.recipe, pruned, std::move(teacher), recovery.texts, shared, ranks},

@@ -9,43 +9,17 @@
 #include "base/error.h"
 #include "base/narrow.h"
 #include "base/options.h"
+#include "pipeline/default_method.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/recipe_keys.h"
+#include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/width_multiple.h"
-#include "search/preview.h"
 #include "tensor/dtype.h"
 
 namespace mop {
 namespace {
 
-// A section of the recipe, empty when it is not there.
-Options section(const Json& json, const std::string& name) {
-  const auto it = json.find(name);
-  return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
-}
-
-const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
-                                "target",   "select",  "seed",        "protect",
-                                "branches", "compute", "repair",      "recovery"};
-
-bool is_criterion(const std::string& name) {
-  const auto criteria = all_criteria();
-  return std::any_of(criteria.begin(), criteria.end(),
-                     [&](const auto& c) { return c.name == name; });
-}
-
-void refuse_unknown_keys(const Json& json, const std::vector<std::string>& branches) {
-  std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
-  known.insert(known.end(), branches.begin(), branches.end());
-  std::string unknown;
-  for (const auto& [key, value] : json.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end() || is_criterion(key)) continue;
-    unknown += (unknown.empty() ? "" : ", ") + key;
-  }
-  if (!unknown.empty()) known.push_back("a criterion's name");
-  if (unknown.empty()) return;
-  throw usage_error("a recipe has no key: {}", unknown)
-      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
 }
 
 template <typename T>
@@ -58,49 +32,6 @@ std::vector<T> list_of(const Json& json, const char* key, const char* expected) 
   if (!it->is_array() || !std::ranges::all_of(*it, fits))
     throw usage_error("{} must be {}, got {}", key, expected, it->dump());
   return it->get<std::vector<T>>();
-}
-
-// What the default method shares with the width branch.
-const char* const kWidthKeys[] = {"shape_multiple", "head_multiple", "min_kv_groups"};
-
-// Whether a recipe names no part of MoP's loop, nor a plan.
-bool leaves_method_open(const Json& json) {
-  for (const char* key : {"plan", "select", "branches", "depth"}) {
-    if (json.contains(key) && !json[key].is_null()) return false;
-  }
-  const Json width = section(json, "width").json();
-  for (const auto& [key, value] : width.items()) {
-    if (std::ranges::find(kWidthKeys, key) == std::end(kWidthKeys)) return false;
-  }
-  return !section(json, "target").has("iterations");
-}
-
-// The default, spelled out: units of the least predicted damage wherever they are, unless equally
-// many from every layer do better on held-out text; what is left is repaired in every round.
-Json default_method(Json json) {
-  const bool uniform = Options("recipe", json).flag("uniform", false);
-  json.erase("uniform");
-  std::vector<std::string> branches = {"damage-uniform"};
-  if (!uniform) branches.insert(branches.begin(), "damage");
-  json["branches"] = branches;
-  json["select"] = "perplexity";
-  // One method, two branches: what is said of `damage` holds for both.
-  Json settings = section(json, "width").json();
-  settings.update(section(json, "damage").json());
-  json.erase("width");
-  json.erase("damage");
-  for (const std::string& branch : branches) {
-    Json own = settings;
-    own.update(section(json, branch).json());
-    json[branch] = own;
-  }
-  Json target = section(json, "target").json(), repair = section(json, "repair").json();
-  target.emplace("rounds", 2);
-  repair.emplace("method", "least-squares");
-  repair.emplace("when", "steps");
-  json["target"] = target;
-  json["repair"] = repair;
-  return json;
 }
 
 void read_samples_section(const Json& json, Recipe& recipe) {
@@ -132,6 +63,7 @@ void read_target(const Json& json, Recipe& recipe) {
     throw usage_error("unknown target.of '{}'", of).hint("known: all, blocks");
   }
   recipe.target.of_blocks = of == "blocks";
+  recipe.target.currency = find_currency(target.text("currency", "parameters")).name;
   target.check_all_used();
 }
 
@@ -172,9 +104,15 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   if (recipe.plan.empty()) check_target(recipe.target);
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (recipe.target.rounds == 0 || use.branch->divisible) continue;
-    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers",
+    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers or halves",
                       use.branch->name)
         .hint("leave `rounds` out: steps are then one layer's worth");
+  }
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (recipe.target.counts_parameters() || use.branch->any_currency) continue;
+    throw usage_error("branch '{}' counts parameters, and the target counts {}", use.branch->name,
+                      recipe.target.currency)
+        .hint("leave `select` and `branches` out, or take branches that count anything: damage");
   }
   for (const BranchUse& use : branch_uses(recipe)) {
     try {
@@ -191,11 +129,12 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
 Recipe recipe_from_json(const Json& given) {
   if (!given.is_object())
     throw usage_error("a recipe must be a map of settings, got {}", given.dump());
-  const Json json = leaves_method_open(given) ? default_method(given) : given;
+  const Json json = with_method(given);
   Recipe recipe;
+  recipe.method_note = method_note(given);
   const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
   if (!branches.empty()) recipe.branches = branches;
-  refuse_unknown_keys(json, recipe.branches);
+  check_recipe_keys(json, recipe.branches);
   for (const std::string& name : recipe.branches) {
     find_branch(name);
     recipe.settings[name] = section(json, name).json();
@@ -245,6 +184,7 @@ Json to_json(const Recipe& recipe) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
                       {"of", recipe.target.of_blocks ? "blocks" : "all"}};
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
+    if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }
   json["select"] = recipe.select;
   json["seed"] = recipe.seed;
@@ -316,10 +256,13 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   dtype_from_name(recipe.dtype);
   if (recipe.samples.max_tokens == 0) recipe.samples.max_tokens = model.context;
   recipe.protect = source_positions(recipe.protect, static_cast<int64_t>(model.layers.size()));
-  std::vector<std::string> open_widths;
+  std::vector<OpenWidths> open_widths;
   for (const std::string& name : recipe.branches) {
     const Branch& branch = find_branch(name);
-    if (!recipe.settings[name].contains("shape_multiple")) open_widths.push_back(name);
+    const Json& given = recipe.settings[name];
+    if (!given.contains("shape_multiple")) {
+      open_widths.push_back({name, !given.contains("head_multiple")});
+    }
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
     if (recipe.settings[name].contains("budget")) {
       recipe.target.budget =
@@ -328,6 +271,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   }
   seed_criteria(recipe, model);
   check_branches(recipe, model);
+  recipe.target.costs = costs_without_measurement(recipe);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
@@ -339,60 +283,13 @@ MixRecipe mix_recipe(const Recipe& recipe) {
   Recipe used = recipe;
   if (selector->name == "path") used.branches = branches_of_path(recipe, argument);
   return {branch_uses(used), recipe.select, recipe.seed,
-          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end())};
+          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end()), recipe.target.costs};
 }
 
 BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {
   return [target = recipe.target, dense](const ModelConfig& current, int64_t steps_done) {
     return next_budget(target, dense, current, steps_done);
   };
-}
-
-namespace {
-
-Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const std::string& path) {
-  const MixRecipe mix = mix_recipe(recipe);
-  AccountOptions options{path, recipe.target, {}, mix.protect};
-  for (const BranchUse& use : mix.branches) options.branches.emplace(use.branch->name, use.options);
-  return account(dense, options);
-}
-
-}  // namespace
-
-std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
-  if (!path || path->empty()) return std::nullopt;
-  return account_path(recipe, dense, *path);
-}
-
-std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  // Branches that read curves take the same number of parameters: the first stands for all.
-  std::string letters;
-  for (const BranchUse& use : mix_recipe(recipe).branches) {
-    letters += use.branch->letter;
-    if (use.branch->reads_curves) break;
-  }
-  try {
-    return account_path(recipe, dense, letters);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kBadInput) throw;
-    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
-  }
-}
-
-void check_reach(const Recipe& recipe, const ModelConfig& dense) {
-  next_budget(recipe.target, dense, dense, 0);
-  const auto estimated = estimated_accounting(recipe, dense);
-  if (recipe.target.rounds == 0 || !estimated || estimated->steps.empty()) return;
-  const AccountedStep& last = estimated->steps.back();
-  const double removed = recipe.target.of_blocks ? estimated->block_removed_fraction(last)
-                                                 : estimated->removed_fraction(last);
-  constexpr double kRounding = 0.02;
-  if (removed > recipe.target.remove_fraction - kRounding) return;
-  throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
-                  100 * recipe.target.remove_fraction, 100 * removed,
-                  "a KV group and a neuron, or a multiple of them")
-      .hint("lower the fraction to remove");
 }
 
 }  // namespace mop

@@ -50,29 +50,18 @@ Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress
 
 Json make_manifest(const Inputs& inputs, int64_t ranks) {
   const Compute compute = open_compute(inputs.recipe.device, inputs.recipe.dtype);
-  Json json;
-  json["program"] = "mop";
-  json["version"] = mop_version();
-  json["commit"] = mop_commit();
-  json["libraries"] = {{"libtorch", libtorch_version()}};
-  json["model"] = {{"family", inputs.model.config().family->name},
-                   {"parameters", total_parameters(inputs.model.config())},
-                   {"fingerprint", inputs.model.checkpoint().fingerprint()}};
+  Json json = job_manifest(inputs.model, inputs.tokenizer.get());
   if (inputs.teacher) {
     json["teacher"] = {{"fingerprint", inputs.teacher->checkpoint().fingerprint()}};
   }
-  json["tokenizer"] = {{"kind", inputs.tokenizer->kind()},
-                       {"sha256", inputs.tokenizer->fingerprint()}};
   json["data"] = {{"samples", inputs.texts.data.size()},
                   {"sha256", inputs.texts.data.fingerprint()}};
   if (inputs.texts.validation) {
     json["validation"] = {{"samples", inputs.texts.validation->size()},
                           {"sha256", inputs.texts.validation->fingerprint()}};
   }
-  json["compute"] = {{"device", inputs.recipe.device},
-                     {"dtype", dtype_name(compute.dtype)},
-                     {"threads", threads_in_use()},
-                     {"ranks", ranks}};
+  json["compute"] = compute_manifest(inputs.recipe.device, compute.dtype);
+  json["compute"]["ranks"] = ranks;
   json["recipe"] = to_json(inputs.recipe);
   return json;
 }
@@ -158,18 +147,12 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   return metrics;
 }
 
-Json finished_result(const RunFolder& folder, Progress& progress) {
-  progress.note("nothing to do: the run is complete");
-  Json metrics = read_json(folder.out() / "run" / "metrics.json");
-  metrics["out"] = folder.out().string();
-  return metrics;
-}
-
 // One of several processes that are not the first: it computes and writes nothing.
 Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
   const fs::path run = ranks.broadcast(std::string_view());
   if (run.empty()) return nullptr;
   train_model({inputs.recipe, inputs.model, inputs.teacher, inputs.texts, run, ranks}, progress);
+  ranks.barrier();
   return nullptr;
 }
 
@@ -203,13 +186,14 @@ std::vector<std::string> check_device(RunFolder& folder, const Inputs& inputs) {
   }
 }
 
-Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress& listener) {
+Json lead(RunFolder& folder, const Inputs& inputs, const Json& manifest, Collectives& ranks,
+          Progress& listener) {
   const Needs needs = needs_of(inputs);
   // A run that goes on has most of its files.
   if (folder.earlier().is_null()) check_room(folder, needs);
   std::vector<std::string> of_device;
   if (!folder.finished()) of_device = check_device(folder, inputs);
-  sign(folder, inputs, make_manifest(inputs, ranks.size()), listener);
+  sign(folder, inputs, manifest, listener);
   if (folder.finished()) {
     ranks.broadcast(std::string_view());
     return finished_result(folder, listener);
@@ -227,6 +211,7 @@ Json lead(RunFolder& folder, const Inputs& inputs, Collectives& ranks, Progress&
     ranks.broadcast(std::string_view(folder.run().native()));
     const TrainedModel trained = train_model(
         {inputs.recipe, inputs.model, inputs.teacher, inputs.texts, folder.run(), ranks}, progress);
+    ranks.barrier();  // others keep files in the folder that gets another name
     return finish(folder, inputs, trained, timing, progress);
   } catch (const std::exception&) {
     rethrow_resumable(
@@ -240,9 +225,11 @@ Json recover(const RecoverRecipe& recipe, const RecoverCommand& command, Progres
              Collectives& ranks) {
   const fs::path folder = local_model(recipe.model, progress);
   const Inputs inputs = open_inputs(recipe, folder, progress);
+  const Json manifest = make_manifest(inputs, ranks.size());
+  check_same_inputs(manifest, ranks, progress);
   if (ranks.rank() > 0) return follow(inputs, ranks, progress);
   RunFolder run = RunFolder::claim(command.out, folder, command.if_there);
-  return lead(run, inputs, ranks, progress);
+  return lead(run, inputs, manifest, ranks, progress);
 }
 
 Json train(const TrainJob& job, const RecoverCommand& command, Progress& progress,
@@ -253,19 +240,17 @@ Json train(const TrainJob& job, const RecoverCommand& command, Progress& progres
   fs::path initial;
   if (ranks.rank() == 0) {
     run.emplace(RunFolder::claim(command.out, job.config, command.if_there));
-    // Of a finished run the result itself stands in: nothing is trained then.
-    initial = run->finished() ? run->out() : run->run() / "initial";
     if (!run->finished()) {
+      initial = run->run() / "initial";
       write_initial_model(job.config, job.tokenizer, recipe.train.seed, initial);
     }
   }
   initial = ranks.broadcast(std::string_view(initial.native()));
-  if (run && run->finished()) {
-    ranks.broadcast(std::string_view());
-    return finished_result(*run, progress);
-  }
+  if (initial.empty()) return run ? finished_result(*run, progress) : Json();
   const Inputs inputs = open_inputs(recipe, initial, progress);
-  return run ? lead(*run, inputs, ranks, progress) : follow(inputs, ranks, progress);
+  const Json manifest = make_manifest(inputs, ranks.size());
+  check_same_inputs(manifest, ranks, progress);
+  return run ? lead(*run, inputs, manifest, ranks, progress) : follow(inputs, ranks, progress);
 }
 
 }  // namespace mop

@@ -10,11 +10,6 @@
 namespace mop {
 namespace {
 
-Options section(const Json& json, const std::string& name) {
-  const auto it = json.find(name);
-  return Options(name, it == json.end() || it->is_null() ? Json::object() : *it);
-}
-
 int64_t at_least(const Options& options, const char* name, int64_t fallback, int64_t least) {
   const int64_t value = options.integer(name, fallback);
   if (value < least) throw usage_error("{} must be at least {}, got {}", name, least, value);

@@ -20,8 +20,13 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// Marks a working folder as ours and carries the lock. It says "replace" when DIR may be replaced.
+// Marks a working folder as ours and carries the lock. Its text says what may become of DIR, and,
+// once the folder is whole and about to become DIR, that it is: so what lies in DIR.partial behind
+// an exchange is known to be the old result and nobody else's.
 constexpr const char* kMarker = ".mop-working";
+constexpr const char* kMayReplace = "replace";
+constexpr const char* kWhole = "whole";
+constexpr const char* kWholeForOld = "replaces";
 // In run/: what an interrupted run continues from. The result does without.
 constexpr std::array kOnlyToResume = {"state", "initial"};
 
@@ -79,6 +84,22 @@ void check_place(const fs::path& out) {
   }
 }
 
+bool marked(const fs::path& folder, const char* text) {
+  const fs::path marker = folder / kMarker;
+  return fs::exists(marker) && read_file(marker).starts_with(text);
+}
+
+bool is_whole(const fs::path& folder) {
+  return is_ours(folder) && (marked(folder, kWhole) || marked(folder, kWholeForOld));
+}
+
+void refuse_working_folder(const fs::path& out) {
+  if (!fs::exists(out / kMarker) || is_whole(out)) return;
+  throw usage_error("--out is the working folder of a run that has not finished")
+      .where("out", out.string())
+      .hint("continue that run, with its own --out and --resume, or choose another folder");
+}
+
 void check_replaceable(const fs::path& out) {
   if (!fs::exists(out) || is_empty_folder(out) || is_ours(out)) return;
   throw usage_error("the output folder holds something that mop did not write")
@@ -99,10 +120,19 @@ void check_new(const fs::path& out, const fs::path& work) {
   }
 }
 
-// Open and locked for as long as the process lives.
-int lock(const fs::path& marker, const std::string& text) {
-  if (!fs::exists(marker)) write_file(marker, text);
-  const int fd = ::open(marker.c_str(), O_RDWR | O_CLOEXEC);
+// In place: a kill at any moment leaves a text that begins with the old word or the new one.
+void write_marker(int marker, const fs::path& path, std::string_view text) {
+  const auto size = static_cast<off_t>(text.size());
+  if (::pwrite(marker, text.data(), text.size(), 0) != size || ::ftruncate(marker, size) != 0 ||
+      ::fsync(marker) != 0) {
+    fail("write", path, errno);
+  }
+}
+
+// Open and locked for as long as the process lives. The marker appears by being opened, not by a
+// rename: two runs that begin at once lock the same file, and a kill leaves no half of it.
+int lock(const fs::path& marker) {
+  const int fd = ::open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) fail("write", marker, errno);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
@@ -120,7 +150,6 @@ int lock(const fs::path& marker, const std::string& text) {
     throw io_error("another run has just finished in this folder")
         .where("work", marker.parent_path().string());
   }
-  if (!text.empty() && ::pwrite(fd, text.data(), text.size(), 0) < 0) fail("write", marker, errno);
   return fd;
 }
 
@@ -163,18 +192,12 @@ fs::path RunFolder::step(int64_t number) const {
 
 namespace {
 
-// What DIR no longer needs once it is whole.
-void tidy(const fs::path& out) {
+// What is no longer needed once DIR is whole: the old result, and what resuming needs. The marker,
+// which says so, goes last.
+void tidy(const fs::path& out, const fs::path& work) {
+  if (marked(out, kWholeForOld)) fs::remove_all(work);
   for (const char* name : kOnlyToResume) fs::remove_all(out / "run" / name);
   fs::remove(out / kMarker);
-}
-
-// What a run that was killed behind its rename left over, an old result that it replaced too.
-void drop_leftover(const fs::path& out, const fs::path& work) {
-  if (fs::exists(out / kMarker) && is_ours(out)) tidy(out);
-  if (fs::exists(work) && !fs::exists(work / kMarker) && is_ours(work) && is_ours(out)) {
-    fs::remove_all(work);
-  }
 }
 
 }  // namespace
@@ -185,11 +208,13 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   state->work = state->out.string() + ".partial";
   refuse_overlap(state->out, real_path(model));
   check_place(state->out);
+  refuse_working_folder(state->out);
   const fs::path marker = state->work / kMarker;
   if (if_there == IfThere::kRefuse) check_new(state->out, state->work);
+  // What a run that was killed behind its rename left over.
+  if (if_there != IfThere::kRefuse && is_whole(state->out)) tidy(state->out, state->work);
   if (if_there == IfThere::kReplace) check_replaceable(state->out);
   if (if_there == IfThere::kResume) {
-    drop_leftover(state->out, state->work);
     if (!fs::exists(marker) && is_ours(state->out)) {
       state->earlier = read_json(state->out / "run" / "manifest.json");
       state->finished = true;
@@ -204,8 +229,9 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   if (::mkdir(state->work.c_str(), 0777) != 0 && errno != EEXIST) {
     fail("make the folder", state->work, errno);
   }
-  state->lock = lock(marker, if_there == IfThere::kReplace ? "replace" : "");
-  state->may_replace = read_file(marker) == "replace";
+  state->lock = lock(marker);
+  state->may_replace = if_there == IfThere::kReplace || marked(state->work, kMayReplace);
+  write_marker(state->lock, marker, state->may_replace ? kMayReplace : "");
   RunFolder folder(std::move(state));
   if (if_there == IfThere::kReplace) fs::remove_all(folder.run());
   if (!folder.state_->may_replace) {
@@ -235,21 +261,34 @@ void RunFolder::clean() {
   for (const fs::path& half : halves) fs::remove(half, error);
 }
 
-void RunFolder::discard() { fs::remove_all(work()); }
+void RunFolder::discard() {
+  // The marker last: what a kill leaves is still known as ours.
+  for (const auto& entry : fs::directory_iterator(work())) {
+    if (entry.path().filename() != kMarker) fs::remove_all(entry.path());
+  }
+  fs::remove_all(work());
+}
 
 void RunFolder::publish() {
   for (const auto& entry : fs::recursive_directory_iterator(work())) sync_path(entry.path());
   sync_path(work());
   const bool replaces = fs::exists(out()) && !is_empty_folder(out());
+  if (replaces) check_replaceable(out());
+  write_marker(state_->lock, work() / kMarker, replaces ? kWholeForOld : kWhole);
   if (replaces) {
-    check_replaceable(out());
     exchange(work(), out());
   } else if (::rename(work().c_str(), out().c_str()) != 0) {
     fail("rename to the output folder", out(), errno);
   }
   sync_path(out().parent_path());
-  tidy(out());
-  if (replaces) fs::remove_all(work());
+  tidy(out(), work());
+}
+
+Json finished_result(const RunFolder& folder, Progress& progress) {
+  progress.note("nothing to do: the run is complete");
+  Json metrics = read_json(folder.out() / "run" / "metrics.json");
+  metrics["out"] = folder.out().string();
+  return metrics;
 }
 
 void rethrow_resumable(const Doing& doing) {

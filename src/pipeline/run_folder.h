@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "base/progress.h"
 #include "tensor/device_error.h"
 
 namespace mop {
@@ -53,6 +54,9 @@ class RunFolder {
   explicit RunFolder(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// The metrics of a run whose result is complete.
+Json finished_result(const RunFolder& folder, Progress& progress);
 
 /// Inside a handler of a run that has begun: throws the exception at hand again as what the user
 /// sees. What LibTorch, CUDA and the allocators throw becomes an Error (tensor/device_error.h) made

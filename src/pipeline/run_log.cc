@@ -10,17 +10,16 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-RunLog::RunLog(const std::filesystem::path& file, Progress& next)
-    : file_(file, std::ios::app), next_(next) {}
+RunLog::RunLog(const std::filesystem::path& file, Progress& next) : file_(file), next_(next) {}
 
 void RunLog::note(std::string_view text) {
-  write("", text);
   next_.note(text);
+  write("", text);
 }
 
 void RunLog::warn(std::string_view text) {
-  write("warning: ", text);
   next_.warn(text);
+  write("warning: ", text);
 }
 
 void RunLog::begin(std::string_view what, int64_t total) {
@@ -40,9 +39,8 @@ void RunLog::end() {
 
 std::string RunLog::doing() const { return fmt::format("{}", fmt::join(doing_, ", ")); }
 
-// Flushed line by line, so that a killed run still says how far it came.
 void RunLog::write(std::string_view kind, std::string_view text) {
-  file_ << utc_now() << "  " << kind << text << std::endl;
+  file_.add(fmt::format("{}  {}{}", utc_now(), kind, text));
 }
 
 }  // namespace mop

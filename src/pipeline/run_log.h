@@ -3,10 +3,10 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "base/line_file.h"
 #include "base/progress.h"
 
 namespace mop {
@@ -26,23 +26,12 @@ class RunLog : public Progress {
 
  private:
   void write(std::string_view kind, std::string_view text);
-  std::ofstream file_;
+  LineFile file_;
   Progress& next_;
   std::vector<std::string> doing_;
 };
 
 /// "2026-01-31T12:00:00Z"
 std::string utc_now();
-
-/// Seconds since it was made.
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace mop

@@ -5,20 +5,24 @@
 
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "criteria/moment_scores.h"
 #include "stats/rank_stats.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
 
 void RunMeasure::measure(const std::vector<std::string>& criteria) {
-  const std::vector<Stat> needed = needed_stats(criteria);
-  if (!needed.empty() && setup_.samples.ids.empty()) {
+  if (reads_text(criteria) && setup_.samples.ids.empty()) {
     throw usage_error("this run measures activations and needs calibration text")
         .hint("give --calibration FILE, or a path of branches that measure nothing");
   }
   WeightLoader weights(model_, setup_.compute);
-  stats_ = collect_stats(weights, setup_.samples, needed, setup_.ranks, setup_.progress);
+  stats_ = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
+                         setup_.progress, setup_.scratch);
+  scores_ = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
+                          setup_.scratch, setup_.progress);
   for (const std::string& name : criteria) {
+    if (scores_.contains(name)) continue;
     const auto settings = setup_.settings.find(name);
     const Options options = settings == setup_.settings.end() ? Options() : settings->second;
     scores_[name] = std::move(score_layers(weights, stats_, std::vector{name}, options)[0]);
@@ -37,10 +41,13 @@ const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) 
 }
 
 const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {
-  if (curve_settings_ != settings) {
-    curves_ = damage_curves(model_, setup_.compute, setup_.samples, settings, setup_.scratch,
+  // Curves with whole halves serve those who do not ask for them, too.
+  CurveSettings asked = settings;
+  asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
+  if (curve_settings_ != asked) {
+    curves_ = damage_curves(model_, setup_.compute, setup_.samples, asked, setup_.scratch,
                             setup_.progress);
-    curve_settings_ = settings;
+    curve_settings_ = asked;
     check_mappings();
   }
   return curves_;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
+#include "criteria/criterion.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
@@ -95,8 +97,11 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    const bool differ = find_branch(name).layers_differ || settings.value("allocation", "") == "global";
-    if (differ && config.layers.size() > 1) config.layers.back().mlp += 256 * multiple;
+    const bool differ = find_branch(name).layers_differ ||
+                        find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
+    if (!differ || config.layers.size() < 2) continue;
+    config.layers.back().mlp += 256 * multiple;
+    if (settings.value("halves", false)) config.layers.back().heads = config.layers.back().kv_heads = 0;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {
@@ -121,13 +126,23 @@ Needs repair_needs_of(const PreparedRun& run) {
   return needs;
 }
 
+// Whether a branch takes a backward pass or second moments.
+bool holds_tapes_or_moments(const PreparedRun& run) {
+  const MixRecipe mix = mix_recipe(run.recipe);
+  return reads_curves(mix) || std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
+           if (!use.branch->criteria) return false;
+           const auto criteria = use.branch->criteria(run.dense.config(), use.options);
+           return need_gradients(needed_stats(criteria)) || reads_moments(criteria);
+         });
+}
+
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
   // One after the other.
   const int64_t tokens = run.samples.calibration.tokens();
   Needs curves, repair;
-  if (!run.replay && reads_curves(mix_recipe(run.recipe))) {
+  if (!run.replay && holds_tapes_or_moments(run)) {
     curves = curve_needs(run.dense.config(), run.compute, tokens);
   }
   if (!run.recipe.repair.is_null()) repair = repair_needs_of(run);
@@ -150,7 +165,7 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   const int64_t tokens = run.samples.calibration.tokens();
   DeviceNeeds needs = pruning_device_needs(config, run.compute.dtype, tokens,
                                            run.samples.validation.tokens(), candidates);
-  if (!reads_curves(mix_recipe(run.recipe)) && run.recipe.repair.is_null()) return needs;
+  if (!holds_tapes_or_moments(run) && run.recipe.repair.is_null()) return needs;
   const DeviceNeeds moments = second_moment_device_needs(config, run.compute.dtype, tokens);
   needs.work = std::max(needs.work, moments.work);
   needs.least_work = std::max(needs.least_work, moments.least_work);
@@ -177,6 +192,13 @@ std::string check_devices(const PreparedRun& run) {
 }
 
 void check_can_compare(const PreparedRun& run) {
+  for (const BranchUse& use : mix_recipe(run.recipe).branches) {
+    if (!use.branch->judges || !use.branch->judges(use.options)) continue;
+    if (!run.samples.validation.ids.empty()) continue;
+    throw usage_error("branch '{}' judges models on held-out text, and there is none",
+                      use.branch->name)
+        .hint("give --validation FILE");
+  }
   if (!find_selector(run.recipe.select).first->needs_validation) return;
   if (run.recipe.branches.size() < 2) return;  // nothing to compare
   if (!run.samples.validation.ids.empty()) return;
@@ -187,6 +209,10 @@ void check_can_compare(const PreparedRun& run) {
 
 std::string target_text(const Recipe& recipe) {
   if (recipe.target.iterations > 0) return fmt::format("{} steps", recipe.target.iterations);
+  if (!recipe.target.counts_parameters()) {
+    return fmt::format("until {} of the {}{} is removed", percent(recipe.target.remove_fraction),
+                       recipe.target.of_blocks ? "layers' " : "", recipe.target.currency);
+  }
   return fmt::format("until {} of the {} are removed", percent(recipe.target.remove_fraction),
                      recipe.target.of_blocks ? "layers' parameters" : "parameters");
 }
@@ -251,6 +277,7 @@ int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
   if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
+  if (!run.recipe.target.counts_parameters()) return run.recipe.target.rounds;
   const auto estimated = estimated_accounting(run.recipe, run.dense.config());
   return estimated ? std::ssize(estimated->steps) : 0;
 }
@@ -265,19 +292,19 @@ std::vector<std::string> announcement(const PreparedRun& run) {
       fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
                   shape_text(config.layers), with_commas(total_parameters(config)))};
   if (run.replay) {
-    lines.push_back(
-        fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
-                    run.replay->values.empty() ? "" : " and the changed values", run.recipe.plan));
+    lines.push_back(fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
+                                run.replay->values.empty() ? "" : " and the changed values",
+                                run.recipe.plan));
   } else {
     lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
                                 run.recipe.select, run.recipe.seed));
+    if (!run.recipe.method_note.empty()) lines.push_back(run.recipe.method_note);
     lines.push_back("branches: " + branches_text(run.recipe));
     const std::string widths = width_multiple_text(run.recipe, config);
     if (!widths.empty()) lines.push_back(widths);
   }
   if (!run.recipe.repair.is_null()) {
-    lines.push_back("repair: " +
-                    repair_text(run.recipe.repair, run.samples.calibration.tokens()));
+    lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

@@ -60,6 +60,31 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
   return json;
 }
 
+Json target_metrics(const Target& target, const ModelConfig& dense, const ModelConfig& after) {
+  if (!target.costs) return nullptr;
+  const int64_t before = counted(target, dense), left = counted(target, after);
+  return {{"currency", target.currency},
+          {"unit", target.costs->currency().unit},
+          {"dense", before},
+          {"pruned", left},
+          {"removed_fraction", fraction(before, left)}};
+}
+
+Json step_lines(const RunFolder& folder, size_t count) {
+  Json lines = Json::array();
+  for (size_t i = 1; i <= count; ++i) {
+    const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
+    lines.push_back({{"step", metrics["step"]},
+                     {"branch", metrics["branch"]},
+                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
+                     {"parameters", metrics["parameters"]},
+                     {"removed_fraction", metrics["removed_fraction"]},
+                     {"block_removed_fraction", metrics["block_removed_fraction"]},
+                     {"candidates", metrics["candidates"]}});
+  }
+  return lines;
+}
+
 void write_step(const RunFolder& folder, const MixStep& step, const Json& metrics,
                 std::span<const LayerStats> stats) {
   const fs::path place = folder.step(step.number);

@@ -7,10 +7,15 @@
 #include "base/json.h"
 #include "model/model.h"
 #include "pipeline/run_folder.h"
+#include "plan/target.h"
 #include "search/mix.h"
 #include "stats/layer_stats.h"
 
 namespace mop {
+
+/// What a target that counts something else than parameters has come to: {currency, unit, dense,
+/// pruned, removed_fraction}; null for parameters.
+Json target_metrics(const Target& target, const ModelConfig& dense, const ModelConfig& after);
 
 /// The steps that an interrupted run finished, from 1. What follows the first gap is removed.
 std::vector<PlanStep> read_steps(const RunFolder& folder);
@@ -21,5 +26,8 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
 /// Statistics and metrics first, the plan last. `stats` is empty when nothing was measured.
 void write_step(const RunFolder& folder, const MixStep& step, const Json& metrics,
                 std::span<const LayerStats> stats);
+
+/// One line per step for cards and summaries, from what the first `count` steps recorded.
+Json step_lines(const RunFolder& folder, size_t count);
 
 }  // namespace mop

@@ -2,14 +2,17 @@
 #include "pipeline/run_training.h"
 
 #include <cmath>
-#include <fstream>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/line_file.h"
+#include "base/stopwatch.h"
 #include "model/family.h"
 #include "pipeline/rate_sweep.h"
 #include "pipeline/run_log.h"
 #include "pipeline/runtime.h"
+#include "pipeline/scratch_folder.h"
 #include "pipeline/teacher_layers.h"
 #include "recovery/step_batches.h"
 #include "report/table.h"
@@ -56,7 +59,7 @@ class Metrics {
   Metrics(const fs::path& file, const Trainer& trainer) {
     std::string kept;
     if (fs::exists(file)) {
-      std::ifstream in(file);
+      std::istringstream in(read_file(file));
       for (std::string line; std::getline(in, line);) {
         const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
         if (json.is_discarded() || trainer.steps_done() == 0) continue;
@@ -66,12 +69,12 @@ class Metrics {
       }
     }
     write_file(file, kept);
-    out_.open(file, std::ios::app);
+    out_.emplace(file);
   }
-  void add(const Json& line) { out_ << line.dump() << std::endl; }
+  void add(const Json& line) { out_->add(line.dump()); }
 
  private:
-  std::ofstream out_;
+  std::optional<LineFile> out_;
 };
 
 // Writes the run down, and says now and then how it goes.
@@ -273,8 +276,7 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const TrainOutcome outcome =
       train(job, options, compute, parameters, job.run / "state", Telling::kRun, progress);
   release_memory();  // what comes now needs about as much, in other pieces
-  // The run folder is rank 0's, which may rename it at any time.
-  const fs::path scratch = job.ranks.rank() == 0 ? job.run : fs::temp_directory_path();
+  const fs::path scratch = job.ranks.rank() == 0 ? job.run : scratch_of_rank(job.run);
   TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
   result.outcome["learning_rate"] = rate.rate;
   if (!rate.trials.empty()) result.outcome["trials"] = to_json(rate.trials);

@@ -1,6 +1,7 @@
 // pipeline/scratch_folder.h -- a folder for a while.
 #pragma once
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,6 +11,15 @@
 #include "base/error.h"
 
 namespace mop {
+
+/// Where a rank that is not the first keeps what needs no name: rank 0's run folder, where this
+/// machine sees it, else the system's temporary folder, which may be small, or memory.
+inline std::filesystem::path scratch_of_rank(const std::filesystem::path& run) {
+  std::error_code error;
+  const bool seen = std::filesystem::exists(run / "manifest.json", error) && !error &&
+                    ::access(run.c_str(), W_OK | X_OK) == 0;
+  return seen ? run : std::filesystem::temp_directory_path();
+}
 
 /// A new folder below the system's temporary one, removed with the object. Throws Error(kIo).
 class ScratchFolder {

@@ -9,11 +9,28 @@
 namespace mop {
 namespace {
 
-// Forward passes that a pass with gradients and second moments costs about, and a repair.
-constexpr size_t kCurvePasses = 6, kRepairPasses = 4;
+// Forward passes that a pass with gradients and second moments costs about, and a repair; a pass with
+// gradients alone, and one with second moments alone.
+constexpr size_t kCurvePasses = 6, kRepairPasses = 4, kGradientPasses = 4, kMomentPasses = 2;
 
-bool measures(const BranchUse& use, const ModelConfig& dense) {
-  return use.branch->criteria && !needed_stats(use.branch->criteria(dense, use.options)).empty();
+std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& dense) {
+  return use.branch->criteria ? use.branch->criteria(dense, use.options)
+                              : std::vector<std::string>();
+}
+
+// The passes in which a step's criteria are measured, each as so many forward ones.
+std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria) {
+  std::vector<size_t> passes;
+  const std::vector<Stat> stats = needed_stats(criteria);
+  const auto looks = [](Stat stat) { return stat_row(stat).add != nullptr; };
+  if (std::ranges::any_of(stats, looks)) passes.push_back(1);
+  if (need_gradients(stats)) passes.push_back(kGradientPasses);
+  if (reads_moments(criteria)) passes.push_back(kMomentPasses);
+  return passes;
+}
+
+bool judges(const BranchUse& use) {
+  return use.branch->judges && use.branch->judges(use.options);
 }
 
 }  // namespace
@@ -28,15 +45,24 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
   const auto* known = run.accounting ? &run.accounting->steps : nullptr;
   size_t layers = dense.layers.size();
   for (size_t i = 0; i < costs.size(); ++i) {
-    const bool measured = std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
+    std::vector<std::string> criteria;
+    bool measured = false, judged_layers = false;
+    for (const BranchUse& use : mix.branches) {
+      const std::vector<std::string> own = criteria_of(use, dense);
+      criteria.insert(criteria.end(), own.begin(), own.end());
       const bool may_be_taken = compares || !known || use.branch->name == (*known)[i].branch;
-      return may_be_taken && measures(use, dense);
-    });
+      measured = measured || (may_be_taken && reads_text(own));
+      judged_layers = judged_layers || (may_be_taken && judges(use));
+    }
     const auto cost_of = [](int64_t tokens, size_t passes) {
       return static_cast<double>(tokens) * static_cast<double>(passes);
     };
-    if (measured) costs[i].push_back(cost_of(run.samples.calibration.tokens(), layers));
+    for (const size_t passes : measured ? measuring_passes(criteria) : std::vector<size_t>()) {
+      costs[i].push_back(cost_of(run.samples.calibration.tokens(), passes * layers));
+    }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();
+    // Each model without one layer runs what comes behind it.
+    if (judged_layers) costs[i].push_back(cost_of(judged, dense.layers.size() + layers * layers / 2));
     if (reads_curves(mix)) costs[i].push_back(cost_of(read, layers * kCurvePasses));
     for (size_t b = 0; repairs && b < (compares ? mix.branches.size() : 1); ++b) {
       costs[i].push_back(cost_of(read, layers * kRepairPasses));

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
@@ -15,6 +16,7 @@
 #include "pipeline/chat_prompt.h"
 #include "pipeline/describe.h"
 #include "pipeline/device_needs.h"
+#include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
@@ -91,6 +93,13 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) {
     if (!find_criterion(name).draws) continue;
     settings.emplace(name, Options(name, {{"seed", job.samples.seed}}));
+  }
+  if (job.compute.ranks->size() > 1) {
+    Json manifest = job_manifest(model, tokenizer.get());
+    manifest["calibration"] = fingerprint(samples);
+    manifest["compute"] = compute_manifest(job.compute.device, compute.dtype);
+    manifest["score"] = {{"criteria", job.criteria}, {"seed", job.samples.seed}};
+    check_same_inputs(manifest, *job.compute.ranks, progress);
   }
   const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks};
   std::vector<LayerStats> stats;
@@ -180,6 +189,10 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   if (spread_later) {
     check_reach(recipe, dense);
     accounting = estimated_accounting(recipe, dense);
+  }
+  if (!accounting && !recipe.target.counts_parameters()) {
+    throw usage_error("measurements decide the sizes of a run that counts {}", recipe.target.currency)
+        .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters");
   }
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)

@@ -26,10 +26,10 @@ int64_t counted(const Recipe& recipe, const ModelConfig& config) {
   return recipe.target.of_blocks ? block_parameters(config) : total_parameters(config);
 }
 
-Recipe with_multiple(Recipe recipe, const std::vector<std::string>& open, int64_t multiple) {
-  for (const std::string& name : open) {
+Recipe with_multiple(Recipe recipe, const std::vector<OpenWidths>& open, int64_t multiple) {
+  for (const auto& [name, heads] : open) {
     recipe.settings[name][kShape] = multiple;
-    recipe.settings[name][kHeads] = std::min(multiple, kLeast);
+    if (heads) recipe.settings[name][kHeads] = std::min(multiple, kLeast);
   }
   recipe.target.shape_multiple = multiple;
   return recipe;
@@ -85,7 +85,7 @@ bool fits_a_step(const ModelConfig& dense, int64_t multiple) {
   return 2 * half_pack(dense, multiple) <= layer_worth(dense);
 }
 
-int64_t best_multiple(const Recipe& recipe, const std::vector<std::string>& open,
+int64_t best_multiple(const Recipe& recipe, const std::vector<OpenWidths>& open,
                       const ModelConfig& dense) {
   const auto single = removed_by(with_multiple(recipe, open, 1), dense);
   if (!single) return 1;  // unreachable anyway, which is said elsewhere
@@ -100,16 +100,21 @@ int64_t best_multiple(const Recipe& recipe, const std::vector<std::string>& open
   return 1;
 }
 
-std::vector<std::string> branches_with_widths(const Recipe& recipe) {
-  std::vector<std::string> names;
+// Those of a resolved recipe, as if they were open: heads that follow the widths are.
+std::vector<OpenWidths> branches_with_widths(const Recipe& recipe) {
+  std::vector<OpenWidths> branches;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
-    if (recipe.settings.at(use.branch->name).contains(kShape)) names.push_back(use.branch->name);
+    const Json& settings = recipe.settings.at(use.branch->name);
+    if (!settings.contains(kShape)) continue;
+    const int64_t heads = settings.value(kHeads, int64_t{1});
+    const bool follow = heads == std::min(settings[kShape].get<int64_t>(), kLeast);
+    branches.push_back({use.branch->name, follow});
   }
-  return names;
+  return branches;
 }
 
 // Of 32, which is kept where it misses more than wider multiples may.
-std::string told_miss(const Recipe& recipe, const std::vector<std::string>& names,
+std::string told_miss(const Recipe& recipe, const std::vector<OpenWidths>& names,
                       const ModelConfig& dense) {
   const auto single = removed_by(with_multiple(recipe, names, 1), dense);
   const double miss = single ? miss_of(recipe, dense, *single) : 0;
@@ -118,7 +123,7 @@ std::string told_miss(const Recipe& recipe, const std::vector<std::string>& name
                      100 * miss);
 }
 
-std::string why_narrow(const Recipe& recipe, const std::vector<std::string>& names,
+std::string why_narrow(const Recipe& recipe, const std::vector<OpenWidths>& names,
                        const ModelConfig& dense) {
   const auto single = removed_by(with_multiple(recipe, names, 1), dense);
   const double miss =
@@ -129,25 +134,25 @@ std::string why_narrow(const Recipe& recipe, const std::vector<std::string>& nam
 
 }  // namespace
 
-void choose_width_multiples(Recipe& recipe, const std::vector<std::string>& open,
+void choose_width_multiples(Recipe& recipe, const std::vector<OpenWidths>& open,
                             const ModelConfig& dense) {
-  std::vector<std::string> used = branches_with_widths(recipe);
-  std::erase_if(used, [&](const std::string& name) {
-    return std::ranges::find(open, name) == open.end() ||
-           recipe.target.budget == BudgetKind::kReleased;
-  });
+  std::vector<OpenWidths> used;
+  for (const auto& [name, follow] : branches_with_widths(recipe)) {
+    const auto it = std::ranges::find(open, name, &OpenWidths::branch);
+    if (it != open.end() && recipe.target.budget != BudgetKind::kReleased) used.push_back(*it);
+  }
   if (recipe.plan.empty() && !used.empty()) {
     recipe = with_multiple(recipe, used, best_multiple(recipe, used, dense));
   }
   recipe.target.shape_multiple = 1;
-  for (const std::string& name : branches_with_widths(recipe)) {
+  for (const auto& [name, follow] : branches_with_widths(recipe)) {
     recipe.target.shape_multiple =
         std::max(recipe.target.shape_multiple, recipe.settings[name][kShape].get<int64_t>());
   }
 }
 
 std::string width_multiple_text(const Recipe& recipe, const ModelConfig& dense) {
-  const std::vector<std::string> names = branches_with_widths(recipe);
+  const std::vector<OpenWidths> names = branches_with_widths(recipe);
   if (names.empty() || !recipe.plan.empty()) return "";
   if (recipe.target.budget == BudgetKind::kReleased) {
     return "widths: any, as budget 'released' counts";

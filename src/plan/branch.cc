@@ -11,8 +11,8 @@ namespace mop {
 namespace {
 
 std::vector<Branch>& table() {
-  static std::vector<Branch> rows = {third_from_last_branch(), amp_width_branch(), damage_branch(),
-                                     uniform_damage_branch()};
+  static std::vector<Branch> rows = {depth_branch(), amp_width_branch(), damage_branch(),
+                                     uniform_damage_branch(), attention_branch(), mlp_branch()};
   return rows;
 }
 
@@ -20,6 +20,10 @@ std::vector<Branch>& table() {
 
 const std::vector<LayerCurves>& Measure::curves(const CurveSettings&) {
   throw internal_error("this measure has scores and no damage curves");
+}
+
+std::vector<Validation> Measure::judge(const std::vector<Model>&) {
+  throw internal_error("this measure has no held-out text");
 }
 
 std::span<const Branch> all_branches() { return table(); }

@@ -12,7 +12,9 @@
 #include "base/options.h"
 #include "criteria/criterion.h"
 #include "criteria/damage_curves.h"
+#include "model/validation.h"
 #include "plan/plan.h"
+#include "structure/currency.h"
 
 namespace mop {
 
@@ -26,18 +28,21 @@ class Measure {
   /// What removing units of every layer is predicted to cost. Throws Error(kInternal) where this
   /// measure has no curves.
   virtual const std::vector<LayerCurves>& curves(const CurveSettings& settings);
+  /// Figures of models on held-out text, in order. Throws Error(kInternal) where there is none.
+  virtual std::vector<Validation> judge(const std::vector<Model>& models);
 };
 
 /// What a branch is given.
 struct BranchInput {
   const ModelConfig& config;     ///< of the current model
-  int64_t budget = 0;            ///< parameters to remove
+  int64_t budget = 0;            ///< parameters to remove, or as much of what `costs` counts
   Owed owed = {};                ///< what the branch's own last step carried
   const Options& options;        ///< the branch's section of the recipe
   std::vector<int32_t> protect;  ///< *source* layers that no step may remove whole
   /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model
   /// instead.
   std::vector<int32_t> sources = {};
+  const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
 };
 
 /// The sizes after a step: all that accounting needs, no weights and no data.
@@ -64,10 +69,15 @@ struct Branch {
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
   /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for all. Absent = none.
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
+  /// Whether `propose` judges models on held-out text, with these settings. Absent = never.
+  std::function<bool(const Options&)> judges = nullptr;
   /// Whether `propose` asks for damage curves.
   bool reads_curves = false;
   /// Whether layers of one shape come to differ, whatever the settings.
   bool layers_differ = false;
+  /// Whether it takes budgets in any currency (`BranchInput::costs`); `count` then leaves the sizes
+  /// as they are, which only the scores tell.
+  bool any_currency = false;
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then

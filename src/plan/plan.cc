@@ -1,6 +1,7 @@
 // plan/plan.cc -- plans as JSON.
 #include "plan/plan.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -10,7 +11,7 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kVersion = 1, kVersionWithValues = 2;
+constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3;
 
 // 0,1,2,3,7 -> "0-3,7"
 std::string to_runs(const IndexList& indices) {
@@ -80,10 +81,30 @@ Owed owed_from_json(const Json& json, const std::string& where) {
 Json to_json(const LayerRemoval& removal) {
   Json json = {{"layer", removal.layer}};
   if (removal.whole) json["whole"] = true;
+  if (removal.attention) json["attention"] = true;
+  if (removal.mlp) json["mlp"] = true;
   if (!removal.heads.empty()) json["heads"] = to_runs(removal.heads);
   if (!removal.kv_heads.empty()) json["kv_heads"] = to_runs(removal.kv_heads);
   if (!removal.neurons.empty()) json["neurons"] = to_runs(removal.neurons);
   return json;
+}
+
+// What goes as one thing has no units of its own beside it.
+void check_removal(const LayerRemoval& removal, const std::string& where) {
+  const bool heads = !removal.heads.empty() || !removal.kv_heads.empty();
+  const bool neurons = !removal.neurons.empty();
+  if (removal.whole && (heads || neurons || removal.attention || removal.mlp)) {
+    throw bad_input("layer {} goes whole and yet lists units", removal.layer).where("plan", where);
+  }
+  if (removal.attention && removal.mlp) {
+    throw bad_input("layer {} loses both halves: write \"whole\": true", removal.layer)
+        .where("plan", where);
+  }
+  if ((removal.attention && heads) || (removal.mlp && neurons)) {
+    throw bad_input("the {} half of layer {} goes and yet units of it are listed",
+                    removal.attention ? "attention" : "MLP", removal.layer)
+        .where("plan", where);
+  }
 }
 
 LayerRemoval removal_from_json(const Json& json, const std::string& where) {
@@ -97,10 +118,9 @@ LayerRemoval removal_from_json(const Json& json, const std::string& where) {
   removal.heads = list("heads");
   removal.kv_heads = list("kv_heads");
   removal.neurons = list("neurons");
-  if (removal.whole &&
-      !(removal.heads.empty() && removal.kv_heads.empty() && removal.neurons.empty())) {
-    throw bad_input("layer {} goes whole and yet lists units", removal.layer).where("plan", where);
-  }
+  removal.attention = get_or<bool>(json, "attention", false, where);
+  removal.mlp = get_or<bool>(json, "mlp", false, where);
+  check_removal(removal, where);
   return removal;
 }
 
@@ -121,6 +141,17 @@ PlanValues values_from_json(const Json& json, const std::string& where) {
     values.sha256[tensor] = require<std::string>(json["sha256"], tensor, where);
   }
   return values;
+}
+
+bool removes_halves(const PrunePlan& plan) {
+  return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
+    return std::ranges::any_of(step.removals, [](const LayerRemoval& r) { return r.attention || r.mlp; });
+  });
+}
+
+int64_t version_of(const PrunePlan& plan) {
+  if (removes_halves(plan)) return kVersionWithHalves;
+  return plan.values.empty() ? kVersion : kVersionWithValues;
 }
 
 // A run of a few letters stands for millions of indices, and a plan may hold any number of runs.
@@ -153,7 +184,7 @@ Json to_json(const PlanStep& step) {
 }
 
 Json to_json(const PrunePlan& plan) {
-  Json json = {{"version", plan.values.empty() ? kVersion : kVersionWithValues},
+  Json json = {{"version", version_of(plan)},
                {"source_fingerprint", plan.source_fingerprint},
                {"dense_parameters", plan.dense_parameters},
                {"steps", Json::array()}};
@@ -184,9 +215,9 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
-  if (version < kVersion || version > kVersionWithValues) {
-    throw bad_input("plan version {} is none of those this program reads ({}, {})", version,
-                    kVersion, kVersionWithValues)
+  if (version < kVersion || version > kVersionWithHalves) {
+    throw bad_input("plan version {} is none of those this program reads ({} to {})", version,
+                    kVersion, kVersionWithHalves)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -199,10 +230,10 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
     for (const LayerRemoval& removal : plan.steps.back().removals) units += units_of(removal);
     check_units(units, where);
   }
-  if (version == kVersionWithValues) {
-    if (!json.contains("values")) {
-      throw bad_input("a plan of version {} has 'values'", version).where("plan", where);
-    }
+  if (version == kVersionWithValues && !json.contains("values")) {
+    throw bad_input("a plan of version {} has 'values'", version).where("plan", where);
+  }
+  if (version > kVersion && json.contains("values")) {
     plan.values = values_from_json(json["values"], where + ", values");
   }
   return plan;

@@ -17,6 +17,8 @@ struct LayerRemoval {
   int32_t layer = 0;   ///< layer number in the source checkpoint
   bool whole = false;  ///< the layer itself goes; the lists are then empty
   IndexList heads, kv_heads, neurons;
+  bool attention = false;  ///< the attention half goes, norm and biases too: no heads are listed
+  bool mlp = false;        ///< the same of the MLP half; not both, which is the whole layer
   bool operator==(const LayerRemoval&) const = default;
 };
 
@@ -52,7 +54,8 @@ struct PrunePlan {
 IndexList layers_left(const PrunePlan& plan, int64_t count);
 
 /// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model. A plan
-/// with values is one of version 2, others are of version 1; both are read.
+/// that removes half layers is of version 3, another one with values of version 2, others of
+/// version 1; all are read.
 Json to_json(const PlanStep& step);
 Json to_json(const PrunePlan& plan);
 /// Throw Error(kBadInput) naming `where` and the key.

@@ -10,8 +10,8 @@
 namespace mop {
 namespace {
 
-int64_t counted(const Target& target, const ModelConfig& config) {
-  return target.of_blocks ? block_parameters(config) : total_parameters(config);
+int64_t of_layers(const Target& target, const ModelConfig& config) {
+  return target.costs ? std::llround(target.costs->of_layers(config)) : block_parameters(config);
 }
 
 // Parameters that must be gone from the dense model when the target is met.
@@ -19,9 +19,10 @@ int64_t goal(const Target& target, const ModelConfig& dense) {
   const int64_t all = counted(target, dense);
   const auto goal =
       static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
-  if (goal < block_parameters(dense)) return goal;
-  throw bad_input("the target removes {} of {} parameters, but the layers hold only {}", goal, all,
-                  block_parameters(dense))
+  if (goal < of_layers(target, dense)) return goal;
+  throw bad_input("the target removes {} of {} {}, but the layers hold only {}", goal, all,
+                  target.costs ? target.costs->currency().unit : "parameters",
+                  of_layers(target, dense))
       .hint("lower the fraction to remove");
 }
 
@@ -52,10 +53,20 @@ std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& 
 
 }  // namespace
 
+int64_t counted(const Target& target, const ModelConfig& config) {
+  if (target.of_blocks) return of_layers(target, config);
+  return target.costs ? std::llround(target.costs->of_model(config)) : total_parameters(config);
+}
+
 void check_target(const Target& target) {
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
     throw usage_error("rounds divide a fraction to remove, and the target is a number of iterations");
+  }
+  if (!target.counts_parameters() && target.rounds == 0) {
+    throw usage_error("a step without rounds removes a layer's worth of parameters, and the target counts {}",
+                      target.currency)
+        .hint("give `target.rounds` (--rounds 2)");
   }
   if (target.iterations < 0) {
     throw usage_error("iterations must be positive, got {}", target.iterations);

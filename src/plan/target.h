@@ -2,6 +2,7 @@
 // the accounting and for the run itself.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,19 +16,27 @@ namespace mop {
 struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
-  bool of_blocks = false;      ///< the fraction counts the layers' parameters alone
+  bool of_blocks = false;      ///< the fraction counts the layers alone
+  std::string currency = "parameters";  ///< what it counts: a row of `all_currencies()`
+  /// Prices in that currency, in whose unit budgets then are. Null: parameters, or times that are
+  /// still to be measured.
+  std::shared_ptr<const Costs> costs = nullptr;
   /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths in it.
   int64_t rounds = 0;
   BudgetKind budget = BudgetKind::kExact;
   /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
   /// within `half_pack`, more or less.
   int64_t shape_multiple = 1;
+  bool counts_parameters() const { return currency == all_currencies()[0].name; }
 };
 
 /// Throws Error(kUsage) when the target says nothing, too much, or a fraction outside (0, 1).
 void check_target(const Target& target);
 
-/// Parameters that the next step should remove from `current`, nullopt when the target is met. One
+/// The quantity of the target that `config` has.
+int64_t counted(const Target& target, const ModelConfig& config);
+
+/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt when the target is met. One
 /// current layer's worth, or an equal share of the fraction with `rounds`; `exact` shortens the last
 /// step to what remains to the fraction.
 /// `released` never does. Throws Error(kBadInput) for a fraction that no pack is small enough for.

@@ -37,13 +37,6 @@ at::Tensor uniform(int64_t rows, int64_t columns, double bound, Random& random) 
   return values;
 }
 
-const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& shape, Role role) {
-  for (const LayerTensor* tensor : tensors_of_layer(config, shape)) {
-    if (tensor->role == role) return tensor;
-  }
-  return nullptr;
-}
-
 // A projection of a layer that gets an addition.
 struct Target {
   int64_t layer;

@@ -42,19 +42,17 @@ class LeastSquares {
   Model run(Progress& progress) {
     progress.begin("repairing", std::ssize(layers_));
     advance_dense(0, source(0));
+    at::Tensor behind_attention_ND = enter_dense_layer(0);
     for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
-      const int64_t next = layer + 1 < std::ssize(layers_) ? source(layer + 1)
-                                                            : in_.dense.num_layers();
-      const at::Tensor behind_attention_ND = at::empty_like(dense_ND_);
-      advance_dense(source(layer), source(layer) + 1, &behind_attention_ND);
-      advance_dense(source(layer) + 1, next);
-      const LayerShape& shape = in_.pruned.config().layers[static_cast<size_t>(layer)];
-      // Without an MLP here, attention is what stands before the gap.
-      if (shape.heads > 0) {
-        repair(layer, kAttention, shape.mlp > 0 ? behind_attention_ND : dense_ND_,
-               shape.heads * shape.head_dim);
-      }
-      if (shape.mlp > 0) repair(layer, kMlp, dense_ND_, shape.mlp);
+      const bool last = layer + 1 == std::ssize(layers_);
+      advance_dense(source(layer) + 1, last ? in_.dense.num_layers() : source(layer + 1));
+      // Without attention in the next layer, the gap reaches to that one's MLP.
+      const bool gap = !last && shape(layer + 1).heads == 0;
+      at::Tensor behind_next_attention_ND;
+      if (gap) behind_next_attention_ND = enter_dense_layer(layer + 1);
+      repair_halves(layer, behind_attention_ND, gap ? behind_next_attention_ND : dense_ND_);
+      behind_attention_ND = behind_next_attention_ND;
+      if (!last && !gap) behind_attention_ND = enter_dense_layer(layer + 1);
       check_mappings();
       progress.advance(layer + 1);
     }
@@ -63,6 +61,9 @@ class LeastSquares {
   }
 
  private:
+  const LayerShape& shape(int64_t layer) const {
+    return in_.pruned.config().layers[static_cast<size_t>(layer)];
+  }
   int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
 
   at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence, const Packing& piece) const {
@@ -81,6 +82,13 @@ class LeastSquares {
       };
     };
     dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
+  }
+
+  // Moves the dense stream through the source of one layer; what it is behind the attention.
+  at::Tensor enter_dense_layer(int64_t layer) {
+    const at::Tensor behind_attention_ND = at::empty_like(dense_ND_);
+    advance_dense(source(layer), source(layer) + 1, &behind_attention_ND);
+    return behind_attention_ND;
   }
 
   // The model as repaired so far, of whose layer only this half is left.
@@ -127,6 +135,17 @@ class LeastSquares {
     pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
   }
 
+  // Without an MLP here, attention is what stands before the gap.
+  void repair_halves(int64_t layer, const at::Tensor& behind_attention_ND,
+                     const at::Tensor& before_next_ND) {
+    const LayerShape& here = shape(layer);
+    if (here.heads > 0) {
+      repair(layer, kAttention, here.mlp > 0 ? behind_attention_ND : before_next_ND,
+             here.heads * here.head_dim);
+    }
+    if (here.mlp > 0) repair(layer, kMlp, before_next_ND, here.mlp);
+  }
+
   double damping(int64_t inputs) const {
     if (in_.options.damping > 0) return in_.options.damping;
     return default_damping(in_.samples.tokens(), inputs);
@@ -135,18 +154,17 @@ class LeastSquares {
   void change(int64_t layer, Role role, const at::Tensor& addition_DK) {
     const Model now = in_.pruned.with_layers(layers_);
     const ModelConfig& config = now.config();
-    for (const LayerTensor* tensor :
-         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-      if (tensor->role != role) continue;
-      const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
-      const at::Tensor value_DK =
-          (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
-      if (!at::isfinite(value_DK).all().item<bool>()) {
-        throw bad_input("repairing layer {} gives values that are not finite", source(layer))
-            .hint("more calibration text, or a larger damping");
-      }
-      layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
+    const LayerTensor* tensor =
+        tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+    if (tensor == nullptr) return;
+    const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
+    const at::Tensor value_DK =
+        (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
+    if (!at::isfinite(value_DK).all().item<bool>()) {
+      throw bad_input("repairing layer {} gives values that are not finite", source(layer))
+          .hint("more calibration text, or a larger damping");
     }
+    layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
   }
 
   const RepairInput& in_;

@@ -112,8 +112,12 @@ class Reconstruction {
     int64_t dense_done = 0;
     for (int64_t layer = 0; layer < layers; ++layer) {
       const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
+      target_ND_.reset();
       dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, dense_done, next);
       dense_done = next;
+      // Without attention in the next layer, the gap reaches to that one's MLP.
+      const bool gap = layer + 1 < layers && shape(layer + 1).heads == 0;
+      target_ND_ = gap ? behind_dense_attention(dense_done++) : dense_ND_;
       went_through(packed_.ids_N.size(0));
       reconstruct(layer);
       pruned_ND_ = run_layer(layer, layers_, std::move(pruned_ND_), packed_.packing);
@@ -127,6 +131,26 @@ class Reconstruction {
   }
 
  private:
+  const LayerShape& shape(int64_t layer) const {
+    return in_.pruned.config().layers[static_cast<size_t>(layer)];
+  }
+
+  // Moves the dense stream through one of its layers; what it is behind the attention.
+  at::Tensor behind_dense_attention(int64_t layer) {
+    const at::Tensor behind_ND = at::empty_like(dense_ND_);
+    ForwardOptions options;
+    options.tap = [&](int64_t, int64_t first, const Packing& piece) -> Tap {
+      const int64_t token = sequences_.first_token[static_cast<size_t>(first)];
+      const at::Tensor kept_ND = behind_ND.narrow(0, token, piece.tokens());
+      return [kept_ND](Site site, const at::Tensor& value) {
+        if (site == Site::kAttentionOutput) kept_ND.copy_(value);
+      };
+    };
+    dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, layer, layer + 1,
+                                options);
+    return behind_ND;
+  }
+
   int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
 
   // Tokens that a layer sees, those of a tape as many times as they cost.
@@ -148,7 +172,7 @@ class Reconstruction {
       const int64_t first = sequences_.first_token[static_cast<size_t>(i)];
       batch.packing.lengths.push_back(sequences_.length(i));
       inputs.push_back(pruned_ND_.narrow(0, first, sequences_.length(i)));
-      targets.push_back(dense_ND_.narrow(0, first, sequences_.length(i)));
+      targets.push_back(target_ND_.narrow(0, first, sequences_.length(i)));
     }
     batch.input_ND = at::cat(inputs);
     batch.target_ND = at::cat(targets);
@@ -173,8 +197,7 @@ class Reconstruction {
   }
 
   void reconstruct(int64_t layer) {
-    const LayerShape& shape = in_.pruned.config().layers[static_cast<size_t>(layer)];
-    if (shape.heads == 0 && shape.mlp == 0) return;
+    if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
     const Batch held_out = gather(sequences_.held_out);
     const double before = error(layer, layers_, held_out);
     went_through(held_out.packing.tokens());
@@ -252,6 +275,7 @@ class Reconstruction {
   WeightLoader dense_;
   std::vector<Layer> layers_;  // of the repaired model
   at::Tensor dense_ND_, pruned_ND_;
+  at::Tensor target_ND_;  // what the layer at work should give
   int64_t done_ = 0, improved_ = 0;
 };
 

@@ -18,6 +18,9 @@ std::span<const Repair> all_repairs() {
        .solve = kLeastSquares,
        .finish = RepairPass{reconstruct_layers,
                             "more calibration text helps, or a smaller repair.learning_rate"}},
+      {.name = "bias",
+       .summary = "biases of o_proj and down_proj that stand for the mean of what went (FLAP)",
+       .solve = {bias_repair, "more calibration text helps"}},
   };
   return kRepairs;
 }

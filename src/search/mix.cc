@@ -15,13 +15,16 @@ namespace {
 // One Measure for all candidates of a step, made when the first of them asks.
 class SharedMeasure : public Measure {
  public:
-  explicit SharedMeasure(std::function<std::unique_ptr<Measure>()> make) : make_(std::move(make)) {}
+  using Judge = std::function<std::vector<Validation>(const std::vector<Model>&)>;
+  SharedMeasure(std::function<std::unique_ptr<Measure>()> make, const Judge& judge)
+      : make_(std::move(make)), judge_(judge) {}
   const std::vector<at::Tensor>& scores(const std::string& criterion) override {
     return measure().scores(criterion);
   }
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
     return measure().curves(settings);
   }
+  std::vector<Validation> judge(const std::vector<Model>& models) override { return judge_(models); }
 
  private:
   Measure& measure() {
@@ -29,6 +32,7 @@ class SharedMeasure : public Measure {
     return *measure_;
   }
   std::function<std::unique_ptr<Measure>()> make_;
+  const Judge& judge_;
   std::unique_ptr<Measure> measure_;
 };
 
@@ -51,11 +55,12 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
                                   const std::vector<PlanStep>& steps, int64_t budget,
                                   const MixFunctions& functions) {
   const int64_t number = static_cast<int64_t>(steps.size()) + 1;
-  SharedMeasure measure([&] { return functions.measure(model, number); });
+  SharedMeasure measure([&] { return functions.measure(model, number); }, functions.validate);
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
-                      use.options,    recipe.protect, layer_sources(model)};
+                      use.options,    recipe.protect, layer_sources(model),
+                      recipe.costs.get()};
     all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure,
                                                    functions.repair));
   }
@@ -102,6 +107,7 @@ void Patience::check(const ModelConfig& config) {
 MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<PlanStep>& done,
               const MixFunctions& functions) {
   MixResult result{replay(dense, done, functions), done};
+  if (functions.replayed) functions.replayed();
   Patience patience;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());

@@ -28,6 +28,7 @@ struct MixRecipe {
   std::string selector;             ///< "random", "path:LGGL", ...
   uint64_t seed = 0;                ///< of the selector; step n draws from stream n
   std::vector<int32_t> protect;     ///< source layers that no step may remove whole
+  std::shared_ptr<const Costs> costs = nullptr;  ///< in which budgets count; null = parameters
 };
 
 /// Whether a branch may ask for damage curves.
@@ -52,11 +53,13 @@ struct MixFunctions {
   BudgetFunction budget;
   /// Scores of a model. Called when a candidate is first built, at most once a step.
   std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
-  /// Figures of models on held-out text; called only by selectors that compare.
+  /// Figures of models on held-out text; called only by selectors and branches that compare.
   std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
-  /// New values for what a step left (see repair/), of candidates before they are judged and of steps
-  /// that an earlier run recorded. Null = none.
+  /// New values for what a step left (see repair/), of candidates before they are judged and of
+  /// steps that an earlier run recorded. Null = none.
   std::function<Model(const Model& cut)> repair = nullptr;
+  /// Called once, when the steps of an earlier run are applied and repaired. Null = nobody asks.
+  std::function<void()> replayed = nullptr;
   /// Told of every new step before the next one begins; not of those in `done`.
   std::function<void(const MixStep& step, const Model& model)> record;
 };

@@ -17,6 +17,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "solve/least_squares.h"
 
 namespace mop {
 namespace {
@@ -96,18 +97,28 @@ at::Tensor diagonal_blocks(const at::Tensor& m_PP, int64_t unit) {
   return m_PP.as_strided({units, unit, unit}, {unit * (row + column), row, column});
 }
 
+// V_b V_b^T of every unit, V laid by rows.
+at::Tensor squares_of_units(const at::Tensor& v_SR, int64_t unit) {
+  const int64_t units = v_SR.size(0) / unit;
+  if (unit == 1) return v_SR.square().sum(1).view({units, 1, 1});
+  const at::Tensor v_UuR = v_SR.view({units, unit, -1});
+  return at::bmm(v_UuR, v_UuR.transpose(1, 2));
+}
+
 // 0.5 tr(A_bb^-1 M_bb) of every unit. Without damping, rounding may leave an A_bb that is not
 // positive; such a unit goes last.
-std::vector<double> damages(const at::Tensor& a_Uuu, const at::Tensor& m_Uuu) {
-  at::Tensor damages_U;
+at::Tensor damage_of_units(const at::Tensor& a_Uuu, const at::Tensor& m_Uuu) {
   if (a_Uuu.size(1) == 1) {
     const at::Tensor a_U = a_Uuu.flatten();
-    damages_U = at::where(a_U > 0, m_Uuu.flatten().clamp_min(0) / a_U / 2, INFINITY);
-  } else {
-    const auto [lower_Uuu, info_U] = at::linalg_cholesky_ex(a_Uuu);
-    const at::Tensor traces_U = at::cholesky_solve(m_Uuu, lower_Uuu).diagonal(0, 1, 2).sum(1);
-    damages_U = at::where(info_U == 0, traces_U.clamp_min(0) / 2, INFINITY);
+    return at::where(a_U > 0, m_Uuu.flatten().clamp_min(0) / a_U / 2, INFINITY);
   }
+  const auto [lower_Uuu, info_U] = at::linalg_cholesky_ex(a_Uuu);
+  const at::Tensor traces_U = at::cholesky_solve(m_Uuu, lower_Uuu).diagonal(0, 1, 2).sum(1);
+  return at::where(info_U == 0, traces_U.clamp_min(0) / 2, INFINITY);
+}
+
+std::vector<double> damages(const at::Tensor& a_Uuu, const at::Tensor& m_Uuu) {
+  const at::Tensor damages_U = damage_of_units(a_Uuu, m_Uuu);
   const double* first = damages_U.const_data_ptr<double>();
   return {first, first + damages_U.numel()};
 }
@@ -151,11 +162,9 @@ class Eliminator {
   // Lowest damage first, then the lowest index. Leaves the damages in `damages_`.
   std::vector<int64_t> rank_all() {
     const int64_t units = std::ssize(ids_), columns = units * unit_;
-    const at::Tensor v_SR = v_KR_.narrow(0, 0, columns), v_UuR = v_SR.view({units, unit_, -1});
-    const at::Tensor m_Uuu = unit_ == 1 ? v_SR.square().sum(1).view({units, 1, 1})
-                                        : at::bmm(v_UuR, v_UuR.transpose(1, 2));
     damages_ =
-        damages(diagonal_blocks(a_KK_.narrow(0, 0, columns).narrow(1, 0, columns), unit_), m_Uuu);
+        damages(diagonal_blocks(a_KK_.narrow(0, 0, columns).narrow(1, 0, columns), unit_),
+                squares_of_units(v_KR_.narrow(0, 0, columns), unit_));
     std::vector<int64_t> places(ids_.size());
     std::iota(places.begin(), places.end(), 0);
     std::sort(places.begin(), places.end(), [&](int64_t x, int64_t y) {
@@ -265,7 +274,11 @@ class Eliminator {
   DamageCurve curve_;
 };
 
-// No input was ever anything but 0: nothing costs anything.
+// Whether no input was ever anything but 0: nothing costs anything.
+bool is_silent(const Elimination& input) {
+  return input.gram_KK.diagonal().count_nonzero().item<int64_t>() == 0;
+}
+
 DamageCurve free_curve(int64_t units) {
   DamageCurve curve;
   curve.order.resize(static_cast<size_t>(std::max<int64_t>(units, 0)));
@@ -276,9 +289,32 @@ DamageCurve free_curve(int64_t units) {
 
 }  // namespace
 
+double damage_taken_over(const TakenOver& in) {
+  const int64_t outputs = in.cross_DK.size(0), inputs = in.cross_DK.size(1);
+  check_tensor(in.added_DD, "second moment", outputs, outputs);
+  check_tensor(in.cross_DK, "cross moment", outputs, inputs);
+  check_tensor(in.gram_KK, "Gram matrix", inputs, inputs);
+  check_tensor(in.sensitivity_DD, "gradient covariance", outputs, outputs);
+  const at::Tensor cross_DK = in.cross_DK.to(at::kDouble);
+  at::Tensor left_DD = in.added_DD.to(at::kDouble);
+  if (in.gram_KK.diagonal().count_nonzero().item<int64_t>() > 0) {
+    const at::Tensor change_DK = ridge_addition(in.gram_KK, cross_DK, in.damping);
+    left_DD = left_DD - cross_DK.mm(change_DK.t());
+  }
+  const double damage = (in.sensitivity_DD.to(at::kDouble) * left_DD).sum().item<double>() / 2;
+  return std::max(damage, 0.0);  // rounding
+}
+
+at::Tensor removal_costs(const Elimination& input) {
+  check(input);
+  if (is_silent(input)) return at::zeros({input.gram_KK.size(0) / input.unit}, at::kDouble);
+  return damage_of_units(diagonal_blocks(damped_inverse(input), input.unit),
+                         squares_of_units(weighted(input), input.unit));
+}
+
 DamageCurve eliminate(const Elimination& input) {
   check(input);
-  if (input.gram_KK.diagonal().count_nonzero().item<int64_t>() == 0) {
+  if (is_silent(input)) {
     return free_curve(input.gram_KK.size(0) / input.unit - input.keep);
   }
   return Eliminator(input).run();

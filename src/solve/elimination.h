@@ -16,7 +16,7 @@ struct Elimination {
   at::Tensor weights_DK;  ///< W
   /// Gamma = sum_t g_t g_t^T / N: second moments of the loss's gradient by the outputs. Undefined:
   /// the identity, and damage is the squared error of the outputs.
-  at::Tensor sensitivity_DD;
+  at::Tensor sensitivity_DD = {};
   int64_t unit = 1;       ///< consecutive columns that go together, as a KV group's query heads do
   double damping = 1e-2;  ///< ridge towards the weights as they are, of the mean of diag G
   int64_t block = 64;     ///< units that may go between two updates of all that stays; 1: exact
@@ -40,5 +40,24 @@ struct DamageCurve {
 /// which rounding leaves, count as 0. Throws Error(kBadInput) when shapes do not fit, a value is
 /// not finite, or G is singular without damping.
 DamageCurve eliminate(const Elimination& input);
+
+/// A matrix before a part that goes: what the part adds to the hidden states, r, should come from
+/// the matrix's inputs z.
+struct TakenOver {
+  at::Tensor added_DD;        ///< sum_t r_t r_t^T / N
+  at::Tensor cross_DK;        ///< sum_t r_t z_t^T / N
+  at::Tensor gram_KK;         ///< sum_t z_t z_t^T / N
+  at::Tensor sensitivity_DD;  ///< Gamma, by the hidden states behind the part
+  double damping = 1e-2;      ///< as in `Elimination`
+};
+
+/// The damage that is left when the part goes and the matrix changes by the best D [D, K]:
+/// min 0.5 tr(Gamma (R - 2 C D^T + D H D^T)), H the Gram with its ridge; in the currency of
+/// `DamageCurve::damage`. Throws Error(kBadInput) when shapes do not fit or H is singular.
+double damage_taken_over(const TakenOver& input);
+
+/// What the removal of each unit alone costs, the others repaired: [units] float64. The first step
+/// of `eliminate`; `block` and `keep` are not looked at. Throws as it does.
+at::Tensor removal_costs(const Elimination& input);
 
 }  // namespace mop

@@ -2,9 +2,11 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
+#include "stats/gate_gradients.h"
 #include "stats/layer_stats.h"
 #include "stats/packed_samples.h"
 #include "tensor/mapped_file.h"
@@ -12,7 +14,7 @@
 namespace mop {
 namespace {
 
-// Gathers the statistics of one pass; what a tap sees becomes sums at once. On the CPU they go into
+// Gathers the statistics of a pass; what a tap sees becomes sums at once. On the CPU they go into
 // `layers_` piece by piece; on a device they are added up in one tensor there until `finish`.
 class Collector {
  public:
@@ -31,13 +33,36 @@ class Collector {
   }
 
   bool on_device() const { return !weights_.compute().device.is_cpu(); }
+  bool looks() const {
+    return std::ranges::any_of(rows_, [](const StatRow* row) { return row->add != nullptr; });
+  }
 
   Tap tap(int64_t layer, const Packing& piece) {
-    return [this, layer, &piece](Site site, const at::Tensor& value) {
+    // A layer may overwrite its input.
+    const bool keeps = std::ranges::any_of(rows_, [](const StatRow* r) { return r->reads_input; });
+    return [this, layer, &piece, keeps, input_ND = at::Tensor()](
+               Site site, const at::Tensor& value) mutable {
+      if (keeps && site == Site::kLayerInput) input_ND = value.clone();
       for (const StatRow* row : rows_) {
-        if (row->site == site) add(*row, layer, piece, value);
+        if (row->site == site && row->add != nullptr) add(*row, layer, piece, value, input_ND);
       }
     };
+  }
+
+  // Prompts of one token predict nothing: their gradient is 0, and no walk meets them.
+  void begin_gates(const TokenSamples& samples) {
+    for_sums([&](int64_t layer, const StatRow& row, int64_t units) {
+      if (row.add_gates == nullptr) return;
+      add_sum(row, layer, at::zeros({units}, at::kDouble), std::ssize(samples.ids));
+    });
+  }
+
+  // Gradients by gates on the units of a half layer, a row for each sequence of a piece.
+  void add_gates(int64_t layer, Site site, const at::Tensor& gates_SU) {
+    for (const StatRow* row : rows_) {
+      if (row->site != site || row->add_gates == nullptr) continue;
+      add_sum(*row, layer, row->add_gates(gates_SU), 0);
+    }
   }
 
   // A score that is not a number would rank units at random, so the first layer that has one stops
@@ -53,13 +78,14 @@ class Collector {
     }
   }
 
-  // Of `prompts` samples. One download, which waits for the device.
-  std::vector<LayerStats> finish(int64_t prompts) {
+  // Of these samples. One download, which waits for the device.
+  std::vector<LayerStats> finish(const TokenSamples& samples) {
     if (!on_device()) return std::move(layers_);
     const at::Tensor sums = sums_.cpu();
     int64_t first = 0;
     for_sums([&](int64_t layer, const StatRow& row, int64_t units) {
-      layers_[static_cast<size_t>(layer)].add_sum(row.stat, sums.narrow(0, first, units), prompts);
+      layers_[static_cast<size_t>(layer)].add_sum(row.stat, sums.narrow(0, first, units),
+                                                  count_of(row, samples));
       first += units;
     });
     for (int64_t layer = 0; layer < weights_.model().num_layers(); ++layer) check(layer);
@@ -82,17 +108,31 @@ class Collector {
     }
   }
 
-  void add(const StatRow& row, int64_t layer, const Packing& piece, const at::Tensor& value) {
+  void add(const StatRow& row, int64_t layer, const Packing& piece, const at::Tensor& value_NX,
+           const at::Tensor& input_ND) {
     const LayerShape& shape = shape_of(layer);
-    if (row.units(shape) == 0) return;
-    const LayerWeights& weights = weights_.layer(layer);
+    const int64_t units = row.units(shape);
+    if (units == 0) return;
+    const Seen seen{value_NX, input_ND, piece, weights_.layer(layer), shape};
     if (on_device()) {
-      row.add_on_device(value, piece, weights, shape, sums_U_.at({layer, &row}));
-      return;
+      row.add(seen, sums_U_.at({layer, &row}));
+    } else if (row.token_sums != nullptr) {
+      const at::Tensor lengths_S1 = at::tensor(piece.lengths, at::kDouble).unsqueeze(1);
+      layers_[static_cast<size_t>(layer)].add(row.stat, row.token_sums(seen) / lengths_S1);
+    } else {
+      const at::Tensor sums_U = at::zeros({units}, at::kDouble);
+      row.add(seen, sums_U);
+      add_sum(row, layer, sums_U,
+              row.weighting == Weighting::kTokens ? piece.tokens() : std::ssize(piece.lengths));
     }
-    const at::Tensor sums_SU = row.token_sums(value, piece, weights, shape);
-    const at::Tensor lengths_S1 = at::tensor(piece.lengths, at::kDouble).unsqueeze(1);
-    layers_[static_cast<size_t>(layer)].add(row.stat, sums_SU / lengths_S1);
+  }
+
+  void add_sum(const StatRow& row, int64_t layer, const at::Tensor& sum_U, int64_t count) {
+    if (on_device()) {
+      if (count == 0) sums_U_.at({layer, &row}).add_(sum_U);  // there `finish` counts
+    } else {
+      layers_[static_cast<size_t>(layer)].add_sum(row.stat, sum_U, count);
+    }
   }
 
   WeightLoader& weights_;
@@ -102,15 +142,8 @@ class Collector {
   std::map<std::pair<int64_t, const StatRow*>, at::Tensor> sums_U_;  // views of it
 };
 
-}  // namespace
-
-std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
-                                      std::span<const Stat> stats, Progress& progress,
-                                      int64_t chunk_tokens) {
-  Collector collector(weights, stats);
-  if (stats.empty()) return collector.finish(0);
-  if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
-  const c10::NoGradGuard no_grad;
+void run_forward(Collector& collector, WeightLoader& weights, const TokenSamples& samples,
+                 Progress& progress, int64_t chunk_tokens) {
   const int64_t tokens = samples.tokens();
   progress.begin("gathering statistics", weights.model().num_layers() * tokens);
   ForwardOptions options;
@@ -126,9 +159,37 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
   };
   const PackedSamples packed = pack(samples, collector.on_device());
   run_layers(weights, packed.ids_N, packed.packing, options);
-  auto layers = collector.finish(static_cast<int64_t>(samples.ids.size()));
   progress.end();
-  return layers;
+}
+
+}  // namespace
+
+int64_t count_of(const StatRow& row, const TokenSamples& samples) {
+  return row.weighting == Weighting::kTokens ? samples.tokens() : std::ssize(samples.ids);
+}
+
+std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
+                                      std::span<const Stat> stats, Progress& progress,
+                                      int64_t chunk_tokens, const std::filesystem::path& scratch) {
+  Collector collector(weights, stats);
+  if (stats.empty()) return collector.finish(samples);
+  if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
+  const c10::NoGradGuard no_grad;
+  if (collector.looks()) run_forward(collector, weights, samples, progress, chunk_tokens);
+  if (need_gradients(stats)) {
+    collector.begin_gates(samples);
+    GateWalk walk;
+    walk.chunk_tokens = chunk_tokens;
+    walk.scratch = scratch;
+    walk.add = [&](int64_t layer, Site site, const at::Tensor& gates_SU) {
+      collector.add_gates(layer, site, gates_SU);
+    };
+    walk.after_layer = [&](int64_t layer) {
+      if (!collector.on_device()) collector.check(layer);
+    };
+    walk_gates(weights.model(), weights.compute(), samples, walk, progress);
+  }
+  return collector.finish(samples);
 }
 
 }  // namespace mop

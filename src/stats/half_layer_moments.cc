@@ -4,82 +4,39 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <optional>
+#include <utility>
+
 #include "base/error.h"
-#include "gradient/layer_tape.h"
-#include "gradient/output_loss.h"
-#include "gradient/pass_memory.h"
 #include "model/forward.h"
-#include "model/packing_on_device.h"
+#include "stats/backward_walk.h"
 #include "stats/packed_samples.h"
 #include "stats/second_moment.h"
-#include "tensor/mapped_file.h"
 #include "tensor/scratch.h"
 #include "tensor/upload.h"
 
 namespace mop {
 namespace {
 
+// What the half behind this one adds to the hidden states, beside this one's inputs.
+struct NextSums {
+  at::Tensor cross_DK;
+  SecondMoment added;
 
-TokenSamples with_targets(const TokenSamples& samples) {
-  TokenSamples kept;
-  for (const auto& ids : samples.ids) {
-    if (ids.size() > 1) kept.ids.push_back(ids);
-  }
-  if (kept.ids.empty()) {
-    throw bad_input("no calibration sample has two tokens or more: there is nothing to predict")
-        .hint("longer samples, or lines that are not single words");
-  }
-  return kept;
-}
-
-// Whole sequences that go through a layer together.
-struct Piece {
-  int64_t first_token = 0;
-  Packing packing = {};
-  at::Tensor cos_NE = {}, sin_NE = {};
-  std::shared_ptr<PackingOnDevice> packed = {};
-
-  at::Tensor of(const at::Tensor& all_N) const {
-    return all_N.narrow(0, first_token, packing.tokens());
-  }
-};
-
-std::vector<Piece> cut(const Packing& packing, int64_t most_tokens) {
-  std::vector<Piece> pieces;
-  int64_t first_token = 0, in_piece = 0;
-  for (const int64_t length : packing.lengths) {
-    if (pieces.empty() || in_piece + length > most_tokens) {
-      pieces.push_back({.first_token = first_token});
-      in_piece = 0;
-    }
-    pieces.back().packing.lengths.push_back(length);
-    in_piece += length;
-    first_token += length;
-  }
-  return pieces;
-}
-
-// Tokens whose tape is held at a time. On a device a layer's tape and its gradients take about four
-// times what the layer takes without.
-int64_t taped_tokens(const ModelConfig& config, const Compute& compute) {
-  if (compute.device.is_cpu()) return kMostPieceTokens;
-  return std::clamp(piece_tokens(config, compute) / 4, kLeastDevicePiece, kMostDevicePiece);
-}
-
-// What each token is to predict; the last of a sample predicts nothing, its weight is 0.
-struct Targets {
-  at::Tensor ids_N, weights_N;
-
-  explicit Targets(const PackedSamples& packed)
-      : ids_N(packed.ids_N.roll(-1)), weights_N(at::ones({packed.ids_N.size(0)}, at::kFloat)) {
-    int64_t end = 0;
-    for (const int64_t length : packed.packing.lengths) weights_N[(end += length) - 1] = 0;
+  NextSums(int64_t hidden, int64_t inputs, c10::Device device)
+      : cross_DK(at::zeros({hidden, inputs}, at::TensorOptions(device).dtype(at::kFloat))),
+        added(hidden, device) {}
+  void add(const at::Tensor& added_ND, const at::Tensor& input_NK) {
+    const at::Tensor wide_ND = added_ND.to(at::kFloat);
+    cross_DK.addmm_(wide_ND.t(), input_NK.to(at::kFloat));
+    added.add(wide_ND);
   }
 };
 
 // The sums of one layer's halves.
 struct LayerSums {
   std::optional<SecondMoment> heads, behind_attention, neurons, behind_mlp;
+  std::optional<NextSums> behind_heads, behind_neurons;
 
   LayerSums(const ModelConfig& config, const LayerShape& shape, c10::Device device,
             bool gradients) {
@@ -94,182 +51,126 @@ struct LayerSums {
   }
 };
 
-class Walk {
+class MomentsWalk {
  public:
-  Walk(const Model& model, const Compute& compute, const TokenSamples& samples,
-       const std::filesystem::path& scratch,
+  MomentsWalk(const Model& model, const Compute& compute, const TokenSamples& samples,
        const std::function<void(const HalfLayerMoments&)>& visit, Progress& progress,
        const MomentsOptions& options)
-      : packed_(pack(samples, !compute.device.is_cpu())),
-        weights_(model, compute, WeightLoader::Keep::kOne),
-        scratch_(scratch),
+      : model_(model),
+        compute_(compute),
+        samples_(samples),
         visit_(visit),
         progress_(progress),
         options_(options) {}
 
-  void run() {
-    const int64_t layers = weights_.model().num_layers();
-    progress_.begin("gathering second moments", layers * (options_.gradients ? 1 + kTapedCost : 1));
-    options_.gradients ? run_both_ways() : run_forward();
+  void run_forward() {
+    const PackedSamples packed = pack(samples_, !compute_.device.is_cpu());
+    WeightLoader weights(model_, compute_, WeightLoader::Keep::kOne);
+    progress_.begin("gathering second moments", model_.num_layers());
+    ForwardOptions options;
+    options.chunk_tokens = options_.piece_tokens;
+    options.tap = [&](int64_t layer, int64_t, const Packing&) -> Tap {
+      return [this, layer](Site site, const at::Tensor& value) { look(layer, site, value); };
+    };
+    options.after_layer = [&](int64_t layer) {
+      hand_on(layer, Half::kAttention);
+      hand_on(layer, Half::kMlp);
+      sums_.reset();
+      progress_.advance(layer + 1);
+    };
+    run_layers(weights, packed.ids_N, packed.packing, options);
     progress_.end();
   }
 
+  void run_both_ways(const std::filesystem::path& scratch) {
+    scratch_ = scratch;
+    BackwardVisitor visitor;
+    visitor.sites = {Site::kAttentionOutput};
+    visitor.look = [&](int64_t layer, Site site, const at::Tensor& value) {
+      look(layer, site, value);
+    };
+    visitor.visit = [&](const BackwardPiece& piece) {
+      if (options_.look_ahead) look_ahead(piece);
+      if (sums_->behind_mlp) sums_->behind_mlp->add(piece.gradient_ND);
+      if (!sums_->behind_attention) return;
+      const auto behind = piece.sites.find(Site::kAttentionOutput);
+      // Without an MLP attention's output is the layer's.
+      sums_->behind_attention->add(sums_->neurons ? behind->second.gradient : piece.gradient_ND);
+    };
+    visitor.after_layer = [&](int64_t layer) {
+      hand_on(layer, Half::kMlp);
+      hand_on(layer, Half::kAttention);
+      sums_.reset();
+    };
+    walk_backward(model_, compute_, samples_, scratch, visitor, progress_, options_.piece_tokens);
+  }
+
  private:
-  const ModelConfig& config() const { return weights_.model().config(); }
-  const LayerShape& shape(int64_t layer) const {
-    return config().layers[static_cast<size_t>(layer)];
-  }
-  const Compute& compute() const { return weights_.compute(); }
-  bool on_device() const { return !compute().device.is_cpu(); }
-
-  at::Tensor hidden_in_scratch() const {
-    return zeros_in_scratch({packed_.ids_N.size(0), config().hidden}, compute().dtype, scratch_);
-  }
-
-  std::vector<Piece> pieces_for(int64_t tokens) const {
-    return cut(packed_.packing, options_.piece_tokens > 0 ? options_.piece_tokens : tokens);
-  }
-
-  at::Tensor embedded() {
-    const GlobalWeights& globals = weights_.embedding();
-    at::Tensor hidden_ND =
-        on_device() ? at::empty({packed_.ids_N.size(0), config().hidden},
-                                at::TensorOptions(compute().device).dtype(compute().dtype))
-                    : hidden_in_scratch();
-    for (const Piece& piece : pieces_for(piece_tokens(config(), compute()))) {
-      piece.of(hidden_ND).copy_(embed(globals, piece.of(packed_.ids_N), compute()));
+  void look(int64_t layer, Site site, const at::Tensor& value) {
+    const ModelConfig& config = model_.config();
+    if (!sums_) {
+      sums_.emplace(config, config.layers[static_cast<size_t>(layer)], compute_.device,
+                    options_.gradients);
+      if (options_.look_ahead) expect_next(layer);
     }
-    return hidden_ND;
+    if (site == Site::kHeadOutput) sums_->heads->add(heads_NK_ = value);
+    if (site == Site::kNeuron) sums_->neurons->add(neurons_NK_ = value);
   }
 
-  // All layers. `look` is given the layer, the piece's first token and what the tap sees.
-  template <typename Look, typename After>
-  at::Tensor forward(Look look, After after_layer) {
-    const std::vector<int64_t> first_token = first_tokens(packed_.packing);
-    ForwardOptions options;
-    options.chunk_tokens = options_.piece_tokens;
-    options.tap = [&](int64_t layer, int64_t first_sequence, const Packing&) -> Tap {
-      const int64_t first = first_token[static_cast<size_t>(first_sequence)];
-      return [=, &look](Site site, const at::Tensor& value) { look(layer, first, site, value); };
+  // The sums for what follows each half, and where this layer's first half puts what it adds.
+  void expect_next(int64_t layer) {
+    const ModelConfig& config = model_.config();
+    const LayerShape& here = config.layers[static_cast<size_t>(layer)];
+    next_ND_ = std::exchange(first_added_ND_, {});
+    if (here.heads > 0 && (here.mlp > 0 || next_ND_.defined())) {
+      sums_->behind_heads.emplace(config.hidden, here.heads * here.head_dim, compute_.device);
+    }
+    if (here.mlp > 0 && next_ND_.defined()) {
+      sums_->behind_neurons.emplace(config.hidden, here.mlp, compute_.device);
+    }
+    if (layer > 0) {
+      first_added_ND_ =
+          zeros_in_scratch({samples_.tokens(), config.hidden}, compute_.dtype, scratch_);
+    }
+  }
+
+  void look_ahead(const BackwardPiece& piece) {
+    const bool both = sums_->heads && sums_->neurons;
+    const auto in_piece = [&](const at::Tensor& all_ND) {
+      return all_ND.narrow(0, piece.first_token, piece.packing.tokens());
     };
-    options.after_layer = after_layer;
-    return run_layer_range(weights_, embedded(), packed_.packing, 0, weights_.model().num_layers(),
-                           options);
-  }
-
-  void run_forward() {
-    std::optional<LayerSums> sums;
-    forward(
-        [&](int64_t layer, int64_t, Site site, const at::Tensor& value) {
-          if (!sums) sums.emplace(config(), shape(layer), compute().device, false);
-          if (site == Site::kHeadOutput) sums->heads->add(value);
-          if (site == Site::kNeuron) sums->neurons->add(value);
-        },
-        [&](int64_t layer) {
-          hand_on(layer, Half::kAttention, sums->heads, sums->behind_attention);
-          hand_on(layer, Half::kMlp, sums->neurons, sums->behind_mlp);
-          sums.reset();
-          progress_.advance(layer + 1);
-        });
-  }
-
-  void run_both_ways() {
-    const int64_t layers = weights_.model().num_layers();
-    std::vector<at::Tensor> inputs_ND(static_cast<size_t>(layers));
-    at::Tensor gradient_ND = forward(
-        [&](int64_t layer, int64_t first, Site site, const at::Tensor& value) {
-          if (site != Site::kLayerInput) return;
-          at::Tensor& input_ND = inputs_ND[static_cast<size_t>(layer)];
-          if (!input_ND.defined()) input_ND = hidden_in_scratch();
-          input_ND.narrow(0, first, value.size(0)).copy_(value);
-        },
-        [&](int64_t layer) { progress_.advance(layer + 1); });
-    std::vector<Piece> pieces = pieces_for(taped_tokens(config(), compute()));
-    place(pieces);
-    replace_by_gradient(gradient_ND, pieces);
-    for (int64_t layer = layers - 1; layer >= 0; --layer) {
-      check_stop();
-      weights_.prefetch(layer - 1);
-      backward(layer, std::exchange(inputs_ND[static_cast<size_t>(layer)], {}), gradient_ND,
-               pieces);
-      check_mappings();
-      progress_.advance(layers + (layers - layer) * kTapedCost);
-    }
-  }
-
-  // Pieces of equal lengths share their tables.
-  void place(std::vector<Piece>& pieces) const {
-    const Piece* before = nullptr;
-    for (Piece& piece : pieces) {
-      if (before != nullptr && before->packing.lengths == piece.packing.lengths) {
-        piece.cos_NE = before->cos_NE, piece.sin_NE = before->sin_NE;
-        piece.packed = before->packed;
+    const at::Tensor middle_ND =
+        both ? piece.sites.at(Site::kAttentionOutput).value : piece.output_ND;
+    if (both) sums_->behind_heads->add(piece.output_ND - middle_ND, heads_NK_);
+    if (next_ND_.defined()) {
+      const at::Tensor added_ND = upload(in_piece(next_ND_), compute_.device);
+      if (sums_->neurons) {
+        sums_->behind_neurons->add(added_ND, neurons_NK_);
       } else {
-        std::tie(piece.cos_NE, piece.sin_NE) = rotary(config(), piece.packing, compute());
-        piece.packed = std::make_shared<PackingOnDevice>(piece.packing, compute().device);
+        sums_->behind_heads->add(added_ND, heads_NK_);
       }
-      before = &piece;
     }
+    if (first_added_ND_.defined()) in_piece(first_added_ND_).copy_(middle_ND - piece.input_ND);
+    heads_NK_ = neurons_NK_ = at::Tensor();
   }
 
-  // Hidden states behind the last layer -> the loss's gradient by them.
-  void replace_by_gradient(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
-    const Targets targets(packed_);
-    WeightLoader outside(weights_.model(), compute(), WeightLoader::Keep::kOne);  // let go at once
-    for (const Piece& piece : pieces) {
-      at::Tensor there_ND = piece.of(hidden_ND);
-      const OutputLoss loss =
-          output_loss(outside.globals(), config(), there_ND, piece.of(targets.ids_N),
-                      piece.of(targets.weights_N), /*gradients=*/true);
-      there_ND.copy_(loss.d_hidden_ND);
-    }
-  }
-
-  // gradient_ND: by the layer's output -> by its input.
-  void backward(int64_t layer, const at::Tensor& input_ND, const at::Tensor& gradient_ND,
-                const std::vector<Piece>& pieces) {
-    if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
-    LayerSums sums(config(), shape(layer), compute().device, true);
-    for (const Piece& piece : pieces) {
-      backward_piece(layer, piece, upload(piece.of(input_ND), compute().device),
-                     piece.of(gradient_ND), sums);
-    }
-    hand_on(layer, Half::kMlp, sums.neurons, sums.behind_mlp);
-    hand_on(layer, Half::kAttention, sums.heads, sums.behind_attention);
-  }
-
-  void backward_piece(int64_t layer, const Piece& piece, const at::Tensor& input_ND,
-                      at::Tensor gradient_ND, LayerSums& sums) {
-    at::Tensor behind_attention_ND;
-    const Tap tap = [&](Site site, const at::Tensor& value) {
-      if (site == Site::kHeadOutput) sums.heads->add(value.detach());
-      if (site == Site::kNeuron) sums.neurons->add(value.detach());
-      if (site == Site::kAttentionOutput) behind_attention_ND = value;
-    };
-    const LayerCall call{.config = config(),
-                         .layer = layer,
-                         .packing = piece.packing,
-                         .cos_NE = piece.cos_NE,
-                         .sin_NE = piece.sin_NE,
-                         .tap = &tap,
-                         .packed = piece.packed.get()};
-    const LayerTape tape = record_layer(weights_.layer(layer), input_ND, call, /*through=*/true);
-    std::vector<at::Tensor> by;
-    const bool both = sums.heads && sums.neurons;
-    if (both) by.push_back(behind_attention_ND);
-    if (layer > 0) by.push_back(tape.input_ND);
-    std::vector<at::Tensor> gradients;
-    if (!by.empty()) gradients = layer_gradients(tape, by, gradient_ND);
-    if (sums.behind_mlp) sums.behind_mlp->add(gradient_ND);
-    if (sums.behind_attention) sums.behind_attention->add(both ? gradients[0] : gradient_ND);
-    if (layer > 0) gradient_ND.copy_(gradients.back());
-  }
-
-  void hand_on(int64_t layer, Half half, std::optional<SecondMoment>& inputs,
-               std::optional<SecondMoment>& gradients) {
+  void hand_on(int64_t layer, Half half) {
+    const bool mlp = half == Half::kMlp;
+    std::optional<NextSums>& next = mlp ? sums_->behind_neurons : sums_->behind_heads;
+    std::optional<SecondMoment>& inputs = mlp ? sums_->neurons : sums_->heads;
+    std::optional<SecondMoment>& gradients = mlp ? sums_->behind_mlp : sums_->behind_attention;
     if (!inputs) return;
-    const int64_t tokens = packed_.ids_N.size(0);
-    HalfLayerMoments moments{layer, half, inputs->mean(tokens), {}, tokens};
+    const int64_t tokens = samples_.tokens();
+    HalfLayerMoments moments{.layer = layer,
+                             .half = half,
+                             .gram_KK = inputs->mean(tokens),
+                             .gradients_DD = {},
+                             .tokens = tokens};
+    if (next) {
+      moments.next_DK = next->cross_DK.div_(static_cast<double>(tokens));
+      moments.next_DD = next->added.mean(tokens);
+      next.reset();
+    }
     inputs.reset();
     if (gradients) moments.gradients_DD = gradients->mean(tokens);
     gradients.reset();
@@ -286,18 +187,23 @@ class Walk {
     if (inputs && is_finite(moments.gradients_DD)) return;
     throw bad_input("{} of layer {}'s {} are not finite", inputs ? "gradients" : "activations",
                     moments.layer, moments.half == Half::kMlp ? "MLP" : "attention")
-        .where("model", weights_.model().checkpoint().folder().string())
+        .where("model", model_.checkpoint().folder().string())
         .hint(
             "the weights may hold NaN or infinity, or the compute dtype overflows: try --dtype "
             "float32");
   }
 
-  const PackedSamples packed_;
-  WeightLoader weights_;
-  const std::filesystem::path scratch_;
+  const Model& model_;
+  const Compute& compute_;
+  const TokenSamples samples_;
   const std::function<void(const HalfLayerMoments&)>& visit_;
   Progress& progress_;
   const MomentsOptions options_;
+  std::optional<LayerSums> sums_;  // of the layer at hand
+  std::filesystem::path scratch_;
+  at::Tensor heads_NK_, neurons_NK_;  // of the piece at hand, for look_ahead
+  at::Tensor next_ND_;                // what the half behind this layer adds
+  at::Tensor first_added_ND_;         // what the first half of this layer adds
 };
 
 }  // namespace
@@ -307,7 +213,8 @@ void walk_half_layer_moments(const Model& model, const Compute& compute,
                              const std::function<void(const HalfLayerMoments&)>& visit,
                              Progress& progress, const MomentsOptions& options) {
   const c10::NoGradGuard no_grad;
-  Walk(model, compute, with_targets(samples), scratch, visit, progress, options).run();
+  MomentsWalk walk(model, compute, with_targets(samples), visit, progress, options);
+  options.gradients ? walk.run_both_ways(scratch) : walk.run_forward();
 }
 
 }  // namespace mop

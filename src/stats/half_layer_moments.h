@@ -23,11 +23,15 @@ struct HalfLayerMoments {
   /// Sum over tokens of g g^T / tokens, g the gradient of the summed loss by the hidden states
   /// right behind this half layer. Undefined when no gradients are wanted.
   at::Tensor gradients_DD;
+  /// With `look_ahead`, and where another half follows, r what that one adds to the hidden states:
+  /// sum r x^T / tokens, and sum r r^T / tokens.
+  at::Tensor next_DK = {}, next_DD = {};
   int64_t tokens = 0;
 };
 
 struct MomentsOptions {
   bool gradients = true;
+  bool look_ahead = false;  ///< `next_DK` and `next_DD`; wants the gradients
   int64_t piece_tokens = 0;  ///< that go through a layer together, about; 0 = what suits the device
 };
 

@@ -1,42 +1,172 @@
 // stats/layer_stats.cc -- the table of statistics and what they add up to.
 #include "stats/layer_stats.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
-#include <array>
 
 #include "base/error.h"
 #include "stats/abs_sums.h"
 #include "stats/head_output.h"
+#include "stats/squares.h"
 
 namespace mop {
 namespace {
 
-at::Tensor head_output_sums(const at::Tensor& heads_NQ, const Packing& piece,
-                            const LayerWeights& weights, const LayerShape& shape) {
-  return sequence_sums(head_output_l1(heads_NQ, weights[Role::kOutput], shape.heads), piece);
+at::Tensor head_output_sums(const Seen& seen) {
+  return sequence_sums(
+      head_output_l1(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads), seen.piece);
 }
 
-at::Tensor neuron_input_sums(const at::Tensor& neurons_NI, const Packing& piece,
-                             const LayerWeights&, const LayerShape&) {
-  return sequence_abs_sums(neurons_NI, piece);
+void add_head_outputs(const Seen& seen, const at::Tensor& sums_H) {
+  add_means(
+      head_output_l1_on_device(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
+      seen.piece, sums_H);
 }
 
-void add_head_outputs(const at::Tensor& heads_NQ, const Packing& piece, const LayerWeights& weights,
-                      const LayerShape& shape, const at::Tensor& sums_H) {
-  add_means(head_output_l1_on_device(heads_NQ, weights[Role::kOutput], shape.heads), piece, sums_H);
+at::Tensor neuron_input_sums(const Seen& seen) {
+  return sequence_abs_sums(seen.value_NX, seen.piece);
 }
 
-void add_neuron_inputs(const at::Tensor& neurons_NI, const Packing& piece, const LayerWeights&,
-                       const LayerShape&, const at::Tensor& sums_I) {
-  add_abs_means(neurons_NI, piece, sums_I);
+void add_neuron_inputs(const Seen& seen, const at::Tensor& sums_I) {
+  add_abs_means(seen.value_NX, seen.piece, sums_I);
 }
 
-constexpr std::array<StatRow, 2> kStatistics = {{
-    {Stat::kHeadOutputL1, "head-output-l1", Site::kHeadOutput, head_output_sums, add_head_outputs,
-     [](const LayerShape& shape) { return shape.heads; }},
-    {Stat::kNeuronInputAbs, "neuron-input-abs", Site::kNeuron, neuron_input_sums, add_neuron_inputs,
-     [](const LayerShape& shape) { return shape.mlp; }},
-}};
+void add_values(const Seen& seen, const at::Tensor& sums_X) {
+  sums_X.add_(seen.value_NX.sum(0, false, at::kDouble));
+}
+
+void add_squares(const Seen& seen, const at::Tensor& sums_X) {
+  add_exact_squares(seen.value_NX, sums_X);
+}
+
+void add_responses(const Seen& seen, const at::Tensor& sums_X) {
+  add_squared_abs_means(seen.value_NX, seen.piece, sums_X);
+}
+
+void add_group_outputs(const Seen& seen, const at::Tensor& sums_G) {
+  add_group_output_squares(seen.value_NX, seen.weights[Role::kOutput], sums_G);
+}
+
+void add_angles(const Seen& seen, const at::Tensor& sums_1) {
+  constexpr double kPi = 3.14159265358979323846;
+  sums_1.add_(row_cosines(seen.input_ND, seen.value_NX).acos_().sum(), 1 / kPi);
+}
+
+void add_distances(const Seen& seen, const at::Tensor& sums_1) {
+  sums_1.add_(row_cosines(seen.input_ND, seen.value_NX).neg_().add_(1).sum());
+}
+
+at::Tensor sum_of_gates(const at::Tensor& gates_SU) { return gates_SU.sum(0); }
+at::Tensor sum_of_squared_gates(const at::Tensor& gates_SU) { return gates_SU.square().sum(0); }
+
+int64_t heads(const LayerShape& shape) { return shape.heads; }
+int64_t channels(const LayerShape& shape) { return shape.heads * shape.head_dim; }
+int64_t groups(const LayerShape& shape) { return shape.kv_heads; }
+int64_t neurons(const LayerShape& shape) { return shape.mlp; }
+int64_t one(const LayerShape&) { return 1; }
+
+constexpr StatRow kStatistics[] = {
+    {.stat = Stat::kHeadOutputL1,
+     .name = "head-output-l1",
+     .summary = "of every head: L1 norm of what it sends into the residual stream",
+     .site = Site::kHeadOutput,
+     .add = add_head_outputs,
+     .token_sums = head_output_sums,
+     .units = heads},
+    {.stat = Stat::kNeuronInputAbs,
+     .name = "neuron-input-abs",
+     .summary = "of every neuron: |activation| entering down_proj",
+     .site = Site::kNeuron,
+     .add = add_neuron_inputs,
+     .token_sums = neuron_input_sums,
+     .units = neurons},
+    {.stat = Stat::kHeadChannelMean,
+     .name = "head-channel-mean",
+     .summary = "of every channel of the heads: the value entering o_proj",
+     .weighting = Weighting::kTokens,
+     .site = Site::kHeadOutput,
+     .add = add_values,
+     .units = channels},
+    {.stat = Stat::kHeadChannelSquare,
+     .name = "head-channel-square",
+     .summary = "of every channel of the heads: the square of what enters o_proj",
+     .weighting = Weighting::kTokens,
+     .site = Site::kHeadOutput,
+     .add = add_squares,
+     .units = channels},
+    {.stat = Stat::kNeuronMean,
+     .name = "neuron-mean",
+     .summary = "of every neuron: the value entering down_proj",
+     .weighting = Weighting::kTokens,
+     .site = Site::kNeuron,
+     .add = add_values,
+     .units = neurons},
+    {.stat = Stat::kNeuronSquare,
+     .name = "neuron-square",
+     .summary = "of every neuron: the square of what enters down_proj",
+     .weighting = Weighting::kTokens,
+     .site = Site::kNeuron,
+     .add = add_squares,
+     .units = neurons},
+    {.stat = Stat::kGroupOutputSquare,
+     .name = "group-output-square",
+     .summary = "of every KV group: square of the norm of what it sends into the residual stream",
+     .weighting = Weighting::kTokens,
+     .site = Site::kHeadOutput,
+     .add = add_group_outputs,
+     .units = groups},
+    {.stat = Stat::kHeadChannelResponse,
+     .name = "head-channel-response",
+     .summary = "of every channel of the heads: square of a prompt's mean |value| entering o_proj",
+     .site = Site::kHeadOutput,
+     .add = add_responses,
+     .units = channels},
+    {.stat = Stat::kNeuronResponse,
+     .name = "neuron-response",
+     .summary = "of every neuron: square of a prompt's mean |activation| entering down_proj",
+     .site = Site::kNeuron,
+     .add = add_responses,
+     .units = neurons},
+    {.stat = Stat::kLayerAngle,
+     .name = "layer-angle",
+     .summary = "of the layer: angle between its input and its output, a fraction of half a turn",
+     .weighting = Weighting::kTokens,
+     .reads_input = true,
+     .add = add_angles,
+     .units = one},
+    {.stat = Stat::kLayerDistance,
+     .name = "layer-distance",
+     .summary = "of the layer: 1 - cosine of its input and its output",
+     .weighting = Weighting::kTokens,
+     .reads_input = true,
+     .add = add_distances,
+     .units = one},
+    {.stat = Stat::kGroupGate,
+     .name = "group-gate",
+     .summary = "of every KV group: gradient of a prompt's loss by a gate on it",
+     .site = Site::kHeadOutput,
+     .add_gates = sum_of_gates,
+     .units = groups},
+    {.stat = Stat::kGroupGateSquare,
+     .name = "group-gate-square",
+     .summary = "of every KV group: square of the gradient of a prompt's loss by a gate on it",
+     .site = Site::kHeadOutput,
+     .add_gates = sum_of_squared_gates,
+     .units = groups},
+    {.stat = Stat::kNeuronGate,
+     .name = "neuron-gate",
+     .summary = "of every neuron: gradient of a prompt's loss by a gate on it",
+     .site = Site::kNeuron,
+     .add_gates = sum_of_gates,
+     .units = neurons},
+    {.stat = Stat::kNeuronGateSquare,
+     .name = "neuron-gate-square",
+     .summary = "of every neuron: square of the gradient of a prompt's loss by a gate on it",
+     .site = Site::kNeuron,
+     .add_gates = sum_of_squared_gates,
+     .units = neurons},
+};
 
 }  // namespace
 
@@ -49,11 +179,15 @@ const StatRow& stat_row(Stat stat) {
   throw internal_error("statistic {} is not in the table", static_cast<int>(stat));
 }
 
+bool need_gradients(std::span<const Stat> stats) {
+  return std::ranges::any_of(stats, [](Stat stat) { return stat_row(stat).add_gates != nullptr; });
+}
+
 void LayerStats::add(Stat stat, const at::Tensor& prompt_means_SU) {
   add_sum(stat, prompt_means_SU.to(at::kCPU, at::kDouble).sum(0), prompt_means_SU.size(0));
 }
 
-void LayerStats::add_sum(Stat stat, const at::Tensor& sum_U, int64_t prompts) {
+void LayerStats::add_sum(Stat stat, const at::Tensor& sum_U, int64_t count) {
   const auto known = sums_.find(stat);
   if (known == sums_.end()) {
     sums_[stat] = sum_U.clone();
@@ -63,11 +197,11 @@ void LayerStats::add_sum(Stat stat, const at::Tensor& sum_U, int64_t prompts) {
   } else {
     known->second = known->second + sum_U;
   }
-  prompts_[stat] += prompts;
+  counts_[stat] += count;
 }
 
 void LayerStats::merge(const LayerStats& other) {
-  for (const auto& [stat, sum_U] : other.sums_) add_sum(stat, sum_U, other.prompts(stat));
+  for (const auto& [stat, sum_U] : other.sums_) add_sum(stat, sum_U, other.count(stat));
 }
 
 at::Tensor LayerStats::mean(Stat stat, int64_t units) const {
@@ -80,12 +214,12 @@ at::Tensor LayerStats::mean(Stat stat, int64_t units) const {
                     sum->second.numel(), units)
         .hint("these statistics belong to another model");
   }
-  return sum->second / static_cast<double>(prompts(stat));
+  return sum->second / static_cast<double>(count(stat));
 }
 
-int64_t LayerStats::prompts(Stat stat) const {
-  const auto known = prompts_.find(stat);
-  return known == prompts_.end() ? 0 : known->second;
+int64_t LayerStats::count(Stat stat) const {
+  const auto known = counts_.find(stat);
+  return known == counts_.end() ? 0 : known->second;
 }
 
 }  // namespace mop

@@ -19,12 +19,17 @@ TokenSamples share_of(const TokenSamples& samples, const Collectives& ranks) {
 
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats, Collectives& ranks,
-                                      Progress& progress) {
-  if (ranks.size() == 1 || stats.empty()) return collect_stats(weights, samples, stats, progress);
+                                      Progress& progress, const std::filesystem::path& scratch) {
+  const int64_t kChunk = ForwardOptions().chunk_tokens;
+  if (ranks.size() == 1 || stats.empty()) {
+    return collect_stats(weights, samples, stats, progress, kChunk, scratch);
+  }
   if (samples.ids.empty()) throw bad_input("no calibration samples to gather statistics on");
   const TokenSamples share = share_of(samples, ranks);
   std::vector<LayerStats> own(static_cast<size_t>(weights.model().num_layers()));
-  if (!share.ids.empty()) own = collect_stats(weights, share, stats, progress);
+  if (!share.ids.empty()) {
+    own = collect_stats(weights, share, stats, progress, kChunk, scratch);
+  }
 
   // A rank without samples adds zeros: every rank sends the same tensors.
   std::vector<at::Tensor> sums;
@@ -38,10 +43,10 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
   }
   ranks.all_reduce(sums);
   std::vector<LayerStats> whole(own.size());
-  const auto prompts = static_cast<int64_t>(samples.ids.size());
   for (size_t layer = 0, i = 0; layer < whole.size(); ++layer) {
     for (const Stat stat : stats) {
-      if (sums[i].numel() > 0) whole[layer].add_sum(stat, sums[i], prompts);
+      const int64_t count = count_of(stat_row(stat), samples);
+      if (sums[i].numel() > 0) whole[layer].add_sum(stat, sums[i], count);
       ++i;
     }
   }

@@ -12,6 +12,7 @@ namespace mop {
 /// statistics of the whole, the same to the last bit. With one rank it is `collect_stats`.
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats, Collectives& ranks,
-                                      Progress& progress);
+                                      Progress& progress,
+                                      const std::filesystem::path& scratch = {});
 
 }  // namespace mop

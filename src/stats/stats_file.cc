@@ -10,7 +10,10 @@
 namespace mop {
 namespace {
 
-constexpr const char* kPrompts = "prompts";
+// The key of the file's metadata that says how many a statistic is a mean over.
+const char* count_key(const StatRow& row) {
+  return row.weighting == Weighting::kTokens ? "tokens" : "prompts";
+}
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
   throw bad_input("{}", what).where("statistics", path.string());
@@ -44,7 +47,7 @@ void write_stats(const std::filesystem::path& path, std::span<const LayerStats> 
   for (size_t i = 0; i < layers.size(); ++i) {
     for (const auto& [stat, sum_U] : layers[i].sums()) {
       tensors[fmt::format("{}.{}", stat_row(stat).name, i)] = layers[i].mean(stat, sum_U.numel());
-      metadata[kPrompts] = std::to_string(layers[i].prompts(stat));
+      metadata[count_key(stat_row(stat))] = std::to_string(layers[i].count(stat));
     }
   }
   write_safetensors(path, tensors, metadata);
@@ -52,9 +55,13 @@ void write_stats(const std::filesystem::path& path, std::span<const LayerStats> 
 
 std::vector<LayerStats> read_stats(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto found = file.metadata().find(kPrompts);
-  if (found == file.metadata().end()) refuse(path, "the file does not say of how many prompts");
-  const int64_t prompts = to_number(found->second, path);
+  const auto count_of_row = [&](const StatRow& row) {
+    const auto found = file.metadata().find(count_key(row));
+    if (found == file.metadata().end()) {
+      refuse(path, fmt::format("the file does not say of how many {}", count_key(row)));
+    }
+    return to_number(found->second, path);
+  };
   std::vector<LayerStats> layers;
   for (const auto& [name, entry] : file.entries()) {
     const auto [stat, layer] = parse_name(name, path);
@@ -63,8 +70,8 @@ std::vector<LayerStats> read_stats(const std::filesystem::path& path) {
     }
     if (layer >= static_cast<int64_t>(layers.size())) layers.resize(static_cast<size_t>(layer) + 1);
     const at::Tensor mean_U = file.tensor(name).to(at::kDouble);
-    layers[static_cast<size_t>(layer)].add_sum(stat, mean_U * static_cast<double>(prompts),
-                                               prompts);
+    const int64_t count = count_of_row(stat_row(stat));
+    layers[static_cast<size_t>(layer)].add_sum(stat, mean_U * static_cast<double>(count), count);
   }
   return layers;
 }

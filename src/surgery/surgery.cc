@@ -103,11 +103,35 @@ void check_groups(const Layer& layer, const LayerShape& source) {
   }
 }
 
+// A half that goes is there, and the other one stays.
+void check_halves(const Layer& layer, const LayerRemoval& removal) {
+  const bool has_attention = !layer.heads.empty(), has_mlp = !layer.neurons.empty();
+  if ((removal.attention && !has_attention) || (removal.mlp && !has_mlp)) {
+    throw bad_input("layer {} has no {} half to remove", layer.source,
+                    removal.attention && !has_attention ? "attention" : "MLP");
+  }
+  const bool attention_stays = has_attention && !removal.attention;
+  if ((removal.attention || removal.mlp) && !attention_stays && (!has_mlp || removal.mlp)) {
+    throw bad_input("layer {} would keep neither half", layer.source)
+        .hint("a layer without its last half goes whole");
+  }
+}
+
+bool goes(const LayerRemoval& removal, Half half) {
+  return half == Half::kAttention ? removal.attention : removal.mlp;
+}
+
 Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& source_config) {
   const LayerShape& source = source_config.layers[static_cast<size_t>(layer.source)];
-  const Staying staying = {stay(layer.heads, removal.heads, layer.source, "query head"),
-                           stay(layer.kv_heads, removal.kv_heads, layer.source, "KV head"),
-                           stay(layer.neurons, removal.neurons, layer.source, "neuron")};
+  check_halves(layer, removal);
+  Staying staying;
+  if (!removal.attention) {
+    staying.heads_H = stay(layer.heads, removal.heads, layer.source, "query head");
+    staying.kv_heads_K = stay(layer.kv_heads, removal.kv_heads, layer.source, "KV head");
+  }
+  if (!removal.mlp) {
+    staying.neurons_I = stay(layer.neurons, removal.neurons, layer.source, "neuron");
+  }
   Layer result;
   result.source = layer.source;
   result.heads = pick(layer.heads, staying.heads_H);
@@ -116,7 +140,7 @@ Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& so
   check_groups(result, source);
   for (const LayerTensor& tensor : source_config.family->layer_tensors) {
     const auto changed = layer.changed.find(tensor.role);
-    if (changed == layer.changed.end()) continue;
+    if (changed == layer.changed.end() || goes(removal, tensor.half)) continue;
     result.changed[tensor.role] = slice(changed->second, tensor, staying, source.head_dim);
   }
   return result;

@@ -6,8 +6,8 @@
 namespace mop {
 
 /// The model without the step's units. Checks as it cuts: every unit named is there, indices rise,
-/// at least one unit of each kind stays where a kind stays, heads remain whole KV groups. Throws
-/// Error(kBadInput).
+/// at least one unit of each kind stays where its half stays, a half of each layer stays that does
+/// not go whole, heads remain whole KV groups. Throws Error(kBadInput).
 Model apply(const PlanStep& step, const Model& model);
 
 /// All steps in order, `verify` after each.

@@ -24,8 +24,7 @@ void check_indices(const IndexList& indices, int64_t size, const char* what, int
 
 void check_shape(const at::Tensor& value, const std::vector<Axis>& axes, const ModelConfig& config,
                  const LayerShape& shape, const std::string& name) {
-  std::vector<int64_t> expected;
-  for (const Axis axis : axes) expected.push_back(axis_length(axis, config, shape));
+  const std::vector<int64_t> expected = axis_lengths(axes, config, shape);
   if (value.sizes() == at::IntArrayRef(expected)) return;
   throw internal_error("changed tensor {} has the shape [{}], expected [{}]", name,
                        fmt::join(value.sizes(), ", "), fmt::join(expected, ", "));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <regex>
 #include <stdexcept>
@@ -147,6 +148,15 @@ constexpr std::array<Advice, 5> kAdvice = {
       "MOP_CUDA_KERNELS=0 to leave our own kernels out, or under `compute-sanitizer`; update "
       "NVIDIA's driver when it is older than this LibTorch's CUDA"}}};
 
+// "filesystem error: cannot remove all: Input/output error [/path]" in our own words.
+Error file_error(const std::filesystem::filesystem_error& e) {
+  std::string_view what = e.what();
+  constexpr std::string_view kPrefix = "filesystem error: ";
+  if (what.starts_with(kPrefix)) what.remove_prefix(kPrefix.size());
+  what = what.substr(0, what.find(':'));
+  return io_error("{}: {}", what, e.code().message()).where("path", e.path1().string());
+}
+
 Error failure_error(const std::exception& e, const Doing& doing) {
   const std::string line = first_line(text_of(e));
   const auto* advice =
@@ -164,6 +174,10 @@ bool is_out_of_memory(const std::exception& e) {
 
 std::optional<Error> device_error(const std::exception& e, const Doing& doing) {
   if (dynamic_cast<const Error*>(&e) != nullptr) return std::nullopt;
+  // Not of a device, and as foreign to the user.
+  if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e)) {
+    return file_error(*file);
+  }
   const bool of_libtorch = dynamic_cast<const c10::Error*>(&e) != nullptr;
   switch (cause_of(e)) {
     case Cause::kDeviceMemory:

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "tensor/clones.h"
 #include "tensor/shared_tasks.h"
 
@@ -46,12 +46,11 @@ ReadProbe::~ReadProbe() { ::munmap(words_, static_cast<size_t>(count_) * 8); }
 
 double ReadProbe::measure() const {
   std::atomic<uint64_t> sum{0};
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   shared_tasks(count_ / kWordsPerTask, [&](int64_t task) {
     sum.fetch_add(sum_of(words_ + task * kWordsPerTask, kWordsPerTask));
   });
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return static_cast<double>(count_) * 8 / seconds.count();
+  return static_cast<double>(count_) * 8 / watch.seconds();
 }
 
 }  // namespace mop

@@ -10,13 +10,19 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/temporary.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
 
 StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
     : path_(path), temporary_(temporary_neighbour(path)) {
-  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  std::error_code none;
+  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none)) {
+    throw io_error("cannot write: not a regular file").where("file", path.string());
+  }
+  remove_left_neighbours(path);
+  file_ = make_temporary_file(temporary_);
   if (file_ < 0) fail(errno);
   // Not every file system can reserve.
   if (::fallocate(file_, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP ||

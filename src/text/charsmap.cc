@@ -1,30 +1,17 @@
 // text/charsmap.cc
 #include "text/charsmap.h"
 
-#include <openssl/evp.h>
 #include <utf8proc.h>
 
 #include <cstring>
 
 #include "base/error.h"
+#include "text/base64.h"
 #include "text/expansion.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
-
-std::string from_base64(std::string_view text) {
-  if (text.size() % 4 != 0 || text.size() > INT32_MAX)
-    throw bad_input("`precompiled_charsmap` is not base64");
-  std::string bytes(text.size() / 4 * 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  if (size < 0) throw bad_input("`precompiled_charsmap` is not base64");
-  for (auto end = text.rbegin(); end != text.rend() && *end == '=' && !bytes.empty(); ++end)
-    bytes.pop_back();
-  return bytes;
-}
 
 // Fields of a unit of Darts' double array.
 bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
@@ -49,7 +36,9 @@ size_t end_of_grapheme(std::string_view text, size_t at) {
 }  // namespace
 
 Charsmap::Charsmap(std::string_view base64) {
-  const std::string bytes = from_base64(base64);
+  const std::optional<std::string> decoded = from_base64(base64);
+  if (!decoded) throw bad_input("`precompiled_charsmap` is not base64");
+  const std::string& bytes = *decoded;
   uint32_t size = 0;
   if (bytes.size() >= sizeof size) std::memcpy(&size, bytes.data(), sizeof size);
   if (size == 0 || size % sizeof size != 0 || size > bytes.size() - sizeof size)

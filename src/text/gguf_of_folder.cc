@@ -18,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kLowScore = -1000;  // of tokens that nothing is merged into
-constexpr std::string_view kMark = "\u2581";
 
 // Room for `id`; what lies between stays unused.
 void make_room(GgufVocabulary& vocabulary, size_t size) {
@@ -208,7 +207,7 @@ GgufVocabulary of_metaspace(const PartJson& object, const TokenizerConfig& confi
   const std::string around = object.value("normalizer", PartJson()).dump() +
                              object.value("pre_tokenizer", PartJson()).dump();
   const PartJson& model = object.at("model");
-  if (around.find(kMark) == std::string::npos || !part_field(model, "byte_fallback", false)) {
+  if (around.find(kSpmBlank) == std::string::npos || !part_field(model, "byte_fallback", false)) {
     throw bad_input("llama.cpp cannot express this tokenizer.json: neither byte-level nor LLaMA's");
   }
   GgufVocabulary result{.model = "llama"};

@@ -17,7 +17,7 @@ constexpr std::string_view kSpace =
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
     "3000}";
 constexpr std::string_view kHex = "0-9a-fA-F";
-constexpr std::string_view kWord =
+constexpr std::string_view kWordCharacter =
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
     "\\x{1f170}-\\x{1f189}";
 
@@ -46,7 +46,7 @@ std::string translate(std::string_view expression) {
     }
     const char escape = expression[++i];
     const std::string_view set = escape == 's' || escape == 'S'   ? kSpace
-                                 : escape == 'w' || escape == 'W' ? kWord
+                                 : escape == 'w' || escape == 'W' ? kWordCharacter
                                  : escape == 'h' || escape == 'H' ? kHex
                                                                   : std::string_view();
     const bool negated = escape == 'S' || escape == 'W' || escape == 'H';

@@ -9,12 +9,12 @@
 #include "text/pattern.h"
 #include "text/proto_wire.h"
 #include "text/spm_check.h"
+#include "text/spm_model.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
 
-constexpr std::string_view kMark = "\u2581";
 // A serialized model with these bytes behind it has normalizer_spec.add_dummy_prefix = false:
 // fields that stand twice are merged.
 constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
@@ -74,7 +74,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
       [](const AddedToken& t) { return t.content; });
   if (config_.bos) bos_ = id_of(*config_.bos);
   if (config_.eos) eos_ = id_of(*config_.eos);
-  mark_ = id_of(kMark).value_or(-1);
+  mark_ = id_of(kSpmBlank).value_or(-1);
   unknown_ = config_.unk.value_or("<unk>");
   unknown_length_ = pieces(unknown_).size();
 }
@@ -120,7 +120,7 @@ std::vector<int> SentencePieceTokenizer::pieces(std::string_view text) const {
 // goes before it and its pieces are taken off again.
 void SentencePieceTokenizer::encode_segment(std::string_view text,
                                             std::vector<int64_t>& ids) const {
-  const bool guarded = !config_.legacy && (text.starts_with(kMark) || text.starts_with(' '));
+  const bool guarded = !config_.legacy && (text.starts_with(kSpmBlank) || text.starts_with(' '));
   const std::vector<int> found = pieces(guarded ? unknown_ + std::string(text) : std::string(text));
   const size_t skip = guarded && found.size() >= unknown_length_ ? unknown_length_ : 0;
   ids.insert(ids.end(), found.begin() + static_cast<ptrdiff_t>(skip), found.end());
@@ -130,8 +130,8 @@ std::vector<int64_t> SentencePieceTokenizer::encode_text(std::string_view text) 
   std::vector<int64_t> ids;
   std::string marked;
   if (!config_.legacy && !text.empty()) {
-    marked = Pattern::literal(kMark).replace_all(text, " ");
-    if (config_.add_prefix_space) marked.insert(0, kMark);
+    marked = Pattern::literal(kSpmBlank).replace_all(text, " ");
+    if (config_.add_prefix_space) marked.insert(0, kSpmBlank);
     text = marked;
   }
   const std::vector<Segment> segments = finder_->split(text);
@@ -162,7 +162,7 @@ std::vector<int64_t> SentencePieceTokenizer::encode(std::string_view text, Speci
 
 std::string SentencePieceTokenizer::decode(const std::vector<int64_t>& ids,
                                            bool skip_special) const {
-  static const Pattern mark = Pattern::literal(kMark);
+  static const Pattern mark = Pattern::literal(kSpmBlank);
   std::vector<std::string> tokens;
   for (const int64_t id : ids) {
     const auto added =

@@ -18,8 +18,6 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr const char* kMark = "\u2581";
-
 Json vocab_of(const SpmModel& model) {
   Json::object_t vocab;
   // Appended, not looked up: pieces differ, and this map would search through all of them.
@@ -109,11 +107,11 @@ void add_blanks(const SpmModel& model, const TokenizerConfig& config, Json& json
   }
   json["pre_tokenizer"] = nullptr;
   if (config.legacy) {
-    steps.push_back({{"type", "Prepend"}, {"prepend", kMark}});
-    steps.push_back(replace(" ", kMark));
+    steps.push_back({{"type", "Prepend"}, {"prepend", kSpmBlank}});
+    steps.push_back(replace(" ", kSpmBlank));
   } else {
     json["pre_tokenizer"] = {{"type", "Metaspace"},
-                             {"replacement", kMark},
+                             {"replacement", kSpmBlank},
                              {"prepend_scheme", config.add_prefix_space ? "first" : "never"},
                              {"split", false}};
   }
@@ -122,7 +120,7 @@ void add_blanks(const SpmModel& model, const TokenizerConfig& config, Json& json
 }
 
 Json decoder(const TokenizerConfig& config) {
-  Json steps = {replace(kMark, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  Json steps = {replace(kSpmBlank, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
   if (config.add_prefix_space) {
     steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   }

@@ -8,6 +8,9 @@
 
 namespace mop {
 
+/// What stands for a blank in pieces.
+inline constexpr const char* kSpmBlank = "\u2581";
+
 enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
 
 struct Piece {

@@ -35,6 +35,11 @@ class MomentsOnDevice : public OnDevice {
       if (options.gradients) {
         expect_close(device[i].gradients_DD.cpu(), cpu[i].gradients_DD, "gradients");
       }
+      ASSERT_EQ(device[i].next_DK.defined(), cpu[i].next_DK.defined());
+      if (!cpu[i].next_DK.defined()) continue;
+      EXPECT_TRUE(options.look_ahead);
+      expect_close(device[i].next_DK.cpu(), cpu[i].next_DK, "what the next half adds, by inputs");
+      expect_close(device[i].next_DD.cpu(), cpu[i].next_DD, "what the next half adds");
     }
   }
 
@@ -44,6 +49,10 @@ class MomentsOnDevice : public OnDevice {
 TEST_F(MomentsOnDevice, WithGradients) { expect_the_cpus({}); }
 
 TEST_F(MomentsOnDevice, InPieces) { expect_the_cpus({.piece_tokens = 20}); }
+
+TEST_F(MomentsOnDevice, WithWhatTheNextHalfAdds) {
+  expect_the_cpus({.look_ahead = true, .piece_tokens = 20});
+}
 
 TEST_F(MomentsOnDevice, WithoutGradients) { expect_the_cpus({.gradients = false}); }
 

@@ -53,7 +53,7 @@ TEST_F(Verbs, EveryStatisticIsThatOfTheCpu) {
         for (const Stat stat : stats) {
           expect_close(found[layer].sums().at(stat), expected[layer].sums().at(stat),
                        which.family + " layer " + std::to_string(layer));
-          EXPECT_EQ(found[layer].prompts(stat), expected[layer].prompts(stat));
+          EXPECT_EQ(found[layer].count(stat), expected[layer].count(stat));
         }
       }
     }

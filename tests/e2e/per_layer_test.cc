@@ -120,6 +120,102 @@ TEST_F(PerLayer, AWidthThatOnlyMeasurementsTellIsWarnedOf) {
               ::testing::Not(HasSubstr("MLP widths will seldom")));
 }
 
+// Halves go in the loop, and the result is read, scored, pruned on and replayed as any other.
+TEST(HalfLayers, GoThroughEveryVerb) {
+  const TempFolder folder;
+  const fs::path out = folder.path() / "pruned", replayed = folder.path() / "replayed";
+  const Args branches = {"--set", "branches=[attention, mlp, width]", "--select", "path:AMG"};
+  Args args = prune_args(out, {"--iterations", "3", "--json"});
+  args.insert(args.end(), branches.begin(), branches.end());
+  const Ran pruned = run(args);
+  ASSERT_EQ(pruned.exit, 0) << pruned.err;
+  EXPECT_EQ(read_json(out / "run/plan.json")["version"], 3);
+  const Json about = run({"inspect", out.string(), "--json"}).json();
+  EXPECT_EQ(about["parameters"], pruned.json()["pruned"]["parameters"]);
+  int without_attention = 0, without_mlp = 0;
+  for (const Json& layer : about["layers"]) {
+    without_attention += layer["heads"] == 0;
+    without_mlp += layer["mlp"] == 0;
+  }
+  // A layer's worth each: 3.7 attention halves, 1.4 MLPs; where both go the layer does.
+  EXPECT_GE(without_attention + (12 - std::ssize(about["layers"])), 3);
+  EXPECT_GE(without_mlp + (12 - std::ssize(about["layers"])), 1);
+  const Ran text = run({"generate", out.string(), "--prompt", "once upon a time", "--max-new-tokens",
+                        "8", "--json"});
+  ASSERT_EQ(text.exit, 0) << text.err;
+  const Ran judged = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
+                          "lines", "--json"});
+  ASSERT_EQ(judged.exit, 0) << judged.err;
+  EXPECT_LT(judged.json()["perplexity"].get<double>(), 300);
+  const Ran replay = run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(),
+                          "--out", replayed.string()});
+  ASSERT_EQ(replay.exit, 0) << replay.err;
+  EXPECT_EQ(read_file(out / "model.safetensors"), read_file(replayed / "model.safetensors"));
+}
+
+// A target in time: the run measures once, and one that goes on takes the table that is there.
+TEST(HalfLayers, ATargetOfLatencyIsMetByTheRunsOwnTable) {
+  const TempFolder folder;
+  const fs::path out = folder.path() / "pruned";
+  const fs::path table = folder.path() / "pruned.partial/run/latency.json";
+  Args args = prune_args(
+      out, {"--remove", "0.3", "--of", "blocks", "--target", "latency", "--rounds", "1", "--json"});
+  Process process(args);
+  while (process.running() && !fs::exists(table)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  process.send(SIGKILL);
+  process.wait();
+  ASSERT_TRUE(fs::exists(table));
+  const Json measured = read_json(table);
+  EXPECT_EQ(measured["samples"].size(), 10u);
+  EXPECT_GT(measured["outside"].get<double>(), 0);
+  Json known = measured;
+  known.update({{"outside", 1e-4}, {"attention", 1e-5}, {"kv_group", 3e-5}, {"mlp", 1e-5}, {"neuron", 1e-7}});
+  write_file(table, known.dump());
+  args.push_back("--resume");
+  const Ran pruned = run(args);
+  ASSERT_EQ(pruned.exit, 0) << pruned.err;
+  // 100 us outside, in each of 12 layers 10 + 3 * 30 and 10 + 512 * 0.1.
+  EXPECT_THAT(pruned.err, HasSubstr("a token takes 2.034 ms"));
+  const Json target = pruned.json()["target"];
+  EXPECT_EQ(target["currency"], "latency");
+  EXPECT_EQ(target["dense"], 1934400) << "of the layers";
+  EXPECT_NEAR(target["removed_fraction"].get<double>(), 0.3, 0.001);
+  int64_t left = 0;
+  const Json about = run({"inspect", out.string(), "--json"}).json();
+  for (const Json& layer : about["layers"]) {
+    const int64_t groups = layer["kv_heads"], neurons = layer["mlp"];
+    left += (groups > 0 ? 10000 + 30000 * groups : 0) + (neurons > 0 ? 10000 + 100 * neurons : 0);
+  }
+  EXPECT_EQ(target["pruned"], left);
+  EXPECT_EQ(read_json(out / "run/latency.json")["kv_group"], 3e-5);
+}
+
+TEST(HalfLayers, AReaderThatCannotHaveThemIsNamedBeforeTheWork) {
+  const TempFolder folder;
+  const Args args = {"--remove", "0.3", "--dry-run"};
+  EXPECT_THAT(run(prune_args(folder.path() / "never", args)).err,
+              ::testing::Not(HasSubstr("vLLM refuses a layer without attention")));
+  Args halves = args;
+  halves.insert(halves.end(), {"--set", "damage.halves=true"});
+  EXPECT_THAT(run(prune_args(folder.path() / "never", halves)).err,
+              HasSubstr("vLLM refuses a layer without attention"));
+}
+
+TEST(HalfLayers, ATargetOfKvCacheTakesGroupsAlone) {
+  const TempFolder folder;
+  const fs::path out = folder.path() / "pruned";
+  const Ran pruned = run(prune_args(
+      out, {"--remove", "0.25", "--target", "kv-cache", "--rounds", "1", "--json"}));
+  ASSERT_EQ(pruned.exit, 0) << pruned.err;
+  const Json about = run({"inspect", out.string(), "--json"}).json();
+  int64_t groups = 0;
+  for (const Json& layer : about["layers"]) {
+    groups += layer["kv_heads"].get<int64_t>();
+    EXPECT_EQ(layer["mlp"], 512);
+  }
+  EXPECT_EQ(groups, 27) << "of 36";
+}
+
 // What --shape-multiple promises on the way to a target: multiples, and the target met.
 TEST(ShapeMultiple, WidthsAreMultiplesAndTheTargetIsMet) {
   const TempFolder folder;

@@ -10,8 +10,10 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/files.h"
@@ -85,7 +87,7 @@ inline Args prune_args(const fs::path& out, const Args& more) {
 }
 
 /// Contents of every file below `folder` by relative path, without what may differ between equal
-/// runs: run.log, and the timing in metrics.json.
+/// runs: run.log, and the timing in metrics.json and metrics.jsonl.
 inline std::map<std::string, std::string> tree(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -97,6 +99,14 @@ inline std::map<std::string, std::string> tree(const fs::path& folder) {
       Json metrics = Json::parse(files[name]);
       metrics.erase("timing");
       files[name] = metrics.dump();
+    }
+    if (name == "run/metrics.jsonl") {
+      std::istringstream lines(std::exchange(files[name], ""));
+      for (std::string line; std::getline(lines, line);) {
+        Json step = Json::parse(line);
+        step.erase("timing");
+        files[name] += step.dump() + "\n";
+      }
     }
   }
   return files;

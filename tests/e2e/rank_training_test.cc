@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 
 // Low-rank training with its dropout; steps of 4 short samples.
-Args recover_args(const fs::path& out, const Args& more = {}) {
+Args ranks_args(const fs::path& out, const Args& more = {}) {
   Args args = {"recover",      demo_model().string(),
                "--data",       demo_calibration().string(),
                "--out",        out.string(),
@@ -26,11 +26,11 @@ Args recover_args(const fs::path& out, const Args& more = {}) {
 TEST(RankTraining, HasTheLossesOfOneProcessAtTheSameGlobalBatch) {
   TempFolder folder;
   const fs::path alone = folder.path() / "alone";
-  const Ran one = run(recover_args(alone));
+  const Ran one = run(ranks_args(alone));
   ASSERT_EQ(one.exit, 0) << one.err;
   for (const int size : {2, 4}) {
     const fs::path together = folder.path() / std::to_string(size);
-    run_ranks(size, recover_args(together));
+    run_ranks(size, ranks_args(together));
     expect_close_steps(together, alone);
   }
 }
@@ -38,8 +38,8 @@ TEST(RankTraining, HasTheLossesOfOneProcessAtTheSameGlobalBatch) {
 TEST(RankTraining, StoppedAtAnyRankItContinuesWithTheSameBits) {
   TempFolder folder;
   const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken";
-  run_ranks(2, recover_args(whole));
-  auto ranks = start_ranks(2, recover_args(broken), 2);
+  run_ranks(2, ranks_args(whole));
+  auto ranks = start_ranks(2, ranks_args(broken), 2);
   wait_for_lines(*ranks[0], broken, 2);
   ranks[1]->send(SIGTERM);
   const Ran told = ranks[0]->wait();
@@ -48,11 +48,11 @@ TEST(RankTraining, StoppedAtAnyRankItContinuesWithTheSameBits) {
   EXPECT_THAT(told.err, HasSubstr("another rank was asked to stop"));
   EXPECT_THAT(told.err, HasSubstr("--resume continues"));
   // As a launcher does it: all of them.
-  ranks = start_ranks(2, recover_args(broken, {"--resume"}), 2);
+  ranks = start_ranks(2, ranks_args(broken, {"--resume"}), 2);
   wait_for_lines(*ranks[0], broken, 5);
   for (const auto& rank : ranks) rank->send(SIGTERM);
   for (const auto& rank : ranks) EXPECT_EQ(rank->wait().exit, 143);
-  const Ran last = run_ranks(2, recover_args(broken, {"--resume"}));
+  const Ran last = run_ranks(2, ranks_args(broken, {"--resume"}));
   EXPECT_THAT(last.err, HasSubstr("continues after step"));
   expect_same_run(whole, broken);
 }
@@ -60,15 +60,15 @@ TEST(RankTraining, StoppedAtAnyRankItContinuesWithTheSameBits) {
 TEST(RankTraining, WhatWasDoneIsKeptWhenAnotherRankIsKilled) {
   TempFolder folder;
   const fs::path whole = folder.path() / "whole", broken = folder.path() / "broken";
-  run_ranks(2, recover_args(whole));
-  auto ranks = start_ranks(2, recover_args(broken), 2);
+  run_ranks(2, ranks_args(whole));
+  auto ranks = start_ranks(2, ranks_args(broken), 2);
   wait_for_lines(*ranks[0], broken, 3);
   ranks[1]->send(SIGKILL);
   const Ran left = ranks[0]->wait();
   ranks[1]->wait();
   EXPECT_EQ(left.exit, 1);
   EXPECT_THAT(left.err, HasSubstr("another process of this job ended"));
-  const Ran last = run_ranks(2, recover_args(broken, {"--resume"}));
+  const Ran last = run_ranks(2, ranks_args(broken, {"--resume"}));
   EXPECT_THAT(last.err, HasSubstr("continues after step"));
   expect_same_run(whole, broken);
 }
@@ -76,12 +76,12 @@ TEST(RankTraining, WhatWasDoneIsKeptWhenAnotherRankIsKilled) {
 TEST(RankTraining, OneProcessGoesOnWithWhatTwoBegan) {
   TempFolder folder;
   const fs::path alone = folder.path() / "alone", begun = folder.path() / "begun";
-  ASSERT_EQ(run(recover_args(alone)).exit, 0);
-  auto ranks = start_ranks(2, recover_args(begun), 2);
+  ASSERT_EQ(run(ranks_args(alone)).exit, 0);
+  auto ranks = start_ranks(2, ranks_args(begun), 2);
   wait_for_lines(*ranks[0], begun, 3);
   for (const auto& rank : ranks) rank->send(SIGTERM);
   for (const auto& rank : ranks) rank->wait();
-  const Ran last = run(recover_args(begun, {"--resume"}));
+  const Ran last = run(ranks_args(begun, {"--resume"}));
   ASSERT_EQ(last.exit, 0) << last.err;
   EXPECT_THAT(last.err, HasSubstr("compute.ranks: was 2, now 1"));
   expect_close_steps(begun, alone);

@@ -10,9 +10,9 @@
 
 namespace mop::testing {
 
-// The program `size` times, with the environment that torchrun would give it; only the first
-// `started` come.
-inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
+// The program `size` times, with the environment that torchrun would give it; only as many come as
+// there are `args`, each with its own.
+inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const std::vector<Args>& args) {
   const std::map<std::string, std::string> environment = {
       {"WORLD_SIZE", std::to_string(size)},
       {"MASTER_ADDR", "127.0.0.1"},
@@ -20,13 +20,17 @@ inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& a
       {"MOP_RANK_TIMEOUT", "60"}};
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<std::unique_ptr<Process>> ranks;
-  for (int rank = 0; rank < started; ++rank) {
+  for (size_t rank = 0; rank < args.size(); ++rank) {
     ::setenv("RANK", std::to_string(rank).c_str(), 1);
-    ranks.push_back(std::make_unique<Process>(args));
+    ranks.push_back(std::make_unique<Process>(args[rank]));
   }
   ::unsetenv("RANK");
   for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
   return ranks;
+}
+
+inline std::vector<std::unique_ptr<Process>> start_ranks(int size, const Args& args, int started) {
+  return start_ranks(size, std::vector<Args>(static_cast<size_t>(started), args));
 }
 
 // What rank 0 leaves; the others must succeed in silence.

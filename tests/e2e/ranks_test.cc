@@ -67,6 +67,131 @@ TEST(Ranks, PruneTakesTheSameStepsAndWritesOnce) {
   EXPECT_EQ(ours["samples"], (Json{{"statistics", 16}, {"validation", 2}}));
 }
 
+// The same curves, repairs and plan on every rank; judging alone is shared.
+TEST(Ranks, TheDefaultMethodGivesTheBytesOfOneProcess) {
+  const TempFolder folder;
+  const Args more = {"--remove", "0.2", "--samples", "8", "--max-tokens", "32", "--threads", "1"};
+  const fs::path one = folder.path() / "one", two = folder.path() / "two";
+  ASSERT_EQ(run(prune_args(one, more)).exit, 0);
+  run_ranks(2, prune_args(two, more));
+  // The number of ranks, and figures that are sums over them.
+  for (const std::string& name : differing(one, two)) {
+    EXPECT_THAT(name, ::testing::AnyOf("run/manifest.json", "run/metrics.json", "README.md",
+                                       ::testing::EndsWith("/metrics.json")));
+  }
+  EXPECT_EQ(read_json(two / "run/plan.json")["steps"], read_json(one / "run/plan.json")["steps"]);
+  EXPECT_NEAR(read_json(two / "run/metrics.json")["figures"]["pruned"]["nll"].get<double>(),
+              read_json(one / "run/metrics.json")["figures"]["pruned"]["nll"].get<double>(), 1e-6);
+}
+
+// What a rank keeps between layers may be large, and the system's temporary folder small.
+TEST(Ranks, KeepWhatTheyNeedForAWhileInTheRunFolder) {
+  const TempFolder folder;
+  const fs::path full = folder.path() / "full";
+  fs::create_directories(full);
+  const std::map<std::string, std::string> environment = {{"TMPDIR", full.string()},
+                                                          {"LD_PRELOAD", MOP_FAULT_SHIM},
+                                                          {"MOP_FAULT", "full"},
+                                                          {"MOP_FAULT_AT", "1"},
+                                                          {"MOP_FAULT_UNDER", full.string()}};
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  const std::vector<Args> commands = {
+      prune_args(folder.path() / "pruned",
+                 {"--remove", "0.2", "--samples", "4", "--max-tokens", "32", "--threads", "1"}),
+      {"recover", demo_model().string(), "--data", demo_calibration().string(), "--out",
+       (folder.path() / "trained").string(), "--max-tokens", "32", "--tokens", "100", "--threads",
+       "1", "--set", "accumulate=2"}};
+  std::vector<std::vector<std::unique_ptr<Process>>> jobs;
+  for (const Args& command : commands) jobs.push_back(start_ranks(2, command, 2));
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
+  for (const auto& job : jobs) {
+    for (const auto& rank : job) {
+      const Ran ran = rank->wait();
+      EXPECT_EQ(ran.exit, 0) << ran.err;
+    }
+  }
+}
+
+// Files of which every rank gets its own: textN.txt, tasksN/, and another model than the embedded
+// one.
+void write_differing_files(const fs::path& folder) {
+  const std::string text = read_file(demo_calibration());
+  const fs::path records =
+      fs::path(MOP_SOURCE_DIR) / "tests/golden/tasks/data/piqa-validation.jsonl";
+  const std::string all = read_file(records);
+  for (const size_t rank : {0u, 1u}) {
+    write_file(folder / fmt::format("text{}.txt", rank), text.substr(rank * 3000, 2000));
+    const fs::path tasks = folder / fmt::format("tasks{}", rank);
+    fs::create_directories(tasks);
+    write_file(tasks / "piqa-validation.jsonl",
+               rank == 0 ? all : all.substr(0, all.find('\n') + 1));
+  }
+  fs::copy(demo_model(), folder / "model", fs::copy_options::recursive);
+  Json config = read_json(folder / "model/config.json");
+  config["rms_norm_eps"] = 1e-6;
+  write_file(folder / "model/config.json", config.dump());
+}
+
+// A command of one rank and the entry that is another on the other one.
+struct Differing {
+  std::string entry;
+  Args args;
+};
+
+std::vector<Differing> differing_evaluations(const fs::path& folder, const std::string& rank) {
+  const std::string demo = demo_model().string(), text0 = (folder / "text0.txt").string(),
+                    text = (folder / ("text" + rank + ".txt")).string(),
+                    tasks = (folder / ("tasks" + rank)).string(),
+                    model = rank == "0" ? demo : (folder / "model").string();
+  return {{"text.sha256", {"eval", demo, "--text", text, "--protocol", "windows:64"}},
+          {"eval.protocol", {"eval", demo, "--text", text0, "--protocol", "windows:6" + rank}},
+          {"model.fingerprint", {"eval", model, "--text", text0, "--protocol", "windows:64"}},
+          {"versus", {"eval", demo, "--vs", model, "--text", text0, "--protocol", "windows:64"}},
+          {"data.piqa-validation", {"eval", demo, "--tasks", "piqa", "--data", tasks}}};
+}
+
+std::vector<Differing> differing_runs(const fs::path& folder, const std::string& rank) {
+  const std::string demo = demo_model().string(), out = (folder / "out").string(),
+                    text = (folder / ("text" + rank + ".txt")).string();
+  const Args training = {"--data", text, "--out", out, "--tokens", "100", "--max-tokens", "32"};
+  Args recover = {"recover", demo}, train = {"train", "--config", demo, "--tokenizer", demo};
+  recover.insert(recover.end(), training.begin(), training.end());
+  train.insert(train.end(), training.begin(), training.end());
+  return {{"calibration.sha256",
+           {"score", demo, "--criterion", "amp-heads", "--calibration", text, "--out", out,
+            "--samples", "4"}},
+          {"recipe.seed", prune_args(out, {"--remove", "0.2", "--seed", rank})},
+          {"calibration.sha256", prune_args(out, {"--remove", "0.2", "--calibration", text})},
+          {"data.sha256", recover},
+          {"data.sha256", train}};
+}
+
+// Both ranks say what differs, and no number is printed.
+void expect_refused(const Differing& first, const Differing& second) {
+  const std::string what = first.args[0] + " " + first.entry;
+  for (const auto& rank : start_ranks(2, std::vector<Args>{first.args, second.args})) {
+    const Ran ran = rank->wait();
+    EXPECT_EQ(ran.exit, 1) << what << "\n" << ran.err;
+    EXPECT_EQ(ran.out, "") << what;
+    EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job do not read the same")) << what;
+    EXPECT_THAT(ran.err, HasSubstr("  " + first.entry + ": ")) << what;
+    EXPECT_THAT(ran.err, HasSubstr(" on rank 1")) << what;
+  }
+}
+
+TEST(Ranks, WithDifferentInputsAreRefusedByEveryJob) {
+  const TempFolder folder;
+  write_differing_files(folder.path());
+  for (const auto& differing : {differing_evaluations, differing_runs}) {
+    const auto first = differing(folder.path(), "0"), second = differing(folder.path(), "1");
+    for (size_t i = 0; i < first.size(); ++i) {
+      expect_refused(first[i], second[i]);
+      EXPECT_FALSE(fs::exists(folder.path() / "out")) << first[i].args[0];
+      fs::remove_all(folder.path() / "out.partial");
+    }
+  }
+}
+
 TEST(Ranks, PruneContinuesWhatOneProcessBegan) {
   const TempFolder folder;
   const fs::path out = folder.path() / "out";

@@ -7,6 +7,7 @@
 namespace mop::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -146,6 +147,44 @@ TEST(Generate, ContinuesThePromptAndRepeatsItself) {
   EXPECT_NE(answer(warm)["ids"], json["ids"]);
 }
 
+// The embedded model with NaN (all bits set is one in every floating type) in one of its tensors.
+fs::path broken_model(const TempFolder& temp, const std::string& tensor) {
+  const fs::path model = temp.path() / "model", file = model / "model.safetensors";
+  fs::copy(demo_model(), model, fs::copy_options::recursive);
+  std::string bytes = read_file(file);
+  size_t header = 0;
+  for (size_t i = 8; i-- > 0;) header = header << 8 | static_cast<unsigned char>(bytes[i]);
+  const Json place = Json::parse(bytes.substr(8, header))[tensor]["data_offsets"];
+  for (size_t i = place[0]; i < place[1]; ++i) bytes[8 + header + i] = '\xff';
+  write_file(file, bytes);
+  return model;
+}
+
+TEST(NotFinite, WeightsAreOneErrorOfEveryVerbThatComputes) {
+  TempFolder temp;
+  const std::string model = broken_model(temp, "model.layers.3.mlp.down_proj.weight").string(),
+                    out = (temp.path() / "out").string();
+  Args prune = prune_args(out, {"--remove", "0.2"});
+  prune[1] = model;
+  const std::vector<Args> commands = {
+      {"generate", model, "--prompt", "once upon a time", "--max-new-tokens", "4"},
+      {"generate", model, "--prompt", "once upon a time", "--temperature", "1"},
+      {"eval", model, "--text", demo_evaluation(), "--protocol", "windows:128", "--limit", "3"},
+      {"score", model, "--criterion", "amp-heads", "--calibration", demo_calibration(), "--samples",
+       "4", "--out", out},
+      {"recover", model, "--data", demo_calibration(), "--out", out, "--tokens", "100",
+       "--max-tokens", "32"},
+      prune};
+  for (const Args& args : commands) {
+    const Ran ran = run(args);
+    EXPECT_EQ(ran.exit, 1) << args[0];
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("error: "), HasSubstr("not finite"))) << args[0];
+    EXPECT_THAT(ran.out, IsEmpty()) << args[0];
+    EXPECT_FALSE(fs::exists(out)) << args[0];
+    fs::remove_all(out + ".partial");
+  }
+}
+
 TEST(Tokenize, PrintsOneLineOfIdsForEveryLine) {
   TempFolder temp;
   write_file(temp.path() / "t.txt", "once upon\n\na time");
@@ -183,6 +222,46 @@ TEST(Program, TellsItsVersionAndHelp) {
   EXPECT_EQ(help.exit, 0);
   EXPECT_THAT(help.out, HasSubstr("--min-kv-groups"));
   EXPECT_THAT(help.err, IsEmpty());
+}
+
+// Through a shell, which redirects.
+Ran run_in_shell(const TempFolder& temp, const std::string& arguments) {
+  const std::string err = (temp.path() / "err").string();
+  const int status = std::system(fmt::format("{} {} 2>{}", MOP_PROGRAM, arguments, err).c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", read_file(err)};
+}
+
+TEST(Program, SaysThatNobodyGotItsAnswer) {
+  TempFolder temp;
+  for (const std::string command : {"list criteria", "list criteria --json", "--help", "--version",
+                                    "prune --help", "tokenize --help"}) {
+    for (const std::string redirection : {">/dev/full", ">&-"}) {
+      const Ran ran = run_in_shell(temp, command + " " + redirection);
+      EXPECT_EQ(ran.exit, 1) << command << redirection;
+      EXPECT_THAT(ran.err, HasSubstr("error: cannot write to standard output: ")) << command;
+    }
+  }
+}
+
+// The next file that is opened takes the number of a stream that was closed.
+TEST(Program, WritesNothingMeantForAClosedStreamIntoItsFiles) {
+  TempFolder temp;
+  const fs::path whole = temp.path() / "whole", closed = temp.path() / "closed";
+  const auto command = [](const fs::path& out) {
+    std::string text;
+    for (const std::string& arg : prune_args(out, {"--iterations", "1", "--select", "path:L"})) {
+      text += arg + " ";
+    }
+    return text;
+  };
+  ASSERT_EQ(run_in_shell(temp, command(whole) + ">/dev/null").exit, 0);
+  EXPECT_EQ(run_in_shell(temp, command(closed) + "<&- >&-").exit, 1);
+  EXPECT_THAT(differing(whole, closed), IsEmpty());
+  EXPECT_THAT(read_file(closed / "run/run.log"), Not(HasSubstr("in layers")));
+  fs::remove_all(closed);
+  const std::string all = fmt::format("{} {} <&- >&- 2>&-", MOP_PROGRAM, command(closed));
+  EXPECT_EQ(WEXITSTATUS(std::system(all.c_str())), 1);
+  EXPECT_THAT(differing(whole, closed), IsEmpty());
 }
 
 TEST(Program, WritesItsAnswerToAFileToo) {

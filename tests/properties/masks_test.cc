@@ -6,6 +6,7 @@
 
 #include "kit/random_model.h"
 #include "model/forward.h"
+#include "surgery/surgery.h"
 
 namespace mop {
 namespace {
@@ -105,12 +106,20 @@ TEST_P(Masks, AMaskedAttentionHalfIsASkippedOne) {
   LayerMask mask;
   mask.attention = at::zeros({});
   expect_same(mask, changed([](Layer& layer) { layer.heads = layer.kv_heads = {}; }));
+  LayerRemoval removal;
+  removal.layer = kTarget;
+  removal.attention = true;
+  expect_same(mask, apply({"", {removal}, {}, 0}, *dense_));
 }
 
 TEST_P(Masks, AMaskedMlpHalfIsASkippedOne) {
   LayerMask mask;
   mask.mlp = at::zeros({});
   expect_same(mask, changed([](Layer& layer) { layer.neurons = {}; }));
+  LayerRemoval removal;
+  removal.layer = kTarget;
+  removal.mlp = true;
+  expect_same(mask, apply({"", {removal}, {}, 0}, *dense_));
 }
 
 TEST_P(Masks, AMaskedLayerIsADroppedOneAndASkippedOne) {

@@ -28,9 +28,30 @@ class RandomScores : public Measure {
     return scores;
   }
 
+  // Rising, in random order.
+  const std::vector<LayerCurves>& curves(const CurveSettings&) override {
+    if (!curves_.empty()) return curves_;
+    for (const LayerShape& shape : config_.layers) {
+      curves_.emplace_back();
+      curves_.back().kv_groups = random_curve(shape.kv_heads);
+      curves_.back().neurons = random_curve(shape.mlp);
+    }
+    return curves_;
+  }
+
  private:
+  DamageCurve random_curve(int64_t units) {
+    DamageCurve curve;
+    for (const int64_t unit : random_.sample(units, units)) {
+      curve.order.push_back(static_cast<int32_t>(unit));
+      curve.damage.push_back((curve.damage.empty() ? 0 : curve.damage.back()) + random_.uniform());
+    }
+    return curve;
+  }
+
   const ModelConfig& config_;
   Random random_;
+  std::vector<LayerCurves> curves_;
   std::map<std::string, std::vector<at::Tensor>> scores_;
 };
 
@@ -42,7 +63,7 @@ struct Pruned {
 Pruned run_path(const Model& dense, const std::string& path, uint64_t seed) {
   Pruned run{{"", total_parameters(dense.config()), {}}, dense};
   std::map<char, Owed> owed;
-  const Options options;
+  const Options options("branch", {{"halves", true}});
   for (const char letter : path) {
     const ModelConfig& config = run.model.config();
     RandomScores scores(config, seed++);
@@ -72,10 +93,14 @@ class Pruning : public ::testing::TestWithParam<std::string> {
 };
 
 constexpr const char* kPaths[] = {"LGGL", "GGGG", "LLL", "GLGLG"};
+// Which halves go is not known on paper.
+constexpr const char* kHalfPaths[] = {"AM", "AMGD", "DDAL", "MGLA"};
 
 TEST_P(Pruning, APlanOnPaperGivesTheSameModel) {
   uint64_t seed = 1;
-  for (const char* path : kPaths) {
+  std::vector<std::string> paths(std::begin(kPaths), std::end(kPaths));
+  paths.insert(paths.end(), std::begin(kHalfPaths), std::end(kHalfPaths));
+  for (const std::string& path : paths) {
     const Pruned run = run_path(dense_, path, seed += 100);
     const PrunePlan read = plan_from_json(Json::parse(to_text(to_json(run.plan))), "plan.json");
     const Model replayed = apply(read, dense_);
@@ -105,11 +130,22 @@ TEST_P(Pruning, AccountingPredictsEveryStep) {
   }
 }
 
-TEST_P(Pruning, CutsTheBytesThatThePlainReferenceCuts) {
-  const Pruned run = run_path(dense_, "GLGG", 9);
-  Tensors tensors = all_tensors(dense_.checkpoint());
+TEST_P(Pruning, AccountingPredictsTheParametersOfHalves) {
+  const Pruned run = run_path(dense_, "AM", 3);
+  AccountOptions options;
+  options.path = "AM";
+  options.target.iterations = 2;
+  const Accounting expected = account(dense_.config(), options);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(run.plan.steps[i].parameters, expected.steps[i].parameters) << i;
+    EXPECT_EQ(run.plan.steps[i].owed, expected.steps[i].owed) << i;
+  }
+}
+
+void expect_the_references_bytes(const Model& dense, const Pruned& run) {
+  Tensors tensors = all_tensors(dense.checkpoint());
   for (const PlanStep& step : run.plan.steps) {
-    tensors = strike_out(std::move(tensors), step, dense_.config().layers[0].head_dim);
+    tensors = strike_out(std::move(tensors), step, dense.config().layers[0].head_dim);
   }
   tensors = drop_struck_out(std::move(tensors));
   int64_t parameters = 0;
@@ -124,6 +160,11 @@ TEST_P(Pruning, CutsTheBytesThatThePlainReferenceCuts) {
       EXPECT_TRUE(at::equal(stored_tensor(run.model, i, *tensor), tensors.at(name))) << name;
     }
   }
+}
+
+TEST_P(Pruning, CutsTheBytesThatThePlainReferenceCuts) {
+  expect_the_references_bytes(dense_, run_path(dense_, "GLGG", 9));
+  for (const char* path : kHalfPaths) expect_the_references_bytes(dense_, run_path(dense_, path, 9));
 }
 
 std::vector<std::string> families() {

@@ -26,6 +26,11 @@ read_back assets/tinystories-12l "$work/story" "$work/text.txt"
   --allocation global --calibration assets/text/generated-calibration.txt
 read_back assets/tinystories-12l "$work/layers" "$work/text.txt"
 
+# And with halves that are gone.
+./mop prune assets/tinystories-12l --out "$work/halves" --iterations 4 --select path:AMGL --samples 16 \
+  --set 'branches=[attention, mlp, width, depth]' --calibration assets/text/generated-calibration.txt
+read_back assets/tinystories-12l "$work/halves" "$work/text.txt"
+
 data="${MOP_TEST_DATA:-../shared/data}"
 if [ -d "$data/models/stories260k" ]; then
   head -n 24 "$data/text/tinystories-v2-valid.txt" >"$work/v2.txt"

@@ -16,6 +16,7 @@ namespace mop::testing {
 
 struct SlowMoments {
   at::Tensor gram_KK, gradients_DD;
+  at::Tensor next_DK, next_DD;  // of what the next half adds; undefined for the last
 };
 using SlowMomentsOfHalves = std::map<std::pair<int64_t, Half>, SlowMoments>;
 
@@ -86,17 +87,25 @@ inline SlowMomentsOfHalves slow_moments(const Model& model,
     for (const slow::HalfTape& tape : tapes) behind.push_back(tape.behind_TD);
     const auto gradients = torch::autograd::grad({loss}, behind);
     for (size_t i = 0; i < tapes.size(); ++i) {
-      const auto add = [](at::Tensor& sum, const at::Tensor& x) {
-        sum = sum.defined() ? sum + x.t().matmul(x) : x.t().matmul(x);
+      const auto add = [](at::Tensor& sum, const at::Tensor& x, const at::Tensor& y) {
+        sum = sum.defined() ? sum + x.t().matmul(y) : x.t().matmul(y);
       };
-      add(sums[tapes[i].half].gram_KK, tapes[i].input_TK);
-      add(sums[tapes[i].half].gradients_DD, gradients[i]);
+      SlowMoments& of_half = sums[tapes[i].half];
+      add(of_half.gram_KK, tapes[i].input_TK, tapes[i].input_TK);
+      add(of_half.gradients_DD, gradients[i], gradients[i]);
+      if (i + 1 == tapes.size()) continue;
+      const at::Tensor added_TD = (tapes[i + 1].behind_TD - tapes[i].behind_TD).detach();
+      add(of_half.next_DK, added_TD, tapes[i].input_TK);
+      add(of_half.next_DD, added_TD, added_TD);
     }
     tokens += length;
   }
   for (auto& [half, moments] : sums) {
     moments.gram_KK /= tokens;
     moments.gradients_DD /= tokens;
+    if (!moments.next_DK.defined()) continue;
+    moments.next_DK /= tokens;
+    moments.next_DD /= tokens;
   }
   return sums;
 }

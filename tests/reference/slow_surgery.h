@@ -34,18 +34,29 @@ inline Tensors strike_out(Tensors tensors, const PlanStep& step, int64_t head_di
       std::erase_if(tensors, [&](const auto& item) { return item.first.starts_with(prefix); });
       continue;
     }
+    const auto drop = [&](const std::string& part, const std::string& norm) {
+      std::erase_if(tensors, [&](const auto& item) {
+        return item.first.starts_with(prefix + part) || item.first.starts_with(prefix + norm);
+      });
+    };
+    if (removal.attention) drop("self_attn.", "input_layernorm.");
+    if (removal.mlp) drop("mlp.", "post_attention_layernorm.");
     const auto rows = [&](const std::string& name, const IndexList& units, int64_t size) {
       strike_out(tensors.at(prefix + name + ".weight"), 0, units, size);
       const auto bias = tensors.find(prefix + name + ".bias");
       if (bias != tensors.end()) strike_out(bias->second, 0, units, size);
     };
-    rows("self_attn.q_proj", removal.heads, head_dim);
-    rows("self_attn.k_proj", removal.kv_heads, head_dim);
-    rows("self_attn.v_proj", removal.kv_heads, head_dim);
-    strike_out(tensors.at(prefix + "self_attn.o_proj.weight"), 1, removal.heads, head_dim);
-    rows("mlp.gate_proj", removal.neurons, 1);
-    rows("mlp.up_proj", removal.neurons, 1);
-    strike_out(tensors.at(prefix + "mlp.down_proj.weight"), 1, removal.neurons, 1);
+    if (!removal.heads.empty()) {
+      rows("self_attn.q_proj", removal.heads, head_dim);
+      rows("self_attn.k_proj", removal.kv_heads, head_dim);
+      rows("self_attn.v_proj", removal.kv_heads, head_dim);
+      strike_out(tensors.at(prefix + "self_attn.o_proj.weight"), 1, removal.heads, head_dim);
+    }
+    if (!removal.neurons.empty()) {
+      rows("mlp.gate_proj", removal.neurons, 1);
+      rows("mlp.up_proj", removal.neurons, 1);
+      strike_out(tensors.at(prefix + "mlp.down_proj.weight"), 1, removal.neurons, 1);
+    }
   }
   return tensors;
 }

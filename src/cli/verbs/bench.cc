@@ -68,7 +68,7 @@ const std::vector<Row>& rows() {
   return table;
 }
 
-std::string text_of(const Json& result) {
+std::string bench_text(const Json& result) {
   const Json& models = result["models"];
   const bool two = models.size() > 1;
   Table table(two ? std::vector<std::string>{"", "MODEL", "OTHER", "MODEL / OTHER"}
@@ -110,7 +110,7 @@ Verb bench_verb() {
             add_compute_flags(app, job->compute);
             return [job](Progress& progress) {
               const Json result = bench(*job, progress);
-              return Answer{result, text_of(result)};
+              return Answer{result, bench_text(result)};
             };
           }};
 }

@@ -21,7 +21,7 @@ std::string speed(const Json& value) {
   return value.is_null() ? "-" : fmt::format("{:.1f}", value.get<double>());
 }
 
-std::string text_of(const Json& result) {
+std::string check_text(const Json& result) {
   Table table({"reader", "version", "status", "logits", "greedy text", "tokens/s"});
   std::string details;
   for (const Json& row : result["readers"]) {
@@ -36,7 +36,7 @@ std::string text_of(const Json& result) {
 // A check that fails is the result and an exit code, with the table on stdout.
 Answer answer(const CheckJob& job, Progress& progress) {
   const Json result = check(job, progress);
-  return {.json = result, .text = text_of(result), .exit = result["ok"].get<bool>() ? 0 : 1};
+  return {.json = result, .text = check_text(result), .exit = result["ok"].get<bool>() ? 0 : 1};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace mop {
 namespace {
 
-std::string text_of(const Json& result) {
+std::string export_text(const Json& result) {
   std::string text =
       facts({{"wrote", result["out"]},
              {"size", short_bytes(result["bytes"].get<int64_t>())},
@@ -32,7 +32,7 @@ Verb export_verb() {
         add_threads_flag(app);
         return [job](Progress& progress) {
           const Json result = export_model(*job, progress);
-          return Answer{result, text_of(result)};
+          return Answer{result, export_text(result)};
         };
       }};
 }

@@ -21,7 +21,7 @@ std::string types_text(const Json& types) {
   return text;
 }
 
-std::string text_of(const Json& about) {
+std::string inspect_text(const Json& about) {
   const auto number = [&](const char* key) { return with_commas(about[key].get<int64_t>()); };
   std::vector<std::pair<std::string, std::string>> lines = {
       {"family", about["family"]},
@@ -50,7 +50,7 @@ Verb inspect_verb() {
             app.add_option("MODEL", *model, "folder of a checkpoint")->required();
             return [model](Progress&) {
               const Json about = inspect(*model);
-              return Answer{about, text_of(about)};
+              return Answer{about, inspect_text(about)};
             };
           }};
 }

@@ -8,7 +8,7 @@
 namespace mop {
 namespace {
 
-std::string text_of(const Json& plan) {
+std::string plan_text(const Json& plan) {
   Table table({"step", "branch", "shape", "parameters", "removed", "of layers"});
   const auto row = [&](const Json& step, const std::string& number, const std::string& branch) {
     table.add({number, branch, shape_text(layers_from_json(step["layers"])),
@@ -44,7 +44,7 @@ Verb plan_verb() {
         flags->add_sizes(app);
         return [model, flags](Progress&) {
           const Json plan = plan_sizes(*model, flags->recipe());
-          return Answer{plan, text_of(plan)};
+          return Answer{plan, plan_text(plan)};
         };
       },
       ModelPart::kConfig};

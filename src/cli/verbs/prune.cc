@@ -15,7 +15,7 @@ struct PruneFlags {
   RecipeFlags recipe;
 };
 
-std::string text_of(const Json& metrics) {
+std::string prune_text(const Json& metrics) {
   const Json &dense = metrics["dense"], &pruned = metrics["pruned"], &figures = metrics["figures"];
   Table table({"", "dense", "pruned", "removed"});
   const auto row = [&](const char* name, const char* key, const char* fraction) {
@@ -24,6 +24,14 @@ std::string text_of(const Json& metrics) {
   };
   row("parameters", "parameters", "removed_fraction");
   row("  in layers", "block_parameters", "block_removed_fraction");
+  if (metrics.contains("target")) {
+    const Json& target = metrics["target"];
+    table.add({fmt::format("{}, {}", target["currency"].get<std::string>(),
+                           target["unit"].get<std::string>()),
+               with_commas(target["dense"].get<int64_t>()),
+               with_commas(target["pruned"].get<int64_t>()),
+               percent(target["removed_fraction"].get<double>())});
+  }
   if (!figures.is_null()) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
@@ -71,7 +79,7 @@ Answer run(const PruneFlags& flags, Progress& progress) {
                                          : IfThere::kRefuse;
   return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
     const Json result = prune(recipe_from_json(recipe), {flags.out, if_there}, listener, ranks);
-    return {result, result.is_null() ? "" : text_of(result)};
+    return {result, result.is_null() ? "" : prune_text(result)};
   });
 }
 

@@ -89,7 +89,7 @@ std::string rate_text(const Json& outcome) {
   return text;
 }
 
-std::string text_of(const Json& metrics) {
+std::string recover_text(const Json& metrics) {
   if (metrics.is_null()) return "";  // a rank that writes nothing
   const Json& outcome = metrics["outcome"];
   std::string text = facts(
@@ -131,7 +131,7 @@ Verb recover_verb() {
           if (recipe.model.empty()) throw usage_error("which MODEL is to be trained?");
           return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
             const Json result = recover(recipe, {flags->out, if_there(*flags)}, listener, ranks);
-            return {result, text_of(result)};
+            return {result, recover_text(result)};
           });
         };
       }};
@@ -149,7 +149,7 @@ Verb train_verb() {
               const TrainJob job{flags->config, flags->tokenizer, train_recipe(settings(*flags))};
               return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
                 const Json result = train(job, {flags->out, if_there(*flags)}, listener, ranks);
-                return {result, text_of(result)};
+                return {result, recover_text(result)};
               });
             };
           }};

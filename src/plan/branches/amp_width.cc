@@ -1,6 +1,8 @@
-// plan/branches/amp_width.cc -- width by activation magnitude (AMP, arXiv 2504.21174): the lowest
-// KV groups and neurons of every layer go.
-#include "allocate/global.h"
+// plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP, arXiv
+// 2504.21174) by default: the lowest KV groups and neurons of every layer go.
+#include <algorithm>
+
+#include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "model/family.h"
@@ -13,7 +15,7 @@ namespace {
 // The branch's section of the recipe.
 struct WidthSettings {
   WidthOptions allocation;
-  Allocation spread = Allocation::kUniform;
+  const Allocation* spread = nullptr;
   std::string heads, neurons;  // criteria
 };
 
@@ -25,22 +27,53 @@ std::string criterion_for(UnitKind unit, const Options& options, std::string_vie
                     unit_name(find_criterion(name).unit), key, unit_name(unit));
 }
 
+bool has_criterion(const std::string& name) {
+  return std::ranges::any_of(all_criteria(), [&](const Criterion& c) { return c.name == name; });
+}
+
+// What `criterion` names: heads and neurons have criteria of their own. One without heads leaves them
+// alone.
+void read_criteria(const ModelConfig& config, const Options& options, WidthSettings& settings) {
+  const std::string both = options.text("criterion", "amp");
+  if (!has_criterion(both + "-neurons")) {
+    std::string known;
+    for (const Criterion& row : all_criteria()) {
+      if (!row.name.ends_with("-neurons")) continue;
+      known += (known.empty() ? "" : ", ") + row.name.substr(0, row.name.rfind('-'));
+    }
+    throw usage_error("unknown criterion '{}'", both).hint("known: " + known);
+  }
+  const bool with_heads = has_criterion(both + "-heads") || options.has("heads");
+  const WidthRule rule = with_heads ? default_rule(config) : WidthRule::kMlpOnly;
+  settings.allocation.rule = rule_from_name(options.text("rule", rule_name(rule)));
+  settings.heads = criterion_for(UnitKind::kKvGroup, options, "heads",
+                                 with_heads && !options.has("heads") ? both + "-heads" : "amp-heads");
+  settings.neurons = criterion_for(UnitKind::kNeuron, options, "neurons", both + "-neurons");
+  if (with_heads || settings.allocation.rule == WidthRule::kMlpOnly) return;
+  throw usage_error("criterion '{}' does not rank heads, and rule '{}' removes them", both,
+                    rule_name(settings.allocation.rule))
+      .hint("leave the rule out, or name a criterion for them: --set width.heads=amp-heads");
+}
+
 WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   WidthSettings settings;
   settings.allocation.budget = budget_from_name(options.text("budget", "exact"));
-  settings.allocation.rule = rule_from_name(options.text("rule", rule_name(default_rule(config))));
+  read_criteria(config, options, settings);
   settings.allocation.min_kv_groups = options.integer("min_kv_groups", 1);
   settings.allocation.shape_multiple = options.integer("shape_multiple", 1);
   settings.allocation.head_multiple =
       options.integer("head_multiple", settings.allocation.shape_multiple);
-  settings.spread = allocation_from_name(options.text("allocation", "uniform"));
-  if (settings.spread == Allocation::kGlobal &&
-      settings.allocation.budget == BudgetKind::kReleased) {
-    throw usage_error("allocation 'global' makes layers differ, which budget 'released' refuses")
+  settings.spread = &find_allocation(options.text("allocation", "uniform"));
+  if (settings.spread->spread && settings.allocation.budget == BudgetKind::kReleased) {
+    throw usage_error("allocation '{}' makes layers differ, which budget 'released' refuses",
+                      settings.spread->name)
         .hint("use budget 'exact'");
   }
-  settings.heads = criterion_for(UnitKind::kKvGroup, options, "heads", "amp-heads");
-  settings.neurons = criterion_for(UnitKind::kNeuron, options, "neurons", "amp-neurons");
+  settings.allocation.owl_lambda = options.number("owl_lambda", settings.allocation.owl_lambda);
+  settings.allocation.cfsp_slope = options.number("cfsp_slope", settings.allocation.cfsp_slope);
+  if (!(settings.allocation.owl_lambda >= 0 && settings.allocation.cfsp_slope >= 0)) {
+    throw usage_error("width.owl_lambda and width.cfsp_slope must not be negative");
+  }
   return settings;
 }
 
@@ -67,13 +100,30 @@ IndexList lowest_of(const std::vector<at::Tensor>* scores, size_t layer, int64_t
   return count > 0 ? lowest((*scores)[layer], count) : IndexList();
 }
 
+// A number of each layer.
+std::vector<double> layer_scores(const std::string& criterion, Measure& measure) {
+  std::vector<double> values;
+  for (const at::Tensor& score_1 : measure.scores(criterion)) {
+    values.push_back(score_1.item<double>());
+  }
+  return values;
+}
+
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
   const WidthSettings settings = read_settings(input.config, input.options);
   WidthCounts counts = allocate(input, settings);
   const auto* groups = scores_if_needed(counts.kv_groups, measure, settings.heads);
   const auto* neurons = scores_if_needed(counts.neurons, measure, settings.neurons);
-  if (settings.spread == Allocation::kGlobal) {
-    counts = spread_by_score(input.config, counts, {groups, neurons}, settings.allocation);
+  if (const Allocation& row = *settings.spread; row.spread) {
+    // In one list groups may go where equal counts take none.
+    const bool groups_may_go = settings.allocation.rule != WidthRule::kMlpOnly;
+    if (row.ranks_kinds_together) {
+      if (groups_may_go) groups = &measure.scores(settings.heads);
+      neurons = &measure.scores(settings.neurons);
+    }
+    std::vector<double> layers;
+    if (!row.criterion.empty()) layers = layer_scores(row.criterion, measure);
+    counts = row.spread({input.config, counts, {groups, neurons}, &layers, settings.allocation});
   }
   std::vector<WidthUnits> units(model.layers().size());
   for (size_t i = 0; i < units.size(); ++i) {
@@ -92,7 +142,7 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
               {"min_kv_groups", settings.allocation.min_kv_groups},
               {"shape_multiple", settings.allocation.shape_multiple},
               {"head_multiple", settings.allocation.head_multiple},
-              {"allocation", allocation_name(settings.spread)},
+              {"allocation", settings.spread->name},
               {"heads", settings.heads},
               {"neurons", settings.neurons}};
   for (const auto& [key, value] : given.items()) all[key] = value;
@@ -101,15 +151,18 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
 
 std::vector<std::string> criteria(const ModelConfig& config, const Options& options) {
   const WidthSettings settings = read_settings(config, options);
-  if (settings.allocation.rule == WidthRule::kMlpOnly) return {settings.neurons};
-  return {settings.heads, settings.neurons};
+  std::vector<std::string> names;
+  if (settings.allocation.rule != WidthRule::kMlpOnly) names.push_back(settings.heads);
+  names.push_back(settings.neurons);
+  if (!settings.spread->criterion.empty()) names.push_back(settings.spread->criterion);
+  return names;
 }
 
 }  // namespace
 
 Branch amp_width_branch() {
   return {
-      'G',           "width", "amp-width: the lowest KV groups and neurons of every layer, by AMP",
+      'G',           "width", "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
       count,         propose, true,
       with_defaults, criteria};
 }

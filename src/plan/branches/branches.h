@@ -4,9 +4,11 @@
 
 namespace mop {
 
-Branch third_from_last_branch();
+Branch depth_branch();
 Branch amp_width_branch();
 Branch damage_branch();
 Branch uniform_damage_branch();
+Branch attention_branch();
+Branch mlp_branch();
 
 }  // namespace mop

@@ -1,6 +1,6 @@
-// plan/branches/damage.cc -- width by predicted damage: KV groups and neurons of all layers are one
-// list, and those are removed whose removal raises the loss least for each parameter when the others
-// are repaired (see criteria/damage_curves.h).
+// plan/branches/damage.cc -- by predicted damage: KV groups and neurons of all layers, and where
+// asked for whole halves and layers, are one list, and those are removed whose removal raises the
+// loss least for each parameter when the others are repaired (see criteria/damage_curves.h).
 #include <algorithm>
 #include <functional>
 
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
+#include "plan/branches/curves.h"
 #include "plan/branches/width_step.h"
 
 namespace mop {
@@ -19,7 +20,7 @@ constexpr int64_t kStride = 16;
 // The branch's section of the recipe.
 struct DamageSettings {
   WidthOptions widths;
-  CurveSettings curves;
+  CurveSettings curves;  // `halves`: whole halves, and so layers, may go
 };
 
 DamageSettings read_settings(const ModelConfig& config, const Options& options) {
@@ -29,9 +30,8 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options) 
   settings.widths.shape_multiple = options.integer("shape_multiple", 1);
   settings.widths.head_multiple =
       options.integer("head_multiple", settings.widths.shape_multiple);
-  settings.curves.damping = options.number("damping", 0);
-  settings.curves.gradients = options.flag("gradients", true);
-  if (settings.curves.damping < 0) throw usage_error("damping must not be negative");
+  settings.curves = read_curve_settings(options);
+  settings.curves.halves = options.flag("halves", false);
   return settings;
 }
 
@@ -42,35 +42,51 @@ ShapeStep count(const BranchInput& input, bool uniform) {
   if (uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
   }
+  if (input.costs != nullptr) return {layers, {}, {}};  // a budget of another unit
   return shapes_after(input.config,
                       allocate_width(input.config, input.budget, {}, settings.widths));
 }
 
+// The curve of one half layer, whose units are KV groups or neurons. Where it may go whole, what it
+// costs beside its units (norm, biases, overhead) goes with the last one.
+HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, size_t layer,
+                                UnitKind unit, const LayerCurves& curves,
+                                const DamageSettings& settings, bool may_go_whole) {
+  const LayerShape& shape = config.layers[layer];
+  const bool neurons = unit == UnitKind::kNeuron;
+  const UnitKind whole = neurons ? UnitKind::kMlp : UnitKind::kAttention;
+  const HalfCost cost = costs.of_half(config, shape, whole);
+  const int64_t pack = neurons ? settings.widths.shape_multiple
+                               : group_stride(shape, settings.widths.head_multiple);
+  const int64_t least = neurons ? pack : settings.widths.min_kv_groups;
+  HalfLayerCurve half{.layer = static_cast<int64_t>(layer),
+                      .kind = unit,
+                      .units = num_units(unit, shape),
+                      .damage = (neurons ? curves.neurons : curves.kv_groups).damage,
+                      .gain = cost.unit,
+                      .pack = pack,
+                      .stride = neurons ? std::max(pack, kStride) : pack,
+                      .keep = std::min(num_units(unit, shape), least)};
+  if (!may_go_whole || half.units == 0) return half;
+  half.keep = 0;
+  half.gain_of_rest = cost.rest;
+  half.damage_of_all = damage_of_half(curves, whole);
+  return half;
+}
+
 // Curves of all half layers, each layer's KV groups before its neurons.
-std::vector<HalfLayerCurve> half_layer_curves(const ModelConfig& config,
+std::vector<HalfLayerCurve> half_layer_curves(const BranchInput& input, const Model& model,
                                               const std::vector<LayerCurves>& curves,
-                                              const DamageSettings& settings) {
+                                              const DamageSettings& settings, bool uniform) {
+  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
   std::vector<HalfLayerCurve> halves;
-  for (size_t i = 0; i < config.layers.size(); ++i) {
-    const LayerShape& shape = config.layers[i];
-    const auto add = [&](UnitKind kind, const DamageCurve& curve, int64_t pack, int64_t keep) {
-      halves.push_back({.layer = static_cast<int64_t>(i),
-                        .kind = kind,
-                        .units = num_units(kind, shape),
-                        .damage = curve.damage,
-                        .gain = static_cast<double>(unit_parameters(kind, config, shape)),
-                        .pack = pack,
-                        .stride = kind == UnitKind::kNeuron ? std::max(pack, kStride) : pack,
-                        .keep = keep});
-    };
-    const int64_t multiple = settings.widths.shape_multiple;
-    const int64_t stride = group_stride(shape, settings.widths.head_multiple);
-    if (shape.kv_heads > 0) {
-      add(UnitKind::kKvGroup, curves[i].kv_groups, stride,
-          std::min(shape.kv_heads, settings.widths.min_kv_groups));
-    }
-    if (shape.mlp > 0) {
-      add(UnitKind::kNeuron, curves[i].neurons, multiple, std::min(shape.mlp, multiple));
+  for (size_t i = 0; i < input.config.layers.size(); ++i) {
+    const bool is_protected =
+        std::ranges::find(input.protect, model.layers()[i].source) != input.protect.end();
+    for (const UnitKind unit : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
+      if (num_units(unit, input.config.layers[i]) == 0) continue;
+      halves.push_back(half_layer_curve(input.config, costs, i, unit, curves[i], settings,
+                                        settings.curves.halves && !uniform && !is_protected));
     }
   }
   return halves;
@@ -86,9 +102,12 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
                  const std::string& name, bool uniform) {
   const DamageSettings settings = read_settings(input.config, input.options);
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
-  const std::vector<HalfLayerCurve> halves = half_layer_curves(input.config, curves, settings);
+  const std::vector<HalfLayerCurve> halves = half_layer_curves(input, model, curves, settings, uniform);
   const DamageAllocation allocation = allocate_by_damage(
-      halves, {.gain = static_cast<double>(input.budget), .uniform = uniform});
+      halves, {.gain = static_cast<double>(input.budget),
+               .currency = std::string(input.costs == nullptr ? "parameters"
+                                                              : input.costs->currency().unit),
+               .uniform = uniform});
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);
@@ -108,7 +127,8 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
               {"shape_multiple", settings.widths.shape_multiple},
               {"head_multiple", settings.widths.head_multiple},
               {"damping", settings.curves.damping},
-              {"gradients", settings.curves.gradients}};
+              {"gradients", settings.curves.gradients},
+              {"halves", settings.curves.halves}};
   for (const auto& [key, value] : given.items()) all[key] = value;
   return all;
 }
@@ -125,7 +145,8 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
           .divisible = true,
           .defaults = with_defaults,
           .reads_curves = true,
-          .layers_differ = !uniform};
+          .layers_differ = !uniform,
+          .any_currency = true};
 }
 
 }  // namespace

@@ -23,15 +23,42 @@ IndexList heads_of(const IndexList& groups, int64_t group_size) {
   return heads;
 }
 
+bool is_empty(const LayerShape& shape) { return shape.heads == 0 && shape.mlp == 0; }
+
+// What goes from one layer: the units, or the half or the layer that they are all of.
+LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t group_size) {
+  LayerRemoval removal;
+  removal.layer = layer.source;
+  const bool all_groups = units.kv_groups.size() == layer.kv_heads.size();
+  const bool all_neurons = units.neurons.size() == layer.neurons.size();
+  if (all_groups && all_neurons) {
+    removal.whole = true;
+    return removal;
+  }
+  removal.attention = all_groups && !units.kv_groups.empty();
+  removal.mlp = all_neurons && !units.neurons.empty();
+  if (!removal.attention) {
+    removal.heads = pick(layer.heads, heads_of(units.kv_groups, group_size));
+    removal.kv_heads = pick(layer.kv_heads, units.kv_groups);
+  }
+  if (!removal.mlp) removal.neurons = pick(layer.neurons, units.neurons);
+  return removal;
+}
+
 }  // namespace
 
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts) {
-  ShapeStep step{config.layers, {}, counts.owed};
-  for (size_t i = 0; i < step.layers.size(); ++i) {
-    LayerShape& shape = step.layers[i];
+  ShapeStep step{{}, {}, counts.owed};
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    LayerShape shape = config.layers[i];
     shape.heads -= counts.kv_groups[i] * shape.group();
     shape.kv_heads -= counts.kv_groups[i];
     shape.mlp -= counts.neurons[i];
+    if (is_empty(shape) && !is_empty(config.layers[i])) {
+      step.removed_layers.push_back(static_cast<int32_t>(i));
+    } else {
+      step.layers.push_back(shape);
+    }
   }
   return step;
 }
@@ -47,11 +74,7 @@ PlanStep width_step(const std::string& branch, const Model& model,
     counts.kv_groups.push_back(std::ssize(groups));
     counts.neurons.push_back(std::ssize(neurons));
     if (groups.empty() && neurons.empty()) continue;
-    LayerRemoval removal{.layer = layer.source, .whole = false};
-    removal.heads = pick(layer.heads, heads_of(groups, model.config().layers[i].group()));
-    removal.kv_heads = pick(layer.kv_heads, groups);
-    removal.neurons = pick(layer.neurons, neurons);
-    step.removals.push_back(std::move(removal));
+    step.removals.push_back(removal_of(layer, units[i], model.config().layers[i].group()));
   }
   step.parameters =
       total_parameters(after_step(model.config(), shapes_after(model.config(), counts)));

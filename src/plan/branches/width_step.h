@@ -11,10 +11,12 @@ struct WidthUnits {
   IndexList kv_groups, neurons;
 };
 
-/// The sizes after so many KV groups and neurons went from each layer.
+/// The sizes after so many KV groups and neurons went from each layer; a layer that is left without
+/// any goes whole.
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts);
 
-/// The step that removes `units`, one entry per layer; nothing is owed after it.
+/// The step that removes `units`, one entry per layer; nothing is owed after it. All units of a half
+/// are that half, norm and biases included, and all of a layer are the layer.
 PlanStep width_step(const std::string& branch, const Model& model,
                     const std::vector<WidthUnits>& units);
 

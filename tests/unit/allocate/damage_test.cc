@@ -52,6 +52,31 @@ TEST(DamageAllocation, AJumpBehindAnExpensiveUnitIsSeen) {
   EXPECT_THAT(allocate_by_damage(curves, target(310)).counts, ElementsAre(3, 1));
 }
 
+TEST(DamageAllocation, AWholeHalfMayCostLessThanMostOfIt) {
+  // What is before the group's half takes over: all three cost 1, two 8.
+  std::vector<HalfLayerCurve> curves = {curve(0, UnitKind::kKvGroup, 100, {5, 8, 20}),
+                                        neurons(0, {2, 4, 6, 8, 10, 12, 14, 16})};
+  curves[0].damage_of_all = 1;
+  curves[0].gain_of_rest = 7;
+  const DamageAllocation all = allocate_by_damage(curves, target(307));
+  EXPECT_THAT(all.counts, ElementsAre(3, 0));
+  EXPECT_DOUBLE_EQ(all.damage, 1);
+  // Two groups and all neurons are too few, so the last group goes too, and the neurons come back.
+  EXPECT_THAT(allocate_by_damage(curves, target(290)).counts, ElementsAre(3, 0));
+  curves[0].damage_of_all = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(allocate_by_damage(curves, target(307)), Error);
+}
+
+TEST(DamageAllocation, WhereOnlyTheLastUnitWinsAllGoOrNone) {
+  std::vector<HalfLayerCurve> curves = {curve(0, UnitKind::kKvGroup, 0, {0, 1, 2}),
+                                        neurons(0, {2, 4, 6, 8, 10, 12, 14, 16})};
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(0, 4));
+  curves[0].gain_of_rest = 30;
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(3, 1));
+  curves[0].keep = 1;
+  EXPECT_THAT(allocate_by_damage(curves, target(40)).counts, ElementsAre(0, 4));
+}
+
 TEST(DamageAllocation, ExceedsTheTargetByLessThanANeuron) {
   std::mt19937 random(3);
   std::uniform_real_distribution<double> step(0.1, 1);

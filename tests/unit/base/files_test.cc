@@ -1,9 +1,11 @@
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -46,6 +48,21 @@ TEST(Files, AFileThatCannotBeReadIsNamedWithTheReason) {
                                   HasSubstr(folder.path().string())));
     }
   }
+}
+
+// As root a rename would put a file in the place of /dev/null.
+TEST(Files, APipeIsWrittenToAndStaysOne) {
+  TempFolder folder;
+  const fs::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int end = ::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  write_file(pipe, "text");
+  char text[5] = {};
+  EXPECT_EQ(::read(end, text, 4), 4);
+  EXPECT_STREQ(text, "text");
+  ::close(end);
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
 TEST(Files, AFailedWriteLeavesWhatWasThere) {

@@ -14,7 +14,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 template <typename Call>
-std::string error_of(Call call) {
+std::string usage_error_of(Call call) {
   try {
     call();
   } catch (const Error& e) {
@@ -39,16 +39,16 @@ TEST(Options, GivesTheSettingOrTheFallback) {
 
 TEST(Options, AnotherTypeIsRefusedWithItsPlace) {
   const Options options("width", {{"n", 3}, {"x", 0.5}, {"s", "text"}, {"huge", UINT64_MAX}});
-  EXPECT_THAT(error_of([&] { options.integer("x", 0); }),
+  EXPECT_THAT(usage_error_of([&] { options.integer("x", 0); }),
               HasSubstr("width.x must be a whole number, got 0.5"));
-  EXPECT_THAT(error_of([&] { options.integer("huge", 0); }),
+  EXPECT_THAT(usage_error_of([&] { options.integer("huge", 0); }),
               HasSubstr("width.huge must be a whole number"));
-  EXPECT_THAT(error_of([&] { options.number("s", 0); }),
+  EXPECT_THAT(usage_error_of([&] { options.number("s", 0); }),
               HasSubstr("width.s must be a number, got \"text\""));
-  EXPECT_THAT(error_of([&] { options.flag("n", false); }),
+  EXPECT_THAT(usage_error_of([&] { options.flag("n", false); }),
               HasSubstr("width.n must be true or false"));
-  EXPECT_THAT(error_of([&] { options.text("n", ""); }), HasSubstr("width.n must be a text"));
-  EXPECT_THAT(error_of([] { Options("width", Json::array()); }),
+  EXPECT_THAT(usage_error_of([&] { options.text("n", ""); }), HasSubstr("width.n must be a text"));
+  EXPECT_THAT(usage_error_of([] { Options("width", Json::array()); }),
               HasSubstr("width must be a map of settings"));
 }
 
@@ -57,7 +57,7 @@ TEST(Options, ASettingThatNobodyReadIsATypingMistake) {
   options.text("budget", "");
   options.integer("multiple", 1);
   EXPECT_THAT(
-      error_of([&] { options.check_all_used(); }),
+      usage_error_of([&] { options.check_all_used(); }),
       AllOf(HasSubstr("width does not know: bugdet"), HasSubstr("known: budget, multiple")));
 }
 
@@ -66,7 +66,7 @@ TEST(Options, CopiesAreIndependent) {
   const Options second = first;
   EXPECT_EQ(second.integer("n", 0), 3);
   second.check_all_used();
-  EXPECT_NE(error_of([&] { first.check_all_used(); }), "no error");
+  EXPECT_NE(usage_error_of([&] { first.check_all_used(); }), "no error");
 }
 
 TEST(Options, NumbersAreFinite) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -54,6 +55,26 @@ TEST_F(DamageCurves, HoldEveryUnitOfEveryHalfLayerOnce) {
     EXPECT_TRUE(std::is_sorted(layer.neurons.damage.begin(), layer.neurons.damage.end()));
     EXPECT_GT(layer.neurons.damage.back(), 0);
   }
+}
+
+TEST_F(DamageCurves, OfWholeHalvesStandBesideTheOthersWhereAskedFor) {
+  const auto plain = curves(), halves = curves({.halves = true});
+  EXPECT_FALSE(halves[0].without_attention) << "no matrix stands before it";
+  EXPECT_FALSE(plain[2].without_mlp);
+  for (size_t i = 0; i < halves.size(); ++i) {
+    EXPECT_EQ(halves[i].neurons.order, plain[i].neurons.order);
+    EXPECT_EQ(halves[i].neurons.damage, plain[i].neurons.damage);
+    ASSERT_TRUE(halves[i].without_mlp);
+    EXPECT_GT(*halves[i].without_mlp, 0);
+    // The matrix before it takes over a part of what goes; the curve's end has the ridge in it, too.
+    EXPECT_LT(*halves[i].without_mlp, halves[i].neurons.damage.back());
+    if (i == 0) continue;
+    EXPECT_LT(*halves[i].without_attention, halves[i].kv_groups.damage.back());
+  }
+  std::vector<int64_t> all(48);
+  std::iota(all.begin(), all.end(), 0);
+  silence(all);
+  EXPECT_EQ(*curves({.halves = true})[1].without_mlp, 0);
 }
 
 TEST_F(DamageCurves, NeuronsThatSendNothingGoFirstAndCostNothing) {

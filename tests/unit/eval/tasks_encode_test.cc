@@ -9,24 +9,24 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-constexpr int64_t kBos = 1;
+constexpr int64_t kBosId = 1;
 
 // Every byte an id; BOS by the tokenizer's own rule.
 class Bytes : public Tokenizer {
  public:
   Ids encode(std::string_view text, Special special) const override {
     Ids ids;
-    if (special != Special::kNone) ids.push_back(kBos);
+    if (special != Special::kNone) ids.push_back(kBosId);
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     return ids;
   }
   std::string decode(const Ids& ids, bool) const override {
     std::string text;
-    for (const int64_t id : ids) text += id == kBos ? "<s>" : std::string(1, static_cast<char>(id));
+    for (const int64_t id : ids) text += id == kBosId ? "<s>" : std::string(1, static_cast<char>(id));
     return text;
   }
   int64_t vocab() const override { return 256; }
-  std::optional<int64_t> bos() const override { return kBos; }
+  std::optional<int64_t> bos() const override { return kBosId; }
   std::optional<int64_t> eos() const override { return 2; }
   std::string kind() const override { return "bytes"; }
   std::string fingerprint() const override { return "none"; }
@@ -45,8 +45,8 @@ TEST(EncodeRequest, BlanksThatEndTheContextAreScored) {
 
 TEST(EncodeRequest, BothBosRules) {
   EXPECT_EQ(pair("a", "b", BosRule::kNever).ids, (Ids{'a', 'b'}));
-  EXPECT_EQ(pair("a", "b", BosRule::kAuto).ids, (Ids{kBos, 'a', 'b'}));
-  EXPECT_EQ(pair("a", "b", BosRule::kAlways).ids, (Ids{kBos, 'a', 'b'}));
+  EXPECT_EQ(pair("a", "b", BosRule::kAuto).ids, (Ids{kBosId, 'a', 'b'}));
+  EXPECT_EQ(pair("a", "b", BosRule::kAlways).ids, (Ids{kBosId, 'a', 'b'}));
   EXPECT_EQ(pair("a", "b", BosRule::kAuto).scored, 1);
 }
 
@@ -56,7 +56,7 @@ TEST(EncodeRequest, ATextThatBeginsWithBosGetsNoSecondOne) {
 
 TEST(EncodeRequest, BosStandsInForAnEmptyContextUnderEveryRule) {
   const TokenRequest request = pair("", "ab", BosRule::kNever);
-  EXPECT_EQ(request.ids, (Ids{kBos, 'a', 'b'}));
+  EXPECT_EQ(request.ids, (Ids{kBosId, 'a', 'b'}));
   EXPECT_EQ(request.scored, 2);
 }
 
@@ -98,7 +98,7 @@ TEST(EncodeRolling, EveryTokenIsPredictedOnceFromItsPredecessor) {
     predicted.insert(predicted.end(), window.ids.end() - window.scored, window.ids.end());
   }
   EXPECT_EQ(predicted, tokenizer.encode("abcdefg", Special::kDefault));
-  EXPECT_EQ(windows[0].ids, (Ids{kBos, kBos, 'a', 'b'}));
+  EXPECT_EQ(windows[0].ids, (Ids{kBosId, kBosId, 'a', 'b'}));
   EXPECT_EQ(windows[1].ids, (Ids{'b', 'c', 'd', 'e'}));
   EXPECT_EQ(windows[2].ids, (Ids{'d', 'e', 'f', 'g'}));
   EXPECT_EQ(windows[2].scored, 2);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "kit/ranks.h"
+
 namespace mop {
 namespace {
 
@@ -44,6 +46,41 @@ TEST(Manifests, NoteAnotherBuildOrThreadCount) {
   EXPECT_THAT(differences.refused, IsEmpty());
   EXPECT_THAT(differences.noted,
               ElementsAre("commit: was abc, now def", "compute.threads: was 2, now 4"));
+}
+
+// Every rank is told the same, whichever of them differs.
+TEST(RankInputs, ThatDifferAreRefusedByEveryRank) {
+  const auto errors = testing::as_ranks(3, [](const std::shared_ptr<Collectives>& ranks) {
+    Json own = kManifest;
+    if (ranks->rank() == 2) own["model"]["fingerprint"] = "f2";
+    check_same_inputs(own, *ranks, silent_progress());
+  });
+  for (const std::string& error : errors) {
+    EXPECT_EQ(error,
+              "the ranks of this job do not read the same:\n"
+              "  model.fingerprint: f1 on rank 0, f2 on rank 2\n"
+              "  hint: give every rank the same files and flags");
+  }
+}
+
+TEST(RankInputs, MayLieElsewhereOnOtherDevicesAndBeReadByOtherThreads) {
+  struct Warnings : Progress {
+    std::vector<std::string> lines;
+    void warn(std::string_view text) override { lines.emplace_back(text); }
+  };
+  std::vector<Warnings> told(2);
+  const auto errors = testing::as_ranks(2, [&](const std::shared_ptr<Collectives>& ranks) {
+    Json own = kManifest;
+    own["compute"]["device"] = own["recipe"]["compute"]["device"] =
+        "cuda:" + std::to_string(ranks->rank());
+    own["recipe"]["model"] = "/home/of/" + std::to_string(ranks->rank());
+    if (ranks->rank() == 1) own["compute"]["threads"] = 4;
+    check_same_inputs(own, *ranks, told[static_cast<size_t>(ranks->rank())]);
+  });
+  EXPECT_THAT(errors, ElementsAre("", ""));
+  EXPECT_THAT(told[0].lines,
+              ElementsAre("the last bits of the result may depend on the rank: compute.threads: 2 "
+                          "on rank 0, 4 on rank 1"));
 }
 
 TEST(Manifests, NoteAnotherMemoryOfATraining) {

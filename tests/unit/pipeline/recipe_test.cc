@@ -55,7 +55,8 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["damping"], 0.5);
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
-  expect_usage_error([] { from("select: random\nuniform: true"); }, "no key: uniform");
+  expect_usage_error([] { from("select: random\nuniform: true"); },
+                     "the recipe names its branches (depth, width), so `uniform` has nothing to");
 }
 
 TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
@@ -70,13 +71,68 @@ TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
   expect_usage_error([] { from("target: {remove: 0.3}\ndamage: 3"); }, "damage");
 }
 
+TEST(RecipeYaml, ATargetMayCountSomethingElseThanParameters) {
+  const Recipe latency = from("target: {remove: 0.3, currency: latency}");
+  EXPECT_EQ(latency.settings.at("damage")["halves"], true);
+  EXPECT_EQ(to_json(latency)["target"]["currency"], "latency");
+  EXPECT_EQ(from("target: {remove: 0.3, currency: latency}\ndamage: {halves: false}")
+                .settings.at("damage")["halves"],
+            false);
+  const Recipe parameters = from("target: {remove: 0.3}");
+  EXPECT_FALSE(parameters.settings.at("damage").contains("halves"));
+  EXPECT_FALSE(to_json(parameters)["target"].contains("currency"));
+  expect_usage_error([] { from("target: {remove: 0.3, currency: money}"); },
+                     "known: parameters, latency, memory, kv-cache");
+}
+
+TEST(RecipeResolved, BudgetsAreInTheCurrencyOfTheTarget) {
+  const ModelConfig dense = tinystories_12l();
+  const Recipe cache = resolve(from("target: {remove: 0.5, currency: kv-cache}"), dense);
+  // 12 layers of 3 groups of 32 in float32: 9216 bytes a token, a quarter in each of two rounds.
+  EXPECT_EQ(counted(cache.target, dense), 12 * 3 * 2 * 32 * 4);
+  EXPECT_EQ(budget_function(cache, dense)(dense, 0), 9216 / 4);
+  EXPECT_FALSE(known_accounting(cache, dense) || estimated_accounting(cache, dense));
+  // Nothing is known of times before they are measured.
+  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5, currency: latency}"), dense), dense));
+}
+
+TEST(RecipeResolved, ATargetOutOfReachIsToldInItsCurrency) {
+  const ModelConfig dense = tinystories_12l();
+  // One of three groups stays in every layer.
+  const Recipe most = resolve(from("target: {remove: 0.66, currency: kv-cache}"), dense);
+  EXPECT_NO_THROW(check_reach(most, dense));
+  const Recipe far = resolve(from("target: {remove: 0.8, currency: kv-cache}"), dense);
+  EXPECT_THROW(check_reach(far, dense), Error);
+  const Recipe halves =
+      resolve(from("target: {remove: 0.8, currency: kv-cache}\ndamage: {halves: true}"), dense);
+  EXPECT_NO_THROW(check_reach(halves, dense));
+}
+
+TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
+  expect_usage_error(
+      [] {
+        resolve(from("target: {remove: 0.3, rounds: 2, currency: latency}\nselect: 'path:G'"),
+                tinystories_12l());
+      },
+      "branch 'width' counts parameters, and the target counts latency");
+  expect_usage_error(
+      [] {
+        resolve(from("target: {remove: 0.3, currency: memory}\nbranches: [damage]\nselect: 'path:D'"),
+                tinystories_12l());
+      },
+      "give `target.rounds`");
+}
+
 TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
   expect_usage_error(
-      [] { resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l()); },
+      [] {
+        resolve(from("target: {remove: 0.3, rounds: 2}\nselect: 'path:L'"), tinystories_12l());
+      },
       "branch 'depth' removes whole layers");
   const Recipe far = resolve(from("target: {remove: 0.96, of: blocks}"), tinystories_12l());
   EXPECT_THROW(check_reach(far, tinystories_12l()), Error);
-  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
+  EXPECT_NO_THROW(
+      check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
 }
 
 TEST(RecipeResolved, TheDefaultTakesLayersThatDiffer) {
@@ -102,7 +158,30 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
                      "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
-  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: iterations, of, remove");
+  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: currency, iterations, of, remove");
+}
+
+// What a resolved recipe of the default method makes of flags that write elsewhere.
+TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
+  const std::string resolved = "select: perplexity\nbranches: [damage, damage-uniform]\n";
+  expect_usage_error([&] { from(resolved + "width: {shape_multiple: 64}"); },
+                     "the recipe's branches are damage, damage-uniform: settings of 'width' have "
+                     "nothing to act on\n  hint: --set damage.shape_multiple=64 "
+                     "--set damage-uniform.shape_multiple=64");
+  expect_usage_error([&] { from(resolved + "width: {budget: exact}"); },
+                     "hint: name the branch in the recipe's `branches`");
+  expect_usage_error([&] { from(resolved + "uniform: true"); },
+                     "hint: branches: [damage-uniform] alone keeps all layers equal");
+}
+
+TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
+  EXPECT_THAT(
+      from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
+      HasSubstr("method: MoP's loop over depth and width, without repair, since the "
+                "default method (units of the least predicted damage) has no width.budget"));
+  EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
+  EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
+  EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
@@ -219,8 +298,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Shipped{"llama3-8b-exact.yaml", llama3_8b(), 0, 0.4}));
 
 TEST(DefaultRecipes, ComeToTheirSizeInTwoRounds) {
-  for (const auto& [file, config] : {std::pair{"llama2-7b.yaml", llama2_7b()},
-                                     std::pair{"llama3-8b.yaml", llama3_8b()}}) {
+  for (const auto& [file, config] :
+       {std::pair{"llama2-7b.yaml", llama2_7b()}, std::pair{"llama3-8b.yaml", llama3_8b()}}) {
     const Recipe recipe = resolve(
         recipe_from_json(read_recipe(std::string(MOP_SOURCE_DIR) + "/recipes/" + file)), config);
     EXPECT_FALSE(known_accounting(recipe, config).has_value()) << "layers share by measurements";
@@ -239,6 +318,50 @@ TEST(DemoRecipe, ParsesAndDependsOnFigures) {
   EXPECT_FALSE(known_accounting(recipe, tinystories_12l()).has_value());
   EXPECT_EQ(estimated_accounting(recipe, tinystories_12l())->steps.size(), 6u)
       << "what depth and width in turn would take";
+}
+
+TEST(Resolve, ACriterionNamedAloneIsWidthInOneRound) {
+  const Recipe recipe = resolve(from("{target: {remove: 0.35, of: blocks}, width: {criterion: "
+                                     "wanda-sp, shape_multiple: 1}}"),
+                                tinystories_12l());
+  EXPECT_EQ(recipe.select, "path:G");
+  EXPECT_THAT(recipe.branches, ElementsAre("width"));
+  EXPECT_EQ(recipe.target.rounds, 1);
+  EXPECT_EQ(recipe.settings.at("width")["heads"], "wanda-sp-heads");
+  EXPECT_EQ(recipe.settings.at("width")["neurons"], "wanda-sp-neurons");
+  const auto accounting = known_accounting(recipe, tinystories_12l());
+  ASSERT_TRUE(accounting.has_value());
+  EXPECT_EQ(accounting->steps.size(), 1u);
+  EXPECT_EQ(accounting->steps[0].layers[0].kv_heads, 2);
+}
+
+TEST(Resolve, ACriterionOfNeuronsAloneLeavesHeads) {
+  const auto expect_refused = [](const std::string& yaml, const std::string& text) {
+    expect_usage_error([&] { resolve(from(yaml), tinystories_12l()); }, text);
+  };
+  const Recipe recipe =
+      resolve(from("{target: {remove: 0.1}, width: {criterion: cfsp}}"), tinystories_12l());
+  EXPECT_EQ(recipe.settings.at("width")["rule"], "mlp-only");
+  // What was resolved reads as the same.
+  EXPECT_EQ(to_json(resolve(recipe_from_json(to_json(recipe)), tinystories_12l())),
+            to_json(recipe));
+  expect_refused("{target: {remove: 0.1}, width: {criterion: cfsp, rule: mha}}",
+                 "'cfsp' does not rank heads");
+  expect_refused("{target: {remove: 0.1}, width: {criterion: luck}}",
+                 "known: amp, magnitude, random, wanda-sp");
+}
+
+TEST(Resolve, ADepthRuleNamedAloneIsDepthAndBothAreTheLoop) {
+  const Recipe depth = resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}}"),
+                               tinystories_12l());
+  EXPECT_EQ(depth.select, "path:L");
+  EXPECT_THAT(depth.branches, ElementsAre("depth"));
+  EXPECT_EQ(depth.settings.at("depth")["keep_first"], 4);
+  const Recipe both = resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}, width: "
+                                   "{criterion: flap}}"),
+                              tinystories_12l());
+  EXPECT_EQ(both.select, "random");
+  EXPECT_THAT(both.branches, ElementsAre("depth", "width"));
 }
 
 TEST(Resolve, SeedReachesTheCriteriaThatDraw) {

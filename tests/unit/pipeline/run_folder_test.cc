@@ -148,12 +148,64 @@ TEST_F(RunFolderTest, WhatAKilledReplacementLeftIsTidiedUp) {
   finish_a_run("new");
   // As if killed between the exchange and the removal of the old result.
   fs::copy(out_, out_.string() + ".partial", fs::copy_options::recursive);
-  write_file(out_ / ".mop-working", "replace");
+  write_file(out_ / ".mop-working", "replaces");
   fs::create_directories(out_ / "run" / "state");
   EXPECT_TRUE(claim(IfThere::kResume).finished());
   EXPECT_FALSE(fs::exists(out_ / "run" / "state"));
   EXPECT_FALSE(fs::exists(out_.string() + ".partial"));
   EXPECT_FALSE(fs::exists(out_ / ".mop-working"));
+}
+
+// The old result's manifest may be the first of its files that went.
+TEST_F(RunFolderTest, ARemovalOfTheOldResultThatWasKilledIsFinished) {
+  for (const IfThere if_there : {IfThere::kResume, IfThere::kReplace}) {
+    finish_a_run("new");
+    write_file(out_ / ".mop-working", "replaces");
+    fs::create_directories(out_.string() + ".partial/run");
+    write_file(out_.string() + ".partial/config.json", "old");
+    claim(if_there);
+    EXPECT_FALSE(fs::exists(out_.string() + ".partial/config.json"));
+    EXPECT_EQ(read_file(out_ / "config.json"), "new");
+    fs::remove_all(out_.string() + ".partial");
+  }
+}
+
+TEST_F(RunFolderTest, AResultThatIsCalledLikeAWorkingFolderIsNotTouched) {
+  finish_a_run("ours");
+  const fs::path ours = out_, theirs = out_.string() + ".partial";
+  out_ = theirs;
+  finish_a_run("theirs");
+  out_ = ours;
+  EXPECT_TRUE(claim(IfThere::kResume).finished());
+  EXPECT_EQ(read_file(theirs / "config.json"), "theirs");
+  expect_error([&] { claim(IfThere::kReplace); }, ErrorKind::kUsage,
+               "something that mop did not write");
+  EXPECT_EQ(read_file(theirs / "config.json"), "theirs");
+}
+
+TEST_F(RunFolderTest, TheWorkingFolderOfAnUnfinishedRunIsNoOutputFolder) {
+  sign(claim());
+  const fs::path work = out_.string() + ".partial";
+  fs::create_directories(work / "run" / "state");
+  write_file(work / "run" / "state" / "kept", "x");
+  out_ = work;
+  for (const IfThere if_there : {IfThere::kRefuse, IfThere::kResume, IfThere::kReplace}) {
+    expect_error([&] { claim(if_there); }, ErrorKind::kUsage,
+                 "--out is the working folder of a run that has not finished");
+  }
+  EXPECT_TRUE(fs::exists(work / "run" / "state" / "kept"));
+}
+
+// Between the folder and its marker there is nothing, an empty folder, or an empty marker.
+TEST_F(RunFolderTest, AKillBeforeTheRunBeganStopsNobody) {
+  for (const bool marked : {false, true}) {
+    for (const IfThere if_there : {IfThere::kResume, IfThere::kReplace}) {
+      fs::create_directories(out_.string() + ".partial");
+      if (marked) write_file(out_.string() + ".partial/.mop-working", "");
+      EXPECT_FALSE(claim(if_there).finished());
+      fs::remove_all(out_.string() + ".partial");
+    }
+  }
 }
 
 TEST_F(RunFolderTest, WhatResumingNeedsGoesOnlyWhenTheOutputIsWhole) {

@@ -75,6 +75,18 @@ TEST(WidthMultiple, DeployedModelsGetAtLeast32AndMeetTheTarget) {
   }
 }
 
+TEST(WidthMultiple, LeavesHeadsAtTheMultipleThatWasGiven) {
+  for (const std::string branch : {"damage", "width"}) {
+    const std::string given = "target: {remove: 0.3}, " + branch + ": {head_multiple: 16}";
+    const Recipe recipe =
+        from("{" + given + (branch == "width" ? ", select: random}" : "}"), smollm2());
+    EXPECT_EQ(recipe.settings.at(branch)["head_multiple"], 16);
+    EXPECT_GE(recipe.settings.at(branch)["shape_multiple"], 32);
+  }
+  const Recipe open = from("{target: {remove: 0.3}, select: random}", smollm2());
+  EXPECT_EQ(open.settings.at("width")["head_multiple"], 32);
+}
+
 // A pack of 32 neurons is 4% of such models.
 TEST(WidthMultiple, ModelsTooNarrowFor32MeetTheTargetAllTheSame) {
   for (const ModelConfig& dense : {tinystories_12l(), stories260k()}) {

@@ -118,10 +118,10 @@ TEST_F(Branches, WidthNamesTheSourceOfWhatIsLeft) {
 }
 
 TEST_F(Branches, CountAndProposalAgree) {
-  const Options options("width", {{"budget", "released"}, {"rule", "gqa"}});
+  const Options depth, width("width", {{"budget", "released"}, {"rule", "gqa"}});
   FallingScores scores(model_.config());
   for (const char letter : {'L', 'G'}) {
-    const BranchInput in = input(options, model_);
+    const BranchInput in = input(letter == 'L' ? depth : width, model_);
     const ModelConfig after = after_step(model_.config(), find_branch(letter).count(in));
     EXPECT_EQ(find_branch(letter).propose(in, model_, scores).parameters, total_parameters(after));
   }

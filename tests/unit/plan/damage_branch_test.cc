@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "kit/random_model.h"
 #include "model/family.h"
+#include "structure/unit.h"
 #include "plan/branch.h"
 
 namespace mop::testing {
@@ -18,7 +19,9 @@ class LinearCurves : public Measure {
  public:
   LinearCurves(const ModelConfig& config, const std::vector<double>& cost) {
     for (size_t i = 0; i < config.layers.size(); ++i) {
-      curves_.push_back({line(config.layers[i].kv_heads, 1000), line(config.layers[i].mlp, cost[i])});
+      curves_.emplace_back();
+      curves_.back().kv_groups = line(config.layers[i].kv_heads, 1000);
+      curves_.back().neurons = line(config.layers[i].mlp, cost[i]);
     }
   }
   const std::vector<at::Tensor>& scores(const std::string&) override {
@@ -29,6 +32,7 @@ class LinearCurves : public Measure {
     return curves_;
   }
   std::vector<CurveSettings> asked;
+  std::vector<LayerCurves>& all() { return curves_; }
 
  private:
   static DamageCurve line(int64_t units, double cost) {
@@ -115,6 +119,114 @@ TEST_F(DamageBranches, KeepWidthsAtTheMultiple) {
 TEST_F(DamageBranches, HandOnTheSettingsOfTheCurves) {
   propose('D', 96, {1, 1, 1, 1}, {{"damping", 0.5}, {"gradients", false}});
   EXPECT_THAT(asked_, ElementsAre(CurveSettings{.damping = 0.5, .gradients = false}));
+}
+
+// 4608 parameters of neurons, 3072 of groups, and a norm of 32 each.
+constexpr int64_t kMlpHalf = 4608 + 32, kAttentionHalf = 3072 + 32;
+
+TEST_F(DamageBranches, AHalfGoesWholeWhereThatIsAllowedAndCostsLeast) {
+  const Json halves = {{"halves", true}};
+  const PlanStep step = propose('D', kMlpHalf, {30, 1, 20, 40}, halves);
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0].layer, 1);
+  EXPECT_TRUE(step.removals[0].mlp);
+  EXPECT_THAT(step.removals[0].neurons, IsEmpty());
+  EXPECT_EQ(removed(step), kMlpHalf);
+  EXPECT_TRUE(asked_[0].halves);
+  EXPECT_FALSE(propose('D', kMlpHalf, {30, 1, 20, 40}).removals[0].mlp);
+}
+
+// Costs of a whole half are what the matrix before it cannot take over.
+TEST_F(DamageBranches, TheMatrixBeforeAHalfMakesItCheap) {
+  const Options options("damage", {{"halves", true}});
+  LinearCurves curves(model_.config(), {30, 10, 20, 40});
+  curves.all()[3].without_mlp = 5;
+  curves.all()[3].without_attention = 4;
+  BranchInput input{model_.config(), kMlpHalf + kAttentionHalf, {}, options, {}, {}};
+  const PlanStep step = find_branch('D').propose(input, model_, curves);
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0], (LayerRemoval{3, true, {}, {}, {}})) << "both halves are the layer";
+  EXPECT_EQ(removed(step), kMlpHalf + kAttentionHalf);
+  input.protect = {3};
+  const PlanStep other = find_branch('D').propose(input, model_, curves);
+  for (const LayerRemoval& removal : other.removals) EXPECT_NE(removal.layer, 3);
+}
+
+// Where each MLP has an overhead, the whole one goes rather than half of two.
+TEST_F(DamageBranches, CountInTheCurrencyOfTheTarget) {
+  const Options options("damage", {{"halves", true}});
+  LinearCurves curves(model_.config(), {10, 10.1, 20, 40});
+  const Costs costs(find_currency("latency"), {.attention = {1, 1}, .mlp = {1, 1000}});
+  BranchInput input{model_.config(), 1048, {}, options, {}, {}};
+  input.costs = &costs;
+  const PlanStep step = find_branch('D').propose(input, model_, curves);
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0].layer, 0);
+  EXPECT_TRUE(step.removals[0].mlp);
+  EXPECT_EQ(removed(step), kMlpHalf) << "parameters are counted as ever";
+  EXPECT_EQ(find_branch('D').count(input).layers, model_.config().layers);
+  const Costs cache(find_currency("kv-cache"), {});
+  input.costs = &cache;
+  input.budget = 2 * 8 * 4;  // a group
+  const PlanStep groups = find_branch('D').propose(input, model_, curves);
+  ASSERT_EQ(groups.removals.size(), 1u);
+  EXPECT_THAT(groups.removals[0].kv_heads, ElementsAre(1));
+  EXPECT_THAT(groups.removals[0].neurons, IsEmpty());
+}
+
+TEST_F(DamageBranches, UniformTakesNoHalves) {
+  const PlanStep step = propose('U', 3 * kMlpHalf, {3, 1, 2, 4}, {{"halves", true}});
+  for (const LayerRemoval& removal : step.removals) {
+    EXPECT_FALSE(removal.mlp || removal.attention || removal.whole);
+  }
+}
+
+class HalfLayerBranches : public DamageBranches {
+ protected:
+  PlanStep propose_half(char letter, int64_t budget, const std::vector<double>& cost,
+                        Owed owed = {}, const std::vector<int32_t>& protect = {}) {
+    LinearCurves curves(model_.config(), cost);
+    const Options options;
+    return find_branch(letter).propose({model_.config(), budget, owed, options, protect, {}},
+                                       model_, curves);
+  }
+  const int64_t worth_ = layer_worth(model_.config());  // 7744
+};
+
+TEST_F(HalfLayerBranches, TakeTheHalvesOfLeastDamageAndOweTheRest) {
+  const PlanStep step = propose_half('M', worth_, {3, 1, 2, 4});
+  EXPECT_EQ(step.branch, "mlp");
+  ASSERT_EQ(step.removals.size(), 2u) << "1.7 halves are a layer's worth";
+  EXPECT_EQ(step.removals[0].layer, 1);
+  EXPECT_EQ(step.removals[1].layer, 2);
+  EXPECT_TRUE(step.removals[0].mlp && step.removals[1].mlp);
+  EXPECT_EQ(removed(step), 2 * kMlpHalf);
+  EXPECT_DOUBLE_EQ(step.owed.parameters, static_cast<double>(worth_ - 2 * kMlpHalf));
+  EXPECT_EQ(propose_half('M', worth_, {3, 1, 2, 4}, step.owed).removals.size(), 1u);
+}
+
+TEST_F(HalfLayerBranches, MeetATargetAndKeepOneHalfOfTheModel) {
+  EXPECT_EQ(propose_half('A', kAttentionHalf + 1, {1, 1, 1, 1}).removals.size(), 2u);
+  EXPECT_EQ(propose_half('A', 10 * worth_, {1, 1, 1, 1}).removals.size(), 3u);
+  const PlanStep step = propose_half('A', kAttentionHalf, {1, 1, 1, 1}, {}, {0, 1});
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0].layer, 2);
+  EXPECT_TRUE(step.removals[0].attention);
+  EXPECT_THROW(propose_half('A', kAttentionHalf, {1, 1, 1, 1}, {}, {0, 1, 2, 3}), Error);
+}
+
+TEST_F(HalfLayerBranches, ALayersLastHalfIsTheLayer) {
+  std::vector<Layer> layers = model_.layers();
+  layers[2].neurons.clear();
+  model_ = model_.with_layers(layers);
+  const PlanStep step = propose_half('A', kAttentionHalf, {1, 1, 1, 1}, {}, {0, 1, 3});
+  ASSERT_EQ(step.removals.size(), 1u);
+  EXPECT_EQ(step.removals[0], (LayerRemoval{2, true, {}, {}, {}}));
+  const Options options;
+  const BranchInput input{model_.config(), kAttentionHalf, {}, options, {0, 1, 3}, {}};
+  const ShapeStep counted = find_branch('A').count(input);
+  EXPECT_THAT(counted.removed_layers, ElementsAre(2));
+  EXPECT_EQ(counted.layers.size(), 3u);
 }
 
 TEST_F(DamageBranches, UniformWantsEqualLayers) {

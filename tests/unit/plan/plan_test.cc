@@ -51,6 +51,22 @@ TEST(Plan, OnlyAPlanWithValuesIsOfTheSecondVersion) {
   }
 }
 
+TEST(Plan, APlanThatRemovesHalvesIsOfTheThirdVersion) {
+  PrunePlan plan = example();
+  const LayerRemoval attention{4, false, {}, {}, {1, 2}, true, false};
+  const LayerRemoval mlp{5, false, {}, {}, {}, false, true};
+  plan.steps.push_back({"damage", {attention, mlp}, {}, 700});
+  const Json json = to_json(plan);
+  EXPECT_EQ(json["version"], 3);
+  EXPECT_EQ(json["steps"][2]["layers"][0],
+            Json::parse(R"({"layer":4,"attention":true,"neurons":"1-2"})"));
+  EXPECT_EQ(json["steps"][2]["layers"][1], Json::parse(R"({"layer":5,"mlp":true})"));
+  EXPECT_EQ(plan_from_json(json, "plan.json"), plan);
+  plan.values = {"..", {{"model.layers.2.mlp.down_proj.weight", "ab12"}}, 690};
+  EXPECT_EQ(to_json(plan)["version"], 3);
+  EXPECT_EQ(plan_from_json(to_json(plan), "plan.json"), plan);
+}
+
 TEST(Plan, KnowsTheSourcesOfTheLayersItLeaves) {
   PrunePlan plan = example();
   EXPECT_THAT(layers_left(plan, 9), ElementsAre(0, 1, 2, 3, 4, 5, 6, 8, 9));
@@ -83,6 +99,14 @@ TEST(Plan, NamesThePlaceOfAMistake) {
               HasSubstr("layers must rise, but 4 follows 4"));
   EXPECT_THAT(refusal(R"([{"layer":4,"whole":true,"heads":"1"}])"),
               HasSubstr("layer 4 goes whole and yet lists units"));
+  EXPECT_THAT(refusal(R"([{"layer":4,"whole":true,"mlp":true}])"),
+              HasSubstr("layer 4 goes whole and yet lists units"));
+  EXPECT_THAT(refusal(R"([{"layer":4,"attention":true,"mlp":true}])"),
+              HasSubstr("layer 4 loses both halves"));
+  EXPECT_THAT(refusal(R"([{"layer":4,"attention":true,"kv_heads":"0"}])"),
+              HasSubstr("the attention half of layer 4 goes and yet units of it are listed"));
+  EXPECT_THAT(refusal(R"([{"layer":4,"mlp":true,"neurons":"0"}])"),
+              HasSubstr("the MLP half of layer 4 goes"));
   EXPECT_THAT(refusal(R"({"layer":4})"), HasSubstr("'layers' must be a list"));
   EXPECT_THAT(refusal(R"([{"heads":"1"}])"), HasSubstr("layer"));
 }

@@ -10,21 +10,13 @@
 #include "kit/random_model.h"
 #include "recovery/methods.h"
 #include "recovery/trainer.h"
-#include "text/tokenizer.h"
+#include "unit/recovery/texts.h"
 
 namespace mop {
 namespace {
 
 using ::testing::HasSubstr;
 using testing::TempFolder;
-
-TrainingData texts(int64_t first, int64_t count) {
-  TrainingDataOptions form;
-  form.max_tokens = 16;
-  return TrainingData::open(testing::demo_calibration(), open_tokenizer(testing::demo_model()),
-                            form)
-      .slice(first, count);
-}
 
 class TrainerMemory : public ::testing::Test {
  protected:

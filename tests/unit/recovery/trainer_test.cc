@@ -7,20 +7,12 @@
 #include "kit/random_model.h"
 #include "kit/ranks.h"
 #include "recovery/methods.h"
-#include "text/tokenizer.h"
+#include "unit/recovery/texts.h"
 
 namespace mop {
 namespace {
 
 using testing::TempFolder;
-
-TrainingData texts(int64_t first, int64_t count) {
-  TrainingDataOptions form;
-  form.max_tokens = 16;
-  return TrainingData::open(testing::demo_calibration(), open_tokenizer(testing::demo_model()),
-                            form)
-      .slice(first, count);
-}
 
 // What one rank ends with.
 struct Ended {

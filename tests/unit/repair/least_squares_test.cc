@@ -47,6 +47,25 @@ TEST_F(LeastSquaresRepair, TheMatrixBeforeAGapTakesOverWhatTheGapAdded) {
   EXPECT_LT(error(repaired(pruned, 0)), 0.9 * error(pruned));
 }
 
+// Layer 2 without attention: the MLP before it takes over what that attention added, so that the
+// MLP behind the gap reads what it should.
+TEST_F(LeastSquaresRepair, TheMatrixBeforeAMissingAttentionTakesOverWhatItAdded) {
+  std::vector<Layer> layers = dense_.layers();
+  layers[2].heads = layers[2].kv_heads = {};
+  const Model pruned = dense_.with_layers(layers), better = repaired(pruned, 0);
+  EXPECT_LT(error(better), 0.9 * error(pruned));
+  // Cut off behind the gap.
+  const auto up_to_the_gap = [](const Model& model) {
+    std::vector<Layer> some = model.layers();
+    some.resize(3);
+    some[2].neurons = {};
+    return model.with_layers(some);
+  };
+  const Model dense = std::exchange(dense_, up_to_the_gap(dense_));
+  EXPECT_LT(error(up_to_the_gap(better)), 0.9 * error(up_to_the_gap(pruned)));
+  dense_ = dense;
+}
+
 TEST_F(LeastSquaresRepair, ChangesNothingWhereNothingIsMissing) {
   const Model same = repaired(dense_, 0);
   for (const LayerTensor& tensor : dense_.config().family->layer_tensors) {

@@ -121,6 +121,7 @@ class Mix : public ::testing::Test {
         return cut.with_layers(layers);
       };
     }
+    functions.replayed = [&] { repaired_before_ = repaired_.size(); };
     functions.record = [&](const MixStep& step, const Model&) { recorded_.push_back(step); };
     return mix(*dense_, recipe_, done, functions);
   }
@@ -137,6 +138,7 @@ class Mix : public ::testing::Test {
   Target target_{.iterations = 3};
   bool repairs_ = false;
   std::vector<int64_t> measured_steps_, validated_, repaired_;
+  std::optional<size_t> repaired_before_;  ///< repairs when the new steps began
   std::vector<MixStep> recorded_;
   int asked_ = 0;
 };
@@ -152,6 +154,7 @@ TEST_F(Mix, CandidatesAreRepairedBeforeTheyAreJudgedAndStepsThatAreDoneAreRepair
   repaired_.clear();
   run({result.steps[0]});
   EXPECT_THAT(repaired_, ElementsAre(5, 5, 4)) << "the step that is done, then the candidates";
+  EXPECT_EQ(repaired_before_, 1u) << "new steps begin when the done ones are repaired";
 }
 
 TEST_F(Mix, FollowsThePathAndRecordsEveryStep) {

@@ -271,5 +271,36 @@ TEST(Elimination, RefusesWhatCannotBeSolved) {
   EXPECT_THAT(refusal([](Elimination& p) { p.gram_KK = at::Tensor(); }), HasSubstr("needs"));
 }
 
+// What a part of outputs r = M z + noise leaves to damage when a matrix of inputs z takes over.
+TEST(TakenOver, LeavesWhatTheInputsDoNotTell) {
+  at::manual_seed(8);
+  const int64_t tokens = 400;
+  const at::Tensor z_NK = at::randn({tokens, 6}, at::kDouble) * at::logspace(-1, 1, 6, 10.0, at::kDouble);
+  const at::Tensor told_ND = z_NK.mm(at::randn({6, 4}, at::kDouble));
+  const at::Tensor noise_ND = at::randn({tokens, 4}, at::kDouble);
+  const at::Tensor g_ND = at::randn({tokens, 4}, at::kDouble);
+  const auto problem = [&](const at::Tensor& r_ND, double damping) {
+    return TakenOver{r_ND.t().mm(r_ND) / tokens, r_ND.t().mm(z_NK) / tokens,
+                     z_NK.t().mm(z_NK) / tokens, g_ND.t().mm(g_ND) / tokens, damping};
+  };
+  EXPECT_NEAR(damage_taken_over(problem(told_ND, 1e-12)), 0, 1e-9);
+  const at::Tensor r_ND = told_ND + noise_ND;
+  const TakenOver p = problem(r_ND, 0.1);
+  // By the sum over tokens and the ridge, with the change that solves it.
+  const at::Tensor h_KK = p.gram_KK + at::eye(6, at::kDouble) * p.gram_KK.diagonal().mean() * 0.1;
+  const at::Tensor change_DK = at::linalg_solve(h_KK, p.cross_DK.t()).t();
+  const at::Tensor off_ND = r_ND - z_NK.mm(change_DK.t());
+  const at::Tensor ridge = change_DK.mm(change_DK.t()) * p.gram_KK.diagonal().mean() * 0.1;
+  const at::Tensor error_DD = off_ND.t().mm(off_ND) / tokens + ridge;
+  const double expected = (p.sensitivity_DD * error_DD).sum().item<double>() / 2;
+  EXPECT_NEAR(damage_taken_over(p), expected, 1e-9 * expected);
+  TakenOver silent = p;
+  silent.gram_KK = at::zeros({6, 6});
+  EXPECT_NEAR(damage_taken_over(silent), (p.sensitivity_DD * p.added_DD).sum().item<double>() / 2,
+              1e-9);
+  silent.cross_DK = at::zeros({4, 5});
+  EXPECT_THROW(damage_taken_over(silent), Error);
+}
+
 }  // namespace
 }  // namespace mop

@@ -121,7 +121,7 @@ TEST_F(Collected, EveryPromptCountsOnceHoweverLong) {
     EXPECT_LT(relative_error(mean(ab[1], stat), (mean(a[1], stat) + mean(b[1], stat)) / 2),
               rounding_of(model));
   }
-  EXPECT_EQ(ab[1].prompts(Stat::kNeuronInputAbs), 2);
+  EXPECT_EQ(ab[1].count(Stat::kNeuronInputAbs), 2);
 }
 
 TEST_F(Collected, MergesHalvesOfThePrompts) {
@@ -176,7 +176,7 @@ TEST_F(OnCuda, StatisticsEqualTheCpus) {
     for (const Stat stat : kBoth) {
       const at::Tensor sum_U = expected[i].sums().at(stat);
       EXPECT_LT(relative_error(got[i].sums().at(stat), sum_U), 1e-4) << i;
-      EXPECT_EQ(got[i].prompts(stat), 7);
+      EXPECT_EQ(got[i].count(stat), 7);
     }
   }
 }
@@ -225,7 +225,7 @@ TEST_F(Collected, ComesBackFromItsFile) {
   for (size_t i = 0; i < stats.size(); ++i) {
     for (const Stat stat : kBoth) {
       EXPECT_TRUE(at::allclose(mean(read[i], stat), mean(stats[i], stat), 1e-15, 0));
-      EXPECT_EQ(read[i].prompts(stat), 3);
+      EXPECT_EQ(read[i].count(stat), 3);
     }
   }
 }

@@ -36,7 +36,7 @@ TokenSamples random_prompts(const std::vector<int64_t>& lengths) {
 // How far rounding to float32 may take a moment from the exact one, relative to its largest number:
 // a sum of n terms is off by about sqrt(n) roundings, each layer adds its own on the way there and
 // on the way back, and a moment is a product of two such values.
-double rounding_of(const Model& model) {
+double moment_rounding_of(const Model& model) {
   const ModelConfig& config = model.config();
   int64_t longest = std::max(config.hidden, config.vocab);
   for (const LayerShape& shape : config.layers) longest = std::max(longest, shape.mlp);
@@ -76,8 +76,8 @@ class Moments : public ::testing::Test {
       const SlowMoments& slow = expected.at({moments.layer, moments.half});
       const std::string where = what + ", layer " + std::to_string(moments.layer) + " " +
                                 (moments.half == Half::kMlp ? "MLP" : "attention");
-      EXPECT_LT(off(moments.gram_KK, slow.gram_KK), rounding_of(model)) << where;
-      EXPECT_LT(off(moments.gradients_DD, slow.gradients_DD), rounding_of(model)) << where;
+      EXPECT_LT(off(moments.gram_KK, slow.gram_KK), moment_rounding_of(model)) << where;
+      EXPECT_LT(off(moments.gradients_DD, slow.gradients_DD), moment_rounding_of(model)) << where;
       EXPECT_EQ(moments.tokens, samples.tokens());
     }
   }
@@ -119,6 +119,30 @@ TEST_F(Moments, EqualThemForAPrunedModelWithChangedTensors) {
   expect_equal_the_reference(pruned(write()), random_prompts({5, 2, 17, 9}), "pruned");
 }
 
+TEST_F(Moments, KnowWhatTheNextHalfAdds) {
+  const TokenSamples samples = random_prompts({5, 2, 17, 9});
+  for (const bool cut : {false, true}) {
+    const Model dense = write();
+    const Model model = cut ? pruned(dense) : dense;
+    const SlowMomentsOfHalves expected = slow_moments(model, samples.ids);
+    size_t last = 0;
+    for (const auto& moments : walk(model, samples, {.look_ahead = true, .piece_tokens = 9})) {
+      const SlowMoments& slow = expected.at({moments.layer, moments.half});
+      EXPECT_LT(off(moments.gradients_DD, slow.gradients_DD), rounding_of(model));
+      ASSERT_EQ(moments.next_DK.defined(), slow.next_DK.defined()) << moments.layer;
+      if (!slow.next_DK.defined()) {
+        ++last;
+        continue;
+      }
+      // A difference of hidden states, which are larger.
+      EXPECT_LT(off(moments.next_DK, slow.next_DK), 8 * rounding_of(model)) << moments.layer;
+      EXPECT_LT(off(moments.next_DD, slow.next_DD), 8 * rounding_of(model)) << moments.layer;
+    }
+    EXPECT_EQ(last, 1u);
+    std::filesystem::remove_all(folder_.path() / "model");
+  }
+}
+
 TEST_F(Moments, ComeFromTheLastHalfToTheFirst) {
   std::vector<std::pair<int64_t, Half>> order;
   for (const auto& moments : walk(pruned(write()), random_prompts({4}))) {
@@ -137,8 +161,8 @@ TEST_F(Moments, DoNotDependOnThePieces) {
     const auto pieces = walk(model, samples, {.piece_tokens = tokens});
     ASSERT_EQ(pieces.size(), whole.size());
     for (size_t i = 0; i < whole.size(); ++i) {
-      EXPECT_LT(off(pieces[i].gram_KK, whole[i].gram_KK), rounding_of(model)) << tokens;
-      EXPECT_LT(off(pieces[i].gradients_DD, whole[i].gradients_DD), rounding_of(model)) << tokens;
+      EXPECT_LT(off(pieces[i].gram_KK, whole[i].gram_KK), moment_rounding_of(model)) << tokens;
+      EXPECT_LT(off(pieces[i].gradients_DD, whole[i].gradients_DD), moment_rounding_of(model)) << tokens;
     }
   }
 }
@@ -154,7 +178,7 @@ TEST_F(Moments, WithoutGradientsComeForwardsAndAreTheSame) {
     EXPECT_EQ(forwards[i].layer, both[i].layer);
     EXPECT_EQ(forwards[i].half, both[i].half);
     EXPECT_FALSE(forwards[i].gradients_DD.defined());
-    EXPECT_LT(off(forwards[i].gram_KK, both[i].gram_KK), rounding_of(model));
+    EXPECT_LT(off(forwards[i].gram_KK, both[i].gram_KK), moment_rounding_of(model));
   }
 }
 

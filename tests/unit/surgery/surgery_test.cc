@@ -105,6 +105,43 @@ TEST_F(Surgery, SlicesChangedTensorsToo) {
   EXPECT_NO_THROW(verify(after, total_parameters(after.config())));
 }
 
+LayerRemoval half_of(int32_t layer, Half half) {
+  LayerRemoval removal;
+  removal.layer = layer;
+  (half == Half::kAttention ? removal.attention : removal.mlp) = true;
+  return removal;
+}
+
+TEST_F(Surgery, AHalfGoesWithItsNormAndWhatChangedInIt) {
+  std::vector<Layer> layers = model_.layers();
+  layers[1].changed[Role::kOutput] = at::zeros({32, 32});
+  layers[1].changed[Role::kDown] = at::zeros({32, 48});
+  const Model changed = model_.with_layers(layers);
+  LayerRemoval removal = half_of(1, Half::kAttention);
+  removal.neurons = {3};
+  const Model after = apply(step({removal, half_of(2, Half::kMlp)}), changed);
+  EXPECT_EQ(after.config().layers[1], (LayerShape{0, 0, 8, 47}));
+  EXPECT_EQ(after.config().layers[2], (LayerShape{4, 2, 8, 0}));
+  EXPECT_FALSE(after.layers()[1].changed.contains(Role::kOutput));
+  EXPECT_EQ(after.layers()[1].changed.at(Role::kDown).size(1), 47);
+  // Attention 3072, MLP 4608, a norm of 32 each, a neuron 96.
+  EXPECT_NO_THROW(
+      verify(after, total_parameters(model_.config()) - (3072 + 32 + 96) - (4608 + 32)));
+}
+
+TEST_F(Surgery, RefusesAHalfThatIsNotThereOrIsTheLast) {
+  EXPECT_THAT(refusal({[] {
+                LayerRemoval both = half_of(1, Half::kAttention);
+                both.mlp = true;
+                return both;
+              }()}),
+              HasSubstr("layer 1 would keep neither half"));
+  model_ = apply(step({half_of(1, Half::kAttention)}), model_);
+  EXPECT_THAT(refusal({half_of(1, Half::kAttention)}),
+              HasSubstr("layer 1 has no attention half to remove"));
+  EXPECT_THAT(refusal({half_of(1, Half::kMlp)}), HasSubstr("layer 1 would keep neither half"));
+}
+
 TEST_F(Surgery, RefusesWhatIsNotThere) {
   EXPECT_THAT(refusal({{9, true, {}, {}, {}}}),
               HasSubstr("removes from layer 9, which is not there"));

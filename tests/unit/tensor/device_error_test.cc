@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 
@@ -15,7 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kMebibyte = 1 << 20;
 
 template <typename Exception>
 Exception thrown(const std::string& text) {
@@ -45,7 +46,7 @@ TEST(DeviceError, OutOfMemoryIsOneErrorWithItsNumbers) {
 }
 
 TEST(DeviceError, MemoryThatLibrariesLackIsTheSameError) {
-  set_device_memory_probe([](c10::Device) { return DeviceMemory{3 * kMiB, 64 * kMiB}; });
+  set_device_memory_probe([](c10::Device) { return DeviceMemory{3 * kMebibyte, 64 * kMebibyte}; });
   for (const char* text :
        {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory\nSearch for it",
@@ -107,6 +108,15 @@ TEST(DeviceError, OtherRefusalsOfLibTorchAreOneLineWithoutTheirTrace) {
     EXPECT_THAT(device_error(e)->what(), HasSubstr("second line"));
     ::unsetenv("TORCH_SHOW_CPP_STACKTRACES");
   }
+}
+
+TEST(DeviceError, SaysWhatTheFileSystemRefusedInOneLine) {
+  const std::filesystem::filesystem_error e("cannot remove all", "/a/b",
+                                            std::make_error_code(std::errc::io_error));
+  const auto error = device_error(e);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kIo);
+  EXPECT_STREQ(error->what(), "cannot remove all: Input/output error\n  path: /a/b");
 }
 
 struct OfACallback : std::exception {

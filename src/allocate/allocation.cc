@@ -1,0 +1,139 @@
+// allocate/allocation.cc -- the table of allocations, and those that give every layer a share of its
+// own.
+#include "allocate/allocation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/named_table.h"
+
+namespace mop {
+namespace {
+
+WidthCounts by_score(const SpreadInput& in) {
+  return spread_by_score(in.config, in.uniform, in.scores, in.options);
+}
+WidthCounts in_one_list(const SpreadInput& in) {
+  return spread_in_one_list(in.config, in.uniform, in.scores, in.options, RankBy::kScore);
+}
+WidthCounts by_cost(const SpreadInput& in) {
+  return spread_in_one_list(in.config, in.uniform, in.scores, in.options, RankBy::kScorePerParameter);
+}
+
+const std::vector<double>& layers_of(const SpreadInput& in) {
+  if (in.layers != nullptr && in.layers->size() == in.config.layers.size()) return *in.layers;
+  throw bad_input("this allocation needs a score of each of the {} layers", in.config.layers.size());
+}
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// What each layer keeps of its units when all keep `keep` of theirs on average.
+using Shares = std::vector<double> (*)(const SpreadInput& in, double keep);
+
+std::vector<double> desired(const std::vector<int64_t>& units, const std::vector<int64_t>& uniform,
+                            const SpreadInput& in, Shares shares) {
+  const auto sum = [](const std::vector<int64_t>& counts) {
+    return static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  };
+  const double all = sum(units);
+  std::vector<double> wanted(units.size(), 0);
+  if (all == 0) return wanted;
+  const std::vector<double> kept = shares(in, 1 - sum(uniform) / all);
+  for (size_t i = 0; i < units.size(); ++i) {
+    wanted[i] = static_cast<double>(units[i]) * (1 - kept[i]);
+  }
+  return wanted;
+}
+
+std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::* kind) {
+  std::vector<int64_t> units;
+  for (const LayerShape& shape : config.layers) units.push_back(shape.*kind);
+  return units;
+}
+
+// OWL: linear in the share of outliers, at most lambda from the mean.
+std::vector<double> owl_shares(const SpreadInput& in, double keep) {
+  std::vector<double> shares = layers_of(in);
+  const auto [low, high] = std::ranges::minmax(shares);
+  const double range = high - low;
+  for (double& share : shares) {
+    share = range > 0 ? (share - low) / range * 2 * in.options.owl_lambda : 0;
+  }
+  const double mean = mean_of(shares);
+  for (double& share : shares) share = share - mean + keep;
+  return shares;
+}
+
+WidthCounts owl(const SpreadInput& in) {
+  const ModelConfig& config = in.config;
+  const DesiredCounts wanted = {
+      desired(units_of(config, &LayerShape::kv_heads), in.uniform.kv_groups, in, owl_shares),
+      desired(units_of(config, &LayerShape::mlp), in.uniform.neurons, in, owl_shares)};
+  return spread_as_desired(config, in.uniform, wanted, in.options);
+}
+
+// CFSP: a sigmoid of the angle's distance from the mean. The authors' angle is a sum over tokens,
+// divided by 1e4, of 128 samples of 1024: with the mean over tokens that is a factor of 13.1.
+std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
+  constexpr double kPerToken = 128 * 1024 / 1e4;
+  std::vector<double> shares = layers_of(in);
+  const double mean_angle = mean_of(shares);
+  for (double& share : shares) {
+    share = 1 / (1 + std::exp(-in.options.cfsp_slope * kPerToken * (share - mean_angle)));
+  }
+  const double mean = mean_of(shares), high = std::ranges::max(shares);
+  // A layer cannot keep more than all of it: all deviations shrink.
+  const double shrink =
+      keep * high / mean < 1 ? 1 : mean * (1 / keep - 1) / (high - mean) / 1.05;
+  for (double& share : shares) share = keep * (mean + (share - mean) * shrink) / mean;
+  return shares;
+}
+
+// Of neurons alone, as published; groups go equally.
+WidthCounts cfsp(const SpreadInput& in) {
+  const std::vector<double> groups(in.uniform.kv_groups.begin(), in.uniform.kv_groups.end());
+  const DesiredCounts wanted = {
+      groups, desired(units_of(in.config, &LayerShape::mlp), in.uniform.neurons, in, cfsp_shares)};
+  return spread_as_desired(in.config, in.uniform, wanted, in.options);
+}
+
+}  // namespace
+
+std::span<const Allocation> all_allocations() {
+  static const Allocation kRows[] = {
+      {.name = "uniform", .summary = "equally many units from equal layers"},
+      {.name = "global",
+       .summary = "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
+       .spread = by_score},
+      {.name = "global-per-cost",
+       .summary = "the lowest scores for each parameter, KV groups and neurons in one list",
+       .spread = by_cost,
+       .ranks_kinds_together = true},
+      {.name = "global-mixed",
+       .summary = "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
+       .spread = in_one_list,
+       .ranks_kinds_together = true,
+       .source = "FLAP, arXiv 2312.11983, AL-AM"},
+      {.name = "owl",
+       .summary = "layers with more outliers lose less",
+       .criterion = "owl-layers",
+       .spread = owl,
+       .source = "OWL, arXiv 2310.05175, section 3.3"},
+      {.name = "cfsp",
+       .summary = "MLPs of layers that turn their input less lose more neurons",
+       .criterion = "cfsp-layers",
+       .spread = cfsp,
+       .source = "CFSP, arXiv 2409.13199"},
+  };
+  return kRows;
+}
+
+const Allocation& find_allocation(std::string_view name) {
+  return find_by_name(all_allocations(), name, "allocation");
+}
+
+}  // namespace mop

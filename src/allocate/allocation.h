@@ -1,0 +1,40 @@
+// allocate/allocation.h -- how the units of a width step are spread over the layers: the table of
+// allocations.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "allocate/global.h"
+#include "allocate/width.h"
+
+namespace mop {
+
+/// What an allocation may look at.
+struct SpreadInput {
+  const ModelConfig& config;
+  const WidthCounts& uniform;  ///< what equally many units of equal layers come to
+  GlobalScores scores;
+  const std::vector<double>* layers = nullptr;  ///< scores by the row's criterion, one a layer
+  const WidthOptions& options;
+};
+
+struct Allocation {
+  std::string name;
+  std::string summary;
+  std::string criterion = {};  ///< of layers: scores that it reads; empty = none
+  /// Counts that remove as many parameters as `uniform`, or less by what no pack fits, which is
+  /// then owed. Null: `uniform` itself.
+  WidthCounts (*spread)(const SpreadInput& input) = nullptr;
+  /// Whether KV groups and neurons are one list: then either may go where `uniform` takes none.
+  bool ranks_kinds_together = false;
+  std::string source = {};  ///< paper and equation
+};
+
+/// In documentation order; the first is the default.
+std::span<const Allocation> all_allocations();
+/// Throws Error(kUsage) listing the known names.
+const Allocation& find_allocation(std::string_view name);
+
+}  // namespace mop

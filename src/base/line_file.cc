@@ -1,0 +1,40 @@
+// base/line_file.cc
+#include "base/line_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path, int error) {
+  throw io_error("cannot write: {}", std::strerror(error)).where("file", path.string());
+}
+
+}  // namespace
+
+LineFile::LineFile(const std::filesystem::path& path)
+    : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (file_ < 0) fail(path_, errno);
+}
+
+LineFile::~LineFile() { ::close(file_); }
+
+void LineFile::add(std::string_view line) {
+  const std::string text = std::string(line) + "\n";
+  std::string_view left = text;
+  while (!left.empty()) {
+    const ssize_t written = ::write(file_, left.data(), left.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path_, errno);
+    left.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+}  // namespace mop

@@ -1,0 +1,49 @@
+// criteria/cfsp.cc -- CFSP (arXiv 2409.13199): layers by the angle between input and output (coarse),
+// neurons by activation times relative weight (fine). As released, the relative weights of each of
+// the three matrices are normalised to a sum of 1 over a column and then averaged, so they cancel and
+// the norm of the activation is left; option `relative: false` leaves the normalisation out.
+#include <ATen/ATen.h>
+
+#include "criteria/columns.h"
+#include "criteria/registry.h"
+
+namespace mop {
+namespace {
+
+at::Tensor row_l1(const at::Tensor& weight_ID) {
+  return at::linalg_vector_norm(weight_ID, 1, 1, false, at::kFloat).to(at::kCPU, at::kDouble);
+}
+
+at::Tensor score_neurons(const ScoreInput& in) {
+  const at::Tensor rms_I = input_rms(in, Half::kMlp);
+  const auto hidden = static_cast<double>(in.config.hidden);
+  if (in.options.flag("relative", true)) return rms_I * (3 / hidden);
+  const at::Tensor weights_I = column_norms(in.weights[Role::kDown], 1) * rms_I +
+                               row_l1(in.weights[Role::kUp]) + row_l1(in.weights[Role::kGate]);
+  return weights_I * rms_I / hidden;
+}
+
+at::Tensor score_layer(const ScoreInput& in) { return in.stats.mean(Stat::kLayerAngle, 1); }
+
+}  // namespace
+
+Criterion cfsp_neurons() {
+  return {.name = "cfsp-neurons",
+          .summary = "norm of the activation, as CFSP's relative weights come to (fine)",
+          .unit = UnitKind::kNeuron,
+          .needs = {Stat::kNeuronSquare},
+          .score = score_neurons,
+          .source = "CFSP, arXiv 2409.13199, released code: three_w_one_wa"};
+}
+
+Criterion cfsp_layers() {
+  return {.name = "cfsp-layers",
+          .summary = "angle between the layer's input and output (coarse)",
+          .unit = UnitKind::kLayer,
+          .needs = {Stat::kLayerAngle},
+          .score = score_layer,
+          .reads_weights = false,
+          .source = "CFSP, arXiv 2409.13199, released code: angle"};
+}
+
+}  // namespace mop

@@ -1,0 +1,45 @@
+// criteria/minitron.cc -- Minitron (arXiv 2407.14679, section 2.2): the mean |activation| of each
+// prompt, then the L2 norm over prompts; of heads over their channels, too.
+#include <ATen/ATen.h>
+
+#include "criteria/columns.h"
+#include "criteria/registry.h"
+
+namespace mop {
+namespace {
+
+at::Tensor score_heads(const ScoreInput& in) {
+  const at::Tensor responses_K =
+      in.stats.mean(Stat::kHeadChannelResponse, in.shape.heads * in.shape.head_dim);
+  return by_group(responses_K, in.shape).sum(1).sqrt();
+}
+
+at::Tensor score_neurons(const ScoreInput& in) {
+  return in.stats.mean(Stat::kNeuronResponse, in.shape.mlp).sqrt();
+}
+
+constexpr const char* kSource = "Minitron, arXiv 2407.14679, section 2.2";
+
+}  // namespace
+
+Criterion minitron_heads() {
+  return {.name = "minitron-heads",
+          .summary = "L2 norm over prompts and a KV group's channels of the mean |value|",
+          .unit = UnitKind::kKvGroup,
+          .needs = {Stat::kHeadChannelResponse},
+          .score = score_heads,
+          .reads_weights = false,
+          .source = kSource};
+}
+
+Criterion minitron_neurons() {
+  return {.name = "minitron-neurons",
+          .summary = "L2 norm over prompts of the neuron's mean |activation|",
+          .unit = UnitKind::kNeuron,
+          .needs = {Stat::kNeuronResponse},
+          .score = score_neurons,
+          .reads_weights = false,
+          .source = kSource};
+}
+
+}  // namespace mop

@@ -1,0 +1,25 @@
+// criteria/moment_scores.h -- scores from second moments, whose matrices exist for one half layer at
+// a time.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "criteria/criterion.h"
+
+namespace mop {
+
+/// o_proj or down_proj of a layer as stored, by its half. CPU.
+at::Tensor last_projection(const Model& model, int64_t layer, Half half);
+
+/// Scores of every layer by the criteria among `criteria` that are scored by second moments, from
+/// one forward pass over the samples: by name, a tensor a layer, empty where it has no such units.
+/// `settings` are the criteria's sections. Throws as `score_layers` does.
+std::map<std::string, std::vector<at::Tensor>> score_moments(
+    const Model& model, const Compute& compute, const TokenSamples& samples,
+    std::span<const std::string> criteria, const std::map<std::string, Options>& settings,
+    const std::filesystem::path& scratch, Progress& progress);
+
+}  // namespace mop

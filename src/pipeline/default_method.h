@@ -1,0 +1,22 @@
+// pipeline/default_method.h -- what a recipe prunes by when it does not say.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace mop {
+
+/// The recipe as given, or with the default method spelled out where it names no part of another
+/// one: units of the least predicted damage wherever they are, unless equally many from every layer
+/// do better on held-out text; what is left is repaired in every round.
+Json with_method(const Json& recipe);
+
+/// One line where a setting alone, without `select` or `branches`, made it MoP's loop over depth
+/// and width instead; empty otherwise.
+std::string method_note(const Json& recipe);
+
+/// What the default method shares with the branch `width`, which is where flags put it.
+const std::vector<std::string>& shared_width_keys();
+
+}  // namespace mop

@@ -1,0 +1,82 @@
+// pipeline/recipe_keys.cc
+#include "pipeline/recipe_keys.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "criteria/registry.h"
+#include "pipeline/default_method.h"
+#include "plan/branch.h"
+
+namespace mop {
+namespace {
+
+const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
+                                "target",   "select",  "seed",        "protect",
+                                "branches", "compute", "repair",      "recovery"};
+
+bool is_in(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+bool is_branch(const std::string& name) {
+  return std::ranges::any_of(all_branches(), [&](const Branch& row) { return row.name == name; });
+}
+
+// How to say to the branches that the recipe has what was said to `section`, which it has not.
+std::string advice(const Json& section, const std::vector<std::string>& branches) {
+  std::string flags;
+  const bool shared = section.is_object() && !section.empty() &&
+                      std::ranges::all_of(section.items(), [](const auto& item) {
+                        return is_in(shared_width_keys(), item.key());
+                      });
+  for (const std::string& branch : branches) {
+    if (!shared || branch == "depth") continue;
+    for (const auto& [key, value] : section.items()) {
+      flags += fmt::format("{}--set {}.{}={}", flags.empty() ? "" : " ", branch, key, value.dump());
+    }
+  }
+  return flags.empty() ? "name the branch in the recipe's `branches`, or take a recipe without them"
+                       : flags;
+}
+
+void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::string>& branches) {
+  if (recipe.contains("uniform")) {
+    throw usage_error("the recipe names its branches ({}), so `uniform` has nothing to choose from",
+                      fmt::join(branches, ", "))
+        .hint(
+            "branches: [damage-uniform] alone keeps all layers equal; or leave `branches`, "
+            "`select` and the sections of branches out of the recipe");
+  }
+  for (const auto& [key, section] : recipe.items()) {
+    if (!is_branch(key) || is_in(branches, key)) continue;
+    throw usage_error("the recipe's branches are {}: settings of '{}' have nothing to act on",
+                      fmt::join(branches, ", "), key)
+        .hint(advice(section, branches));
+  }
+}
+
+}  // namespace
+
+bool is_criterion(std::string_view name) {
+  return std::ranges::any_of(all_criteria(),
+                             [&](const Criterion& row) { return row.name == name; });
+}
+
+void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branches) {
+  std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
+  known.insert(known.end(), branches.begin(), branches.end());
+  std::vector<std::string> unknown;
+  for (const auto& [key, value] : recipe.items()) {
+    if (!is_in(known, key) && !is_criterion(key)) unknown.push_back(key);
+  }
+  if (unknown.empty()) return;
+  refuse_settings_of_unused_parts(recipe, branches);
+  known.emplace_back("a criterion's name");
+  throw usage_error("a recipe has no key: {}", fmt::join(unknown, ", "))
+      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
+}
+
+}  // namespace mop

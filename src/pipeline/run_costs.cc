@@ -1,0 +1,72 @@
+// pipeline/run_costs.cc
+#include "pipeline/run_costs.h"
+
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "eval/latency.h"
+#include "eval/unit_latency.h"
+#include "tensor/dtype.h"
+
+namespace mop {
+namespace {
+
+constexpr double kNanoseconds = 1e9;
+// A fit that misses a time by more than this is told.
+constexpr double kPoorFit = 0.15;
+
+CostInputs inputs_of(const UnitLatency& latency) {
+  CostInputs inputs;
+  inputs.attention = {latency.kv_group * kNanoseconds, latency.attention * kNanoseconds};
+  inputs.mlp = {latency.neuron * kNanoseconds, latency.mlp * kNanoseconds};
+  inputs.outside = latency.outside * kNanoseconds;
+  return inputs;
+}
+
+UnitLatency measured(const PreparedRun& run, Progress& progress) {
+  UnitLatency latency = measure_unit_latency(run.dense, run.compute, progress);
+  if (latency.foreign_load > kMostForeignLoad) {
+    progress.warn(fmt::format(
+        "others used {:.0f}% of the machine while times were measured", 100 * latency.foreign_load));
+  }
+  if (latency.worst > kPoorFit) {
+    progress.warn(fmt::format(
+        "a time for each half and each unit misses the times of whole models by up to {:.0f}%",
+        100 * latency.worst));
+  }
+  return latency;
+}
+
+}  // namespace
+
+std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe) {
+  const Currency& currency = find_currency(recipe.target.currency);
+  if (recipe.target.counts_parameters() || currency.measured) return nullptr;
+  CostInputs inputs;
+  inputs.element_bytes = static_cast<int64_t>(dtype_bytes(dtype_from_name(recipe.dtype)));
+  return std::make_shared<const Costs>(currency, inputs);
+}
+
+void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collectives& ranks,
+                    Progress& progress) {
+  const Currency& currency = find_currency(run.recipe.target.currency);
+  if (!currency.measured || run.replay) return;
+  Json table;
+  if (ranks.rank() == 0) {
+    if (!std::filesystem::exists(file)) {
+      write_file(file, to_text(to_json(measured(run, progress))));
+    }
+    table = read_json(file);
+  }
+  table = Json::parse(ranks.broadcast(table.dump()));
+  const UnitLatency latency = unit_latency_from_json(table, file.string());
+  run.recipe.target.costs = std::make_shared<const Costs>(currency, inputs_of(latency));
+  check_reach(run.recipe, run.dense.config());
+  progress.note(fmt::format(
+      "a token takes {:.3f} ms: {:.1f} us for an attention half and {:.2f} for each of its groups, "
+      "{:.1f} us for an MLP and {:.4f} for each neuron",
+      run.recipe.target.costs->of_model(run.dense.config()) / 1e6, latency.attention * 1e6,
+      latency.kv_group * 1e6, latency.mlp * 1e6, latency.neuron * 1e6));
+}
+
+}  // namespace mop

@@ -1,0 +1,159 @@
+// plan/branches/depth.cc -- depth: one whole layer goes, by a rule of the table (plan/depth_rule.h).
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "model/family.h"
+#include "plan/branches/branches.h"
+#include "plan/depth_rule.h"
+
+namespace mop {
+namespace {
+
+// The branch's section of the recipe.
+struct DepthSettings {
+  const DepthRule& rule;
+  int64_t keep_first, keep_last;
+  bool ranks() const { return rule.judged || !rule.criterion.empty(); }
+};
+
+DepthSettings read_settings(const Options& options) {
+  const DepthRule& rule = find_depth_rule(options.text("rule", all_depth_rules()[0].name));
+  DepthSettings settings{rule, options.integer("keep_first", rule.keep_first),
+                         options.integer("keep_last", rule.keep_last)};
+  if (settings.keep_first < 0 || settings.keep_last < 0) {
+    throw usage_error("depth.keep_first and depth.keep_last must not be negative");
+  }
+  return settings;
+}
+
+// Current indices of the layers that may go.
+std::vector<int32_t> may_go(const std::vector<int32_t>& sources, const BranchInput& input,
+                            const DepthSettings& settings) {
+  const auto layers = static_cast<int32_t>(sources.size());
+  if (layers < 3) {
+    throw bad_input("a depth step needs at least 3 layers, the model has {}", layers)
+        .hint("lower the target or allow width steps");
+  }
+  std::vector<int32_t> open;
+  for (auto i = static_cast<int32_t>(settings.keep_first); i < layers - settings.keep_last; ++i) {
+    const int32_t source = sources[static_cast<size_t>(i)];
+    if (std::ranges::find(input.protect, source) == input.protect.end()) open.push_back(i);
+  }
+  if (!open.empty()) return open;
+  if (!settings.ranks() && settings.keep_first == 0 && settings.keep_last == 2) {
+    throw bad_input(
+        "a depth step finds no layer to remove: all {} layers up to the third from the end "
+        "are protected",
+        layers - 2)
+        .hint("protect fewer layers or allow width steps");
+  }
+  throw bad_input(
+      "a depth step finds no layer to remove: of {} layers the first {} and the last {} stay, and "
+      "the others are protected",
+      layers, settings.keep_first, settings.keep_last)
+      .hint("lower depth.keep_first or depth.keep_last, protect fewer layers or allow width steps");
+}
+
+ShapeStep without_layer(const ModelConfig& config, int32_t index) {
+  ShapeStep step{config.layers, {index}, {}};
+  step.layers.erase(step.layers.begin() + index);
+  return step;
+}
+
+// Where measurements decide, the largest layer that may go stands for the one that will.
+ShapeStep count(const BranchInput& input) {
+  const DepthSettings settings = read_settings(input.options);
+  std::vector<int32_t> sources = input.sources;
+  if (sources.empty()) {
+    sources.resize(input.config.layers.size());
+    std::iota(sources.begin(), sources.end(), 0);
+  }
+  const std::vector<int32_t> open = may_go(sources, input, settings);
+  if (!settings.ranks()) return without_layer(input.config, open.back());
+  const auto size = [&](int32_t i) {
+    return layer_parameters(input.config, input.config.layers[static_cast<size_t>(i)]);
+  };
+  return without_layer(input.config, *std::ranges::max_element(open, {}, size));
+}
+
+std::vector<double> scores_of(const std::vector<int32_t>& open, const DepthRule& rule,
+                              Measure& measure) {
+  const std::vector<at::Tensor>& scores = measure.scores(rule.criterion);
+  std::vector<double> values;
+  for (const int32_t i : open) values.push_back(scores[static_cast<size_t>(i)].item<double>());
+  return values;
+}
+
+std::vector<double> losses_without(const std::vector<int32_t>& open, const Model& model,
+                                   Measure& measure) {
+  std::vector<Model> candidates;
+  for (const int32_t i : open) {
+    std::vector<Layer> layers = model.layers();
+    layers.erase(layers.begin() + i);
+    candidates.push_back(model.with_layers(std::move(layers)));
+  }
+  std::vector<double> values;
+  for (const Validation& figures : measure.judge(candidates)) values.push_back(figures.nll);
+  return values;
+}
+
+int32_t choose(const std::vector<int32_t>& open, const DepthRule& rule, const Model& model,
+               Measure& measure) {
+  std::vector<double> values = rule.judged ? losses_without(open, model, measure)
+                                           : scores_of(open, rule, measure);
+  for (double& value : values) value = std::isnan(value) ? INFINITY : value;
+  const auto lowest = std::ranges::min_element(values);
+  if (*lowest == INFINITY) {
+    throw bad_input("depth rule '{}' gives no layer a finite figure", rule.name);
+  }
+  return open[static_cast<size_t>(lowest - values.begin())];
+}
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
+  const DepthSettings settings = read_settings(input.options);
+  const std::vector<int32_t> open = may_go(layer_sources(model), input, settings);
+  const int32_t index =
+      settings.ranks() ? choose(open, settings.rule, model, measure) : open.back();
+  PlanStep step;
+  step.branch = "depth";
+  step.removals = {{model.layers()[static_cast<size_t>(index)].source, true, {}, {}, {}}};
+  step.parameters =
+      total_parameters(after_step(model.config(), without_layer(model.config(), index)));
+  return step;
+}
+
+Json with_defaults(const ModelConfig&, const Json& given) {
+  const DepthSettings settings = read_settings(Options("depth", given));
+  if (given.empty() || given.is_null()) return Json::object();
+  Json all = {{"rule", settings.rule.name},
+              {"keep_first", settings.keep_first},
+              {"keep_last", settings.keep_last}};
+  for (const auto& [key, value] : given.items()) all[key] = value;
+  return all;
+}
+
+std::vector<std::string> criteria(const ModelConfig&, const Options& options) {
+  const DepthRule& rule = read_settings(options).rule;
+  return rule.criterion.empty() ? std::vector<std::string>() : std::vector{rule.criterion};
+}
+
+}  // namespace
+
+Branch depth_branch() {
+  return {.letter = 'L',
+          .name = "depth",
+          .summary = "one whole layer, by default the third from the end (`mop list depth-rules`)",
+          .count = count,
+          .propose = propose,
+          .divisible = false,
+          .defaults = with_defaults,
+          .criteria = criteria,
+          .judges = [](const Options& options) { return read_settings(options).rule.judged; }};
+}
+
+}  // namespace mop

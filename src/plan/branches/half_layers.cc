@@ -1,0 +1,150 @@
+// plan/branches/half_layers.cc -- depth in halves: whole attention halves, or whole MLP halves, of
+// the least predicted damage for each parameter go, norm and biases included. That halves can go by
+// themselves, and attention more easily: arXiv 2406.15786, 2406.10594; their measures of importance
+// are others.
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "plan/branches/branches.h"
+#include "plan/branches/curves.h"
+#include "plan/branches/width_step.h"
+#include "plan/target.h"
+
+namespace mop {
+namespace {
+
+// A half that may go.
+struct HalfLayer {
+  size_t layer;
+  double parameters;
+  double damage = 0;
+};
+
+struct HalvesLeft {
+  std::vector<HalfLayer> may_go;
+  int64_t all = 0;  // protected ones, too
+};
+
+HalvesLeft halves_left(const BranchInput& input, UnitKind kind,
+                       const std::vector<int32_t>& sources) {
+  HalvesLeft left;
+  for (size_t i = 0; i < input.config.layers.size(); ++i) {
+    const LayerShape& shape = input.config.layers[i];
+    if (num_units(kind, shape) == 0) continue;
+    ++left.all;
+    if (std::ranges::find(input.protect, sources[i]) != input.protect.end()) continue;
+    left.may_go.push_back({i, static_cast<double>(unit_parameters(kind, input.config, shape))});
+  }
+  if (!left.may_go.empty() && left.all > 1) return left;
+  throw bad_input("no {} half can go: of {} in the model one stays, and protected layers keep theirs",
+                  unit_name(kind), left.all)
+      .hint("lower the target or allow width steps");
+}
+
+// What one step takes.
+struct Taken {
+  std::vector<size_t> layers;
+  Owed owed;
+};
+
+// From the front: as many as come nearest to the budget and what is owed, or, in the step that must
+// meet the target, as many as reach it. One half of the kind stays in the model.
+Taken take(const BranchInput& input, const HalvesLeft& left) {
+  const bool closing = is_closing(input.config, input.budget);
+  double want = static_cast<double>(input.budget) + (closing ? 0 : input.owed.parameters);
+  Taken taken;
+  for (const HalfLayer& half : left.may_go) {
+    if (std::ssize(taken.layers) + 1 == left.all) break;
+    if (want <= (closing ? 0 : half.parameters / 2)) break;
+    taken.layers.push_back(half.layer);
+    want -= half.parameters;
+  }
+  taken.owed.parameters = want;
+  return taken;
+}
+
+// Sizes alone: which halves go is not known, and equal layers make no difference.
+ShapeStep count(const BranchInput& input, UnitKind kind) {
+  read_curve_settings(input.options);
+  std::vector<int32_t> sources = input.sources;
+  if (sources.empty()) {
+    sources.resize(input.config.layers.size());
+    std::iota(sources.begin(), sources.end(), 0);
+  }
+  const Taken taken = take(input, halves_left(input, kind, sources));
+  const size_t layers = input.config.layers.size();
+  WidthCounts counts{std::vector<int64_t>(layers, 0), std::vector<int64_t>(layers, 0), taken.owed};
+  for (const size_t i : taken.layers) {
+    const LayerShape& shape = input.config.layers[i];
+    (kind == UnitKind::kMlp ? counts.neurons[i] : counts.kv_groups[i]) =
+        kind == UnitKind::kMlp ? shape.mlp : shape.kv_heads;
+  }
+  return shapes_after(input.config, counts);
+}
+
+IndexList all_positions(int64_t count) {
+  IndexList positions(static_cast<size_t>(count));
+  std::iota(positions.begin(), positions.end(), 0);
+  return positions;
+}
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
+                 const std::string& name, UnitKind kind) {
+  CurveSettings settings = read_curve_settings(input.options);
+  settings.halves = true;
+  const std::vector<LayerCurves>& curves = measure.curves(settings);
+  HalvesLeft left = halves_left(input, kind, layer_sources(model));
+  for (HalfLayer& half : left.may_go) half.damage = damage_of_half(curves[half.layer], kind);
+  std::ranges::stable_sort(left.may_go, {}, [](const HalfLayer& half) {
+    return half.damage / half.parameters;
+  });
+  const Taken taken = take(input, left);
+  std::vector<WidthUnits> units(model.layers().size());
+  for (const size_t i : taken.layers) {
+    const LayerShape& shape = model.config().layers[i];
+    if (kind == UnitKind::kMlp) {
+      units[i].neurons = all_positions(shape.mlp);
+    } else {
+      units[i].kv_groups = all_positions(shape.kv_heads);
+    }
+  }
+  PlanStep step = width_step(name, model, units);
+  step.owed = taken.owed;
+  return step;
+}
+
+Json with_defaults(const ModelConfig&, const Json& given) {
+  const CurveSettings settings = read_curve_settings(Options("halves", given));
+  Json all = {{"damping", settings.damping}, {"gradients", settings.gradients}};
+  for (const auto& [key, value] : given.items()) all[key] = value;
+  return all;
+}
+
+Branch branch(char letter, const std::string& name, const std::string& summary, UnitKind kind) {
+  return {.letter = letter,
+          .name = name,
+          .summary = summary,
+          .count = [=](const BranchInput& input) { return count(input, kind); },
+          .propose =
+              [=](const BranchInput& input, const Model& model, Measure& measure) {
+                return propose(input, model, measure, name, kind);
+              },
+          .divisible = false,
+          .defaults = with_defaults,
+          .reads_curves = true,
+          .layers_differ = true};
+}
+
+}  // namespace
+
+Branch attention_branch() {
+  return branch('A', "attention", "whole attention halves of the least predicted damage",
+                UnitKind::kAttention);
+}
+
+Branch mlp_branch() {
+  return branch('M', "mlp", "whole MLP halves of the least predicted damage", UnitKind::kMlp);
+}
+
+}  // namespace mop

@@ -1,0 +1,249 @@
+// stats/backward_walk.cc
+#include "stats/backward_walk.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "gradient/layer_tape.h"
+#include "gradient/output_loss.h"
+#include "gradient/pass_memory.h"
+#include "model/packing_on_device.h"
+#include "tensor/mapped_file.h"
+#include "tensor/scratch.h"
+#include "tensor/upload.h"
+
+namespace mop {
+namespace {
+
+// Whole sequences that go through a layer together.
+struct Piece {
+  int64_t first_token = 0;
+  Packing packing = {};
+  at::Tensor cos_NE = {}, sin_NE = {};
+  std::shared_ptr<PackingOnDevice> packed = {};
+
+  at::Tensor of(const at::Tensor& all_N) const {
+    return all_N.narrow(0, first_token, packing.tokens());
+  }
+};
+
+std::vector<Piece> cut(const Packing& packing, int64_t most_tokens) {
+  std::vector<Piece> pieces;
+  int64_t first_token = 0, in_piece = 0;
+  for (const int64_t length : packing.lengths) {
+    if (pieces.empty() || in_piece + length > most_tokens) {
+      pieces.push_back({.first_token = first_token});
+      in_piece = 0;
+    }
+    pieces.back().packing.lengths.push_back(length);
+    in_piece += length;
+    first_token += length;
+  }
+  return pieces;
+}
+
+// Tokens whose tape is held at a time. On a device a layer's tape and its gradients take about four
+// times what the layer takes without.
+int64_t taped_tokens(const ModelConfig& config, const Compute& compute) {
+  if (compute.device.is_cpu()) return kMostPieceTokens;
+  return std::clamp(piece_tokens(config, compute) / 4, kLeastDevicePiece, kMostDevicePiece);
+}
+
+// What each token is to predict; the last of a sample predicts nothing, its weight is 0.
+struct Targets {
+  at::Tensor ids_N, weights_N;
+
+  explicit Targets(const PackedSamples& packed)
+      : ids_N(packed.ids_N.roll(-1)), weights_N(at::ones({packed.ids_N.size(0)}, at::kFloat)) {
+    int64_t end = 0;
+    for (const int64_t length : packed.packing.lengths) weights_N[(end += length) - 1] = 0;
+  }
+};
+
+class Walk {
+ public:
+  Walk(const Model& model, const Compute& compute, const TokenSamples& samples,
+       const std::filesystem::path& scratch, const BackwardVisitor& visitor, Progress& progress,
+       int64_t piece_tokens)
+      : packed_(pack(samples, !compute.device.is_cpu())),
+        weights_(model, compute, WeightLoader::Keep::kOne),
+        scratch_(scratch),
+        visitor_(visitor),
+        progress_(progress),
+        piece_tokens_(piece_tokens) {}
+
+  void run() {
+    const int64_t layers = weights_.model().num_layers();
+    std::vector<at::Tensor> inputs_ND(static_cast<size_t>(layers));
+    at::Tensor gradient_ND = forward(inputs_ND);
+    std::vector<Piece> pieces = pieces_for(taped_tokens(config(), compute()));
+    place(pieces);
+    replace_by_gradient(gradient_ND, pieces);
+    for (int64_t layer = layers - 1; layer >= 0; --layer) {
+      check_stop();
+      weights_.prefetch(layer - 1);
+      backward(layer, std::exchange(inputs_ND[static_cast<size_t>(layer)], {}), gradient_ND,
+               pieces);
+      check_mappings();
+      progress_.advance(layers + (layers - layer) * kTapedCost);
+    }
+  }
+
+ private:
+  const ModelConfig& config() const { return weights_.model().config(); }
+  const LayerShape& shape(int64_t layer) const {
+    return config().layers[static_cast<size_t>(layer)];
+  }
+  const Compute& compute() const { return weights_.compute(); }
+  bool on_device() const { return !compute().device.is_cpu(); }
+
+  at::Tensor hidden_in_scratch() const {
+    return zeros_in_scratch({packed_.ids_N.size(0), config().hidden}, compute().dtype, scratch_);
+  }
+
+  std::vector<Piece> pieces_for(int64_t tokens) const {
+    return cut(packed_.packing, piece_tokens_ > 0 ? piece_tokens_ : tokens);
+  }
+
+  at::Tensor embedded() {
+    const GlobalWeights& globals = weights_.embedding();
+    at::Tensor hidden_ND =
+        on_device() ? at::empty({packed_.ids_N.size(0), config().hidden},
+                                at::TensorOptions(compute().device).dtype(compute().dtype))
+                    : hidden_in_scratch();
+    for (const Piece& piece : pieces_for(piece_tokens(config(), compute()))) {
+      piece.of(hidden_ND).copy_(embed(globals, piece.of(packed_.ids_N), compute()));
+    }
+    return hidden_ND;
+  }
+
+  // All layers; keeps the input of each.
+  at::Tensor forward(std::vector<at::Tensor>& inputs_ND) {
+    const std::vector<int64_t> first_token = first_tokens(packed_.packing);
+    ForwardOptions options;
+    options.chunk_tokens = piece_tokens_;
+    options.tap = [&](int64_t layer, int64_t first_sequence, const Packing&) -> Tap {
+      const int64_t first = first_token[static_cast<size_t>(first_sequence)];
+      return [=, this, &inputs_ND](Site site, const at::Tensor& value) {
+        if (site != Site::kLayerInput) return;
+        at::Tensor& input_ND = inputs_ND[static_cast<size_t>(layer)];
+        if (!input_ND.defined()) input_ND = hidden_in_scratch();
+        input_ND.narrow(0, first, value.size(0)).copy_(value);
+      };
+    };
+    options.after_layer = [&](int64_t layer) { progress_.advance(layer + 1); };
+    return run_layer_range(weights_, embedded(), packed_.packing, 0, weights_.model().num_layers(),
+                           options);
+  }
+
+  // Pieces of equal lengths share their tables.
+  void place(std::vector<Piece>& pieces) const {
+    const Piece* before = nullptr;
+    for (Piece& piece : pieces) {
+      if (before != nullptr && before->packing.lengths == piece.packing.lengths) {
+        piece.cos_NE = before->cos_NE, piece.sin_NE = before->sin_NE;
+        piece.packed = before->packed;
+      } else {
+        std::tie(piece.cos_NE, piece.sin_NE) = rotary(config(), piece.packing, compute());
+        piece.packed = std::make_shared<PackingOnDevice>(piece.packing, compute().device);
+      }
+      before = &piece;
+    }
+  }
+
+  // Hidden states behind the last layer -> the loss's gradient by them.
+  void replace_by_gradient(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
+    const Targets targets(packed_);
+    WeightLoader outside(weights_.model(), compute(), WeightLoader::Keep::kOne);  // let go at once
+    for (const Piece& piece : pieces) {
+      at::Tensor there_ND = piece.of(hidden_ND);
+      const OutputLoss loss =
+          output_loss(outside.globals(), config(), there_ND, piece.of(targets.ids_N),
+                      piece.of(targets.weights_N), /*gradients=*/true);
+      there_ND.copy_(loss.d_hidden_ND);
+    }
+  }
+
+  // gradient_ND: by the layer's output -> by its input.
+  void backward(int64_t layer, const at::Tensor& input_ND, const at::Tensor& gradient_ND,
+                const std::vector<Piece>& pieces) {
+    if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
+    for (const Piece& piece : pieces) {
+      backward_piece(layer, piece, upload(piece.of(input_ND), compute().device),
+                     piece.of(gradient_ND));
+    }
+    if (visitor_.after_layer) visitor_.after_layer(layer);
+  }
+
+  void backward_piece(int64_t layer, const Piece& piece, const at::Tensor& input_ND,
+                      at::Tensor gradient_ND) {
+    BackwardPiece seen{.layer = layer,
+                       .packing = piece.packing,
+                       .first_token = piece.first_token,
+                       .gradient_ND = gradient_ND};
+    std::vector<at::Tensor> by;
+    const Tap tap = [&](Site site, const at::Tensor& value) {
+      if (visitor_.look) visitor_.look(layer, site, value.detach());
+      if (std::ranges::find(visitor_.sites, site) == visitor_.sites.end()) return;
+      by.push_back(value);
+      seen.sites[site].value = value.detach();
+    };
+    const LayerCall call{.config = config(),
+                         .layer = layer,
+                         .packing = piece.packing,
+                         .cos_NE = piece.cos_NE,
+                         .sin_NE = piece.sin_NE,
+                         .tap = &tap,
+                         .packed = piece.packed.get()};
+    const LayerTape tape = record_layer(weights_.layer(layer), input_ND, call, /*through=*/true);
+    seen.input_ND = tape.input_ND.detach();
+    seen.output_ND = tape.output_ND.detach();
+    std::vector<Site> order;  // in which the sites were met
+    for (const Site site : kOrder) {
+      if (seen.sites.contains(site)) order.push_back(site);
+    }
+    if (layer > 0) by.push_back(tape.input_ND);
+    std::vector<at::Tensor> gradients;
+    if (!by.empty()) gradients = layer_gradients(tape, by, gradient_ND);
+    for (size_t i = 0; i < order.size(); ++i) seen.sites[order[i]].gradient = gradients[i];
+    visitor_.visit(seen);
+    if (layer > 0) gradient_ND.copy_(gradients.back());
+  }
+
+  static constexpr Site kOrder[] = {Site::kHeadOutput, Site::kAttentionOutput, Site::kNeuron};
+
+  const PackedSamples packed_;
+  WeightLoader weights_;
+  const std::filesystem::path scratch_;
+  const BackwardVisitor& visitor_;
+  Progress& progress_;
+  const int64_t piece_tokens_;
+};
+
+}  // namespace
+
+TokenSamples with_targets(const TokenSamples& samples) {
+  TokenSamples kept;
+  for (const auto& ids : samples.ids) {
+    if (ids.size() > 1) kept.ids.push_back(ids);
+  }
+  if (kept.ids.empty()) {
+    throw bad_input("no calibration sample has two tokens or more: there is nothing to predict")
+        .hint("longer samples, or lines that are not single words");
+  }
+  return kept;
+}
+
+void walk_backward(const Model& model, const Compute& compute, const TokenSamples& samples,
+                   const std::filesystem::path& scratch, const BackwardVisitor& visitor,
+                   Progress& progress, int64_t piece_tokens) {
+  const c10::NoGradGuard no_grad;
+  progress.begin("gathering gradients", model.num_layers() * (1 + kTapedCost));
+  Walk(model, compute, samples, scratch, visitor, progress, piece_tokens).run();
+  progress.end();
+}
+
+}  // namespace mop

@@ -1,0 +1,105 @@
+// structure/currency.cc -- the table of currencies.
+#include "structure/currency.h"
+
+#include <array>
+
+#include "base/named_table.h"
+#include "model/family.h"
+
+namespace mop {
+namespace {
+
+UnitKind unit_of(UnitKind half) {
+  return half == UnitKind::kAttention ? UnitKind::kKvGroup : UnitKind::kNeuron;
+}
+
+HalfCost parameters(const ModelConfig& config, const LayerShape& shape, UnitKind kind,
+                    const CostInputs&) {
+  const UnitKind unit = unit_of(kind);
+  const auto each = static_cast<double>(unit_parameters(unit, config, shape));
+  return {each, static_cast<double>(unit_parameters(kind, config, shape)) -
+                    each * static_cast<double>(num_units(unit, shape))};
+}
+
+double parameters_outside(const ModelConfig& config, const CostInputs&) {
+  return static_cast<double>(total_parameters(config) - block_parameters(config));
+}
+
+HalfCost memory(const ModelConfig& config, const LayerShape& shape, UnitKind kind,
+                const CostInputs& inputs) {
+  const auto bytes = static_cast<double>(inputs.element_bytes);
+  const HalfCost cost = parameters(config, shape, kind, inputs);
+  return {cost.unit * bytes, cost.rest * bytes};
+}
+
+double memory_outside(const ModelConfig& config, const CostInputs& inputs) {
+  return parameters_outside(config, inputs) * static_cast<double>(inputs.element_bytes);
+}
+
+HalfCost kv_cache(const ModelConfig&, const LayerShape& shape, UnitKind kind,
+                  const CostInputs& inputs) {
+  if (kind == UnitKind::kMlp) return {};
+  return {static_cast<double>(2 * shape.head_dim * inputs.element_bytes), 0};
+}
+
+double nothing_outside(const ModelConfig&, const CostInputs&) { return 0; }
+
+HalfCost latency(const ModelConfig&, const LayerShape&, UnitKind kind, const CostInputs& inputs) {
+  return kind == UnitKind::kMlp ? inputs.mlp : inputs.attention;
+}
+
+double latency_outside(const ModelConfig&, const CostInputs& inputs) { return inputs.outside; }
+
+constexpr std::array kCurrencies = {
+    Currency{.name = "parameters",
+             .unit = "parameters",
+             .summary = "weights, norms and biases",
+             .half = parameters,
+             .outside = parameters_outside},
+    Currency{.name = "latency",
+             .unit = "ns a token",
+             .summary = "time of decoding a token at batch 1, measured on this machine",
+             .measured = true,
+             .half = latency,
+             .outside = latency_outside},
+    Currency{.name = "memory",
+             .unit = "bytes",
+             .summary = "bytes of the weights in the compute dtype",
+             .half = memory,
+             .outside = memory_outside},
+    Currency{.name = "kv-cache",
+             .unit = "bytes a token",
+             .summary = "bytes of keys and values that each token leaves in the cache",
+             .half = kv_cache,
+             .outside = nothing_outside}};
+
+}  // namespace
+
+std::span<const Currency> all_currencies() { return kCurrencies; }
+
+const Currency& find_currency(std::string_view name) {
+  return find_by_name(all_currencies(), name, "currency of a target");
+}
+
+Costs::Costs() : row_(&kCurrencies[0]) {}
+
+HalfCost Costs::of_half(const ModelConfig& config, const LayerShape& shape, UnitKind kind) const {
+  return num_units(kind, shape) == 0 ? HalfCost{} : row_->half(config, shape, kind, inputs_);
+}
+
+double Costs::of_layers(const ModelConfig& config) const {
+  double sum = 0;
+  for (const LayerShape& shape : config.layers) {
+    for (const UnitKind kind : {UnitKind::kAttention, UnitKind::kMlp}) {
+      const HalfCost cost = of_half(config, shape, kind);
+      sum += cost.rest + cost.unit * static_cast<double>(num_units(unit_of(kind), shape));
+    }
+  }
+  return sum;
+}
+
+double Costs::of_model(const ModelConfig& config) const {
+  return of_layers(config) + row_->outside(config, inputs_);
+}
+
+}  // namespace mop

@@ -1,0 +1,12 @@
+// text/base64.h
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mop {
+
+/// The bytes of `text` (RFC 4648, padded); none when it is empty or not base64.
+std::optional<std::string> from_base64(std::string_view text);
+
+}  // namespace mop

@@ -1,0 +1,244 @@
+// Every write, flush, rename and read of a job fails, or is the last one before a kill: the job
+// ends with one clear error, nothing is lost, and continued it leaves the bytes of one that was
+// left alone.
+#include "e2e/faults.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "e2e/training.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+// Of each job and fault: some here, MOP_FAULTS of them in `./run test --full`.
+int64_t num_faults() {
+  const char* wanted = std::getenv("MOP_FAULTS");
+  return wanted != nullptr ? std::atoll(wanted) : 3;
+}
+
+// A model of two layers and a few lines of text, made once.
+class Home {
+ public:
+  static const Home& get() {
+    static const Home home;
+    return home;
+  }
+  fs::path path() const { return folder_.path(); }
+  std::string model() const { return (path() / "model").string(); }
+  std::string text() const { return (path() / "text.txt").string(); }
+  std::string recipe() const { return (path() / "recipe.yaml").string(); }
+
+ private:
+  Home() {
+    const Ran ran = run(scratch_args(path(), path() / "trained", {"--tokens", "200"}));
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    for (const char* entry : {"run", "README.md"}) fs::remove_all(path() / "trained" / entry);
+    fs::rename(path() / "trained", path() / "model");
+    const std::string all = read_file(demo_calibration());
+    write_file(text(), all.substr(0, all.rfind('\n', 6000) + 1));
+    write_file(recipe(), "recovery:\n  data: {file: " + text() +
+                             ", max_tokens: 32}\n  tokens: 250\n  accumulate: 2\n  save_every: 2\n"
+                             "  learning_rate: 1e-3\n  lora: {rank: 2}\n"
+                             "  validate_every: 2\n  validation: {samples: 2}\n");
+  }
+  TempFolder folder_;
+};
+
+struct Job {
+  std::string name;
+  Args (*args)(const fs::path& out);
+  bool resumes = true;
+};
+
+Args pruning(const fs::path& out, const Args& more) {
+  const Home& home = Home::get();
+  Args args = {"prune", home.model(),   "--out", out.string(),    "--threads", "1", "--samples",
+               "4",     "--max-tokens", "24",    "--calibration", home.text()};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+Args training(const std::string& verb, const Args& model, const fs::path& out) {
+  const Home& home = Home::get();
+  Args args = {verb};
+  args.insert(args.end(), model.begin(), model.end());
+  const Args more = {
+      "--data",   home.text(), "--out", out.string(),           "--max-tokens", "32",
+      "--tokens", "250",       "--set", "accumulate=2",         "--set",        "save_every=2",
+      "--lr",     "1e-3",      "--set", "validation.samples=2", "--threads",    "1"};
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+const std::vector<Job>& jobs() {
+  static const std::vector<Job> all = {
+      {"Prune",
+       [](const fs::path& out) {
+         return pruning(out, {"--remove", "0.2"});
+       }},
+      {"PruneAndRecover",
+       [](const fs::path& out) {
+         return pruning(
+             out, {"--iterations", "1", "--select", "path:G", "--recipe", Home::get().recipe()});
+       }},
+      {"Recover",
+       [](const fs::path& out) { return training("recover", {Home::get().model()}, out); }},
+      {"Train",
+       [](const fs::path& out) {
+         const Home& home = Home::get();
+         return training("train", {"--config", home.model(), "--tokenizer", home.model()}, out);
+       }},
+      {"ExportGguf",
+       [](const fs::path& out) {
+         return Args{"export", Home::get().model(), "--format", "gguf",
+                     "--out",  out.string(),        "--force"};
+       },
+       false},
+      {"ExportHf",
+       [](const fs::path& out) {
+         return Args{"export", Home::get().model(), "--format", "hf", "--out", out.string()};
+       },
+       false}};
+  return all;
+}
+
+std::map<std::string, std::string> result(const fs::path& out) {
+  if (fs::is_directory(out)) return tree(out);
+  return {{"file", read_file(out)}};
+}
+
+class Faults : public ::testing::TestWithParam<Job> {
+ protected:
+  fs::path out() const { return temp_.path() / "work" / "out"; }
+  void SetUp() override { fs::create_directories(out().parent_path()); }
+
+  Args args() const { return GetParam().args(out()); }
+  Args again() const {
+    Args all = args();
+    if (GetParam().resumes) all.push_back("--resume");
+    return all;
+  }
+  // What the job leaves when nothing happens.
+  std::map<std::string, std::string> expected() {
+    const fs::path whole = temp_.path() / "whole" / "out";
+    fs::create_directories(whole.parent_path());
+    EXPECT_EQ(run(GetParam().args(whole)).exit, 0);
+    return result(whole);
+  }
+  void start_over() {
+    fs::remove_all(out().parent_path());
+    fs::create_directories(out().parent_path());
+  }
+  int64_t count(const std::string& mode, const fs::path& under) {
+    const int64_t calls = count_calls(mode, args(), under);
+    EXPECT_GE(calls, 5);
+    start_over();
+    return calls;
+  }
+  // The same command, or --resume, after the fault: the same bytes, and nothing beside them.
+  void expect_continues(const std::map<std::string, std::string>& whole, const std::string& what) {
+    // An export does not replace a whole folder.
+    const bool done = !GetParam().resumes && fs::is_directory(out());
+    const Ran ran = run(again());
+    ASSERT_EQ(ran.exit, done ? 1 : 0) << what << "\n" << ran.err;
+    EXPECT_EQ(whole, result(out())) << what;
+    for (const auto& entry : fs::directory_iterator(out().parent_path())) {
+      EXPECT_EQ(entry.path(), out()) << what;
+    }
+    start_over();
+  }
+  // Changes fail at several places.
+  void expect_errors(const std::string& mode, const std::string& reason) {
+    const auto whole = expected();
+    const int64_t calls = count(mode, out().parent_path());
+    for (const int64_t at : spread(calls, num_faults())) {
+      const std::string what = fmt::format("{} at call {} of {}", mode, at, calls);
+      const Ran ran = run_with({mode, at, out().parent_path()}, args());
+      // What only tidies up may fail in silence.
+      ASSERT_THAT(ran.exit, AnyOf(0, 1)) << what << "\n" << ran.err;
+      if (ran.exit == 1) {
+        EXPECT_THAT(ran.err, HasSubstr("error: ")) << what;
+        EXPECT_THAT(ran.err, HasSubstr(reason)) << what;
+        EXPECT_THAT(ran.err, Not(HasSubstr("filesystem error"))) << what;
+      }
+      expect_continues(whole, what);
+    }
+  }
+  TempFolder temp_;
+};
+
+TEST_P(Faults, KilledAtAnyWriteItEndsWithTheSameBytes) {
+  const auto whole = expected();
+  const int64_t calls = count("kill", out().parent_path());
+  for (const int64_t at : spread(calls, num_faults())) {
+    const std::string what = fmt::format("killed at call {} of {}", at, calls);
+    const Ran ran = run_with({"kill", at, out().parent_path()}, args());
+    ASSERT_EQ(ran.exit, -SIGKILL) << what << "\n" << ran.err;
+    expect_continues(whole, what);
+  }
+}
+
+TEST_P(Faults, ADiskThatFillsIsOneErrorAndLosesNothing) {
+  expect_errors("full", "No space left on device");
+}
+
+TEST_P(Faults, AWriteThatFailsIsOneErrorAndLosesNothing) {
+  expect_errors("broken", "Input/output error");
+}
+
+TEST_P(Faults, AReadThatFailsIsOneError) {
+  const int64_t calls = count("unreadable", Home::get().path());
+  for (const int64_t at : spread(calls, num_faults())) {
+    const Ran ran = run_with({"unreadable", at, Home::get().path()}, args());
+    EXPECT_EQ(ran.exit, 1) << at << " of " << calls << "\n" << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr("error: ")) << at;
+    EXPECT_THAT(ran.err, HasSubstr("Input/output error")) << at;
+    EXPECT_FALSE(fs::exists(out())) << at;
+    start_over();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Faults, ::testing::ValuesIn(jobs()),
+                         [](const auto& info) { return info.param.name; });
+
+// While an old result is replaced there is always a whole one.
+TEST(ForcedFaults, KilledAtAnyWriteThereIsTheOldResultOrTheNewOne) {
+  const TempFolder temp;
+  const fs::path work = temp.path() / "work", out = work / "out", old = temp.path() / "old",
+                 whole = temp.path() / "whole";
+  const Args force = pruning(out, {"--remove", "0.2", "--force"});
+  ASSERT_EQ(run(pruning(old, {"--iterations", "1", "--select", "path:G"})).exit, 0);
+  ASSERT_EQ(run(pruning(whole, {"--remove", "0.2"})).exit, 0);
+  const auto begin = [&] {
+    fs::remove_all(work);
+    fs::create_directories(work);
+    fs::copy(old, out, fs::copy_options::recursive);
+  };
+  begin();
+  const int64_t calls = count_calls("kill", force, work);
+  for (const int64_t at : spread(calls, 2 * num_faults())) {
+    begin();
+    ASSERT_EQ(run_with({"kill", at, work}, force).exit, -SIGKILL) << at;
+    const std::string weights = read_file(out / "model.safetensors");
+    EXPECT_TRUE(weights == read_file(old / "model.safetensors") ||
+                weights == read_file(whole / "model.safetensors"))
+        << at;
+    // A run that had not begun leaves the old one, which is another.
+    if (run(pruning(out, {"--remove", "0.2", "--resume"})).exit != 0) {
+      const Ran ran = run(force);
+      ASSERT_EQ(ran.exit, 0) << at << "\n" << ran.err;
+    }
+    EXPECT_THAT(differing(whole, out), IsEmpty()) << at;
+    EXPECT_FALSE(fs::exists(out.string() + ".partial")) << at;
+  }
+}
+
+}  // namespace
+}  // namespace mop::testing
