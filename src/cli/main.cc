@@ -2,9 +2,11 @@
 #include <alloca.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
+#include <new>
 
 #include "cli/program.h"
 
@@ -71,6 +73,26 @@ __attribute__((section(".preinit_array"),
                used)) void (*const kBeforeLibraries)(int, char**, char**) = start_with_settings;
 
 }  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__)
+// mimalloc's own `new` aborts without a word where memory runs out: it is written in C. Its malloc,
+// which these call, says so; its `delete` takes what they give.
+namespace {
+void* or_throw(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+void* aligned(size_t size, std::align_val_t alignment) {
+  void* memory = nullptr;
+  const auto bytes = std::max(static_cast<size_t>(alignment), sizeof(void*));
+  return or_throw(::posix_memalign(&memory, bytes, size) == 0 ? memory : nullptr);
+}
+}  // namespace
+void* operator new(size_t size) { return or_throw(std::malloc(size)); }
+void* operator new[](size_t size) { return or_throw(std::malloc(size)); }
+void* operator new(size_t size, std::align_val_t alignment) { return aligned(size, alignment); }
+void* operator new[](size_t size, std::align_val_t alignment) { return aligned(size, alignment); }
+#endif
 
 int main(int argc, char** argv) {
   const int code = mop::run_program(argc, argv);

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <new>
 #include <sstream>
 #include <vector>
 
@@ -203,6 +205,21 @@ int parse_and_run(int argc, char** argv) {
   return run_command(command);
 }
 
+// What no caller could catch: memory that runs out while values are let go, or on another thread.
+[[noreturn]] void end_with_a_word() {
+  const char* what = "an exception that could not be caught";
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::bad_alloc&) {
+    what = "out of memory: the machine has none left";
+  } catch (...) {
+  }
+  tell(stderr, "error: ");
+  tell(stderr, what);
+  tell(stderr, "\n");
+  ::_exit(1);
+}
+
 int exit_code(const Error& error) {
   if (error.kind() == ErrorKind::kUsage) return 2;
   if (error.kind() == ErrorKind::kInterrupted && stop_requested() != 0)
@@ -246,6 +263,7 @@ CLI::Validator positive() {
 int run_program(int argc, char** argv) {
   occupy_standard_streams();
   catch_signals();
+  std::set_terminate(end_with_a_word);
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& e) {

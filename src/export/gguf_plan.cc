@@ -163,7 +163,7 @@ class Tensors {
     const ModelConfig& config = model_.config();
     for (auto& [name, factors] : gguf_rope_factors(config.rope, config.layers.front().head_dim)) {
       plan_.tensors.push_back({{name, GgmlType::kF32, factors.sizes().vec()},
-                               [factors](const Model&) { return factors; }});
+                               [value = factors](const Model&) { return value; }});
     }
   }
 

@@ -191,7 +191,7 @@ std::vector<std::pair<std::string, std::string>> device_memory_lines(const Json&
   };
   std::vector<std::pair<std::string, std::string>> lines;
   for (const auto& [dtype, row] : device_memory.items()) {
-    const auto both = [&](const char* job) {
+    const auto both = [&, &row = row](const char* job) {
       return fmt::format("{} ({})", bytes(row[job], "resident_bytes"),
                          bytes(row[job], "streaming_bytes"));
     };

@@ -9,6 +9,16 @@
 
 namespace mop {
 namespace jinja {
+
+Flow run(const Block& block, Scope& scope, std::string& out) {
+  for (const Statement& statement : block) {
+    Work::step();
+    const Flow flow = statement(scope, out);
+    if (flow != Flow::kOn) return flow;
+  }
+  return Flow::kOn;
+}
+
 namespace {
 
 // Taken apart at its end: macros and their scopes keep each other.

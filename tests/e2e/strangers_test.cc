@@ -1,5 +1,8 @@
 // Model folders from strangers: one clear error, exit code 1, and nothing that a terminal obeys.
+#include <fmt/format.h>
 #include <sys/stat.h>
+
+#include <cstdlib>
 
 #include "e2e/program.h"
 
@@ -59,6 +62,29 @@ TEST_F(Strangers, SizesThatAreFineByThemselvesAreNoModelTogether) {
     change_config(key, 2147483640);
   change_config("num_hidden_layers", 100000);
   expect_refused("not a plausible config");
+}
+
+// What the program takes by itself depends on the machine; between that and enough, a text of many
+// megabytes is too much somewhere.
+TEST_F(Strangers, RunningOutOfMemoryIsAnError) {
+  const fs::path tokenizer = fs::path(MOP_SOURCE_DIR) / "tests/golden/tokenizers/llama3-style";
+  std::string line;
+  while (line.size() < (8u << 20)) line += "hello world ";
+  write_file(temp_.path() / "small.txt", "hello");
+  write_file(temp_.path() / "long.txt", line);
+  const fs::path said = temp_.path() / "said";
+  const auto tokenize = [&](const char* text, int64_t mebibytes) {
+    const std::string command = fmt::format(
+        "ulimit -c 0; ulimit -v {}; exec '{}' tokenize '{}' --text '{}' >/dev/null 2>'{}'",
+        mebibytes << 10, MOP_PROGRAM, tokenizer.string(), (temp_.path() / text).string(),
+        said.string());
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  int64_t memory = 512;
+  while (tokenize("small.txt", memory) != 0) memory += 64;
+  EXPECT_EQ(tokenize("long.txt", memory + 64), 1);
+  EXPECT_THAT(read_file(said), HasSubstr("error: out of memory"));
 }
 
 }  // namespace

@@ -11,15 +11,6 @@
 
 namespace mop::jinja {
 
-Flow run(const Block& block, Scope& scope, std::string& out) {
-  for (const Statement& statement : block) {
-    Work::step();
-    const Flow flow = statement(scope, out);
-    if (flow != Flow::kOn) return flow;
-  }
-  return Flow::kOn;
-}
-
 namespace {
 
 using Names = std::vector<std::string>;
