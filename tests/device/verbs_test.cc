@@ -38,6 +38,15 @@ const std::vector<FamilyCase> kFamilies = {
     {"qwen2", ""},
     {"qwen3", ""}};
 
+// Gradients by gates are sums of both signs, which cancel: rounding is a larger part of them.
+void expect_close_sums(const at::Tensor& device, const at::Tensor& cpu, const std::string& what,
+                       bool of_gates) {
+  if (!of_gates) return expect_close(device, cpu, what);
+  ASSERT_EQ(device.sizes(), cpu.sizes()) << what;
+  const double off = (device - cpu).abs().max().item<double>();
+  EXPECT_LE(off, 20 * kClose * cpu.abs().max().item<double>()) << what;
+}
+
 TEST_F(Verbs, EveryStatisticIsThatOfTheCpu) {
   std::vector<Stat> stats;
   for (const StatRow& row : all_statistics()) stats.push_back(row.stat);
@@ -51,8 +60,9 @@ TEST_F(Verbs, EveryStatisticIsThatOfTheCpu) {
       const auto found = collect_stats(on_device, samples, stats, silent_progress(), chunk);
       for (size_t layer = 0; layer < expected.size(); ++layer) {
         for (const Stat stat : stats) {
-          expect_close(found[layer].sums().at(stat), expected[layer].sums().at(stat),
-                       which.family + " layer " + std::to_string(layer));
+          expect_close_sums(found[layer].sums().at(stat), expected[layer].sums().at(stat),
+                            which.family + " layer " + std::to_string(layer),
+                            stat_row(stat).add_gates != nullptr);
           EXPECT_EQ(found[layer].count(stat), expected[layer].count(stat));
         }
       }
@@ -73,7 +83,8 @@ TEST_F(Verbs, ScoresOfAllCriteria) {
   const Scores device = score_units(job, silent_progress());
   ASSERT_EQ(device.tensors.size(), cpu.tensors.size());
   for (const auto& [name, scores] : cpu.tensors)
-    expect_close(device.tensors.at(name), scores, name);
+    expect_close_sums(device.tensors.at(name), scores, name,
+                      need_gradients(find_criterion(name.substr(0, name.rfind('.'))).needs));
 }
 
 Json prune_on(const std::string& device, const std::string& select, const fs::path& out) {
