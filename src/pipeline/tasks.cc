@@ -101,7 +101,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
     manifest["score"] = {{"criteria", job.criteria}, {"seed", job.samples.seed}};
     check_same_inputs(manifest, *job.compute.ranks, progress);
   }
-  const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks};
+  const MeasureSetup setup{samples, compute, job.criteria, settings, progress,
+                           *job.compute.ranks, {}};
   std::vector<LayerStats> stats;
   RunMeasure measure(setup, model, stats);
   Scores result;
