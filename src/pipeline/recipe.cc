@@ -20,8 +20,6 @@
 namespace mop {
 namespace {
 
-}
-
 template <typename T>
 std::vector<T> list_of(const Json& json, const char* key, const char* expected) {
   const auto it = json.find(key);
