@@ -6,18 +6,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "text/darts_unit.h"
 #include "text/base64.h"
 #include "text/expansion.h"
 #include "text/unicode.h"
 
 namespace mop {
 namespace {
-
-// Fields of a unit of Darts' double array.
-bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
-uint32_t value_of(uint32_t unit) { return unit & 0x7FFFFFFF; }
-uint32_t label_of(uint32_t unit) { return unit & 0x800000FF; }
-uint32_t offset_of(uint32_t unit) { return unit >> 10 << ((unit & 1u << 9) >> 6); }
 
 // Where the extended grapheme cluster that begins at `at` ends.
 size_t end_of_grapheme(std::string_view text, size_t at) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "text/darts_unit.h"
 #include "text/proto_wire.h"
 #include "text/token_id.h"
 #include "text/unicode.h"
@@ -21,12 +22,6 @@ uint32_t unit_at(std::string_view table, size_t i) {
   std::memcpy(&unit, table.data() + i * sizeof unit, sizeof unit);
   return unit;
 }
-
-// Fields of a unit of Darts' double array. A value's highest bit is set in place of a label.
-bool is_value(uint32_t unit) { return (unit >> 31) != 0; }
-bool has_leaf(uint32_t unit) { return (unit >> 8 & 1) != 0; }
-uint32_t value_of(uint32_t unit) { return unit & 0x7FFFFFFF; }
-uint32_t offset_of(uint32_t unit) { return unit >> 10 << ((unit & 1u << 9) >> 6); }
 
 // Wherever a step from a unit leads, with whatever byte, there is a unit, and every value is a
 // place among the texts.
