@@ -58,15 +58,13 @@ TEST(Mixed, OneListOfGroupsAndNeuronsByScore) {
 }
 
 TEST(PerCost, AGroupWeighsItsParameters) {
-  // Scores for each parameter: the group of 1 has 0.016, those of 40 and more 0.6; neurons 0.02,
-  // 0.08, 0.125, and 1.25 and more. So 120 parameters take the group, 0.5 and 2.
-  WidthCounts uniform = equal(small(), 0, 0);
-  uniform.neurons = {2, 2, 1};
+  // Scores for each parameter: the group of 1 has 0.016, a group of 40 0.625; neurons 0.02, 0.08,
+  // 0.125, and 1.25 and more. So of 216 parameters two groups and 0.5, 2 and 3 take 200.
   const WidthCounts counts =
-      spread("global-per-cost", small(), uniform, {&kGroups, &kNeurons});
-  EXPECT_THAT(counts.kv_groups, ElementsAre(1, 0, 0));
-  EXPECT_THAT(counts.neurons, ElementsAre(1, 1, 0));
-  EXPECT_DOUBLE_EQ(counts.owed.parameters, 120 - 64 - 48);
+      spread("global-per-cost", small(), equal(small(), 0, 3), {&kGroups, &kNeurons});
+  EXPECT_THAT(counts.kv_groups, ElementsAre(1, 1, 0));
+  EXPECT_THAT(counts.neurons, ElementsAre(2, 1, 0));
+  EXPECT_DOUBLE_EQ(counts.owed.parameters, 16);
 }
 
 TEST(PerCost, GroupsStayWhereTheyHaveNoScores) {
