@@ -58,7 +58,7 @@ void check_limit(int64_t charged) {
                    " bytes. The device has ", limit, " bytes in all, ", live, " are in use");
 }
 
-class DeviceMemory final : public c10::Allocator {
+class OpaqueMemory final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &give_back, kDevice};
@@ -125,7 +125,7 @@ void count_operation(const std::string& name) {
 }
 
 c10::Allocator& device_memory() {
-  static auto* memory = new DeviceMemory;
+  static auto* memory = new OpaqueMemory;
   return *memory;
 }
 

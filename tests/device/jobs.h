@@ -60,7 +60,9 @@ inline void expect_close_json(const Json& device, const Json& cpu,
     ASSERT_EQ(device.size(), cpu.size()) << where;
     for (const auto& [key, value] : cpu.items()) {
       if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
-      if (cpu.is_object()) ASSERT_TRUE(device.contains(key)) << where << "." << key;
+      if (cpu.is_object()) {
+        ASSERT_TRUE(device.contains(key)) << where << "." << key;
+      }
       const Json& other = cpu.is_object() ? device.at(key) : device.at(std::stoul(key));
       expect_close_json(other, value, ignored, where + "." + key);
     }

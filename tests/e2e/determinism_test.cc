@@ -43,7 +43,9 @@ TEST(Determinism, AnyNumberOfThreadsGivesTheSamePlan) {
       };
       const Json one = steps("1");
       EXPECT_EQ(steps("2"), one) << dtype;
-      if (method == 0) EXPECT_EQ(steps("3"), one) << dtype;
+      if (method == 0) {
+        EXPECT_EQ(steps("3"), one) << dtype;
+      }
     }
   }
 }

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 // Three layers of 4 heads and 4 neurons; a neuron costs 24 parameters, a group 64.
 ModelConfig config() { return make_config({3, 8, 4, 4, 2, 4, 10}); }
 
-const std::vector<at::Tensor> kNeurons = {
+const std::vector<at::Tensor> kNeuronScores = {
     at::tensor({9., 1., 2., 8.}), at::tensor({3., 4., 5., 6.}), at::tensor({7., 7., 7., 7.})};
 
 WidthCounts uniform(int64_t groups, int64_t neurons) {
@@ -26,7 +26,7 @@ WidthCounts uniform(int64_t groups, int64_t neurons) {
 TEST(Global, TakesTheLowestOfTheWholeModel) {
   // Six in all: 1, 2 | 3, 4, 5 | and 7 of the third layer, for 6 is the second layer's last.
   const WidthCounts counts =
-      spread_by_score(config(), uniform(0, 2), {nullptr, &kNeurons}, WidthOptions());
+      spread_by_score(config(), uniform(0, 2), {nullptr, &kNeuronScores}, WidthOptions());
   EXPECT_THAT(counts.neurons, ElementsAre(2, 3, 1));
   EXPECT_THAT(counts.kv_groups, ElementsAre(0, 0, 0));
   EXPECT_DOUBLE_EQ(counts.owed.parameters, 0);
@@ -48,7 +48,7 @@ TEST(Global, PacksKeepMultiplesAndWhatDoesNotFitIsOwed) {
   // Means of pairs: 1.5, 8.5 | 3.5, 5.5 | 7, 7. Five neurons are asked for, two pairs fit.
   WidthCounts five = uniform(0, 1);
   five.neurons = {2, 2, 1};
-  const WidthCounts counts = spread_by_score(config(), five, {nullptr, &kNeurons}, options);
+  const WidthCounts counts = spread_by_score(config(), five, {nullptr, &kNeuronScores}, options);
   EXPECT_THAT(counts.neurons, ElementsAre(2, 2, 0));
   EXPECT_DOUBLE_EQ(counts.owed.parameters, 24);
 }
@@ -56,7 +56,7 @@ TEST(Global, PacksKeepMultiplesAndWhatDoesNotFitIsOwed) {
 TEST(Global, AnOddWidthFirstComesDownToAMultiple) {
   ModelConfig odd = config();
   odd.layers[0].mlp = 5;
-  std::vector<at::Tensor> scores = kNeurons;
+  std::vector<at::Tensor> scores = kNeuronScores;
   scores[0] = at::tensor({0., 9., 9., 9., 9.});
   WidthOptions options;
   options.shape_multiple = 2;
@@ -66,7 +66,7 @@ TEST(Global, AnOddWidthFirstComesDownToAMultiple) {
 }
 
 TEST(Global, RefusesScoresOfAnotherModel) {
-  const std::vector<at::Tensor> other = {kNeurons[0], kNeurons[1], at::tensor({1.})};
+  const std::vector<at::Tensor> other = {kNeuronScores[0], kNeuronScores[1], at::tensor({1.})};
   try {
     spread_by_score(config(), uniform(0, 1), {nullptr, &other}, WidthOptions());
     FAIL();

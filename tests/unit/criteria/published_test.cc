@@ -125,9 +125,7 @@ TEST_F(Published, OwlCountsWhatIsFarBeyondTheMean) {
 TEST_F(Published, MagnitudeOfALayerIsTheSumOfItsMatrices) {
   LayerWeights all;
   for (const LayerTensor* tensor : tensors_of_layer(kTiny, kTiny.layers[0])) {
-    std::vector<int64_t> shape;
-    for (const Axis axis : tensor->axes) shape.push_back(axis_length(axis, kTiny, kTiny.layers[0]));
-    all[tensor->role] = at::full(shape, -2.f);
+    all[tensor->role] = at::full(axis_lengths(tensor->axes, kTiny, kTiny.layers[0]), -2.f);
   }
   // q and o 16 each, k and v 8 each, three of 6: 66 weights; norms do not count.
   expect(find_criterion("magnitude-layers").score({stats_, all, kTiny, kTiny.layers[0], {}, 0}),
@@ -136,7 +134,8 @@ TEST_F(Published, MagnitudeOfALayerIsTheSumOfItsMatrices) {
 
 TEST(Obs, IsTheErrorThatRepairLeaves) {
   // A = (G + 1 * I)^-1 with mean(diag G) = 1.
-  const HalfLayerMoments alone{0, Half::kMlp, at::eye(3), {}, 100};
+  const HalfLayerMoments alone{
+      .layer = 0, .half = Half::kMlp, .gram_KK = at::eye(3), .gradients_DD = {}, .tokens = 100};
   const Options damped("obs-neurons", {{"damping", 1}});
   const at::Tensor down_DK = weights()[Role::kDown];
   const at::Tensor scores =
@@ -146,7 +145,8 @@ TEST(Obs, IsTheErrorThatRepairLeaves) {
   // Twins replace each other: almost nothing is lost.
   at::Tensor gram_KK = at::eye(3);
   gram_KK[0][1] = gram_KK[1][0] = 1;
-  const HalfLayerMoments twins{0, Half::kMlp, gram_KK, {}, 100};
+  const HalfLayerMoments twins{
+      .layer = 0, .half = Half::kMlp, .gram_KK = gram_KK, .gradients_DD = {}, .tokens = 100};
   const Options little("obs-neurons", {{"damping", 1e-6}});
   const at::Tensor of_twins =
       find_criterion("obs-neurons").score_moments({twins, down_DK, kTiny.layers[0], little});
@@ -156,7 +156,8 @@ TEST(Obs, IsTheErrorThatRepairLeaves) {
 }
 
 TEST(Obs, AGroupIsItsChannelsTogether) {
-  const HalfLayerMoments moments{0, Half::kAttention, at::eye(8), {}, 100};
+  const HalfLayerMoments moments{
+      .layer = 0, .half = Half::kAttention, .gram_KK = at::eye(8), .gradients_DD = {}, .tokens = 100};
   const Options damped("obs-heads", {{"damping", 1}});
   const at::Tensor scores = find_criterion("obs-heads").score_moments(
       {moments, weights()[Role::kOutput], kTiny.layers[0], damped});

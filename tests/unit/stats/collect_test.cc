@@ -12,6 +12,7 @@
 #include "kit/random_model.h"
 #include "reference/slow_amp.h"
 #include "stats/layer_stats.h"
+#include "unit/stats/random_prompts.h"
 
 namespace mop::testing {
 namespace {
@@ -20,19 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr Stat kBoth[] = {Stat::kHeadOutputL1, Stat::kNeuronInputAbs};
-
-TokenSamples random_prompts(const std::vector<int64_t>& lengths, int64_t vocab) {
-  Random random(7);
-  TokenSamples samples;
-  for (const int64_t length : lengths) {
-    samples.ids.emplace_back();
-    for (int64_t i = 0; i < length; ++i) {
-      samples.ids.back().push_back(
-          static_cast<int64_t>(random.below(static_cast<uint64_t>(vocab))));
-    }
-  }
-  return samples;
-}
 
 double relative_error(const at::Tensor& got, const at::Tensor& expected) {
   return ((got - expected).abs() / expected.abs()).max().item<double>();

@@ -12,21 +12,10 @@
 #include "stats/layer_stats.h"
 #include "stats/rank_stats.h"
 #include "stats/squares.h"
+#include "unit/stats/random_prompts.h"
 
 namespace mop::testing {
 namespace {
-
-TokenSamples random_prompts(const std::vector<int64_t>& lengths) {
-  Random random(7);
-  TokenSamples samples;
-  for (const int64_t length : lengths) {
-    samples.ids.emplace_back();
-    for (int64_t i = 0; i < length; ++i) {
-      samples.ids.back().push_back(static_cast<int64_t>(random.below(96)));
-    }
-  }
-  return samples;
-}
 
 std::vector<Stat> all_stats() {
   std::vector<Stat> stats;

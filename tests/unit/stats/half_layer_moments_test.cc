@@ -13,6 +13,7 @@
 #include "kit/gpu.h"
 #include "kit/random_model.h"
 #include "reference/slow_moments.h"
+#include "unit/stats/random_prompts.h"
 
 namespace mop::testing {
 namespace {
@@ -20,18 +21,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-TokenSamples random_prompts(const std::vector<int64_t>& lengths) {
-  Random random(7);
-  TokenSamples samples;
-  for (const int64_t length : lengths) {
-    samples.ids.emplace_back();
-    for (int64_t i = 0; i < length; ++i) {
-      samples.ids.back().push_back(static_cast<int64_t>(random.below(96)));
-    }
-  }
-  return samples;
-}
 
 // How far rounding to float32 may take a moment from the exact one, relative to its largest number:
 // a sum of n terms is off by about sqrt(n) roundings, each layer adds its own on the way there and
