@@ -37,7 +37,7 @@ Json to_json(const TrainingCounters& c) {
 }
 
 TrainingCounters from_text(const std::string& text) {
-  const Json json = parse_json(text);
+  const Json json = try_parse_json(text).value_or(Json());  // null has no members: the same error
   TrainingCounters c;
   c.step = json.at("step");
   c.tokens = json.at("tokens");

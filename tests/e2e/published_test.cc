@@ -18,7 +18,7 @@ class PublishedRun : public ::testing::Test {
     Args args = {"prune",         demo_model().string(),
                  "--out",         out.string(),
                  "--calibration", demo_calibration().string(),
-                 "--samples",     "16",
+                 "--samples",     samples_,
                  "--max-tokens",  "128",
                  "--remove",      "0.35",
                  "--of",          "blocks",
@@ -47,6 +47,7 @@ class PublishedRun : public ::testing::Test {
   TempFolder temp_;
   Json last_;
   int runs_ = 0;
+  std::string samples_ = "16";
 };
 
 TEST_F(PublishedRun, CriteriaBeatRandomUnits) {
@@ -68,6 +69,7 @@ TEST_F(PublishedRun, CfspBeatsRandomNeuronsAndItsSharesBeatEqualOnes) {
 }
 
 TEST_F(PublishedRun, FlapsRankingAndBiasAreReachable) {
+  samples_ = "32";  // with fewer the bias makes held-out text the worse and is not kept
   const double uniform = perplexity({"--criterion", "flap"});
   EXPECT_NE(perplexity({"--criterion", "flap", "--allocation", "global-mixed"}), uniform);
   perplexity({"--criterion", "flap", "--repair", "bias"});

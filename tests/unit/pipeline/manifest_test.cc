@@ -58,7 +58,7 @@ TEST(RankInputs, ThatDifferAreRefusedByEveryRank) {
   for (const std::string& error : errors) {
     EXPECT_EQ(error,
               "the ranks of this job do not read the same:\n"
-              "  model.fingerprint: f1 on rank 0, f2 on rank 2\n"
+              "      model.fingerprint: f1 on rank 0, f2 on rank 2\n"
               "  hint: give every rank the same files and flags");
   }
 }
