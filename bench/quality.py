@@ -146,11 +146,15 @@ def cell(values):
     return f"{number(mean)} ({', '.join(f'{v[0]:.1f}' for v in values)})"
 
 
+def processor():
+    names = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].split(":")[1].strip()
+
+
 def machine(args):
     """Date, commit, processor and threads, as reports name them."""
-    names = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     about = run([args.mop, "--version"]).splitlines()
-    return f"{datetime.date.today()}, {', '.join(about)}, {names[0].split(':')[1].strip()}, {os.cpu_count()} cores"
+    return f"{datetime.date.today()}, {', '.join(about)}, {processor()}, {os.cpu_count()} cores"
 
 
 def table(args, setting, work):

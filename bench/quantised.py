@@ -13,10 +13,11 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
+
+import quality
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOP = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build")) / "src" / "mop"
@@ -86,7 +87,7 @@ def main():
     parser.add_argument("--generate", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
-    measured = (f" Prompt of {args.prompt} tokens, {args.generate} new ones; {platform.processor() or platform.machine()}, "
+    measured = (f" Prompt of {args.prompt} tokens, {args.generate} new ones; {quality.processor()}, "
                 f"{os.cpu_count()} threads; times as parts of the dense model's." if args.speeds else "")
     print(f"# Quantised after pruning, {datetime.date.today()}\n\n{run(MOP, '--version').splitlines()[0]}. Command: "
           f"`bench/quantised.py`, `--select {args.select}`, {args.samples} samples.{measured}\n", flush=True)

@@ -153,7 +153,7 @@ def table(head, rows):
 def by_rule(bench, args):
     name, limit = args.model, ["--tokens", args.tokens]
     fractions = {f: (1, 2, 3) if f == "0.3" and name in TOYS else (1,) for f in args.fractions.split(",")}
-    wanted = [rule for rule in (*RULES, SCRATCH) if not args.rules or any(text in rule for text in args.rules)]
+    wanted = [rule for rule in (*RULES, SCRATCH) if not args.rules or any(text == rule if text in RULES else text in rule for text in args.rules)]
     rows = []
     for rule in wanted:
         row = [rule]
@@ -193,7 +193,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--method", choices=METHODS, default="lora")
     parser.add_argument("--fractions", default="0.2,0.3,0.4")
-    parser.add_argument("--rules", nargs="*", help="only rows whose name has one of these, and no second table")
+    parser.add_argument("--rules", nargs="*", help="only rows that have one of these names or parts of a name, and no second table")
     parser.add_argument("--swept", action="store_true", help="the best of several rates for every row")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
