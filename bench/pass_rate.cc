@@ -171,8 +171,8 @@ Json run(const Settings& settings) {
   std::vector<double> uploading;
   if (!compute.device.is_cpu()) {
     for (int r = 0; r < settings.repeats; ++r) uploading.push_back(seconds_of(amp_pass));
-    compute.store = std::make_shared<DeviceStore>(compute.device, compute.dtype,
-                                                  store_budget(compute.device));
+    compute.store =
+        std::make_shared<DeviceStore>(compute.device, compute.dtype, store_budget(compute.device));
     amp_pass();
   }
   for (int r = 0; r < settings.repeats; ++r) {

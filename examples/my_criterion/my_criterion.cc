@@ -1,7 +1,8 @@
-// A pruning criterion of our own, and `mop` with it: my_mop prune --set width.neurons=my-neurons ...
+// A pruning criterion of our own, and `mop` with it: my_mop prune --set width.neurons=my-neurons
+// ...
 //
-// It ranks an MLP neuron by how strongly it fires (the statistic that AMP gathers) times how much of
-// that reaches the residual stream (the norm of its column of the down projection).
+// It ranks an MLP neuron by how strongly it fires (the statistic that AMP gathers) times how much
+// of that reaches the residual stream (the norm of its column of the down projection).
 #include <ATen/ATen.h>
 
 #include "cli/program.h"

@@ -1,5 +1,5 @@
-// allocate/allocation.cc -- the table of allocations, and those that give every layer a share of its
-// own.
+// allocate/allocation.cc -- the table of allocations, and those that give every layer a share of
+// its own.
 #include "allocate/allocation.h"
 
 #include <algorithm>
@@ -19,12 +19,14 @@ WidthCounts in_one_list(const SpreadInput& in) {
   return spread_in_one_list(in.config, in.uniform, in.scores, in.options, RankBy::kScore);
 }
 WidthCounts by_cost(const SpreadInput& in) {
-  return spread_in_one_list(in.config, in.uniform, in.scores, in.options, RankBy::kScorePerParameter);
+  return spread_in_one_list(in.config, in.uniform, in.scores, in.options,
+                            RankBy::kScorePerParameter);
 }
 
 const std::vector<double>& layers_of(const SpreadInput& in) {
   if (in.layers != nullptr && in.layers->size() == in.config.layers.size()) return *in.layers;
-  throw bad_input("this allocation needs a score of each of the {} layers", in.config.layers.size());
+  throw bad_input("this allocation needs a score of each of the {} layers",
+                  in.config.layers.size());
 }
 
 double mean_of(const std::vector<double>& values) {
@@ -49,7 +51,7 @@ std::vector<double> desired(const std::vector<int64_t>& units, const std::vector
   return wanted;
 }
 
-std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::* kind) {
+std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::*kind) {
   std::vector<int64_t> units;
   for (const LayerShape& shape : config.layers) units.push_back(shape.*kind);
   return units;
@@ -87,8 +89,7 @@ std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
   }
   const double mean = mean_of(shares), high = std::ranges::max(shares);
   // A layer cannot keep more than all of it: all deviations shrink.
-  const double shrink =
-      keep * high / mean < 1 ? 1 : mean * (1 / keep - 1) / (high - mean) / 1.05;
+  const double shrink = keep * high / mean < 1 ? 1 : mean * (1 / keep - 1) / (high - mean) / 1.05;
   for (double& share : shares) share = keep * (mean + (share - mean) * shrink) / mean;
   return shares;
 }
@@ -107,14 +108,16 @@ std::span<const Allocation> all_allocations() {
   static const Allocation kRows[] = {
       {.name = "uniform", .summary = "equally many units from equal layers"},
       {.name = "global",
-       .summary = "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
+       .summary =
+           "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
        .spread = by_score},
       {.name = "global-per-cost",
        .summary = "the lowest scores for each parameter, KV groups and neurons in one list",
        .spread = by_cost,
        .ranks_kinds_together = true},
       {.name = "global-mixed",
-       .summary = "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
+       .summary =
+           "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
        .spread = in_one_list,
        .ranks_kinds_together = true,
        .source = "FLAP, arXiv 2312.11983, AL-AM"},

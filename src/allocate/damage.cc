@@ -128,7 +128,9 @@ class Allocator {
     std::stable_sort(order_.begin(), order_.end(),
                      [&](size_t x, size_t y) { return curves[x].layer < curves[y].layer; });
     for (const Sizes& sizes : sizes_) {
-      if (!sizes.can_lose() || sizes.pack_gain() <= 0 || (smallest_ > 0 && sizes.pack_gain() >= smallest_)) continue;
+      if (!sizes.can_lose() || sizes.pack_gain() <= 0 ||
+          (smallest_ > 0 && sizes.pack_gain() >= smallest_))
+        continue;
       smallest_ = sizes.pack_gain();
       nearest_ = sizes.pack() > 1;
     }

@@ -16,8 +16,9 @@ struct HalfLayerCurve {
   UnitKind kind = UnitKind::kNeuron;
   int64_t units = 0;           ///< the half layer has
   std::vector<double> damage;  ///< [k]: with k + 1 units gone; cumulative, never falls
-  /// With no unit left, where that is known to be another than the end of `damage`: what is before a
-  /// half that goes whole may take over what it added, so this may be less than with few units left.
+  /// With no unit left, where that is known to be another than the end of `damage`: what is before
+  /// a half that goes whole may take over what it added, so this may be less than with few units
+  /// left.
   std::optional<double> damage_of_all = std::nullopt;
   /// What one unit's going wins, in the currency of the target: parameters, ms, bytes of KV cache.
   double gain = 0;

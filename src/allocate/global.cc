@@ -18,10 +18,10 @@ struct Packing {
 };
 
 struct Pack {
-  double rank;    // lower goes first
-  size_t queue;   // whose packs go in their order
+  double rank;   // lower goes first
+  size_t queue;  // whose packs go in their order
   int64_t units;
-  int64_t cost;   // of the pack, in what the total counts
+  int64_t cost;  // of the pack, in what the total counts
 };
 
 // Calls use(gone, size) for the packs of one layer, in the order in which they may go.
@@ -122,8 +122,8 @@ WidthCounts owing(const ModelConfig& config, const WidthCounts& uniform, WidthCo
   return counts;
 }
 
-// Packs whose middle is furthest below what a layer should lose go first, so that rounding is shared
-// out.
+// Packs whose middle is furthest below what a layer should lose go first, so that rounding is
+// shared out.
 std::vector<int64_t> near(const std::vector<double>& desired, int64_t total,
                           const std::vector<Packing>& rules) {
   std::vector<Pack> packs;
@@ -187,8 +187,8 @@ WidthCounts spread_as_desired(const ModelConfig& config, const WidthCounts& unif
   WidthCounts counts = uniform;
   counts.kv_groups = near(desired.kv_groups, sum_of(uniform.kv_groups),
                           rules_of(UnitKind::kKvGroup, config, options));
-  counts.neurons = near(desired.neurons, sum_of(uniform.neurons),
-                        rules_of(UnitKind::kNeuron, config, options));
+  counts.neurons =
+      near(desired.neurons, sum_of(uniform.neurons), rules_of(UnitKind::kNeuron, config, options));
   return owing(config, uniform, std::move(counts));
 }
 

@@ -89,12 +89,13 @@ WidthCounts allocate_released(const ModelConfig& config, int64_t parameters, con
         .hint("use budget 'exact'");
   }
   const int64_t D = config.hidden;
-  const ReleasedSizes sizes = {static_cast<double>(parameters),
-                       static_cast<double>(D * shape.head_dim * 2 * (shape.heads + shape.kv_heads)),
-                       static_cast<double>(3 * D * shape.mlp),
-                       static_cast<double>(config.layers.size()),
-                       shape,
-                       D};
+  const ReleasedSizes sizes = {
+      static_cast<double>(parameters),
+      static_cast<double>(D * shape.head_dim * 2 * (shape.heads + shape.kv_heads)),
+      static_cast<double>(3 * D * shape.mlp),
+      static_cast<double>(config.layers.size()),
+      shape,
+      D};
   const Counts counts = count(sizes, rule, owed.groups);
   if (counts.groups == 0 && counts.neurons == 0) {
     throw bad_input("a width step removes nothing: layers have {} KV groups and {} neurons left",

@@ -6,9 +6,12 @@ namespace mop {
 
 std::string_view fate_name(Fate fate) {
   switch (fate) {
-    case Fate::kHonoured: return "honoured";
-    case Fate::kRefused: return "refused";
-    case Fate::kIgnored: return "ignored";
+    case Fate::kHonoured:
+      return "honoured";
+    case Fate::kRefused:
+      return "refused";
+    case Fate::kIgnored:
+      return "ignored";
   }
   return "";
 }

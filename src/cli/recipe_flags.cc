@@ -24,13 +24,15 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   auto* of =
       add<std::string>(app, "--of", "target.of", "what --remove counts: all (default) or blocks");
   iterations->excludes(remove)->excludes(of);
-  add<std::string>(app, "--target", "target.currency",
-                   "what --remove counts: parameters (default), latency (of a token, measured here), "
-                   "memory or kv-cache");
+  add<std::string>(
+      app, "--target", "target.currency",
+      "what --remove counts: parameters (default), latency (of a token, measured here), "
+      "memory or kv-cache");
   add<int64_t>(app, "--rounds", "target.rounds",
                "steps of equal size to the target, each with statistics anew (default 2)");
   const auto keep_uniform = [this](int64_t) { flags_.emplace_back("uniform", Json(true)); };
-  app.add_flag_function("--uniform", keep_uniform, "all layers keep equal sizes, which some runtimes want");
+  app.add_flag_function("--uniform", keep_uniform,
+                        "all layers keep equal sizes, which some runtimes want");
   add<std::string>(app, "--select", "select",
                    "MoP's loop over depth and width: path:LGGL.., random, perplexity, kl or cosine "
                    "(default: no loop, units of the least predicted damage)");
@@ -38,12 +40,14 @@ void RecipeFlags::add_sizes(CLI::App& app) {
   add<std::string>(app, "--budget", "width.budget", "exact (default) or released");
   add<std::string>(app, "--rule", "width.rule",
                    "mha, mlp-only or gqa (default: what the model has)");
-  add<std::string>(app, "--criterion", "width.criterion",
-                   "what ranks heads and neurons: amp, wanda-sp, flap, taylor .. (`mop list criteria`)");
+  add<std::string>(
+      app, "--criterion", "width.criterion",
+      "what ranks heads and neurons: amp, wanda-sp, flap, taylor .. (`mop list criteria`)");
   add<std::string>(app, "--depth-rule", "depth.rule",
                    "which layer goes: block-influence, perplexity .. (`mop list depth-rules`)");
-  add<std::string>(app, "--allocation", "width.allocation",
-                   "uniform (default), global, owl ..: layers come to differ (`mop list allocations`)");
+  add<std::string>(
+      app, "--allocation", "width.allocation",
+      "uniform (default), global, owl ..: layers come to differ (`mop list allocations`)");
   add<int64_t>(app, "--min-kv-groups", "width.min_kv_groups",
                "KV groups that every layer keeps (default 1)");
   add<int64_t>(app, "--shape-multiple", "width.shape_multiple",
@@ -66,9 +70,10 @@ void RecipeFlags::add_run(CLI::App& app) {
   add<std::string>(app, "--sample", "calibration.sample", "first (default) or random");
   add<int64_t>(app, "--max-tokens", "calibration.max_tokens",
                "cut samples (default: the model's context)");
-  add<std::string>(app, "--repair", "repair.method",
-                   "new values for what is left, without training: least-squares (default, none with "
-                   "--select), reconstruction, bias or none");
+  add<std::string>(
+      app, "--repair", "repair.method",
+      "new values for what is left, without training: least-squares (default, none with "
+      "--select), reconstruction, bias or none");
   auto* plan = add<std::string>(app, "--plan", "plan", "replay the steps of a plan.json");
   plan->excludes(app.get_option("--iterations"))->excludes(app.get_option("--remove"));
   add<std::string>(app, "--device", "compute.device", "cpu (default) or cuda");

@@ -1,7 +1,8 @@
-// criteria/cfsp.cc -- CFSP (arXiv 2409.13199): layers by the angle between input and output (coarse),
-// neurons by activation times relative weight (fine). As released, the relative weights of each of
-// the three matrices are normalised to a sum of 1 over a column and then averaged, so they cancel and
-// the norm of the activation is left; option `relative: false` leaves the normalisation out.
+// criteria/cfsp.cc -- CFSP (arXiv 2409.13199): layers by the angle between input and output
+// (coarse), neurons by activation times relative weight (fine). As released, the relative weights
+// of each of the three matrices are normalised to a sum of 1 over a column and then averaged, so
+// they cancel and the norm of the activation is left; option `relative: false` leaves the
+// normalisation out.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"

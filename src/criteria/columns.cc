@@ -11,8 +11,9 @@ at::Tensor column_norms(const at::Tensor& weight_DK, double p) {
 
 at::Tensor input_rms(const ScoreInput& in, Half half) {
   const LayerShape& shape = in.shape;
-  return (half == Half::kMlp ? in.stats.mean(Stat::kNeuronSquare, shape.mlp)
-                             : in.stats.mean(Stat::kHeadChannelSquare, shape.heads * shape.head_dim))
+  return (half == Half::kMlp
+              ? in.stats.mean(Stat::kNeuronSquare, shape.mlp)
+              : in.stats.mean(Stat::kHeadChannelSquare, shape.heads * shape.head_dim))
       .sqrt();
 }
 

@@ -37,9 +37,9 @@ struct MomentInput {
 
 /// One criterion: a pure function and the facts needed to list and check it.
 struct Criterion {
-  std::string name;         ///< as spelled in recipes and reports; never reused
-  std::string summary;      ///< one line for `mop list criteria`
-  UnitKind unit;            ///< what the scores rank
+  std::string name;              ///< as spelled in recipes and reports; never reused
+  std::string summary;           ///< one line for `mop list criteria`
+  UnitKind unit;                 ///< what the scores rank
   std::vector<Stat> needs = {};  ///< what the collector must gather, maybe nothing
   /// Importance of each unit of a layer, higher = keep: [units], float64, CPU.
   /// Throws Error(kBadInput) if the statistics do not fit the shape.

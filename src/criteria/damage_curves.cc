@@ -54,12 +54,11 @@ DamageCurve curve_of(const Model& model, const HalfLayerMoments& moments,
                      const CurveSettings& settings) {
   const LayerShape& shape = model.config().layers[static_cast<size_t>(moments.layer)];
   const bool mlp = moments.half == Half::kMlp;
-  return eliminate(
-      {.gram_KK = moments.gram_KK.cpu(),
-       .weights_DK = last_projection(model, moments.layer, moments.half),
-       .sensitivity_DD = on_cpu(moments.gradients_DD),
-       .unit = mlp ? 1 : shape.group() * shape.head_dim,
-       .damping = damping_of(moments, settings)});
+  return eliminate({.gram_KK = moments.gram_KK.cpu(),
+                    .weights_DK = last_projection(model, moments.layer, moments.half),
+                    .sensitivity_DD = on_cpu(moments.gradients_DD),
+                    .unit = mlp ? 1 : shape.group() * shape.head_dim,
+                    .damping = damping_of(moments, settings)});
 }
 
 }  // namespace
@@ -77,7 +76,8 @@ std::vector<LayerCurves> damage_curves(const Model& model, const Compute& comput
   const auto visit = [&](const HalfLayerMoments& moments) {
     if (halves) whole.visit(moments);
     LayerCurves& layer = curves[static_cast<size_t>(moments.layer)];
-    (moments.half == Half::kMlp ? layer.neurons : layer.kv_groups) = curve_of(model, moments, settings);
+    (moments.half == Half::kMlp ? layer.neurons : layer.kv_groups) =
+        curve_of(model, moments, settings);
   };
   walk_half_layer_moments(model, compute, samples, scratch, visit, progress,
                           {.gradients = settings.gradients, .look_ahead = halves});

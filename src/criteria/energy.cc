@@ -1,5 +1,5 @@
-// criteria/energy.cc -- the mean square of what a unit adds to the residual stream, |W_u x_u|^2: the
-// error of the half layer's output without it, nothing repaired.
+// criteria/energy.cc -- the mean square of what a unit adds to the residual stream, |W_u x_u|^2:
+// the error of the half layer's output without it, nothing repaired.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"

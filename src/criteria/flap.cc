@@ -1,5 +1,5 @@
-// criteria/flap.cc -- FLAP (AAAI 2024, arXiv 2312.11983): what hardly varies can become a constant, so
-// a channel matters by its variance times the square of its weights (WIFV). Option `standardize`
+// criteria/flap.cc -- FLAP (AAAI 2024, arXiv 2312.11983): what hardly varies can become a constant,
+// so a channel matters by its variance times the square of its weights (WIFV). Option `standardize`
 // (true): z-scores within the layer, of channels, so that one threshold serves all layers and both
 // kinds of units. Shape letters: K channels.
 #include <ATen/ATen.h>
@@ -24,17 +24,17 @@ at::Tensor standardized(const ScoreInput& in, const at::Tensor& metric_K) {
 // The authors square the metric of attention's channels; a head is the mean of its channels.
 at::Tensor score_heads(const ScoreInput& in) {
   const int64_t channels = in.shape.heads * in.shape.head_dim;
-  const at::Tensor metric_K = wifv_K(in.stats.mean(Stat::kHeadChannelMean, channels),
-                                     in.stats.mean(Stat::kHeadChannelSquare, channels),
-                                     in.weights[Role::kOutput])
-                                  .square();
+  const at::Tensor metric_K =
+      wifv_K(in.stats.mean(Stat::kHeadChannelMean, channels),
+             in.stats.mean(Stat::kHeadChannelSquare, channels), in.weights[Role::kOutput])
+          .square();
   return by_group(standardized(in, metric_K), in.shape).mean(1);
 }
 
 at::Tensor score_neurons(const ScoreInput& in) {
-  return standardized(in, wifv_K(in.stats.mean(Stat::kNeuronMean, in.shape.mlp),
-                                 in.stats.mean(Stat::kNeuronSquare, in.shape.mlp),
-                                 in.weights[Role::kDown]));
+  return standardized(
+      in, wifv_K(in.stats.mean(Stat::kNeuronMean, in.shape.mlp),
+                 in.stats.mean(Stat::kNeuronSquare, in.shape.mlp), in.weights[Role::kDown]));
 }
 
 constexpr const char* kSource = "FLAP, arXiv 2312.11983, WIFV";

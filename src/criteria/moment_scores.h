@@ -1,5 +1,5 @@
-// criteria/moment_scores.h -- scores from second moments, whose matrices exist for one half layer at
-// a time.
+// criteria/moment_scores.h -- scores from second moments, whose matrices exist for one half layer
+// at a time.
 #pragma once
 #include <filesystem>
 #include <map>

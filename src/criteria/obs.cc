@@ -1,7 +1,7 @@
-// criteria/obs.cc -- optimal brain surgeon on whole units: the least squared error of the half layer's
-// output without a unit when all others are repaired, 0.5 tr(W_u A_uu^-1 W_u^T) with
-// A = (G + damping * mean(diag G) I)^-1 and G the second moments of the inputs. Option `damping`
-// (0 = 0.01, or 0.1 with little text).
+// criteria/obs.cc -- optimal brain surgeon on whole units: the least squared error of the half
+// layer's output without a unit when all others are repaired, 0.5 tr(W_u A_uu^-1 W_u^T) with A = (G
+// + damping * mean(diag G) I)^-1 and G the second moments of the inputs. Option `damping` (0 =
+// 0.01, or 0.1 with little text).
 #include "criteria/registry.h"
 #include "solve/elimination.h"
 #include "solve/least_squares.h"
@@ -16,11 +16,12 @@ at::Tensor score(const MomentInput& in) {
       {.gram_KK = in.moments.gram_KK.cpu(),
        .weights_DK = in.weights_DK,
        .unit = mlp ? 1 : in.shape.group() * in.shape.head_dim,
-       .damping = damping > 0 ? damping
-                              : default_damping(in.moments.tokens, in.moments.gram_KK.size(0))});
+       .damping =
+           damping > 0 ? damping : default_damping(in.moments.tokens, in.moments.gram_KK.size(0))});
 }
 
-constexpr const char* kSource = "Optimal Brain Surgeon (NIPS 1992) on columns: arXiv 2312.17244, equation 7";
+constexpr const char* kSource =
+    "Optimal Brain Surgeon (NIPS 1992) on columns: arXiv 2312.17244, equation 7";
 
 }  // namespace
 

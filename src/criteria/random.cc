@@ -13,7 +13,9 @@ namespace {
 template <UnitKind kUnit>
 at::Tensor draw(const ScoreInput& in) {
   const auto seed = static_cast<uint64_t>(in.options.integer("seed", 0));
-  constexpr uint64_t kStream = kUnit == UnitKind::kNeuron ? 1 : kUnit == UnitKind::kLayer ? 1 << 20 : 0;
+  constexpr uint64_t kStream = kUnit == UnitKind::kNeuron  ? 1
+                               : kUnit == UnitKind::kLayer ? 1 << 20
+                                                           : 0;
   Random random(seed, 2 * static_cast<uint64_t>(in.layer) + kStream);
   const at::Tensor scores_U = at::empty({num_units(kUnit, in.shape)}, at::kDouble);
   double* score = scores_U.data_ptr<double>();

@@ -17,13 +17,13 @@ namespace {
 
 std::vector<Criterion>& table() {
   static std::vector<Criterion> rows = {
-      amp_heads(),       amp_neurons(),    magnitude_heads(),        magnitude_neurons(),
-      random_heads(),    random_neurons(), wanda_sp_heads(),         wanda_sp_neurons(),
-      fasp_heads(),      fasp_neurons(),   flap_heads(),             flap_neurons(),
-      energy_heads(),    energy_neurons(), obs_heads(),              obs_neurons(),
-      taylor_heads(),    taylor_neurons(), fisher_heads(),           fisher_neurons(),
-      cfsp_neurons(),    minitron_heads(), minitron_neurons(),       block_influence_layers(),
-      taylor_layers(),   magnitude_layers(), random_layers(),        cfsp_layers(),
+      amp_heads(),     amp_neurons(),      magnitude_heads(),  magnitude_neurons(),
+      random_heads(),  random_neurons(),   wanda_sp_heads(),   wanda_sp_neurons(),
+      fasp_heads(),    fasp_neurons(),     flap_heads(),       flap_neurons(),
+      energy_heads(),  energy_neurons(),   obs_heads(),        obs_neurons(),
+      taylor_heads(),  taylor_neurons(),   fisher_heads(),     fisher_neurons(),
+      cfsp_neurons(),  minitron_heads(),   minitron_neurons(), block_influence_layers(),
+      taylor_layers(), magnitude_layers(), random_layers(),    cfsp_layers(),
       owl_layers()};
   return rows;
 }

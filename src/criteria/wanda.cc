@@ -1,6 +1,7 @@
-// criteria/wanda.cc -- columns of o_proj and down_proj by |weight| * ||input||: Wanda-sp (Wanda, arXiv
-// 2306.11695, equation 1, on whole columns as in FLAP's code) and FASP (arXiv 2501.09412), which sum
-// over a column where Wanda-sp takes the mean, so both rank alike. Shape letters: K inputs.
+// criteria/wanda.cc -- columns of o_proj and down_proj by |weight| * ||input||: Wanda-sp (Wanda,
+// arXiv 2306.11695, equation 1, on whole columns as in FLAP's code) and FASP (arXiv 2501.09412),
+// which sum over a column where Wanda-sp takes the mean, so both rank alike. Shape letters: K
+// inputs.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -24,8 +25,7 @@ at::Tensor wanda_of_neurons(const ScoreInput& in) { return fasp_of_neurons(in) /
 
 Criterion row(std::string name, std::string summary, UnitKind unit, std::string source,
               at::Tensor (*score)(const ScoreInput&)) {
-  const Stat squares =
-      unit == UnitKind::kNeuron ? Stat::kNeuronSquare : Stat::kHeadChannelSquare;
+  const Stat squares = unit == UnitKind::kNeuron ? Stat::kNeuronSquare : Stat::kHeadChannelSquare;
   return {.name = std::move(name),
           .summary = std::move(summary),
           .unit = unit,
@@ -40,7 +40,8 @@ constexpr const char* kFasp = "FASP, arXiv 2501.09412";
 }  // namespace
 
 Criterion wanda_sp_heads() {
-  return row("wanda-sp-heads", "mean |weight| * norm of the input, summed over a KV group's channels",
+  return row("wanda-sp-heads",
+             "mean |weight| * norm of the input, summed over a KV group's channels",
              UnitKind::kKvGroup, kWanda, wanda_of_heads);
 }
 Criterion wanda_sp_neurons() {

@@ -33,8 +33,8 @@ std::vector<double> solve(const at::Tensor& rows_SU, const std::vector<int64_t>&
   const at::Tensor scale_O = part_SO.norm(2, 0).clamp_min(1e-300);
   part_SO = part_SO / scale_O;
   // Samples that cannot tell two unknowns apart share the time between them.
-  const at::Tensor gram_OO = part_SO.t().mm(part_SO) +
-                             at::eye(std::ssize(open), at::kDouble) * 1e-9;
+  const at::Tensor gram_OO =
+      part_SO.t().mm(part_SO) + at::eye(std::ssize(open), at::kDouble) * 1e-9;
   const at::Tensor solved_O =
       at::linalg_solve(gram_OO, part_SO.sum(0).unsqueeze(1)).squeeze(1) / scale_O;
   std::vector<double> all(kUnknowns, 0);
@@ -50,8 +50,8 @@ Model part_of(const Model& model, size_t layers, double groups, double neurons) 
                           model.layers().begin() + static_cast<int64_t>(layers));
   const auto share = [](size_t count, double part) {
     return part == 0 ? size_t{0}
-                     : std::max<size_t>(1, static_cast<size_t>(std::lround(
-                                               static_cast<double>(count) * part)));
+                     : std::max<size_t>(
+                           1, static_cast<size_t>(std::lround(static_cast<double>(count) * part)));
   };
   for (Layer& layer : some) {
     if (!layer.kv_heads.empty()) {
@@ -76,17 +76,26 @@ LatencySample counts_of(const ModelConfig& config) {
   return sample;
 }
 
-// Those that differ, the whole one first. Halves alone take short times, which others on the machine
-// disturb least.
+// Those that differ, the whole one first. Halves alone take short times, which others on the
+// machine disturb least.
 std::vector<Model> models_to_time(const Model& model, DType dtype) {
-  const int64_t layer_bytes = std::max<int64_t>(
-      1, block_parameters(model.config()) / model.num_layers() * static_cast<int64_t>(dtype_bytes(dtype)));
+  const int64_t layer_bytes =
+      std::max<int64_t>(1, block_parameters(model.config()) / model.num_layers() *
+                               static_cast<int64_t>(dtype_bytes(dtype)));
   const auto layers = static_cast<size_t>(
       std::clamp<int64_t>(kLayerBytes / layer_bytes + 1, 1, model.num_layers()));
   std::vector<Model> models;
   std::set<std::array<double, kUnknowns>> seen;
-  for (const auto& [groups, neurons] : std::initializer_list<std::pair<double, double>>{
-           {1, 1}, {1, 0}, {0.5, 0}, {0.25, 0}, {0, 1}, {0, 0.75}, {0, 0.5}, {0, 0.25}, {0.5, 0.5}, {0, 0}}) {
+  for (const auto& [groups, neurons] : std::initializer_list<std::pair<double, double>>{{1, 1},
+                                                                                        {1, 0},
+                                                                                        {0.5, 0},
+                                                                                        {0.25, 0},
+                                                                                        {0, 1},
+                                                                                        {0, 0.75},
+                                                                                        {0, 0.5},
+                                                                                        {0, 0.25},
+                                                                                        {0.5, 0.5},
+                                                                                        {0, 0}}) {
     Model part = part_of(model, layers, groups, neurons);
     if (seen.insert(row_of(counts_of(part.config()))).second) models.push_back(std::move(part));
   }
@@ -122,9 +131,8 @@ UnitLatency fit_unit_latency(std::vector<LatencySample> samples) {
   std::vector<double> times = solve(rows_SU, open);
   // A time below 0 is none.
   while (open.size() > 1) {
-    const auto lowest = std::ranges::min_element(open, {}, [&](int64_t u) {
-      return times[static_cast<size_t>(u)];
-    });
+    const auto lowest = std::ranges::min_element(
+        open, {}, [&](int64_t u) { return times[static_cast<size_t>(u)]; });
     if (times[static_cast<size_t>(*lowest)] >= 0) break;
     open.erase(lowest);
     times = solve(rows_SU, open);
@@ -174,18 +182,25 @@ Json to_json(const UnitLatency& latency) {
                        {"neurons", sample.neurons},
                        {"seconds", sample.seconds}});
   }
-  return {{"outside", latency.outside},   {"attention", latency.attention},
-          {"kv_group", latency.kv_group}, {"mlp", latency.mlp},
-          {"neuron", latency.neuron},     {"worst", latency.worst},
-          {"foreign_load", latency.foreign_load}, {"samples", samples}};
+  return {{"outside", latency.outside},
+          {"attention", latency.attention},
+          {"kv_group", latency.kv_group},
+          {"mlp", latency.mlp},
+          {"neuron", latency.neuron},
+          {"worst", latency.worst},
+          {"foreign_load", latency.foreign_load},
+          {"samples", samples}};
 }
 
 UnitLatency unit_latency_from_json(const Json& json, const std::string& where) {
   UnitLatency latency;
   const std::pair<const char*, double UnitLatency::*> members[] = {
-      {"outside", &UnitLatency::outside},   {"attention", &UnitLatency::attention},
-      {"kv_group", &UnitLatency::kv_group}, {"mlp", &UnitLatency::mlp},
-      {"neuron", &UnitLatency::neuron},     {"worst", &UnitLatency::worst},
+      {"outside", &UnitLatency::outside},
+      {"attention", &UnitLatency::attention},
+      {"kv_group", &UnitLatency::kv_group},
+      {"mlp", &UnitLatency::mlp},
+      {"neuron", &UnitLatency::neuron},
+      {"worst", &UnitLatency::worst},
       {"foreign_load", &UnitLatency::foreign_load}};
   for (const auto& [key, member] : members) {
     latency.*member = require<double>(json, key, where);

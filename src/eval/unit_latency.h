@@ -18,8 +18,8 @@ struct LatencySample {
 /// Seconds that a token costs: outside the layers, for each half that is there, for each unit.
 struct UnitLatency {
   double outside = 0, attention = 0, kv_group = 0, mlp = 0, neuron = 0;
-  double worst = 0;  ///< the largest error of a sample's time by these, relative to it
-  double foreign_load = 0;             ///< share of the machine that others used meanwhile
+  double worst = 0;         ///< the largest error of a sample's time by these, relative to it
+  double foreign_load = 0;  ///< share of the machine that others used meanwhile
   std::vector<LatencySample> samples;  ///< measured
 };
 
@@ -27,10 +27,10 @@ struct UnitLatency {
 /// Throws Error(kBadInput) without samples, or for a time that is no positive number.
 UnitLatency fit_unit_latency(std::vector<LatencySample> samples);
 
-/// Decodes by models of the first layers as they are, of their attention halves alone with fewer and
-/// fewer groups, of their MLPs alone with fewer and fewer neurons, of half of both and of neither, in
-/// turn; then fits. As many layers as exceed the caches, not more. The weights of these models lie in
-/// memory meanwhile.
+/// Decodes by models of the first layers as they are, of their attention halves alone with fewer
+/// and fewer groups, of their MLPs alone with fewer and fewer neurons, of half of both and of
+/// neither, in turn; then fits. As many layers as exceed the caches, not more. The weights of these
+/// models lie in memory meanwhile.
 UnitLatency measure_unit_latency(const Model& model, const Compute& compute,
                                  Progress& progress = silent_progress());
 

@@ -52,7 +52,7 @@ std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConf
 }
 
 void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
-                   std::vector<std::string>& notes) {
+                     std::vector<std::string>& notes) {
   check(rope);
   const auto put = [&](std::string_view key, GgufValue value) {
     metadata.emplace_back(fmt::format("{}.rope.{}", architecture, key), std::move(value));

@@ -20,6 +20,6 @@ std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConf
 /// Appends what `architecture`'s keys say of the scaling, and notes for the user. Throws
 /// Error(kBadInput) for a scaling that llama.cpp does not compute.
 void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
-                   std::vector<std::string>& notes);
+                     std::vector<std::string>& notes);
 
 }  // namespace mop

@@ -33,8 +33,9 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
           ? changed->second.scalar_type()
           : model.checkpoint().entry(tensor_name(family, layer.source, tensor)).dtype;
   const LayerShape& shape = model.config().layers[static_cast<size_t>(index)];
-  return {{tensor_name(family, index, tensor), dtype, axis_lengths(tensor.axes, model.config(), shape)},
-          [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
+  return {
+      {tensor_name(family, index, tensor), dtype, axis_lengths(tensor.axes, model.config(), shape)},
+      [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
 }
 
 // The embedding stands in front of the layers, the rest behind them.

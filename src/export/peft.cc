@@ -59,8 +59,8 @@ SafetensorsFile open_weights(const fs::path& folder) {
           kPickled, kWeights));
 }
 
-// What a product is multiplied by: alpha over the rank or its root, where alpha is that of the first
-// of `alpha_pattern`, in the file's order, that the end of the module's name matches.
+// What a product is multiplied by: alpha over the rank or its root, where alpha is that of the
+// first of `alpha_pattern`, in the file's order, that the end of the module's name matches.
 class Scales {
  public:
   Scales(const Json& config, const std::string& where)

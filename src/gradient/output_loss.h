@@ -6,8 +6,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "model/weights.h"
 #include "gradient/pending_sums.h"
+#include "model/weights.h"
 
 namespace mop {
 

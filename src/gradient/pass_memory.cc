@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "gradient/output_loss.h"
 #include "model/family.h"
 #include "model/forward.h"
-#include "gradient/output_loss.h"
 
 namespace mop {
 namespace {

@@ -11,11 +11,11 @@
 #include <optional>
 #include <vector>
 
-#include "model/forward.h"
-#include "model/model.h"
 #include "gradient/output_loss.h"
 #include "gradient/parameters.h"
 #include "gradient/pass_memory.h"
+#include "model/forward.h"
+#include "model/model.h"
 
 namespace mop {
 

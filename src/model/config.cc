@@ -212,8 +212,8 @@ void check_plausible(const ModelConfig& config, const std::string& where) {
   const auto hidden = static_cast<double>(config.hidden);
   double parameters = 2 * hidden * static_cast<double>(config.vocab);
   for (const LayerShape& layer : config.layers) {
-    const double attention = 2 * static_cast<double>(layer.heads + layer.kv_heads) *
-                             static_cast<double>(layer.head_dim);
+    const double attention =
+        2 * static_cast<double>(layer.heads + layer.kv_heads) * static_cast<double>(layer.head_dim);
     parameters += hidden * (attention + 3 * static_cast<double>(layer.mlp));
   }
   constexpr double kMost = 1e15;

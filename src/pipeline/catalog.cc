@@ -80,8 +80,7 @@ Json families() {
 
 Json statistics() {
   Json rows = Json::array();
-  for (const StatRow& stat : all_statistics())
-    rows.push_back(row(stat.name, stat.summary));
+  for (const StatRow& stat : all_statistics()) rows.push_back(row(stat.name, stat.summary));
   return rows;
 }
 
@@ -124,13 +123,25 @@ struct Listing {
 };
 
 const std::vector<Listing> kListings = {
-    {"criteria", criteria},     {"selectors", selectors},     {"branches", branches},
+    {"criteria", criteria},
+    {"selectors", selectors},
+    {"branches", branches},
     {"depth-rules", depth_rules},
-    {"protocols", protocols},   {"families", families},       {"tasks", tasks},
-    {"statistics", statistics}, {"budgets", budgets},         {"formats", formats},
-    {"rules", rules},           {"allocations", allocations}, {"reader-rules", reader_rules},
-    {"repairs", repairs},        {"methods", methods},       {"schedules", schedules},     {"training-forms", training_forms},
-    {"keys", keys},               {"currencies", currencies},
+    {"protocols", protocols},
+    {"families", families},
+    {"tasks", tasks},
+    {"statistics", statistics},
+    {"budgets", budgets},
+    {"formats", formats},
+    {"rules", rules},
+    {"allocations", allocations},
+    {"reader-rules", reader_rules},
+    {"repairs", repairs},
+    {"methods", methods},
+    {"schedules", schedules},
+    {"training-forms", training_forms},
+    {"keys", keys},
+    {"currencies", currencies},
 };
 
 }  // namespace

@@ -134,9 +134,8 @@ Json inspect(const std::filesystem::path& folder) {
   if (checkpoint.gguf() == nullptr) {
     const auto keys = unknown_tokenizer_keys(checkpoint.folder());
     if (!keys.empty()) {
-      json["warnings"].push_back(
-          fmt::format("the tokenizer's files have keys that mop does not know: {}",
-                      fmt::join(keys, ", ")));
+      json["warnings"].push_back(fmt::format(
+          "the tokenizer's files have keys that mop does not know: {}", fmt::join(keys, ", ")));
     }
   }
   return json;

@@ -24,9 +24,9 @@ struct DeviceNeeds {
   DeviceNeeds beside(const DeviceNeeds& other) const;
 };
 
-/// What repairing a model and predicting damage need: the hidden states of both models with a target
-/// and a copy, the gradient behind a layer whose tape is held, and the second moments of one half
-/// layer, once summed and once handed on.
+/// What repairing a model and predicting damage need: the hidden states of both models with a
+/// target and a copy, the gradient behind a layer whose tape is held, and the second moments of one
+/// half layer, once summed and once handed on.
 DeviceNeeds second_moment_device_needs(const ModelConfig& config, DType dtype,
                                        int64_t calibration_tokens);
 

@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "gradient/pass_memory.h"
 #include "gradient/training_pass.h"
 #include "model/family.h"
-#include "gradient/pass_memory.h"
 #include "model/forward.h"
 #include "pipeline/runtime.h"
 #include "report/table.h"

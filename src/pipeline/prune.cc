@@ -229,10 +229,10 @@ class Run {
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
     const std::string counted =
-        target.is_null() ? ""
-                         : fmt::format(", {} of the {}",
-                                       percent(target["removed_fraction"].get<double>()),
-                                       run_.recipe.target.currency);
+        target.is_null()
+            ? ""
+            : fmt::format(", {} of the {}", percent(target["removed_fraction"].get<double>()),
+                          run_.recipe.target.currency);
     progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed{}", step.number,
                                of_all(step.number), step.plan.branch,
                                shape_text(model.config().layers), with_commas(step.plan.parameters),
@@ -300,8 +300,8 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   };
   metrics["removed_fraction"] = removed("parameters");
   metrics["block_removed_fraction"] = removed("block_parameters");
-  const Json target = target_metrics(prepared.recipe.target, prepared.dense.config(),
-                                     result.model.config());
+  const Json target =
+      target_metrics(prepared.recipe.target, prepared.dense.config(), result.model.config());
   if (!target.is_null()) metrics["target"] = target;
   const Model& model = result.trained ? result.trained->model : result.model;
   if (result.trained) {

@@ -102,8 +102,9 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   if (recipe.plan.empty()) check_target(recipe.target);
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (recipe.target.rounds == 0 || use.branch->divisible) continue;
-    throw usage_error("rounds divide the target equally, and branch '{}' removes whole layers or halves",
-                      use.branch->name)
+    throw usage_error(
+        "rounds divide the target equally, and branch '{}' removes whole layers or halves",
+        use.branch->name)
         .hint("leave `rounds` out: steps are then one layer's worth");
   }
   for (const BranchUse& use : mix_recipe(recipe).branches) {

@@ -1,4 +1,5 @@
-// pipeline/recipe_accounting.cc -- sizes that a recipe comes to, as far as they are known before the run.
+// pipeline/recipe_accounting.cc -- sizes that a recipe comes to, as far as they are known before
+// the run.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -58,8 +59,8 @@ double removable_fraction(const Target& target, const ModelConfig& dense) {
     shape.kv_heads = std::min<int64_t>(shape.kv_heads, 1);
     shape.mlp = std::min<int64_t>(shape.mlp, 1);
   }
-  return 1 - static_cast<double>(counted(target, least)) /
-                 static_cast<double>(counted(target, dense));
+  return 1 -
+         static_cast<double>(counted(target, least)) / static_cast<double>(counted(target, dense));
 }
 
 // As far as it can be told: nullopt when the target may be in reach.

@@ -1,4 +1,5 @@
-// pipeline/result_plan.h -- the plan beside a result: what was removed, and the values that changed.
+// pipeline/result_plan.h -- the plan beside a result: what was removed, and the values that
+// changed.
 #pragma once
 #include <filesystem>
 #include <optional>

@@ -26,8 +26,8 @@ CostInputs inputs_of(const UnitLatency& latency) {
 UnitLatency measured(const PreparedRun& run, Progress& progress) {
   UnitLatency latency = measure_unit_latency(run.dense, run.compute, progress);
   if (latency.foreign_load > kMostForeignLoad) {
-    progress.warn(fmt::format(
-        "others used {:.0f}% of the machine while times were measured", 100 * latency.foreign_load));
+    progress.warn(fmt::format("others used {:.0f}% of the machine while times were measured",
+                              100 * latency.foreign_load));
   }
   if (latency.worst > kPoorFit) {
     progress.warn(fmt::format(

@@ -101,7 +101,8 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
                         find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
     if (!differ || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
-    if (settings.value("halves", false)) config.layers.back().heads = config.layers.back().kv_heads = 0;
+    if (settings.value("halves", false))
+      config.layers.back().heads = config.layers.back().kv_heads = 0;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "model/family.h"
 #include "gradient/layer_tape.h"
+#include "model/family.h"
 #include "model/forward.h"
 #include "tensor/dtype.h"
 

@@ -9,8 +9,8 @@
 namespace mop {
 namespace {
 
-// Forward passes that a pass with gradients and second moments costs about, and a repair; a pass with
-// gradients alone, and one with second moments alone.
+// Forward passes that a pass with gradients and second moments costs about, and a repair; a pass
+// with gradients alone, and one with second moments alone.
 constexpr size_t kCurvePasses = 6, kRepairPasses = 4, kGradientPasses = 4, kMomentPasses = 2;
 
 std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& dense) {
@@ -29,9 +29,7 @@ std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria) {
   return passes;
 }
 
-bool judges(const BranchUse& use) {
-  return use.branch->judges && use.branch->judges(use.options);
-}
+bool judges(const BranchUse& use) { return use.branch->judges && use.branch->judges(use.options); }
 
 }  // namespace
 
@@ -62,7 +60,8 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
     }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();
     // Each model without one layer runs what comes behind it.
-    if (judged_layers) costs[i].push_back(cost_of(judged, dense.layers.size() + layers * layers / 2));
+    if (judged_layers)
+      costs[i].push_back(cost_of(judged, dense.layers.size() + layers * layers / 2));
     if (reads_curves(mix)) costs[i].push_back(cost_of(read, layers * kCurvePasses));
     for (size_t b = 0; repairs && b < (compares ? mix.branches.size() : 1); ++b) {
       costs[i].push_back(cost_of(read, layers * kRepairPasses));

@@ -8,9 +8,9 @@
 
 namespace mop {
 
-/// One for each step that is expected, in tokens times layers: its statistics pass when the branches
-/// it may take measure activations, the pass of its damage curves, repair and validation of every
-/// candidate where steps are repaired, then the validation when the selector compares.
+/// One for each step that is expected, in tokens times layers: its statistics pass when the
+/// branches it may take measure activations, the pass of its damage curves, repair and validation
+/// of every candidate where steps are repaired, then the validation when the selector compares.
 std::vector<StepCosts> step_costs(const PreparedRun& run);
 
 }  // namespace mop

@@ -101,8 +101,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
     manifest["score"] = {{"criteria", job.criteria}, {"seed", job.samples.seed}};
     check_same_inputs(manifest, *job.compute.ranks, progress);
   }
-  const MeasureSetup setup{samples, compute, job.criteria, settings, progress,
-                           *job.compute.ranks, {}};
+  const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks,
+                           {}};
   std::vector<LayerStats> stats;
   RunMeasure measure(setup, model, stats);
   Scores result;
@@ -192,7 +192,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     accounting = estimated_accounting(recipe, dense);
   }
   if (!accounting && !recipe.target.counts_parameters()) {
-    throw usage_error("measurements decide the sizes of a run that counts {}", recipe.target.currency)
+    throw usage_error("measurements decide the sizes of a run that counts {}",
+                      recipe.target.currency)
         .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters");
   }
   if (!accounting) {

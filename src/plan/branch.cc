@@ -11,7 +11,7 @@ namespace mop {
 namespace {
 
 std::vector<Branch>& table() {
-  static std::vector<Branch> rows = {depth_branch(), amp_width_branch(), damage_branch(),
+  static std::vector<Branch> rows = {depth_branch(),          amp_width_branch(), damage_branch(),
                                      uniform_damage_branch(), attention_branch(), mlp_branch()};
   return rows;
 }

@@ -59,7 +59,8 @@ struct Branch {
   /// How many units go where; `allocation: global` spreads the same number over the layers only
   /// when the scores are known. Throws Error(kBadInput) when the branch can remove nothing more.
   std::function<ShapeStep(const BranchInput&)> count;
-  /// Which units go: as many parameters as `count` says, or less by what is then owed. `model` is the current model.
+  /// Which units go: as many parameters as `count` says, or less by what is then owed. `model` is
+  /// the current model.
   std::function<PlanStep(const BranchInput&, const Model& model, Measure& measure)> propose;
   /// Whether it can remove about any number of parameters. If not (whole layers), it does not close
   /// a run that must meet a target exactly: see `overshoot` in plan/target.h.
@@ -67,7 +68,8 @@ struct Branch {
   /// The settings with everything spelled out that was left to defaults or to the model: what a
   /// resolved recipe records. Absent = nothing to add.
   std::function<Json(const ModelConfig& dense, const Json& settings)> defaults = nullptr;
-  /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for all. Absent = none.
+  /// Criteria whose scores `propose` may ask for, so that one pass over the samples gathers for
+  /// all. Absent = none.
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
   /// Whether `propose` judges models on held-out text, with these settings. Absent = never.
   std::function<bool(const Options&)> judges = nullptr;

@@ -13,8 +13,10 @@ struct DepthRule {
   std::string name;  ///< as spelled in recipes
   std::string summary;
   std::string criterion = {};  ///< scores of layers: the lowest goes. Empty = none
-  bool judged = false;  ///< every model without one layer is judged on held-out text, the best stays
-  int64_t keep_first = 0;  ///< layers of the current model that stay, unless the recipe says otherwise
+  bool judged =
+      false;  ///< every model without one layer is judged on held-out text, the best stays
+  int64_t keep_first =
+      0;  ///< layers of the current model that stay, unless the recipe says otherwise
   int64_t keep_last = 0;
   std::string source = {};  ///< paper
 };

@@ -145,7 +145,8 @@ PlanValues values_from_json(const Json& json, const std::string& where) {
 
 bool removes_halves(const PrunePlan& plan) {
   return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
-    return std::ranges::any_of(step.removals, [](const LayerRemoval& r) { return r.attention || r.mlp; });
+    return std::ranges::any_of(step.removals,
+                               [](const LayerRemoval& r) { return r.attention || r.mlp; });
   });
 }
 

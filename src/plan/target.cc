@@ -61,11 +61,13 @@ int64_t counted(const Target& target, const ModelConfig& config) {
 void check_target(const Target& target) {
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
-    throw usage_error("rounds divide a fraction to remove, and the target is a number of iterations");
+    throw usage_error(
+        "rounds divide a fraction to remove, and the target is a number of iterations");
   }
   if (!target.counts_parameters() && target.rounds == 0) {
-    throw usage_error("a step without rounds removes a layer's worth of parameters, and the target counts {}",
-                      target.currency)
+    throw usage_error(
+        "a step without rounds removes a layer's worth of parameters, and the target counts {}",
+        target.currency)
         .hint("give `target.rounds` (--rounds 2)");
   }
   if (target.iterations < 0) {

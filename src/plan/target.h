@@ -21,7 +21,8 @@ struct Target {
   /// Prices in that currency, in whose unit budgets then are. Null: parameters, or times that are
   /// still to be measured.
   std::shared_ptr<const Costs> costs = nullptr;
-  /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths in it.
+  /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths
+  /// in it.
   int64_t rounds = 0;
   BudgetKind budget = BudgetKind::kExact;
   /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
@@ -36,10 +37,10 @@ void check_target(const Target& target);
 /// The quantity of the target that `config` has.
 int64_t counted(const Target& target, const ModelConfig& config);
 
-/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt when the target is met. One
-/// current layer's worth, or an equal share of the fraction with `rounds`; `exact` shortens the last
-/// step to what remains to the fraction.
-/// `released` never does. Throws Error(kBadInput) for a fraction that no pack is small enough for.
+/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt
+/// when the target is met. One current layer's worth, or an equal share of the fraction with
+/// `rounds`; `exact` shortens the last step to what remains to the fraction. `released` never does.
+/// Throws Error(kBadInput) for a fraction that no pack is small enough for.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 

@@ -2,6 +2,8 @@
 // states and those of the model that is being repaired.
 //
 // Shape letters: N tokens, D hidden, K inputs of a projection (heads * head size, or neurons).
+#include "solve/least_squares.h"
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
@@ -10,7 +12,6 @@
 #include "model/family.h"
 #include "model/forward.h"
 #include "repair/repair.h"
-#include "solve/least_squares.h"
 #include "stats/packed_samples.h"
 #include "stats/second_moment.h"
 #include "tensor/mapped_file.h"
@@ -66,7 +67,8 @@ class LeastSquares {
   }
   int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
 
-  at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence, const Packing& piece) const {
+  at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence,
+                      const Packing& piece) const {
     return all_ND.narrow(0, first_token_[static_cast<size_t>(first_sequence)], piece.tokens());
   }
 
@@ -81,7 +83,8 @@ class LeastSquares {
         if (site == Site::kAttentionOutput) kept_ND.copy_(value);
       };
     };
-    dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
+    dense_ND_ =
+        run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
   }
 
   // Moves the dense stream through the source of one layer; what it is behind the attention.
@@ -131,7 +134,8 @@ class LeastSquares {
       };
     };
     run_half(layer, half, pruned_ND_, options);
-    change(layer, half.projection, ridge_addition(gram.mean(1).cpu(), cross_DK.cpu(), damping(inputs)));
+    change(layer, half.projection,
+           ridge_addition(gram.mean(1).cpu(), cross_DK.cpu(), damping(inputs)));
     pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
   }
 

@@ -146,8 +146,8 @@ class Reconstruction {
         if (site == Site::kAttentionOutput) kept_ND.copy_(value);
       };
     };
-    dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, layer, layer + 1,
-                                options);
+    dense_ND_ =
+        run_layer_range(dense_, std::move(dense_ND_), packed_.packing, layer, layer + 1, options);
     return behind_ND;
   }
 

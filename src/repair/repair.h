@@ -54,10 +54,10 @@ const Repair& find_repair(std::string_view name);
 ///   W += [sum (t - W z) z^T] [sum z z^T + damping * mean(diag) I]^-1,  t = h_dense - h_pruned,
 /// z the input of W in the pruned model as repaired so far, h_dense the dense hidden state behind
 /// the same half layer; behind the removed halves and layers that follow, too, so that the matrix
-/// before a gap takes over what the gap added. The target with errors of earlier layers in it is that of GPTAQ
-/// (arXiv 2504.02692, section 3) and Qronos (arXiv 2505.11695). One layer's sums and two streams of
-/// hidden states are in memory; it costs one dense and two pruned forward passes beside the sums.
-/// Changed tensors keep their stored dtype.
+/// before a gap takes over what the gap added. The target with errors of earlier layers in it is
+/// that of GPTAQ (arXiv 2504.02692, section 3) and Qronos (arXiv 2505.11695). One layer's sums and
+/// two streams of hidden states are in memory; it costs one dense and two pruned forward passes
+/// beside the sums. Changed tensors keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
 
 /// Every o_proj and down_proj that lost inputs gets a bias: the dense matrix times the mean of what
@@ -71,12 +71,12 @@ inline constexpr int64_t kReconstructionTokens = 1024;
 /// Layer by layer, first to last, all weights of a layer (projections, norms, biases) are trained
 /// by Adam on the mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2, h_pruned behind
 /// the layers before it as they have become, h_dense the dense model's hidden states behind the
-/// same layer; behind the removed halves and layers that follow, too. Every sixteenth sample, at least one, is
-/// not trained on: where its error does not fall, the layer keeps its bytes. Batches are drawn by a
-/// fixed seed, so the same input gives the same bytes. In memory: two streams of hidden states, one
-/// layer with a tape, and four float32 numbers for each of its weights. Changed tensors keep their
-/// stored dtype. Throws Error(kUsage) with fewer than two samples.
-/// Source: layer-wise reconstruction (BRECQ, arXiv 2102.05426, section 3.2).
+/// same layer; behind the removed halves and layers that follow, too. Every sixteenth sample, at
+/// least one, is not trained on: where its error does not fall, the layer keeps its bytes. Batches
+/// are drawn by a fixed seed, so the same input gives the same bytes. In memory: two streams of
+/// hidden states, one layer with a tape, and four float32 numbers for each of its weights. Changed
+/// tensors keep their stored dtype. Throws Error(kUsage) with fewer than two samples. Source:
+/// layer-wise reconstruction (BRECQ, arXiv 2102.05426, section 3.2).
 Model reconstruct_layers(const RepairInput& input, Progress& progress);
 
 }  // namespace mop

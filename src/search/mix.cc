@@ -24,7 +24,9 @@ class SharedMeasure : public Measure {
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
     return measure().curves(settings);
   }
-  std::vector<Validation> judge(const std::vector<Model>& models) override { return judge_(models); }
+  std::vector<Validation> judge(const std::vector<Model>& models) override {
+    return judge_(models);
+  }
 
  private:
   Measure& measure() {
@@ -58,11 +60,11 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   SharedMeasure measure([&] { return functions.measure(model, number); }, functions.validate);
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
-    BranchInput input{model.config(), budget,         owed_by(steps, use.branch->name),
-                      use.options,    recipe.protect, layer_sources(model),
+    BranchInput input{model.config(),    budget,         owed_by(steps, use.branch->name),
+                      use.options,       recipe.protect, layer_sources(model),
                       recipe.costs.get()};
-    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure,
-                                                   functions.repair));
+    all.push_back(
+        std::make_unique<ModelCandidate>(use, std::move(input), model, measure, functions.repair));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);

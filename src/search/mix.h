@@ -24,10 +24,10 @@ struct BranchUse {
 
 /// What a run is made of: all data, no functions.
 struct MixRecipe {
-  std::vector<BranchUse> branches;  ///< 1..N, in the order that selectors see
-  std::string selector;             ///< "random", "path:LGGL", ...
-  uint64_t seed = 0;                ///< of the selector; step n draws from stream n
-  std::vector<int32_t> protect;     ///< source layers that no step may remove whole
+  std::vector<BranchUse> branches;               ///< 1..N, in the order that selectors see
+  std::string selector;                          ///< "random", "path:LGGL", ...
+  uint64_t seed = 0;                             ///< of the selector; step n draws from stream n
+  std::vector<int32_t> protect;                  ///< source layers that no step may remove whole
   std::shared_ptr<const Costs> costs = nullptr;  ///< in which budgets count; null = parameters
 };
 

@@ -162,9 +162,8 @@ class Eliminator {
   // Lowest damage first, then the lowest index. Leaves the damages in `damages_`.
   std::vector<int64_t> rank_all() {
     const int64_t units = std::ssize(ids_), columns = units * unit_;
-    damages_ =
-        damages(diagonal_blocks(a_KK_.narrow(0, 0, columns).narrow(1, 0, columns), unit_),
-                squares_of_units(v_KR_.narrow(0, 0, columns), unit_));
+    damages_ = damages(diagonal_blocks(a_KK_.narrow(0, 0, columns).narrow(1, 0, columns), unit_),
+                       squares_of_units(v_KR_.narrow(0, 0, columns), unit_));
     std::vector<int64_t> places(ids_.size());
     std::iota(places.begin(), places.end(), 0);
     std::sort(places.begin(), places.end(), [&](int64_t x, int64_t y) {

@@ -26,10 +26,10 @@ struct SiteGradient {
 struct BackwardPiece {
   int64_t layer;
   const Packing& packing;
-  int64_t first_token;                      ///< of the piece, among those of all samples
-  const at::Tensor& gradient_ND;            ///< by the layer's output
+  int64_t first_token;                       ///< of the piece, among those of all samples
+  const at::Tensor& gradient_ND;             ///< by the layer's output
   at::Tensor input_ND = {}, output_ND = {};  ///< hidden states before and behind the layer
-  std::map<Site, SiteGradient> sites = {};  ///< of those asked for that the layer has
+  std::map<Site, SiteGradient> sites = {};   ///< of those asked for that the layer has
 };
 
 struct BackwardVisitor {

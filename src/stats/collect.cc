@@ -40,8 +40,8 @@ class Collector {
   Tap tap(int64_t layer, const Packing& piece) {
     // A layer may overwrite its input.
     const bool keeps = std::ranges::any_of(rows_, [](const StatRow* r) { return r->reads_input; });
-    return [this, layer, &piece, keeps, input_ND = at::Tensor()](
-               Site site, const at::Tensor& value) mutable {
+    return [this, layer, &piece, keeps, input_ND = at::Tensor()](Site site,
+                                                                 const at::Tensor& value) mutable {
       if (keeps && site == Site::kLayerInput) input_ND = value.clone();
       for (const StatRow* row : rows_) {
         if (row->site == site && row->add != nullptr) add(*row, layer, piece, value, input_ND);

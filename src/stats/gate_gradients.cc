@@ -1,6 +1,7 @@
 // stats/gate_gradients.cc
 //
-// Shape letters: N tokens, X what enters a projection, U units, S sequences, T tokens of a sequence.
+// Shape letters: N tokens, X what enters a projection, U units, S sequences, T tokens of a
+// sequence.
 #include "stats/gate_gradients.h"
 
 #include <ATen/ATen.h>

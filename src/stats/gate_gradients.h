@@ -1,6 +1,6 @@
-// stats/gate_gradients.h -- gradients of the loss by gates on units: by a factor, 1, on what a KV group
-// sends to o_proj or a neuron to down_proj. That is the sum over the unit's columns of weight times
-// gradient, for one number a unit instead of one a weight.
+// stats/gate_gradients.h -- gradients of the loss by gates on units: by a factor, 1, on what a KV
+// group sends to o_proj or a neuron to down_proj. That is the sum over the unit's columns of weight
+// times gradient, for one number a unit instead of one a weight.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -54,8 +54,8 @@ struct LayerSums {
 class MomentsWalk {
  public:
   MomentsWalk(const Model& model, const Compute& compute, const TokenSamples& samples,
-       const std::function<void(const HalfLayerMoments&)>& visit, Progress& progress,
-       const MomentsOptions& options)
+              const std::function<void(const HalfLayerMoments&)>& visit, Progress& progress,
+              const MomentsOptions& options)
       : model_(model),
         compute_(compute),
         samples_(samples),

@@ -31,7 +31,7 @@ struct HalfLayerMoments {
 
 struct MomentsOptions {
   bool gradients = true;
-  bool look_ahead = false;  ///< `next_DK` and `next_DD`; wants the gradients
+  bool look_ahead = false;   ///< `next_DK` and `next_DD`; wants the gradients
   int64_t piece_tokens = 0;  ///< that go through a layer together, about; 0 = what suits the device
 };
 

@@ -14,14 +14,13 @@ namespace mop {
 namespace {
 
 at::Tensor head_output_sums(const Seen& seen) {
-  return sequence_sums(
-      head_output_l1(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads), seen.piece);
+  return sequence_sums(head_output_l1(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
+                       seen.piece);
 }
 
 void add_head_outputs(const Seen& seen, const at::Tensor& sums_H) {
-  add_means(
-      head_output_l1_on_device(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
-      seen.piece, sums_H);
+  add_means(head_output_l1_on_device(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
+            seen.piece, sums_H);
 }
 
 at::Tensor neuron_input_sums(const Seen& seen) {

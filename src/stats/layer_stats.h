@@ -19,21 +19,21 @@ namespace mop {
 
 /// The statistics we know how to gather. One row each in `all_statistics()`.
 enum class Stat {
-  kHeadOutputL1,      ///< per query head: ||W_o[:, head] x_head||_1 (AMP, arXiv 2504.21174)
-  kNeuronInputAbs,    ///< per neuron: |x_j| entering down_proj (AMP)
-  kHeadChannelMean,   ///< per channel of every head: x_j entering o_proj
-  kHeadChannelSquare, ///< the same: x_j^2
-  kNeuronMean,        ///< per neuron: x_j entering down_proj
-  kNeuronSquare,      ///< the same: x_j^2
-  kGroupOutputSquare, ///< per KV group: ||W_o[:, group] x_group||^2
+  kHeadOutputL1,         ///< per query head: ||W_o[:, head] x_head||_1 (AMP, arXiv 2504.21174)
+  kNeuronInputAbs,       ///< per neuron: |x_j| entering down_proj (AMP)
+  kHeadChannelMean,      ///< per channel of every head: x_j entering o_proj
+  kHeadChannelSquare,    ///< the same: x_j^2
+  kNeuronMean,           ///< per neuron: x_j entering down_proj
+  kNeuronSquare,         ///< the same: x_j^2
+  kGroupOutputSquare,    ///< per KV group: ||W_o[:, group] x_group||^2
   kHeadChannelResponse,  ///< per channel of every head: (mean over the prompt's tokens of |x_j|)^2
   kNeuronResponse,       ///< per neuron: the same, entering down_proj
-  kLayerAngle,        ///< of the layer's input and output: arccos(cos) / pi (CFSP, arXiv 2409.13199)
-  kLayerDistance,     ///< the same: 1 - cos (ShortGPT, arXiv 2403.03853)
-  kGroupGate,         ///< per KV group: gradient of a prompt's loss by a gate on what it sends on
-  kGroupGateSquare,   ///< the square of that
-  kNeuronGate,        ///< per neuron: gradient of a prompt's loss by a gate on its activation
-  kNeuronGateSquare   ///< the square of that
+  kLayerAngle,       ///< of the layer's input and output: arccos(cos) / pi (CFSP, arXiv 2409.13199)
+  kLayerDistance,    ///< the same: 1 - cos (ShortGPT, arXiv 2403.03853)
+  kGroupGate,        ///< per KV group: gradient of a prompt's loss by a gate on what it sends on
+  kGroupGateSquare,  ///< the square of that
+  kNeuronGate,       ///< per neuron: gradient of a prompt's loss by a gate on its activation
+  kNeuronGateSquare  ///< the square of that
 };
 
 /// What a statistic is a mean over: every prompt counts once however long it is, or every token.
@@ -86,8 +86,8 @@ class LayerStats {
   void add_sum(Stat stat, const at::Tensor& sum_U, int64_t count);
   void merge(const LayerStats& other);
   bool has(Stat stat) const { return sums_.contains(stat); }
-  /// Mean over prompts or tokens, [units] float64 CPU. Throws Error(kBadInput) when it was not gathered or
-  /// when it covers another number of units than `units`.
+  /// Mean over prompts or tokens, [units] float64 CPU. Throws Error(kBadInput) when it was not
+  /// gathered or when it covers another number of units than `units`.
   at::Tensor mean(Stat stat, int64_t units) const;
   /// Prompts or tokens that were added up.
   int64_t count(Stat stat) const;

@@ -1,5 +1,6 @@
-// stats/squares.h -- sums of squares and of comparisons, over tokens, where the tensors are and without
-// waiting for a device. Float64 sums of float64 terms: a variance is the difference of two of them.
+// stats/squares.h -- sums of squares and of comparisons, over tokens, where the tensors are and
+// without waiting for a device. Float64 sums of float64 terms: a variance is the difference of two
+// of them.
 //
 // Shape letters: N tokens of all sequences laid end to end, X anything, D hidden, G KV groups,
 // Q = heads * head size.

@@ -100,8 +100,7 @@ PlanValues values_of(const Model& model, const IndexList& sources, const PlanVal
     for (const LayerTensor* tensor : tensors_of_layer(config, config.layers[i])) {
       if (!model.layers()[i].changed.contains(tensor->role)) continue;
       const std::string here = tensor_name(*config.family, static_cast<int64_t>(i), *tensor);
-      values.sha256[tensor_name(*config.family, sources[i], *tensor)] =
-          digest(stored.tensor(here));
+      values.sha256[tensor_name(*config.family, sources[i], *tensor)] = digest(stored.tensor(here));
     }
   }
   for (const GlobalTensor* tensor : global_tensors(config)) {

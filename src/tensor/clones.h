@@ -1,5 +1,5 @@
-// tensor/clones.h -- one function, compiled for several instruction sets; the loader picks once, for
-// the machine it runs on. For loops that the compiler turns into vectors. The build option
+// tensor/clones.h -- one function, compiled for several instruction sets; the loader picks once,
+// for the machine it runs on. For loops that the compiler turns into vectors. The build option
 // MOP_INSTRUCTIONS leaves newer ones out (1: no AVX-512, 0: none), so that tests see old machines.
 #pragma once
 

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "text/darts_unit.h"
 #include "text/base64.h"
+#include "text/darts_unit.h"
 #include "text/expansion.h"
 #include "text/unicode.h"
 

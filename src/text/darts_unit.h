@@ -1,4 +1,5 @@
-// text/darts_unit.h -- fields of a unit of Darts' double array, SentencePiece's table of replacements.
+// text/darts_unit.h -- fields of a unit of Darts' double array, SentencePiece's table of
+// replacements.
 #pragma once
 #include <cstdint>
 

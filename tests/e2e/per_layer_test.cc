@@ -140,15 +140,15 @@ TEST(HalfLayers, GoThroughEveryVerb) {
   // A layer's worth each: 3.7 attention halves, 1.4 MLPs; where both go the layer does.
   EXPECT_GE(without_attention + (12 - std::ssize(about["layers"])), 3);
   EXPECT_GE(without_mlp + (12 - std::ssize(about["layers"])), 1);
-  const Ran text = run({"generate", out.string(), "--prompt", "once upon a time", "--max-new-tokens",
-                        "8", "--json"});
+  const Ran text = run({"generate", out.string(), "--prompt", "once upon a time",
+                        "--max-new-tokens", "8", "--json"});
   ASSERT_EQ(text.exit, 0) << text.err;
   const Ran judged = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
                           "lines", "--json"});
   ASSERT_EQ(judged.exit, 0) << judged.err;
   EXPECT_LT(judged.json()["perplexity"].get<double>(), 300);
-  const Ran replay = run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(),
-                          "--out", replayed.string()});
+  const Ran replay = run({"prune", demo_model().string(), "--plan",
+                          (out / "run/plan.json").string(), "--out", replayed.string()});
   ASSERT_EQ(replay.exit, 0) << replay.err;
   EXPECT_EQ(read_file(out / "model.safetensors"), read_file(replayed / "model.safetensors"));
 }
@@ -161,7 +161,8 @@ TEST(HalfLayers, ATargetOfLatencyIsMetByTheRunsOwnTable) {
   Args args = prune_args(
       out, {"--remove", "0.3", "--of", "blocks", "--target", "latency", "--rounds", "1", "--json"});
   Process process(args);
-  while (process.running() && !fs::exists(table)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (process.running() && !fs::exists(table))
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   process.send(SIGKILL);
   process.wait();
   ASSERT_TRUE(fs::exists(table));
@@ -169,7 +170,11 @@ TEST(HalfLayers, ATargetOfLatencyIsMetByTheRunsOwnTable) {
   EXPECT_EQ(measured["samples"].size(), 10u);
   EXPECT_GT(measured["outside"].get<double>(), 0);
   Json known = measured;
-  known.update({{"outside", 1e-4}, {"attention", 1e-5}, {"kv_group", 3e-5}, {"mlp", 1e-5}, {"neuron", 1e-7}});
+  known.update({{"outside", 1e-4},
+                {"attention", 1e-5},
+                {"kv_group", 3e-5},
+                {"mlp", 1e-5},
+                {"neuron", 1e-7}});
   write_file(table, known.dump());
   args.push_back("--resume");
   const Ran pruned = run(args);
@@ -204,8 +209,8 @@ TEST(HalfLayers, AReaderThatCannotHaveThemIsNamedBeforeTheWork) {
 TEST(HalfLayers, ATargetOfKvCacheTakesGroupsAlone) {
   const TempFolder folder;
   const fs::path out = folder.path() / "pruned";
-  const Ran pruned = run(prune_args(
-      out, {"--remove", "0.25", "--target", "kv-cache", "--rounds", "1", "--json"}));
+  const Ran pruned =
+      run(prune_args(out, {"--remove", "0.25", "--target", "kv-cache", "--rounds", "1", "--json"}));
   ASSERT_EQ(pruned.exit, 0) << pruned.err;
   const Json about = run({"inspect", out.string(), "--json"}).json();
   int64_t groups = 0;

@@ -99,15 +99,15 @@ TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
   for (const auto& entry : fs::directory_iterator(folder("a") / "run"))
     EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("scratch")));
   const std::string plan = (folder("a") / "run/plan.json").string();
-  const Args replay = {"prune", demo_model().string(), "--plan", plan, "--out",
-                       folder("b").string()};
+  const Args replay = {"prune", demo_model().string(), "--plan", plan,
+                       "--out", folder("b").string()};
   ASSERT_EQ(run(replay).exit, 0);
   EXPECT_EQ(read_file(folder("b") / "model.safetensors"),
             read_file(folder("a") / "model.safetensors"));
   Args twice = replay;
   twice.back() = folder("c").string();
-  twice.insert(twice.end(), {"--repair", "least-squares", "--calibration",
-                             demo_calibration().string()});
+  twice.insert(twice.end(),
+               {"--repair", "least-squares", "--calibration", demo_calibration().string()});
   EXPECT_THAT(run(twice).err, HasSubstr("nothing to repair"));
   EXPECT_THAT(prune("d", {"--iterations", "1", "--repair", "prayer"}).err,
               HasSubstr("known: least-squares"));
@@ -116,8 +116,8 @@ TEST_F(PruneRun, RepairGivesNewValuesThatThePlanReplays) {
 }
 
 TEST_F(PruneRun, ByDefaultUnitsOfLeastDamageGoFromAnyLayerAndTheRestIsRepaired) {
-  const Args few = {"--remove", "0.3", "--of", "blocks", "--samples", "32", "--max-tokens", "128",
-                    "--json"};
+  const Args few = {"--remove", "0.3",          "--of", "blocks", "--samples",
+                    "32",       "--max-tokens", "128",  "--json"};
   const Ran ran = prune("a", few);
   ASSERT_EQ(ran.exit, 0) << ran.err;
   const Json metrics = ran.json();
@@ -134,8 +134,10 @@ TEST_F(PruneRun, ByDefaultUnitsOfLeastDamageGoFromAnyLayerAndTheRestIsRepaired) 
   const double excess = nll(metrics, "pruned") - nll(metrics, "dense");
   EXPECT_LT(excess, 0.5 * (nll(amp, "pruned") - nll(amp, "dense")));
   const std::string plan = (folder("a") / "run/plan.json").string();
-  ASSERT_EQ(run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
-  EXPECT_EQ(read_file(folder("b") / "model.safetensors"), read_file(folder("a") / "model.safetensors"));
+  ASSERT_EQ(
+      run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
+  EXPECT_EQ(read_file(folder("b") / "model.safetensors"),
+            read_file(folder("a") / "model.safetensors"));
   Args uniform = few;
   uniform.push_back("--uniform");
   const Ran equal = prune("u", uniform);
@@ -144,8 +146,8 @@ TEST_F(PruneRun, ByDefaultUnitsOfLeastDamageGoFromAnyLayerAndTheRestIsRepaired) 
 }
 
 TEST_F(PruneRun, ReconstructionTrainsOnceWhatTheLastRoundLeavesAndThePlanReplaysIt) {
-  const Args few = {"--remove", "0.3", "--of", "blocks", "--uniform", "--samples", "16",
-                    "--max-tokens", "64", "--json"};
+  const Args few = {"--remove",  "0.3", "--of",         "blocks", "--uniform",
+                    "--samples", "16",  "--max-tokens", "64",     "--json"};
   const auto with = [&](const std::string& set) {
     Args args = few;
     args.insert(args.end(), {"--repair", "reconstruction", "--set", set});
@@ -160,9 +162,12 @@ TEST_F(PruneRun, ReconstructionTrainsOnceWhatTheLastRoundLeavesAndThePlanReplays
   const Json solved = prune("s", few).json()["figures"];
   EXPECT_EQ(figures["pruned"], solved["pruned"]) << "the rounds are those of least squares";
   const std::string plan = (folder("a") / "run/plan.json").string();
-  ASSERT_EQ(run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
-  EXPECT_EQ(read_file(folder("b") / "model.safetensors"), read_file(folder("a") / "model.safetensors"));
-  EXPECT_EQ(read_json(folder("a") / "run/manifest.json")["recipe"]["repair"]["learning_rate"], 5e-4);
+  ASSERT_EQ(
+      run({"prune", demo_model().string(), "--plan", plan, "--out", folder("b").string()}).exit, 0);
+  EXPECT_EQ(read_file(folder("b") / "model.safetensors"),
+            read_file(folder("a") / "model.safetensors"));
+  EXPECT_EQ(read_json(folder("a") / "run/manifest.json")["recipe"]["repair"]["learning_rate"],
+            5e-4);
   for (const char* bad : {"repair.steps=0", "repair.learning_rate=0", "repair.learning_rate=1"}) {
     EXPECT_THAT(prune("d", with(bad)).err, HasSubstr("must be")) << bad;
   }
@@ -298,7 +303,8 @@ TEST_F(PruneRun, ADryRunTouchesNothing) {
 TEST_F(PruneRun, WarnsBeforeOfShapesThatReadersReject) {
   const Ran ran =
       prune("a", {"--iterations", "1", "--select", "path:G", "--rule", "gqa", "--dry-run"});
-  EXPECT_THAT(ran.err, HasSubstr("no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits"));
   const Ran even = prune(
       "a", {"--iterations", "1", "--select", "path:G", "--shape-multiple", "32", "--dry-run"});
   EXPECT_THAT(even.err, Not(HasSubstr("no multiple of 32")));

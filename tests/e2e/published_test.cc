@@ -1,5 +1,5 @@
-// tests/e2e/published_test.cc -- criteria, depth rules, allocations and the bias of other papers on the
-// embedded model: each is better than chance where its paper says so.
+// tests/e2e/published_test.cc -- criteria, depth rules, allocations and the bias of other papers on
+// the embedded model: each is better than chance where its paper says so.
 #include <cmath>
 #include <set>
 
@@ -10,7 +10,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Perplexity of the 16 lines behind the calibration ones, 35% of the blocks gone: a KV group of three, too.
+// Perplexity of the 16 lines behind the calibration ones, 35% of the blocks gone: a KV group of
+// three, too.
 class PublishedRun : public ::testing::Test {
  protected:
   double perplexity(const Args& more) {
@@ -79,7 +80,8 @@ TEST_F(PublishedRun, FlapsRankingAndBiasAreReachable) {
   // Its plan gives the same model again.
   const fs::path plan = fs::path(last_["out"].get<std::string>()) / "run/plan.json";
   const fs::path again = temp_.path() / "again";
-  const Ran ran = run({"prune", demo_model().string(), "--out", again.string(), "--plan", plan.string()});
+  const Ran ran =
+      run({"prune", demo_model().string(), "--out", again.string(), "--plan", plan.string()});
   ASSERT_EQ(ran.exit, 0) << ran.err;
   EXPECT_EQ(read_file(again / "model.safetensors"),
             read_file(fs::path(last_["out"].get<std::string>()) / "model.safetensors"));

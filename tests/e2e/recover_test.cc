@@ -37,17 +37,19 @@ TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
   EXPECT_FALSE(fs::exists(out / "run/state"));
   EXPECT_EQ(read_json(out / "run/plan.json")["steps"], read_json(pruned / "run/plan.json")["steps"])
       << "where its layers come from stays known";
-  const Ran replay = run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(),
-                          "--out", (folder.path() / "again").string()});
+  const Ran replay =
+      run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(), "--out",
+           (folder.path() / "again").string()});
   ASSERT_EQ(replay.exit, 0) << replay.err;
   EXPECT_EQ(read_file(folder.path() / "again/model.safetensors"),
             read_file(out / "model.safetensors"));
   EXPECT_EQ(read_file(folder.path() / "again/run/plan.json"), read_file(out / "run/plan.json"));
   fs::copy_file(out / "run/plan.json", folder.path() / "alone.json");
-  EXPECT_THAT(run({"prune", demo_model().string(), "--plan", (folder.path() / "alone.json").string(),
-                   "--out", (folder.path() / "third").string()})
-                  .err,
-              HasSubstr("holds the plan's values is not there"));
+  EXPECT_THAT(
+      run({"prune", demo_model().string(), "--plan", (folder.path() / "alone.json").string(),
+           "--out", (folder.path() / "third").string()})
+          .err,
+      HasSubstr("holds the plan's values is not there"));
   const Ran scored = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
                           "windows:128", "--json"});
   EXPECT_EQ(scored.exit, 0) << scored.err;
@@ -113,8 +115,9 @@ TEST(Recover, ARecipePrunesRecoversAndEvaluatesInOneRun) {
             figures["pruned"]["perplexity"].get<double>());
   EXPECT_TRUE(fs::exists(out / "adapter/adapter_config.json"));
   EXPECT_THAT(read_file(out / "README.md"), HasSubstr("It was trained after pruning"));
-  const Ran replay = run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(),
-                          "--out", (folder.path() / "again").string()});
+  const Ran replay =
+      run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(), "--out",
+           (folder.path() / "again").string()});
   ASSERT_EQ(replay.exit, 0) << replay.err;
   EXPECT_EQ(read_file(folder.path() / "again/model.safetensors"),
             read_file(out / "model.safetensors"));

@@ -74,7 +74,8 @@ TEST_F(Resume, StepsThatAreDoneAreNotSearchedAgain) {
 
 TEST_F(Resume, ARepairedStepIsRepairedAgainToTheSameBytes) {
   const auto args = [&](const std::string& name) {
-    return prune_args(folder(name), {"--remove", "0.2", "--samples", "16", "--max-tokens", "64", "--resume"});
+    return prune_args(folder(name),
+                      {"--remove", "0.2", "--samples", "16", "--max-tokens", "64", "--resume"});
   };
   ASSERT_EQ(run(args("whole")).exit, 0);
   Process process(args("a"));

@@ -33,7 +33,8 @@ const Family& family_of(const std::string& model_type) {
   throw usage_error("no family with model_type {}", model_type);
 }
 
-at::Tensor random_tensor(const std::vector<int64_t>& shape, bool norm, Random& random, DType dtype) {
+at::Tensor random_tensor(const std::vector<int64_t>& shape, bool norm, Random& random,
+                         DType dtype) {
   at::Tensor value = at::empty(shape, at::kFloat);
   const double scale = norm ? 0.1 : 1.0 / std::sqrt(static_cast<double>(shape.back()));
   float* data = value.data_ptr<float>();
@@ -73,12 +74,14 @@ void write_random_model(const fs::path& folder, const RandomModel& what) {
   const DType dtype = dtype_from_name(what.dtype);
   Random random(what.seed);
   std::map<std::string, at::Tensor> tensors;
-  const auto make = [&](const std::string& name, const std::vector<Axis>& axes, const LayerShape& shape) {
+  const auto make = [&](const std::string& name, const std::vector<Axis>& axes,
+                        const LayerShape& shape) {
     std::vector<int64_t> sizes;
     for (const Axis axis : axes) sizes.push_back(axis_length(axis, parsed, shape));
     tensors[name] = random_tensor(sizes, name.find("norm") != std::string::npos, random, dtype);
   };
-  for (const GlobalTensor* tensor : global_tensors(parsed)) make(std::string(tensor->name), tensor->axes, {});
+  for (const GlobalTensor* tensor : global_tensors(parsed))
+    make(std::string(tensor->name), tensor->axes, {});
   for (int64_t i = 0; i < what.layers; ++i) {
     const LayerShape& shape = parsed.layers[static_cast<size_t>(i)];
     for (const LayerTensor* tensor : tensors_of_layer(parsed, shape)) {
@@ -89,12 +92,17 @@ void write_random_model(const fs::path& folder, const RandomModel& what) {
 }
 
 fs::path demo_model() { return fs::path(MOP_SOURCE_DIR) / "assets/tinystories-12l"; }
-fs::path demo_calibration() { return fs::path(MOP_SOURCE_DIR) / "assets/text/generated-calibration.txt"; }
-fs::path demo_evaluation() { return fs::path(MOP_SOURCE_DIR) / "assets/text/generated-evaluation.txt"; }
+fs::path demo_calibration() {
+  return fs::path(MOP_SOURCE_DIR) / "assets/text/generated-calibration.txt";
+}
+fs::path demo_evaluation() {
+  return fs::path(MOP_SOURCE_DIR) / "assets/text/generated-evaluation.txt";
+}
 
 fs::path test_data() {
   const char* set = std::getenv("MOP_TEST_DATA");
-  const fs::path folder = set != nullptr ? fs::path(set) : fs::path(MOP_SOURCE_DIR) / "../shared/data";
+  const fs::path folder =
+      set != nullptr ? fs::path(set) : fs::path(MOP_SOURCE_DIR) / "../shared/data";
   return fs::exists(folder / "models") ? fs::canonical(folder) : fs::path();
 }
 std::string no_test_data() { return "skipped: no test data (set MOP_TEST_DATA to its folder)"; }

@@ -164,7 +164,8 @@ void expect_the_references_bytes(const Model& dense, const Pruned& run) {
 
 TEST_P(Pruning, CutsTheBytesThatThePlainReferenceCuts) {
   expect_the_references_bytes(dense_, run_path(dense_, "GLGG", 9));
-  for (const char* path : kHalfPaths) expect_the_references_bytes(dense_, run_path(dense_, path, 9));
+  for (const char* path : kHalfPaths)
+    expect_the_references_bytes(dense_, run_path(dense_, path, 9));
 }
 
 std::vector<std::string> families() {

@@ -1,5 +1,5 @@
-// plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP, arXiv
-// 2504.21174) by default: the lowest KV groups and neurons of every layer go.
+// plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP,
+// arXiv 2504.21174) by default: the lowest KV groups and neurons of every layer go.
 #include <algorithm>
 
 #include "allocate/allocation.h"
@@ -31,8 +31,8 @@ bool has_criterion(const std::string& name) {
   return std::ranges::any_of(all_criteria(), [&](const Criterion& c) { return c.name == name; });
 }
 
-// What `criterion` names: heads and neurons have criteria of their own. One without heads leaves them
-// alone.
+// What `criterion` names: heads and neurons have criteria of their own. One without heads leaves
+// them alone.
 void read_criteria(const ModelConfig& config, const Options& options, WidthSettings& settings) {
   const std::string both = options.text("criterion", "amp");
   if (!has_criterion(both + "-neurons")) {
@@ -46,8 +46,9 @@ void read_criteria(const ModelConfig& config, const Options& options, WidthSetti
   const bool with_heads = has_criterion(both + "-heads") || options.has("heads");
   const WidthRule rule = with_heads ? default_rule(config) : WidthRule::kMlpOnly;
   settings.allocation.rule = rule_from_name(options.text("rule", rule_name(rule)));
-  settings.heads = criterion_for(UnitKind::kKvGroup, options, "heads",
-                                 with_heads && !options.has("heads") ? both + "-heads" : "amp-heads");
+  settings.heads =
+      criterion_for(UnitKind::kKvGroup, options, "heads",
+                    with_heads && !options.has("heads") ? both + "-heads" : "amp-heads");
   settings.neurons = criterion_for(UnitKind::kNeuron, options, "neurons", both + "-neurons");
   if (with_heads || settings.allocation.rule == WidthRule::kMlpOnly) return;
   throw usage_error("criterion '{}' does not rank heads, and rule '{}' removes them", both,
@@ -161,10 +162,14 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
 }  // namespace
 
 Branch amp_width_branch() {
-  return {
-      'G',           "width", "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
-      count,         propose, true,
-      with_defaults, criteria};
+  return {'G',
+          "width",
+          "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
+          count,
+          propose,
+          true,
+          with_defaults,
+          criteria};
 }
 
 }  // namespace mop

@@ -1,10 +1,11 @@
 // plan/branches/damage.cc -- by predicted damage: KV groups and neurons of all layers, and where
 // asked for whole halves and layers, are one list, and those are removed whose removal raises the
 // loss least for each parameter when the others are repaired (see criteria/damage_curves.h).
+#include "allocate/damage.h"
+
 #include <algorithm>
 #include <functional>
 
-#include "allocate/damage.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
@@ -28,8 +29,7 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options) 
   settings.widths.rule = default_rule(config);
   settings.widths.min_kv_groups = options.integer("min_kv_groups", 1);
   settings.widths.shape_multiple = options.integer("shape_multiple", 1);
-  settings.widths.head_multiple =
-      options.integer("head_multiple", settings.widths.shape_multiple);
+  settings.widths.head_multiple = options.integer("head_multiple", settings.widths.shape_multiple);
   settings.curves = read_curve_settings(options);
   settings.curves.halves = options.flag("halves", false);
   return settings;
@@ -56,8 +56,8 @@ HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, s
   const bool neurons = unit == UnitKind::kNeuron;
   const UnitKind whole = neurons ? UnitKind::kMlp : UnitKind::kAttention;
   const HalfCost cost = costs.of_half(config, shape, whole);
-  const int64_t pack = neurons ? settings.widths.shape_multiple
-                               : group_stride(shape, settings.widths.head_multiple);
+  const int64_t pack =
+      neurons ? settings.widths.shape_multiple : group_stride(shape, settings.widths.head_multiple);
   const int64_t least = neurons ? pack : settings.widths.min_kv_groups;
   HalfLayerCurve half{.layer = static_cast<int64_t>(layer),
                       .kind = unit,
@@ -102,7 +102,8 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
                  const std::string& name, bool uniform) {
   const DamageSettings settings = read_settings(input.config, input.options);
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
-  const std::vector<HalfLayerCurve> halves = half_layer_curves(input, model, curves, settings, uniform);
+  const std::vector<HalfLayerCurve> halves =
+      half_layer_curves(input, model, curves, settings, uniform);
   const DamageAllocation allocation = allocate_by_damage(
       halves, {.gain = static_cast<double>(input.budget),
                .currency = std::string(input.costs == nullptr ? "parameters"
@@ -134,19 +135,18 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
 }
 
 Branch branch(char letter, const std::string& name, const std::string& summary, bool uniform) {
-  return {.letter = letter,
-          .name = name,
-          .summary = summary,
-          .count = [=](const BranchInput& input) { return count(input, uniform); },
-          .propose =
-              [=](const BranchInput& input, const Model& model, Measure& measure) {
-                return propose(input, model, measure, name, uniform);
-              },
-          .divisible = true,
-          .defaults = with_defaults,
-          .reads_curves = true,
-          .layers_differ = !uniform,
-          .any_currency = true};
+  return {
+      .letter = letter,
+      .name = name,
+      .summary = summary,
+      .count = [=](const BranchInput& input) { return count(input, uniform); },
+      .propose = [=](const BranchInput& input, const Model& model,
+                     Measure& measure) { return propose(input, model, measure, name, uniform); },
+      .divisible = true,
+      .defaults = with_defaults,
+      .reads_curves = true,
+      .layers_differ = !uniform,
+      .any_currency = true};
 }
 
 }  // namespace

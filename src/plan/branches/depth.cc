@@ -1,4 +1,5 @@
-// plan/branches/depth.cc -- depth: one whole layer goes, by a rule of the table (plan/depth_rule.h).
+// plan/branches/depth.cc -- depth: one whole layer goes, by a rule of the table
+// (plan/depth_rule.h).
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
@@ -104,8 +105,8 @@ std::vector<double> losses_without(const std::vector<int32_t>& open, const Model
 
 int32_t choose(const std::vector<int32_t>& open, const DepthRule& rule, const Model& model,
                Measure& measure) {
-  std::vector<double> values = rule.judged ? losses_without(open, model, measure)
-                                           : scores_of(open, rule, measure);
+  std::vector<double> values =
+      rule.judged ? losses_without(open, model, measure) : scores_of(open, rule, measure);
   for (double& value : values) value = std::isnan(value) ? INFINITY : value;
   const auto lowest = std::ranges::min_element(values);
   if (*lowest == INFINITY) {

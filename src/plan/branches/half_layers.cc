@@ -37,8 +37,9 @@ HalvesLeft halves_left(const BranchInput& input, UnitKind kind,
     left.may_go.push_back({i, static_cast<double>(unit_parameters(kind, input.config, shape))});
   }
   if (!left.may_go.empty() && left.all > 1) return left;
-  throw bad_input("no {} half can go: of {} in the model one stays, and protected layers keep theirs",
-                  unit_name(kind), left.all)
+  throw bad_input(
+      "no {} half can go: of {} in the model one stays, and protected layers keep theirs",
+      unit_name(kind), left.all)
       .hint("lower the target or allow width steps");
 }
 
@@ -96,9 +97,8 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
   const std::vector<LayerCurves>& curves = measure.curves(settings);
   HalvesLeft left = halves_left(input, kind, layer_sources(model));
   for (HalfLayer& half : left.may_go) half.damage = damage_of_half(curves[half.layer], kind);
-  std::ranges::stable_sort(left.may_go, {}, [](const HalfLayer& half) {
-    return half.damage / half.parameters;
-  });
+  std::ranges::stable_sort(left.may_go, {},
+                           [](const HalfLayer& half) { return half.damage / half.parameters; });
   const Taken taken = take(input, left);
   std::vector<WidthUnits> units(model.layers().size());
   for (const size_t i : taken.layers) {
@@ -126,10 +126,8 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
           .name = name,
           .summary = summary,
           .count = [=](const BranchInput& input) { return count(input, kind); },
-          .propose =
-              [=](const BranchInput& input, const Model& model, Measure& measure) {
-                return propose(input, model, measure, name, kind);
-              },
+          .propose = [=](const BranchInput& input, const Model& model,
+                         Measure& measure) { return propose(input, model, measure, name, kind); },
           .divisible = false,
           .defaults = with_defaults,
           .reads_curves = true,

@@ -15,8 +15,8 @@ struct WidthUnits {
 /// any goes whole.
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts);
 
-/// The step that removes `units`, one entry per layer; nothing is owed after it. All units of a half
-/// are that half, norm and biases included, and all of a layer are the layer.
+/// The step that removes `units`, one entry per layer; nothing is owed after it. All units of a
+/// half are that half, norm and biases included, and all of a layer are the layer.
 PlanStep width_step(const std::string& branch, const Model& model,
                     const std::vector<WidthUnits>& units);
 

@@ -1,5 +1,5 @@
-// tests/unit/allocate/allocation_test.cc -- the table of allocations, on counts small enough to check
-// by hand.
+// tests/unit/allocate/allocation_test.cc -- the table of allocations, on counts small enough to
+// check by hand.
 #include "allocate/allocation.h"
 
 #include <ATen/ops/tensor.h>
@@ -23,12 +23,12 @@ ModelConfig small() { return make_config({3, 8, 4, 4, 2, 4, 10}); }
 // Four layers of 100 neurons.
 ModelConfig wide() { return make_config({4, 8, 4, 4, 2, 100, 10}); }
 
-const std::vector<at::Tensor> kGroups = {
-    at::tensor({1., 50., 60., 70.}), at::tensor({40., 50., 60., 70.}),
-    at::tensor({40., 50., 60., 70.})};
-const std::vector<at::Tensor> kNeurons = {
-    at::tensor({2., 3., 80., 80.}), at::tensor({0.5, 90., 90., 90.}),
-    at::tensor({30., 31., 32., 90.})};
+const std::vector<at::Tensor> kGroups = {at::tensor({1., 50., 60., 70.}),
+                                         at::tensor({40., 50., 60., 70.}),
+                                         at::tensor({40., 50., 60., 70.})};
+const std::vector<at::Tensor> kNeurons = {at::tensor({2., 3., 80., 80.}),
+                                          at::tensor({0.5, 90., 90., 90.}),
+                                          at::tensor({30., 31., 32., 90.})};
 
 WidthCounts equal(const ModelConfig& config, int64_t groups, int64_t neurons) {
   const auto layers = config.layers.size();
@@ -76,8 +76,8 @@ TEST(PerCost, GroupsStayWhereTheyHaveNoScores) {
 
 TEST(Owl, IsLinearInTheShareOfOutliersAndKeepsTheMean) {
   // Shares 0, 1/4, 1/4, 1 of 2 * 0.08, less their mean 0.06: kept 0.64, 0.68, 0.68, 0.8.
-  const WidthCounts counts = spread("owl", wide(), equal(wide(), 0, 30), {},
-                                    {0.01, 0.02, 0.02, 0.05});
+  const WidthCounts counts =
+      spread("owl", wide(), equal(wide(), 0, 30), {}, {0.01, 0.02, 0.02, 0.05});
   EXPECT_THAT(counts.neurons, ElementsAre(36, 32, 32, 20));
   EXPECT_DOUBLE_EQ(counts.owed.parameters, 0);
 }
@@ -110,8 +110,8 @@ TEST(Cfsp, DeviationsShrinkUntilNoLayerKeepsMoreThanAll) {
 TEST(Shares, WholePacksShareOutWhatRounds) {
   WidthOptions options;
   options.shape_multiple = 20;
-  const WidthCounts counts = spread("owl", wide(), equal(wide(), 0, 30), {},
-                                    {0.01, 0.02, 0.02, 0.05}, options);
+  const WidthCounts counts =
+      spread("owl", wide(), equal(wide(), 0, 30), {}, {0.01, 0.02, 0.02, 0.05}, options);
   EXPECT_THAT(counts.neurons, ElementsAre(40, 40, 20, 20));
 }
 

@@ -51,7 +51,8 @@ TEST_F(DamageCurves, HoldEveryUnitOfEveryHalfLayerOnce) {
   for (const LayerCurves& layer : curves()) {
     EXPECT_THAT(layer.kv_groups.order, SizeIs(2));
     EXPECT_THAT(layer.neurons.order, SizeIs(48));
-    EXPECT_EQ(std::set<int32_t>(layer.neurons.order.begin(), layer.neurons.order.end()).size(), 48u);
+    EXPECT_EQ(std::set<int32_t>(layer.neurons.order.begin(), layer.neurons.order.end()).size(),
+              48u);
     EXPECT_TRUE(std::is_sorted(layer.neurons.damage.begin(), layer.neurons.damage.end()));
     EXPECT_GT(layer.neurons.damage.back(), 0);
   }
@@ -66,7 +67,8 @@ TEST_F(DamageCurves, OfWholeHalvesStandBesideTheOthersWhereAskedFor) {
     EXPECT_EQ(halves[i].neurons.damage, plain[i].neurons.damage);
     ASSERT_TRUE(halves[i].without_mlp);
     EXPECT_GT(*halves[i].without_mlp, 0);
-    // The matrix before it takes over a part of what goes; the curve's end has the ridge in it, too.
+    // The matrix before it takes over a part of what goes; the curve's end has the ridge in it,
+    // too.
     EXPECT_LT(*halves[i].without_mlp, halves[i].neurons.damage.back());
     if (i == 0) continue;
     EXPECT_LT(*halves[i].without_attention, halves[i].kv_groups.damage.back());
@@ -94,7 +96,8 @@ TEST_F(DamageCurves, WeighWhatAHalfLayerSendsOnByTheGradientOfTheLoss) {
 }
 
 TEST_F(DamageCurves, ALargerRidgeTakesAUnitForLessReplaceable) {
-  const auto little = curves({.damping = 1e-3})[2].neurons, much = curves({.damping = 1})[2].neurons;
+  const auto little = curves({.damping = 1e-3})[2].neurons,
+             much = curves({.damping = 1})[2].neurons;
   EXPECT_LT(little.damage[20], much.damage[20]);
 }
 

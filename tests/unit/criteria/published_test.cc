@@ -32,8 +32,7 @@ class Published : public ::testing::Test {
   }
   at::Tensor score(const std::string& criterion, const Json& options = Json::object()) const {
     const Options section(criterion, options);
-    return find_criterion(criterion).score(
-        {stats_, weights(), kTiny, kTiny.layers[0], section, 0});
+    return find_criterion(criterion).score({stats_, weights(), kTiny, kTiny.layers[0], section, 0});
   }
   void expect(const at::Tensor& scores, const std::vector<double>& expected) const {
     EXPECT_TRUE(at::allclose(scores, at::tensor(expected, at::kDouble), 1e-6, 1e-12)) << scores;
@@ -156,11 +155,15 @@ TEST(Obs, IsTheErrorThatRepairLeaves) {
 }
 
 TEST(Obs, AGroupIsItsChannelsTogether) {
-  const HalfLayerMoments moments{
-      .layer = 0, .half = Half::kAttention, .gram_KK = at::eye(8), .gradients_DD = {}, .tokens = 100};
+  const HalfLayerMoments moments{.layer = 0,
+                                 .half = Half::kAttention,
+                                 .gram_KK = at::eye(8),
+                                 .gradients_DD = {},
+                                 .tokens = 100};
   const Options damped("obs-heads", {{"damping", 1}});
-  const at::Tensor scores = find_criterion("obs-heads").score_moments(
-      {moments, weights()[Role::kOutput], kTiny.layers[0], damped});
+  const at::Tensor scores =
+      find_criterion("obs-heads")
+          .score_moments({moments, weights()[Role::kOutput], kTiny.layers[0], damped});
   EXPECT_TRUE(at::allclose(scores, at::tensor({8., 8.}, at::kDouble))) << scores;
 }
 

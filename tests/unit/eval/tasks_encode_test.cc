@@ -22,7 +22,8 @@ class Bytes : public Tokenizer {
   }
   std::string decode(const Ids& ids, bool) const override {
     std::string text;
-    for (const int64_t id : ids) text += id == kBosId ? "<s>" : std::string(1, static_cast<char>(id));
+    for (const int64_t id : ids)
+      text += id == kBosId ? "<s>" : std::string(1, static_cast<char>(id));
     return text;
   }
   int64_t vocab() const override { return 256; }

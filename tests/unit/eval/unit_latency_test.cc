@@ -51,7 +51,8 @@ TEST(UnitLatencyFit, RefusesTimesThatAreNone) {
 
 TEST(UnitLatencyJson, ComesBackUnchanged) {
   const UnitLatency found = fit_unit_latency(samples());
-  const UnitLatency read = unit_latency_from_json(Json::parse(to_json(found).dump()), "latency.json");
+  const UnitLatency read =
+      unit_latency_from_json(Json::parse(to_json(found).dump()), "latency.json");
   for (const auto member : {&UnitLatency::outside, &UnitLatency::attention, &UnitLatency::kv_group,
                             &UnitLatency::mlp, &UnitLatency::neuron}) {
     EXPECT_EQ(read.*member, found.*member);

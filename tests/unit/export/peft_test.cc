@@ -92,8 +92,8 @@ TEST_F(Peft, RefusesAlphaPatternsThatCannotBeUsed) {
   config_["alpha_pattern"] = {{"q_proj", "four"}};
   EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' gives 'q_proj' \"four\""));
   config_["alpha_pattern"] = {{"q_(proj", 4}};
-  EXPECT_THAT(refusal(),
-              AllOf(HasSubstr("is not understood"), HasSubstr("adapter_config.json, alpha_pattern")));
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("is not understood"),
+                               HasSubstr("adapter_config.json, alpha_pattern")));
   config_["alpha_pattern"] = 4;
   EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' is not an object"));
 }

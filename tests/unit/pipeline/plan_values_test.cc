@@ -1,4 +1,5 @@
-// tests/unit/pipeline/plan_values_test.cc -- a plan's values: named, found again, refused when they are others.
+// tests/unit/pipeline/plan_values_test.cc -- a plan's values: named, found again, refused when they
+// are others.
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
@@ -16,7 +17,8 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 namespace fs = std::filesystem;
 
-// Layer 1 of 4 is gone; of layer 2, two neurons. Then layer 2's down_proj and the final norm change.
+// Layer 1 of 4 is gone; of layer 2, two neurons. Then layer 2's down_proj and the final norm
+// change.
 class Values : public ::testing::Test {
  protected:
   Values() {

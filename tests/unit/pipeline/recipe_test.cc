@@ -93,7 +93,8 @@ TEST(RecipeResolved, BudgetsAreInTheCurrencyOfTheTarget) {
   EXPECT_EQ(budget_function(cache, dense)(dense, 0), 9216 / 4);
   EXPECT_FALSE(known_accounting(cache, dense) || estimated_accounting(cache, dense));
   // Nothing is known of times before they are measured.
-  EXPECT_NO_THROW(check_reach(resolve(from("target: {remove: 0.5, currency: latency}"), dense), dense));
+  EXPECT_NO_THROW(
+      check_reach(resolve(from("target: {remove: 0.5, currency: latency}"), dense), dense));
 }
 
 TEST(RecipeResolved, ATargetOutOfReachIsToldInItsCurrency) {
@@ -117,8 +118,9 @@ TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
       "branch 'width' counts parameters, and the target counts latency");
   expect_usage_error(
       [] {
-        resolve(from("target: {remove: 0.3, currency: memory}\nbranches: [damage]\nselect: 'path:D'"),
-                tinystories_12l());
+        resolve(
+            from("target: {remove: 0.3, currency: memory}\nbranches: [damage]\nselect: 'path:D'"),
+            tinystories_12l());
       },
       "give `target.rounds`");
 }
@@ -158,7 +160,8 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
                      "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
   expect_usage_error([] { from("calibration: {sampels: 3}"); },
                      "calibration does not know: sampels\n  hint: known: file");
-  expect_usage_error([] { from("target: {iteration: 3}"); }, "known: currency, iterations, of, remove");
+  expect_usage_error([] { from("target: {iteration: 3}"); },
+                     "known: currency, iterations, of, remove");
 }
 
 // What a resolved recipe of the default method makes of flags that write elsewhere.
@@ -352,8 +355,8 @@ TEST(Resolve, ACriterionOfNeuronsAloneLeavesHeads) {
 }
 
 TEST(Resolve, ADepthRuleNamedAloneIsDepthAndBothAreTheLoop) {
-  const Recipe depth = resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}}"),
-                               tinystories_12l());
+  const Recipe depth =
+      resolve(from("{target: {remove: 0.2}, depth: {rule: taylor}}"), tinystories_12l());
   EXPECT_EQ(depth.select, "path:L");
   EXPECT_THAT(depth.branches, ElementsAre("depth"));
   EXPECT_EQ(depth.settings.at("depth")["keep_first"], 4);

@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "kit/random_model.h"
 #include "model/family.h"
-#include "structure/unit.h"
 #include "plan/branch.h"
+#include "structure/unit.h"
 
 namespace mop::testing {
 namespace {
@@ -57,8 +57,8 @@ class DamageBranches : public ::testing::Test {
                    const Json& settings = Json::object()) {
     LinearCurves curves(model_.config(), cost);
     const Options options("damage", settings);
-    const PlanStep step = find_branch(letter).propose(
-        {model_.config(), budget, {}, options, {}, {}}, model_, curves);
+    const PlanStep step =
+        find_branch(letter).propose({model_.config(), budget, {}, options, {}, {}}, model_, curves);
     asked_ = curves.asked;
     return step;
   }
@@ -93,8 +93,8 @@ TEST_F(DamageBranches, LeaveEveryLayerANeuronAndGoOnInTheNext) {
 TEST_F(DamageBranches, TakeTheQueryHeadsWithAKvGroup) {
   LinearCurves curves(model_.config(), {1e6, 1e6, 1e6, 1e6});
   const Options options;
-  const PlanStep step = find_branch('D').propose({model_.config(), 2 * 1536, {}, options, {}, {}},
-                                                 model_, curves);
+  const PlanStep step =
+      find_branch('D').propose({model_.config(), 2 * 1536, {}, options, {}, {}}, model_, curves);
   ASSERT_EQ(step.removals.size(), 2u);
   EXPECT_THAT(step.removals[0].kv_heads, ElementsAre(1)) << "the first of the order, and one stays";
   EXPECT_THAT(step.removals[0].heads, ElementsAre(2, 3));

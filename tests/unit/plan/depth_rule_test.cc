@@ -130,7 +130,8 @@ TEST_F(DepthRules, RefuseWhereNoLayerIsLeft) {
   };
   EXPECT_THAT(refusal({{"rule", "taylor"}}, {4, 5}),
               HasSubstr("of 8 layers the first 4 and the last 2 stay"));
-  EXPECT_THAT(refusal({{"rule", "luck"}}, {}), HasSubstr("known: third-from-last, block-influence"));
+  EXPECT_THAT(refusal({{"rule", "luck"}}, {}),
+              HasSubstr("known: third-from-last, block-influence"));
   EXPECT_THAT(refusal({{"keep_first", -1}}, {}), HasSubstr("must not be negative"));
 }
 

@@ -14,10 +14,12 @@ using testing::tinystories_12l;
 TEST(Rounds, RemoveTheFractionInEqualShares) {
   const ModelConfig dense = tinystories_12l();
   const Target target{.remove_fraction = 0.3, .of_blocks = true, .rounds = 2};
-  const auto goal = static_cast<int64_t>(std::ceil(0.3 * static_cast<double>(block_parameters(dense))));
+  const auto goal =
+      static_cast<int64_t>(std::ceil(0.3 * static_cast<double>(block_parameters(dense))));
   EXPECT_EQ(next_budget(target, dense, dense, 0), (goal + 1) / 2);
   ModelConfig half = dense;
-  for (LayerShape& shape : half.layers) shape.mlp -= 127;  // the first round took more than its share
+  for (LayerShape& shape : half.layers)
+    shape.mlp -= 127;  // the first round took more than its share
   const int64_t removed = block_parameters(dense) - block_parameters(half);
   EXPECT_EQ(next_budget(target, dense, half, 1), goal - removed);
   EXPECT_EQ(next_budget(target, dense, half, 2), std::nullopt);
@@ -37,7 +39,8 @@ TEST(Rounds, GoOnWithTheNextRoundThatMissesSomething) {
   for (LayerShape& shape : after.layers) shape.mlp -= 64;  // 9.1% of the blocks
   const Target target{.remove_fraction = 0.2, .of_blocks = true, .rounds = 4};
   const int64_t removed = block_parameters(dense) - block_parameters(after);
-  const auto goal = static_cast<int64_t>(std::ceil(0.2 * static_cast<double>(block_parameters(dense))));
+  const auto goal =
+      static_cast<int64_t>(std::ceil(0.2 * static_cast<double>(block_parameters(dense))));
   const auto due = static_cast<int64_t>(std::ceil(0.5 * static_cast<double>(goal)));
   ASSERT_GT(removed, goal / 4);
   ASSERT_LT(removed, due);

@@ -7,8 +7,7 @@ namespace {
 class BiasRepair : public RepairTest {
  protected:
   Model repaired(const Model& pruned) {
-    return bias_repair({dense_, pruned, samples_, compute_, {}, folder_.path()},
-                       silent_progress());
+    return bias_repair({dense_, pruned, samples_, compute_, {}, folder_.path()}, silent_progress());
   }
   // What enters down_proj of a layer of the dense model, mean over all tokens.
   at::Tensor mean_neurons(int64_t wanted) {
@@ -41,8 +40,8 @@ TEST_F(BiasRepair, IsTheMeanOfWhatWentThroughItsWeights) {
   const Model better = repaired(without_neurons(1, {3, 7}));
   const at::Tensor down_DI = stored_tensor(dense_, 1, tensor(Role::kDown)).to(at::kDouble);
   const at::Tensor mean_I = mean_neurons(1);
-  const at::Tensor expected_D =
-      down_DI.select(1, 3) * mean_I[3].item<double>() + down_DI.select(1, 7) * mean_I[7].item<double>();
+  const at::Tensor expected_D = down_DI.select(1, 3) * mean_I[3].item<double>() +
+                                down_DI.select(1, 7) * mean_I[7].item<double>();
   const at::Tensor bias_D = better.layers()[1].changed.at(Role::kDownBias).to(at::kDouble);
   EXPECT_LT((bias_D - expected_D).abs().max().item<double>(), 1e-6);
   EXPECT_EQ(better.layers()[0].changed.at(Role::kDownBias).abs().max().item<double>(), 0);

@@ -275,7 +275,8 @@ TEST(Elimination, RefusesWhatCannotBeSolved) {
 TEST(TakenOver, LeavesWhatTheInputsDoNotTell) {
   at::manual_seed(8);
   const int64_t tokens = 400;
-  const at::Tensor z_NK = at::randn({tokens, 6}, at::kDouble) * at::logspace(-1, 1, 6, 10.0, at::kDouble);
+  const at::Tensor z_NK =
+      at::randn({tokens, 6}, at::kDouble) * at::logspace(-1, 1, 6, 10.0, at::kDouble);
   const at::Tensor told_ND = z_NK.mm(at::randn({6, 4}, at::kDouble));
   const at::Tensor noise_ND = at::randn({tokens, 4}, at::kDouble);
   const at::Tensor g_ND = at::randn({tokens, 4}, at::kDouble);

@@ -57,8 +57,8 @@ class Statistics : public ::testing::Test {
     options.mask = [&](int64_t i) { return i == layer ? &mask : nullptr; };
     const at::Tensor ids_N = at::tensor(ids, at::kLong);
     const at::Tensor hidden_ND = run_layers(weights, ids_N, {{std::ssize(ids)}}, options);
-    const at::Tensor log_NV = at::log_softmax(
-        logits(weights.globals(), model_.config(), hidden_ND).to(at::kDouble), 1);
+    const at::Tensor log_NV =
+        at::log_softmax(logits(weights.globals(), model_.config(), hidden_ND).to(at::kDouble), 1);
     const int64_t predicted = ids_N.size(0) - 1;
     return -log_NV.narrow(0, 0, predicted)
                 .gather(1, ids_N.narrow(0, 1, predicted).unsqueeze(1))

@@ -151,7 +151,8 @@ TEST_F(Moments, DoNotDependOnThePieces) {
     ASSERT_EQ(pieces.size(), whole.size());
     for (size_t i = 0; i < whole.size(); ++i) {
       EXPECT_LT(off(pieces[i].gram_KK, whole[i].gram_KK), moment_rounding_of(model)) << tokens;
-      EXPECT_LT(off(pieces[i].gradients_DD, whole[i].gradients_DD), moment_rounding_of(model)) << tokens;
+      EXPECT_LT(off(pieces[i].gradients_DD, whole[i].gradients_DD), moment_rounding_of(model))
+          << tokens;
     }
   }
 }

@@ -34,7 +34,8 @@ TEST(Currencies, MemoryIsParametersTimesTheirBytes) {
 TEST(Currencies, TheKvCacheIsAttentionsAlone) {
   ModelConfig config = grouped();
   const Costs costs(find_currency("kv-cache"), {.element_bytes = 2});
-  EXPECT_DOUBLE_EQ(costs.of_model(config), 2 * 2 * (2 * 2 * 2)) << "layers, groups, K and V of 2 in 2 bytes";
+  EXPECT_DOUBLE_EQ(costs.of_model(config), 2 * 2 * (2 * 2 * 2))
+      << "layers, groups, K and V of 2 in 2 bytes";
   EXPECT_DOUBLE_EQ(costs.of_half(config, config.layers[0], UnitKind::kMlp).unit, 0);
   config.layers[0].heads = config.layers[0].kv_heads = 0;
   EXPECT_DOUBLE_EQ(costs.of_model(config), 2 * (2 * 2 * 2));
