@@ -147,9 +147,10 @@ TEST_F(TrafficOf, StreamingHoldsTheBudgetAndTwoLayersMore) {
 TEST_F(TrafficOf, UploadsThatNobodyWaitsForAreHarmless) {
   DeviceStore store(opaque_device(), at::kFloat, 0);
   const auto weight = [](float value) {
-    return StoredWeight{.owner = std::make_shared<int>(), .elements = 1000, .open = [value] {
-                          return at::full({1000}, value);
-                        }};
+    return StoredWeight{
+        .owner = std::make_shared<int>(), .name = {}, .elements = 1000, .open = [value] {
+          return at::full({1000}, value);
+        }};
   };
   EXPECT_EQ(store.wait(store.request(weight(1))).sum().item<float>(), 1000);
   DeviceStore::Handle unused = store.request(weight(2));

@@ -157,6 +157,8 @@ TEST_F(Verbs, GreedyTextIsTheSame) {
   GenerateJob job{.model = demo_model(),
                   .adapter = {},
                   .prompt = "Once upon a time",
+                  .system = {},
+                  .messages = {},
                   .max_new_tokens = 24,
                   .compute = in_float32("cpu"),
                   .on_text = {}};
@@ -196,8 +198,10 @@ TEST_F(Verbs, TheDtypeOfADeviceIsBfloat16) {
   GenerateJob job{.model = demo_model(),
                   .adapter = {},
                   .prompt = "Once upon a time",
+                  .system = {},
+                  .messages = {},
                   .max_new_tokens = 4,
-                  .compute = {"opaque"},
+                  .compute = {"opaque", ""},
                   .on_text = {}};
   EXPECT_EQ(generate_text(job)["new_tokens"], 4);
 }
