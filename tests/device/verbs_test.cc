@@ -173,6 +173,8 @@ TEST_F(Verbs, DrawnTextIsTheSame) {
   GenerateJob job{.model = demo_model(),
                   .adapter = {},
                   .prompt = "The dog",
+                  .system = {},
+                  .messages = {},
                   .max_new_tokens = 12,
                   .temperature = 0.8,
                   .seed = 5,
