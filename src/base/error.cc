@@ -44,18 +44,17 @@ Error& Error::operator=(Error&& other) noexcept {
 
 Error&& Error::where(std::string label, std::string text) && {
   // Lists end in how much of them is left out; what says where they stand still follows.
-  constexpr std::string_view kMore = "and further ones: ";
   const size_t lines = where_.size();
   if (lines >= kMostLines && where_[lines - 1].first == label && where_[lines - 2].first == label) {
     std::string& last = where_.back().second;
-    const size_t left_out =
-        last.starts_with(kMore) ? std::stoull(last.substr(kMore.size())) : size_t{1};
-    const std::string now = fmt::format("{}{}", kMore, left_out + 1);
+    left_out_ += left_out_ == 0 ? 2 : 1;  // the first stands in the place of a line
+    const std::string now = fmt::format("and further ones: {}", left_out_);
     const bool at_end = text_.ends_with(last);
     if (at_end) text_.replace(text_.size() - last.size(), last.size(), now);
     last = now;
     if (at_end) return std::move(*this);  // rendering anew for each would be quadratic
   } else {
+    left_out_ = 0;
     where_.emplace_back(shown(label, kLongestLine), shown(text, kLongestPart));
   }
   render();

@@ -41,6 +41,7 @@ class Error : public std::exception {
   ErrorKind kind_;
   std::string message_;
   std::vector<std::pair<std::string, std::string>> where_;
+  size_t left_out_ = 0;  ///< of the list at the end of `where_`
   std::string hint_;
   std::string text_;
 };

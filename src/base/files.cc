@@ -70,9 +70,6 @@ std::filesystem::path temporary_neighbour(const std::filesystem::path& path) {
   return path.string() + fmt::format(".tmp{}-{}", ::getpid(), count++);
 }
 
-namespace {
-
-// 0, or the error.
 int write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(file, bytes.data(), bytes.size());
@@ -82,6 +79,8 @@ int write_all(int file, std::string_view bytes) {
   }
   return 0;
 }
+
+namespace {
 
 // A device or a pipe is written to, never replaced by a file of its name.
 bool is_no_file(const std::filesystem::path& path) {

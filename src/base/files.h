@@ -12,6 +12,8 @@ std::string read_file(const std::filesystem::path& path);
 /// Writes `bytes` to `path` so that it appears whole or not at all (temporary neighbour, fsync,
 /// rename). Throws Error(kIo) (disk full, no permission) and leaves what was there before.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+/// All of `bytes` to an open file. 0, or errno.
+int write_all(int file, std::string_view bytes);
 
 /// The name under which an unfinished version of `path` is written: beside it, unlike any other.
 /// Also makes the process get an error instead of SIGXFSZ when a write meets a limit on file sizes.

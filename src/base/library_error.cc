@@ -8,6 +8,18 @@
 #include <stdexcept>
 
 namespace mop {
+namespace {
+
+// "filesystem error: cannot remove all: Input/output error [/path]" in our own words.
+Error file_system_error(const std::filesystem::filesystem_error& e) {
+  std::string_view what = e.what();
+  constexpr std::string_view kPrefix = "filesystem error: ";
+  if (what.starts_with(kPrefix)) what.remove_prefix(kPrefix.size());
+  what = what.substr(0, what.find(':'));
+  return io_error("{}: {}", what, e.code().message()).where("path", e.path1().string());
+}
+
+}  // namespace
 
 std::string json_complaint(const std::exception& e) {
   std::string text = e.what();
@@ -24,13 +36,8 @@ std::optional<Error> library_error(const std::exception& e) {
   }
   if (dynamic_cast<const YAML::Exception*>(&e) != nullptr)
     return bad_input("not valid YAML: {}", e.what());
-  if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e)) {
-    Error error = io_error("the file system refuses: {}", file->code().message());
-    for (const auto& path : {file->path1(), file->path2()}) {
-      if (!path.empty()) error = std::move(error).where("file", path.string());
-    }
-    return error;
-  }
+  if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e))
+    return file_system_error(*file);
   if (dynamic_cast<const std::length_error*>(&e) != nullptr ||
       dynamic_cast<const std::out_of_range*>(&e) != nullptr)
     return bad_input("a size in a file is not plausible: {}", e.what());

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/files.h"
 
 namespace mop {
 namespace {
@@ -28,13 +29,7 @@ LineFile::~LineFile() { ::close(file_); }
 
 void LineFile::add(std::string_view line) {
   const std::string text = std::string(line) + "\n";
-  std::string_view left = text;
-  while (!left.empty()) {
-    const ssize_t written = ::write(file_, left.data(), left.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path_, errno);
-    left.remove_prefix(static_cast<size_t>(written));
-  }
+  if (const int error = write_all(file_, text); error != 0) fail(path_, error);
 }
 
 }  // namespace mop

@@ -65,6 +65,8 @@ void add_criterion(Criterion criterion);
 /// name.
 std::vector<Stat> needed_stats(std::span<const std::string> criteria);
 
+/// Whether the table has a criterion of this name.
+bool is_criterion(std::string_view name);
 /// Whether one of these criteria is measured on text. Throws Error(kUsage) on an unknown name.
 bool reads_text(std::span<const std::string> criteria);
 /// Whether one of them is scored by second moments.

@@ -14,8 +14,7 @@ namespace mop {
 namespace {
 
 double damping_of(const HalfLayerMoments& moments, const CurveSettings& settings) {
-  return settings.damping > 0 ? settings.damping
-                              : default_damping(moments.tokens, moments.gram_KK.size(0));
+  return damping_or_default(settings.damping, moments.tokens, moments.gram_KK.size(0));
 }
 
 // What a whole half costs, of halves visited from the last to the first: a half's gradients are
@@ -53,11 +52,10 @@ at::Tensor on_cpu(const at::Tensor& moment) { return moment.defined() ? moment.c
 DamageCurve curve_of(const Model& model, const HalfLayerMoments& moments,
                      const CurveSettings& settings) {
   const LayerShape& shape = model.config().layers[static_cast<size_t>(moments.layer)];
-  const bool mlp = moments.half == Half::kMlp;
   return eliminate({.gram_KK = moments.gram_KK.cpu(),
                     .weights_DK = last_projection(model, moments.layer, moments.half),
                     .sensitivity_DD = on_cpu(moments.gradients_DD),
-                    .unit = mlp ? 1 : shape.group() * shape.head_dim,
+                    .unit = inputs_of_unit(shape, moments.half),
                     .damping = damping_of(moments, settings)});
 }
 

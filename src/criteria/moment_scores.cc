@@ -17,6 +17,10 @@ at::Tensor last_projection(const Model& model, int64_t layer, Half half) {
   return stored_tensor(model, layer, *tensor);
 }
 
+int64_t inputs_of_unit(const LayerShape& shape, Half half) {
+  return half == Half::kMlp ? 1 : shape.group() * shape.head_dim;
+}
+
 std::map<std::string, std::vector<at::Tensor>> score_moments(
     const Model& model, const Compute& compute, const TokenSamples& samples,
     std::span<const std::string> criteria, const std::map<std::string, Options>& settings,

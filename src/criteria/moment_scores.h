@@ -14,6 +14,9 @@ namespace mop {
 /// o_proj or down_proj of a layer as stored, by its half. CPU.
 at::Tensor last_projection(const Model& model, int64_t layer, Half half);
 
+/// Inputs of that projection that go together: a KV group's channels, or one neuron.
+int64_t inputs_of_unit(const LayerShape& shape, Half half);
+
 /// Scores of every layer by the criteria among `criteria` that are scored by second moments, from
 /// one forward pass over the samples: by name, a tensor a layer, empty where it has no such units.
 /// `settings` are the criteria's sections. Throws as `score_layers` does.

@@ -2,6 +2,7 @@
 // layer's output without a unit when all others are repaired, 0.5 tr(W_u A_uu^-1 W_u^T) with A = (G
 // + damping * mean(diag G) I)^-1 and G the second moments of the inputs. Option `damping` (0 =
 // 0.01, or 0.1 with little text).
+#include "criteria/moment_scores.h"
 #include "criteria/registry.h"
 #include "solve/elimination.h"
 #include "solve/least_squares.h"
@@ -10,14 +11,12 @@ namespace mop {
 namespace {
 
 at::Tensor score(const MomentInput& in) {
-  const bool mlp = in.moments.half == Half::kMlp;
-  const double damping = in.options.number("damping", 0);
-  return removal_costs(
-      {.gram_KK = in.moments.gram_KK.cpu(),
-       .weights_DK = in.weights_DK,
-       .unit = mlp ? 1 : in.shape.group() * in.shape.head_dim,
-       .damping =
-           damping > 0 ? damping : default_damping(in.moments.tokens, in.moments.gram_KK.size(0))});
+  const HalfLayerMoments& moments = in.moments;
+  return removal_costs({.gram_KK = moments.gram_KK.cpu(),
+                        .weights_DK = in.weights_DK,
+                        .unit = inputs_of_unit(in.shape, moments.half),
+                        .damping = damping_or_default(in.options.number("damping", 0),
+                                                      moments.tokens, moments.gram_KK.size(0))});
 }
 
 constexpr const char* kSource =

@@ -76,6 +76,10 @@ std::vector<Stat> needed_stats(std::span<const std::string> criteria) {
   return needed;
 }
 
+bool is_criterion(std::string_view name) {
+  return std::ranges::any_of(table(), [&](const Criterion& row) { return row.name == name; });
+}
+
 bool reads_text(std::span<const std::string> criteria) {
   return !needed_stats(criteria).empty() || reads_moments(criteria);
 }

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/pieces.h"
 #include "model/finite_logits.h"
 #include "tensor/upload.h"
 
@@ -25,14 +26,13 @@ struct Piece {
   at::Tensor rows_R, targets_R1;
 };
 
-void for_pieces(const DevicePredictions& all, int64_t row_bytes,
-                const std::function<void(const Piece&)>& use) {
+void for_predictions(const DevicePredictions& all, int64_t row_bytes,
+                     const std::function<void(const Piece&)>& use) {
   const int64_t most = std::max(kLeastRows, kDevicePieceBytes / row_bytes);
-  for (int64_t first = 0; first < all.size(); first += most) {
-    const int64_t count = std::min(most, all.size() - first);
+  for_pieces(all.size(), most, [&](int64_t first, int64_t count) {
     use({first, count, all.rows_R.narrow(0, first, count),
          all.targets_R.narrow(0, first, count).unsqueeze(1)});
-  }
+  });
 }
 
 int64_t row_bytes(const LastHidden& model) {
@@ -119,7 +119,7 @@ DevicePredictions::DevicePredictions(const at::Tensor& rows, const at::Tensor& t
 TokenScores token_scores(const LastHidden& model, const DevicePredictions& predictions) {
   const c10::NoGradGuard no_grad;
   const at::Tensor table_2R = table({2, predictions.size()}, predictions);
-  for_pieces(predictions, row_bytes(model), [&](const Piece& piece) {
+  for_predictions(predictions, row_bytes(model), [&](const Piece& piece) {
     const Said said = say(model, piece);
     put(table_2R[0], piece, nll_of(said, piece));
     put(table_2R[1], piece, greedy_of(said, piece));
@@ -132,7 +132,7 @@ TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& 
                                      const DevicePredictions& predictions) {
   const c10::NoGradGuard no_grad;
   const at::Tensor table_6R = table({6, predictions.size()}, predictions);
-  for_pieces(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
+  for_predictions(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
     const Said ours = say(dense, piece);
     Said theirs = say(model, piece);
     put(table_6R[0], piece, nll_of(ours, piece));
@@ -157,7 +157,7 @@ std::vector<Validation> compare_tokens(const LastHidden& dense,
   const c10::NoGradGuard no_grad;
   const auto count = static_cast<int64_t>(candidates.size());
   const at::Tensor table_C3R = table({count, 3, predictions.size()}, predictions);
-  for_pieces(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
+  for_predictions(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
     const Said ours = say(dense, piece);
     const at::Tensor dense_p_RV = ours.log_p_RV.exp(), dense_RD = normed(dense, ours);
     for (int64_t c = 0; c < count; ++c) {

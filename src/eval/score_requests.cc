@@ -6,6 +6,7 @@
 #include <c10/core/GradMode.h>
 
 #include "base/error.h"
+#include "base/pieces.h"
 #include "eval/device_scores.h"
 #include "eval/packed_groups.h"
 #include "eval/token_scores.h"
@@ -17,14 +18,6 @@ namespace {
 
 // Predictions whose hidden states are gathered at once for the head.
 constexpr int64_t kPredictions = 8192;
-
-// Calls use(first, count) for parts of `predictions`.
-template <typename Use>
-void in_parts(int64_t predictions, Use use) {
-  for (int64_t first = 0; first < predictions; first += kPredictions) {
-    use(first, std::min(kPredictions, predictions - first));
-  }
-}
 
 void add_answers(const RequestGroup& group, const TokenScores& scores, Answers& answers) {
   const float* nll = scores.nll_R.const_data_ptr<float>();
@@ -74,7 +67,7 @@ TokenScores score_group(WeightLoader& weights, const RequestGroup& group,
     return token_scores(last, on_device(group, last));
   }
   std::vector<at::Tensor> nll, greedy;
-  in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
+  for_pieces(group.rows_R.size(0), kPredictions, [&](int64_t first, int64_t count) {
     TokenScores part = token_scores(weights.globals(), weights.model().config(),
                                     hidden_ND.index_select(0, group.rows_R.narrow(0, first, count)),
                                     group.targets_R.narrow(0, first, count));
@@ -104,7 +97,7 @@ ComparedGroup compare_group(WeightLoader& model, WeightLoader& dense, const Requ
   }
   ComparedGroup compared;
   std::vector<at::Tensor> nll, greedy, dense_nll, dense_greedy;
-  in_parts(group.rows_R.size(0), [&](int64_t first, int64_t count) {
+  for_pieces(group.rows_R.size(0), kPredictions, [&](int64_t first, int64_t count) {
     const at::Tensor rows_R = group.rows_R.narrow(0, first, count);
     const at::Tensor model_RD = model_ND.index_select(0, rows_R);
     const at::Tensor dense_RD = dense_ND.index_select(0, rows_R);

@@ -5,6 +5,7 @@
 #include <c10/core/GradMode.h>
 
 #include "base/error.h"
+#include "base/pieces.h"
 #include "eval/row_kernels.h"
 #include "model/finite_logits.h"
 
@@ -24,17 +25,10 @@ int64_t rows_per_piece(const GlobalWeights& globals, const at::Tensor& hidden_ND
 template <typename Visit>
 void for_scored(const at::Tensor& targets_N, int64_t rows, Visit visit) {
   const at::Tensor scored_S = targets_N.ge(0).nonzero().squeeze(1);
-  for (int64_t begin = 0; begin < scored_S.size(0); begin += rows) {
-    const int64_t count = std::min(rows, scored_S.size(0) - begin);
-    const at::Tensor positions_R = scored_S.narrow(0, begin, count);
+  for_pieces(scored_S.size(0), rows, [&](int64_t first, int64_t count) {
+    const at::Tensor positions_R = scored_S.narrow(0, first, count);
     visit(positions_R, targets_N.index_select(0, positions_R));
-  }
-}
-
-// Calls use(first, count) for pieces of `rows` of `total` rows.
-template <typename Use>
-void for_pieces(int64_t total, int64_t rows, Use use) {
-  for (int64_t first = 0; first < total; first += rows) use(first, std::min(rows, total - first));
+  });
 }
 
 TokenScores empty_scores(const at::Tensor& targets_R) {

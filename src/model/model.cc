@@ -95,12 +95,6 @@ void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
   throw error;
 }
 
-IndexList all_of(int64_t count) {
-  IndexList list(static_cast<size_t>(count));
-  std::iota(list.begin(), list.end(), 0);
-  return list;
-}
-
 const GlobalTensor& global_of(const Family& family, GlobalRole role) {
   for (const GlobalTensor& tensor : family.global_tensors) {
     if (tensor.role == role) return tensor;
@@ -195,6 +189,12 @@ void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
 
 }  // namespace
 
+IndexList all_indices(int64_t count) {
+  IndexList list(static_cast<size_t>(count));
+  std::iota(list.begin(), list.end(), 0);
+  return list;
+}
+
 bool Layer::same_as(const Layer& other) const {
   const auto same_value = [](const auto& a, const auto& b) {
     return a.first == b.first && a.second.is_same(b.second);
@@ -224,9 +224,9 @@ Model Model::from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint) {
   for (size_t i = 0; i < model.config_.layers.size(); ++i) {
     const LayerShape& shape = model.config_.layers[i];
     model.layers_.push_back({static_cast<int32_t>(i),
-                             all_of(shape.heads),
-                             all_of(shape.kv_heads),
-                             all_of(shape.mlp),
+                             all_indices(shape.heads),
+                             all_indices(shape.kv_heads),
+                             all_indices(shape.mlp),
                              {}});
   }
   return model;

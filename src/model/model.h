@@ -17,6 +17,8 @@
 namespace mop {
 
 using IndexList = std::vector<int32_t>;
+/// 0, 1, .. up to `count`.
+IndexList all_indices(int64_t count);
 
 /// One layer of a model: where it comes from and what is left of it. Indices count the *source*
 /// layer's units and rise strictly.

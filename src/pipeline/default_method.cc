@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/options.h"
-#include "pipeline/named_method.h"
 
 namespace mop {
 namespace {
@@ -62,6 +62,24 @@ Json default_method(Json json) {
   return json;
 }
 
+bool has(const Json& recipe, const char* part, const char* key) {
+  return recipe.contains(part) && recipe[part].is_object() && recipe[part].contains(key);
+}
+
+// A recipe that names a criterion of width or a depth rule, and no more of the loop, means the
+// method of that paper: width in one round, or whole layers alone. Empty for others.
+std::optional<Json> method_of_a_paper(Json recipe) {
+  for (const char* key : {"select", "branches", "plan"}) {
+    if (recipe.contains(key)) return std::nullopt;
+  }
+  const bool width = has(recipe, "width", "criterion"), depth = has(recipe, "depth", "rule");
+  if (width == depth) return std::nullopt;
+  recipe["branches"] = {width ? "width" : "depth"};
+  recipe["select"] = width ? "path:G" : "path:L";
+  if (width && has(recipe, "target", "remove")) recipe["target"].emplace("rounds", 1);
+  return recipe;
+}
+
 }  // namespace
 
 const std::vector<std::string>& shared_width_keys() {
@@ -71,11 +89,11 @@ const std::vector<std::string>& shared_width_keys() {
 
 Json with_method(const Json& recipe) {
   const bool open = !names_a_method(recipe) && settings_of_the_loop(recipe).empty();
-  return open ? default_method(recipe) : named_method(recipe);
+  return open ? default_method(recipe) : method_of_a_paper(recipe).value_or(recipe);
 }
 
 std::string method_note(const Json& recipe) {
-  if (names_a_method(recipe) || named_method(recipe) != recipe) return "";
+  if (names_a_method(recipe) || method_of_a_paper(recipe)) return "";
   const std::vector<std::string> names = settings_of_the_loop(recipe);
   if (names.empty()) return "";
   return fmt::format(

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "eval/packed_groups.h"
+#include "eval/validation.h"
 #include "gradient/training_pass.h"
 #include "model/family.h"
 #include "model/forward.h"
@@ -16,10 +17,6 @@ namespace mop {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-// Between these a device's pieces lie (piece_tokens).
-constexpr int64_t kLeastPiece = 1024, kMostPiece = 16384;
-// Of the dense model's results that validation keeps (ValidatorOptions).
-constexpr int64_t kKeptReference = 512 * kMiB;
 // Logits made at once: to compare models about ten tensors of 256 MiB, to train five of 512 MiB.
 constexpr int64_t kComparedLogits = 256 * kMiB, kComparedTensors = 10;
 constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
@@ -65,7 +62,7 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
   const int64_t row = config.hidden * bytes_of(dtype);
   const int64_t group =
       std::min(validation_tokens, group_tokens(config, {dtype, c10::Device(c10::kCUDA)}) / 4);
-  const int64_t reference = std::min(kKeptReference, validation_tokens * row);
+  const int64_t reference = std::min(ValidatorOptions().reference_bytes, validation_tokens * row);
   const int64_t logits =
       kComparedTensors * std::min(kComparedLogits, group * config.vocab * bytes_of(dtype));
   const auto work = [&](int64_t piece) {
@@ -78,8 +75,8 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
     return std::max(statistics, reference + validation);
   };
   DeviceNeeds needs = weights_of(config, dtype);
-  needs.work = work(kMostPiece);
-  needs.least_work = work(kLeastPiece);
+  needs.work = work(kMostDevicePiece);
+  needs.least_work = work(kLeastDevicePiece);
   return needs;
 }
 
@@ -95,8 +92,8 @@ DeviceNeeds second_moment_device_needs(const ModelConfig& config, DType dtype,
                     kTaped * layer_work(config, dtype, tokens / kTaped));
   };
   DeviceNeeds needs = weights_of(config, dtype);
-  needs.work = work(kMostPiece);
-  needs.least_work = work(kLeastPiece);
+  needs.work = work(kMostDevicePiece);
+  needs.least_work = work(kLeastDevicePiece);
   return needs;
 }
 
@@ -107,8 +104,8 @@ DeviceNeeds decoding_device_needs(const ModelConfig& config, DType dtype, int64_
                        all * config.hidden * bytes_of(dtype) +
                        sequences * config.vocab * (bytes_of(dtype) + int64_t{sizeof(float)});
   DeviceNeeds needs = weights_of(config, dtype);
-  needs.work = kept + layer_work(config, dtype, std::min(all, kMostPiece));
-  needs.least_work = kept + layer_work(config, dtype, std::min(all, kLeastPiece));
+  needs.work = kept + layer_work(config, dtype, std::min(all, kMostDevicePiece));
+  needs.least_work = kept + layer_work(config, dtype, std::min(all, kLeastDevicePiece));
   return needs;
 }
 
@@ -136,7 +133,7 @@ DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig
   if (teacher != nullptr) needs = needs.beside(weights_of(*teacher, dtype));
   const int64_t given = recipe.train.piece_tokens;
   needs.work = work(given > 0 ? given : kMostPieceTokens, allowed);
-  needs.least_work = work(given > 0 ? given : kLeastPiece, 0);
+  needs.least_work = work(given > 0 ? given : kLeastDevicePiece, 0);
   return needs;
 }
 

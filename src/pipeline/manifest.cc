@@ -11,6 +11,7 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "model/family.h"
 #include "pipeline/runtime.h"
 #include "tensor/mapped_file.h"
@@ -84,7 +85,7 @@ std::vector<Difference> differences_of(const std::map<std::string, Json>& before
 
 // Every rank has a GPU of its own: "cuda:1" is the same kind of place as "cuda:0".
 std::map<std::string, Json> entries_of_rank(const std::string& manifest) {
-  std::map<std::string, Json> entries = flat(Json::parse(manifest));
+  std::map<std::string, Json> entries = flat(parse_json(manifest));
   for (auto& [name, value] : entries) {
     if (!name.ends_with("compute.device") || !value.is_string()) continue;
     const auto device = value.get<std::string>();

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "eval/validation.h"
 #include "gradient/pass_memory.h"
 #include "gradient/training_pass.h"
 #include "model/family.h"
@@ -16,10 +17,9 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kProgram = int64_t{256} << 20;    // LibTorch and its thread pools
-constexpr int64_t kKeptLayers = int64_t{1} << 30;   // WeightLoader keeps all layers below this
-constexpr int64_t kDevice = int64_t{1} << 30;       // a GPU's libraries and page-locked buffers
-constexpr int64_t kReference = int64_t{512} << 20;  // hidden states of the dense model, if they fit
+constexpr int64_t kProgram = int64_t{256} << 20;   // LibTorch and its thread pools
+constexpr int64_t kKeptLayers = int64_t{1} << 30;  // WeightLoader keeps all layers below this
+constexpr int64_t kDevice = int64_t{1} << 30;      // a GPU's libraries and page-locked buffers
 
 // What a WeightLoader holds.
 int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
@@ -60,8 +60,8 @@ Needs estimate_needs(const Model& dense, const Compute& compute, const RunSample
   const int64_t hidden =
       (samples.calibration.tokens() + samples.validation.tokens()) * config.hidden * element;
   const int64_t pieces = piece_tokens(config, compute) * widest_elements(config) * element;
-  const int64_t judged =
-      std::min(kReference, samples.validation.tokens() * config.hidden * element);
+  const int64_t judged = std::min(ValidatorOptions().reference_bytes,
+                                  samples.validation.tokens() * config.hidden * element);
 
   int64_t units = 0;
   for (const LayerShape& shape : config.layers) units += shape.heads + shape.mlp;

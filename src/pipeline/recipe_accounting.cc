@@ -18,33 +18,6 @@ Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const st
   return account(dense, options);
 }
 
-}  // namespace
-
-std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  if (!recipe.target.counts_parameters()) return std::nullopt;
-  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
-  if (!path || path->empty()) return std::nullopt;
-  return account_path(recipe, dense, *path);
-}
-
-std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  if (!recipe.target.counts_parameters()) return std::nullopt;
-  // Branches that read curves take the same number of parameters: the first stands for all.
-  std::string letters;
-  for (const BranchUse& use : mix_recipe(recipe).branches) {
-    letters += use.branch->letter;
-    if (use.branch->reads_curves) break;
-  }
-  try {
-    return account_path(recipe, dense, letters);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kBadInput) throw;
-    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
-  }
-}
-
-namespace {
-
 bool halves_may_go(const Recipe& recipe) {
   return std::ranges::any_of(recipe.settings, [](const auto& section) {
     return section.second.is_object() && section.second.value("halves", false);
@@ -75,6 +48,29 @@ std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig&
 }
 
 }  // namespace
+
+std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  if (!recipe.target.counts_parameters()) return std::nullopt;
+  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
+  if (!path || path->empty()) return std::nullopt;
+  return account_path(recipe, dense, *path);
+}
+
+std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  if (!recipe.target.counts_parameters()) return std::nullopt;
+  // Branches that read curves take the same number of parameters: the first stands for all.
+  std::string letters;
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    letters += use.branch->letter;
+    if (use.branch->reads_curves) break;
+  }
+  try {
+    return account_path(recipe, dense, letters);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
+  }
+}
 
 void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;

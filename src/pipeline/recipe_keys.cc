@@ -60,11 +60,6 @@ void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::
 
 }  // namespace
 
-bool is_criterion(std::string_view name) {
-  return std::ranges::any_of(all_criteria(),
-                             [&](const Criterion& row) { return row.name == name; });
-}
-
 void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branches) {
   std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
   known.insert(known.end(), branches.begin(), branches.end());

@@ -1,14 +1,11 @@
 // pipeline/recipe_keys.h -- which keys a recipe may have.
 #pragma once
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/json.h"
 
 namespace mop {
-
-bool is_criterion(std::string_view name);
 
 /// Throws Error(kUsage) for keys that mean nothing, with the known ones; and for settings of a part
 /// that the recipe does not use, saying where they belong.

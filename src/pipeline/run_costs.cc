@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/parse_json.h"
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
 #include "tensor/dtype.h"
@@ -58,7 +59,7 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
     }
     table = read_json(file);
   }
-  table = Json::parse(ranks.broadcast(table.dump()));
+  table = parse_json(ranks.broadcast(table.dump()));
   const UnitLatency latency = unit_latency_from_json(table, file.string());
   run.recipe.target.costs = std::make_shared<const Costs>(currency, inputs_of(latency));
   check_reach(run.recipe, run.dense.config());

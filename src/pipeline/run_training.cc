@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/line_file.h"
+#include "base/parse_json.h"
 #include "base/stopwatch.h"
 #include "model/family.h"
 #include "pipeline/rate_sweep.h"
@@ -61,11 +62,11 @@ class Metrics {
     if (fs::exists(file)) {
       std::istringstream in(read_file(file));
       for (std::string line; std::getline(in, line);) {
-        const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (json.is_discarded() || trainer.steps_done() == 0) continue;
-        const bool judges = json.contains("validation_nll");
+        const std::optional<Json> json = try_parse_json(line);
+        if (!json || trainer.steps_done() == 0) continue;
+        const bool judges = json->contains("validation_nll");
         const int64_t last = judges ? trainer.judged_step() : trainer.steps_done();
-        if (json.value("step", INT64_MAX) <= last) kept += line + "\n";
+        if (json->value("step", INT64_MAX) <= last) kept += line + "\n";
       }
     }
     write_file(file, kept);

@@ -26,6 +26,10 @@ std::vector<Validation> Measure::judge(const std::vector<Model>&) {
   throw internal_error("this measure has no held-out text");
 }
 
+IndexList sources_of(const BranchInput& input) {
+  return input.sources.empty() ? all_indices(std::ssize(input.config.layers)) : input.sources;
+}
+
 std::span<const Branch> all_branches() { return table(); }
 
 const Branch& find_branch(std::string_view name) {

@@ -45,6 +45,9 @@ struct BranchInput {
   const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
 };
 
+/// `sources`, filled in where nothing was removed yet.
+IndexList sources_of(const BranchInput& input);
+
 /// The sizes after a step: all that accounting needs, no weights and no data.
 struct ShapeStep {
   std::vector<LayerShape> layers;       ///< after the step

@@ -33,11 +33,9 @@ at::Tensor gone_K(const IndexList& kept, int64_t units, int64_t width) {
 // A tensor of a dense layer; undefined when it has none of this role.
 at::Tensor tensor_of(const Model& dense, int64_t layer, Role role) {
   const ModelConfig& config = dense.config();
-  for (const LayerTensor* tensor :
-       tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
-    if (tensor->role == role) return stored_tensor(dense, layer, *tensor);
-  }
-  return {};
+  const LayerTensor* tensor =
+      tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+  return tensor == nullptr ? at::Tensor() : stored_tensor(dense, layer, *tensor);
 }
 
 class BiasRepair {

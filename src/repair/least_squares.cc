@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "repair/dense_stream.h"
 #include "repair/repair.h"
 #include "stats/packed_samples.h"
 #include "stats/second_moment.h"
@@ -34,26 +35,24 @@ class LeastSquares {
       : in_(input),
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         first_token_(first_tokens(packed_.packing)),
-        dense_(input.dense, input.compute, WeightLoader::Keep::kOne),
-        layers_(input.pruned.layers()) {
-    dense_ND_ = embed(dense_.embedding(), packed_.ids_N, input.compute);
-    pruned_ND_ = dense_ND_.clone();
-  }
+        dense_(input.dense, input.compute, packed_),
+        layers_(input.pruned.layers()),
+        pruned_ND_(dense_.hidden_ND().clone()) {}
 
   Model run(Progress& progress) {
     progress.begin("repairing", std::ssize(layers_));
-    advance_dense(0, source(0));
-    at::Tensor behind_attention_ND = enter_dense_layer(0);
+    at::Tensor behind_attention_ND = dense_.pass(source(0));
     for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
       const bool last = layer + 1 == std::ssize(layers_);
-      advance_dense(source(layer) + 1, last ? in_.dense.num_layers() : source(layer + 1));
+      dense_.advance_to(last ? in_.dense.num_layers() : source(layer + 1));
       // Without attention in the next layer, the gap reaches to that one's MLP.
       const bool gap = !last && shape(layer + 1).heads == 0;
       at::Tensor behind_next_attention_ND;
-      if (gap) behind_next_attention_ND = enter_dense_layer(layer + 1);
-      repair_halves(layer, behind_attention_ND, gap ? behind_next_attention_ND : dense_ND_);
+      if (gap) behind_next_attention_ND = dense_.pass(source(layer + 1));
+      repair_halves(layer, behind_attention_ND,
+                    gap ? behind_next_attention_ND : dense_.hidden_ND());
       behind_attention_ND = behind_next_attention_ND;
-      if (!last && !gap) behind_attention_ND = enter_dense_layer(layer + 1);
+      if (!last && !gap) behind_attention_ND = dense_.pass(source(layer + 1));
       check_mappings();
       progress.advance(layer + 1);
     }
@@ -70,28 +69,6 @@ class LeastSquares {
   at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence,
                       const Packing& piece) const {
     return all_ND.narrow(0, first_token_[static_cast<size_t>(first_sequence)], piece.tokens());
-  }
-
-  // Moves the dense stream on; keeps what it is behind the attention of the last layer.
-  void advance_dense(int64_t first, int64_t last, const at::Tensor* behind_attention_ND = nullptr) {
-    if (first == last) return;
-    ForwardOptions options;
-    options.tap = [&](int64_t, int64_t sequence, const Packing& piece) -> Tap {
-      if (behind_attention_ND == nullptr) return {};
-      const at::Tensor kept_ND = piece_of(*behind_attention_ND, sequence, piece);
-      return [kept_ND](Site site, const at::Tensor& value) {
-        if (site == Site::kAttentionOutput) kept_ND.copy_(value);
-      };
-    };
-    dense_ND_ =
-        run_layer_range(dense_, std::move(dense_ND_), packed_.packing, first, last, options);
-  }
-
-  // Moves the dense stream through the source of one layer; what it is behind the attention.
-  at::Tensor enter_dense_layer(int64_t layer) {
-    const at::Tensor behind_attention_ND = at::empty_like(dense_ND_);
-    advance_dense(source(layer), source(layer) + 1, &behind_attention_ND);
-    return behind_attention_ND;
   }
 
   // The model as repaired so far, of whose layer only this half is left.
@@ -151,8 +128,7 @@ class LeastSquares {
   }
 
   double damping(int64_t inputs) const {
-    if (in_.options.damping > 0) return in_.options.damping;
-    return default_damping(in_.samples.tokens(), inputs);
+    return damping_or_default(in_.options.damping, in_.samples.tokens(), inputs);
   }
 
   void change(int64_t layer, Role role, const at::Tensor& addition_DK) {
@@ -174,9 +150,9 @@ class LeastSquares {
   const RepairInput& in_;
   const PackedSamples packed_;
   const std::vector<int64_t> first_token_;
-  WeightLoader dense_;
+  DenseStream dense_;
   std::vector<Layer> layers_;  // of the repaired model
-  at::Tensor dense_ND_, pruned_ND_;
+  at::Tensor pruned_ND_;
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "model/family.h"
 #include "model/forward.h"
 #include "model/packing_on_device.h"
+#include "repair/dense_stream.h"
 #include "repair/repair.h"
 #include "stats/packed_samples.h"
 #include "tensor/mapped_file.h"
@@ -100,24 +101,20 @@ class Reconstruction {
         progress_(progress),
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         sequences_(packed_.packing),
-        dense_(input.dense, input.compute, WeightLoader::Keep::kOne),
-        layers_(input.pruned.layers()) {
-    dense_ND_ = embed(dense_.embedding(), packed_.ids_N, input.compute);
-    pruned_ND_ = dense_ND_.clone();
-  }
+        dense_(input.dense, input.compute, packed_),
+        layers_(input.pruned.layers()),
+        pruned_ND_(dense_.hidden_ND().clone()) {}
 
   Model run() {
     const int64_t layers = std::ssize(layers_);
     progress_.begin("reconstructing", layers * tokens_of_layer());
-    int64_t dense_done = 0;
     for (int64_t layer = 0; layer < layers; ++layer) {
       const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
       target_ND_.reset();
-      dense_ND_ = run_layer_range(dense_, std::move(dense_ND_), packed_.packing, dense_done, next);
-      dense_done = next;
+      dense_.advance_to(next);
       // Without attention in the next layer, the gap reaches to that one's MLP.
       const bool gap = layer + 1 < layers && shape(layer + 1).heads == 0;
-      target_ND_ = gap ? behind_dense_attention(dense_done++) : dense_ND_;
+      target_ND_ = gap ? dense_.pass(next) : dense_.hidden_ND();
       went_through(packed_.ids_N.size(0));
       reconstruct(layer);
       pruned_ND_ = run_layer(layer, layers_, std::move(pruned_ND_), packed_.packing);
@@ -133,22 +130,6 @@ class Reconstruction {
  private:
   const LayerShape& shape(int64_t layer) const {
     return in_.pruned.config().layers[static_cast<size_t>(layer)];
-  }
-
-  // Moves the dense stream through one of its layers; what it is behind the attention.
-  at::Tensor behind_dense_attention(int64_t layer) {
-    const at::Tensor behind_ND = at::empty_like(dense_ND_);
-    ForwardOptions options;
-    options.tap = [&](int64_t, int64_t first, const Packing& piece) -> Tap {
-      const int64_t token = sequences_.first_token[static_cast<size_t>(first)];
-      const at::Tensor kept_ND = behind_ND.narrow(0, token, piece.tokens());
-      return [kept_ND](Site site, const at::Tensor& value) {
-        if (site == Site::kAttentionOutput) kept_ND.copy_(value);
-      };
-    };
-    dense_ND_ =
-        run_layer_range(dense_, std::move(dense_ND_), packed_.packing, layer, layer + 1, options);
-    return behind_ND;
   }
 
   int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
@@ -272,9 +253,9 @@ class Reconstruction {
   Progress& progress_;
   const PackedSamples packed_;
   const Sequences sequences_;
-  WeightLoader dense_;
+  DenseStream dense_;
   std::vector<Layer> layers_;  // of the repaired model
-  at::Tensor dense_ND_, pruned_ND_;
+  at::Tensor pruned_ND_;
   at::Tensor target_ND_;  // what the layer at work should give
   int64_t done_ = 0, improved_ = 0;
 };

@@ -20,7 +20,8 @@ at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK,
   return at::cholesky_solve(cross_OK.to(at::kDouble).t(), factor_KK).t().contiguous();
 }
 
-double default_damping(int64_t tokens, int64_t inputs) {
+double damping_or_default(double given, int64_t tokens, int64_t inputs) {
+  if (given > 0) return given;
   constexpr int64_t kEnoughTokensPerInput = 50;
   return tokens >= kEnoughTokensPerInput * inputs ? 1e-2 : 1e-1;
 }

@@ -15,8 +15,9 @@ namespace mop {
 /// Error(kBadInput) when the system cannot be solved (NaN, or no damping for a singular G).
 at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping);
 
-/// A ridge for second moments of `inputs` inputs summed over so many tokens, as a fraction of their
-/// mean: 0.01, or 0.1 where there are fewer than 50 tokens for each input, which then say little.
-double default_damping(int64_t tokens, int64_t inputs);
+/// `given`, or where that is 0 a ridge for second moments of `inputs` inputs summed over so many
+/// tokens, as a fraction of their mean: 0.01, or 0.1 where there are fewer than 50 tokens for each
+/// input, which then say little.
+double damping_or_default(double given, int64_t tokens, int64_t inputs);
 
 }  // namespace mop

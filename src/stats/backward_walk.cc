@@ -225,11 +225,16 @@ class Walk {
 
 }  // namespace
 
-TokenSamples with_targets(const TokenSamples& samples) {
+TokenSamples predicting(const TokenSamples& samples) {
   TokenSamples kept;
   for (const auto& ids : samples.ids) {
     if (ids.size() > 1) kept.ids.push_back(ids);
   }
+  return kept;
+}
+
+TokenSamples with_targets(const TokenSamples& samples) {
+  TokenSamples kept = predicting(samples);
   if (kept.ids.empty()) {
     throw bad_input("no calibration sample has two tokens or more: there is nothing to predict")
         .hint("longer samples, or lines that are not single words");

@@ -42,8 +42,9 @@ struct BackwardVisitor {
   std::function<void(int64_t layer)> after_layer = nullptr;
 };
 
-/// The samples that have something to predict: two tokens or more. Throws Error(kBadInput) when
-/// there is none.
+/// The samples that have something to predict: two tokens or more.
+TokenSamples predicting(const TokenSamples& samples);
+/// The same. Throws Error(kBadInput) when there is none.
 TokenSamples with_targets(const TokenSamples& samples);
 
 /// The loss is the sum over all tokens but each sample's first of the cross-entropy, in nats. Every

@@ -29,10 +29,7 @@ at::Tensor sum_by_sequence(const at::Tensor& products_NX, const Packing& piece, 
 
 void walk_gates(const Model& model, const Compute& compute, const TokenSamples& samples,
                 const GateWalk& walk, Progress& progress) {
-  TokenSamples kept;
-  for (const auto& ids : samples.ids) {
-    if (ids.size() > 1) kept.ids.push_back(ids);
-  }
+  const TokenSamples kept = predicting(samples);
   if (kept.ids.empty()) return;
   BackwardVisitor visitor;
   visitor.sites = {Site::kHeadOutput, Site::kNeuron};

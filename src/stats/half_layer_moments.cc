@@ -54,11 +54,13 @@ struct LayerSums {
 class MomentsWalk {
  public:
   MomentsWalk(const Model& model, const Compute& compute, const TokenSamples& samples,
+              const std::filesystem::path& scratch,
               const std::function<void(const HalfLayerMoments&)>& visit, Progress& progress,
               const MomentsOptions& options)
       : model_(model),
         compute_(compute),
         samples_(samples),
+        scratch_(scratch),
         visit_(visit),
         progress_(progress),
         options_(options) {}
@@ -82,8 +84,7 @@ class MomentsWalk {
     progress_.end();
   }
 
-  void run_both_ways(const std::filesystem::path& scratch) {
-    scratch_ = scratch;
+  void run_both_ways() {
     BackwardVisitor visitor;
     visitor.sites = {Site::kAttentionOutput};
     visitor.look = [&](int64_t layer, Site site, const at::Tensor& value) {
@@ -102,7 +103,7 @@ class MomentsWalk {
       hand_on(layer, Half::kAttention);
       sums_.reset();
     };
-    walk_backward(model_, compute_, samples_, scratch, visitor, progress_, options_.piece_tokens);
+    walk_backward(model_, compute_, samples_, scratch_, visitor, progress_, options_.piece_tokens);
   }
 
  private:
@@ -113,8 +114,11 @@ class MomentsWalk {
                     options_.gradients);
       if (options_.look_ahead) expect_next(layer);
     }
-    if (site == Site::kHeadOutput) sums_->heads->add(heads_NK_ = value);
-    if (site == Site::kNeuron) sums_->neurons->add(neurons_NK_ = value);
+    if (site == Site::kHeadOutput) sums_->heads->add(value);
+    if (site == Site::kNeuron) sums_->neurons->add(value);
+    if (!options_.look_ahead) return;
+    if (site == Site::kHeadOutput) heads_NK_ = value;
+    if (site == Site::kNeuron) neurons_NK_ = value;
   }
 
   // The sums for what follows each half, and where this layer's first half puts what it adds.
@@ -196,11 +200,11 @@ class MomentsWalk {
   const Model& model_;
   const Compute& compute_;
   const TokenSamples samples_;
+  const std::filesystem::path scratch_;
   const std::function<void(const HalfLayerMoments&)>& visit_;
   Progress& progress_;
   const MomentsOptions options_;
-  std::optional<LayerSums> sums_;  // of the layer at hand
-  std::filesystem::path scratch_;
+  std::optional<LayerSums> sums_;     // of the layer at hand
   at::Tensor heads_NK_, neurons_NK_;  // of the piece at hand, for look_ahead
   at::Tensor next_ND_;                // what the half behind this layer adds
   at::Tensor first_added_ND_;         // what the first half of this layer adds
@@ -213,8 +217,8 @@ void walk_half_layer_moments(const Model& model, const Compute& compute,
                              const std::function<void(const HalfLayerMoments&)>& visit,
                              Progress& progress, const MomentsOptions& options) {
   const c10::NoGradGuard no_grad;
-  MomentsWalk walk(model, compute, with_targets(samples), visit, progress, options);
-  options.gradients ? walk.run_both_ways(scratch) : walk.run_forward();
+  MomentsWalk walk(model, compute, with_targets(samples), scratch, visit, progress, options);
+  options.gradients ? walk.run_both_ways() : walk.run_forward();
 }
 
 }  // namespace mop

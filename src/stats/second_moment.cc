@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include "base/pieces.h"
 
 namespace mop {
 namespace {
@@ -11,14 +11,6 @@ namespace {
 // The diagonal tiles are computed whole: small ones waste little. Products of fewer rows are
 // slower.
 constexpr int64_t kTile = 256;
-
-// Calls use(begin, size) for every tile of rows.
-template <typename Use>
-void for_each_tile(int64_t columns, Use use) {
-  for (int64_t begin = 0; begin < columns; begin += kTile) {
-    use(begin, std::min(kTile, columns - begin));
-  }
-}
 
 }  // namespace
 
@@ -33,7 +25,7 @@ void SecondMoment::add(const at::Tensor& x_NK) {
     }
     rows_NK = rows_NK_.narrow(0, 0, x_NK.size(0)).copy_(x_NK);
   }
-  for_each_tile(sum_KK_.size(0), [&](int64_t begin, int64_t size) {
+  for_pieces(sum_KK_.size(0), kTile, [&](int64_t begin, int64_t size) {
     const int64_t end = begin + size;
     at::Tensor tile = sum_KK_.narrow(0, begin, size).narrow(1, 0, end);
     tile.addmm_(rows_NK.narrow(1, begin, size).t(), rows_NK.narrow(1, 0, end),
@@ -45,7 +37,7 @@ void SecondMoment::add(const at::Tensor& x_NK) {
 at::Tensor SecondMoment::mean(int64_t rows) {
   rows_NK_.reset();
   if (empty_) sum_KK_.zero_();
-  for_each_tile(sum_KK_.size(0), [&](int64_t begin, int64_t size) {
+  for_pieces(sum_KK_.size(0), kTile, [&](int64_t begin, int64_t size) {
     at::Tensor tile_rows = sum_KK_.narrow(0, begin, size);
     tile_rows.narrow(1, 0, begin + size).div_(static_cast<double>(rows));
     at::Tensor diagonal = tile_rows.narrow(1, begin, size);

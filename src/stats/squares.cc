@@ -3,8 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
+#include "base/pieces.h"
 #include "stats/abs_sums.h"
 
 namespace mop {
@@ -13,17 +12,10 @@ namespace {
 // Rows that are converted to float64 together.
 constexpr int64_t kChunk = 512;
 
-template <typename Use>
-void for_each_chunk(int64_t rows, Use use) {
-  for (int64_t first = 0; first < rows; first += kChunk) {
-    use(first, std::min(kChunk, rows - first));
-  }
-}
-
 }  // namespace
 
 void add_exact_squares(const at::Tensor& value_NX, const at::Tensor& sums_X) {
-  for_each_chunk(value_NX.size(0), [&](int64_t first, int64_t rows) {
+  for_pieces(value_NX.size(0), kChunk, [&](int64_t first, int64_t rows) {
     sums_X.add_(value_NX.narrow(0, first, rows).to(at::kDouble).square_().sum(0));
   });
 }
@@ -54,7 +46,7 @@ void add_group_output_squares(const at::Tensor& heads_NQ, const at::Tensor& outp
 
 at::Tensor row_cosines(const at::Tensor& a_ND, const at::Tensor& b_ND) {
   const at::Tensor cosines_N = at::empty({a_ND.size(0)}, a_ND.options().dtype(at::kDouble));
-  for_each_chunk(a_ND.size(0), [&](int64_t first, int64_t rows) {
+  for_pieces(a_ND.size(0), kChunk, [&](int64_t first, int64_t rows) {
     const at::Tensor a = a_ND.narrow(0, first, rows).to(at::kDouble);
     const at::Tensor b = b_ND.narrow(0, first, rows).to(at::kDouble);
     const at::Tensor lengths_N = (a.square().sum(1) * b.square().sum(1)).sqrt_();

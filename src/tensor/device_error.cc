@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "base/library_error.h"
 #include "base/machine.h"
 #include "tensor/device.h"
 
@@ -148,15 +149,6 @@ constexpr std::array<Advice, 5> kAdvice = {
       "MOP_CUDA_KERNELS=0 to leave our own kernels out, or under `compute-sanitizer`; update "
       "NVIDIA's driver when it is older than this LibTorch's CUDA"}}};
 
-// "filesystem error: cannot remove all: Input/output error [/path]" in our own words.
-Error file_error(const std::filesystem::filesystem_error& e) {
-  std::string_view what = e.what();
-  constexpr std::string_view kPrefix = "filesystem error: ";
-  if (what.starts_with(kPrefix)) what.remove_prefix(kPrefix.size());
-  what = what.substr(0, what.find(':'));
-  return io_error("{}: {}", what, e.code().message()).where("path", e.path1().string());
-}
-
 Error failure_error(const std::exception& e, const Doing& doing) {
   const std::string line = first_line(text_of(e));
   const auto* advice =
@@ -175,9 +167,8 @@ bool is_out_of_memory(const std::exception& e) {
 std::optional<Error> device_error(const std::exception& e, const Doing& doing) {
   if (dynamic_cast<const Error*>(&e) != nullptr) return std::nullopt;
   // Not of a device, and as foreign to the user.
-  if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e)) {
-    return file_error(*file);
-  }
+  if (dynamic_cast<const std::filesystem::filesystem_error*>(&e) != nullptr)
+    return library_error(e);
   const bool of_libtorch = dynamic_cast<const c10::Error*>(&e) != nullptr;
   switch (cause_of(e)) {
     case Cause::kDeviceMemory:

@@ -12,26 +12,6 @@
 namespace mop {
 namespace {
 
-// Length of the well-formed sequence at the start of `s`, else minus the length of the ill-formed
-// piece that one U+FFFD stands for (Unicode 15, table 3-7).
-int sequence_length(std::string_view s) {
-  const auto byte = [&](size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  const int length = lead >= 0xC2 && lead < 0xE0   ? 2
-                     : lead >= 0xE0 && lead < 0xF0 ? 3
-                     : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                   : 0;
-  if (length == 0) return -1;
-  const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < low || byte(1) > high) return -1;
-  for (int i = 2; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return -i;
-  }
-  return length;
-}
-
 utf8proc_category_t category(char32_t value) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(value));
 }
@@ -39,18 +19,6 @@ utf8proc_category_t category(char32_t value) {
 bool between(char32_t value, char32_t low, char32_t high) { return value >= low && value <= high; }
 
 }  // namespace
-
-CodePoint code_point_at(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) {
-    return static_cast<char32_t>(static_cast<unsigned char>(text[at + i]));
-  };
-  const char32_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  if (lead < 0xE0) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
-  if (lead < 0xF0) return {(lead & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
-  return {(lead & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F),
-          4};
-}
 
 CodePoint code_point_before(std::string_view text, size_t end) {
   size_t at = end - 1;
@@ -65,12 +33,12 @@ void append_utf8(char32_t value, std::string& out) {
 }
 
 size_t well_formed_bytes(std::string_view bytes) {
-  return static_cast<size_t>(std::max(sequence_length(bytes), 0));
+  return static_cast<size_t>(std::max(utf8_sequence(bytes), 0));
 }
 
 bool is_valid_utf8(std::string_view bytes) {
   for (size_t at = 0; at < bytes.size();) {
-    const int length = sequence_length(bytes.substr(at));
+    const int length = utf8_sequence(bytes.substr(at));
     if (length < 0) return false;
     at += static_cast<size_t>(length);
   }
@@ -81,7 +49,7 @@ std::string replace_invalid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   for (size_t at = 0; at < bytes.size();) {
-    const int length = sequence_length(bytes.substr(at));
+    const int length = utf8_sequence(bytes.substr(at));
     const size_t taken = static_cast<size_t>(std::abs(length));
     out += length > 0 ? bytes.substr(at, taken) : std::string_view("\xEF\xBF\xBD");
     at += taken;

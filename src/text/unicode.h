@@ -3,16 +3,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace mop {
 
-/// A code point and how many bytes it took.
-struct CodePoint {
-  char32_t value;
-  size_t bytes;
-};
-
-/// The code point that starts at byte `at` of valid UTF-8.
-CodePoint code_point_at(std::string_view text, size_t at);
 /// The code point that ends just before byte `end` > 0 of valid UTF-8.
 CodePoint code_point_before(std::string_view text, size_t end);
 void append_utf8(char32_t value, std::string& out);

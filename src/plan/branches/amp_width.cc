@@ -27,15 +27,11 @@ std::string criterion_for(UnitKind unit, const Options& options, std::string_vie
                     unit_name(find_criterion(name).unit), key, unit_name(unit));
 }
 
-bool has_criterion(const std::string& name) {
-  return std::ranges::any_of(all_criteria(), [&](const Criterion& c) { return c.name == name; });
-}
-
 // What `criterion` names: heads and neurons have criteria of their own. One without heads leaves
 // them alone.
 void read_criteria(const ModelConfig& config, const Options& options, WidthSettings& settings) {
   const std::string both = options.text("criterion", "amp");
-  if (!has_criterion(both + "-neurons")) {
+  if (!is_criterion(both + "-neurons")) {
     std::string known;
     for (const Criterion& row : all_criteria()) {
       if (!row.name.ends_with("-neurons")) continue;
@@ -43,7 +39,7 @@ void read_criteria(const ModelConfig& config, const Options& options, WidthSetti
     }
     throw usage_error("unknown criterion '{}'", both).hint("known: " + known);
   }
-  const bool with_heads = has_criterion(both + "-heads") || options.has("heads");
+  const bool with_heads = is_criterion(both + "-heads") || options.has("heads");
   const WidthRule rule = with_heads ? default_rule(config) : WidthRule::kMlpOnly;
   settings.allocation.rule = rule_from_name(options.text("rule", rule_name(rule)));
   settings.heads =

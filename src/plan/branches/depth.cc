@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -69,12 +68,7 @@ ShapeStep without_layer(const ModelConfig& config, int32_t index) {
 // Where measurements decide, the largest layer that may go stands for the one that will.
 ShapeStep count(const BranchInput& input) {
   const DepthSettings settings = read_settings(input.options);
-  std::vector<int32_t> sources = input.sources;
-  if (sources.empty()) {
-    sources.resize(input.config.layers.size());
-    std::iota(sources.begin(), sources.end(), 0);
-  }
-  const std::vector<int32_t> open = may_go(sources, input, settings);
+  const std::vector<int32_t> open = may_go(sources_of(input), input, settings);
   if (!settings.ranks()) return without_layer(input.config, open.back());
   const auto size = [&](int32_t i) {
     return layer_parameters(input.config, input.config.layers[static_cast<size_t>(i)]);

@@ -3,7 +3,6 @@
 // themselves, and attention more easily: arXiv 2406.15786, 2406.10594; their measures of importance
 // are others.
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 #include "plan/branches/branches.h"
@@ -68,12 +67,7 @@ Taken take(const BranchInput& input, const HalvesLeft& left) {
 // Sizes alone: which halves go is not known, and equal layers make no difference.
 ShapeStep count(const BranchInput& input, UnitKind kind) {
   read_curve_settings(input.options);
-  std::vector<int32_t> sources = input.sources;
-  if (sources.empty()) {
-    sources.resize(input.config.layers.size());
-    std::iota(sources.begin(), sources.end(), 0);
-  }
-  const Taken taken = take(input, halves_left(input, kind, sources));
+  const Taken taken = take(input, halves_left(input, kind, sources_of(input)));
   const size_t layers = input.config.layers.size();
   WidthCounts counts{std::vector<int64_t>(layers, 0), std::vector<int64_t>(layers, 0), taken.owed};
   for (const size_t i : taken.layers) {
@@ -82,12 +76,6 @@ ShapeStep count(const BranchInput& input, UnitKind kind) {
         kind == UnitKind::kMlp ? shape.mlp : shape.kv_heads;
   }
   return shapes_after(input.config, counts);
-}
-
-IndexList all_positions(int64_t count) {
-  IndexList positions(static_cast<size_t>(count));
-  std::iota(positions.begin(), positions.end(), 0);
-  return positions;
 }
 
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
@@ -104,9 +92,9 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
   for (const size_t i : taken.layers) {
     const LayerShape& shape = model.config().layers[i];
     if (kind == UnitKind::kMlp) {
-      units[i].neurons = all_positions(shape.mlp);
+      units[i].neurons = all_indices(shape.mlp);
     } else {
-      units[i].kv_groups = all_positions(shape.kv_heads);
+      units[i].kv_groups = all_indices(shape.kv_heads);
     }
   }
   PlanStep step = width_step(name, model, units);

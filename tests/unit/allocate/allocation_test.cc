@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "kit/configs.h"
+#include "kit/refusal.h"
 
 namespace mop::testing {
 namespace {
@@ -116,12 +117,10 @@ TEST(Shares, WholePacksShareOutWhatRounds) {
 }
 
 TEST(Shares, WantAScoreOfEveryLayer) {
-  try {
-    spread("owl", wide(), equal(wide(), 0, 30), {}, {1, 2});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("needs a score of each of the 4 layers"));
-  }
+  EXPECT_THAT(refusal_of([] {
+                spread("owl", wide(), equal(wide(), 0, 30), {}, {1, 2});
+              }),
+              HasSubstr("needs a score of each of the 4 layers"));
 }
 
 }  // namespace

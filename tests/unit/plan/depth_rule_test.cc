@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 #include "plan/branch.h"
 
 namespace mop::testing {
@@ -97,12 +98,10 @@ TEST_F(DepthRules, PerplexityJudgesEveryModelWithoutOneLayerButTheFirstAndTheLas
 
 TEST_F(DepthRules, ARuleThatHasNoFigureSaysSo) {
   Known known(std::vector<double>(8, NAN));
-  try {
-    gone({{"rule", "perplexity"}}, known);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("'perplexity' gives no layer a finite figure"));
-  }
+  EXPECT_THAT(refusal_of([&] {
+                gone({{"rule", "perplexity"}}, known);
+              }),
+              HasSubstr("'perplexity' gives no layer a finite figure"));
 }
 
 TEST_F(DepthRules, CountAndProposalAgreeOnTheSizes) {

@@ -1,0 +1,14 @@
+// base/pieces.h
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace mop {
+
+/// Calls use(first, count) for pieces of at most `most` of `total`, in order.
+template <typename Use>
+void for_pieces(int64_t total, int64_t most, Use use) {
+  for (int64_t first = 0; first < total; first += most) use(first, std::min(most, total - first));
+}
+
+}  // namespace mop

@@ -1,0 +1,40 @@
+// repair/dense_stream.cc
+#include "repair/dense_stream.h"
+
+#include <ATen/ops/empty_like.h>
+
+#include "model/forward.h"
+
+namespace mop {
+
+DenseStream::DenseStream(const Model& dense, const Compute& compute, const PackedSamples& packed)
+    : packed_(packed),
+      first_token_(first_tokens(packed.packing)),
+      weights_(dense, compute, WeightLoader::Keep::kOne) {
+  hidden_ND_ = embed(weights_.embedding(), packed.ids_N, compute);
+}
+
+void DenseStream::advance_to(int64_t layer) {
+  if (layer == layer_) return;
+  hidden_ND_ = run_layer_range(weights_, std::move(hidden_ND_), packed_.packing, layer_, layer);
+  layer_ = layer;
+}
+
+at::Tensor DenseStream::pass(int64_t layer) {
+  advance_to(layer);
+  const at::Tensor behind_attention_ND = at::empty_like(hidden_ND_);
+  ForwardOptions options;
+  options.tap = [&](int64_t, int64_t sequence, const Packing& piece) -> Tap {
+    const int64_t token = first_token_[static_cast<size_t>(sequence)];
+    const at::Tensor kept_ND = behind_attention_ND.narrow(0, token, piece.tokens());
+    return [kept_ND](Site site, const at::Tensor& value) {
+      if (site == Site::kAttentionOutput) kept_ND.copy_(value);
+    };
+  };
+  hidden_ND_ =
+      run_layer_range(weights_, std::move(hidden_ND_), packed_.packing, layer, layer + 1, options);
+  layer_ = layer + 1;
+  return behind_attention_ND;
+}
+
+}  // namespace mop
