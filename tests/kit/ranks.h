@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,6 +41,7 @@ inline RankPlace place(int64_t rank, int64_t size, int64_t port) {
 // Runs `work` as every rank, each in a thread of its own; returns what each threw, "" for nothing.
 inline std::vector<std::string> as_ranks(
     int64_t size, const std::function<void(std::shared_ptr<Collectives>)>& work) {
+  ::signal(SIGPIPE, SIG_IGN);  // as the program does: a rank that is gone is an error, not an end
   const int64_t port = free_port();
   std::vector<std::string> errors(static_cast<size_t>(size));
   std::vector<std::thread> threads;

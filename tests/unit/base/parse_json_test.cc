@@ -85,7 +85,7 @@ TEST(LibraryError, IsToldInOurWords) {
   } catch (const std::exception& e) {
     ASSERT_TRUE(library_error(e));
     EXPECT_THAT(library_error(e)->what(), HasSubstr("No such file"));
-    EXPECT_THAT(library_error(e)->what(), HasSubstr("file: /absent"));
+    EXPECT_THAT(library_error(e)->what(), HasSubstr("path: /absent"));
   }
   EXPECT_FALSE(library_error(bad_input("x")));
 }
