@@ -12,6 +12,17 @@
 namespace mop {
 namespace {
 
+const Option<double> kOwlLambda = {.name = "owl_lambda",
+                                   .default_value = 0.08,
+                                   .range = at_least(0),
+                                   .help = "how far a layer's share may be from the mean"};
+const Option<double> kCfspSlope = {
+    .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "a of the sigmoid"};
+
+double setting(const SpreadInput& in, const Option<double>& option) {
+  return in.settings == nullptr ? Options().get(option) : in.settings->get(option);
+}
+
 WidthCounts by_score(const SpreadInput& in) {
   return spread_by_score(in.config, in.uniform, in.scores, in.options);
 }
@@ -61,9 +72,9 @@ std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::*ki
 std::vector<double> owl_shares(const SpreadInput& in, double keep) {
   std::vector<double> shares = layers_of(in);
   const auto [low, high] = std::ranges::minmax(shares);
-  const double range = high - low;
+  const double range = high - low, lambda = setting(in, kOwlLambda);
   for (double& share : shares) {
-    share = range > 0 ? (share - low) / range * 2 * in.options.owl_lambda : 0;
+    share = range > 0 ? (share - low) / range * 2 * lambda : 0;
   }
   const double mean = mean_of(shares);
   for (double& share : shares) share = share - mean + keep;
@@ -83,9 +94,9 @@ WidthCounts owl(const SpreadInput& in) {
 std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
   constexpr double kPerToken = 128 * 1024 / 1e4;
   std::vector<double> shares = layers_of(in);
-  const double mean_angle = mean_of(shares);
+  const double mean_angle = mean_of(shares), slope = setting(in, kCfspSlope);
   for (double& share : shares) {
-    share = 1 / (1 + std::exp(-in.options.cfsp_slope * kPerToken * (share - mean_angle)));
+    share = 1 / (1 + std::exp(-slope * kPerToken * (share - mean_angle)));
   }
   const double mean = mean_of(shares), high = std::ranges::max(shares);
   // A layer cannot keep more than all of it: all deviations shrink.
@@ -105,32 +116,44 @@ WidthCounts cfsp(const SpreadInput& in) {
 }  // namespace
 
 std::span<const Allocation> all_allocations() {
+  static constexpr const char* kOurs = "this project, docs/method.md, Allocations";
   static const Allocation kRows[] = {
-      {.name = "uniform", .summary = "equally many units from equal layers"},
+      {.name = "uniform",
+       .summary = "equally many units from equal layers",
+       .source = "MoP, arXiv 2602.06127"},
       {.name = "global",
        .summary =
            "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
-       .spread = by_score},
+       .spread = by_score,
+       .source = kOurs,
+       .deviations = {12}},
       {.name = "global-per-cost",
        .summary = "the lowest scores for each parameter, KV groups and neurons in one list",
        .spread = by_cost,
-       .ranks_kinds_together = true},
+       .ranks_kinds_together = true,
+       .source = kOurs,
+       .deviations = {12}},
       {.name = "global-mixed",
        .summary =
            "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
        .spread = in_one_list,
        .ranks_kinds_together = true,
-       .source = "FLAP, arXiv 2312.11983, AL-AM"},
+       .source = "FLAP, arXiv 2312.11983, AL-AM",
+       .deviations = {18, 19}},
       {.name = "owl",
        .summary = "layers with more outliers lose less",
        .criterion = "owl-layers",
        .spread = owl,
-       .source = "OWL, arXiv 2310.05175, section 3.3"},
+       .source = "OWL, arXiv 2310.05175, section 3.3",
+       .options = {kOwlLambda},
+       .deviations = {25}},
       {.name = "cfsp",
        .summary = "MLPs of layers that turn their input less lose more neurons",
        .criterion = "cfsp-layers",
        .spread = cfsp,
-       .source = "CFSP, arXiv 2409.13199"},
+       .source = "CFSP, arXiv 2409.13199",
+       .options = {kCfspSlope},
+       .deviations = {24}},
   };
   return kRows;
 }

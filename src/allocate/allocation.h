@@ -8,6 +8,7 @@
 
 #include "allocate/global.h"
 #include "allocate/width.h"
+#include "base/options.h"
 
 namespace mop {
 
@@ -18,6 +19,7 @@ struct SpreadInput {
   GlobalScores scores;
   const std::vector<double>* layers = nullptr;  ///< scores by the row's criterion, one a layer
   const WidthOptions& options;
+  const Options* settings = nullptr;  ///< the section of the branch, as the row declares its part
 };
 
 struct Allocation {
@@ -29,7 +31,9 @@ struct Allocation {
   WidthCounts (*spread)(const SpreadInput& input) = nullptr;
   /// Whether KV groups and neurons are one list: then either may go where `uniform` takes none.
   bool ranks_kinds_together = false;
-  std::string source = {};  ///< paper and equation
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< in the section `width`
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
 
 /// In documentation order; the first is the default.

@@ -91,8 +91,9 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {
-    if (!find_criterion(name).draws) continue;
-    settings.emplace(name, Options(name, {{"seed", job.samples.seed}}));
+    const Criterion& criterion = find_criterion(name);
+    if (!criterion.draws) continue;
+    settings.emplace(name, Options(name, {{"seed", job.samples.seed}}, criterion.options));
   }
   if (job.compute.ranks->size() > 1) {
     Json manifest = job_manifest(model, tokenizer.get());

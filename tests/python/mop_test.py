@@ -237,12 +237,20 @@ class Plugins(Folder):
             seen.append((layer.options, layer.weights["mlp.down_proj.weight"].shape[1], layer.shape["mlp"]))
             return layer.stats["neuron-input-abs"]
 
-        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"])
+        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"],
+                          options={"power": 1, "norm": {"default": 0.5, "above": 0, "help": "of the norm"}}, source="here")
         common = {"target.iterations": 2, "select": "path:G"}
         self.prune("mine", **common, **{"width.neurons": "py-amp-2", "py-amp-2.power": 2})
         self.prune("ours", **common)
         self.assertEqual([s["layers"] for s in self.plan("mine")["steps"]], [s["layers"] for s in self.plan("ours")["steps"]])
-        self.assertEqual(seen[0][0], {"power": 2})
+        self.assertEqual(seen[0][0], {"power": 2, "norm": 0.5})
+        row = next(row for row in mop.list_table("criteria") if row["name"] == "py-amp-2")
+        self.assertEqual(row["source"], "here")
+        self.assertEqual(row["options"][1], {"name": "norm", "type": "number", "default": 0.5, "range": {"above": 0.0},
+                                             "help": "of the norm", "key": "py-amp-2.norm"})
+        for setting, text in (("py-amp-2.powr", "did you mean 'power'"), ("py-amp-2.norm", "must be above 0")):
+            with self.assertRaisesRegex(mop.UsageError, text):
+                self.prune("refused", **common, **{"width.neurons": "py-amp-2", setting: 0})
         self.assertTrue(all(columns == mlp for _, columns, mlp in seen))
 
     def test_a_criterion_may_write_to_the_weights_that_it_is_given(self):

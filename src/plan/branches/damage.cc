@@ -18,6 +18,13 @@ namespace {
 // Neurons between two sizes of an MLP that are compared, when no multiple asks for more.
 constexpr int64_t kStride = 16;
 
+const Option<bool> kHalves = {
+    .name = "halves",
+    .default_value = false,
+    .help =
+        "attention and MLP halves, and so layers, may go whole; true by the default method where "
+        "the target counts latency"};
+
 // The branch's section of the recipe.
 struct DamageSettings {
   WidthOptions widths;
@@ -27,11 +34,9 @@ struct DamageSettings {
 DamageSettings read_settings(const ModelConfig& config, const Options& options) {
   DamageSettings settings;
   settings.widths.rule = default_rule(config);
-  settings.widths.min_kv_groups = options.integer("min_kv_groups", 1);
-  settings.widths.shape_multiple = options.integer("shape_multiple", 1);
-  settings.widths.head_multiple = options.integer("head_multiple", settings.widths.shape_multiple);
+  read_multiples(options, settings.widths);
   settings.curves = read_curve_settings(options);
-  settings.curves.halves = options.flag("halves", false);
+  settings.curves.halves = options.get(kHalves);
   return settings;
 }
 
@@ -134,6 +139,13 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
   return all;
 }
 
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> all = multiple_options();
+  for (OptionSpec& spec : curve_options()) all.push_back(std::move(spec));
+  all.push_back(kHalves);
+  return all;
+}
+
 Branch branch(char letter, const std::string& name, const std::string& summary, bool uniform) {
   return {
       .letter = letter,
@@ -146,7 +158,10 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
       .defaults = with_defaults,
       .reads_curves = true,
       .layers_differ = !uniform,
-      .any_currency = true};
+      .any_currency = true,
+      .source = kCurveSource,
+      .options = options(),
+      .deviations = {12}};
 }
 
 }  // namespace
