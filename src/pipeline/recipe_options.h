@@ -85,13 +85,12 @@ inline const Option<std::string> kOf = {
     .name = "of",
     .default_value = "all",
     .range = one_of({"all", "blocks"}),
-    .help = "what the fraction counts: all, or the layers alone"};
+    .help = "what the fraction counts, blocks: the layers alone"};
 inline const Option<std::string> kCurrency = {
     .name = "currency",
     .default_value = "parameters",
     .range = row_of<all_currencies>(),
-    .help =
-        "what the fraction is of (`mop list currencies`); latency is of a token, measured here"};
+    .help = "what the fraction is of, latency as measured here (`mop list currencies`)"};
 
 inline const Option<std::string> kDevice = {
     .name = "device", .default_value = "cpu", .help = "cpu, cuda or cuda:N"};

@@ -1,6 +1,8 @@
 // pipeline/reference.cc -- the catalog in words: a row for a terminal, all of it as a document.
 #include <fmt/ranges.h>
 
+#include <cctype>
+
 #include "base/option.h"
 #include "pipeline/catalog.h"
 #include "report/table.h"
@@ -79,7 +81,9 @@ std::string sections_markdown(const Json& rows) {
 
 std::string table_markdown(const CatalogTable& table) {
   const Json rows = table.rows();
-  std::string text = fmt::format("\n## {}\n\n{}.\n\n", table.name, table.summary);
+  std::string summary = table.summary;
+  summary[0] = static_cast<char>(std::toupper(summary[0]));
+  std::string text = fmt::format("\n## {}\n\n{}.\n\n", table.name, summary);
   if (table.name == "recipe" || table.name == "recovery") return text + sections_markdown(rows);
   text += rows_markdown(rows);
   std::string options;
@@ -91,9 +95,13 @@ std::string table_markdown(const CatalogTable& table) {
 
 std::string setting_text(const Json& option) {
   const std::string range = range_of(option);
+  const bool chosen = option.contains("range") && option["range"].contains("choices");
   return fmt::format("{}, default {}{}{}: {}", option["type"].get<std::string>(),
-                     default_of(option), range.empty() ? "" : "; ", range,
-                     option["help"].get<std::string>());
+                     default_of(option),
+                     range.empty() ? ""
+                     : chosen      ? "; one of "
+                                   : "; ",
+                     range, option["help"].get<std::string>());
 }
 
 std::string row_text(const Json& row) {

@@ -113,8 +113,8 @@ TEST(Declared, ManualHasEveryVerbFlagAndSetting) {
   std::string page = ran.out;
   for (size_t at = 0; (at = page.find("\\-", at)) != page.npos;) page.erase(at, 1);
   EXPECT_THAT(page, StartsWith(".TH MOP 1"));
-  for (const Json& verb : {"prune", "completion", "man"}) {
-    EXPECT_THAT(page, HasSubstr(".SS mop " + verb.get<std::string>()));
+  for (const std::string verb : {"prune", "completion", "man"}) {
+    EXPECT_THAT(page, HasSubstr(".SS mop " + verb));
   }
   for (const std::string& flag : flags_in_help("prune")) EXPECT_THAT(page, HasSubstr(flag));
   EXPECT_THAT(page, HasSubstr("\\fBwidth.owl_lambda\\fR"));

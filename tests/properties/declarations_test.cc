@@ -5,6 +5,7 @@
 #include <regex>
 #include <set>
 
+#include "allocate/allocation.h"
 #include "base/files.h"
 #include "base/named_table.h"
 #include "criteria/moment_scores.h"
@@ -17,6 +18,8 @@
 #include "pipeline/run_repair.h"
 #include "plan/branch.h"
 #include "plan/depth_rule.h"
+#include "repair/repair.h"
+#include "text/tokenizer.h"
 
 namespace mop::testing {
 namespace {

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The Python package: that of PYTHONPATH (build/python), in the reference environment."""
 
+import ast
+import inspect
 import json
 import os
 import pathlib
@@ -304,6 +306,35 @@ class Plugins(Folder):
         self.prune(**{"target.iterations": 1, "select": "py-keeper"})
         with self.assertRaisesRegex(mop.UsageError, "only while its selector runs"):
             kept[0].validate([0])
+
+
+class Declarations(unittest.TestCase):
+    """What the package and its stubs say of settings is what the program declares."""
+
+    def setUp(self):
+        options = {o["key"]: o["default"] for row in mop.list_table("recipe") for o in row["options"]}
+        self.declared = {"samples": options["calibration.samples"], "seed": options["seed"],
+                         "random": options["calibration.sample"] == "random", "device": options["compute.device"]}
+        stub = ast.parse((ROOT / "src" / "python" / "mop" / "_mop.pyi").read_text())
+        self.stubs = {node.name: node.args for node in stub.body if isinstance(node, ast.FunctionDef)}
+
+    def test_defaults_are_the_declared_ones(self):
+        compared = 0
+        for name in ("score", "evaluate", "evaluate_tasks"):
+            stub = self.stubs[name]
+            defaults = {arg.arg: ast.literal_eval(value) for arg, value in zip(stub.kwonlyargs, stub.kw_defaults)}
+            signature = inspect.signature(getattr(mop, name)).parameters
+            for setting in self.declared.keys() & defaults.keys():
+                self.assertEqual(defaults[setting], self.declared[setting], f"stub of {name}, {setting}")
+                self.assertEqual(signature[setting].default, self.declared[setting], f"{name}, {setting}")
+                compared += 1
+        self.assertEqual(compared, 6)
+
+    def test_stubs_name_every_argument(self):
+        for name, stub in self.stubs.items():
+            text = getattr(mop._mop, name).__doc__
+            for argument in stub.args + stub.kwonlyargs:
+                self.assertIn(f"{argument.arg}: ", text, f"{name} has no argument {argument.arg}")
 
 
 class Errors(Folder):
