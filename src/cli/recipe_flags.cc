@@ -63,6 +63,8 @@ void RecipeFlags::add_sizes(CLI::App& app) {
 void RecipeFlags::add_run(CLI::App& app) {
   add<std::string>(app, "--calibration", "calibration.file",
                    "text to measure on: .txt, .jsonl or .json");
+  add<std::string>(app, "--images", "calibration.images",
+                   "folder of the samples' pictures (default: that of the file), for LLaVA");
   add<std::string>(
       app, "--validation", "validation.file",
       "text that selectors judge on (default: the samples behind the calibration ones)");

@@ -332,11 +332,17 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   return metrics;
 }
 
+void show_pictures(PreparedRun& run, const fs::path& scratch, Progress& progress) {
+  if (!run.samples.pictures) return;
+  run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
+}
+
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.
 Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery, Progress& progress,
             Collectives& ranks) {
   const fs::path folder = ranks.broadcast(std::string_view());
   if (folder.empty()) return nullptr;
+  show_pictures(prepared, scratch_of_rank(folder), progress);
   complete_costs(prepared, "", ranks, progress);
   Run run(prepared, nullptr, scratch_of_rank(folder), progress, ranks);
   run.figures_of(prepared.dense);
@@ -350,7 +356,7 @@ Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery,
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
            Collectives& ranks) {
   PreparedRun prepared = prepare(recipe, listener);
-  const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer, listener);
+  const auto recovery = open_recovery(prepared.recipe, prepared.dense, prepared.tokenizer, listener);
   const Json manifest = manifest_of(prepared, recovery, ranks.size());
   check_same_inputs(manifest, ranks, listener);
   if (ranks.rank() != 0) return follow(prepared, recovery, listener, ranks);
@@ -366,6 +372,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   warn_of_memory(prepared.needs, progress);
   progress.note("works in " + folder.work().string());
   try {
+    show_pictures(prepared, folder.run(), progress);
     complete_costs(prepared, folder.run() / "latency.json", ranks, progress);
     Json timing = {{"started", utc_now()}};
     Run run(prepared, &folder, folder.run(), progress, ranks);

@@ -37,6 +37,7 @@ void read_samples_section(const Json& json, Recipe& recipe) {
   recipe.calibration = calibration.text("file", "");
   recipe.samples.samples = calibration.integer("samples", recipe.samples.samples);
   recipe.samples.max_tokens = calibration.integer("max_tokens", 0);
+  recipe.images = calibration.text("images", "");
   const std::string rule = calibration.text("sample", "first");
   if (rule != "first" && rule != "random") {
     throw usage_error("unknown calibration.sample '{}'", rule).hint("known: first, random");
@@ -176,6 +177,7 @@ Json to_json(const Recipe& recipe) {
                          {"samples", recipe.samples.samples},
                          {"sample", recipe.samples.random ? "random" : "first"},
                          {"max_tokens", recipe.samples.max_tokens}};
+  if (!recipe.images.empty()) json["calibration"]["images"] = recipe.images;
   json["validation"] = {{"file", recipe.validation}};
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};

@@ -23,6 +23,7 @@ struct Recipe {
   std::string plan;         ///< replay this plan.json instead of searching; then there is no target
   std::string calibration;  ///< text file
   SampleOptions samples;    ///< which of its samples, and how long
+  std::string images;       ///< folder of their pictures; empty = that of each file
   std::string validation;   ///< text file; empty = samples behind the calibration ones
   Target target;
   std::string select = "random";
@@ -39,7 +40,7 @@ struct Recipe {
 
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
 /// value of the wrong type, or an unknown branch or selector.
-///   model, plan, calibration {file, samples, sample, max_tokens}, validation {file}, target
+///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file}, target
 ///   {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute {device,
 ///   dtype}, repair {see run_repair.h}, recovery {see recover_recipe.h}, and one section per branch
 ///   and per criterion that has settings

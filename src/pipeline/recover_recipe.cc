@@ -19,6 +19,7 @@ int64_t at_least(const Options& options, const char* name, int64_t fallback, int
 void read_data(const Json& json, RecoverRecipe& recipe) {
   const Options data = section(json, "data");
   recipe.data = data.text("file", "");
+  recipe.images = data.text("images", "");
   recipe.form.form = data.text("template", "auto");
   recipe.form.max_tokens = at_least(data, "max_tokens", 512, 2);
   recipe.form.text_eos = data.flag("eos", recipe.form.text_eos);
@@ -165,6 +166,7 @@ Json to_json(const RecoverRecipe& r) {
   json["data"] = {
       {"file", r.data},         {"template", r.form.form},    {"max_tokens", r.form.max_tokens},
       {"eos", r.form.text_eos}, {"shuffle", r.batch.shuffle}, {"pack_tokens", r.batch.tokens}};
+  if (!r.images.empty()) json["data"]["images"] = r.images;
   json["validation"] = {{"file", r.validation}, {"samples", r.held_out}};
   if (t.epochs > 0) json["epochs"] = t.epochs;
   if (t.tokens > 0) json["tokens"] = t.tokens;

@@ -264,7 +264,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
     run.tokenizer = open_tokenizer(run.recipe.model);
-    run.samples = load_samples(run.recipe, *run.tokenizer, run.dense.config().context, progress);
+    run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
   run.warnings = warnings_about(run);

@@ -23,11 +23,12 @@ struct TrainingTexts {
   TrainingData data;
   std::optional<TrainingData> validation;
   std::string validation_source;  ///< in words, for reports
+  std::shared_ptr<Pictures> pictures;  ///< theirs
 };
-/// `model_folder` is where a chat template would lie. Warns of what is not read or not learned.
+/// Text for `model`, whose folder is where a chat template would lie. Warns of what is not read or not learned.
 /// Throws what reading throws.
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
-                         const std::filesystem::path& model_folder, Progress& progress);
+                         const Model& model, Progress& progress);
 
 struct TrainingJob {
   const RecoverRecipe& recipe;

@@ -14,6 +14,7 @@
 #include "text/encode_beginning.h"
 #include "text/overlap.h"
 #include "text/record_file.h"
+#include "text/record_pictures.h"
 
 namespace mop {
 namespace {
@@ -29,7 +30,7 @@ std::string alpaca_prompt(const Json& record, std::string_view where) {
   return fmt::format("Instruction: {}\n{}Response:", instruction, middle);
 }
 
-// A ScienceQA question: its choices lettered, the answer left out.
+// A ScienceQA question: its picture, its choices lettered, the answer left out.
 std::string question_prompt(const Json& record, std::string_view where) {
   const Json& choices = record["choices"];
   if (!choices.is_array() || choices.size() > 26)
@@ -39,7 +40,10 @@ std::string question_prompt(const Json& record, std::string_view where) {
     if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
     options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
   }
-  return fmt::format("Question: {}\nOptions:{}\nAnswer:",
+  std::string pictures;
+  for (size_t i = 0; i < pictures_of(record, where).size(); ++i)
+    pictures += fmt::format("{}\n", kPictureWord);
+  return fmt::format("{}Question: {}\nOptions:{}\nAnswer:", pictures,
                      require<std::string>(record, "question", where), options);
 }
 
@@ -130,6 +134,8 @@ std::vector<std::string> read_samples(const std::filesystem::path& file,
   check_mappings();
   return samples;
 }
+
+void rehash(TokenSamples& samples) { samples.sha256 = hash_of(samples.ids); }
 
 int64_t TokenSamples::tokens() const {
   int64_t count = 0;

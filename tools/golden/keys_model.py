@@ -1,5 +1,5 @@
 """Every key that transformers 4 and 5 and PEFT define for a model's JSON files, and what a config means that leaves one out:
-tests/golden/keys/{config,generation_config,adapter_config,left_out}.json
+tests/golden/keys/{config,composite,generation_config,adapter_config,left_out}.json
 
     .env/reference/bin/python tools/golden/keys_model.py
 """
@@ -34,7 +34,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     answers = [ask(sys.executable), ask(ROOT / ".env/reference4/bin/python")]
     source = "transformers " + " and ".join(a["transformers"] for a in answers)
-    for name in ("config", "generation_config"):
+    for name in ("config", "composite", "generation_config"):
         keys = set().union(*(a[name] for a in answers), BY_NAME.get(name, []))
         write(name, source, keys=sorted(keys))
     new, old = (a["left_out"] for a in answers)

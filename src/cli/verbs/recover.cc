@@ -29,6 +29,8 @@ CLI::Option* add(CLI::App& app, RecoverFlags& flags, const std::string& flag,
 void add_common(CLI::App& app, RecoverFlags& flags) {
   add<std::string>(app, flags, "--data", "data.file",
                    "text to train on: .txt, .json or .jsonl (Alpaca, text, messages)");
+  add<std::string>(app, flags, "--images", "data.images",
+                   "folder of the data's pictures (default: that of the file), for LLaVA");
   add<std::string>(app, flags, "--template", "data.template",
                    "how records become samples, see `mop list training-forms` (default auto)");
   add<int64_t>(app, flags, "--max-tokens", "data.max_tokens", "cut samples (default 512)");

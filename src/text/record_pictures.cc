@@ -1,0 +1,64 @@
+// text/record_pictures.cc
+#include "text/record_pictures.h"
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+size_t words_in(std::string_view text) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(kPictureWord, at)) != text.npos; at += kPictureWord.size())
+    ++count;
+  return count;
+}
+
+// Without the words and the line ends that set them off.
+std::string without_words(std::string text) {
+  for (size_t at = 0; (at = text.find(kPictureWord, at)) != text.npos;) {
+    size_t end = at + kPictureWord.size();
+    if (end < text.size() && text[end] == '\n') ++end;
+    else if (at > 0 && text[at - 1] == '\n') --at;
+    text.erase(at, end - at);
+  }
+  return text;
+}
+
+Json as_parts(const std::string& text) {
+  Json parts = Json::array();
+  for (size_t i = 0; i < words_in(text); ++i) parts.push_back({{"type", "image"}});
+  parts.push_back({{"type", "text"}, {"text", without_words(text)}});
+  return parts;
+}
+
+}  // namespace
+
+std::vector<std::string> pictures_of(const Json& record, const std::string& where) {
+  if (!record.is_object()) return {};
+  std::vector<std::string> names;
+  for (const char* key : {"image", "images"}) {
+    if (!record.contains(key) || record[key].is_null()) continue;
+    const Json& value = record[key];
+    for (const Json& name : value.is_array() ? value : Json::array({value})) {
+      if (!name.is_string())
+        throw bad_input("{}: `{}` must name files of pictures, got {}", where, key,
+                        name.type_name());
+      names.push_back(name.get<std::string>());
+    }
+  }
+  return names;
+}
+
+Conversation with_picture_parts(Conversation conversation, const ChatTemplate& chat,
+                                size_t pictures) {
+  if (pictures == 0) return conversation;
+  if (words_in(chat.render(conversation.messages, conversation.options)) == pictures)
+    return conversation;
+  for (Json& message : conversation.messages) {
+    if (message.contains("content") && message["content"].is_string())
+      message["content"] = as_parts(message["content"].get<std::string>());
+  }
+  return conversation;
+}
+
+}  // namespace mop
