@@ -8,6 +8,7 @@
 #include "model/tensor_keys.h"
 #include "text/tokenizer_keys.h"
 #include "text/training_keys.h"
+#include "vision/image_processor_keys.h"
 
 namespace mop {
 
@@ -22,6 +23,7 @@ std::vector<FormatKeys> all_format_keys() {
       tokenizer_json_keys(),
       tokenizer_config_keys(),
       gguf_keys(),
+      image_processor_keys(),
       record_keys(),
       message_keys(),
   };
