@@ -1,10 +1,12 @@
 // vision/jpeg_picture.cc -- JPEG by libjpeg.
-#include <jerror.h>
-#include <jpeglib.h>
-
+// libjpeg's header needs what stands before it.
+// clang-format off
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include "base/error.h"
 #include "vision/picture_formats.h"
