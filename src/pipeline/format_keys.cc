@@ -3,6 +3,7 @@
 #include "checkpoint/checkpoint_keys.h"
 #include "checkpoint/gguf_keys.h"
 #include "export/adapter_keys.h"
+#include "model/composite.h"
 #include "model/config_keys.h"
 #include "model/generation_config.h"
 #include "model/tensor_keys.h"
@@ -16,6 +17,7 @@ std::vector<FormatKeys> all_format_keys() {
   return {
       config_keys(),
       generation_config_keys(),
+      composite_keys(),
       tensor_keys(),
       index_keys(),
       safetensors_metadata_keys(),
