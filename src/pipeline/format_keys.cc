@@ -10,6 +10,7 @@
 #include "text/tokenizer_keys.h"
 #include "text/training_keys.h"
 #include "vision/image_processor_keys.h"
+#include "vision/vision_config_keys.h"
 
 namespace mop {
 
@@ -18,6 +19,7 @@ std::vector<FormatKeys> all_format_keys() {
       config_keys(),
       generation_config_keys(),
       composite_keys(),
+      vision_config_keys(),
       tensor_keys(),
       index_keys(),
       safetensors_metadata_keys(),

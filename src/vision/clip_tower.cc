@@ -5,14 +5,17 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
-#include "base/error.h"
 #include "base/progress.h"
+#include "model/activation.h"
 #include "tensor/upload.h"
+#include "vision/load_tensor.h"
 
 namespace mop {
 namespace {
@@ -22,14 +25,11 @@ struct Affine {
   at::Tensor weight, bias;
 };
 
-// Every tensor of a layer is one of these, "encoder.layers.3." in front and ".weight" or ".bias"
-// behind.
-constexpr const char* kParts[] = {"layer_norm1",       "self_attn.q_proj", "self_attn.k_proj",
-                                  "self_attn.v_proj",  "self_attn.out_proj", "layer_norm2",
-                                  "mlp.fc1",           "mlp.fc2"};
+// Every tensor of a layer is the weight or the bias of one of these.
+constexpr const char* kParts[] = {
+    "layer_norm1",        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+    "self_attn.out_proj", "layer_norm2",      "mlp.fc1",          "mlp.fc2"};
 enum Part { kNorm1, kQuery, kKey, kValue, kOut, kNorm2, kUp, kDown, kNumParts };
-
-std::string layer_prefix(int64_t index) { return fmt::format("encoder.layers.{}.", index); }
 
 at::Tensor apply(const Affine& map, const at::Tensor& x) {
   return at::linear(x, map.weight, map.bias);
@@ -42,40 +42,14 @@ struct ClipTower::Layer {
   const Affine& operator[](Part part) const { return parts[part]; }
 };
 
-ClipTower::ClipTower(std::shared_ptr<const Checkpoint> checkpoint, ClipTowerConfig config,
+ClipTower::ClipTower(std::shared_ptr<const Checkpoint> checkpoint, VisionConfig config,
                      std::vector<int64_t> states)
-    : checkpoint_(std::move(checkpoint)), config_(std::move(config)), states_(std::move(states)) {
-  // transformers 5 writes the tower without the name of CLIP's half.
-  constexpr std::string_view kTower = "vision_tower.";
-  const std::string half = std::string(kTower) + "vision_model.";
-  prefix_ = checkpoint_->has(half + "embeddings.class_embedding") ? half : std::string(kTower);
-  check_tensors(*checkpoint_, needed());
-}
-
-std::vector<NeededTensor> ClipTower::needed() const {
-  const int64_t d = config_.hidden, patch = config_.patch;
-  std::vector<NeededTensor> all = {
-      {prefix_ + "embeddings.class_embedding", {d}},
-      {prefix_ + "embeddings.patch_embedding.weight", {d, 3, patch, patch}},
-      {prefix_ + "embeddings.position_embedding.weight", {config_.patches() + 1, d}},
-      {prefix_ + "pre_layrnorm.weight", {d}},
-      {prefix_ + "pre_layrnorm.bias", {d}}};
-  for (int64_t i = 0; i < *std::ranges::max_element(states_); ++i) {
-    for (int part = 0; part < kNumParts; ++part) {
-      const int64_t out = part == kUp ? config_.mlp : d, in = part == kDown ? config_.mlp : d;
-      const bool norm = part == kNorm1 || part == kNorm2;
-      const std::string name = prefix_ + layer_prefix(i) + kParts[part];
-      all.push_back({name + ".weight", norm ? std::vector{d} : std::vector{out, in}});
-      all.push_back({name + ".bias", {out}});
-    }
-  }
-  return all;
-}
+    : checkpoint_(std::move(checkpoint)), config_(std::move(config)), states_(std::move(states)) {}
 
 ClipTower::Layer ClipTower::load_layer(int64_t index, const Compute& compute) const {
   Layer layer;
   for (int part = 0; part < kNumParts; ++part) {
-    const std::string name = prefix_ + layer_prefix(index) + kParts[part];
+    const auto name = fmt::format("vision_tower.encoder.layers.{}.{}", index, kParts[part]);
     layer.parts[part] = {load_tensor(*checkpoint_, name + ".weight", compute),
                          load_tensor(*checkpoint_, name + ".bias", compute)};
   }
@@ -84,10 +58,10 @@ ClipTower::Layer ClipTower::load_layer(int64_t index, const Compute& compute) co
 
 at::Tensor ClipTower::embed(const at::Tensor& pixels_B3HW, const Compute& compute) const {
   const auto load = [&](const char* name) {
-    return load_tensor(*checkpoint_, prefix_ + name, compute);
+    return load_tensor(*checkpoint_, std::string("vision_tower.") + name, compute);
   };
   const int64_t batch = pixels_B3HW.size(0), patch = config_.patch;
-  const int64_t side = config_.image_size / patch, edge = side * patch;
+  const int64_t side = config_.image / patch, edge = side * patch;
   // Patches do not overlap, so the convolution is a product. Pixels of a part of a patch at the
   // right and below are left out, as a convolution leaves them.
   const at::Tensor patches_BPK = pixels_B3HW.narrow(2, 0, edge)
@@ -100,8 +74,8 @@ at::Tensor ClipTower::embed(const at::Tensor& pixels_B3HW, const Compute& comput
       at::linear(upload(patches_BPK, compute.device).to(compute.dtype), weight_DK);
   const at::Tensor class_B1D =
       load("embeddings.class_embedding").expand({batch, 1, config_.hidden});
-  const at::Tensor hidden_BTD = at::cat({class_B1D, embedded_BPD}, 1)
-                                    .add_(load("embeddings.position_embedding.weight"));
+  const at::Tensor hidden_BTD =
+      at::cat({class_B1D, embedded_BPD}, 1).add_(load("embeddings.position_embedding.weight"));
   return at::layer_norm(hidden_BTD, {config_.hidden}, load("pre_layrnorm.weight"),
                         load("pre_layrnorm.bias"), config_.norm_eps);
 }
@@ -120,8 +94,9 @@ void ClipTower::run_layer(const Layer& layer, const at::Tensor& hidden_BTD) cons
     return at::layer_norm(hidden_BTD, {config_.hidden}, layer[part].weight, layer[part].bias,
                           config_.norm_eps);
   };
+  const auto activation = find_activation(config_.activation, "hidden_act").apply;
   hidden_BTD.add_(attention(layer, norm(kNorm1)));
-  hidden_BTD.add_(apply(layer[kDown], config_.activation->apply(apply(layer[kUp], norm(kNorm2)))));
+  hidden_BTD.add_(apply(layer[kDown], activation(apply(layer[kUp], norm(kNorm2)))));
 }
 
 at::Tensor ClipTower::features(const at::Tensor& hidden_BTD, int64_t piece,

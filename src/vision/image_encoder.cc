@@ -6,51 +6,41 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "base/error.h"
-#include "base/narrow.h"
+#include "model/composite.h"
+#include "tensor/dtype.h"
+#include "vision/vision_config_keys.h"
 
 namespace mop {
 namespace {
 
-constexpr const char* kWhere = "config.json";
 // Pictures that a layer works on at a time, which bounds what it needs besides hidden states.
 constexpr int64_t kPiece = 16;
 // Hidden states that wait on a device for the next layer, so that weights are uploaded seldom.
 constexpr int64_t kWaitingBytes = int64_t{256} << 20;
 
-// From 0 to `layers`; below 0 counted from the end.
-int64_t state_of(const Json& value, int64_t layers) {
-  const int64_t index = whole_number(value, "vision_feature_layer");
-  if (index < -layers - 1 || index > layers)
-    throw bad_input("vision_feature_layer is {}, the tower has {} hidden states", index, layers + 1)
-        .where("file", kWhere);
-  return index < 0 ? index + layers + 1 : index;
+const Composite& composite_of(const Model& model) {
+  const Composite* composite = model.config().composite.get();
+  const std::string where = model.checkpoint().folder().string();
+  if (composite == nullptr)
+    throw bad_input("the model reads no pictures: it has no vision tower").where("model", where);
+  if (composite->kind->tiles)
+    throw bad_input("pictures in several tiles, as {} reads them, are not supported",
+                    composite->kind->name)
+        .where("model", where)
+        .hint("the language model alone can be used: give no pictures");
+  return *composite;
 }
 
-std::vector<int64_t> feature_states(const Json& config, int64_t layers) {
-  const auto it = config.find("vision_feature_layer");
-  if (it == config.end() || it->is_null()) return {state_of(-2, layers)};
-  if (!it->is_array()) return {state_of(*it, layers)};
-  if (it->empty()) throw bad_input("vision_feature_layer is empty").where("file", kWhere);
-  std::vector<int64_t> states;
-  for (const Json& value : *it) states.push_back(state_of(value, layers));
-  return states;
-}
-
-bool keeps_class_token(const Json& config) {
-  const auto strategy =
-      get_or<std::string>(config, "vision_feature_select_strategy", "default", kWhere);
-  if (strategy == "default" || strategy == "full") return strategy == "full";
-  throw bad_input("unsupported vision_feature_select_strategy '{}'", strategy)
-      .where("file", kWhere)
-      .hint("supported: default, full");
-}
-
-ClipTower open_tower(const std::shared_ptr<const Checkpoint>& checkpoint, const Json& config) {
-  ClipTowerConfig tower = parse_clip_tower(config);
-  std::vector<int64_t> states = feature_states(config, tower.layers);
-  return {checkpoint, std::move(tower), std::move(states)};
+// Layers of the config count from the end where they are below 0.
+ClipTower open_tower(const Model& model) {
+  const Composite& composite = composite_of(model);
+  std::vector<int64_t> states = composite.projector.feature_layers;
+  for (int64_t& state : states) state += state < 0 ? composite.vision.layers + 1 : 0;
+  return {model.shared_checkpoint(), composite.vision, std::move(states)};
 }
 
 void check_size(int64_t height, int64_t width, int64_t wanted) {
@@ -62,29 +52,28 @@ void check_size(int64_t height, int64_t width, int64_t wanted) {
 
 }  // namespace
 
-ImageEncoder::ImageEncoder(std::shared_ptr<const Checkpoint> checkpoint, const Json& config)
-    : processor_(read_image_processor(checkpoint->folder())),
-      tower_(open_tower(checkpoint, config)),
-      class_token_(keeps_class_token(config)),
-      projector_(checkpoint, config, tower_.width()) {
+ImageEncoder::ImageEncoder(const Model& model)
+    : tower_(open_tower(model)),
+      projector_(model.shared_checkpoint(), composite_of(model).projector),
+      processor_(read_image_processor(model.checkpoint().folder())),
+      width_(model.config().hidden) {
   if (const auto size = processor_.tile_size())
-    check_size(size->height, size->width, tower_.config().image_size);
+    check_size(size->height, size->width, tower_.config().image);
+  notes_ = processor_.config().notes;
+  const auto section = composite_of(model).raw.find("vision_config");
+  if (section == composite_of(model).raw.end() || !section->is_object()) return;
+  for (const std::string& key : unknown_vision_keys(*section))
+    notes_.push_back("config.json: vision_config." + key +
+                     " is not known, and copied without being read");
 }
 
 int64_t ImageEncoder::rows_per_image() const {
-  return tower_.config().patches() + (class_token_ ? 1 : 0);
-}
-
-std::vector<std::string> ImageEncoder::notes() const {
-  std::vector<std::string> notes = processor_.config().notes;
-  const std::vector<std::string>& of_tower = tower_.config().notes;
-  notes.insert(notes.end(), of_tower.begin(), of_tower.end());
-  return notes;
+  return rows_of_image(tower_.config(), projector_.config());
 }
 
 at::Tensor ImageEncoder::pixels(const Picture& picture) const {
   at::Tensor pixels_T3HW = processor_.pixels(picture);
-  check_size(pixels_T3HW.size(2), pixels_T3HW.size(3), tower_.config().image_size);
+  check_size(pixels_T3HW.size(2), pixels_T3HW.size(3), tower_.config().image);
   return pixels_T3HW;
 }
 
@@ -107,7 +96,7 @@ at::Tensor ImageEncoder::encode(int64_t pictures, const std::function<Picture(in
       hidden.push_back(tower_.embed(at::cat(tiles), compute));
     }
     at::Tensor features_BTD = tower_.features(at::cat(hidden), kPiece, compute);
-    if (!class_token_) features_BTD = features_BTD.slice(1, 1);
+    if (!projector_.config().keeps_class) features_BTD = features_BTD.slice(1, 1);
     const at::Tensor projected_BTD = projector_.project(features_BTD, compute);
     rows_PD.narrow(0, done * rows, (end - done) * rows).copy_(projected_BTD.flatten(0, 1));
     progress.advance(end);

@@ -5,14 +5,12 @@
 
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "base/progress.h"
-#include "checkpoint/checkpoint.h"
+#include "model/model.h"
 #include "model/weights.h"
 #include "vision/clip_tower.h"
 #include "vision/image_processor.h"
@@ -23,17 +21,17 @@ namespace mop {
 /// The image processor, vision tower and projector of a LLaVA-1.5 folder.
 class ImageEncoder {
  public:
-  /// `config` is the whole config.json, before anything took the language model's part of it.
-  /// Throws Error(kBadInput): a tower, processor or setting that is not supported, tensors that are
-  /// missing or of other shapes.
-  ImageEncoder(std::shared_ptr<const Checkpoint> checkpoint, const Json& config);
+  /// Of the checkpoint that `model` is of, pruned or not. Throws Error(kBadInput) for a model that
+  /// reads no pictures, and for an image processor that is missing, not supported or of another
+  /// size than the tower.
+  explicit ImageEncoder(const Model& model);
 
   /// Rows of one picture.
   int64_t rows_per_image() const;
   /// Width of a row: the hidden size of the language model.
-  int64_t width() const { return projector_.width(); }
+  int64_t width() const { return width_; }
   /// What a user should know of the files, a line each.
-  std::vector<std::string> notes() const;
+  const std::vector<std::string>& notes() const { return notes_; }
   const ImageProcessor& processor() const { return processor_; }
 
   /// [pictures * rows_per_image, width], float32, CPU, computed as `compute` says. The weights of a
@@ -49,10 +47,11 @@ class ImageEncoder {
  private:
   at::Tensor pixels(const Picture& picture) const;
 
-  ImageProcessor processor_;
   ClipTower tower_;
-  bool class_token_;  // whether its row is a feature, too
   Projector projector_;
+  ImageProcessor processor_;
+  int64_t width_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace mop

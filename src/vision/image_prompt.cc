@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/narrow.h"
 
 namespace mop {
 namespace {
@@ -24,17 +23,6 @@ void check_counts(int64_t placeholders, int64_t images, const ImageTokens& how) 
 }
 
 }  // namespace
-
-int64_t image_placeholder(const Json& config) {
-  for (const char* key : {"image_token_id", "image_token_index"}) {
-    const auto it = config.find(key);
-    if (it == config.end() || it->is_null()) continue;
-    const int64_t id = whole_number(*it, key);
-    if (id < 0) throw bad_input("{} is {}, ids are not negative", key, id);
-    return id;
-  }
-  return 32000;
-}
 
 std::vector<int64_t> expand_images(std::span<const int64_t> ids, std::span<const int64_t> images,
                                    const ImageTokens& how) {

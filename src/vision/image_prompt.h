@@ -5,8 +5,6 @@
 #include <span>
 #include <vector>
 
-#include "base/json.h"
-
 namespace mop {
 
 /// How pictures become ids. Row k of a table of rows has the id `vocab` + k.
@@ -16,13 +14,10 @@ struct ImageTokens {
   int64_t rows_per_image = 0;  ///< consecutive rows of the table for each picture
 };
 
-/// The placeholder's id: `image_token_id` or `image_token_index` of config.json, 32000 where both
-/// are missing, as in transformers' LlavaConfig. Throws Error(kBadInput) when it is no id.
-int64_t image_placeholder(const Json& config);
-
 /// `ids` with every placeholder replaced by the ids of the rows of its picture. `images` are the
-/// numbers, from 0, that the prompt's pictures have in the table, in the order of the prompt. Throws
-/// Error(kBadInput) when there is no placeholder but pictures, or one is more than the other.
+/// numbers, from 0, that the prompt's pictures have in the table, in the order of the prompt.
+/// Throws Error(kBadInput) when there is no placeholder but pictures, or one is more than the
+/// other.
 std::vector<int64_t> expand_images(std::span<const int64_t> ids, std::span<const int64_t> images,
                                    const ImageTokens& how);
 

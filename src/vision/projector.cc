@@ -6,44 +6,23 @@
 #include <string>
 #include <utility>
 
-#include "vision/needed_tensors.h"
+#include "model/activation.h"
+#include "vision/load_tensor.h"
 
 namespace mop {
-namespace {
 
-const std::string kFirst = "multi_modal_projector.linear_1";
-const std::string kSecond = "multi_modal_projector.linear_2";
-
-}  // namespace
-
-Projector::Projector(std::shared_ptr<const Checkpoint> checkpoint, const Json& config,
-                     int64_t features)
-    : checkpoint_(std::move(checkpoint)) {
-  const std::string where = "config.json";
-  activation_ = &find_activation(get_or<std::string>(config, "projector_hidden_act", "gelu", where),
-                                 "projector_hidden_act");
-  bias_ = get_or<bool>(config, "multimodal_projector_bias", true, where);
-  if (checkpoint_->has(kFirst + ".weight")) {
-    const std::vector<int64_t>& shape = checkpoint_->entry(kFirst + ".weight").shape;
-    width_ = shape.empty() ? 0 : shape.front();
-  }
-  std::vector<NeededTensor> needed = {{kFirst + ".weight", {width_, features}},
-                                      {kSecond + ".weight", {width_, width_}}};
-  if (bias_) {
-    needed.push_back({kFirst + ".bias", {width_}});
-    needed.push_back({kSecond + ".bias", {width_}});
-  }
-  check_tensors(*checkpoint_, needed);
-}
+Projector::Projector(std::shared_ptr<const Checkpoint> checkpoint, ProjectorConfig config)
+    : checkpoint_(std::move(checkpoint)), config_(std::move(config)) {}
 
 at::Tensor Projector::project(const at::Tensor& features, const Compute& compute) const {
   const auto map = [&](const std::string& name, const at::Tensor& x) {
     const auto load = [&](const char* part) {
-      return load_tensor(*checkpoint_, name + part, compute);
+      return load_tensor(*checkpoint_, "multi_modal_projector." + name + part, compute);
     };
-    return at::linear(x, load(".weight"), bias_ ? load(".bias") : at::Tensor());
+    return at::linear(x, load(".weight"), config_.bias ? load(".bias") : at::Tensor());
   };
-  return map(kSecond, activation_->apply(map(kFirst, features)));
+  const Activation& activation = find_activation(config_.activation, "projector_hidden_act");
+  return map("linear_2", activation.apply(map("linear_1", features)));
 }
 
 }  // namespace mop

@@ -16,7 +16,7 @@ constexpr KeyFate kKeys[] = {
     {"num_attention_heads", kHonoured, "a size"},
     {"image_size", kHonoured, "the side of the pictures that the tower reads"},
     {"patch_size", kHonoured, "the side of a patch"},
-    {"num_channels", kRefused, "pictures that are not RGB"},
+    {"num_channels", kRefused, "pictures that are not RGB (other than 3)"},
     {"hidden_act", kHonoured, "the activation of its MLPs"},
     {"layer_norm_eps", kHonoured, "in every norm"},
     {"projection_dim", kIgnored, "of CLIP's comparison with texts, which no feature passes"},

@@ -30,7 +30,7 @@ std::string refusal(const char* json) {
   return refusal_of([&] { parsed(json); });
 }
 
-double difference(const at::Tensor& ours, const at::Tensor& theirs) {
+double largest_difference(const at::Tensor& ours, const at::Tensor& theirs) {
   EXPECT_EQ(ours.sizes(), theirs.sizes());
   return (ours - theirs).abs().max().item<double>();
 }
@@ -47,7 +47,7 @@ TEST(ImageProcessor, PixelsAreThoseOfTransformersWithPillow) {
     const ImageProcessor processor(parse_image_processor(golden["cases"][one], one));
     const at::Tensor ours_T3HW = processor.pixels(golden_picture(name.substr(one.size() + 1)));
     const bool normalized = processor.config().normalize || processor.config().rescale;
-    EXPECT_LE(difference(ours_T3HW, expected.tensor(name)), normalized ? 1e-5 : 0.0);
+    EXPECT_LE(largest_difference(ours_T3HW, expected.tensor(name)), normalized ? 1e-5 : 0.0);
     if (const auto size = processor.tile_size()) {
       EXPECT_EQ(ours_T3HW.sizes(), at::IntArrayRef({1, 3, size->height, size->width}));
     }
@@ -64,7 +64,7 @@ TEST(ImageProcessor, BytesAreNearThoseOfTransformersWithTorchvision) {
     for (const char* file :
          {"wide.png", "tall.png", "square.png", "exact.png", "tiny.png", "strip.png"}) {
       const at::Tensor theirs = expected.tensor("torchvision " + one + "/" + file);
-      EXPECT_LE(difference(processor.pixels(golden_picture(file)), theirs), 2.0)
+      EXPECT_LE(largest_difference(processor.pixels(golden_picture(file)), theirs), 2.0)
           << one << " " << file;
     }
   }

@@ -1,4 +1,4 @@
-// vision/activation.h -- the activations of towers and projectors, by transformers' names.
+// model/activation.h -- the activations of vision towers and projectors, by transformers' names.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -1,5 +1,5 @@
-// vision/activation.cc
-#include "vision/activation.h"
+// model/activation.cc
+#include "model/activation.h"
 
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/relu.h>
@@ -20,8 +20,12 @@ at::Tensor relu(const at::Tensor& x) { return at::relu(x); }
 at::Tensor silu(const at::Tensor& x) { return at::silu(x); }
 
 constexpr Activation kActivations[] = {
-    {"quick_gelu", quick_gelu},       {"gelu", exact_gelu}, {"gelu_new", tanh_gelu},
-    {"gelu_pytorch_tanh", tanh_gelu}, {"relu", relu},       {"silu", silu},
+    {"quick_gelu", quick_gelu},
+    {"gelu", exact_gelu},
+    {"gelu_new", tanh_gelu},
+    {"gelu_pytorch_tanh", tanh_gelu},
+    {"relu", relu},
+    {"silu", silu},
     {"swish", silu},
 };
 
