@@ -91,7 +91,7 @@ const CompositeKind* find_kind(const Json& raw, const std::string& where) {
 }
 
 int64_t image_token(const Json& raw, const std::string& where) {
-  for (const char* key : {"image_token_index", "image_token_id"}) {
+  for (const char* key : {"image_token_id", "image_token_index"}) {
     if (raw.contains(key) && !raw[key].is_null()) return require<int64_t>(raw, key, where);
   }
   return 32000;  // LlavaConfig's

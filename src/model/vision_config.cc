@@ -1,17 +1,13 @@
 // model/vision_config.cc
 #include "model/vision_config.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/error.h"
 #include "base/narrow.h"
+#include "model/activation.h"
 #include "model/config_values.h"
 
 namespace mop {
 namespace {
-
-constexpr std::array kActivations = {"quick_gelu", "gelu"};
 
 // The tower of a LLaVA whose config says nothing of one.
 const VisionConfig kClipLarge336{
@@ -20,10 +16,12 @@ const VisionConfig kClipLarge336{
 std::string read_activation(const Json& raw, const char* key, const std::string& fallback,
                             const std::string& where) {
   std::string name = get_or<std::string>(raw, key, fallback, where);
-  if (std::ranges::find(kActivations, name) != kActivations.end()) return name;
-  throw bad_input("unsupported activation: {} is '{}'", key, name)
-      .where("file", where)
-      .hint("supported: quick_gelu, gelu");
+  try {
+    find_activation(name, key);
+  } catch (Error& e) {
+    throw std::move(e).where("file", where);
+  }
+  return name;
 }
 
 void check_tower(const Json& section, const std::string& where) {
@@ -63,6 +61,10 @@ VisionConfig read_vision_config(const Json& whole, const std::string& where) {
   size("patch_size", config.patch);
   config.norm_eps = get_or<double>(section, "layer_norm_eps", config.norm_eps, place);
   config.activation = read_activation(section, "hidden_act", config.activation, place);
+  if (config.channels != 3) {
+    throw bad_input("the tower's num_channels is {}, pictures have 3", config.channels)
+        .where("file", place);
+  }
   if (config.hidden % config.heads != 0) {
     throw bad_input("hidden_size {} is not a multiple of {} heads", config.hidden, config.heads)
         .where("file", place);

@@ -9,6 +9,8 @@
 #include "model/tensor_keys.h"
 #include "text/tokenizer_keys.h"
 #include "text/training_keys.h"
+#include "vision/image_processor_keys.h"
+#include "vision/vision_config_keys.h"
 
 namespace mop {
 
@@ -17,6 +19,7 @@ std::vector<FormatKeys> all_format_keys() {
       config_keys(),
       generation_config_keys(),
       composite_keys(),
+      vision_config_keys(),
       tensor_keys(),
       index_keys(),
       safetensors_metadata_keys(),
@@ -24,6 +27,7 @@ std::vector<FormatKeys> all_format_keys() {
       tokenizer_json_keys(),
       tokenizer_config_keys(),
       gguf_keys(),
+      image_processor_keys(),
       record_keys(),
       message_keys(),
   };

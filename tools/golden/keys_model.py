@@ -21,8 +21,8 @@ BY_NAME = {"config": ["auto_map", "quantization_config", "torch_dtype", "partial
                       "allow_global_per_layer_attribute_access", "serialize_explicit_per_layer_config"]}
 
 
-def ask(python):
-    return json.loads(subprocess.run([python, SCRIPT], check=True, stdout=subprocess.PIPE).stdout)
+def ask(python, script=SCRIPT):
+    return json.loads(subprocess.run([python, script], check=True, stdout=subprocess.PIPE).stdout)
 
 
 def write(name, source, **content):
