@@ -47,22 +47,35 @@ fs::path Pictures::folder_beside(const fs::path& data) const {
   return data.has_parent_path() ? data.parent_path() : fs::path(".");
 }
 
-int64_t Pictures::number_of(const fs::path& folder, const std::string& name) {
+int64_t Pictures::number_of(const fs::path& file) {
   if (!sees_) {
-    throw bad_input("a sample has a picture, and the model reads none: {}", name)
+    throw bad_input("there is a picture, and the model reads none: {}", file.string())
         .hint("pictures are read by LLaVA models");
   }
-  fs::path file = checked_file(folder, name);
   const auto [place, is_new] = numbers_.try_emplace(file, std::ssize(files_));
-  if (is_new) files_.push_back(std::move(file));
+  if (is_new) files_.push_back(file);
   return place->second;
+}
+
+std::vector<int64_t> Pictures::expanded(const std::vector<int64_t>& ids,
+                                        const std::vector<int64_t>& numbers) const {
+  return expand_images(
+      ids, numbers,
+      {.placeholder = placeholder_, .vocab = vocab_, .rows_per_image = rows_per_image_});
+}
+
+std::vector<int64_t> Pictures::placed(const std::vector<int64_t>& ids,
+                                      const std::vector<fs::path>& pictures) {
+  std::vector<int64_t> numbers;
+  for (const fs::path& file : pictures) numbers.push_back(number_of(file));
+  return sees_ && !pictures.empty() ? expanded(ids, numbers) : ids;
 }
 
 void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
                      const fs::path& folder, const std::vector<std::string>& pictures,
                      bool was_cut) {
   std::vector<int64_t> numbers;
-  for (const std::string& name : pictures) numbers.push_back(number_of(folder, name));
+  for (const std::string& name : pictures) numbers.push_back(number_of(checked_file(folder, name)));
   const auto words = std::ranges::count(ids, placeholder_);
   if (was_cut && std::ssize(numbers) > words) numbers.resize(static_cast<size_t>(words));
   if (labels != nullptr) {
@@ -75,10 +88,7 @@ void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
     *labels = std::move(longer);
   }
   if (was_cut && numbers.empty()) return;  // cut before the first picture
-  ids = expand_images(ids, numbers,
-                      {.placeholder = placeholder_,
-                       .vocab = vocab_,
-                       .rows_per_image = rows_per_image_});
+  ids = expanded(ids, numbers);
 }
 
 PlacePictures Pictures::placing(const fs::path& data) {
@@ -94,7 +104,7 @@ void Pictures::add_all(const RecordFile& file) {
   const fs::path folder = folder_beside(file.path());
   for (int64_t i = 0; i < file.size(); ++i) {
     for (const std::string& name : pictures_of(file.json(i), file.where(i)))
-      number_of(folder, name);
+      number_of(checked_file(folder, name));
   }
 }
 

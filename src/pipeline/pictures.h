@@ -32,6 +32,9 @@ class Pictures {
   /// Refers to this object. Throws Error(kBadInput) when a file is not there or outside of the
   /// folder, or words and pictures are not as many.
   PlacePictures placing(const std::filesystem::path& data);
+  /// The ids of a prompt with these pictures in it, whatever folder they are in.
+  std::vector<int64_t> placed(const std::vector<int64_t>& ids,
+                              const std::vector<std::filesystem::path>& pictures);
   /// The pictures of all records, before any of them is placed: in the file's order.
   void add_all(const RecordFile& file);
   /// Places the pictures of samples that come from the records of `file`. Throws as above, and
@@ -47,7 +50,9 @@ class Pictures {
 
  private:
   std::filesystem::path folder_beside(const std::filesystem::path& data) const;
-  int64_t number_of(const std::filesystem::path& folder, const std::string& name);
+  int64_t number_of(const std::filesystem::path& file);
+  std::vector<int64_t> expanded(const std::vector<int64_t>& ids,
+                                const std::vector<int64_t>& numbers) const;
   void place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
              const std::filesystem::path& folder, const std::vector<std::string>& pictures,
              bool was_cut);

@@ -356,7 +356,8 @@ Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery,
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
            Collectives& ranks) {
   PreparedRun prepared = prepare(recipe, listener);
-  const auto recovery = open_recovery(prepared.recipe, prepared.dense, prepared.tokenizer, listener);
+  const auto recovery =
+      open_recovery(prepared.recipe, prepared.dense, prepared.tokenizer, listener);
   const Json manifest = manifest_of(prepared, recovery, ranks.size());
   check_same_inputs(manifest, ranks, listener);
   if (ranks.rank() != 0) return follow(prepared, recovery, listener, ranks);

@@ -40,10 +40,10 @@ struct Recipe {
 
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
 /// value of the wrong type, or an unknown branch or selector.
-///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file}, target
-///   {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute {device,
-///   dtype}, repair {see run_repair.h}, recovery {see recover_recipe.h}, and one section per branch
-///   and per criterion that has settings
+///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file},
+///   target {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute
+///   {device, dtype}, repair {see run_repair.h}, recovery {see recover_recipe.h}, and one section
+///   per branch and per criterion that has settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);
 /// The file's keys as written, ready for `set`. `.yaml`, `.yml` or `.json`.

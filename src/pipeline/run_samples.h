@@ -17,7 +17,7 @@ namespace mop {
 struct RunSamples {
   TokenSamples calibration;  ///< statistics come from these alone; empty without a calibration file
   TokenSamples validation;   ///< selectors and the figures before and after; may be empty
-  std::string validation_source;  ///< in words, for reports
+  std::string validation_source;                 ///< in words, for reports
   std::shared_ptr<Pictures> pictures = nullptr;  ///< theirs; null = there are none
 };
 

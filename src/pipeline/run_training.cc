@@ -158,7 +158,8 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
                          const Model& model, Progress& progress) {
   if (recipe.data.empty()) throw usage_error("there is nothing to train on").hint("--data FILE");
   TrainingDataOptions form = recipe.form;
-  if (form.form == "auto" || form.form == "chat") form.chat = read_chat_template(model.checkpoint().folder());
+  if (form.form == "auto" || form.form == "chat")
+    form.chat = read_chat_template(model.checkpoint().folder());
   auto pictures = std::make_shared<Pictures>(model, recipe.images);
   TrainingTexts texts{open_data(recipe.data, tokenizer, form, *pictures, progress), std::nullopt,
                       "", pictures};

@@ -22,11 +22,11 @@ namespace mop {
 struct TrainingTexts {
   TrainingData data;
   std::optional<TrainingData> validation;
-  std::string validation_source;  ///< in words, for reports
+  std::string validation_source;       ///< in words, for reports
   std::shared_ptr<Pictures> pictures;  ///< theirs
 };
-/// Text for `model`, whose folder is where a chat template would lie. Warns of what is not read or not learned.
-/// Throws what reading throws.
+/// Text for `model`, whose folder is where a chat template would lie. Warns of what is not read or
+/// not learned. Throws what reading throws.
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
                          const Model& model, Progress& progress);
 

@@ -17,8 +17,10 @@ size_t words_in(std::string_view text) {
 std::string without_words(std::string text) {
   for (size_t at = 0; (at = text.find(kPictureWord, at)) != text.npos;) {
     size_t end = at + kPictureWord.size();
-    if (end < text.size() && text[end] == '\n') ++end;
-    else if (at > 0 && text[at - 1] == '\n') --at;
+    if (end < text.size() && text[end] == '\n')
+      ++end;
+    else if (at > 0 && text[at - 1] == '\n')
+      --at;
     text.erase(at, end - at);
   }
   return text;
@@ -33,7 +35,7 @@ Json as_parts(const std::string& text) {
 
 }  // namespace
 
-std::vector<std::string> pictures_of(const Json& record, const std::string& where) {
+std::vector<std::string> pictures_of(const Json& record, std::string_view where) {
   if (!record.is_object()) return {};
   std::vector<std::string> names;
   for (const char* key : {"image", "images"}) {
@@ -47,6 +49,12 @@ std::vector<std::string> pictures_of(const Json& record, const std::string& wher
     }
   }
   return names;
+}
+
+std::string words_of_pictures(size_t pictures) {
+  std::string text;
+  for (size_t i = 0; i < pictures; ++i) text.append(kPictureWord).append("\n");
+  return text;
 }
 
 Conversation with_picture_parts(Conversation conversation, const ChatTemplate& chat,

@@ -19,7 +19,10 @@ inline constexpr std::string_view kPictureWord = "<image>";
 
 /// File names of a record's pictures: `image` (a name) or `images` (a list of names), in the order
 /// of their words; empty = it has none. Throws Error(kBadInput) naming `where` for anything else.
-std::vector<std::string> pictures_of(const Json& record, const std::string& where);
+std::vector<std::string> pictures_of(const Json& record, std::string_view where);
+
+/// "<image>\n" for each of them.
+std::string words_of_pictures(size_t pictures);
 
 /// Turns each picture's word in a sample into the tokens that the picture is: `ids`, and `labels`
 /// beside them unless null. `was_cut`: words of later pictures may be gone.

@@ -40,10 +40,8 @@ std::string question_prompt(const Json& record, std::string_view where) {
     if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
     options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
   }
-  std::string pictures;
-  for (size_t i = 0; i < pictures_of(record, where).size(); ++i)
-    pictures += fmt::format("{}\n", kPictureWord);
-  return fmt::format("{}Question: {}\nOptions:{}\nAnswer:", pictures,
+  return fmt::format("{}Question: {}\nOptions:{}\nAnswer:",
+                     words_of_pictures(pictures_of(record, where).size()),
                      require<std::string>(record, "question", where), options);
 }
 
