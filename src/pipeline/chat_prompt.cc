@@ -49,7 +49,7 @@ std::string chat_prompt(const GenerateJob& job) {
         job.prompt.find(kPictureWord) == std::string::npos)
       messages.back()["content"] = words_of_pictures(job.images.size()) + job.prompt;
     const Conversation asked =
-        with_picture_parts({messages, {}, options}, *chat, job.images.size());
+        as_template_expects({messages, {}, options}, *chat, job.images.size());
     return chat->render(asked.messages, options);
   } catch (Error& error) {
     throw std::move(error).where("chat template of", job.model.string());

@@ -15,8 +15,8 @@ std::string ChatSamples::text(const Json& record, const std::string& where) {
   }
   refuse_keys(record, record_keys(), where);
   try {
-    const Conversation conversation = with_picture_parts(
-        conversation_of(record, where), *chat_, pictures_of(record, where).size());
+    const Conversation conversation = as_template_expects(conversation_of(record, where), *chat_,
+                                                          pictures_of(record, where).size());
     std::string text = chat_->render(conversation.messages, conversation.options);
     const std::string bos = chat_->bos();
     return text.starts_with(bos) ? text.substr(bos.size()) : text;

@@ -1,6 +1,8 @@
 // text/chat_template.cc
 #include "text/chat_template.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
@@ -127,6 +129,8 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
     : tokens_(std::move(tokens)),
       fingerprint_(fingerprint_of(sources, tokens_)),
       origin_(std::move(origin)),
+      knows_images_(std::ranges::any_of(
+          sources, [](const auto& one) { return one.second.find("image") != std::string::npos; })),
       now_(jinja_now()) {
   for (const auto& [name, source] : sources) {
     try {

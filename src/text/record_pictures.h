@@ -29,10 +29,11 @@ std::string words_of_pictures(size_t pictures);
 using PlacePictures = std::function<void(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
                                          const std::vector<std::string>& pictures, bool was_cut)>;
 
-/// The conversation as `chat` expects pictures: the word within a text as it is, where the template
-/// writes it through; otherwise as parts of their own before the text ({"type": "image"}), as
-/// transformers' processors are given them. Unchanged for a record without pictures.
-Conversation with_picture_parts(Conversation conversation, const ChatTemplate& chat,
-                                size_t pictures);
+/// The conversation as `chat` expects its contents: texts as they are, where the template writes
+/// them and the words of `pictures` pictures through; otherwise lists of parts, pictures before the
+/// text ({"type": "image"}, {"type": "text", "text": ..}), which templates of vision-language
+/// models take alone.
+Conversation as_template_expects(Conversation conversation, const ChatTemplate& chat,
+                                 size_t pictures);
 
 }  // namespace mop

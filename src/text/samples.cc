@@ -40,9 +40,9 @@ std::string question_prompt(const Json& record, std::string_view where) {
     if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
     options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
   }
-  return fmt::format("{}Question: {}\nOptions:{}\nAnswer:",
-                     words_of_pictures(pictures_of(record, where).size()),
-                     require<std::string>(record, "question", where), options);
+  return fmt::format(
+      "{}Question: {}\nOptions:{}\nAnswer:", words_of_pictures(pictures_of(record, where).size()),
+      require<std::string>(record, "question", where), options);
 }
 
 std::string sample_of(const Json& record, const std::string& where, ChatSamples& chats) {

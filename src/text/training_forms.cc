@@ -95,9 +95,9 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
     throw bad_input("{} is a conversation, but the model has no chat template", where)
         .hint("give the model's folder a chat_template.jinja, or data of another form");
   }
-  const SpokenText spoken = find_turns(
-      *options.chat, with_picture_parts(conversation_of(record, where), *options.chat,
-                                        pictures_of(record, where).size()));
+  const SpokenText spoken =
+      find_turns(*options.chat, as_template_expects(conversation_of(record, where), *options.chat,
+                                                    pictures_of(record, where).size()));
   TrainingSample sample;
   sample.lost_turns = spoken.lost;
   sample.ids = encode_beginning(tokenizer, spoken.text, Special::kNone, options.max_tokens);
