@@ -193,6 +193,19 @@ TEST(ImageEncoder, RefusesOtherTowersByName) {
               AllOf(HasSubstr("hidden_act is 'mish'"), HasSubstr("supported: quick_gelu, gelu")));
 }
 
+TEST(ImageEncoder, RefusesTiles) {
+  const Changed tiles;
+  std::map<std::string, at::Tensor> tensors = {{"image_newline", at::zeros({12}, at::kBFloat16)}};
+  const fs::path weights = tiles.folder.path() / "model.safetensors";
+  const auto file = SafetensorsFile::open(weights);
+  for (const auto& [name, entry] : file.entries()) tensors[name] = file.tensor(name).clone();
+  write_safetensors(weights, tensors);
+  tiles.config({{"model_type", "llava_next"}});
+  EXPECT_THAT(refusal_of([&] { tiles.open(); }),
+              AllOf(HasSubstr("pictures in several tiles, as llava-1.6 reads them"),
+                    HasSubstr("give no pictures")));
+}
+
 TEST(ImageEncoder, NotesKeysThatItDoesNotKnow) {
   const Changed other;
   other.config({{"vision_config", {{"attention_pool", 2}, {"use_cache", true}}}});
