@@ -97,7 +97,7 @@ TEST(ImageEncoder, ManyPicturesHaveTheRowsThatEachHasAlone) {
   std::vector<fs::path> files;
   for (int i = 0; i < 37; ++i)
     files.push_back(golden_vision() / "pictures" /
-                    std::vector{"wide.png", "tall.png", "420.jpg", "tiny.png"}[i % 4]);
+                    std::vector{"wide.png", "tall.png", "420.jpg", "tiny.png", "strip.png"}[i % 5]);
   const at::Tensor all_PD = encoder.encode(files, {}, silent_progress());
   for (size_t i = 0; i < files.size(); ++i) {
     const std::vector<Picture> one = {read_picture(files[i])};
