@@ -47,12 +47,11 @@ JpegFile& file_of(j_common_ptr info) { return *static_cast<JpegFile*>(info->clie
   leave(file_of(info), text);
 }
 
-// Levels below 0 are warnings. The end of the bytes is one to libjpeg, which makes the rest grey.
+// Prints nothing. Levels below 0 are warnings; the end of the bytes is one to libjpeg, which makes
+// the rest grey.
 void jpeg_emits(j_common_ptr info, int level) {
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) leave(file_of(info), "it ends too early");
 }
-
-void jpeg_prints(j_common_ptr) {}
 
 void jpeg_progresses(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans)
@@ -63,7 +62,6 @@ JpegFile::JpegFile() {
   info.err = jpeg_std_error(&errors);
   errors.error_exit = jpeg_fails;
   errors.emit_message = jpeg_emits;
-  errors.output_message = jpeg_prints;
   progress.progress_monitor = jpeg_progresses;
   info.client_data = this;
 }

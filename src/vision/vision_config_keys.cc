@@ -30,7 +30,7 @@ constexpr KeyFate kKeys[] = {
 }  // namespace
 
 const FormatKeys& vision_config_keys() {
-  static const FormatKeys keys{"config.json: vision_config", kKeys};
+  static const FormatKeys keys{"vision_config of a vision-language model", kKeys};
   return keys;
 }
 

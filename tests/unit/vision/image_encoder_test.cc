@@ -97,7 +97,7 @@ TEST(ImageEncoder, ManyPicturesHaveTheRowsThatEachHasAlone) {
   std::vector<fs::path> files;
   for (int i = 0; i < 37; ++i)
     files.push_back(golden_vision() / "pictures" /
-                    std::vector{"wide.png", "tall.png", "420.jpg", "tiny.png"}[i % 4]);
+                    std::vector{"wide.png", "tall.png", "420.jpg", "tiny.png", "strip.png"}[i % 5]);
   const at::Tensor all_PD = encoder.encode(files, {}, silent_progress());
   for (size_t i = 0; i < files.size(); ++i) {
     const std::vector<Picture> one = {read_picture(files[i])};
@@ -191,6 +191,19 @@ TEST(ImageEncoder, RefusesOtherTowersByName) {
   siglip.config({{"vision_config", {{"model_type", "clip_vision_model"}, {"hidden_act", "mish"}}}});
   EXPECT_THAT(refusal_of([&] { siglip.open(); }),
               AllOf(HasSubstr("hidden_act is 'mish'"), HasSubstr("supported: quick_gelu, gelu")));
+}
+
+TEST(ImageEncoder, RefusesTiles) {
+  const Changed tiles;
+  std::map<std::string, at::Tensor> tensors = {{"image_newline", at::zeros({12}, at::kBFloat16)}};
+  const fs::path weights = tiles.folder.path() / "model.safetensors";
+  const auto file = SafetensorsFile::open(weights);
+  for (const auto& [name, entry] : file.entries()) tensors[name] = file.tensor(name).clone();
+  write_safetensors(weights, tensors);
+  tiles.config({{"model_type", "llava_next"}});
+  EXPECT_THAT(refusal_of([&] { tiles.open(); }),
+              AllOf(HasSubstr("pictures in several tiles, as llava-1.6 reads them"),
+                    HasSubstr("give no pictures")));
 }
 
 TEST(ImageEncoder, NotesKeysThatItDoesNotKnow) {
