@@ -139,8 +139,8 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   tell_generation_notes(model, progress);
   const auto tokenizer = open_tokenizer(job.model);
   const std::string text = job.chat ? chat_prompt(job) : job.prompt;
-  const std::vector<int64_t> prompt =
-      tokenizer->encode(text, job.chat ? Special::kNone : Special::kDefault);
+  const std::vector<int64_t> prompt = tokenizer->encode(
+      text, job.chat ? read_chat_template(job.model)->specials_of(text) : Special::kDefault);
   Pictures pictures(model, {});
   const std::vector<int64_t> shown = pictures.placed(prompt, job.images);
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);

@@ -142,6 +142,11 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
   if (templates_.empty()) throw bad_input("there is no chat template called \"default\"");
 }
 
+Special ChatTemplate::specials_of(std::string_view rendered) const {
+  const bool lacks = !bos().empty() && !rendered.starts_with(bos());
+  return knows_images_ && lacks ? Special::kDefault : Special::kNone;
+}
+
 const JinjaTemplate& ChatTemplate::chosen(const ChatOptions& options) const {
   const auto with_tools = templates_.find("tool_use");
   if (!options.tools.is_null() && with_tools != templates_.end()) return with_tools->second;

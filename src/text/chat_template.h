@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "text/jinja.h"
+#include "text/tokenizer.h"
 
 namespace mop {
 
@@ -39,6 +40,9 @@ class ChatTemplate {
   std::string bos() const { return tokens_.value("bos_token", ""); }
   /// Whether it speaks of images: its model may see, and messages may have to be lists of parts.
   bool knows_images() const { return knows_images_; }
+  /// Which special tokens a tokenizer adds to what was rendered: none, since templates write them;
+  /// but the processors of models that see add BOS to a text that does not begin with it.
+  Special specials_of(std::string_view rendered) const;
   /// SHA-256 of the templates' sources and of the special tokens they may use.
   const std::string& fingerprint() const { return fingerprint_; }
 

@@ -116,7 +116,7 @@ class Llava : public ::testing::Test {
       EXPECT_TRUE(at::equal(before->tensor(name), after->tensor(name))) << name;
       ++count;
     }
-    EXPECT_EQ(count, 6 + 2 * 16 + 3);
+    EXPECT_EQ(count, 7 + 2 * 16 + 4);
   }
 
   inline static std::unique_ptr<TempFolder> folder_;
@@ -181,12 +181,15 @@ TEST_F(Llava, RecoversOnPicturesAndOnText) {
                  "--method", method,
                  "--set",    "accumulate=2",
                  "--set",    "learning_rate=1e-3",
+                 "--set",    "validation.samples=4",
                  "--json"};
-    if (args[9] == "distil") args.insert(args.end(), {"--teacher", model().string()});
+    if (method == std::string("distil")) args.insert(args.end(), {"--teacher", model().string()});
     const Ran ran = run(args);
     ASSERT_EQ(ran.exit, 0) << ran.err;
     const Json outcome = ran.json()["outcome"];
-    EXPECT_LT(outcome["nll_best"].get<double>(), outcome["nll_before"].get<double>()) << method;
+    // What learns from its own copy has nothing to gain.
+    if (method != std::string("distil"))
+      EXPECT_LT(outcome["nll_best"].get<double>(), outcome["nll_before"].get<double>()) << method;
     expect_parts_are_the_same(out);
   }
   std::ofstream(path("alpaca.jsonl")) << R"({"instruction": "say", "output": "a dog"})"
