@@ -24,10 +24,18 @@ TEXT = dict(model_type="llama", hidden_size=24, intermediate_size=40, num_hidden
 VISION = dict(model_type="clip_vision_model", hidden_size=16, intermediate_size=28, num_hidden_layers=3,
               num_attention_heads=2, image_size=SIDE, patch_size=PATCH)
 CASES = {"default": {}, "full-two-layers": dict(vision_feature_select_strategy="full", vision_feature_layer=[-1, 1],
-                                               multimodal_projector_bias=False)}
+                                               multimodal_projector_bias=False),
+         # LLaVA-1.6, whose pictures are tiles: words alone.
+         "tiles": dict(image_grid_pinpoints=[[SIDE, 2 * SIDE]])}
 
 
-def expand(model, torch, pixels, settings):
+def words_alone(model, torch, pixels):
+    prompts = [[token for token in prompt if token != IMAGE] for prompt in PROMPTS]
+    logits = [model(input_ids=torch.tensor([prompt])).logits[0] for prompt in prompts]
+    return torch.zeros(0, TEXT["hidden_size"]), prompts, torch.cat(logits)
+
+
+def expand(model, torch, pixels):
     """The sequences with a token for each row; their logits; all rows in the order of the pictures."""
     rows = model.get_image_features(pixel_values=pixels)
     rows = rows.pooler_output if hasattr(rows, "pooler_output") else rows
@@ -50,12 +58,15 @@ def expand(model, torch, pixels, settings):
 def make(folder, settings):
     import torch
     from safetensors.torch import save_file
-    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+    from transformers import (CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaNextConfig,
+                              LlavaNextForConditionalGeneration)
 
     torch.manual_seed(7)
-    config = LlavaConfig(vision_config=CLIPVisionConfig(**VISION).to_dict(), text_config=LlamaConfig(**TEXT).to_dict(),
-                         image_token_index=IMAGE, image_seq_length=PATCHES, **settings)
-    model = LlavaForConditionalGeneration(config).float().eval()
+    tiles = "image_grid_pinpoints" in settings
+    config_class = LlavaNextConfig if tiles else LlavaConfig
+    config = config_class(vision_config=CLIPVisionConfig(**VISION).to_dict(), text_config=LlamaConfig(**TEXT).to_dict(),
+                          image_token_index=IMAGE, image_seq_length=PATCHES, **settings)
+    model = (LlavaNextForConditionalGeneration if tiles else LlavaForConditionalGeneration)(config).float().eval()
     for parameter in model.parameters():  # that no layer is a small change of the one before
         parameter.data.mul_(4) if parameter.dim() > 1 else parameter.data.add_(torch.randn_like(parameter) / 8)
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,7 +74,7 @@ def make(folder, settings):
     (folder / "generation_config.json").unlink(missing_ok=True)
     pixels = torch.randn(3, 3, SIDE, SIDE)
     with torch.no_grad():
-        rows, ids, logits = expand(model, torch, pixels, settings)
+        rows, ids, logits = (words_alone if tiles else expand)(model, torch, pixels)
     save_file({"pixels": pixels, "rows": rows.contiguous(), "logits": logits.contiguous(),
                "ids": torch.tensor([i for one in ids for i in one]), "lengths": torch.tensor([len(one) for one in ids])},
               folder / "expected.safetensors")
