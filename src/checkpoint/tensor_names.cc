@@ -42,6 +42,7 @@ const NameLayout& layout_of(const std::set<std::string>& names, bool holds_parts
   return bare ? kWithoutHeadLayout : kPlainLayout;
 }
 
+const NameLayout& parts_layout() { return kPartsLayout; }
 const NameLayout& parts_inside_layout() { return kPartsInsideLayout; }
 
 std::string our_name(const NameLayout& layout, std::string_view stored) {

@@ -25,7 +25,9 @@ struct NameLayout {
 /// others (it has a text_config), as LLaVA's, whose names differ by transformers' version.
 const NameLayout& layout_of(const std::set<std::string>& names, bool holds_parts);
 
-/// The layout of such files as transformers names their tensors in memory since 4.52.
+/// The layouts of such files: as they are saved, and as transformers holds them in memory since
+/// 4.52.
+const NameLayout& parts_layout();
 const NameLayout& parts_inside_layout();
 
 /// The name here of a tensor that files call `stored`.

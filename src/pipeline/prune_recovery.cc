@@ -75,7 +75,8 @@ void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
   const LoraOptions& lora = recipe.lora;
   write_peft(folder / "adapter",
              {recipe.model, lora.rank, lora.alpha, lora.dropout,
-              lora.targets.empty() ? projection_names() : lora.targets},
+              lora.targets.empty() ? projection_names() : lora.targets,
+              trained.model.config().composite != nullptr},
              trained.adapter);
 }
 
