@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "allocate/measured_damage.h"
 #include "base/error.h"
 #include "base/named_table.h"
 
@@ -102,6 +103,11 @@ WidthCounts cfsp(const SpreadInput& in) {
   return spread_as_desired(in.config, in.uniform, wanted, in.options);
 }
 
+template <AllocateCurves allocate>
+WidthCounts by_measured_damage(const SpreadInput& in) {
+  return spread_by_measured_damage(in, allocate);
+}
+
 }  // namespace
 
 std::span<const Allocation> all_allocations() {
@@ -131,6 +137,27 @@ std::span<const Allocation> all_allocations() {
        .criterion = "cfsp-layers",
        .spread = cfsp,
        .source = "CFSP, arXiv 2409.13199"},
+      {.name = "convex-hull",
+       .summary = "damage curves of all half layers, the least damage for each unit of cost first: "
+                  "predicted curves by the default method, with a criterion measured ones",
+       .spread = by_measured_damage<allocate_by_damage>,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .of_curves = allocate_by_damage},
+      {.name = "dp",
+       .summary = "the same curves, the least damage in all by dynamic programming",
+       .spread = by_measured_damage<allocate_by_programming>,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .of_curves = allocate_by_programming,
+       .source = "arXiv 2308.10438"},
+      {.name = "evolution",
+       .summary = "counts of the lowest perplexity on held-out text, found by mutation",
+       .spread = evolve_counts,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .draws = true,
+       .source = "Tyr-the-Pruner, arXiv 2503.09657, section 3.3"},
   };
   return kRows;
 }

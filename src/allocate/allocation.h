@@ -1,11 +1,13 @@
 // allocate/allocation.h -- how the units of a width step are spread over the layers: the table of
 // allocations.
 #pragma once
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "allocate/damage.h"
 #include "allocate/global.h"
 #include "allocate/width.h"
 
@@ -18,7 +20,15 @@ struct SpreadInput {
   GlobalScores scores;
   const std::vector<double>* layers = nullptr;  ///< scores by the row's criterion, one a layer
   const WidthOptions& options;
+  /// The loss on held-out text of the current model without so many units of every layer, those of
+  /// the lowest scores; infinite where it is no number. Given to rows that judge.
+  std::function<std::vector<double>(const std::vector<WidthCounts>& candidates)> judge = nullptr;
+  /// Tells people how far a row is that judges.
+  std::function<void(const std::string& line)> note = [](const std::string&) {};
 };
+
+using AllocateCurves = DamageAllocation (*)(std::span<const HalfLayerCurve> curves,
+                                            const DamageTarget& target);
 
 struct Allocation {
   std::string name;
@@ -29,6 +39,10 @@ struct Allocation {
   WidthCounts (*spread)(const SpreadInput& input) = nullptr;
   /// Whether KV groups and neurons are one list: then either may go where `uniform` takes none.
   bool ranks_kinds_together = false;
+  bool judges = false;  ///< `spread` judges models on held-out text
+  bool draws = false;   ///< by `WidthOptions::evolution_seed`
+  /// Of damage curves, in the branches that have them (`damage.allocation`). Null: not there.
+  AllocateCurves of_curves = nullptr;
   std::string source = {};  ///< paper and equation
 };
 

@@ -76,6 +76,15 @@ void RecipeFlags::add_run(CLI::App& app) {
       app, "--repair", "repair.method",
       "new values for what is left, without training: least-squares (default, none with "
       "--select), reconstruction, bias or none");
+  add<std::string>(
+      app, "--weights", "weights.method",
+      "single weights that become zero: sparsegpt (default with --sparsity or --pattern), wanda, "
+      "magnitude or random; alone or of what --remove leaves");
+  auto* sparsity = add<double>(app, "--sparsity", "weights.sparsity",
+                               "fraction of the projections' weights that become zero (0.5)");
+  add<std::string>(app, "--pattern", "weights.pattern",
+                   "2:4: zeros so that so many of each group of inputs stay")
+      ->excludes(sparsity);
   auto* plan = add<std::string>(app, "--plan", "plan", "replay the steps of a plan.json");
   plan->excludes(app.get_option("--iterations"))->excludes(app.get_option("--remove"));
   add<std::string>(app, "--device", "compute.device", "cpu (default) or cuda");

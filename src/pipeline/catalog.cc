@@ -15,6 +15,7 @@
 #include "plan/depth_rule.h"
 #include "recovery/methods.h"
 #include "repair/repair.h"
+#include "repair/sparse_weights.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
 #include "structure/currency.h"
@@ -57,6 +58,7 @@ Json protocols() { return named_rows(all_protocols()); }
 Json tasks() { return named_rows(all_tasks()); }
 Json formats() { return named_rows(all_formats()); }
 Json currencies() { return named_rows(all_currencies()); }
+Json sparse_methods() { return sourced_rows(all_sparse_methods()); }
 Json repairs() { return named_rows(all_repairs()); }
 Json methods() { return named_rows(all_methods()); }
 Json schedules() { return named_rows(all_schedules()); }
@@ -137,6 +139,7 @@ const std::vector<Listing> kListings = {
     {"allocations", allocations},
     {"reader-rules", reader_rules},
     {"repairs", repairs},
+    {"weights", sparse_methods},
     {"methods", methods},
     {"schedules", schedules},
     {"training-forms", training_forms},

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/narrow.h"
 #include "base/options.h"
@@ -14,6 +15,7 @@
 #include "pipeline/recipe_keys.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_weights.h"
 #include "pipeline/width_multiple.h"
 #include "tensor/dtype.h"
 
@@ -64,6 +66,8 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.of_blocks = of == "blocks";
   recipe.target.currency = find_currency(target.text("currency", "parameters")).name;
   target.check_all_used();
+  recipe.target.weights_alone = !recipe.weights.is_null() && recipe.plan.empty() &&
+                                recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
 
 // Negative layers count from the end.
@@ -158,6 +162,7 @@ Recipe recipe_from_json(const Json& given) {
   if (section(json, "repair").json().value("method", Json()) != "none") {
     recipe.repair = json.value("repair", Json());
   }
+  recipe.weights = json.value("weights", Json());
   if (json.contains("recovery")) recipe.recovery = json["recovery"];
   read_samples_section(json, recipe);
   read_target(json, recipe);
@@ -194,6 +199,7 @@ Json to_json(const Recipe& recipe) {
   for (const auto& [name, values] : recipe.settings) json[name] = values;
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
   if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
+  if (!recipe.weights.is_null()) json["weights"] = recipe.weights;
   if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
   return json;
 }
@@ -250,6 +256,17 @@ void seed_criteria(Recipe& recipe, const ModelConfig& model) {
   }
 }
 
+// Branches and allocations that draw do so by the run's seed, unless theirs is set.
+void seed_branches(Recipe& recipe) {
+  for (const std::string& name : recipe.branches) {
+    Json& settings = recipe.settings[name];
+    if (find_branch(name).draws && !settings.contains("seed")) settings["seed"] = recipe.seed;
+    const Json row = settings.is_object() ? settings.value("allocation", Json()) : Json();
+    if (!row.is_string() || !find_allocation(row.get<std::string>()).draws) continue;
+    if (!settings.contains("evolution_seed")) settings["evolution_seed"] = recipe.seed;
+  }
+}
+
 }  // namespace
 
 Recipe resolve(Recipe recipe, const ModelConfig& model) {
@@ -271,10 +288,18 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
     }
   }
   seed_criteria(recipe, model);
+  seed_branches(recipe);
   check_branches(recipe, model);
   recipe.target.costs = costs_without_measurement(recipe);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
+  if (!recipe.weights.is_null()) recipe.weights = resolved_weights(recipe.weights, recipe.seed);
+  if (!recipe.weights.is_null() && !recipe.recovery.is_null()) {
+    throw usage_error(
+        "`recovery` trains all weights, and those that `weights` makes zero would not "
+        "stay so")
+        .hint("leave one of them out");
+  }
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

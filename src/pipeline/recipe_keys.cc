@@ -13,9 +13,9 @@
 namespace mop {
 namespace {
 
-const char* const kTopKeys[] = {"model",    "plan",    "calibration", "validation",
-                                "target",   "select",  "seed",        "protect",
-                                "branches", "compute", "repair",      "recovery"};
+const char* const kTopKeys[] = {"model",  "plan",    "calibration", "validation", "target",
+                                "select", "seed",    "protect",     "branches",   "compute",
+                                "repair", "weights", "recovery"};
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();

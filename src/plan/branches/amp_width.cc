@@ -1,6 +1,7 @@
 // plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP,
 // arXiv 2504.21174) by default: the lowest KV groups and neurons of every layer go.
 #include <algorithm>
+#include <cmath>
 
 #include "allocate/allocation.h"
 #include "base/error.h"
@@ -52,6 +53,18 @@ void read_criteria(const ModelConfig& config, const Options& options, WidthSetti
       .hint("leave the rule out, or name a criterion for them: --set width.heads=amp-heads");
 }
 
+// Of allocations that judge.
+void read_search_settings(const Options& options, WidthOptions& settings) {
+  settings.damage_levels = options.integer("damage_levels", settings.damage_levels);
+  settings.generations = options.integer("generations", settings.generations);
+  settings.offspring = options.integer("offspring", settings.offspring);
+  const int64_t seed = options.integer("evolution_seed", 0);
+  if (seed < 0) throw usage_error("width.evolution_seed must not be negative, got {}", seed);
+  settings.evolution_seed = static_cast<uint64_t>(seed);
+  if (settings.damage_levels >= 1 && settings.generations >= 1 && settings.offspring >= 1) return;
+  throw usage_error("width.damage_levels, generations and offspring must be at least 1");
+}
+
 WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   WidthSettings settings;
   settings.allocation.budget = budget_from_name(options.text("budget", "exact"));
@@ -71,6 +84,7 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   if (!(settings.allocation.owl_lambda >= 0 && settings.allocation.cfsp_slope >= 0)) {
     throw usage_error("width.owl_lambda and width.cfsp_slope must not be negative");
   }
+  read_search_settings(options, settings.allocation);
   return settings;
 }
 
@@ -106,6 +120,28 @@ std::vector<double> layer_scores(const std::string& criterion, Measure& measure)
   return values;
 }
 
+PlanStep step_with(const Model& model, const WidthCounts& counts, const GlobalScores& scores) {
+  std::vector<WidthUnits> units(model.layers().size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i].kv_groups = lowest_of(scores.kv_groups, i, counts.kv_groups[i]);
+    units[i].neurons = lowest_of(scores.neurons, i, counts.neurons[i]);
+  }
+  PlanStep step = width_step("width", model, units);
+  step.owed = counts.owed;
+  return step;
+}
+
+std::vector<double> losses_of(const std::vector<WidthCounts>& candidates, const Model& model,
+                              const GlobalScores& scores, Measure& measure) {
+  std::vector<PlanStep> steps;
+  for (const WidthCounts& counts : candidates) steps.push_back(step_with(model, counts, scores));
+  std::vector<double> losses;
+  for (const Validation& figures : measure.judge(steps)) {
+    losses.push_back(std::isnan(figures.nll) ? INFINITY : figures.nll);
+  }
+  return losses;
+}
+
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
   const WidthSettings settings = read_settings(input.config, input.options);
   WidthCounts counts = allocate(input, settings);
@@ -120,16 +156,19 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
     }
     std::vector<double> layers;
     if (!row.criterion.empty()) layers = layer_scores(row.criterion, measure);
-    counts = row.spread({input.config, counts, {groups, neurons}, &layers, settings.allocation});
+    const GlobalScores scores = {groups, neurons};
+    const auto judge = [&](const std::vector<WidthCounts>& candidates) {
+      return losses_of(candidates, model, scores, measure);
+    };
+    counts = row.spread({.config = input.config,
+                         .uniform = counts,
+                         .scores = scores,
+                         .layers = &layers,
+                         .options = settings.allocation,
+                         .judge = judge,
+                         .note = [&](const std::string& line) { measure.note(line); }});
   }
-  std::vector<WidthUnits> units(model.layers().size());
-  for (size_t i = 0; i < units.size(); ++i) {
-    units[i].kv_groups = lowest_of(groups, i, counts.kv_groups[i]);
-    units[i].neurons = lowest_of(neurons, i, counts.neurons[i]);
-  }
-  PlanStep step = width_step("width", model, units);
-  step.owed = counts.owed;
-  return step;
+  return step_with(model, counts, {groups, neurons});
 }
 
 Json with_defaults(const ModelConfig& dense, const Json& given) {
@@ -155,17 +194,21 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   return names;
 }
 
+bool judges(const Options& options) {
+  return find_allocation(options.text("allocation", "uniform")).judges;
+}
+
 }  // namespace
 
 Branch amp_width_branch() {
-  return {'G',
-          "width",
-          "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
-          count,
-          propose,
-          true,
-          with_defaults,
-          criteria};
+  return {.letter = 'G',
+          .name = "width",
+          .summary = "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
+          .count = count,
+          .propose = propose,
+          .defaults = with_defaults,
+          .criteria = criteria,
+          .judges = judges};
 }
 
 }  // namespace mop

@@ -1,11 +1,13 @@
-// plan/branches/damage.cc -- by predicted damage: KV groups and neurons of all layers, and where
-// asked for whole halves and layers, are one list, and those are removed whose removal raises the
-// loss least for each parameter when the others are repaired (see criteria/damage_curves.h).
+// plan/branches/damage.cc -- by curves of predicted damage, or of trained gates: KV groups and
+// neurons of all layers, and where asked for whole halves and layers, are one list, and those are
+// removed whose removal raises the loss least for each parameter when the others are repaired (see
+// criteria/damage_curves.h).
 #include "allocate/damage.h"
 
 #include <algorithm>
 #include <functional>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
@@ -18,28 +20,66 @@ namespace {
 // Neurons between two sizes of an MLP that are compared, when no multiple asks for more.
 constexpr int64_t kStride = 16;
 
+// What the rows of this file differ in.
+struct Kind {
+  std::string name;
+  bool uniform = false;  // equally many units of every layer
+  bool gates = false;    // curves come from trained gates
+};
+
 // The branch's section of the recipe.
 struct DamageSettings {
   WidthOptions widths;
   CurveSettings curves;  // `halves`: whole halves, and so layers, may go
+  AllocateCurves allocate = allocate_by_damage;
 };
 
-DamageSettings read_settings(const ModelConfig& config, const Options& options) {
+AllocateCurves allocation_of_curves(const std::string& name) {
+  const Allocation& row = find_allocation(name);
+  if (row.of_curves != nullptr) return row.of_curves;
+  std::string known;
+  for (const Allocation& other : all_allocations()) {
+    if (other.of_curves != nullptr) known += (known.empty() ? "" : ", ") + other.name;
+  }
+  throw usage_error("allocation '{}' is not one of damage curves", name).hint("known: " + known);
+}
+
+GateTraining read_gates(const Options& options) {
+  GateTraining gates;
+  gates.steps = options.integer("steps", gates.steps);
+  gates.learning_rate = options.number("learning_rate", gates.learning_rate);
+  gates.batch_tokens = options.integer("batch_tokens", gates.batch_tokens);
+  const int64_t seed = options.integer("seed", 0);
+  if (gates.steps < 1 || gates.batch_tokens < 1 || seed < 0 || !(gates.learning_rate > 0)) {
+    throw usage_error(
+        "gates.steps and batch_tokens must be at least 1, learning_rate above 0, seed not "
+        "negative");
+  }
+  gates.seed = static_cast<uint64_t>(seed);
+  return gates;
+}
+
+DamageSettings read_settings(const ModelConfig& config, const Options& options, const Kind& kind) {
   DamageSettings settings;
   settings.widths.rule = default_rule(config);
   settings.widths.min_kv_groups = options.integer("min_kv_groups", 1);
   settings.widths.shape_multiple = options.integer("shape_multiple", 1);
   settings.widths.head_multiple = options.integer("head_multiple", settings.widths.shape_multiple);
-  settings.curves = read_curve_settings(options);
-  settings.curves.halves = options.flag("halves", false);
+  if (kind.gates) {
+    settings.curves.gates = read_gates(options);
+  } else {
+    settings.curves = read_curve_settings(options);
+    settings.curves.halves = options.flag("halves", false);
+  }
+  settings.allocate = allocation_of_curves(options.text("allocation", "convex-hull"));
   return settings;
 }
 
 // Sizes alone: about as many parameters go, however the curves spread them.
-ShapeStep count(const BranchInput& input, bool uniform) {
-  const DamageSettings settings = read_settings(input.config, input.options);
+ShapeStep count(const BranchInput& input, const Kind& kind) {
+  const DamageSettings settings = read_settings(input.config, input.options, kind);
   const std::vector<LayerShape>& layers = input.config.layers;
-  if (uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
+  if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
   }
   if (input.costs != nullptr) return {layers, {}, {}};  // a budget of another unit
@@ -98,17 +138,27 @@ IndexList first_of(const DamageCurve& curve, int64_t count) {
   return positions;
 }
 
-PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
-                 const std::string& name, bool uniform) {
-  const DamageSettings settings = read_settings(input.config, input.options);
+// What the gates cost, and how much of it is to go.
+void set_prices(const BranchInput& input, GateTraining& gates) {
+  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
+  gates.budget = static_cast<double>(input.budget);
+  for (const LayerShape& shape : input.config.layers) {
+    gates.group_prices.push_back(costs.of_half(input.config, shape, UnitKind::kAttention).unit);
+    gates.neuron_prices.push_back(costs.of_half(input.config, shape, UnitKind::kMlp).unit);
+  }
+}
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure, const Kind& kind) {
+  DamageSettings settings = read_settings(input.config, input.options, kind);
+  if (settings.curves.gates) set_prices(input, *settings.curves.gates);
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
   const std::vector<HalfLayerCurve> halves =
-      half_layer_curves(input, model, curves, settings, uniform);
-  const DamageAllocation allocation = allocate_by_damage(
+      half_layer_curves(input, model, curves, settings, kind.uniform);
+  const DamageAllocation allocation = settings.allocate(
       halves, {.gain = static_cast<double>(input.budget),
                .currency = std::string(input.costs == nullptr ? "parameters"
                                                               : input.costs->currency().unit),
-               .uniform = uniform});
+               .uniform = kind.uniform});
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);
@@ -119,45 +169,59 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
       units[layer].kv_groups = first_of(curves[layer].kv_groups, gone);
     }
   }
-  return width_step(name, model, units);
+  return width_step(kind.name, model, units);
 }
 
-Json with_defaults(const ModelConfig& dense, const Json& given) {
-  const DamageSettings settings = read_settings(dense, Options("damage", given));
+Json with_defaults(const ModelConfig& dense, const Json& given, const Kind& kind) {
+  const DamageSettings settings = read_settings(dense, Options(kind.name, given), kind);
   Json all = {{"min_kv_groups", settings.widths.min_kv_groups},
               {"shape_multiple", settings.widths.shape_multiple},
-              {"head_multiple", settings.widths.head_multiple},
-              {"damping", settings.curves.damping},
-              {"gradients", settings.curves.gradients},
-              {"halves", settings.curves.halves}};
+              {"head_multiple", settings.widths.head_multiple}};
+  if (const auto& gates = settings.curves.gates) {
+    all["steps"] = gates->steps;
+    all["learning_rate"] = gates->learning_rate;
+    all["batch_tokens"] = gates->batch_tokens;
+  } else {
+    all["damping"] = settings.curves.damping;
+    all["gradients"] = settings.curves.gradients;
+    all["halves"] = settings.curves.halves;
+  }
   for (const auto& [key, value] : given.items()) all[key] = value;
   return all;
 }
 
-Branch branch(char letter, const std::string& name, const std::string& summary, bool uniform) {
-  return {
-      .letter = letter,
-      .name = name,
-      .summary = summary,
-      .count = [=](const BranchInput& input) { return count(input, uniform); },
-      .propose = [=](const BranchInput& input, const Model& model,
-                     Measure& measure) { return propose(input, model, measure, name, uniform); },
-      .divisible = true,
-      .defaults = with_defaults,
-      .reads_curves = true,
-      .layers_differ = !uniform,
-      .any_currency = true};
+Branch branch(char letter, const std::string& summary, const Kind& kind) {
+  return {.letter = letter,
+          .name = kind.name,
+          .summary = summary,
+          .count = [=](const BranchInput& input) { return count(input, kind); },
+          .propose = [=](const BranchInput& input, const Model& model,
+                         Measure& measure) { return propose(input, model, measure, kind); },
+          .divisible = true,
+          .defaults = [=](const ModelConfig& dense,
+                          const Json& given) { return with_defaults(dense, given, kind); },
+          .reads_curves = true,
+          .layers_differ = !kind.uniform,
+          .draws = kind.gates,
+          .any_currency = true};
 }
 
 }  // namespace
 
 Branch damage_branch() {
-  return branch('D', "damage", "KV groups and neurons of the least predicted damage, of any layer",
-                false);
+  return branch('D', "KV groups and neurons of the least predicted damage, of any layer",
+                {.name = "damage"});
 }
 
 Branch uniform_damage_branch() {
-  return branch('U', "damage-uniform", "the same, equally many of every layer", true);
+  return branch('U', "the same, equally many of every layer",
+                {.name = "damage-uniform", .uniform = true});
+}
+
+Branch gates_branch() {
+  return branch('H',
+                "KV groups and neurons whose hard-concrete gates close, trained towards the target",
+                {.name = "gates", .gates = true});
 }
 
 }  // namespace mop
