@@ -17,6 +17,7 @@ seeds() {
     sentencepiece) ls tests/golden/tokenizers/sentencepiece-small/tokenizer.model ;;
     tokenizer_json) ls tests/golden/tokenizers/*/tokenizer.json ;;
     config) ls tests/golden/logits/*/config.json ;;
+    picture) ls tests/golden/vision/pictures/* ;;
     safetensors) ls tests/golden/peft/*/adapter_model.safetensors ;;
     gguf) ls tests/golden/gguf/*.gguf ;;
     adapter) ls tests/golden/peft/*/adapter_config.json ;;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "allocate/measured_damage.h"
 #include "base/error.h"
 #include "base/named_table.h"
 
@@ -18,6 +19,24 @@ const Option<double> kOwlLambda = {.name = "owl_lambda",
                                    .help = "how far a layer's share may be from the mean"};
 const Option<double> kCfspSlope = {
     .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "a of the sigmoid"};
+
+const Option<int64_t> kDamageLevels = {
+    .name = "damage_levels",
+    .default_value = WidthOptions().damage_levels,
+    .range = at_least(1),
+    .help = "sizes of a half layer that are judged to measure its damage"};
+const Option<int64_t> kGenerations = {.name = "generations",
+                                      .default_value = WidthOptions().generations,
+                                      .range = at_least(1),
+                                      .help = "of mutation and selection"};
+const Option<int64_t> kOffspring = {.name = "offspring",
+                                    .default_value = WidthOptions().offspring,
+                                    .range = at_least(1),
+                                    .help = "of a generation"};
+const Option<int64_t> kEvolutionSeed = {.name = "evolution_seed",
+                                        .unset = "the run's seed",
+                                        .range = at_least(0),
+                                        .help = "of the mutations"};
 
 double setting(const SpreadInput& in, const Option<double>& option) {
   return in.settings == nullptr ? Options().get(option) : in.settings->get(option);
@@ -113,7 +132,19 @@ WidthCounts cfsp(const SpreadInput& in) {
   return spread_as_desired(in.config, in.uniform, wanted, in.options);
 }
 
+template <AllocateCurves allocate>
+WidthCounts by_measured_damage(const SpreadInput& in) {
+  return spread_by_measured_damage(in, allocate);
+}
+
 }  // namespace
+
+void read_search_settings(const Options& options, WidthOptions& settings) {
+  settings.damage_levels = options.get(kDamageLevels);
+  settings.generations = options.get(kGenerations);
+  settings.offspring = options.get(kOffspring);
+  settings.evolution_seed = static_cast<uint64_t>(options.get(kEvolutionSeed, 0));
+}
 
 std::span<const Allocation> all_allocations() {
   static constexpr const char* kOurs = "this project, docs/method.md, Allocations";
@@ -154,6 +185,33 @@ std::span<const Allocation> all_allocations() {
        .source = "CFSP, arXiv 2409.13199",
        .options = {kCfspSlope},
        .deviations = {24}},
+      {.name = "convex-hull",
+       .summary = "damage curves of all half layers, the least damage for each unit of cost first: "
+                  "predicted curves by the default method, with a criterion measured ones",
+       .spread = by_measured_damage<allocate_by_damage>,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .of_curves = allocate_by_damage,
+       .source = kOurs,
+       .options = {kDamageLevels}},
+      {.name = "dp",
+       .summary = "the same curves, the least damage in all by dynamic programming",
+       .spread = by_measured_damage<allocate_by_programming>,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .of_curves = allocate_by_programming,
+       .source = "knapsack of damages, arXiv 2308.10438",
+       .options = {kDamageLevels},
+       .deviations = {27}},
+      {.name = "evolution",
+       .summary = "counts of the lowest perplexity on held-out text, found by mutation",
+       .spread = evolve_counts,
+       .ranks_kinds_together = true,
+       .judges = true,
+       .draws = true,
+       .source = "Tyr-the-Pruner, arXiv 2503.09657, section 3.3",
+       .options = {kGenerations, kOffspring, kEvolutionSeed},
+       .deviations = {28}},
   };
   return kRows;
 }

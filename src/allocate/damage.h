@@ -53,4 +53,9 @@ struct DamageAllocation {
 DamageAllocation allocate_by_damage(std::span<const HalfLayerCurve> curves,
                                     const DamageTarget& target);
 
+/// The same target, where the sum of the damages is the least there is, by dynamic programming: see
+/// `best_sizes` in allocate/programming.h. Throws as above.
+DamageAllocation allocate_by_programming(std::span<const HalfLayerCurve> curves,
+                                         const DamageTarget& target);
+
 }  // namespace mop

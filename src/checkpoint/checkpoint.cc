@@ -141,6 +141,7 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   if (GgufFile::is_gguf(folder) || folder.extension() == ".gguf") {
     result->gguf_ = std::make_shared<const GgufCheckpoint>(GgufCheckpoint::open(folder));
     result->config_ = result->gguf_->config();
+    result->layout_ = &layout_of({}, false);
     return result;
   }
   if (!fs::is_directory(folder)) {
@@ -166,23 +167,18 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   return result;
 }
 
-// transformers saves a model without its head (LlamaModel) without the prefix, and adds it when a
-// model with a head reads that.
 void Checkpoint::place_tensors() {
-  constexpr std::string_view kPrefix = "model.";
-  constexpr std::string_view kEmbedding = "embed_tokens.weight";
   std::set<std::string> names;
   for (const SafetensorsFile& file : files_) {
     for (const auto& [name, entry] : file.entries()) names.insert(name);
   }
-  const bool bare =
-      names.contains(std::string(kEmbedding)) &&
-      std::ranges::none_of(names, [&](const auto& n) { return n.starts_with(kPrefix); });
-  if (bare) added_prefix_ = kPrefix;
+  layout_ = &layout_of(names, config_.contains("text_config"));
   for (size_t i = 0; i < files_.size(); ++i) {
     for (const auto& [name, entry] : files_[i].entries()) {
-      const bool head = name.starts_with("lm_head.");
-      where_[head ? name : added_prefix_ + name] = {i, name};
+      const auto [place, is_new] = where_.try_emplace(our_name(*layout_, name), Place{i, name});
+      if (is_new || place->second.name == name) continue;
+      throw bad_input("two tensors are the same one: {} and {}", place->second.name, name)
+          .where("model", folder_.string());
     }
   }
 }
@@ -205,6 +201,11 @@ const TensorEntry& Checkpoint::entry(const std::string& name) const {
   if (gguf_) return gguf_->entries().at(name);
   const Place& place = where_.at(name);
   return files_[place.file].entries().at(place.name);
+}
+
+const std::string& Checkpoint::name_in_file(const std::string& name) const {
+  entry(name);  // the error that names the model
+  return gguf_ ? gguf_->entries().find(name)->first : where_.at(name).name;
 }
 
 at::Tensor Checkpoint::tensor(const std::string& name) const {

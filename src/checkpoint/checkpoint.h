@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_names.h"
 
 namespace mop {
 
@@ -28,9 +29,11 @@ class Checkpoint {
   /// The GGUF file that this is; null for a folder.
   const GgufFile* gguf() const { return gguf_ ? &gguf_->file() : nullptr; }
   const Json& config() const { return config_; }
-  /// What the names of a model that was saved without its head lack ("model."); `names` and all
-  /// else here have it. Empty when nothing was added.
-  const std::string& added_prefix() const { return added_prefix_; }
+  /// How the files name the tensors; `names` and all else here have the names of a language model
+  /// alone.
+  const NameLayout& layout() const { return *layout_; }
+  /// What the files call the tensor that is `name` here.
+  const std::string& name_in_file(const std::string& name) const;
   /// Names of all tensors, sorted.
   std::vector<std::string> names() const;
   bool has(const std::string& name) const;
@@ -56,7 +59,7 @@ class Checkpoint {
   };
   void place_tensors();
   std::map<std::string, Place> where_;
-  std::string added_prefix_;
+  const NameLayout* layout_;
   std::shared_ptr<const GgufCheckpoint> gguf_;
 };
 

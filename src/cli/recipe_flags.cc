@@ -33,6 +33,7 @@ void RecipeFlags::add_run(CLI::App& app) {
   app.get_option("--plan")
       ->excludes(app.get_option("--iterations"))
       ->excludes(app.get_option("--remove"));
+  app.get_option("--pattern")->excludes(app.get_option("--sparsity"));
 }
 
 Json RecipeFlags::recipe() const {

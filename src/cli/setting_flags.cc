@@ -37,12 +37,17 @@ constexpr SettingFlag kRunFlags[] = {
     {"--sample", "calibration.sample"},
     {"--max-tokens", "calibration.max_tokens"},
     {"--repair", "repair.method"},
+    {"--weights", "weights.method"},
+    {"--sparsity", "weights.sparsity"},
+    {"--pattern", "weights.pattern"},
+    {"--images", "calibration.images"},
     {"--plan", "plan"},
     {"--device", "compute.device"},
     {"--dtype", "compute.dtype"},
 };
 constexpr SettingFlag kTrainingFlags[] = {
     {"--data", "data.file"},
+    {"--images", "data.images"},
     {"--template", "data.template"},
     {"--max-tokens", "data.max_tokens"},
     {"--validation", "validation.file"},

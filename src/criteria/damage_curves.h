@@ -13,6 +13,18 @@
 
 namespace mop {
 
+/// Gates that are trained instead: see criteria/trained_gates.h.
+struct GateTraining {
+  int64_t steps = 200;
+  double learning_rate = 0.1;
+  int64_t batch_tokens = 2048;
+  uint64_t seed = 0;
+  double budget = 0;  ///< the price of what should go
+  /// Of a KV group and of a neuron, for every layer, in the budget's currency.
+  std::vector<double> group_prices = {}, neuron_prices = {};
+  bool operator==(const GateTraining&) const = default;
+};
+
 struct CurveSettings {
   /// Ridge of the inputs' second moments, as a fraction of their mean; 0 = 0.01, or 0.1 where there
   /// are fewer than 50 tokens for each input.
@@ -22,6 +34,8 @@ struct CurveSettings {
   bool gradients = true;
   /// Whole halves, too: `without_attention` and `without_mlp`. They take the gradients.
   bool halves = false;
+  /// Curves of trained gates; the settings above have no meaning then.
+  std::optional<GateTraining> gates = std::nullopt;
   bool operator==(const CurveSettings&) const = default;
 };
 

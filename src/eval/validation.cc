@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "base/error.h"
@@ -42,9 +43,17 @@ std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
   return sequences;
 }
 
-int64_t scored_tokens_of(std::span<const std::vector<int64_t>> sequences) {
+// Rows behind the vocabulary are seen and never said: nobody predicts them. Without rows an id out
+// there is an error, which scoring tells.
+bool is_scored(int64_t id, const Model& model) {
+  return id < model.config().vocab || !model.input_rows().defined();
+}
+
+int64_t scored_tokens_of(std::span<const std::vector<int64_t>> sequences, const Model& model) {
   int64_t scored = 0;
-  for (const auto& ids : sequences) scored += static_cast<int64_t>(ids.size()) - 1;
+  for (const auto& ids : sequences)
+    scored +=
+        std::count_if(ids.begin() + 1, ids.end(), [&](int64_t id) { return is_scored(id, model); });
   return scored;
 }
 
@@ -110,12 +119,14 @@ Validator::Validator(const Model& dense, const TokenSamples& samples, Compute co
     throw bad_input("the validation samples have no token to predict")
         .hint("give longer or more samples: --validation FILE, --samples N");
   }
-  state_->scored_tokens = scored_tokens_of(sequences);
+  state_->scored_tokens = scored_tokens_of(sequences, dense);
   const auto [first, last] = rank_share(static_cast<int64_t>(sequences.size()), ranks);
   sequences = {sequences.begin() + first, sequences.begin() + last};
   const int64_t limit =
       options.group_tokens > 0 ? options.group_tokens : group_tokens(dense.config(), compute) / 4;
   for (PackedGroup& packed : pack_groups(sequences, limit)) {
+    if (dense.input_rows().defined())
+      packed.targets_N.masked_fill_(packed.targets_N.ge(dense.config().vocab), -1);
     state_->tokens += packed.packing.tokens();
     state_->groups.push_back({.packed = std::move(packed)});
   }

@@ -5,9 +5,11 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "export/hf_composite.h"
 #include "export/hf_per_layer.h"
 #include "export/hf_scaled_mistral.h"
 #include "export/hf_writer.h"
+#include "model/composite.h"
 #include "model/config_keys.h"
 #include "model/rope_config.h"
 
@@ -84,20 +86,20 @@ void write_windows(const ModelConfig& model, Json& config) {
   config["layer_types"] = types;
 }
 
-// As the source says; as its tensors are when it does not.
-std::string stored_dtype(const Model& model, const Json& raw) {
-  for (const char* key : {"dtype", "torch_dtype"}) {
-    if (raw.contains(key) && raw[key].is_string()) return raw[key];
+// As the source says, the whole before its section; as its tensors are when it does not.
+std::string stored_dtype(const Model& model) {
+  const ModelConfig& config = model.source_config();
+  for (const Json* raw : {config.composite ? &config.composite->raw : &config.raw, &config.raw}) {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+      if (raw->contains(key) && (*raw)[key].is_string()) return (*raw)[key];
+    }
   }
   const GlobalTensor& embedding = *global_tensors(model.source_config()).front();
   return dtype_name(model.checkpoint().entry(std::string(embedding.name)).dtype);
 }
 
-}  // namespace
-
-Json hf_config(const Model& model) {
+Json language_model_config(const Model& model) {
   const ModelConfig& sizes = model.config();
-  if (sizes.layers.empty()) throw bad_input("a model without layers cannot be written");
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
   config.erase("auto_map");                 // names code of the source's folder
@@ -114,7 +116,7 @@ Json hf_config(const Model& model) {
   config["intermediate_size"] = shape.mlp;
   write_rope(sizes.rope, config);
   write_windows(sizes, config);
-  const std::string dtype = stored_dtype(model, sizes.raw);
+  const std::string dtype = stored_dtype(model);
   config["torch_dtype"] = dtype;
   config["dtype"] = dtype;
   if (needs_own_code(sizes)) {
@@ -132,7 +134,16 @@ Json hf_config(const Model& model) {
   return config;
 }
 
+}  // namespace
+
+Json hf_config(const Model& model) {
+  if (model.config().layers.empty()) throw bad_input("a model without layers cannot be written");
+  Json config = language_model_config(model);
+  return model.config().composite ? composite_config(model, std::move(config)) : config;
+}
+
 std::string_view earliest_transformers(const ModelConfig& config) {
+  if (config.composite && needs_own_code(config)) return "4.52";
   const std::string_view type = config.family->model_type;
   if (type == "qwen3") return "4.51";
   // Before, no Qwen2 computed its window but with flash attention.

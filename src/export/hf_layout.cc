@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/inside_links.h"
+#include "export/hf_composite.h"
+#include "model/composite.h"
 #include "model/weights.h"
 #include "text/tokenizer_files.h"
 
@@ -20,7 +22,8 @@ PlacedTensor place_global(const Model& model, const GlobalTensor& tensor) {
   const DType dtype = changed != model.changed_globals().end()
                           ? changed->second.scalar_type()
                           : model.checkpoint().entry(name).dtype;
-  return {{name, dtype, axis_lengths(tensor.axes, model.config(), {})},
+  return {{stored_name(written_layout(model), name), dtype,
+           axis_lengths(tensor.axes, model.config(), {})},
           [&tensor](const Model& m) { return stored_global(m, tensor); }};
 }
 
@@ -33,9 +36,20 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
           ? changed->second.scalar_type()
           : model.checkpoint().entry(tensor_name(family, layer.source, tensor)).dtype;
   const LayerShape& shape = model.config().layers[static_cast<size_t>(index)];
-  return {
-      {tensor_name(family, index, tensor), dtype, axis_lengths(tensor.axes, model.config(), shape)},
-      [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
+  return {{stored_name(written_layout(model), tensor_name(family, index, tensor)), dtype,
+           axis_lengths(tensor.axes, model.config(), shape)},
+          [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
+}
+
+// What stands beside the language model, as it is in the source's files.
+PlacedTensor place_outside(const Model& model, const std::string& name) {
+  const Checkpoint& source = model.checkpoint();
+  const TensorEntry& entry = source.entry(name);
+  std::string stored = source.name_in_file(name);
+  if (&written_layout(model) != &source.layout() && !stored.starts_with("model."))
+    stored = "model." + stored;
+  return {{std::move(stored), entry.dtype, entry.shape},
+          [name](const Model& m) { return m.checkpoint().tensor(name); }};
 }
 
 // The embedding stands in front of the layers, the rest behind them.
@@ -51,6 +65,11 @@ std::vector<PlacedTensor> all_tensors(const Model& model) {
     }
   }
   std::ranges::move(back, std::back_inserter(front));
+  if (const Composite* composite = model.config().composite.get()) {
+    for (const std::string& name : model.checkpoint().names()) {
+      if (composite->has(name)) front.push_back(place_outside(model, name));
+    }
+  }
   return front;
 }
 
@@ -86,7 +105,10 @@ std::vector<std::string> copied_files(const fs::path& source) {
   if (!fs::is_directory(source)) return {};  // a GGUF file holds its tokenizer itself
   const std::vector<std::string> tokenizer = tokenizer_files_in(source);
   std::set<std::string> names(tokenizer.begin(), tokenizer.end());
-  names.insert("generation_config.json");
+  for (const char* name : {"generation_config.json", "preprocessor_config.json",
+                           "processor_config.json", "chat_template.json"}) {
+    names.insert(name);
+  }
   for (const auto& item : fs::directory_iterator(source)) {
     const std::string name = item.path().filename().string();
     std::string upper = name;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "export/hf_composite.h"
 #include "export/hf_writer.h"
+#include "model/composite.h"
 
 namespace mop {
 namespace {
@@ -18,13 +20,6 @@ constexpr std::string_view kLlamaCode =
 // "Llama" of LlamaForCausalLM.
 std::string class_prefix(const Family& family) {
   return std::string(family.architecture.substr(0, family.architecture.find("ForCausalLM")));
-}
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
 }
 
 bool is_whole(const LayerShape& shape) { return shape.heads > 0 && shape.mlp > 0; }
@@ -139,14 +134,23 @@ void forget_per_layer(const ModelConfig& sizes, Json& config) {
   config["architectures"] = {std::string(sizes.family->architecture)};
 }
 
+std::string for_family(std::string text, const Family& family) {
+  text = replaced(std::move(text), "llama", family.model_type);
+  return replaced(std::move(text), "Llama", class_prefix(family));
+}
+
 ModellingCode per_layer_code(const Family& family) {
-  std::string text = replaced(std::string(kLlamaCode), "llama", family.model_type);
   return {.file = fmt::format("modeling_per_layer_{}.py", family.model_type),
-          .text = replaced(std::move(text), "Llama", class_prefix(family)),
+          .text = for_family(std::string(kLlamaCode), family),
           .before = ""};
 }
 
 std::string own_code_note(const ModelConfig& config) {
+  const Composite* composite = config.composite.get();
+  const ModellingCode code =
+      composite == nullptr
+          ? per_layer_code(*config.family)
+          : per_layer_composite_code(*config.family, std::string(composite->kind->model_type));
   const std::string why =
       layers_differ(config) ? "the layers differ in size"
       : breaks_llama_rule(config)
@@ -160,7 +164,7 @@ std::string own_code_note(const ModelConfig& config) {
       "with trust_remote_code=True, and so does vLLM by its Transformers backend; stock classes "
       "and "
       "other readers do not",
-      why, per_layer_code(*config.family).file, earliest_transformers(config));
+      why, code.file, earliest_transformers(config));
 }
 
 }  // namespace mop

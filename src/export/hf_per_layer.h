@@ -33,6 +33,8 @@ ModellingCode narrow_qwen2_code(const Family& family);
 void write_narrow_qwen2(const ModelConfig& sizes, Json& config);
 std::string narrow_qwen2_note(const ModelConfig& config);
 
+/// Code that was written for LLaMA, with the names of another family's classes.
+std::string for_family(std::string text, const Family& family);
 /// The modelling code of a family.
 ModellingCode per_layer_code(const Family& family);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
+#include "export/hf_composite.h"
 #include "export/hf_layout.h"
 #include "export/hf_per_layer.h"
 #include "export/hf_tokenizer.h"
@@ -142,7 +143,8 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   if (const auto code = code_beside(config, family)) {
     write_file(written.add(code->file), code->text);
   }
-  if (!needs_own_code(model.config()) && config["model_type"] != family.model_type) {
+  if (!needs_own_code(model.config()) &&
+      language_section(config)["model_type"] != family.model_type) {
     const std::string tokenizer = sentencepiece_as_json(folder);
     if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
   }
@@ -168,7 +170,8 @@ void verify_written(const fs::path& folder, const Model& model, Progress& progre
     for (const PlacedTensor& tensor : shard.tensors) {
       check_stop();
       const at::Tensor ours = tensor.value(model).contiguous();
-      const at::Tensor theirs = written.checkpoint().tensor(tensor.spec.name);
+      const at::Tensor theirs =
+          written.checkpoint().tensor(our_name(written.checkpoint().layout(), tensor.spec.name));
       const size_t bytes = tensor.spec.bytes();
       if (theirs.scalar_type() != ours.scalar_type() || theirs.sizes() != ours.sizes() ||
           std::memcmp(theirs.const_data_ptr(), ours.const_data_ptr(), bytes) != 0) {

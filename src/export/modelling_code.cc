@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "export/hf_composite.h"
 #include "export/hf_per_layer.h"
 #include "export/hf_scaled_mistral.h"
+#include "model/composite.h"
 
 namespace mop {
 namespace {
@@ -18,12 +20,19 @@ std::string module_of(const ModellingCode& code) {
 bool names(const Json& config, const ModellingCode& code) {
   const auto map = config.find("auto_map");
   if (map == config.end() || !map->is_object()) return false;
-  const auto place = map->find("AutoModelForCausalLM");
+  const auto place = map->find("AutoConfig");
   return place != map->end() && place->is_string() &&
          place->get<std::string>().starts_with(module_of(code) + ".");
 }
 
 }  // namespace
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
 
 Json auto_map(const ModellingCode& code, const std::string& prefix) {
   const auto place = [&](const char* kind) {
@@ -35,6 +44,10 @@ Json auto_map(const ModellingCode& code, const std::string& prefix) {
 }
 
 std::optional<ModellingCode> code_beside(const Json& config, const Family& family) {
+  for (const CompositeKind& kind : all_composites()) {
+    ModellingCode code = per_layer_composite_code(family, std::string(kind.model_type));
+    if (names(config, code)) return code;
+  }
   for (ModellingCode code :
        {per_layer_code(family), scaled_mistral_code(), narrow_qwen2_code(family)}) {
     if (names(config, code)) return code;

@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/json.h"
 #include "model/family.h"
@@ -14,6 +15,9 @@ struct ModellingCode {
   std::string text;    ///< Python
   std::string before;  ///< only transformers before this version need it; empty = all do
 };
+
+/// `text` with `to` for every `from`.
+std::string replaced(std::string text, std::string_view from, std::string_view to);
 
 /// config.json's `auto_map`: the code's classes are `prefix` + Config, Model, ForCausalLM.
 Json auto_map(const ModellingCode& code, const std::string& prefix);

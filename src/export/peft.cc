@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_names.h"
 #include "export/adapter_keys.h"
 #include "model/weights.h"
 #include "text/pattern.h"
@@ -163,8 +164,8 @@ class Merge {
       std::string module = tensor_name(*config.family, index, *tensor);
       if (!module.ends_with(".weight")) continue;
       module.resize(module.size() - 7);
-      const std::string a = kPrefix + module + ".lora_A.weight",
-                        b = kPrefix + module + ".lora_B.weight";
+      const std::string held = kPrefix + name_in_adapter(module);
+      const std::string a = held + ".lora_A.weight", b = held + ".lora_B.weight";
       if (!unused_.contains(a) || !unused_.contains(b)) continue;
       const at::Tensor weight_OK = stored_tensor(model_, index, *tensor);
       const at::Tensor a_RK = file_.tensor(a), b_OR = file_.tensor(b);
@@ -180,6 +181,16 @@ class Merge {
       unused_.erase(a);
       unused_.erase(b);
     }
+  }
+
+  // The language model of another goes by the names of whatever transformers PEFT ran on.
+  std::string name_in_adapter(const std::string& module) const {
+    if (model_.config().composite == nullptr) return module;
+    for (const NameLayout* layout : {&parts_inside_layout(), &parts_layout()}) {
+      std::string name = stored_name(*layout, module);
+      if (unused_.contains(kPrefix + name + ".lora_A.weight")) return name;
+    }
+    return module;
   }
 
   void check_all_used() const {

@@ -1,17 +1,34 @@
 // export/peft_writer.cc
 #include "export/peft_writer.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "base/files.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_names.h"
 
 namespace mop {
+
+namespace {
+
+// A list of names, or the one pattern that PEFT takes: of the language model's modules alone.
+Json targets_of(const PeftConfig& config) {
+  if (!config.within) return config.targets;
+  return fmt::format(".*language_model.*\\.({})", fmt::join(config.targets, "|"));
+}
+
+}  // namespace
 
 void write_peft(const std::filesystem::path& folder, const PeftConfig& config,
                 const std::map<std::string, at::Tensor>& tensors) {
   std::filesystem::create_directories(folder);
   std::map<std::string, at::Tensor> named;
-  for (const auto& [name, value] : tensors) named["base_model.model." + name] = value;
+  for (const auto& [name, value] : tensors) {
+    const std::string held = config.within ? stored_name(parts_inside_layout(), name) : name;
+    named["base_model.model." + held] = value;
+  }
   write_safetensors(folder / "adapter_model.safetensors", named, {{"format", "pt"}});
   const Json json = {{"alpha_pattern", Json::object()},
                      {"base_model_name_or_path", config.base_model},
@@ -28,7 +45,7 @@ void write_peft(const std::filesystem::path& folder, const PeftConfig& config,
                      {"r", config.rank},
                      {"rank_pattern", Json::object()},
                      {"revision", nullptr},
-                     {"target_modules", config.targets},
+                     {"target_modules", targets_of(config)},
                      {"task_type", "CAUSAL_LM"},
                      {"use_dora", false},
                      {"use_rslora", false}};

@@ -18,6 +18,9 @@ struct PeftConfig {
   double alpha = 0;
   double dropout = 0;
   std::vector<std::string> targets;  ///< "q_proj", ...
+  /// The model is the language model of another (LLaVA), whose other parts have such modules too:
+  /// its modules are named as transformers 4.52 and later hold them.
+  bool within = false;
 };
 
 /// Writes adapter_config.json and adapter_model.safetensors into `folder` (made when absent).

@@ -177,6 +177,7 @@ struct TrainingPass::State {
       if (role == GlobalRole::kHead) trained.head_VD = parameters.leaf(i);
     }
     if (!trained.head_VD.defined()) trained.head_VD = trained.embedding_VD;
+    trained.rows_PD = model.input_rows();
     return trained;
   }
 
@@ -273,6 +274,14 @@ struct TrainingPass::State {
     return through ? gradients[0] : at::Tensor();
   }
 
+  // Of words alone: what stands behind the vocabulary is not trained.
+  void add_embedding_gradient(size_t index, const at::Tensor& ids_N, const at::Tensor& d_ND) {
+    const at::Tensor gradient = parameters.gradient(index);
+    if (!model.input_rows().defined()) return add_rows_of_ids(gradient, ids_N, d_ND);
+    const at::Tensor words_W = ids_N.lt(model.config().vocab).nonzero().squeeze(1);
+    add_rows_of_ids(gradient, ids_N.index_select(0, words_W), d_ND.index_select(0, words_W));
+  }
+
   void add_global_gradients(const OutputLoss& output, const at::Tensor& d_hidden_ND,
                             const TrainingPiece& piece) {
     const at::NoGradGuard no_grad;
@@ -284,7 +293,7 @@ struct TrainingPass::State {
       if (role == GlobalRole::kHead) parameters.add_gradient(i, output.d_head_VD);
       if (role != GlobalRole::kEmbedding) continue;
       if (!has_head) parameters.add_gradient(i, output.d_head_VD);
-      add_rows_of_ids(parameters.gradient(i), piece.ids_N, d_hidden_ND.to(at::kFloat));
+      add_embedding_gradient(i, piece.ids_N, d_hidden_ND.to(at::kFloat));
     }
   }
 };

@@ -8,7 +8,7 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "base/narrow.h"
+#include "model/composite.h"
 #include "model/config_keys.h"
 #include "model/config_values.h"
 #include "model/family.h"
@@ -17,27 +17,10 @@
 namespace mop {
 namespace {
 
-// One setting of a config beyond this is a damaged file, and products of two must not overflow.
-constexpr int64_t kLargestSize = int64_t{1} << 31;
-
 // Sizes that no file leaves out unless it is broken: transformers' defaults for them are those of
 // one model.
 constexpr std::array kMustBeGiven = {"vocab_size", "hidden_size", "intermediate_size",
                                      "num_hidden_layers", "num_attention_heads"};
-
-int64_t size_of(const Json& raw, std::string_view key, const std::string& where) {
-  const int64_t value = require<int64_t>(raw, key, where);
-  if (value < 1 || value >= kLargestSize) {
-    throw bad_input("'{}' must be between 1 and {}, got {}", key, kLargestSize - 1, value)
-        .where("file", where);
-  }
-  return value;
-}
-
-int64_t size_or(const Json& raw, std::string_view key, int64_t fallback, const std::string& where) {
-  const auto it = raw.find(std::string(key));
-  return it == raw.end() || it->is_null() ? fallback : size_of(raw, key, where);
-}
 
 // By model_type; files without it (very old ones) name only the class.
 const Family& find_family(const Json& raw, const std::string& where) {
@@ -54,18 +37,21 @@ const Family& find_family(const Json& raw, const std::string& where) {
       return family;
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
+  for (const CompositeKind& kind : all_composites()) known += ", " + std::string(kind.model_type);
   throw bad_input("unknown model family: model_type '{}', architecture '{}'", type, architecture)
       .where("file", where)
       .hint("known model types: " + known);
 }
 
-// The file with the class's defaults for the keys that it leaves out; null stays null.
-Json with_class_defaults(const Json& raw, const Family& family) {
+// The file with the class's defaults for the keys that it leaves out; null stays null. LLaVA's
+// files leave out even sizes.
+Json with_class_defaults(const Json& raw, const Family& family, bool sizes_too) {
   Json filled = raw;
   const Json defaults = class_defaults(family);
   for (const auto& [key, value] : defaults.items()) {
-    if (std::ranges::find(kMustBeGiven, key) == kMustBeGiven.end() && !filled.contains(key))
-      filled[key] = value;
+    const bool must_be_given =
+        !sizes_too && std::ranges::find(kMustBeGiven, key) != kMustBeGiven.end();
+    if (!must_be_given && !filled.contains(key)) filled[key] = value;
   }
   return filled;
 }
@@ -96,8 +82,8 @@ void note_code(const Json& raw, ModelConfig& config) {
   }
 }
 
-void note_unknown_keys(const Json& raw, ModelConfig& config) {
-  const std::vector<std::string> unknown = unknown_keys(raw, config_keys());
+void note_unknown_keys(const Json& raw, const FormatKeys& keys, ModelConfig& config) {
+  const std::vector<std::string> unknown = unknown_keys(raw, keys);
   if (unknown.empty()) return;
   config.notes.push_back(fmt::format("config.json: {} {} not known, and copied without being read",
                                      fmt::join(unknown, ", "), unknown.size() == 1 ? "is" : "are"));
@@ -186,27 +172,6 @@ void read_per_layer(const Json& raw, const std::string& where, ModelConfig& conf
   }
 }
 
-}  // namespace
-
-// eos_token_id is a number, a list of numbers or null.
-std::vector<int64_t> token_ids(const Json& raw, const std::string& key, const std::string& where) {
-  const auto it = raw.find(key);
-  if (it == raw.end() || it->is_null()) return {};
-  if (it->is_number_integer()) return {whole_number(*it, key)};
-  std::vector<int64_t> ids;
-  const bool list = it->is_array();
-  if (list) {
-    for (const Json& item : *it) {
-      if (item.is_number_integer()) ids.push_back(whole_number(item, key));
-    }
-  }
-  if (list && ids.size() == it->size()) return ids;
-  throw bad_input("'{}' must be a token id or a list of them, got {}", key, it->dump())
-      .where("file", where);
-}
-
-namespace {
-
 // Sizes that are fine by themselves; counts of parameters and bytes are computed in 63 bits.
 void check_plausible(const ModelConfig& config, const std::string& where) {
   const auto hidden = static_cast<double>(config.hidden);
@@ -222,14 +187,12 @@ void check_plausible(const ModelConfig& config, const std::string& where) {
         .where("file", where);
 }
 
-}  // namespace
-
-ModelConfig parse_config(const Json& given, const std::string& where) {
-  if (!given.is_object()) throw bad_input("the config is not a JSON object").where("file", where);
+// `given` is a whole config.json, or the text_config `within` another.
+ModelConfig parse_language_model(const Json& given, bool within, const std::string& where) {
   ModelConfig config;
   config.family = &find_family(given, where);
   check_refused_keys(given, where);
-  const Json raw = with_class_defaults(given, *config.family);
+  const Json raw = with_class_defaults(given, *config.family, within);
   config.hidden = size_of(raw, "hidden_size", where);
   config.vocab = size_of(raw, "vocab_size", where);
   config.context = size_of(raw, "max_position_embeddings", where);
@@ -239,9 +202,9 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
   config.mlp_bias = get_or<bool>(raw, "mlp_bias", false, where);
   config.output_bias = get_or<bool>(raw, "o_proj_bias", false, where);
   config.down_bias = get_or<bool>(raw, "down_proj_bias", false, where);
-  const std::vector<int64_t> bos = token_ids(given, "bos_token_id", where);
+  const std::vector<int64_t> bos = whole_numbers(given, "bos_token_id", where);
   if (!bos.empty()) config.bos = bos.front();
-  config.eos = token_ids(given, "eos_token_id", where);
+  config.eos = whole_numbers(given, "eos_token_id", where);
   const int64_t num_layers = size_of(raw, "num_hidden_layers", where);
   if (num_layers > 100000) {
     throw bad_input("'num_hidden_layers' is {}: not a plausible config", num_layers)
@@ -257,7 +220,21 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
   config.family->read_config(raw, where, config);
   check_layer_types(raw, where, config);
   note_code(given, config);
-  note_unknown_keys(given, config);
+  note_unknown_keys(given, config_keys(), config);
+  return config;
+}
+
+}  // namespace
+
+ModelConfig parse_config(const Json& given, const std::string& where) {
+  if (!given.is_object()) throw bad_input("the config is not a JSON object").where("file", where);
+  std::shared_ptr<Composite> composite = read_composite(given, where);
+  if (composite == nullptr) return parse_language_model(given, false, where);
+  ModelConfig config =
+      parse_language_model(text_config(*composite, where), true, where + ", text_config");
+  composite->fit(config, where);
+  note_unknown_keys(given, composite_keys(), config);
+  config.composite = std::move(composite);
   return config;
 }
 

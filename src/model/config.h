@@ -2,6 +2,7 @@
 // encoding.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 namespace mop {
 
+struct Composite;
 struct Family;
 
 /// Size of one decoder layer. A layer without attention has heads = kv_heads = 0, one without MLP
@@ -59,7 +61,9 @@ struct ModelConfig {
   std::optional<int64_t> bos;
   std::vector<int64_t> eos;
   std::vector<LayerShape> layers;  ///< one per layer, never assumed equal
-  Json raw;                        ///< config.json as read; unknown keys are copied through
+  Json raw;  ///< config.json as read, or its text_config; unknown keys are copied through
+  /// What the language model is a part of (LLaVA); null when it stands alone.
+  std::shared_ptr<const Composite> composite;
   std::vector<std::string> notes;  ///< what the user should know of these files, a line each
 
   /// Tokens that the positions are meant for: `context`, or what rotary scaling makes of it.
@@ -69,10 +73,11 @@ struct ModelConfig {
 /// What stands before a family's model_type when layers differ: see docs/formats.md.
 inline constexpr std::string_view kPerLayerPrefix = "per_layer_";
 
-/// Reads config.json of any known family, `per_layer_config` included. `where` names the file in
-/// errors. A key that the file leaves out has the value of transformers' class, but for the sizes
-/// that must be given. Throws Error(kBadInput): unknown family (known ones listed), missing key,
-/// heads not a multiple of KV heads, unsupported rope type or activation, an unknown per-layer key.
+/// Reads config.json of any known family, `per_layer_config` included, or of a model that holds
+/// one beside other parts (model/composite.h). `where` names the file in errors. A key that the
+/// file leaves out has the value of transformers' class, but for the sizes that must be given.
+/// Throws Error(kBadInput): unknown family (known ones listed), missing key, heads not a multiple
+/// of KV heads, unsupported rope type or activation, an unknown per-layer key.
 ModelConfig parse_config(const Json& raw, const std::string& where);
 
 }  // namespace mop

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/parse_json.h"
+#include "model/composite.h"
 #include "model/families/families.h"
 
 namespace mop {
@@ -94,11 +95,16 @@ int64_t block_parameters(const ModelConfig& config) {
   return sum;
 }
 
-int64_t total_parameters(const ModelConfig& config) {
+int64_t language_parameters(const ModelConfig& config) {
   int64_t sum = block_parameters(config);
   for (const GlobalTensor* tensor : global_tensors(config))
     sum += elements(tensor->axes, config, {});
   return sum;
+}
+
+int64_t total_parameters(const ModelConfig& config) {
+  const int64_t outside = config.composite ? config.composite->parameters() : 0;
+  return language_parameters(config) + outside;
 }
 
 }  // namespace mop

@@ -100,9 +100,12 @@ const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& s
 /// The global tensors this model really has.
 std::vector<const GlobalTensor*> global_tensors(const ModelConfig& config);
 
-/// Parameters of one layer of the given shape, norms included; of all layers; of the whole model.
+/// Parameters of one layer of the given shape, norms included; of all layers; of the whole model,
+/// with the parts that stand beside a language model (LLaVA's vision tower).
 int64_t layer_parameters(const ModelConfig& config, const LayerShape& shape);
 int64_t block_parameters(const ModelConfig& config);
 int64_t total_parameters(const ModelConfig& config);
+/// The whole model but for those parts: what runs, is trained and stays in memory.
+int64_t language_parameters(const ModelConfig& config);
 
 }  // namespace mop

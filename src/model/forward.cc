@@ -262,18 +262,40 @@ at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, cons
       .run(std::move(hidden_ND));
 }
 
+namespace {
+
+// The words' rows, with those of what stands behind the vocabulary in their places. Rows stay on
+// the CPU: they are many, and few are needed at a time.
+at::Tensor embed_with_rows(const GlobalWeights& globals, const at::Tensor& ids_N,
+                           const Compute& compute) {
+  const at::Tensor& table_VD = globals.embedding_VD;
+  const int64_t vocab = table_VD.size(0);
+  const at::Tensor words_N = upload(ids_N.clamp_max(vocab - 1), table_VD.device());
+  const at::Tensor hidden_ND = table_VD.index_select(0, words_N).to(compute.device, compute.dtype);
+  const at::Tensor places_P = ids_N.ge(vocab).nonzero().squeeze(1);
+  if (places_P.numel() == 0) return hidden_ND;
+  const at::Tensor rows_PD =
+      globals.rows_PD.index_select(0, ids_N.index_select(0, places_P) - vocab).to(compute.dtype);
+  return hidden_ND.index_copy(0, places_P.to(compute.device), rows_PD.to(compute.device));
+}
+
+}  // namespace
+
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute) {
   const at::Tensor& table_VD = globals.embedding_VD;
+  const bool has_rows = globals.rows_PD.defined();
   if (!ids_N.is_cpu()) {
+    if (has_rows) return embed_with_rows(globals, ids_N.cpu(), compute);
     return table_VD.index_select(0, ids_N).to(compute.device, compute.dtype);
   }
-  const int64_t vocab = table_VD.size(0);
+  const int64_t vocab = table_VD.size(0) + (has_rows ? globals.rows_PD.size(0) : 0);
   const at::Tensor bad_N = ids_N.lt(0).logical_or(ids_N.ge(vocab));
   if (bad_N.any().item<bool>()) {
     throw bad_input("token id {} is outside the model's vocabulary of {}",
                     ids_N.masked_select(bad_N)[0].item<int64_t>(), vocab)
         .hint("the tokenizer belongs to another model");
   }
+  if (has_rows) return embed_with_rows(globals, ids_N, compute);
   return table_VD.index_select(0, upload(ids_N, table_VD.device()))
       .to(compute.device, compute.dtype);
 }

@@ -95,9 +95,9 @@ at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, cons
 std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing,
                                          const Compute& compute);
 
-/// ids_N (int64) -> hidden_ND. Of `globals` only the embedding is read. Throws Error(kBadInput) on
-/// an id outside the vocabulary; ids that are on a device already are not checked, which would wait
-/// for it.
+/// ids_N (int64) -> hidden_ND. Of `globals` only the embedding and the rows behind the vocabulary
+/// are read. Throws Error(kBadInput) on an id that neither has; ids that are on a device already
+/// are not checked, which would wait for it.
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute);
 /// hidden_ND after the last layer -> logits_NV in the compute dtype.
 at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,

@@ -119,7 +119,7 @@ void read_generation_config(const fs::path& folder, ModelConfig& config) {
   const Json file = read_file_of(folder);
   if (file.is_null()) return;
   const std::vector<int64_t> eos =
-      token_ids(file, "eos_token_id", (folder / "generation_config.json").string());
+      whole_numbers(file, "eos_token_id", (folder / "generation_config.json").string());
   if (eos.empty() && !config.eos.empty()) {
     config.notes.push_back(
         fmt::format("generation_config.json names no eos_token_id: generation does not end at "

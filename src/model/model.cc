@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "checkpoint/gguf_keys.h"
+#include "model/composite.h"
 #include "model/generation_config.h"
 #include "tensor/mapped_file.h"
 
@@ -65,14 +66,22 @@ Differences compare(const Checkpoint& checkpoint, const ModelConfig& config) {
   for (const GlobalTensor* tensor : global_tensors(config)) {
     check(std::string(tensor->name), tensor->axes, {});
   }
+  if (config.composite) {
+    for (const OutsidePart& part : config.composite->parts) {
+      for (const OutsideTensor& tensor : part.tensors)
+        check_tensor(checkpoint, tensor.name, tensor.shape, differences);
+    }
+  }
   for (size_t i = 0; i < config.layers.size(); ++i) {
     for (const LayerTensor* tensor : tensors_of_layer(config, config.layers[i])) {
       check(tensor_name(*config.family, static_cast<int64_t>(i), *tensor), tensor->axes,
             config.layers[i]);
     }
   }
+  const Composite* composite = config.composite.get();
   for (const std::string& name : checkpoint.names()) {
-    if (!known.contains(name) && !may_be_ignored(name, config))
+    const bool passes = composite != nullptr && composite->has(name);
+    if (!known.contains(name) && !passes && !may_be_ignored(name, config))
       differences.emplace_back("unknown", name);
   }
   return differences;
@@ -179,12 +188,13 @@ void note_unknown_keys(const Checkpoint& checkpoint, ModelConfig& config) {
 }
 
 void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
-  if (checkpoint.added_prefix().empty()) return;
+  const std::string_view added = checkpoint.layout().added_prefix;
+  if (added.empty()) return;
   config.notes.push_back(
       fmt::format("the tensors' names lack '{0}', as a model without its head is saved: read as if "
                   "they had it, "
                   "and written with it",
-                  checkpoint.added_prefix()));
+                  added));
 }
 
 }  // namespace
@@ -251,6 +261,16 @@ Model Model::with_layers(std::vector<Layer> layers) const {
       model.config_.windowed.push_back(source_config_->windowed[source]);
     }
   }
+  return model;
+}
+
+Model Model::with_input_rows(at::Tensor rows_PD) const {
+  if (rows_PD.defined() && (rows_PD.dim() != 2 || rows_PD.size(1) != config_.hidden)) {
+    throw internal_error("rows of [{}] for a model of hidden size {}",
+                         fmt::join(rows_PD.sizes(), ", "), config_.hidden);
+  }
+  Model model = *this;
+  model.input_rows_PD_ = std::move(rows_PD);
   return model;
 }
 

@@ -51,6 +51,12 @@ class Model {
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   const std::map<GlobalRole, at::Tensor>& changed_globals() const { return changed_globals_; }
 
+  /// What stands behind the vocabulary: row k is the input of id `vocab + k`, [P, D]. Undefined =
+  /// none. Not a part of the model: a picture's patches, for as long as they are looked at.
+  const at::Tensor& input_rows() const { return input_rows_PD_; }
+  /// The same model with these rows, float32 on the CPU; undefined = without any.
+  Model with_input_rows(at::Tensor rows_PD) const;
+
   /// The same model with other layers; the config's shapes are derived from them.
   Model with_layers(std::vector<Layer> layers) const;
   /// The same model with a changed global tensor (embedding, final norm, head).
@@ -65,6 +71,7 @@ class Model {
   ModelConfig config_;
   std::vector<Layer> layers_;
   std::map<GlobalRole, at::Tensor> changed_globals_;
+  at::Tensor input_rows_PD_;
 };
 
 }  // namespace mop

@@ -16,6 +16,14 @@ constexpr KeyFate kTensors[] = {
     {"layers.*", kHonoured, "the same of a model that was saved without its head"},
     {"embed_tokens.weight", kHonoured, "the same of a model that was saved without its head"},
     {"norm.weight", kHonoured, "the same of a model that was saved without its head"},
+    {"language_model.*", kHonoured, "the same of LLaVA's language model, as files have it"},
+    {"model.language_model.*", kHonoured, "the same, as transformers 4.52 and later hold it"},
+    {"vision_tower.*", kHonoured, "LLaVA's tower: passes through; computed for pictures"},
+    {"model.vision_tower.*", kHonoured, "the same, as transformers 4.52 and later hold it"},
+    {"multi_modal_projector.*", kHonoured, "LLaVA's projector: passes through"},
+    {"model.multi_modal_projector.*", kHonoured, "the same in memory"},
+    {"image_newline", kHonoured, "LLaVA-1.6's: passes through"},
+    {"model.image_newline", kHonoured, "the same in memory"},
     {"*", kRefused, "any other tensor: all of them are listed in one error"},
 };
 

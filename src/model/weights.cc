@@ -371,6 +371,7 @@ at::Tensor WeightLoader::global(const GlobalTensor& tensor) {
 
 const GlobalWeights& WeightLoader::embedding() {
   if (globals_.embedding_VD.defined()) return globals_;
+  embedding_.rows_PD = model_.input_rows();
   for (const GlobalTensor* tensor : global_tensors(model_.config())) {
     if (tensor->role == GlobalRole::kEmbedding && !embedding_.embedding_VD.defined()) {
       embedding_.embedding_VD = global(*tensor);
@@ -390,6 +391,7 @@ const GlobalWeights& WeightLoader::globals() {
     globals_.head_VD = embedding_VD.to(compute_.device, compute_.dtype);
   }
   globals_.embedding_VD = embedding_VD;
+  globals_.rows_PD = model_.input_rows();
   return globals_;
 }
 

@@ -35,6 +35,7 @@ struct LayerWeights {
 /// The tensors outside the layers. With a tied embedding `head` is the embedding.
 struct GlobalWeights {
   at::Tensor embedding_VD, final_norm_D, head_VD;
+  at::Tensor rows_PD;  ///< Model::input_rows, on the CPU
 };
 
 /// How to compute: where, in which type, and what is on the device already.
@@ -74,7 +75,7 @@ class WeightLoader {
   /// Everything outside the layers. On the CPU the embedding has its stored dtype: `embed` converts
   /// the rows it takes.
   const GlobalWeights& globals();
-  /// The same with nothing but the embedding in it: what `embed` needs.
+  /// The same with nothing but what `embed` needs in it: the embedding and the rows behind it.
   const GlobalWeights& embedding();
   const Model& model() const { return model_; }
   const Compute& compute() const { return compute_; }

@@ -19,7 +19,7 @@ namespace {
 // Weights in another dtype than the file's are copied whole.
 void check_memory(const Model& model, const Compute& compute) {
   const int64_t needed =
-      total_parameters(model.config()) * static_cast<int64_t>(dtype_bytes(compute.dtype));
+      language_parameters(model.config()) * static_cast<int64_t>(dtype_bytes(compute.dtype));
   const int64_t there = free_memory_bytes();
   const bool copied = needed > model.checkpoint().bytes() + model.checkpoint().bytes() / 8;
   if (!compute.device.is_cpu() || !copied || there == 0 || needed <= there) return;

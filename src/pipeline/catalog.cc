@@ -21,6 +21,7 @@
 #include "plan/depth_rule.h"
 #include "recovery/methods.h"
 #include "repair/repair.h"
+#include "repair/sparse_weights.h"
 #include "search/selector.h"
 #include "stats/layer_stats.h"
 #include "structure/currency.h"
@@ -177,6 +178,8 @@ const std::vector<CatalogTable>& catalog_tables() {
       {"reader-rules", "what other programs refuse or approximate", reader_rules},
       {"repairs", "new values for what is left, without training the whole model",
        [] { return rows_of(all_repairs(), "repair"); }},
+      {"weights", "which single weights become zero",
+       [] { return rows_of(all_sparse_methods(), "weights"); }},
       {"methods", "what recovery trains", [] { return rows_with_sections(all_methods()); }},
       {"schedules", "the learning rate's course", [] { return rows_of(all_schedules()); }},
       {"training-forms", "forms of training data", [] { return rows_of(all_training_forms()); }},

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "text/chat_template.h"
+#include "text/record_pictures.h"
 
 namespace mop {
 namespace {
@@ -43,7 +44,13 @@ std::string chat_prompt(const GenerateJob& job) {
     for (Json& one : read_messages(job.messages, options)) messages.push_back(std::move(one));
   }
   try {
-    return chat->render(messages, options);
+    // The pictures stand before what is asked of them unless the message says where.
+    if (!job.images.empty() && job.messages.empty() &&
+        job.prompt.find(kPictureWord) == std::string::npos)
+      messages.back()["content"] = words_of_pictures(job.images.size()) + job.prompt;
+    const Conversation asked =
+        as_template_expects({messages, {}, options}, *chat, job.images.size());
+    return chat->render(asked.messages, options);
   } catch (Error& error) {
     throw std::move(error).where("chat template of", job.model.string());
   }

@@ -20,6 +20,16 @@ def release(version):
     return tuple(int(part) for part in version.split(".")[:2])
 
 
+def auto_class(job):
+    """By which transformers loads the folder: a language model, or one that sees."""
+    import transformers
+
+    with open(os.path.join(job["model"], "config.json")) as file:
+        if "vision_config" not in json.load(file):
+            return transformers.AutoModelForCausalLM
+    return getattr(transformers, "AutoModelForImageTextToText", None) or transformers.AutoModelForVision2Seq
+
+
 def load_transformers(job):
     import torch
     import transformers
@@ -28,7 +38,7 @@ def load_transformers(job):
     here = release(transformers.__version__)
     dtype = {"dtype" if here >= (4, 56) else "torch_dtype": getattr(torch, job["dtype"])}
     trust = job["code"] and (not job["code_before"] or here < release(job["code_before"]))
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+    model, info = auto_class(job).from_pretrained(
         job["model"], **dtype, output_loading_info=True, trust_remote_code=trust)
     problems = {kind: sorted(map(str, info[kind])) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
                 if info[kind]}
@@ -75,7 +85,7 @@ def plain_greedy(job, model):
 
 def settings_of(model):
     """What of the config changes what is computed, as this reader understands it."""
-    config = model.config
+    config = getattr(model.config, "text_config", model.config)
     rope = getattr(config, "rope_parameters", None) or {}
     if not rope:
         rope = {"rope_theta": getattr(config, "rope_theta", None), **(getattr(config, "rope_scaling", None) or {})}
@@ -103,7 +113,7 @@ def tokenizer_problem(job):
     if not job.get("prompt"):
         return ""
     try:
-        ids = transformers.AutoTokenizer.from_pretrained(job["model"])(job["prompt"])["input_ids"]
+        ids = transformers.AutoTokenizer.from_pretrained(job["model"], trust_remote_code=job["code"])(job["prompt"])["input_ids"]
     except Exception as error:  # any: it is a note
         return f"its tokenizer does not load: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return "" if ids == job["ids"] else f"its tokenizer gives {len(ids)} ids that are not mop's {len(job['ids'])}"
@@ -206,4 +216,5 @@ def run(job):
 
 if __name__ == "__main__":
     with open(sys.argv[1]) as job_file:
-        print(json.dumps(run(json.load(job_file))))
+        answer = json.dumps(run(json.load(job_file)))
+    print("\n" + answer)  # a line of its own, whatever a reader has said before

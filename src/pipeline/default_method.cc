@@ -6,16 +6,26 @@
 #include <algorithm>
 #include <optional>
 
+#include "allocate/allocation.h"
 #include "base/options.h"
 #include "pipeline/recipe_options.h"
+#include "plan/branch.h"
 
 namespace mop {
 namespace {
 
 bool names_a_method(const Json& recipe) {
   return std::ranges::any_of(
-      std::vector{"plan", "select", "branches", "depth"},
+      std::vector{"plan", "select", "branches", "depth", "gates"},
       [&](const char* key) { return recipe.contains(key) && !recipe[key].is_null(); });
+}
+
+// Whether a width section's allocation is one that the default method has, too.
+bool allocates_curves(const Json& width) {
+  const Json name = width.value("allocation", Json());
+  return name.is_string() && std::ranges::any_of(all_allocations(), [&](const Allocation& row) {
+           return row.name == name.get<std::string>() && row.of_curves != nullptr;
+         });
 }
 
 // Settings that the default method does not have.
@@ -23,6 +33,7 @@ std::vector<std::string> settings_of_the_loop(const Json& recipe) {
   std::vector<std::string> names;
   const Json width = section(recipe, "width").json();
   for (const auto& [key, value] : width.items()) {
+    if (key == "allocation" && allocates_curves(width)) continue;
     if (std::ranges::find(shared_width_keys(), key) == shared_width_keys().end()) {
       names.push_back("width." + key);
     }
@@ -67,17 +78,43 @@ bool has(const Json& recipe, const char* part, const char* key) {
   return recipe.contains(part) && recipe[part].is_object() && recipe[part].contains(key);
 }
 
-// A recipe that names a criterion of width or a depth rule, and no more of the loop, means the
-// method of that paper: width in one round, or whole layers alone. Empty for others.
+// A recipe that names a criterion of width, a depth rule or gates, and no more of the loop, means
+// the method of that paper: width in one round, whole layers alone, or gates in one round. Empty
+// for others.
 std::optional<Json> method_of_a_paper(Json recipe) {
   for (const char* key : {"select", "branches", "plan"}) {
     if (recipe.contains(key)) return std::nullopt;
   }
-  const bool width = has(recipe, "width", "criterion"), depth = has(recipe, "depth", "rule");
-  if (width == depth) return std::nullopt;
-  recipe["branches"] = {width ? "width" : "depth"};
-  recipe["select"] = width ? "path:G" : "path:L";
-  if (width && has(recipe, "target", "remove")) recipe["target"].emplace("rounds", 1);
+  const std::pair<bool, const char*> kNamed[] = {{has(recipe, "width", "criterion"), "width"},
+                                                 {has(recipe, "depth", "rule"), "depth"},
+                                                 {recipe.contains("gates"), "gates"}};
+  if (std::ranges::count(kNamed, true, &std::pair<bool, const char*>::first) != 1) {
+    return std::nullopt;
+  }
+  const Branch& branch =
+      find_branch(std::ranges::find(kNamed, true, &std::pair<bool, const char*>::first)->second);
+  if (recipe.contains("gates")) {
+    Json settings = section(recipe, "width").json();
+    settings.update(section(recipe, "gates").json());
+    recipe["gates"] = settings;
+    recipe.erase("width");
+  }
+  recipe["branches"] = {branch.name};
+  recipe["select"] = fmt::format("path:{}", branch.letter);
+  if (branch.divisible && has(recipe, "target", "remove")) recipe["target"].emplace("rounds", 1);
+  return recipe;
+}
+
+bool has_target(const Json& recipe) {
+  return has(recipe, "target", "remove") || has(recipe, "target", "iterations");
+}
+
+// Single weights become zero, and nothing else happens.
+std::optional<Json> weights_alone(Json recipe) {
+  if (!recipe.contains("weights") || recipe["weights"].is_null()) return std::nullopt;
+  if (names_a_method(recipe) || has_target(recipe)) return std::nullopt;
+  recipe["branches"] = {"width"};
+  recipe["select"] = "path:G";
   return recipe;
 }
 
@@ -89,12 +126,13 @@ const std::vector<std::string>& shared_width_keys() {
 }
 
 Json with_method(const Json& recipe) {
+  if (const std::optional<Json> alone = weights_alone(recipe)) return *alone;
   const bool open = !names_a_method(recipe) && settings_of_the_loop(recipe).empty();
   return open ? default_method(recipe) : method_of_a_paper(recipe).value_or(recipe);
 }
 
 std::string method_note(const Json& recipe) {
-  if (names_a_method(recipe) || method_of_a_paper(recipe)) return "";
+  if (names_a_method(recipe) || method_of_a_paper(recipe) || weights_alone(recipe)) return "";
   const std::vector<std::string> names = settings_of_the_loop(recipe);
   if (names.empty()) return "";
   return fmt::format(

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "tensor/dtype.h"
@@ -49,6 +50,18 @@ std::string range_text(const std::vector<LayerShape>& layers, int64_t LayerShape
   const auto [low, high] = std::minmax_element(layers.begin(), layers.end(), less);
   if ((*low).*member == (*high).*member) return std::to_string((*low).*member);
   return fmt::format("{} to {}", (*low).*member, (*high).*member);
+}
+
+// What the language model is a part of, and what of it is never pruned.
+Json composite_json(const Composite& composite) {
+  Json parts = Json::array();
+  for (const OutsidePart& part : composite.parts)
+    parts.push_back({{"name", part.name}, {"parameters", part.parameters()}});
+  return {{"name", composite.kind->name},
+          {"architecture", composite.kind->architecture},
+          {"image_token", composite.image_token},
+          {"tokens_of_image", rows_of_image(composite.vision, composite.projector)},
+          {"parts", parts}};
 }
 
 }  // namespace
@@ -114,6 +127,7 @@ Json inspect(const std::filesystem::path& folder) {
   Json json;
   json["family"] = config.family->name;
   json["architecture"] = config.family->architecture;
+  if (config.composite) json["composite"] = composite_json(*config.composite);
   json["dtype"] = dtype_name(dtype);
   json["bytes"] = checkpoint.bytes();
   json["tensor_types"] = tensor_types(checkpoint);

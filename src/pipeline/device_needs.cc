@@ -28,7 +28,7 @@ int64_t bytes_of(DType dtype) { return static_cast<int64_t>(dtype_bytes(dtype));
 // Weights that streams need at a time: a layer at work, the next on its way, one with rows
 // gathered, and all outside the layers.
 DeviceNeeds weights_of(const ModelConfig& config, DType dtype) {
-  const int64_t all = total_parameters(config), layers = block_parameters(config);
+  const int64_t all = language_parameters(config), layers = block_parameters(config);
   const int64_t element = bytes_of(dtype);
   const int64_t least = std::min(layers, 3 * largest_layer(config)) + all - layers;
   return {all * element, least * element, 0, 0};
@@ -113,7 +113,8 @@ DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig
                                   DType dtype, const ModelConfig* teacher) {
   const int64_t element = bytes_of(dtype);
   const bool low_rank = recipe.low_rank();
-  const int64_t trained = low_rank ? lora_numbers(config, recipe.lora) : total_parameters(config);
+  const int64_t trained =
+      low_rank ? lora_numbers(config, recipe.lora) : language_parameters(config);
   // Values, gradients and two running means in float32, and the copy that is computed with.
   int64_t kept = trained * (16 + (dtype == at::kFloat ? 0 : element));
   // Gradients by one layer's weights, and by the head.

@@ -9,6 +9,8 @@
 #include "base/inside_links.h"
 #include "base/random.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_names.h"
+#include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/recover.h"
 #include "text/tokenizer.h"
@@ -33,14 +35,16 @@ at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Random& r
 
 struct Initial {
   TensorSpec spec;
-  bool norm = false;
+  // What a vector begins with: norms multiply, biases add.
+  double fill() const {
+    return spec.name.find("norm") != std::string::npos && !spec.name.ends_with(".bias") ? 1 : 0;
+  }
 };
 
 std::vector<Initial> initial_tensors(const ModelConfig& config, DType dtype) {
   std::vector<Initial> tensors;
   const auto add = [&](std::string name, const std::vector<Axis>& axes, const LayerShape& shape) {
-    const bool norm = name.find("norm") != std::string::npos;
-    tensors.push_back({{std::move(name), dtype, axis_lengths(axes, config, shape)}, norm});
+    tensors.push_back({{std::move(name), dtype, axis_lengths(axes, config, shape)}});
   };
   for (const GlobalTensor* tensor : global_tensors(config)) {
     add(std::string(tensor->name), tensor->axes, {});
@@ -51,6 +55,13 @@ std::vector<Initial> initial_tensors(const ModelConfig& config, DType dtype) {
       add(tensor_name(*config.family, layer, *tensor), tensor->axes, shape);
     }
   }
+  if (!config.composite) return tensors;
+  for (const OutsidePart& part : config.composite->parts) {
+    for (const OutsideTensor& tensor : part.tensors)
+      tensors.push_back({{tensor.name, dtype, tensor.shape}});
+  }
+  const NameLayout& layout = layout_of({}, true);
+  for (Initial& tensor : tensors) tensor.spec.name = stored_name(layout, tensor.spec.name);
   return tensors;
 }
 
@@ -95,7 +106,7 @@ void write_initial_model(const fs::path& config_path, const fs::path& tokenizer,
     const TensorSpec& spec = tensors[i].spec;
     Random random(seed, i);
     const bool vector = spec.shape.size() == 1;
-    const at::Tensor value = vector ? at::full(spec.shape, tensors[i].norm ? 1.0 : 0.0, at::kFloat)
+    const at::Tensor value = vector ? at::full(spec.shape, tensors[i].fill(), at::kFloat)
                                     : normal(spec.shape, deviation, random);
     writer.write(value.to(dtype));
   }

@@ -24,10 +24,13 @@ constexpr std::array kPaths = {"recipe.model",
                                "recipe.plan",
                                "recipe.teacher",
                                "recipe.calibration.file",
+                               "recipe.calibration.images",
                                "recipe.validation.file",
                                "recipe.data.file",
+                               "recipe.data.images",
                                "recipe.recovery.teacher",
                                "recipe.recovery.data.file",
+                               "recipe.recovery.data.images",
                                "recipe.recovery.validation.file"};
 // May change the last bits of a float32 sum, and nothing that a user asked for.
 constexpr std::array kEnvironment = {"version",
@@ -136,6 +139,7 @@ Json make_manifest(const Recipe& recipe, const Model& model, const Tokenizer* to
   Json json = job_manifest(model, tokenizer);
   json["calibration"] = fingerprint(samples.calibration);
   json["validation"] = fingerprint(samples.validation);
+  if (samples.pictures) json["pictures"] = {{"sha256", samples.pictures->sha256()}};
   json["seeds"] = {{"run", recipe.seed}};
   json["compute"] = compute_manifest(recipe.device, compute.dtype);
   json["recipe"] = to_json(recipe);

@@ -27,7 +27,7 @@ int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
   const int64_t layers = all_layers < kKeptLayers
                              ? all_layers
                              : std::max(kKeptLayers / 2, largest_layer(config) * element);
-  return layers + (total_parameters(config) - all_layers / element) * element;
+  return layers + (language_parameters(config) - all_layers / element) * element;
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
                      int64_t checkpoint_bytes, const ModelConfig* teacher) {
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   const bool low_rank = recipe.low_rank();
-  const int64_t trained = low_rank ? lora_numbers(config, recipe.lora) : total_parameters(config);
+  const int64_t trained =
+      low_rank ? lora_numbers(config, recipe.lora) : language_parameters(config);
   // Values, gradients and two running means in float32, and the copy that is computed with.
   const int64_t numbers = trained * (16 + (compute.dtype == at::kFloat ? 0 : element));
   const int64_t piece =

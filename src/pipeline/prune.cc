@@ -14,9 +14,11 @@
 #include "export/hf_writer.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
+#include "pipeline/judge_journal.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_source.h"
 #include "pipeline/prune_card.h"
+#include "pipeline/prune_manifest.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/result_plan.h"
 #include "pipeline/run_costs.h"
@@ -26,6 +28,7 @@
 #include "pipeline/run_plan.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/run_steps.h"
+#include "pipeline/run_weights.h"
 #include "pipeline/runtime.h"
 #include "pipeline/scratch_folder.h"
 #include "pipeline/step_costs.h"
@@ -36,38 +39,6 @@
 namespace mop {
 namespace fs = std::filesystem;
 namespace {
-
-Json manifest_of(const PreparedRun& run, const std::optional<PruneRecovery>& recovery,
-                 int64_t ranks) {
-  Json manifest =
-      make_manifest(run.recipe, run.dense, run.tokenizer.get(), run.samples, run.compute);
-  if (ranks > 1) manifest["compute"]["ranks"] = ranks;
-  if (run.replay) manifest["plan"] = {{"sha256", sha256(to_text(to_json(*run.replay)))}};
-  if (recovery) manifest["recovery"] = fingerprint(*recovery);
-  return manifest;
-}
-
-// The run continues what is there, or writes down what it is. Throws Error(kUsage) naming what
-// differs.
-void sign(const RunFolder& folder, const PreparedRun& run, const Json& manifest,
-          Progress& progress) {
-  if (!folder.earlier().is_null()) {
-    const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
-    if (!differences.refused.empty()) {
-      throw usage_error("the earlier run was another one:\n  {}",
-                        fmt::join(differences.refused, "\n  "))
-          .where("folder", folder.finished() ? folder.out().string() : folder.work().string())
-          .hint("resume with the same settings, or start over with --force");
-    }
-    for (const std::string& line : differences.noted) {
-      progress.warn("the last bits of the result may differ from an uninterrupted run's: " + line);
-    }
-    return;
-  }
-  write_file(folder.run() / "recipe.yaml", to_yaml(to_json(run.recipe)));
-  write_file(folder.run() / "samples.json", to_text(to_json(run.samples)));
-  write_file(folder.run() / "manifest.json", to_text(manifest));
-}
 
 // The loop's ties to the run folder and to other ranks, and what it spent its time on.
 class Run {
@@ -88,6 +59,7 @@ class Run {
                progress,
                ranks,
                scratch_},
+        journal_(folder == nullptr ? fs::path() : folder->run(), ranks),
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
       validator_.emplace(run_.dense, run_.samples.validation, run_.compute, ValidatorOptions(),
@@ -118,7 +90,11 @@ class Run {
     functions.measure = [&](const Model& model, int64_t) {
       return std::make_unique<RunMeasure>(setup_, model, stats_);
     };
-    functions.validate = [&](const std::vector<Model>& models) { return validate(models); };
+    journal_.begin_step(std::ssize(done) + 1);
+    functions.validate = [&](const std::vector<Model>& models) {
+      return journal_.judge(models, [&](const auto& some) { return validate(some); });
+    };
+    functions.note = [&](const std::string& line) { progress_.note(line); };
     if (repairs_steps(run_.recipe.repair)) {
       const RepairPass& pass = repair_of_steps(run_.recipe.repair);
       functions.repair = [&](const Model& model) { return repair(pass, model).model; };
@@ -163,6 +139,7 @@ class Run {
   void wait_for_ranks() { ranks_.barrier(); }
 
   const Json& seconds() const { return seconds_; }
+  const fs::path& scratch() const { return scratch_; }
 
  private:
   // What rank 0 finds in its folder, on every rank.
@@ -227,6 +204,7 @@ class Run {
     const Json target = target_metrics(run_.recipe.target, run_.dense.config(), model.config());
     if (!target.is_null()) metrics["target"] = target;
     if (folder_ != nullptr) write_step(*folder_, step, metrics, stats_);
+    journal_.begin_step(step.number + 1);
     stats_.clear();
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
@@ -251,6 +229,7 @@ class Run {
   MeasureSetup setup_;
   std::optional<Validator> validator_;
   std::vector<LayerStats> stats_;
+  JudgeJournal journal_;
   const int64_t steps_;  ///< 0 = unknown
   Stopwatch watch_;
   Json seconds_ = Json::array();
@@ -262,6 +241,7 @@ struct Finished {
   std::vector<PlanStep> steps;
   Json figures;           ///< of what pruning left
   Json repaired_figures;  ///< null when nothing was repaired, or nothing judged it
+  Json sparse_figures;    ///< null when no weights became zero, or nothing judged them
   const std::optional<PruneRecovery>& recovery;
   std::optional<TrainedModel> trained;
 };
@@ -270,13 +250,21 @@ struct Finished {
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
   MixResult result = prepared.replay ? run.replay() : run.search();
-  Finished finished{
-      result.model, std::move(result.steps), run.figures_of(result.model), nullptr, recovery,
-      std::nullopt};
+  Finished finished{result.model,
+                    std::move(result.steps),
+                    run.figures_of(result.model),
+                    nullptr,
+                    nullptr,
+                    recovery,
+                    std::nullopt};
   for (const RepairPass& pass : repairs_at_end(prepared.recipe.repair)) {
     Run::Repaired repaired = run.repair(pass, finished.model);
     finished.model = std::move(repaired.model);
     if (!repaired.figures.is_null()) finished.repaired_figures = std::move(repaired.figures);
+  }
+  if (!prepared.recipe.weights.is_null()) {
+    finished.model = sparsified(prepared, finished.model, run.scratch(), progress);
+    finished.sparse_figures = run.figures_of(finished.model);
   }
   if (!recovery) return finished;
   finished.trained =
@@ -291,6 +279,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   const Stopwatch watch;
   Json figures = figures_json(prepared, before, result.figures);
   if (!result.repaired_figures.is_null()) figures["repaired"] = result.repaired_figures;
+  if (!result.sparse_figures.is_null()) figures["sparse"] = result.sparse_figures;
   check_mappings();
   const Json origin = made_by(prepared, figures);  // pruning's alone
 
@@ -306,6 +295,9 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
       target_metrics(prepared.recipe.target, prepared.dense.config(), result.model.config());
   if (!target.is_null()) metrics["target"] = target;
   const Model& model = result.trained ? result.trained->model : result.model;
+  if (!prepared.recipe.weights.is_null()) {
+    metrics["weights"] = weights_metrics(prepared.recipe.weights, model);
+  }
   if (result.trained) {
     if (!figures.is_null()) figures["recovered"] = run.figures_of(model);
     metrics["recovery"] = result.trained->outcome;
@@ -334,11 +326,18 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   return metrics;
 }
 
+void show_pictures(PreparedRun& run, const fs::path& scratch, Progress& progress) {
+  if (!run.samples.pictures) return;
+  run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
+  if (run.replayed) run.replayed = run.replayed->with_input_rows(run.dense.input_rows());
+}
+
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.
 Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery, Progress& progress,
             Collectives& ranks) {
   const fs::path folder = ranks.broadcast(std::string_view());
   if (folder.empty()) return nullptr;
+  show_pictures(prepared, scratch_of_rank(folder), progress);
   complete_costs(prepared, "", ranks, progress);
   Run run(prepared, nullptr, scratch_of_rank(folder), progress, ranks);
   run.figures_of(prepared.dense);
@@ -352,13 +351,14 @@ Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery,
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener,
            Collectives& ranks) {
   PreparedRun prepared = prepare(recipe, listener);
-  const auto recovery = open_recovery(prepared.recipe, prepared.tokenizer, listener);
-  const Json manifest = manifest_of(prepared, recovery, ranks.size());
+  const auto recovery =
+      open_recovery(prepared.recipe, prepared.dense, prepared.tokenizer, listener);
+  const Json manifest = prune_manifest(prepared, recovery, ranks.size());
   check_same_inputs(manifest, ranks, listener);
   if (ranks.rank() != 0) return follow(prepared, recovery, listener, ranks);
   RunFolder folder = RunFolder::claim(command.out, prepared.recipe.model, command.if_there);
   if (!folder.finished()) check_room(folder, prepared.needs);
-  sign(folder, prepared, manifest, listener);
+  continue_or_record(folder, prepared, manifest, listener);
   ranks.broadcast(std::string_view(folder.finished() ? "" : folder.run().native()));
   if (folder.finished()) return finished_result(folder, listener);
 
@@ -368,6 +368,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   warn_of_memory(prepared.needs, progress);
   progress.note("works in " + folder.work().string());
   try {
+    show_pictures(prepared, folder.run(), progress);
     complete_costs(prepared, folder.run() / "latency.json", ranks, progress);
     Json timing = {{"started", utc_now()}};
     Run run(prepared, &folder, folder.run(), progress, ranks);

@@ -35,20 +35,21 @@ Json resolved_recovery(const Recipe& recipe) {
   return json;
 }
 
-std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
+std::optional<PruneRecovery> open_recovery(const Recipe& recipe, const Model& dense,
                                            std::shared_ptr<const Tokenizer> tokenizer,
                                            Progress& progress) {
   if (recipe.recovery.is_null()) return std::nullopt;
   if (tokenizer == nullptr) tokenizer = open_tokenizer(recipe.model);
   RecoverRecipe resolved = recover_recipe(recipe.recovery);
   resolved.model = recipe.model;
-  TrainingTexts texts = open_texts(resolved, std::move(tokenizer), recipe.model, progress);
+  TrainingTexts texts = open_texts(resolved, std::move(tokenizer), dense, progress);
   return PruneRecovery{std::move(resolved), std::move(texts)};
 }
 
 Json fingerprint(const PruneRecovery& recovery) {
   const TrainingTexts& texts = recovery.texts;
   Json json = {{"samples", texts.data.size()}, {"sha256", texts.data.fingerprint()}};
+  if (!texts.pictures->empty()) json["pictures"] = texts.pictures->sha256();
   if (texts.validation) json["validation"] = {{"sha256", texts.validation->fingerprint()}};
   if (has_teacher_of_its_own(recovery)) {
     json["teacher"] = Model::open(recovery.recipe.teacher).checkpoint().fingerprint();
@@ -74,7 +75,8 @@ void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
   const LoraOptions& lora = recipe.lora;
   write_peft(folder / "adapter",
              {recipe.model, lora.rank, lora.alpha, lora.dropout,
-              lora.targets.empty() ? projection_names() : lora.targets},
+              lora.targets.empty() ? projection_names() : lora.targets,
+              trained.model.config().composite != nullptr},
              trained.adapter);
 }
 

@@ -20,7 +20,7 @@ struct PruneRecovery {
 };
 /// nullopt when the recipe has no such section. Warns of what is not read or not learned. Throws
 /// what reading the data throws.
-std::optional<PruneRecovery> open_recovery(const Recipe& recipe,
+std::optional<PruneRecovery> open_recovery(const Recipe& recipe, const Model& dense,
                                            std::shared_ptr<const Tokenizer> tokenizer,
                                            Progress& progress);
 

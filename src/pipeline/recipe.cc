@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "pipeline/default_method.h"
@@ -15,6 +16,7 @@
 #include "pipeline/recipe_sections.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_weights.h"
 #include "pipeline/width_multiple.h"
 #include "tensor/dtype.h"
 
@@ -44,6 +46,7 @@ void read_samples_section(const Json& json, Recipe& recipe) {
   recipe.samples.samples = calibration.get(recipe_options::kSamples);
   recipe.samples.max_tokens = calibration.get(recipe_options::kMaxTokens, 0);
   recipe.samples.random = calibration.get(recipe_options::kSample) == "random";
+  recipe.images = calibration.get(recipe_options::kImages);
   recipe.validation =
       declared_section(json, "validation").get(recipe_options::kValidation, std::string());
 }
@@ -55,6 +58,8 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.rounds = target.get(recipe_options::kRounds, 0);
   recipe.target.of_blocks = target.get(recipe_options::kOf) == "blocks";
   recipe.target.currency = target.get(recipe_options::kCurrency);
+  recipe.target.weights_alone = !recipe.weights.is_null() && recipe.plan.empty() &&
+                                recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
 
 // Settings of branches and criteria that are used, as their rows declare them.
@@ -149,6 +154,7 @@ Recipe recipe_from_json(const Json& given) {
   if (section(json, "repair").json().value("method", Json()) != "none") {
     recipe.repair = json.value("repair", Json());
   }
+  recipe.weights = json.value("weights", Json());
   if (json.contains("recovery")) recipe.recovery = json["recovery"];
   read_samples_section(json, recipe);
   read_target(json, recipe);
@@ -167,6 +173,7 @@ Json to_json(const Recipe& recipe) {
                          {"samples", recipe.samples.samples},
                          {"sample", recipe.samples.random ? "random" : "first"},
                          {"max_tokens", recipe.samples.max_tokens}};
+  if (!recipe.images.empty()) json["calibration"]["images"] = recipe.images;
   json["validation"] = {{"file", recipe.validation}};
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};
@@ -183,6 +190,7 @@ Json to_json(const Recipe& recipe) {
   for (const auto& [name, values] : recipe.settings) json[name] = values;
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
   if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
+  if (!recipe.weights.is_null()) json["weights"] = recipe.weights;
   if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
   return json;
 }
@@ -239,6 +247,17 @@ void seed_criteria(Recipe& recipe, const ModelConfig& model) {
   }
 }
 
+// Branches and allocations that draw do so by the run's seed, unless theirs is set.
+void seed_branches(Recipe& recipe) {
+  for (const std::string& name : recipe.branches) {
+    Json& settings = recipe.settings[name];
+    if (find_branch(name).draws && !settings.contains("seed")) settings["seed"] = recipe.seed;
+    const Json row = settings.is_object() ? settings.value("allocation", Json()) : Json();
+    if (!row.is_string() || !find_allocation(row.get<std::string>()).draws) continue;
+    if (!settings.contains("evolution_seed")) settings["evolution_seed"] = recipe.seed;
+  }
+}
+
 }  // namespace
 
 Recipe resolve(Recipe recipe, const ModelConfig& model) {
@@ -260,10 +279,18 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
     }
   }
   seed_criteria(recipe, model);
+  seed_branches(recipe);
   check_branches(recipe, model);
   recipe.target.costs = costs_without_measurement(recipe);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
+  if (!recipe.weights.is_null()) recipe.weights = resolved_weights(recipe.weights, recipe.seed);
+  if (!recipe.weights.is_null() && !recipe.recovery.is_null()) {
+    throw usage_error(
+        "`recovery` trains all weights, and those that `weights` makes zero would not "
+        "stay so")
+        .hint("leave one of them out");
+  }
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   return recipe;
 }

@@ -23,6 +23,7 @@ struct Recipe {
   std::string plan;         ///< replay this plan.json instead of searching; then there is no target
   std::string calibration;  ///< text file
   SampleOptions samples;    ///< which of its samples, and how long
+  std::string images;       ///< folder of their pictures; empty = that of each file
   std::string validation;   ///< text file; empty = samples behind the calibration ones
   Target target;
   std::string select = "random";
@@ -33,16 +34,17 @@ struct Recipe {
   std::string device = "cpu";
   std::string dtype;        ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
   Json repair;              ///< new values for what is left, see run_repair.h; null = none
+  Json weights;             ///< single weights that become zero, see run_weights.h; null = none
   Json recovery;            ///< training of the result, see prune_recovery.h; null = none
   std::string method_note;  ///< see default_method.h; for people, no part of what is written
 };
 
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
 /// value of the wrong type, or an unknown branch or selector.
-///   model, plan, calibration {file, samples, sample, max_tokens}, validation {file}, target
-///   {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute {device,
-///   dtype}, repair {see run_repair.h}, recovery {see recover_recipe.h}, and one section per branch
-///   and per criterion that has settings
+///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file},
+///   target {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute
+///   {device, dtype}, repair {see run_repair.h}, weights {see run_weights.h}, recovery {see
+///   recover_recipe.h}, and one section per branch and per criterion that has settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);
 /// The file's keys as written, ready for `set`. `.yaml`, `.yml` or `.json`.

@@ -73,6 +73,7 @@ std::optional<Accounting> estimated_accounting(const Recipe& recipe, const Model
 }
 
 void check_reach(const Recipe& recipe, const ModelConfig& dense) {
+  if (recipe.target.weights_alone) return;
   if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;
   next_budget(recipe.target, dense, dense, 0);
   const std::optional<double> in_reach = fraction_in_reach(recipe, dense);

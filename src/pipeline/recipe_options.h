@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "plan/branch.h"
 #include "repair/repair.h"
+#include "repair/sparse_weights.h"
 #include "search/selector.h"
 #include "structure/currency.h"
 #include "text/samples.h"
@@ -52,6 +53,10 @@ inline const Option<std::string> kCalibration = {
     .name = "file",
     .default_value = "",
     .help = "text to measure on: .txt, .jsonl, .json or .parquet"};
+inline const Option<std::string> kImages = {
+    .name = "images",
+    .default_value = "",
+    .help = "folder of the samples' pictures, for LLaVA; that of the file where there is none"};
 inline const Option<int64_t> kSamples = {.name = "samples",
                                          .default_value = SampleOptions().samples,
                                          .range = at_least(1),
@@ -109,5 +114,19 @@ inline const Option<std::string> kWhen = {
     .unset = "steps by the default method, else end",
     .range = one_of({"end", "steps"}),
     .help = "steps: every candidate before it is judged; end: once, of what all steps left"};
+
+inline const Option<std::string> kWeights = {.name = "method",
+                                             .default_value = SparseOptions().method,
+                                             .range = row_of<all_sparse_methods>(),
+                                             .help = "single weights that become zero"};
+inline const Option<double> kSparsity = {
+    .name = "sparsity",
+    .default_value = SparsityPattern().fraction,
+    .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
+    .help = "fraction of the projections' weights that become zero"};
+inline const Option<std::string> kPattern = {
+    .name = "pattern",
+    .unset = "none: sparsity says how many",
+    .help = "2:4: zeros so that so many of each group of inputs stay"};
 
 }  // namespace mop::recipe_options

@@ -36,7 +36,7 @@ std::span<const RecipeSection> prune_sections() {
         options::kBranches, options::kUniform}},
       {"calibration",
        "text that is measured on",
-       {options::kCalibration, options::kSamples, options::kSample, options::kMaxTokens}},
+       {options::kCalibration, options::kImages, options::kSamples, options::kSample, options::kMaxTokens}},
       {"validation", "text that candidates are judged on", {options::kValidation}},
       {"target",
        "how far the run goes",
@@ -45,7 +45,10 @@ std::span<const RecipeSection> prune_sections() {
       {"compute", "where and in what", {options::kDevice, options::kDtype}},
       {"repair",
        "new values for what is left; a repair's own settings stand here, too",
-       {options::kRepair, options::kWhen, kRepairDamping}}};
+       {options::kRepair, options::kWhen, kRepairDamping}},
+      {"weights",
+       "single weights that become zero; a method's own settings stand here, too",
+       {options::kWeights, options::kSparsity, options::kPattern}}};
   return sections;
 }
 
@@ -61,7 +64,7 @@ std::span<const RecipeSection> recover_sections() {
         options::kSeed}},
       {"data",
        "text that is trained on",
-       {options::kData, options::kTemplate, options::kMaxTokens, options::kEos, options::kShuffle,
+       {options::kData, options::kImages, options::kTemplate, options::kMaxTokens, options::kEos, options::kShuffle,
         options::kPackTokens}},
       {"validation", "text that is judged on", {options::kValidation, options::kHeldOut}},
       {"lora", "low-rank additions", find_method("lora").options},

@@ -44,7 +44,7 @@ Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress
     teacher = open_dense(local_model(recipe.teacher, progress), progress);
   }
   auto tokenizer = open_tokenizer(folder);
-  TrainingTexts texts = open_texts(recipe, tokenizer, folder, progress);
+  TrainingTexts texts = open_texts(recipe, tokenizer, model, progress);
   return {recipe, std::move(model), std::move(teacher), std::move(tokenizer), std::move(texts)};
 }
 
@@ -56,6 +56,8 @@ Json make_manifest(const Inputs& inputs, int64_t ranks) {
   }
   json["data"] = {{"samples", inputs.texts.data.size()},
                   {"sha256", inputs.texts.data.fingerprint()}};
+  if (!inputs.texts.pictures->empty())
+    json["pictures"] = {{"sha256", inputs.texts.pictures->sha256()}};
   if (inputs.texts.validation) {
     json["validation"] = {{"samples", inputs.texts.validation->size()},
                           {"sha256", inputs.texts.validation->fingerprint()}};

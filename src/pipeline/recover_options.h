@@ -89,6 +89,10 @@ inline const Option<std::string> kData = {
     .name = "file",
     .default_value = "",
     .help = "text to train on: .txt, .jsonl, .json or .parquet (`mop list training-forms`)"};
+inline const Option<std::string> kImages = {
+    .name = "images",
+    .default_value = "",
+    .help = "folder of the data's pictures, for LLaVA; that of the file where there is none"};
 inline const Option<std::string> kTemplate = {.name = "template",
                                               .default_value = TrainingDataOptions().form,
                                               .range = {.names = forms_or_auto},

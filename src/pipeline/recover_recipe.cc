@@ -18,6 +18,7 @@ Options declared(const Json& json, const char* name) {
 void read_data(const Json& json, RecoverRecipe& recipe) {
   const Options data = declared(json, "data");
   recipe.data = data.get(options::kData);
+  recipe.images = data.get(options::kImages);
   recipe.form.form = data.get(options::kTemplate);
   recipe.form.max_tokens = data.get(options::kMaxTokens);
   recipe.form.text_eos = data.get(options::kEos);
@@ -122,6 +123,7 @@ Json to_json(const RecoverRecipe& r) {
   json["data"] = {
       {"file", r.data},         {"template", r.form.form},    {"max_tokens", r.form.max_tokens},
       {"eos", r.form.text_eos}, {"shuffle", r.batch.shuffle}, {"pack_tokens", r.batch.tokens}};
+  if (!r.images.empty()) json["data"]["images"] = r.images;
   json["validation"] = {{"file", r.validation}, {"samples", r.held_out}};
   if (t.epochs > 0) json["epochs"] = t.epochs;
   if (t.tokens > 0) json["tokens"] = t.tokens;

@@ -18,6 +18,7 @@ namespace mop {
 struct RecoverRecipe {
   std::string model;       ///< folder of the model to train
   std::string data;        ///< file to train on
+  std::string images;      ///< folder of its pictures; empty = that of the file
   std::string validation;  ///< file to judge on; empty = the last `held_out` samples of the data
   int64_t held_out = -1;   ///< -1: a fiftieth, at most 256; 0: nothing is judged
   TrainingDataOptions form;

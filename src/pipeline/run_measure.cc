@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "criteria/criterion.h"
 #include "criteria/moment_scores.h"
+#include "criteria/trained_gates.h"
 #include "stats/rank_stats.h"
 #include "tensor/mapped_file.h"
 
@@ -45,8 +46,10 @@ const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings
   CurveSettings asked = settings;
   asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
   if (curve_settings_ != asked) {
-    curves_ = damage_curves(model_, setup_.compute, setup_.samples, asked, setup_.scratch,
-                            setup_.progress);
+    curves_ = asked.gates ? trained_gate_curves(model_, setup_.compute, setup_.samples,
+                                                *asked.gates, setup_.scratch, setup_.progress)
+                          : damage_curves(model_, setup_.compute, setup_.samples, asked,
+                                          setup_.scratch, setup_.progress);
     curve_settings_ = asked;
     check_mappings();
   }

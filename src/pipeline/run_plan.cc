@@ -10,6 +10,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_weights.h"
 #include "pipeline/runtime.h"
 #include "pipeline/width_multiple.h"
 #include "report/table.h"
@@ -43,8 +44,9 @@ void read_replay(PreparedRun& run) {
   run.made_by = json.value("made_by", Json());
   run.replayed = apply(plan, run.dense);
   if (!plan.values.empty()) {
-    if (!run.recipe.repair.is_null()) {
-      throw usage_error("the plan has values of its own, so there is nothing to repair")
+    if (!run.recipe.repair.is_null() || !run.recipe.weights.is_null()) {
+      throw usage_error("the plan has values of its own, so there is nothing to {}",
+                        run.recipe.repair.is_null() ? "make zero" : "repair")
           .where("plan", run.recipe.plan);
     }
     run.replayed = with_values(*run.replayed, plan.values, *values_checkpoint(run.recipe, plan));
@@ -147,8 +149,13 @@ Needs needs_of(const PreparedRun& run) {
     curves = curve_needs(run.dense.config(), run.compute, tokens);
   }
   if (!run.recipe.repair.is_null()) repair = repair_needs_of(run);
-  needs.memory_bytes += std::max(curves.memory_bytes, repair.memory_bytes);
-  needs.disk_bytes += curves.disk_bytes + repair.disk_bytes;
+  Needs weights;
+  if (!run.recipe.weights.is_null()) {
+    weights = weights_needs(run.recipe.weights, config_after(run), run.compute, tokens,
+                            stored_bytes_of_parameter(run.dense));
+  }
+  needs.memory_bytes += std::max({curves.memory_bytes, repair.memory_bytes, weights.memory_bytes});
+  needs.disk_bytes += curves.disk_bytes + repair.disk_bytes + weights.disk_bytes;
   if (run.recipe.recovery.is_null()) return needs;
   const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
   const bool taught = find_method(recovery.method).needs_teacher;
@@ -209,6 +216,7 @@ void check_can_compare(const PreparedRun& run) {
 }
 
 std::string target_text(const Recipe& recipe) {
+  if (recipe.target.weights_alone) return "single weights";
   if (recipe.target.iterations > 0) return fmt::format("{} steps", recipe.target.iterations);
   if (!recipe.target.counts_parameters()) {
     return fmt::format("until {} of the {}{} is removed", percent(recipe.target.remove_fraction),
@@ -264,7 +272,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
     run.tokenizer = open_tokenizer(run.recipe.model);
-    run.samples = load_samples(run.recipe, *run.tokenizer, run.dense.config().context, progress);
+    run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
   run.warnings = warnings_about(run);
@@ -306,6 +314,9 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   }
   if (!run.recipe.repair.is_null()) {
     lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));
+  }
+  if (!run.recipe.weights.is_null()) {
+    lines.push_back("weights that become zero: " + weights_text(run.recipe.weights));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(

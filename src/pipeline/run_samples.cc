@@ -48,10 +48,24 @@ Json to_json(const TokenSamples& samples) {
           {"list", list}};
 }
 
+void place_pictures(const Recipe& recipe, const Model& model, RunSamples& samples) {
+  Pictures pictures(model, recipe.images);
+  const int64_t longest =
+      recipe.samples.max_tokens > 0 ? recipe.samples.max_tokens : model.config().context;
+  const auto place = [&](const std::string& file, TokenSamples& list) {
+    if (!file.empty() && !list.ids.empty())
+      pictures.place_in(list, RecordFile::open(file), longest);
+  };
+  place(recipe.calibration, samples.calibration);
+  place(recipe.validation.empty() ? recipe.calibration : recipe.validation, samples.validation);
+  if (!pictures.empty()) samples.pictures = std::make_shared<Pictures>(std::move(pictures));
+}
+
 }  // namespace
 
-RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
+RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, const Model& model,
                         Progress& progress) {
+  const int64_t context = model.config().context;
   const bool judges_elsewhere = !recipe.validation.empty();
   const auto read = [&](const std::string& file) { return read_samples(file, recipe.model); };
   RunSamples samples;
@@ -76,6 +90,7 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_
         tokenize_samples(read(recipe.validation), tokenizer, recipe.samples, context);
     samples.validation_source = "the validation file";
   }
+  place_pictures(recipe, model, samples);
   warn_of_overlap(samples, why, progress);
   return samples;
 }

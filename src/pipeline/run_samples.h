@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "pipeline/pictures.h"
 #include "pipeline/recipe.h"
 #include "text/samples.h"
 #include "text/tokenizer.h"
@@ -16,13 +17,14 @@ namespace mop {
 struct RunSamples {
   TokenSamples calibration;  ///< statistics come from these alone; empty without a calibration file
   TokenSamples validation;   ///< selectors and the figures before and after; may be empty
-  std::string validation_source;  ///< in words, for reports
+  std::string validation_source;                 ///< in words, for reports
+  std::shared_ptr<Pictures> pictures = nullptr;  ///< theirs; null = there are none
 };
 
-/// Reads and tokenises what the recipe names. Without `validation` the samples behind
+/// Reads and tokenises what the recipe names for `model`. Without `validation` the samples behind
 /// the calibration ones are for validation. Warns when a validation sample is also a calibration
 /// sample.
-RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, int64_t context,
+RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, const Model& model,
                         Progress& progress);
 
 /// What was used: of every sample its number in the file, tokens, hash, and hashes of its lines

@@ -144,7 +144,9 @@ void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept
 namespace {
 
 TrainingData open_data(const fs::path& file, std::shared_ptr<const Tokenizer> tokenizer,
-                       const TrainingDataOptions& form, Progress& progress) {
+                       TrainingDataOptions form, Pictures& pictures, Progress& progress) {
+  if (pictures.can_see()) pictures.add_all(RecordFile::open(file));
+  form.place = pictures.placing(file);
   TrainingData data = TrainingData::open(file, std::move(tokenizer), form);
   for (const std::string& note : data.notes()) progress.warn(note);
   return data;
@@ -153,13 +155,16 @@ TrainingData open_data(const fs::path& file, std::shared_ptr<const Tokenizer> to
 }  // namespace
 
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
-                         const fs::path& model_folder, Progress& progress) {
+                         const Model& model, Progress& progress) {
   if (recipe.data.empty()) throw usage_error("there is nothing to train on").hint("--data FILE");
   TrainingDataOptions form = recipe.form;
-  if (form.form == "auto" || form.form == "chat") form.chat = read_chat_template(model_folder);
-  TrainingTexts texts{open_data(recipe.data, tokenizer, form, progress), std::nullopt, ""};
+  if (form.form == "auto" || form.form == "chat")
+    form.chat = read_chat_template(model.checkpoint().folder());
+  auto pictures = std::make_shared<Pictures>(model, recipe.images);
+  TrainingTexts texts{open_data(recipe.data, tokenizer, form, *pictures, progress), std::nullopt,
+                      "", pictures};
   if (!recipe.validation.empty()) {
-    texts.validation = open_data(recipe.validation, tokenizer, form, progress);
+    texts.validation = open_data(recipe.validation, tokenizer, form, *pictures, progress);
     texts.validation_source = fs::path(recipe.validation).filename().string();
     return texts;
   }
@@ -266,10 +271,12 @@ RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& pro
 
 }  // namespace
 
-TrainedModel train_model(const TrainingJob& job, Progress& progress) {
+namespace {
+
+// Both models with the data's pictures in front of them.
+TrainedModel train_seeing(const TrainingJob& job, const Compute& compute, const fs::path& scratch,
+                          Progress& progress) {
   const RecoverRecipe& r = job.recipe;
-  const Compute compute = open_compute(r.device, r.dtype);
-  job.ranks.meet_on(compute.device);
   const RateChoice rate = rate_of(job, compute, progress);
   Parameters parameters(specs_of(r, job.model), compute);
   TrainOptions options = r.train;
@@ -277,7 +284,6 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const TrainOutcome outcome =
       train(job, options, compute, parameters, job.run / "state", Telling::kRun, progress);
   release_memory();  // what comes now needs about as much, in other pieces
-  const fs::path scratch = job.ranks.rank() == 0 ? job.run : scratch_of_rank(job.run);
   TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
   result.outcome["learning_rate"] = rate.rate;
   if (!rate.trials.empty()) result.outcome["trials"] = to_json(rate.trials);
@@ -289,6 +295,22 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   }
   check_mappings();
   return result;
+}
+
+}  // namespace
+
+TrainedModel train_model(const TrainingJob& job, Progress& progress) {
+  const Compute compute = open_compute(job.recipe.device, job.recipe.dtype);
+  job.ranks.meet_on(compute.device);
+  const fs::path scratch = job.ranks.rank() == 0 ? job.run : scratch_of_rank(job.run);
+  const Model model = job.texts.pictures->shown_to(job.model, compute, scratch, progress);
+  std::optional<Model> teacher = job.teacher;
+  if (teacher) teacher = teacher->with_input_rows(model.input_rows());
+  TrainedModel trained =
+      train_seeing({job.recipe, model, std::move(teacher), job.texts, job.run, job.ranks}, compute,
+                   scratch, progress);
+  trained.model = trained.model.with_input_rows(job.model.input_rows());
+  return trained;
 }
 
 }  // namespace mop

@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "collectives/collectives.h"
 #include "model/model.h"
+#include "pipeline/pictures.h"
 #include "pipeline/recover_recipe.h"
 #include "text/tokenizer.h"
 
@@ -22,12 +23,13 @@ namespace mop {
 struct TrainingTexts {
   TrainingData data;
   std::optional<TrainingData> validation;
-  std::string validation_source;  ///< in words, for reports
+  std::string validation_source;       ///< in words, for reports
+  std::shared_ptr<Pictures> pictures;  ///< theirs
 };
-/// `model_folder` is where a chat template would lie. Warns of what is not read or not learned.
-/// Throws what reading throws.
+/// Text for `model`, whose folder is where a chat template would lie. Warns of what is not read or
+/// not learned. Throws what reading throws.
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
-                         const std::filesystem::path& model_folder, Progress& progress);
+                         const Model& model, Progress& progress);
 
 struct TrainingJob {
   const RecoverRecipe& recipe;

@@ -18,6 +18,7 @@
 #include "pipeline/device_needs.h"
 #include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
+#include "pipeline/pictures.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_measure.h"
@@ -84,11 +85,14 @@ void tell_generation_notes(const Model& model, Progress& progress) {
 
 Scores score_units(const ScoreJob& job, Progress& progress) {
   for (const std::string& name : job.criteria) find_criterion(name);
-  const Model model = open_dense(job.model, progress);
+  Model model = open_dense(job.model, progress);
   const auto tokenizer = open_tokenizer(job.model);
-  const TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model),
-                                                *tokenizer, job.samples, model.config().context);
+  TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
+                                          job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  Pictures pictures(model, {});
+  pictures.place_in(samples, RecordFile::open(job.calibration), job.samples.max_tokens);
+  model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {
     const Criterion& criterion = find_criterion(name);
@@ -98,6 +102,7 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   if (job.compute.ranks->size() > 1) {
     Json manifest = job_manifest(model, tokenizer.get());
     manifest["calibration"] = fingerprint(samples);
+    manifest["pictures"] = pictures.sha256();
     manifest["compute"] = compute_manifest(job.compute.device, compute.dtype);
     manifest["score"] = {{"criteria", job.criteria}, {"seed", job.samples.seed}};
     check_same_inputs(manifest, *job.compute.ranks, progress);
@@ -131,14 +136,17 @@ Json score(const ScoreJob& job, Progress& progress) {
 
 Json generate_text(const GenerateJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
-  const Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
+  Model model = open_model(job.model, job.adapter, silent_progress(), compute.dtype);
   tell_generation_notes(model, progress);
   const auto tokenizer = open_tokenizer(job.model);
   const std::string text = job.chat ? chat_prompt(job) : job.prompt;
-  const std::vector<int64_t> prompt =
-      tokenizer->encode(text, job.chat ? Special::kNone : Special::kDefault);
+  const std::vector<int64_t> prompt = tokenizer->encode(
+      text, job.chat ? read_chat_template(job.model)->specials_of(text) : Special::kDefault);
+  Pictures pictures(model, {});
+  const std::vector<int64_t> shown = pictures.placed(prompt, job.images);
+  model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   const DeviceNeeds needs = decoding_device_needs(model.config(), compute.dtype, 1,
-                                                  std::ssize(prompt) + job.max_new_tokens);
+                                                  std::ssize(shown) + job.max_new_tokens);
   if (const std::string streams = check_device_memory(needs, compute); !streams.empty()) {
     progress.note(streams);
   }
@@ -154,11 +162,11 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
     return true;
   };
   const Stopwatch watch;
-  const std::vector<int64_t> ids = generate(weights, prompt, options);
+  const std::vector<int64_t> ids = generate(weights, shown, options);
   check_mappings();
   return {{"prompt", text},
           {"text", continuation.text()},
-          {"prompt_tokens", prompt.size()},
+          {"prompt_tokens", shown.size()},
           {"new_tokens", ids.size()},
           {"ids", ids},
           {"seconds", watch.seconds()}};

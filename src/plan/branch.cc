@@ -12,7 +12,8 @@ namespace {
 
 std::vector<Branch>& table() {
   static std::vector<Branch> rows = {depth_branch(),          amp_width_branch(), damage_branch(),
-                                     uniform_damage_branch(), attention_branch(), mlp_branch()};
+                                     uniform_damage_branch(), attention_branch(), mlp_branch(),
+                                     gates_branch()};
   return rows;
 }
 
@@ -22,7 +23,7 @@ const std::vector<LayerCurves>& Measure::curves(const CurveSettings&) {
   throw internal_error("this measure has scores and no damage curves");
 }
 
-std::vector<Validation> Measure::judge(const std::vector<Model>&) {
+std::vector<Validation> Measure::judge(const std::vector<PlanStep>&) {
   throw internal_error("this measure has no held-out text");
 }
 

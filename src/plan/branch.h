@@ -28,8 +28,11 @@ class Measure {
   /// What removing units of every layer is predicted to cost. Throws Error(kInternal) where this
   /// measure has no curves.
   virtual const std::vector<LayerCurves>& curves(const CurveSettings& settings);
-  /// Figures of models on held-out text, in order. Throws Error(kInternal) where there is none.
-  virtual std::vector<Validation> judge(const std::vector<Model>& models);
+  /// Figures on held-out text of the current model after each of these steps, in order. Throws
+  /// Error(kInternal) where there is none.
+  virtual std::vector<Validation> judge(const std::vector<PlanStep>& steps);
+  /// Tells people how far a long proposal is.
+  virtual void note(const std::string& line) {}
 };
 
 /// What a branch is given.
@@ -80,6 +83,8 @@ struct Branch {
   bool reads_curves = false;
   /// Whether layers of one shape come to differ, whatever the settings.
   bool layers_differ = false;
+  /// Draws by its option `seed`, which is the run's seed unless it is set.
+  bool draws = false;
   /// Whether it takes budgets in any currency (`BranchInput::costs`); `count` then leaves the sizes
   /// as they are, which only the scores tell.
   bool any_currency = false;

@@ -59,6 +59,7 @@ int64_t counted(const Target& target, const ModelConfig& config) {
 }
 
 void check_target(const Target& target) {
+  if (target.weights_alone) return;
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
     throw usage_error(
@@ -90,6 +91,7 @@ void check_target(const Target& target) {
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done) {
   check_target(target);
+  if (target.weights_alone) return std::nullopt;
   if (target.iterations > 0) {
     if (steps_done >= target.iterations) return std::nullopt;
     return layer_worth(current);

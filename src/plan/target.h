@@ -28,6 +28,7 @@ struct Target {
   /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
   /// within `half_pack`, more or less.
   int64_t shape_multiple = 1;
+  bool weights_alone = false;  ///< nothing structural goes: no step is taken
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
 };
 

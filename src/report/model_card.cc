@@ -33,7 +33,7 @@ std::string quality(const Json& figures) {
   if (figures.is_null()) return "";
   const bool recovered = figures.contains("recovered");
   std::vector<const char*> columns = {"dense", "pruned"};
-  for (const char* column : {"repaired", "recovered"}) {
+  for (const char* column : {"repaired", "sparse", "recovered"}) {
     if (figures.contains(column)) columns.push_back(column);
   }
   std::vector<std::string> head = {""}, perplexity = {"perplexity"},
@@ -76,6 +76,15 @@ std::string model_card(const ModelCard& card) {
       "removed by {2} "
       "(method: arXiv 2602.06127). It loads like the base model. {3}\n\n",
       card.base_model, percent(removed(card, "parameters")), card.program, trained(card.recovery));
+  if (card.recipe.is_object() && card.recipe.contains("weights")) {
+    const Json& weights = card.recipe["weights"];
+    text += fmt::format(
+        "Single weights of its projections are zero ({}, {}); files are not smaller "
+        "for it.\n\n",
+        weights["method"].get<std::string>(),
+        weights.contains("pattern") ? weights["pattern"].get<std::string>()
+                                    : percent(weights["sparsity"].get<double>()));
+  }
   text += sizes(card) + quality(card.figures) + path(card.steps);
   text +=
       "## Making it again\n\n```\nmop prune BASE_MODEL --plan run/plan.json --out DIR\n```\n\n"

@@ -15,17 +15,25 @@ namespace {
 // One Measure for all candidates of a step, made when the first of them asks.
 class SharedMeasure : public Measure {
  public:
-  using Judge = std::function<std::vector<Validation>(const std::vector<Model>&)>;
-  SharedMeasure(std::function<std::unique_ptr<Measure>()> make, const Judge& judge)
-      : make_(std::move(make)), judge_(judge) {}
+  SharedMeasure(const Model& model, std::function<std::unique_ptr<Measure>()> make,
+                const MixFunctions& functions)
+      : model_(model), make_(std::move(make)), functions_(functions) {}
   const std::vector<at::Tensor>& scores(const std::string& criterion) override {
     return measure().scores(criterion);
   }
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
     return measure().curves(settings);
   }
-  std::vector<Validation> judge(const std::vector<Model>& models) override {
-    return judge_(models);
+  std::vector<Validation> judge(const std::vector<PlanStep>& steps) override {
+    std::vector<Model> models;
+    for (const PlanStep& step : steps) {
+      models.push_back(apply(step, model_));
+      verify(models.back(), step.parameters);
+    }
+    return functions_.validate(models);
+  }
+  void note(const std::string& line) override {
+    if (functions_.note) functions_.note(line);
   }
 
  private:
@@ -33,8 +41,9 @@ class SharedMeasure : public Measure {
     if (measure_ == nullptr) measure_ = make_();
     return *measure_;
   }
+  const Model& model_;
   std::function<std::unique_ptr<Measure>()> make_;
-  const Judge& judge_;
+  const MixFunctions& functions_;
   std::unique_ptr<Measure> measure_;
 };
 
@@ -57,7 +66,8 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
                                   const std::vector<PlanStep>& steps, int64_t budget,
                                   const MixFunctions& functions) {
   const int64_t number = static_cast<int64_t>(steps.size()) + 1;
-  SharedMeasure measure([&] { return functions.measure(model, number); }, functions.validate);
+  SharedMeasure measure(
+      model, [&] { return functions.measure(model, number); }, functions);
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(),    budget,         owed_by(steps, use.branch->name),

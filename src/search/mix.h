@@ -58,6 +58,8 @@ struct MixFunctions {
   /// New values for what a step left (see repair/), of candidates before they are judged and of
   /// steps that an earlier run recorded. Null = none.
   std::function<Model(const Model& cut)> repair = nullptr;
+  /// Told how far a long proposal is. Null = nobody listens.
+  std::function<void(const std::string& line)> note = nullptr;
   /// Called once, when the steps of an earlier run are applied and repaired. Null = nobody asks.
   std::function<void()> replayed = nullptr;
   /// Told of every new step before the next one begins; not of those in `done`.

@@ -5,6 +5,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "gradient/layer_tape.h"
@@ -56,10 +57,12 @@ int64_t taped_tokens(const ModelConfig& config, const Compute& compute) {
 struct Targets {
   at::Tensor ids_N, weights_N;
 
-  explicit Targets(const PackedSamples& packed)
-      : ids_N(packed.ids_N.roll(-1)), weights_N(at::ones({packed.ids_N.size(0)}, at::kFloat)) {
+  // What stands behind the vocabulary is seen and never said.
+  Targets(const PackedSamples& packed, int64_t vocab)
+      : ids_N(packed.ids_N.roll(-1)), weights_N(ids_N.lt(vocab).to(at::kFloat)) {
     int64_t end = 0;
     for (const int64_t length : packed.packing.lengths) weights_N[(end += length) - 1] = 0;
+    ids_N.clamp_max_(vocab - 1);
   }
 };
 
@@ -134,6 +137,7 @@ class Walk {
         input_ND.narrow(0, first, value.size(0)).copy_(value);
       };
     };
+    options.mask = visitor_.mask;
     options.after_layer = [&](int64_t layer) { progress_.advance(layer + 1); };
     return run_layer_range(weights_, embedded(), packed_.packing, 0, weights_.model().num_layers(),
                            options);
@@ -156,7 +160,7 @@ class Walk {
 
   // Hidden states behind the last layer -> the loss's gradient by them.
   void replace_by_gradient(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
-    const Targets targets(packed_);
+    const Targets targets(packed_, config().vocab);
     WeightLoader outside(weights_.model(), compute(), WeightLoader::Keep::kOne);  // let go at once
     for (const Piece& piece : pieces) {
       at::Tensor there_ND = piece.of(hidden_ND);
@@ -191,12 +195,14 @@ class Walk {
       by.push_back(value);
       seen.sites[site].value = value.detach();
     };
+    const std::optional<LayerMask> mask = mask_leaves(layer);
     const LayerCall call{.config = config(),
                          .layer = layer,
                          .packing = piece.packing,
                          .cos_NE = piece.cos_NE,
                          .sin_NE = piece.sin_NE,
                          .tap = &tap,
+                         .mask = mask ? &*mask : nullptr,
                          .packed = piece.packed.get()};
     const LayerTape tape = record_layer(weights_.layer(layer), input_ND, call, /*through=*/true);
     seen.input_ND = tape.input_ND.detach();
@@ -205,12 +211,32 @@ class Walk {
     for (const Site site : kOrder) {
       if (seen.sites.contains(site)) order.push_back(site);
     }
+    std::vector<at::Tensor*> by_mask;
+    if (mask) {
+      for (at::Tensor LayerMask::*part : {&LayerMask::heads_H, &LayerMask::neurons_I}) {
+        if (!((*mask).*part).defined()) continue;
+        by.push_back((*mask).*part);
+        by_mask.push_back(&(seen.by_mask.*part));
+      }
+    }
     if (layer > 0) by.push_back(tape.input_ND);
     std::vector<at::Tensor> gradients;
     if (!by.empty()) gradients = layer_gradients(tape, by, gradient_ND);
     for (size_t i = 0; i < order.size(); ++i) seen.sites[order[i]].gradient = gradients[i];
+    for (size_t i = 0; i < by_mask.size(); ++i) *by_mask[i] = gradients[order.size() + i];
     visitor_.visit(seen);
     if (layer > 0) gradient_ND.copy_(gradients.back());
+  }
+
+  // The layer's mask, whose heads and neurons are leaves of the graph.
+  std::optional<LayerMask> mask_leaves(int64_t layer) const {
+    const LayerMask* given = visitor_.mask ? visitor_.mask(layer) : nullptr;
+    if (given == nullptr) return std::nullopt;
+    LayerMask mask = *given;
+    for (at::Tensor LayerMask::*part : {&LayerMask::heads_H, &LayerMask::neurons_I}) {
+      if ((mask.*part).defined()) mask.*part = (mask.*part).detach().requires_grad_(true);
+    }
+    return mask;
   }
 
   static constexpr Site kOrder[] = {Site::kHeadOutput, Site::kAttentionOutput, Site::kNeuron};

@@ -30,11 +30,14 @@ struct BackwardPiece {
   const at::Tensor& gradient_ND;             ///< by the layer's output
   at::Tensor input_ND = {}, output_ND = {};  ///< hidden states before and behind the layer
   std::map<Site, SiteGradient> sites = {};   ///< of those asked for that the layer has
+  LayerMask by_mask = {};  ///< the gradient by the mask's heads and neurons, where it has them
 };
 
 struct BackwardVisitor {
   /// Of kHeadOutput, kAttentionOutput and kNeuron: where the gradient is wanted.
   std::vector<Site> sites;
+  /// A layer's mask, forward and backward; null or giving null for none.
+  std::function<const LayerMask*(int64_t layer)> mask = nullptr;
   /// Told of every activation while a tape is recorded; may be null.
   std::function<void(int64_t layer, Site site, const at::Tensor& value)> look = nullptr;
   std::function<void(const BackwardPiece&)> visit;

@@ -2,6 +2,7 @@
 #include "text/chat_samples.h"
 
 #include "base/error.h"
+#include "text/record_pictures.h"
 #include "text/training_keys.h"
 
 namespace mop {
@@ -13,8 +14,9 @@ std::string ChatSamples::text(const Json& record, const std::string& where) {
         .hint("give the model's folder a chat_template.jinja, or samples of another form");
   }
   refuse_keys(record, record_keys(), where);
-  const Conversation conversation = conversation_of(record, where);
   try {
+    const Conversation conversation = as_template_expects(conversation_of(record, where), *chat_,
+                                                          pictures_of(record, where).size());
     std::string text = chat_->render(conversation.messages, conversation.options);
     const std::string bos = chat_->bos();
     return text.starts_with(bos) ? text.substr(bos.size()) : text;

@@ -1,6 +1,8 @@
 // text/chat_template.cc
 #include "text/chat_template.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
@@ -127,6 +129,8 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
     : tokens_(std::move(tokens)),
       fingerprint_(fingerprint_of(sources, tokens_)),
       origin_(std::move(origin)),
+      knows_images_(std::ranges::any_of(
+          sources, [](const auto& one) { return one.second.find("image") != std::string::npos; })),
       now_(jinja_now()) {
   for (const auto& [name, source] : sources) {
     try {
@@ -136,6 +140,11 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
     }
   }
   if (templates_.empty()) throw bad_input("there is no chat template called \"default\"");
+}
+
+Special ChatTemplate::specials_of(std::string_view rendered) const {
+  const bool lacks = !bos().empty() && !rendered.starts_with(bos());
+  return knows_images_ && lacks ? Special::kDefault : Special::kNone;
 }
 
 const JinjaTemplate& ChatTemplate::chosen(const ChatOptions& options) const {

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "text/jinja.h"
+#include "text/tokenizer.h"
 
 namespace mop {
 
@@ -37,6 +38,11 @@ class ChatTemplate {
   JinjaText render_with_marks(const Json& messages, const ChatOptions& options = {}) const;
   /// The text of BOS; empty when the model's files name none.
   std::string bos() const { return tokens_.value("bos_token", ""); }
+  /// Whether it speaks of images: its model may see, and messages may have to be lists of parts.
+  bool knows_images() const { return knows_images_; }
+  /// Which special tokens a tokenizer adds to what was rendered: none, since templates write them;
+  /// but the processors of models that see add BOS to a text that does not begin with it.
+  Special specials_of(std::string_view rendered) const;
   /// SHA-256 of the templates' sources and of the special tokens they may use.
   const std::string& fingerprint() const { return fingerprint_; }
 
@@ -48,6 +54,7 @@ class ChatTemplate {
   std::map<std::string, JinjaTemplate> templates_;
   Json tokens_;
   std::string fingerprint_, origin_;
+  bool knows_images_;
   JinjaTime now_;  ///< one day for all that is rendered
 };
 

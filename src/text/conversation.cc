@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/parse_json.h"
+#include "text/record_pictures.h"
 #include "text/training_keys.h"
 
 namespace mop {
@@ -55,24 +56,26 @@ Json tools_of(const Json& record, const std::string& where) {
   return list;
 }
 
-void check_parts(const Json& content, const std::string& where) {
+void check_parts(const Json& content, bool has_pictures, const std::string& where) {
   if (!content.is_array()) return;
   for (const Json& part : content) {
     const std::string type =
         part.is_object() ? get_or<std::string>(part, "type", "text", where) : "text";
-    if (type != "text")
+    if (type != "text" && !(has_pictures && type == "image"))
       throw bad_input("{}: a message holds a part of type `{}`, only texts are read", where, type);
   }
 }
 
 class Builder {
  public:
-  explicit Builder(std::string where) : where_(std::move(where)) {}
+  /// `has_pictures`: of the record that `where` names.
+  Builder(bool has_pictures, std::string where)
+      : has_pictures_(has_pictures), where_(std::move(where)) {}
 
   void add(Json message, bool learn = true) {
     refuse_keys(message, message_keys(), where_);
     const std::string role = require<std::string>(message, "role", where_);
-    if (message.contains("content")) check_parts(message["content"], where_);
+    if (message.contains("content")) check_parts(message["content"], has_pictures_, where_);
     if (message.contains("tool_calls") && message["tool_calls"].is_array())
       message["tool_calls"] = with_parsed_arguments(message["tool_calls"]);
     if (message.contains("weight")) {
@@ -129,6 +132,7 @@ class Builder {
     add({{"role", "assistant"}, {"content", ""}, {"tool_calls", calls}});
   }
 
+  bool has_pictures_;
   std::string where_;
   Conversation made_;
 };
@@ -194,7 +198,7 @@ std::span<const std::string_view> conversation_keys(const Json& record) {
 }
 
 Conversation conversation_of(const Json& record, const std::string& where) {
-  Builder builder(where);
+  Builder builder(!pictures_of(record, where).empty(), where);
   if (is_list(record, "messages")) {
     for (const Json& message : record["messages"]) {
       if (!message.is_object())

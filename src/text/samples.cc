@@ -14,6 +14,7 @@
 #include "text/encode_beginning.h"
 #include "text/overlap.h"
 #include "text/record_file.h"
+#include "text/record_pictures.h"
 
 namespace mop {
 namespace {
@@ -29,7 +30,7 @@ std::string alpaca_prompt(const Json& record, std::string_view where) {
   return fmt::format("Instruction: {}\n{}Response:", instruction, middle);
 }
 
-// A ScienceQA question: its choices lettered, the answer left out.
+// A ScienceQA question: its picture, its choices lettered, the answer left out.
 std::string question_prompt(const Json& record, std::string_view where) {
   const Json& choices = record["choices"];
   if (!choices.is_array() || choices.size() > 26)
@@ -39,8 +40,9 @@ std::string question_prompt(const Json& record, std::string_view where) {
     if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
     options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
   }
-  return fmt::format("Question: {}\nOptions:{}\nAnswer:",
-                     require<std::string>(record, "question", where), options);
+  return fmt::format(
+      "{}Question: {}\nOptions:{}\nAnswer:", words_of_pictures(pictures_of(record, where).size()),
+      require<std::string>(record, "question", where), options);
 }
 
 std::string sample_of(const Json& record, const std::string& where, ChatSamples& chats) {
@@ -130,6 +132,8 @@ std::vector<std::string> read_samples(const std::filesystem::path& file,
   check_mappings();
   return samples;
 }
+
+void rehash(TokenSamples& samples) { samples.sha256 = hash_of(samples.ids); }
 
 int64_t TokenSamples::tokens() const {
   int64_t count = 0;

@@ -39,6 +39,9 @@ struct TokenSamples {
   int64_t tokens() const;
 };
 
+/// Takes the hash anew where ids were changed.
+void rehash(TokenSamples& samples);
+
 /// Tokenised with the tokenizer's own special tokens. `context` is the model's (tokens).
 TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                               const SampleOptions& options, int64_t context);

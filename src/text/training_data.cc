@@ -75,6 +75,11 @@ struct TrainingData::Source {
       cut(sample.ids, options.max_tokens);
       cut(sample.labels, options.max_tokens);
       if (sample.ids.empty()) throw bad_input("{} holds no tokens", where(index));
+      const std::vector<std::string> pictures = pictures_of(record, where(index));
+      if (!pictures.empty()) {
+        const bool was_cut = std::ssize(sample.ids) == options.max_tokens;
+        options.place(sample.ids, &sample.labels, pictures, was_cut);
+      }
       return sample;
     } catch (Error& e) {
       if (e.message().starts_with(where(index))) throw;
@@ -95,6 +100,8 @@ class TrainingData::Inspection {
     const TrainingForm& form = form_of(record, source_.form, where);
     if (!record.is_object())
       throw bad_input("{} is a {}, not an object", where, record.type_name());
+    if (source_.options.place == nullptr && !pictures_of(record, where).empty())
+      throw bad_input("{} has a picture, and the model reads none", where);
     note_unread_keys(record, form);
     if (form.check == nullptr) return look_at_conversation(index, record);
     form.check(record, where);
@@ -128,7 +135,8 @@ class TrainingData::Inspection {
     const auto reads = form.reads(record);
     for (const auto& [key, value] : record.items()) {
       const KeyFate* fate = find_fate(record_keys(), key);
-      const bool read = std::find(reads.begin(), reads.end(), key) != reads.end();
+      const bool read = key == "image" || key == "images" ||
+                        std::find(reads.begin(), reads.end(), key) != reads.end();
       if (!read && (fate == nullptr || fate->fate == Fate::kHonoured)) unread_.insert(key);
     }
   }

@@ -12,12 +12,10 @@
 
 #include "text/chat_template.h"
 #include "text/record_file.h"
+#include "text/record_pictures.h"
 #include "text/tokenizer.h"
 
 namespace mop {
-
-/// The label of a token that is given, not learned.
-inline constexpr int64_t kNoLoss = -100;
 
 struct TrainingSample {
   std::vector<int64_t> ids;
@@ -33,6 +31,9 @@ struct TrainingDataOptions {
   bool text_eos = false;
   /// Of the model; null = it has none, and conversations are refused.
   std::shared_ptr<const ChatTemplate> chat = nullptr;
+  /// Of a model that sees; null = a record with pictures is refused. Their tokens come on top of
+  /// `max_tokens`.
+  PlacePictures place = nullptr;
 };
 
 /// How a record becomes a sample.

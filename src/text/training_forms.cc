@@ -95,14 +95,17 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
     throw bad_input("{} is a conversation, but the model has no chat template", where)
         .hint("give the model's folder a chat_template.jinja, or data of another form");
   }
-  const SpokenText spoken = find_turns(*options.chat, conversation_of(record, where));
+  const SpokenText spoken =
+      find_turns(*options.chat, as_template_expects(conversation_of(record, where), *options.chat,
+                                                    pictures_of(record, where).size()));
+  const Special special = options.chat->specials_of(spoken.text);
   TrainingSample sample;
   sample.lost_turns = spoken.lost;
-  sample.ids = encode_beginning(tokenizer, spoken.text, Special::kNone, options.max_tokens);
+  sample.ids = encode_beginning(tokenizer, spoken.text, special, options.max_tokens);
   sample.labels.assign(sample.ids.size(), kNoLoss);
   const auto tokens_of = [&](size_t bytes) {
-    return encode_beginning(tokenizer, std::string_view(spoken.text).substr(0, bytes),
-                            Special::kNone, options.max_tokens);
+    return encode_beginning(tokenizer, std::string_view(spoken.text).substr(0, bytes), special,
+                            options.max_tokens);
   };
   for (const auto& [begin, end] : spoken.learned) {
     const Ids before = tokens_of(begin), until = tokens_of(end);

@@ -21,8 +21,8 @@ constexpr KeyFate kRecord[] = {
     {"prompt", kHonoured, "a text or messages, not learned"},
     {"completion", kHonoured, "a text or messages, learned"},
     {"text", kHonoured, "a text, all of it is learned"},
-    {"image", kRefused, "images are not read"},
-    {"images", kRefused, "images are not read"},
+    {"image", kHonoured, "a file with the picture that <image> stands for; LLaVA alone reads it"},
+    {"images", kHonoured, "the same, several"},
     {"video", kRefused, "videos are not read"},
     {"videos", kRefused, "videos are not read"},
     {"audio", kRefused, "audio is not read"},
@@ -48,7 +48,7 @@ constexpr KeyFate kRecord[] = {
 
 constexpr KeyFate kMessage[] = {
     {"role", kHonoured, "who speaks; the assistant is learned"},
-    {"content", kHonoured, "a text, or a list of parts that are texts"},
+    {"content", kHonoured, "a text, or a list of parts that are texts or the record's pictures"},
     {"from", kHonoured, "ShareGPT's role"},
     {"value", kHonoured, "ShareGPT's content"},
     {"weight", kHonoured, "0: this turn is not learned"},
@@ -60,7 +60,7 @@ constexpr KeyFate kMessage[] = {
     {"thinking", kHonoured, "reasoning_content's other name"},
     {"function_call", kRefused, "the form before `tool_calls`"},
     {"audio", kRefused, "audio is not read"},
-    {"images", kRefused, "images are not read"},
+    {"images", kRefused, "pictures are named by the record, not by a message"},
     {"refusal", kRefused, "a refusal is not part of any chat template: put it in `content`"},
     {"annotations", kIgnored, "links to sources, beside the text"},
 };

@@ -21,6 +21,7 @@
 #include "text/chat_template.h"
 #include "text/samples.h"
 #include "text/tokenizer.h"
+#include "vision/image_processor.h"
 
 namespace mop {
 namespace {
@@ -88,6 +89,15 @@ void read_gguf(const fs::path& file) {
   for (const auto& [name, tensor] : gguf.tensors()) EXPECT_GE(gguf.tensor(tensor).dim(), 0);
 }
 
+fs::path picture_file(const fs::path& folder, const char* name) {
+  fs::copy_file(fs::path(MOP_SOURCE_DIR) / "tests/golden/vision/pictures" / name, folder / name);
+  return folder / name;
+}
+
+void read_pixels(const fs::path& file) {
+  EXPECT_EQ(ImageProcessor({}).pixels(read_picture(file)).size(2), 224);
+}
+
 void read_gguf_tokenizer(const fs::path& file) { open_tokenizer(file)->encode("a b", {}); }
 
 void read_tokenizer(const fs::path& file) {
@@ -127,6 +137,25 @@ const std::vector<Kind>& all_kinds() {
       {"Tiktoken",
        [](const fs::path& f) { return tokenizer_file(f, "tiktoken-small", "tokenizer.model"); },
        read_tokenizer},
+      {"Png", [](const fs::path& f) { return picture_file(f, "palette-alpha.png"); }, read_pixels},
+      {"InterlacedPng", [](const fs::path& f) { return picture_file(f, "grey-16-interlaced.png"); },
+       read_pixels},
+      {"Jpeg", [](const fs::path& f) { return picture_file(f, "420.jpg"); }, read_pixels},
+      {"ProgressiveJpeg", [](const fs::path& f) { return picture_file(f, "cmyk-progressive.jpg"); },
+       read_pixels},
+      {"ImageProcessor",
+       [](const fs::path& f) {
+         return text_file(
+             f / "preprocessor_config.json",
+             R"({"image_processor_type": "LlavaImageProcessor", "do_pad": true,)"
+             R"( "size": {"shortest_edge": 9}, "crop_size": {"height": 9, "width": 8},)"
+             R"( "resample": 2, "image_mean": [0.1, 0.2, 0.3], "image_std": 0.5})");
+       },
+       [](const fs::path& file) {
+         const ImageProcessor processor(read_image_processor(file.parent_path()));
+         processor.pixels(
+             read_picture(fs::path(MOP_SOURCE_DIR) / "tests/golden/vision/pictures/one-pixel.png"));
+       }},
       {"ChatTemplate",
        [](const fs::path& f) {
          return text_file(

@@ -97,6 +97,29 @@ TEST_F(PublishedRun, AllocationsTakeTheSameParameters) {
   }
 }
 
+// By measured damage, by search, by training: each is far better than equal counts, which are
+// better than random units.
+TEST_F(PublishedRun, WhatDecidesWhereUnitsGoBeatsEqualCountsAndRandomUnits) {
+  const auto [best, mean] = random({"--criterion", "random"});
+  const double uniform = perplexity({"--criterion", "wanda-sp"});
+  EXPECT_LT(uniform, best);
+  for (const std::string allocation : {"convex-hull", "dp", "evolution"}) {
+    EXPECT_LT(perplexity({"--criterion", "wanda-sp", "--allocation", allocation, "--set",
+                          "width.generations=6"}),
+              0.9 * uniform)
+        << allocation;
+  }
+  EXPECT_LT(perplexity({"--set", "gates.steps=80"}), 0.9 * uniform);
+}
+
+TEST_F(PublishedRun, TheDefaultMethodAllocatesByProgrammingToo) {
+  const double hulls = perplexity({});
+  EXPECT_LT(perplexity({"--allocation", "dp"}), 1.05 * hulls);
+  const Json recipe = read_yaml(fs::path(last_["out"].get<std::string>()) / "run/recipe.yaml");
+  EXPECT_EQ(recipe["damage"]["allocation"], "dp");
+  EXPECT_EQ(recipe["repair"]["when"], "steps");
+}
+
 TEST_F(PublishedRun, DepthRulesBeatRandomLayers) {
   const auto [best, mean] = random({"--depth-rule", "random"});
   EXPECT_LT(perplexity({"--depth-rule", "block-influence"}), mean);

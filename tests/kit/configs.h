@@ -30,6 +30,21 @@ inline ModelConfig make_config(const Sizes& sizes) {
 
 inline ModelConfig llama2_7b() { return make_config({32, 4096, 32, 32, 128, 11008, 32000}); }
 inline ModelConfig llama3_8b() { return make_config({32, 4096, 32, 8, 128, 14336, 128256}); }
+/// What llava-1.5-7b-hf's config says of its sizes: the rest are the classes' own.
+inline ModelConfig llava_7b() {
+  return parse_config({{"model_type", "llava"},
+                       {"image_token_index", 32000},
+                       {"text_config", {{"model_type", "llama"}, {"vocab_size", 32064}}},
+                       {"vision_config",
+                        {{"model_type", "clip_vision_model"},
+                         {"hidden_size", 1024},
+                         {"image_size", 336},
+                         {"intermediate_size", 4096},
+                         {"num_attention_heads", 16},
+                         {"num_hidden_layers", 24},
+                         {"patch_size", 14}}}},
+                      "test config");
+}
 /// The sizes of the embedded demo model.
 inline ModelConfig tinystories_12l() { return make_config({12, 192, 6, 3, 32, 512, 2048}); }
 

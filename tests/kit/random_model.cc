@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "checkpoint/safetensors.h"
+#include "model/composite.h"
 #include "model/family.h"
 
 namespace mop::testing {
@@ -45,6 +46,32 @@ at::Tensor random_tensor(const std::vector<int64_t>& shape, bool norm, Random& r
   return value.to(dtype);
 }
 
+Json composite_config(const RandomModel& what, const Json& language_model) {
+  return {{"architectures",
+           {what.within == "llava" ? "LlavaForConditionalGeneration"
+                                   : "LlavaNextForConditionalGeneration"}},
+          {"model_type", what.within},
+          {"image_token_index", what.vocab - 1},
+          {"image_grid_pinpoints", {{12, 24}}},
+          {"torch_dtype", what.dtype},
+          {"text_config", language_model},
+          {"vision_config",
+           {{"model_type", "clip_vision_model"},
+            {"hidden_size", 16},
+            {"intermediate_size", 28},
+            {"num_hidden_layers", 2},
+            {"num_attention_heads", 2},
+            {"image_size", 12},
+            {"patch_size", 4}}}};
+}
+
+// As files of transformers 4 name what stands beside a language model.
+std::string old_name(const std::string& name) {
+  if (name.starts_with("vision_tower.")) return "vision_tower.vision_model." + name.substr(13);
+  const bool outside = name.starts_with("multi_modal_projector.") || name == "image_newline";
+  return outside ? name : "language_model." + name;
+}
+
 }  // namespace
 
 void write_random_model(const fs::path& folder, const RandomModel& what) {
@@ -67,6 +94,7 @@ void write_random_model(const fs::path& folder, const RandomModel& what) {
                  {"eos_token_id", 2},
                  {"torch_dtype", what.dtype}};
   if (!what.extra.empty()) config.update(Json::parse(what.extra));
+  if (!what.within.empty()) config = composite_config(what, config);
   fs::create_directories(folder);
   write_file(folder / "config.json", to_text(config));
 
@@ -87,6 +115,15 @@ void write_random_model(const fs::path& folder, const RandomModel& what) {
     for (const LayerTensor* tensor : tensors_of_layer(parsed, shape)) {
       make(tensor_name(family, i, *tensor), tensor->axes, shape);
     }
+  }
+  if (parsed.composite) {
+    for (const OutsidePart& part : parsed.composite->parts) {
+      for (const auto& [name, shape] : part.tensors)
+        tensors[name] = random_tensor(shape, name.find("norm") != name.npos, random, dtype);
+    }
+    std::map<std::string, at::Tensor> stored;
+    for (const auto& [name, tensor] : tensors) stored[old_name(name)] = tensor;
+    tensors = std::move(stored);
   }
   write_safetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
 }

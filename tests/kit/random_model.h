@@ -32,6 +32,9 @@ struct RandomModel {
   uint64_t seed = 1;
   std::string extra =
       "";  ///< JSON object merged into config.json, e.g. R"({"attention_bias":true})"
+  /// model_type of the model that it is the language model of: a small tower and projector stand
+  /// beside it, named as transformers 4 names them. Empty = it stands alone.
+  std::string within = "";
 };
 /// Writes config.json and model.safetensors into `folder` (made when absent).
 void write_random_model(const std::filesystem::path& folder, const RandomModel& what = {});

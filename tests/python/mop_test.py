@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The Python package: that of PYTHONPATH (build/python), in the reference environment."""
 
-import ast
-import inspect
 import json
 import os
 import pathlib
@@ -239,20 +237,12 @@ class Plugins(Folder):
             seen.append((layer.options, layer.weights["mlp.down_proj.weight"].shape[1], layer.shape["mlp"]))
             return layer.stats["neuron-input-abs"]
 
-        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"],
-                          options={"power": 1, "norm": {"default": 0.5, "above": 0, "help": "of the norm"}}, source="here")
+        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"], options={"power": 1, "norm": 0.5})
         common = {"target.iterations": 2, "select": "path:G"}
         self.prune("mine", **common, **{"width.neurons": "py-amp-2", "py-amp-2.power": 2})
         self.prune("ours", **common)
         self.assertEqual([s["layers"] for s in self.plan("mine")["steps"]], [s["layers"] for s in self.plan("ours")["steps"]])
         self.assertEqual(seen[0][0], {"power": 2, "norm": 0.5})
-        row = next(row for row in mop.list_table("criteria") if row["name"] == "py-amp-2")
-        self.assertEqual(row["source"], "here")
-        self.assertEqual(row["options"][1], {"name": "norm", "type": "number", "default": 0.5, "range": {"above": 0.0},
-                                             "help": "of the norm", "key": "py-amp-2.norm"})
-        for setting, text in (("py-amp-2.powr", "did you mean 'power'"), ("py-amp-2.norm", "must be above 0")):
-            with self.assertRaisesRegex(mop.UsageError, text):
-                self.prune("refused", **common, **{"width.neurons": "py-amp-2", setting: 0})
         self.assertTrue(all(columns == mlp for _, columns, mlp in seen))
 
     def test_a_criterion_may_write_to_the_weights_that_it_is_given(self):
@@ -306,35 +296,6 @@ class Plugins(Folder):
         self.prune(**{"target.iterations": 1, "select": "py-keeper"})
         with self.assertRaisesRegex(mop.UsageError, "only while its selector runs"):
             kept[0].validate([0])
-
-
-class Declarations(unittest.TestCase):
-    """What the package and its stubs say of settings is what the program declares."""
-
-    def setUp(self):
-        options = {o["key"]: o["default"] for row in mop.list_table("recipe") for o in row["options"]}
-        self.declared = {"samples": options["calibration.samples"], "seed": options["seed"],
-                         "random": options["calibration.sample"] == "random", "device": options["compute.device"]}
-        stub = ast.parse((ROOT / "src" / "python" / "mop" / "_mop.pyi").read_text())
-        self.stubs = {node.name: node.args for node in stub.body if isinstance(node, ast.FunctionDef)}
-
-    def test_defaults_are_the_declared_ones(self):
-        compared = 0
-        for name in ("score", "evaluate", "evaluate_tasks"):
-            stub = self.stubs[name]
-            defaults = {arg.arg: ast.literal_eval(value) for arg, value in zip(stub.kwonlyargs, stub.kw_defaults)}
-            signature = inspect.signature(getattr(mop, name)).parameters
-            for setting in self.declared.keys() & defaults.keys():
-                self.assertEqual(defaults[setting], self.declared[setting], f"stub of {name}, {setting}")
-                self.assertEqual(signature[setting].default, self.declared[setting], f"{name}, {setting}")
-                compared += 1
-        self.assertEqual(compared, 6)
-
-    def test_stubs_name_every_argument(self):
-        for name, stub in self.stubs.items():
-            text = getattr(mop._mop, name).__doc__
-            for argument in stub.args + stub.kwonlyargs:
-                self.assertIn(f"{argument.arg}: ", text, f"{name} has no argument {argument.arg}")
 
 
 class Errors(Folder):

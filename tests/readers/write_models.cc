@@ -54,6 +54,9 @@ std::vector<std::pair<std::string, RandomModel>> variants() {
       {"qwen2-tied", {.family = "qwen2", .head_dim = 16, .tied = true}},  // 2 heads: 32 again
       {"qwen2-window", {.family = "qwen2", .tied = true, .extra = fmt::format("{{{}}}", window)}},
       {"qwen3", {.family = "qwen3", .head_dim = 16, .tied = true}},
+      {"llava", {.within = "llava"}},
+      {"llava-alias", {.kv_heads = 4, .within = "llava"}},
+      {"llava-next-mistral", {.family = "mistral", .tied = true, .within = "llava_next"}},
       {"qwen3-window", {.family = "qwen3", .kv_heads = 4, .extra = fmt::format("{{{}}}", window)}},
   };
 }
@@ -76,6 +79,8 @@ std::vector<std::pair<std::string, RandomModel>> vllm_variants() {
 std::vector<std::pair<std::string, RandomModel>> differing_variants() {
   return {
       {"llama-layers", {.kv_heads = 4, .tied = true}},
+      {"llava-layers", {.within = "llava"}},
+      {"llava-next-layers", {.kv_heads = 4, .within = "llava_next"}},
       {"llama-layers-bias", {.extra = R"({"attention_bias":true,"mlp_bias":true})"}},
       {"mistral-layers", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
       {"qwen2-layers", {.family = "qwen2"}},

@@ -1,5 +1,5 @@
 """Every key that transformers 4 and 5 and PEFT define for a model's JSON files, and what a config means that leaves one out:
-tests/golden/keys/{config,generation_config,adapter_config,left_out}.json
+tests/golden/keys/{config,composite,generation_config,adapter_config,left_out}.json
 
     .env/reference/bin/python tools/golden/keys_model.py
 """
@@ -21,8 +21,8 @@ BY_NAME = {"config": ["auto_map", "quantization_config", "torch_dtype", "partial
                       "allow_global_per_layer_attribute_access", "serialize_explicit_per_layer_config"]}
 
 
-def ask(python):
-    return json.loads(subprocess.run([python, SCRIPT], check=True, stdout=subprocess.PIPE).stdout)
+def ask(python, script=SCRIPT):
+    return json.loads(subprocess.run([python, script], check=True, stdout=subprocess.PIPE).stdout)
 
 
 def write(name, source, **content):
@@ -34,7 +34,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     answers = [ask(sys.executable), ask(ROOT / ".env/reference4/bin/python")]
     source = "transformers " + " and ".join(a["transformers"] for a in answers)
-    for name in ("config", "generation_config"):
+    for name in ("config", "composite", "generation_config"):
         keys = set().union(*(a[name] for a in answers), BY_NAME.get(name, []))
         write(name, source, keys=sorted(keys))
     new, old = (a["left_out"] for a in answers)

@@ -20,6 +20,11 @@ Verb generate_verb() {
             "{messages, tools}");
         prompts->require_option(1);
         app.add_flag("--chat", job->chat, "the prompt goes through the model's chat template");
+        app.add_option(
+               "--image", job->images,
+               "a picture (PNG, JPEG) for each <image> of the prompt; with --chat they come "
+               "before the message. LLaVA alone reads them")
+            ->allow_extra_args(false);
         app.add_option("--system", job->system, "the system's message, with --chat or --messages");
         app.add_option("--max-new-tokens", job->max_new_tokens, "at most this many (default 128)")
             ->check(not_negative());

@@ -21,20 +21,43 @@ std::string types_text(const Json& types) {
   return text;
 }
 
+// "llama, the language model of a llava-1.5".
+std::string family_text(const Json& about) {
+  const auto family = about["family"].get<std::string>();
+  if (!about.contains("composite")) return family;
+  return fmt::format("{}, the language model of a {}", family,
+                     about["composite"]["name"].get<std::string>());
+}
+
+// What stands beside the language model and is never pruned, and what a picture costs.
+void add_parts(const Json& about, std::vector<std::pair<std::string, std::string>>& lines) {
+  if (!about.contains("composite")) return;
+  const Json& whole = about["composite"];
+  for (const Json& part : whole["parts"]) {
+    lines.emplace_back(fmt::format("  {}", part["name"].get<std::string>()),
+                       with_commas(part["parameters"].get<int64_t>()) + ", kept as it is");
+  }
+  lines.emplace_back(
+      "a picture", with_commas(whole["tokens_of_image"].get<int64_t>()) + " tokens of the prompt");
+}
+
 std::string inspect_text(const Json& about) {
   const auto number = [&](const char* key) { return with_commas(about[key].get<int64_t>()); };
   std::vector<std::pair<std::string, std::string>> lines = {
-      {"family", about["family"]},
+      {"family", family_text(about)},
       {"shape", about["shape"]},
       {"parameters", number("parameters")},
-      {"  in layers", number("block_parameters")},
-      {"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
-                             about["dtype"].get<std::string>())},
-      {"tensors", types_text(about["tensor_types"])},
-      {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
-      {"hidden size", number("hidden")},
-      {"vocabulary", number("vocab")},
-      {"context", number("context") + " tokens"}};
+      {"  in layers", number("block_parameters")}};
+  add_parts(about, lines);
+  lines.insert(
+      lines.end(),
+      {{"stored", fmt::format("{}, {}", short_bytes(about["bytes"].get<int64_t>()),
+                              about["dtype"].get<std::string>())},
+       {"tensors", types_text(about["tensor_types"])},
+       {"KV cache", short_bytes(about["kv_cache_bytes_per_token"].get<int64_t>()) + " a token"},
+       {"hidden size", number("hidden")},
+       {"vocabulary", number("vocab")},
+       {"context", number("context") + " tokens"}});
   for (const auto& line : device_memory_lines(about["device_memory"])) lines.push_back(line);
   std::string text = facts(lines);
   for (const Json& warning : about["warnings"])

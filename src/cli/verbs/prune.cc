@@ -35,7 +35,7 @@ std::string prune_text(const Json& metrics) {
   if (!figures.is_null()) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
-    for (const char* later : {"repaired", "recovered"}) {
+    for (const char* later : {"repaired", "sparse", "recovered"}) {
       if (!figures.contains(later)) continue;
       table.add({std::string("  ") + later, "",
                  fmt::format("{:.3f}", figures[later]["perplexity"].get<double>()), ""});
@@ -46,6 +46,13 @@ std::string prune_text(const Json& metrics) {
     const Json& samples = metrics["samples"];
     lines.emplace_back("samples", samples["statistics"].dump() + " for statistics, " +
                                       samples["validation"].dump() + " for validation");
+  }
+  if (metrics.contains("weights")) {
+    const Json& weights = metrics["weights"];
+    lines.emplace_back("zeros", fmt::format("{} of {} weights of the projections ({})",
+                                            with_commas(weights["zeros"].get<int64_t>()),
+                                            with_commas(weights["weights"].get<int64_t>()),
+                                            percent(weights["zero_fraction"].get<double>())));
   }
   lines.emplace_back("wrote", metrics["out"]);
   std::string text = table.text() + facts(lines);

@@ -1,6 +1,7 @@
 // plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP,
 // arXiv 2504.21174) by default: the lowest KV groups and neurons of every layer go.
 #include <algorithm>
+#include <cmath>
 
 #include "allocate/allocation.h"
 #include "base/error.h"
@@ -89,6 +90,7 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
                       settings.spread->name)
         .hint("use budget 'exact'");
   }
+  read_search_settings(options, settings.allocation);
   return settings;
 }
 
@@ -124,6 +126,28 @@ std::vector<double> layer_scores(const std::string& criterion, Measure& measure)
   return values;
 }
 
+PlanStep step_with(const Model& model, const WidthCounts& counts, const GlobalScores& scores) {
+  std::vector<WidthUnits> units(model.layers().size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i].kv_groups = lowest_of(scores.kv_groups, i, counts.kv_groups[i]);
+    units[i].neurons = lowest_of(scores.neurons, i, counts.neurons[i]);
+  }
+  PlanStep step = width_step("width", model, units);
+  step.owed = counts.owed;
+  return step;
+}
+
+std::vector<double> losses_of(const std::vector<WidthCounts>& candidates, const Model& model,
+                              const GlobalScores& scores, Measure& measure) {
+  std::vector<PlanStep> steps;
+  for (const WidthCounts& counts : candidates) steps.push_back(step_with(model, counts, scores));
+  std::vector<double> losses;
+  for (const Validation& figures : measure.judge(steps)) {
+    losses.push_back(std::isnan(figures.nll) ? INFINITY : figures.nll);
+  }
+  return losses;
+}
+
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
   const WidthSettings settings = read_settings(input.config, input.options);
   WidthCounts counts = allocate(input, settings);
@@ -138,17 +162,20 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
     }
     std::vector<double> layers;
     if (!row.criterion.empty()) layers = layer_scores(row.criterion, measure);
-    counts = row.spread(
-        {input.config, counts, {groups, neurons}, &layers, settings.allocation, &input.options});
+    const GlobalScores scores = {groups, neurons};
+    const auto judge = [&](const std::vector<WidthCounts>& candidates) {
+      return losses_of(candidates, model, scores, measure);
+    };
+    counts = row.spread({.config = input.config,
+                         .uniform = counts,
+                         .scores = scores,
+                         .layers = &layers,
+                         .options = settings.allocation,
+                         .settings = &input.options,
+                         .judge = judge,
+                         .note = [&](const std::string& line) { measure.note(line); }});
   }
-  std::vector<WidthUnits> units(model.layers().size());
-  for (size_t i = 0; i < units.size(); ++i) {
-    units[i].kv_groups = lowest_of(groups, i, counts.kv_groups[i]);
-    units[i].neurons = lowest_of(neurons, i, counts.neurons[i]);
-  }
-  PlanStep step = width_step("width", model, units);
-  step.owed = counts.owed;
-  return step;
+  return step_with(model, counts, {groups, neurons});
 }
 
 Json with_defaults(const ModelConfig& dense, const Json& given) {
@@ -184,6 +211,10 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   return names;
 }
 
+bool judges(const Options& options) {
+  return find_allocation(options.get(kAllocation)).judges;
+}
+
 }  // namespace
 
 Branch amp_width_branch() {
@@ -194,6 +225,7 @@ Branch amp_width_branch() {
           .propose = propose,
           .defaults = with_defaults,
           .criteria = criteria,
+          .judges = judges,
           .source = "MoP, arXiv 2602.06127; AMP, arXiv 2504.21174",
           .options = options(),
           .deviations = {1, 2, 3, 6, 7, 12}};

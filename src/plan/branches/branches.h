@@ -10,5 +10,6 @@ Branch damage_branch();
 Branch uniform_damage_branch();
 Branch attention_branch();
 Branch mlp_branch();
+Branch gates_branch();
 
 }  // namespace mop

@@ -1,11 +1,13 @@
-// plan/branches/damage.cc -- by predicted damage: KV groups and neurons of all layers, and where
-// asked for whole halves and layers, are one list, and those are removed whose removal raises the
-// loss least for each parameter when the others are repaired (see criteria/damage_curves.h).
+// plan/branches/damage.cc -- by curves of predicted damage, or of trained gates: KV groups and
+// neurons of all layers, and where asked for whole halves and layers, are one list, and those are
+// removed whose removal raises the loss least for each parameter when the others are repaired (see
+// criteria/damage_curves.h).
 #include "allocate/damage.h"
 
 #include <algorithm>
 #include <functional>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
@@ -24,27 +26,82 @@ const Option<bool> kHalves = {
     .help =
         "attention and MLP halves, and so layers, may go whole; true by the default method where "
         "the target counts latency"};
+std::vector<std::string> allocations_of_curves() {
+  std::vector<std::string> names;
+  for (const Allocation& row : all_allocations()) {
+    if (row.of_curves != nullptr) names.push_back(row.name);
+  }
+  return names;
+}
+
+const Option<std::string> kAllocation = {
+    .name = "allocation",
+    .default_value = "convex-hull",
+    .range = {.names = allocations_of_curves},
+    .help = "what goes by these curves (`mop list allocations`)"};
+
+// Of trained gates.
+const Option<int64_t> kSteps = {.name = "steps",
+                                .default_value = GateTraining().steps,
+                                .range = at_least(1),
+                                .help = "of training the gates"};
+const Option<double> kLearningRate = {.name = "learning_rate",
+                                      .default_value = GateTraining().learning_rate,
+                                      .range = above(0),
+                                      .help = "of the gates"};
+const Option<int64_t> kBatchTokens = {.name = "batch_tokens",
+                                      .default_value = GateTraining().batch_tokens,
+                                      .range = at_least(1),
+                                      .help = "tokens of a step"};
+const Option<int64_t> kSeed = {.name = "seed",
+                               .unset = "the run's seed",
+                               .range = at_least(0),
+                               .help = "of batches and of what the gates draw"};
+constexpr const char* kGatesSource =
+    "hard-concrete gates, arXiv 1712.01312; CoFi, arXiv 2204.00408; Sheared LLaMA, arXiv 2310.06694";
+
+// What the rows of this file differ in.
+struct Kind {
+  std::string name;
+  bool uniform = false;  // equally many units of every layer
+  bool gates = false;    // curves come from trained gates
+};
 
 // The branch's section of the recipe.
 struct DamageSettings {
   WidthOptions widths;
   CurveSettings curves;  // `halves`: whole halves, and so layers, may go
+  AllocateCurves allocate = allocate_by_damage;
 };
 
-DamageSettings read_settings(const ModelConfig& config, const Options& options) {
+GateTraining read_gates(const Options& options) {
+  GateTraining gates;
+  gates.steps = options.get(kSteps);
+  gates.learning_rate = options.get(kLearningRate);
+  gates.batch_tokens = options.get(kBatchTokens);
+  gates.seed = static_cast<uint64_t>(options.get(kSeed, 0));
+  return gates;
+}
+
+DamageSettings read_settings(const ModelConfig& config, const Options& options, const Kind& kind) {
   DamageSettings settings;
   settings.widths.rule = default_rule(config);
   read_multiples(options, settings.widths);
-  settings.curves = read_curve_settings(options);
-  settings.curves.halves = options.get(kHalves);
+  if (kind.gates) {
+    settings.curves.gates = read_gates(options);
+  } else {
+    settings.curves = read_curve_settings(options);
+    settings.curves.halves = options.get(kHalves);
+  }
+  settings.allocate = find_allocation(options.get(kAllocation)).of_curves;
   return settings;
 }
 
 // Sizes alone: about as many parameters go, however the curves spread them.
-ShapeStep count(const BranchInput& input, bool uniform) {
-  const DamageSettings settings = read_settings(input.config, input.options);
+ShapeStep count(const BranchInput& input, const Kind& kind) {
+  const DamageSettings settings = read_settings(input.config, input.options, kind);
   const std::vector<LayerShape>& layers = input.config.layers;
-  if (uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
+  if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equally many units of every layer want equal layers, and these differ");
   }
   if (input.costs != nullptr) return {layers, {}, {}};  // a budget of another unit
@@ -103,17 +160,27 @@ IndexList first_of(const DamageCurve& curve, int64_t count) {
   return positions;
 }
 
-PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
-                 const std::string& name, bool uniform) {
-  const DamageSettings settings = read_settings(input.config, input.options);
+// What the gates cost, and how much of it is to go.
+void set_prices(const BranchInput& input, GateTraining& gates) {
+  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
+  gates.budget = static_cast<double>(input.budget);
+  for (const LayerShape& shape : input.config.layers) {
+    gates.group_prices.push_back(costs.of_half(input.config, shape, UnitKind::kAttention).unit);
+    gates.neuron_prices.push_back(costs.of_half(input.config, shape, UnitKind::kMlp).unit);
+  }
+}
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure, const Kind& kind) {
+  DamageSettings settings = read_settings(input.config, input.options, kind);
+  if (settings.curves.gates) set_prices(input, *settings.curves.gates);
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
   const std::vector<HalfLayerCurve> halves =
-      half_layer_curves(input, model, curves, settings, uniform);
-  const DamageAllocation allocation = allocate_by_damage(
+      half_layer_curves(input, model, curves, settings, kind.uniform);
+  const DamageAllocation allocation = settings.allocate(
       halves, {.gain = static_cast<double>(input.budget),
                .currency = std::string(input.costs == nullptr ? "parameters"
                                                               : input.costs->currency().unit),
-               .uniform = uniform});
+               .uniform = kind.uniform});
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);
@@ -124,55 +191,74 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
       units[layer].kv_groups = first_of(curves[layer].kv_groups, gone);
     }
   }
-  return width_step(name, model, units);
+  return width_step(kind.name, model, units);
 }
 
-Json with_defaults(const ModelConfig& dense, const Json& given) {
-  const DamageSettings settings = read_settings(dense, Options("damage", given));
+Json with_defaults(const ModelConfig& dense, const Json& given, const Kind& kind) {
+  const DamageSettings settings = read_settings(dense, Options(kind.name, given), kind);
   Json all = {{"min_kv_groups", settings.widths.min_kv_groups},
               {"shape_multiple", settings.widths.shape_multiple},
-              {"head_multiple", settings.widths.head_multiple},
-              {"damping", settings.curves.damping},
-              {"gradients", settings.curves.gradients},
-              {"halves", settings.curves.halves}};
+              {"head_multiple", settings.widths.head_multiple}};
+  if (const auto& gates = settings.curves.gates) {
+    all["steps"] = gates->steps;
+    all["learning_rate"] = gates->learning_rate;
+    all["batch_tokens"] = gates->batch_tokens;
+  } else {
+    all["damping"] = settings.curves.damping;
+    all["gradients"] = settings.curves.gradients;
+    all["halves"] = settings.curves.halves;
+  }
   for (const auto& [key, value] : given.items()) all[key] = value;
   return all;
 }
 
-std::vector<OptionSpec> options() {
+std::vector<OptionSpec> options(const Kind& kind) {
   std::vector<OptionSpec> all = multiple_options();
+  all.push_back(kAllocation);
+  if (kind.gates) {
+    all.insert(all.end(), {kSteps, kLearningRate, kBatchTokens, kSeed});
+    return all;
+  }
   for (OptionSpec& spec : curve_options()) all.push_back(std::move(spec));
   all.push_back(kHalves);
   return all;
 }
 
-Branch branch(char letter, const std::string& name, const std::string& summary, bool uniform) {
-  return {
-      .letter = letter,
-      .name = name,
-      .summary = summary,
-      .count = [=](const BranchInput& input) { return count(input, uniform); },
-      .propose = [=](const BranchInput& input, const Model& model,
-                     Measure& measure) { return propose(input, model, measure, name, uniform); },
-      .divisible = true,
-      .defaults = with_defaults,
-      .reads_curves = true,
-      .layers_differ = !uniform,
-      .any_currency = true,
-      .source = kCurveSource,
-      .options = options(),
-      .deviations = {12}};
+Branch branch(char letter, const std::string& summary, const Kind& kind) {
+  return {.letter = letter,
+          .name = kind.name,
+          .summary = summary,
+          .count = [=](const BranchInput& input) { return count(input, kind); },
+          .propose = [=](const BranchInput& input, const Model& model,
+                         Measure& measure) { return propose(input, model, measure, kind); },
+          .divisible = true,
+          .defaults = [=](const ModelConfig& dense,
+                          const Json& given) { return with_defaults(dense, given, kind); },
+          .reads_curves = true,
+          .layers_differ = !kind.uniform,
+          .draws = kind.gates,
+          .any_currency = true,
+          .source = kind.gates ? kGatesSource : kCurveSource,
+          .options = options(kind),
+          .deviations = {kind.gates ? 29 : 12}};
 }
 
 }  // namespace
 
 Branch damage_branch() {
-  return branch('D', "damage", "KV groups and neurons of the least predicted damage, of any layer",
-                false);
+  return branch('D', "KV groups and neurons of the least predicted damage, of any layer",
+                {.name = "damage"});
 }
 
 Branch uniform_damage_branch() {
-  return branch('U', "damage-uniform", "the same, equally many of every layer", true);
+  return branch('U', "the same, equally many of every layer",
+                {.name = "damage-uniform", .uniform = true});
+}
+
+Branch gates_branch() {
+  return branch('H',
+                "KV groups and neurons whose hard-concrete gates close, trained towards the target",
+                {.name = "gates", .gates = true});
 }
 
 }  // namespace mop

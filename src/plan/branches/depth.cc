@@ -85,14 +85,19 @@ std::vector<double> scores_of(const std::vector<int32_t>& open, const DepthRule&
   return values;
 }
 
+PlanStep step_without(const Model& model, int32_t index) {
+  PlanStep step;
+  step.branch = "depth";
+  step.removals = {{model.layers()[static_cast<size_t>(index)].source, true, {}, {}, {}}};
+  step.parameters =
+      total_parameters(after_step(model.config(), without_layer(model.config(), index)));
+  return step;
+}
+
 std::vector<double> losses_without(const std::vector<int32_t>& open, const Model& model,
                                    Measure& measure) {
-  std::vector<Model> candidates;
-  for (const int32_t i : open) {
-    std::vector<Layer> layers = model.layers();
-    layers.erase(layers.begin() + i);
-    candidates.push_back(model.with_layers(std::move(layers)));
-  }
+  std::vector<PlanStep> candidates;
+  for (const int32_t i : open) candidates.push_back(step_without(model, i));
   std::vector<double> values;
   for (const Validation& figures : measure.judge(candidates)) values.push_back(figures.nll);
   return values;
@@ -113,14 +118,8 @@ int32_t choose(const std::vector<int32_t>& open, const DepthRule& rule, const Mo
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
   const DepthSettings settings = read_settings(input.options);
   const std::vector<int32_t> open = may_go(layer_sources(model), input, settings);
-  const int32_t index =
-      settings.ranks() ? choose(open, settings.rule, model, measure) : open.back();
-  PlanStep step;
-  step.branch = "depth";
-  step.removals = {{model.layers()[static_cast<size_t>(index)].source, true, {}, {}, {}}};
-  step.parameters =
-      total_parameters(after_step(model.config(), without_layer(model.config(), index)));
-  return step;
+  return step_without(model,
+                      settings.ranks() ? choose(open, settings.rule, model, measure) : open.back());
 }
 
 Json with_defaults(const ModelConfig&, const Json& given) {

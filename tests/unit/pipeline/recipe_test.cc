@@ -254,9 +254,8 @@ TEST(RecipeYaml, RefusesSettingsThatARowDoesNotDeclare) {
 }
 
 TEST(RecipeYaml, AnAllocationsSettingsStandInWidth) {
-  EXPECT_EQ(from("{target: {remove: 0.3}, width: {allocation: owl, owl_lambda: 0.1}}")
-                .settings.at("width")["owl_lambda"],
-            0.1);
+  const Recipe recipe = from("{target: {remove: 0.3}, width: {allocation: owl, owl_lambda: 0.1}}");
+  EXPECT_EQ(recipe.settings.at("width")["owl_lambda"], 0.1);
   expect_usage_error([] { from("{target: {remove: 0.3}, width: {owl_lambda: -1}}"); },
                      "width.owl_lambda must not be negative, got -1");
 }

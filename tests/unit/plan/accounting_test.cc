@@ -62,6 +62,13 @@ TEST(AccountingTable, Llama2Mha) {
   expect_rows(llama2_7b(), 3, "mha", {{15, 24, 25, 25, 8492, 4025028608, 0.4027}});
 }
 
+// Counted with tower and projector: 7.06 B to 5.71 B at iteration 7 (arXiv 2602.06127).
+TEST(AccountingTable, Llava) {
+  const ModelConfig llava = llava_7b();
+  EXPECT_EQ(total_parameters(llava), 7063427072);
+  expect_rows(llava, 1, "mha", {{7, 28, 29, 29, 9941, 5710616576, 0.1915}});
+}
+
 TEST(AccountingTable, Llama3MlpOnly) {
   EXPECT_EQ(total_parameters(llama3_8b()), 8030261248);
   expect_rows(llama3_8b(), 1, "mlp-only",

@@ -9,6 +9,7 @@
 #include "kit/random_model.h"
 #include "kit/ranks.h"
 #include "model/forward.h"
+#include "stats/backward_walk.h"
 #include "stats/layer_stats.h"
 #include "stats/rank_stats.h"
 #include "stats/squares.h"
@@ -124,6 +125,42 @@ TEST_F(Statistics, OfResponsesAreMeansOverPromptsOfSquaredMeans) {
   }
   EXPECT_LT(error(stats[2].mean(Stat::kNeuronResponse, 48), sum_I / 4), 1e-5);
   EXPECT_EQ(stats[2].count(Stat::kNeuronResponse), 4);
+}
+
+TEST_F(Statistics, ByAMaskAreTheSlopesOfTheLossWhereverItsGatesStand) {
+  // Layer 1 has gates of every kind, closed ones too; the others have none.
+  const TokenSamples samples = random_prompts({9, 7});
+  LayerMask mask;
+  mask.heads_H = at::tensor({1.f, 0.5f, 0.f, 0.8f});
+  mask.neurons_I = at::linspace(0, 1, 48, at::kFloat);
+  at::Tensor heads_H = at::zeros({4}, at::kDouble), neurons_I = at::zeros({48}, at::kDouble);
+  BackwardVisitor visitor;
+  visitor.mask = [&](int64_t layer) { return layer == 1 ? &mask : nullptr; };
+  visitor.visit = [&](const BackwardPiece& piece) {
+    EXPECT_EQ(piece.by_mask.heads_H.defined(), piece.layer == 1);
+    if (piece.layer != 1) return;
+    heads_H += piece.by_mask.heads_H.to(at::kDouble);
+    neurons_I += piece.by_mask.neurons_I.to(at::kDouble);
+  };
+  walk_backward(model_, {}, samples, folder_.path(), visitor, silent_progress());
+  constexpr double kStep = 1.0 / 64;
+  const auto slope = [&](at::Tensor LayerMask::*part, int64_t unit) {
+    double sum = 0;
+    for (const double sign : {1.0, -1.0}) {
+      LayerMask moved = mask;
+      moved.*part = (mask.*part).clone();
+      (moved.*part)[unit] += sign * kStep;
+      for (const auto& ids : samples.ids) sum += sign * loss(ids, 1, moved);
+    }
+    return sum / (2 * kStep);
+  };
+  for (const int64_t unit : {0, 2, 3}) {
+    EXPECT_NEAR(heads_H[unit].item<double>(), slope(&LayerMask::heads_H, unit), 4e-3) << unit;
+  }
+  for (const int64_t unit : {0, 20, 47}) {
+    EXPECT_NEAR(neurons_I[unit].item<double>(), slope(&LayerMask::neurons_I, unit), 4e-3) << unit;
+  }
+  EXPECT_GT(heads_H.abs().max().item<double>(), 2e-2);
 }
 
 TEST_F(Statistics, OfGatesAreTheSlopesOfEachPromptsLoss) {

@@ -55,6 +55,12 @@ def values(config):
     }
 
 
+def keys_beside_parts(config_class):
+    """Of a model that holds a language model: what its class has beside what all configs have."""
+    every = set(transformers.PretrainedConfig().to_dict())
+    return (keys_of(config_class) - every) | {"architectures", "model_type", "tie_word_embeddings", "torch_dtype", "dtype"}
+
+
 def main():
     config_keys, left_out = set(), {}
     for family, name in FAMILIES.items():
@@ -64,7 +70,8 @@ def main():
         cases = {"": sizes, **{key: {k: v for k, v in GIVEN.items() if k != key} for key in GIVEN if key not in SIZES}}
         left_out[family] = {key: {"config": {"model_type": family, **given}, "values": values(config_class(**given))}
                             for key, given in cases.items()}
-    json.dump({"transformers": transformers.__version__, "config": sorted(config_keys),
+    composite = keys_beside_parts(transformers.LlavaConfig) | keys_beside_parts(transformers.LlavaNextConfig)
+    json.dump({"transformers": transformers.__version__, "config": sorted(config_keys), "composite": sorted(composite),
                "generation_config": sorted(transformers.GenerationConfig().to_dict()), "left_out": left_out}, sys.stdout)
 
 

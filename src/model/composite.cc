@@ -1,0 +1,163 @@
+// model/composite.cc
+#include "model/composite.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace mop {
+namespace {
+
+using enum Fate;
+
+constexpr std::array<CompositeKind, 2> kKinds = {{
+    {"llava-1.5", "llava", "LlavaForConditionalGeneration", false},
+    {"llava-1.6", "llava_next", "LlavaNextForConditionalGeneration", true},
+}};
+
+constexpr KeyFate kKeys[] = {
+    {"text_config", kHonoured, "the language model: the keys of config.json"},
+    {"vision_config", kHonoured, "the vision tower's sizes"},
+    {"model_type", kHonoured, "what holds the language model"},
+    {"architectures", kIgnored, "model_type says it"},
+    {"image_token_index", kHonoured, "the token that stands for a picture"},
+    {"image_token_id", kHonoured, "the same, as other versions spell it"},
+    {"projector_hidden_act", kHonoured, "between the projector's two layers"},
+    {"multimodal_projector_bias", kHonoured, "whether the projector has biases"},
+    {"vision_feature_layer", kHonoured, "which of the tower's hidden states are taken"},
+    {"vision_feature_select_strategy", kHonoured, "whether the class token is taken, too"},
+    {"image_grid_pinpoints", kIgnored, "how LLaVA-1.6 tiles pictures, which is refused"},
+    {"use_image_newline_parameter", kIgnored, "of LLaVA-1.6's tiles"},
+    {"image_seq_length", kIgnored, "follows from the tower's sizes"},
+    {"tie_word_embeddings", kHonoured, "where text_config leaves it out"},
+    {"torch_dtype", kHonoured, "the type of the written weights"},
+    {"dtype", kHonoured, "the same in transformers 5"},
+    {"ignore_index", kIgnored, "of the labels in training; ours are masks"},
+    {"pad_token_id", kIgnored, "sequences are packed without padding"},
+    {"vocab_size", kIgnored, "text_config says it"},
+    {"auto_map", kIgnored, "code of the folder is never run"},
+    {"transformers_version", kIgnored, "who wrote the file"},
+    {"initializer_range", kIgnored, "of fresh weights"},
+    {"_*", kIgnored, "private to who wrote the file"},
+};
+
+using Shape = std::vector<int64_t>;
+
+// A projection or a norm: `name`.weight and, if it has one, `name`.bias.
+void add(OutsidePart& part, const std::string& name, Shape shape, bool bias = true) {
+  const Shape out = {shape.front()};
+  part.tensors.push_back({name + ".weight", std::move(shape)});
+  if (bias) part.tensors.push_back({name + ".bias", out});
+}
+
+OutsidePart vision_tower(const VisionConfig& v) {
+  const std::string root = "vision_tower.";
+  OutsidePart part{"vision tower", {}};
+  part.tensors.push_back({root + "embeddings.class_embedding", {v.hidden}});
+  add(part, root + "embeddings.patch_embedding", {v.hidden, v.channels, v.patch, v.patch}, false);
+  add(part, root + "embeddings.position_embedding", {v.patches() + 1, v.hidden}, false);
+  add(part, root + "pre_layrnorm", {v.hidden});
+  for (int64_t i = 0; i < v.layers; ++i) {
+    const std::string layer = fmt::format("{}encoder.layers.{}.", root, i);
+    for (const char* projection : {"k_proj", "v_proj", "q_proj", "out_proj"})
+      add(part, layer + "self_attn." + projection, {v.hidden, v.hidden});
+    add(part, layer + "layer_norm1", {v.hidden});
+    add(part, layer + "mlp.fc1", {v.mlp, v.hidden});
+    add(part, layer + "mlp.fc2", {v.hidden, v.mlp});
+    add(part, layer + "layer_norm2", {v.hidden});
+  }
+  add(part, root + "post_layernorm", {v.hidden});
+  return part;
+}
+
+OutsidePart projector_part(const VisionConfig& v, const ProjectorConfig& p, int64_t hidden) {
+  const auto features = v.hidden * static_cast<int64_t>(p.feature_layers.size());
+  OutsidePart part{"projector", {}};
+  add(part, "multi_modal_projector.linear_1", {hidden, features}, p.bias);
+  add(part, "multi_modal_projector.linear_2", {hidden, hidden}, p.bias);
+  return part;
+}
+
+const CompositeKind* find_kind(const Json& raw, const std::string& where) {
+  std::string type = get_or<std::string>(raw, "model_type", "", where);
+  if (type.starts_with(kPerLayerPrefix)) type.erase(0, kPerLayerPrefix.size());
+  const auto found = std::ranges::find(kKinds, type, &CompositeKind::model_type);
+  return found == kKinds.end() ? nullptr : &*found;
+}
+
+int64_t image_token(const Json& raw, const std::string& where) {
+  for (const char* key : {"image_token_id", "image_token_index"}) {
+    if (raw.contains(key) && !raw[key].is_null()) return require<int64_t>(raw, key, where);
+  }
+  return 32000;  // LlavaConfig's
+}
+
+}  // namespace
+
+int64_t OutsidePart::parameters() const {
+  const auto elements = [](int64_t sum, const OutsideTensor& tensor) {
+    return sum + std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1},
+                                 std::multiplies<>());
+  };
+  return std::accumulate(tensors.begin(), tensors.end(), int64_t{0}, elements);
+}
+
+int64_t Composite::parameters() const {
+  int64_t sum = 0;
+  for (const OutsidePart& part : parts) sum += part.parameters();
+  return sum;
+}
+
+bool Composite::has(std::string_view name) const {
+  // A table of consecutive numbers that old files hold.
+  if (name == "vision_tower.embeddings.position_ids") return true;
+  return std::ranges::any_of(parts, [&](const OutsidePart& part) {
+    return std::ranges::find(part.tensors, name, &OutsideTensor::name) != part.tensors.end();
+  });
+}
+
+void Composite::fit(const ModelConfig& language_model, const std::string& where) {
+  parts = {vision_tower(vision), projector_part(vision, projector, language_model.hidden)};
+  if (kind->tiles) parts.push_back({"image newline", {{"image_newline", {language_model.hidden}}}});
+  if (image_token >= 0 && image_token < language_model.vocab) return;
+  throw bad_input("the image token is {}, outside of the vocabulary of {}", image_token,
+                  language_model.vocab)
+      .where("file", where);
+}
+
+std::span<const CompositeKind> all_composites() { return kKinds; }
+
+const FormatKeys& composite_keys() {
+  static const FormatKeys keys{"config.json of a vision-language model", kKeys};
+  return keys;
+}
+
+std::shared_ptr<Composite> read_composite(const Json& raw, const std::string& where) {
+  const CompositeKind* kind = find_kind(raw, where);
+  if (kind == nullptr) return nullptr;
+  auto composite = std::make_shared<Composite>();
+  composite->kind = kind;
+  composite->raw = raw;
+  composite->vision = read_vision_config(raw, where);
+  composite->projector = read_projector_config(raw, composite->vision, where);
+  composite->image_token = image_token(raw, where);
+  return composite;
+}
+
+Json text_config(const Composite& composite, const std::string& where) {
+  const auto found = composite.raw.find("text_config");
+  if (found == composite.raw.end() || !found->is_object())
+    throw bad_input("there is no section 'text_config'").where("file", where);
+  Json text = *found;
+  if (!text.contains("model_type")) text["model_type"] = "llama";
+  if (!text.contains("tie_word_embeddings") && composite.raw.contains("tie_word_embeddings"))
+    text["tie_word_embeddings"] = composite.raw["tie_word_embeddings"];
+  return text;
+}
+
+}  // namespace mop

@@ -1,0 +1,103 @@
+// model/vision_config.cc
+#include "model/vision_config.h"
+
+#include "base/error.h"
+#include "base/narrow.h"
+#include "model/activation.h"
+#include "model/config_values.h"
+
+namespace mop {
+namespace {
+
+// The tower of a LLaVA whose config says nothing of one.
+const VisionConfig kClipLarge336{
+    .hidden = 1024, .mlp = 4096, .layers = 24, .heads = 16, .image = 336, .patch = 14};
+
+std::string read_activation(const Json& raw, const char* key, const std::string& fallback,
+                            const std::string& where) {
+  std::string name = get_or<std::string>(raw, key, fallback, where);
+  try {
+    find_activation(name, key);
+  } catch (Error& e) {
+    throw std::move(e).where("file", where);
+  }
+  return name;
+}
+
+void check_tower(const Json& section, const std::string& where) {
+  const auto type = get_or<std::string>(section, "model_type", "clip_vision_model", where);
+  if (type == "clip_vision_model") return;
+  throw bad_input("unsupported vision tower: model_type '{}'", type)
+      .where("file", where)
+      .hint("supported: clip_vision_model");
+}
+
+void check_layer(int64_t layer, const VisionConfig& vision, const std::string& where) {
+  // Hidden states are the embeddings and what every layer gives.
+  if (layer >= -vision.layers - 1 && layer <= vision.layers) return;
+  throw bad_input("'vision_feature_layer' is {}, but the tower has {} layers", layer, vision.layers)
+      .where("file", where);
+}
+
+}  // namespace
+
+VisionConfig read_vision_config(const Json& whole, const std::string& where) {
+  const auto found = whole.find("vision_config");
+  if (found == whole.end() || found->is_null()) return kClipLarge336;
+  const Json& section = *found;
+  const std::string place = where + ", vision_config";
+  if (!section.is_object()) throw bad_input("it must be an object").where("file", place);
+  check_tower(section, place);
+  VisionConfig config;
+  const auto size = [&](const char* key, int64_t& value) {
+    value = size_or(section, key, value, place);
+  };
+  size("hidden_size", config.hidden);
+  size("intermediate_size", config.mlp);
+  size("num_hidden_layers", config.layers);
+  size("num_attention_heads", config.heads);
+  size("num_channels", config.channels);
+  size("image_size", config.image);
+  size("patch_size", config.patch);
+  config.norm_eps = get_or<double>(section, "layer_norm_eps", config.norm_eps, place);
+  config.activation = read_activation(section, "hidden_act", config.activation, place);
+  if (config.channels != 3) {
+    throw bad_input("the tower's num_channels is {}, pictures have 3", config.channels)
+        .where("file", place);
+  }
+  if (config.hidden % config.heads != 0) {
+    throw bad_input("hidden_size {} is not a multiple of {} heads", config.hidden, config.heads)
+        .where("file", place);
+  }
+  if (config.patch > config.image || config.layers > 100000 || config.image > 1 << 15) {
+    throw bad_input("{} layers, images of {} pixels and patches of {}: not a plausible tower",
+                    config.layers, config.image, config.patch)
+        .where("file", place);
+  }
+  return config;
+}
+
+ProjectorConfig read_projector_config(const Json& whole, const VisionConfig& vision,
+                                      const std::string& where) {
+  ProjectorConfig config;
+  config.bias = get_or<bool>(whole, "multimodal_projector_bias", true, where);
+  config.activation = read_activation(whole, "projector_hidden_act", "gelu", where);
+  const auto strategy =
+      get_or<std::string>(whole, "vision_feature_select_strategy", "default", where);
+  if (strategy != "default" && strategy != "full") {
+    throw bad_input("unsupported: vision_feature_select_strategy is '{}'", strategy)
+        .where("file", where)
+        .hint("supported: default, full");
+  }
+  config.keeps_class = strategy == "full";
+  const std::vector<int64_t> layers = whole_numbers(whole, "vision_feature_layer", where);
+  if (!layers.empty()) config.feature_layers = layers;
+  for (const int64_t layer : config.feature_layers) check_layer(layer, vision, where);
+  return config;
+}
+
+int64_t rows_of_image(const VisionConfig& vision, const ProjectorConfig& projector) {
+  return vision.patches() + (projector.keeps_class ? 1 : 0);
+}
+
+}  // namespace mop

@@ -1,0 +1,155 @@
+// pipeline/pictures.cc
+#include "pipeline/pictures.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/inside_links.h"
+#include "model/composite.h"
+#include "tensor/scratch.h"
+#include "vision/image_encoder.h"
+#include "vision/image_prompt.h"
+
+namespace mop {
+namespace {
+namespace fs = std::filesystem;
+
+// Who made the data chose the names: none leads elsewhere.
+fs::path checked_file(const fs::path& folder, const std::string& name) {
+  const fs::path relative = fs::path(name).lexically_normal();
+  if (name.empty() || relative.is_absolute() || *relative.begin() == "..")
+    throw bad_input("a picture must be named within the folder of pictures, got '{}'", name)
+        .where("folder", folder.string());
+  const fs::path file = folder / relative;
+  if (!fs::exists(file)) {
+    throw io_error("there is no such picture: {}", name)
+        .where("folder", folder.string())
+        .hint("--images FOLDER says where names of pictures are looked up");
+  }
+  check_link_inside(folder, file);
+  return file;
+}
+
+}  // namespace
+
+Pictures::Pictures(const Model& model, fs::path folder)
+    : folder_(std::move(folder)), sees_(model.config().composite != nullptr) {
+  if (!sees_) return;
+  const Composite& composite = *model.config().composite;
+  placeholder_ = composite.image_token;
+  vocab_ = model.config().vocab;
+  rows_per_image_ = rows_of_image(composite.vision, composite.projector);
+}
+
+fs::path Pictures::folder_beside(const fs::path& data) const {
+  if (!folder_.empty()) return folder_;
+  return data.has_parent_path() ? data.parent_path() : fs::path(".");
+}
+
+int64_t Pictures::number_of(const fs::path& file) {
+  if (!sees_) {
+    throw bad_input("there is a picture, and the model reads none: {}", file.string())
+        .hint("pictures are read by LLaVA models");
+  }
+  const auto [place, is_new] = numbers_.try_emplace(file, std::ssize(files_));
+  if (is_new) files_.push_back(file);
+  return place->second;
+}
+
+std::vector<int64_t> Pictures::expanded(const std::vector<int64_t>& ids,
+                                        const std::vector<int64_t>& numbers) const {
+  return expand_images(
+      ids, numbers,
+      {.placeholder = placeholder_, .vocab = vocab_, .rows_per_image = rows_per_image_});
+}
+
+std::vector<int64_t> Pictures::placed(const std::vector<int64_t>& ids,
+                                      const std::vector<fs::path>& pictures) {
+  std::vector<int64_t> numbers;
+  for (const fs::path& file : pictures) numbers.push_back(number_of(file));
+  return sees_ && !pictures.empty() ? expanded(ids, numbers) : ids;
+}
+
+void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
+                     const fs::path& folder, const std::vector<std::string>& pictures,
+                     bool was_cut) {
+  std::vector<int64_t> numbers;
+  for (const std::string& name : pictures) numbers.push_back(number_of(checked_file(folder, name)));
+  const auto words = std::ranges::count(ids, placeholder_);
+  if (was_cut && std::ssize(numbers) > words) numbers.resize(static_cast<size_t>(words));
+  if (labels != nullptr) {
+    std::vector<int64_t> longer;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const bool is_picture = ids[i] == placeholder_;
+      longer.insert(longer.end(), is_picture ? static_cast<size_t>(rows_per_image_) : 1,
+                    is_picture ? kNoLoss : (*labels)[i]);
+    }
+    *labels = std::move(longer);
+  }
+  if (was_cut && numbers.empty()) return;  // cut before the first picture
+  ids = expanded(ids, numbers);
+}
+
+PlacePictures Pictures::placing(const fs::path& data) {
+  if (!sees_) return nullptr;
+  return [this, folder = folder_beside(data)](auto& ids, auto* labels, const auto& pictures,
+                                              bool was_cut) {
+    place(ids, labels, folder, pictures, was_cut);
+  };
+}
+
+void Pictures::add_all(const RecordFile& file) {
+  if (file.is_text() || !sees_) return;
+  const fs::path folder = folder_beside(file.path());
+  for (int64_t i = 0; i < file.size(); ++i) {
+    for (const std::string& name : pictures_of(file.json(i), file.where(i)))
+      number_of(checked_file(folder, name));
+  }
+}
+
+void Pictures::place_in(TokenSamples& samples, const RecordFile& file, int64_t max_tokens) {
+  if (file.is_text()) return;
+  const fs::path folder = folder_beside(file.path());
+  bool any = false;
+  for (size_t s = 0; s < samples.ids.size(); ++s) {
+    const int64_t index = samples.origins.at(s).index;
+    const std::vector<std::string> names = pictures_of(file.json(index), file.where(index));
+    if (names.empty()) continue;
+    try {
+      place(samples.ids[s], nullptr, folder, names, std::ssize(samples.ids[s]) == max_tokens);
+    } catch (Error& e) {
+      throw std::move(e).where("sample", file.where(index));
+    }
+    any = true;
+  }
+  if (any) rehash(samples);
+}
+
+Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::path& scratch,
+                         Progress& progress) const {
+  if (files_.empty()) return model;
+  const ImageEncoder encoder(model);
+  for (const std::string& note : encoder.notes()) progress.note("note: " + note);
+  // As many at a time as take 64 MiB.
+  const int64_t rows = encoder.rows_per_image(), width = encoder.width();
+  const int64_t batch =
+      std::max<int64_t>(1, (int64_t{64} << 20) / (rows * width * int64_t{sizeof(float)}));
+  const at::Tensor rows_PD =
+      zeros_in_scratch({std::ssize(files_) * rows, width}, at::kFloat, scratch);
+  for (int64_t first = 0; first < std::ssize(files_); first += batch) {
+    const int64_t count = std::min(batch, std::ssize(files_) - first);
+    const std::span<const fs::path> some(files_.data() + first, static_cast<size_t>(count));
+    rows_PD.narrow(0, first * rows, count * rows).copy_(encoder.encode(some, compute, progress));
+  }
+  return model.with_input_rows(rows_PD);
+}
+
+std::string Pictures::sha256() const {
+  if (files_.empty()) return "";
+  Sha256 hash;
+  for (const fs::path& file : files_) hash.add(mop::sha256(read_file(file)));
+  return hash.hex();
+}
+
+}  // namespace mop

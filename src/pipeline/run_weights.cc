@@ -1,0 +1,112 @@
+// pipeline/run_weights.cc
+#include "pipeline/run_weights.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "model/family.h"
+#include "pipeline/recipe_options.h"
+#include "pipeline/recipe_sections.h"
+#include "repair/sparse_weights.h"
+#include "report/table.h"
+#include "tensor/dtype.h"
+
+namespace mop {
+namespace {
+
+SparseOptions sparse_options(const Json& resolved) {
+  const Options options("weights", resolved);
+  SparseOptions settings;
+  settings.method = options.get(recipe_options::kWeights);
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    settings.pattern = pattern_from_text(*pattern);
+  }
+  settings.pattern.fraction = options.get(recipe_options::kSparsity);
+  settings.damping = options.get(kWeightsDamping);
+  settings.block = options.get(kWeightsBlock);
+  settings.seed = static_cast<uint64_t>(options.get(kWeightsSeed, 0));
+  return settings;
+}
+
+void check(const SparseOptions& settings) {
+  if (settings.pattern.grouped() && settings.block % settings.pattern.of != 0) {
+    throw usage_error("weights.block must be a multiple of the pattern's groups, got {}",
+                      settings.block);
+  }
+}
+
+}  // namespace
+
+Json resolved_weights(const Json& section, uint64_t seed) {
+  if (!section.is_object()) {
+    throw usage_error("weights must be a map of settings, got {}", section.dump())
+        .hint("weights: {method: sparsegpt, sparsity: 0.5}");
+  }
+  const SparseMethod& row =
+      find_sparse_method(Options("weights", section).get(recipe_options::kWeights));
+  std::vector<OptionSpec> declared = options_of(prune_sections(), "weights");
+  declared.insert(declared.end(), row.options.begin(), row.options.end());
+  const Options options("weights", section, declared);
+  Json resolved = {{"method", row.name}};
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    if (options.given(recipe_options::kSparsity)) {
+      throw usage_error("weights.pattern says how many weights go, and so does weights.sparsity");
+    }
+    resolved["pattern"] = pattern_text(pattern_from_text(*pattern));
+  } else {
+    resolved["sparsity"] = options.get(recipe_options::kSparsity);
+  }
+  for (const OptionSpec& spec : row.options) {
+    if (spec.name == kWeightsSeed.name) resolved["seed"] = seed;
+  }
+  resolved.update(filled_in(options, row.options));
+  check(sparse_options(resolved));
+  return resolved;
+}
+
+std::string weights_text(const Json& weights) {
+  const std::string method = weights["method"].get<std::string>();
+  if (weights.contains("pattern")) {
+    return fmt::format("{}, {} in the projections", method, weights["pattern"].get<std::string>());
+  }
+  return fmt::format("{}, {} of the projections", method,
+                     percent(weights["sparsity"].get<double>()));
+}
+
+Needs weights_needs(const Json& weights, const ModelConfig& config, const Compute& compute,
+                    int64_t tokens, int64_t stored_bytes_per_parameter) {
+  const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
+  const SparseMethod& row = find_sparse_method(weights["method"].get<std::string>());
+  const int64_t widest = std::max(widest_inputs(config), config.hidden);
+  // The stream and the copy that a pass overwrites; a matrix, its scores and its order.
+  Needs needs = {2 * tokens * config.hidden * element + 4 * 8 * widest * config.hidden,
+                 block_parameters(config) * stored_bytes_per_parameter};
+  // Sums of one layer in float32, a factor and its inverse in float64.
+  if (row.reads == SparseMethod::Reads::kGram) {
+    needs.memory_bytes += widest * widest * (2 * 4 + 3 * 8) + 2 * config.hidden * config.hidden * 4;
+  }
+  return needs;
+}
+
+Model sparsified(const PreparedRun& run, const Model& pruned, const std::filesystem::path& scratch,
+                 Progress& progress) {
+  return sparsify(pruned, run.samples.calibration, run.compute, sparse_options(run.recipe.weights),
+                  scratch, progress);
+}
+
+Json weights_metrics(const Json& weights, const Model& model) {
+  const ZeroCount count = count_zeros(model);
+  Json metrics = {{"method", weights["method"]}};
+  for (const char* key : {"pattern", "sparsity"}) {
+    if (weights.contains(key)) metrics[key] = weights[key];
+  }
+  metrics["zeros"] = count.zeros;
+  metrics["weights"] = count.weights;
+  metrics["zero_fraction"] =
+      count.weights == 0 ? 0
+                         : static_cast<double>(count.zeros) / static_cast<double>(count.weights);
+  return metrics;
+}
+
+}  // namespace mop

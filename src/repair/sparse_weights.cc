@@ -1,0 +1,285 @@
+// repair/sparse_weights.cc
+//
+// Shape letters: N tokens, D hidden, O outputs, K inputs of a projection.
+#include "repair/sparse_weights.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <array>
+#include <optional>
+
+#include "base/error.h"
+#include "base/named_table.h"
+#include "model/family.h"
+#include "model/forward.h"
+#include "stats/packed_samples.h"
+#include "stats/second_moment.h"
+#include "tensor/mapped_file.h"
+#include "tensor/scratch.h"
+
+namespace mop {
+
+const Option<double> kWeightsDamping = {
+    .name = "damping",
+    .default_value = SparseOptions().damping,
+    .range = at_least(0),
+    .help = "ridge of the inputs' second moments, a fraction of their mean"};
+const Option<int64_t> kWeightsBlock = {.name = "block",
+                                       .default_value = SparseOptions().block,
+                                       .range = at_least(1),
+                                       .help = "inputs whose zeros are chosen together"};
+const Option<int64_t> kWeightsSeed = {.name = "seed",
+                                      .unset = "the run's seed",
+                                      .range = at_least(0),
+                                      .help = "of the weights that are drawn"};
+
+namespace {
+
+at::Tensor zeroed(const at::Tensor& weights_OK, const at::Tensor& zeros_OK) {
+  return weights_OK.masked_fill(zeros_OK, 0);
+}
+
+at::Tensor solve_wanda(const SparseInput& in) {
+  return zeroed(in.weights_OK,
+                lowest_of_rows(in.weights_OK.abs() * in.squares_K.sqrt(), in.options.pattern));
+}
+
+at::Tensor solve_sparsegpt(const SparseInput& in) {
+  return sparsegpt({.weights_OK = in.weights_OK,
+                    .gram_KK = in.gram_KK,
+                    .pattern = in.options.pattern,
+                    .damping = in.options.damping,
+                    .block = in.options.block});
+}
+
+at::Tensor solve_magnitude(const SparseInput& in) {
+  return zeroed(in.weights_OK, lowest_of_matrix(in.weights_OK.abs(), in.options.pattern));
+}
+
+at::Tensor solve_random(const SparseInput& in) {
+  const at::Tensor scores_OK = at::empty_like(in.weights_OK);
+  double* scores = scores_OK.data_ptr<double>();
+  for (int64_t i = 0; i < scores_OK.numel(); ++i) scores[i] = in.random.uniform();
+  return zeroed(in.weights_OK, lowest_of_rows(scores_OK, in.options.pattern));
+}
+
+// A place where inputs are seen, and the projections that read them.
+struct Readers {
+  Site site;
+  std::vector<Role> roles;
+};
+const std::array<Readers, 4>& readers() {
+  static const std::array<Readers, 4> kReaders = {
+      {{Site::kAttentionInput, {Role::kQuery, Role::kKey, Role::kValue}},
+       {Site::kHeadOutput, {Role::kOutput}},
+       {Site::kMlpInput, {Role::kGate, Role::kUp}},
+       {Site::kNeuron, {Role::kDown}}}};
+  return kReaders;
+}
+
+// What a layer's projections read, over all tokens.
+class InputMoments {
+ public:
+  InputMoments(SparseMethod::Reads reads, const Compute& compute)
+      : reads_(reads), device_(compute.device) {}
+
+  void add(size_t place, const at::Tensor& input_NK) {
+    Place& at = places_[place];
+    at.rows += input_NK.size(0);
+    if (reads_ == SparseMethod::Reads::kGram) {
+      if (!at.gram) at.gram.emplace(input_NK.size(1), device_);
+      at.gram->add(input_NK);
+      return;
+    }
+    const at::Tensor squares_K = input_NK.to(at::kFloat).square().sum(0, false, at::kDouble);
+    at.squares_K = at.squares_K.defined() ? at.squares_K + squares_K : squares_K;
+  }
+  // To be called once a place.
+  at::Tensor gram_KK(size_t place) {
+    Place& at = places_[place];
+    return at.gram ? at.gram->mean(at.rows).cpu() : at::Tensor();
+  }
+  at::Tensor squares_K(size_t place) const {
+    const Place& at = places_[place];
+    return at.squares_K.defined() ? at.squares_K.cpu() / static_cast<double>(at.rows)
+                                  : at::Tensor();
+  }
+
+ private:
+  struct Place {
+    int64_t rows = 0;
+    std::optional<SecondMoment> gram;
+    at::Tensor squares_K;
+  };
+  SparseMethod::Reads reads_;
+  c10::Device device_;
+  std::array<Place, 4> places_;
+};
+
+class Sparsify {
+ public:
+  Sparsify(const Model& model, const TokenSamples& samples, const Compute& compute,
+           const SparseOptions& options, const std::filesystem::path& scratch)
+      : model_(model),
+        compute_(compute),
+        options_(options),
+        scratch_(scratch),
+        method_(find_sparse_method(options.method)),
+        packed_(pack(samples, !compute.device.is_cpu())),
+        layers_(model.layers()) {
+    if (!reads()) return;
+    WeightLoader weights(model, compute, WeightLoader::Keep::kOne);
+    hidden_ND_ = embed(weights.embedding(), packed_.ids_N, compute);
+  }
+
+  Model run(Progress& progress) {
+    progress.begin("sparsifying", std::ssize(layers_));
+    for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
+      check_stop();
+      InputMoments moments(method_.reads, compute_);
+      if (reads()) look_at(layer, moments);
+      for (size_t place = 0; place < readers().size(); ++place) solve(layer, place, moments);
+      if (reads()) hidden_ND_ = pass(layer, std::move(hidden_ND_));
+      check_mappings();
+      progress.advance(layer + 1);
+    }
+    progress.end();
+    return model_.with_layers(layers_);
+  }
+
+ private:
+  bool reads() const { return method_.reads != SparseMethod::Reads::kNothing; }
+
+  at::Tensor pass(int64_t layer, at::Tensor hidden_ND, const ForwardOptions& options = {}) const {
+    WeightLoader weights(model_.with_layers(layers_), compute_, WeightLoader::Keep::kOne);
+    return run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1,
+                           options);
+  }
+
+  void look_at(int64_t layer, InputMoments& moments) const {
+    ForwardOptions options;
+    options.tap = [&](int64_t, int64_t, const Packing&) -> Tap {
+      return [&](Site site, const at::Tensor& value) {
+        for (size_t place = 0; place < readers().size(); ++place) {
+          if (readers()[place].site == site) moments.add(place, value);
+        }
+      };
+    };
+    pass(layer, hidden_ND_, options);
+  }
+
+  void solve(int64_t layer, size_t place, InputMoments& moments) {
+    const ModelConfig& config = model_.config();
+    const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
+    const at::Tensor gram_KK = moments.gram_KK(place), squares_K = moments.squares_K(place);
+    for (const Role role : readers()[place].roles) {
+      const LayerTensor* tensor = tensor_of_role(config, shape, role);
+      if (tensor == nullptr) continue;
+      const std::string name = tensor_name(*config.family, layer, *tensor);
+      try {
+        change(layer, *tensor, gram_KK, squares_K);
+      } catch (Error& e) {
+        throw std::move(e).where("tensor", name);
+      }
+    }
+  }
+
+  void change(int64_t layer, const LayerTensor& tensor, const at::Tensor& gram_KK,
+              const at::Tensor& squares_K) {
+    const at::Tensor stored_OK = stored_tensor(model_, layer, tensor);
+    const at::Tensor weights_OK = stored_OK.to(at::kDouble).contiguous();
+    const auto matrix =
+        static_cast<uint64_t>(layer) * kNumRoles + static_cast<uint64_t>(tensor.role);
+    Random random(options_.seed, matrix);
+    const at::Tensor value_OK = method_
+                                    .solve({.weights_OK = weights_OK,
+                                            .squares_K = squares_K,
+                                            .gram_KK = gram_KK,
+                                            .options = options_,
+                                            .random = random})
+                                    .to(stored_OK.scalar_type());
+    if (!at::isfinite(value_OK).all().item<bool>()) {
+      throw bad_input("method '{}' gives weights that are not finite", method_.name)
+          .hint("more calibration text, or a larger damping");
+    }
+    layers_[static_cast<size_t>(layer)].changed[tensor.role] = in_scratch(value_OK, scratch_);
+  }
+
+  const Model& model_;
+  const Compute& compute_;
+  const SparseOptions& options_;
+  const std::filesystem::path& scratch_;
+  const SparseMethod& method_;
+  const PackedSamples packed_;
+  std::vector<Layer> layers_;  // of the sparse model
+  at::Tensor hidden_ND_;       // in front of the layer at work
+};
+
+}  // namespace
+
+std::span<const SparseMethod> all_sparse_methods() {
+  using Reads = SparseMethod::Reads;
+  static const SparseMethod kMethods[] = {
+      {.name = "sparsegpt",
+       .summary =
+           "zeros where the least is lost when the other weights make up for it, which they do",
+       .source = "SparseGPT, arXiv 2301.00774, algorithm 1",
+       .reads = Reads::kGram,
+       .solve = solve_sparsegpt,
+       .options = {kWeightsDamping, kWeightsBlock},
+       .deviations = {30}},
+      {.name = "wanda",
+       .summary =
+           "the lowest |weight| * norm of its input, of every row; the others keep their bytes",
+       .source = "Wanda, arXiv 2306.11695, equation 1",
+       .reads = Reads::kSquares,
+       .solve = solve_wanda,
+       .deviations = {30}},
+      {.name = "magnitude",
+       .summary = "the lowest |weight| of every matrix (control)",
+       .source = "a control",
+       .solve = solve_magnitude},
+      {.name = "random",
+       .summary = "weights drawn by the seed, equally many of every row (control)",
+       .source = "a control",
+       .solve = solve_random,
+       .options = {kWeightsSeed}},
+  };
+  return kMethods;
+}
+
+const SparseMethod& find_sparse_method(std::string_view name) {
+  return find_by_name(all_sparse_methods(), name, "method of weights");
+}
+
+Model sparsify(const Model& model, const TokenSamples& samples, const Compute& compute,
+               const SparseOptions& options, const std::filesystem::path& scratch,
+               Progress& progress) {
+  if (samples.ids.empty()) {
+    throw usage_error("single weights are chosen by calibration text, and there is none")
+        .hint("--calibration FILE");
+  }
+  const c10::NoGradGuard no_grad;
+  return Sparsify(model, samples, compute, options, scratch).run(progress);
+}
+
+ZeroCount count_zeros(const Model& model) {
+  ZeroCount count;
+  const ModelConfig& config = model.config();
+  for (int64_t layer = 0; layer < model.num_layers(); ++layer) {
+    for (const Readers& some : readers()) {
+      for (const Role role : some.roles) {
+        const LayerTensor* tensor =
+            tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+        if (tensor == nullptr) continue;
+        const at::Tensor stored = stored_tensor(model, layer, *tensor);
+        count.weights += stored.numel();
+        count.zeros += stored.numel() - stored.count_nonzero().item<int64_t>();
+      }
+    }
+  }
+  return count;
+}
+
+}  // namespace mop

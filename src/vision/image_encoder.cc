@@ -1,0 +1,122 @@
+// vision/image_encoder.cc
+#include "vision/image_encoder.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "model/composite.h"
+#include "tensor/dtype.h"
+#include "vision/vision_config_keys.h"
+
+namespace mop {
+namespace {
+
+// Pictures that a layer works on at a time, which bounds what it needs besides hidden states.
+constexpr int64_t kPiece = 16;
+// Hidden states that wait on a device for the next layer, so that weights are uploaded seldom.
+constexpr int64_t kWaitingBytes = int64_t{256} << 20;
+
+const Composite& composite_of(const Model& model) {
+  const Composite* composite = model.config().composite.get();
+  const std::string where = model.checkpoint().folder().string();
+  if (composite == nullptr)
+    throw bad_input("the model reads no pictures: it has no vision tower").where("model", where);
+  if (composite->kind->tiles)
+    throw bad_input("pictures in several tiles, as {} reads them, are not supported",
+                    composite->kind->name)
+        .where("model", where)
+        .hint("the language model alone can be used: give no pictures");
+  return *composite;
+}
+
+// Layers of the config count from the end where they are below 0.
+ClipTower open_tower(const Model& model) {
+  const Composite& composite = composite_of(model);
+  std::vector<int64_t> states = composite.projector.feature_layers;
+  for (int64_t& state : states) state += state < 0 ? composite.vision.layers + 1 : 0;
+  return {model.shared_checkpoint(), composite.vision, std::move(states)};
+}
+
+void check_size(int64_t height, int64_t width, int64_t wanted) {
+  if (height == wanted && width == wanted) return;
+  throw bad_input("the image processor makes pictures of {} x {}, the vision tower reads {} x {}",
+                  height, width, wanted, wanted)
+      .hint("crop_size of preprocessor_config.json must be image_size of vision_config");
+}
+
+}  // namespace
+
+ImageEncoder::ImageEncoder(const Model& model)
+    : tower_(open_tower(model)),
+      projector_(model.shared_checkpoint(), composite_of(model).projector),
+      processor_(read_image_processor(model.checkpoint().folder())),
+      width_(model.config().hidden) {
+  if (const auto size = processor_.tile_size())
+    check_size(size->height, size->width, tower_.config().image);
+  notes_ = processor_.config().notes;
+  const auto section = composite_of(model).raw.find("vision_config");
+  if (section == composite_of(model).raw.end() || !section->is_object()) return;
+  for (const std::string& key : unknown_vision_keys(*section))
+    notes_.push_back("config.json: vision_config." + key +
+                     " is not known, and copied without being read");
+}
+
+int64_t ImageEncoder::rows_per_image() const {
+  return rows_of_image(tower_.config(), projector_.config());
+}
+
+at::Tensor ImageEncoder::pixels(const Picture& picture) const {
+  at::Tensor pixels_T3HW = processor_.pixels(picture);
+  check_size(pixels_T3HW.size(2), pixels_T3HW.size(3), tower_.config().image);
+  return pixels_T3HW;
+}
+
+at::Tensor ImageEncoder::encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
+                                const Compute& compute, Progress& progress) const {
+  const at::NoGradGuard no_gradient;
+  const int64_t rows = rows_per_image();
+  const int64_t bytes = (tower_.config().patches() + 1) * tower_.config().hidden *
+                        static_cast<int64_t>(dtype_bytes(compute.dtype));
+  const int64_t group = compute.device.is_cpu() ? kPiece : std::max(kPiece, kWaitingBytes / bytes);
+  at::Tensor rows_PD = at::empty({pictures * rows, width()}, at::kFloat);
+  progress.begin("pictures", pictures);
+  for (int64_t done = 0; done < pictures; done += group) {
+    const int64_t end = std::min(pictures, done + group);
+    std::vector<at::Tensor> hidden;
+    for (int64_t first = done; first < end; first += kPiece) {
+      std::vector<at::Tensor> tiles;
+      for (int64_t i = first; i < std::min(end, first + kPiece); ++i)
+        tiles.push_back(pixels(picture(i)));
+      hidden.push_back(tower_.embed(at::cat(tiles), compute));
+    }
+    at::Tensor features_BTD = tower_.features(at::cat(hidden), kPiece, compute);
+    if (!projector_.config().keeps_class) features_BTD = features_BTD.slice(1, 1);
+    const at::Tensor projected_BTD = projector_.project(features_BTD, compute);
+    rows_PD.narrow(0, done * rows, (end - done) * rows).copy_(projected_BTD.flatten(0, 1));
+    progress.advance(end);
+  }
+  progress.end();
+  return rows_PD;
+}
+
+at::Tensor ImageEncoder::encode(std::span<const Picture> pictures, const Compute& compute,
+                                Progress& progress) const {
+  return encode(
+      std::ssize(pictures), [&](int64_t i) { return pictures[static_cast<size_t>(i)]; }, compute,
+      progress);
+}
+
+at::Tensor ImageEncoder::encode(std::span<const std::filesystem::path> files,
+                                const Compute& compute, Progress& progress) const {
+  return encode(
+      std::ssize(files), [&](int64_t i) { return read_picture(files[static_cast<size_t>(i)]); },
+      compute, progress);
+}
+
+}  // namespace mop

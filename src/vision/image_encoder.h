@@ -1,0 +1,57 @@
+// vision/image_encoder.h -- the front of the room: pictures -> rows that stand in the place of the
+// embeddings of tokens.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "model/model.h"
+#include "model/weights.h"
+#include "vision/clip_tower.h"
+#include "vision/image_processor.h"
+#include "vision/projector.h"
+
+namespace mop {
+
+/// The image processor, vision tower and projector of a LLaVA-1.5 folder.
+class ImageEncoder {
+ public:
+  /// Of the checkpoint that `model` is of, pruned or not. Throws Error(kBadInput) for a model that
+  /// reads no pictures, and for an image processor that is missing, not supported or of another
+  /// size than the tower.
+  explicit ImageEncoder(const Model& model);
+
+  /// Rows of one picture.
+  int64_t rows_per_image() const;
+  /// Width of a row: the hidden size of the language model.
+  int64_t width() const { return width_; }
+  /// What a user should know of the files, a line each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  const ImageProcessor& processor() const { return processor_; }
+
+  /// [pictures * rows_per_image, width], float32, CPU, computed as `compute` says. The weights of a
+  /// layer are loaded when its turn comes, and so are the pictures, a few at a time. Throws
+  /// Error(kBadInput) where `picture` does.
+  at::Tensor encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
+                    const Compute& compute, Progress& progress) const;
+  at::Tensor encode(std::span<const Picture> pictures, const Compute& compute,
+                    Progress& progress) const;
+  at::Tensor encode(std::span<const std::filesystem::path> files, const Compute& compute,
+                    Progress& progress) const;
+
+ private:
+  at::Tensor pixels(const Picture& picture) const;
+
+  ClipTower tower_;
+  Projector projector_;
+  ImageProcessor processor_;
+  int64_t width_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace mop

@@ -1,0 +1,87 @@
+// tests/e2e/sparse_test.cc -- single weights that become zero, from the command line to the file.
+#include "checkpoint/checkpoint.h"
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class SparseRun : public ::testing::Test {
+ protected:
+  Ran sparse(const std::string& name, const Args& more) {
+    Args args = prune_args(folder(name), {"--json"});
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  double perplexity(const Args& more) {
+    const Ran ran = sparse(std::to_string(runs_++), more);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    return ran.exit == 0 ? ran.json()["figures"]["sparse"]["perplexity"].get<double>() : INFINITY;
+  }
+  fs::path folder(const std::string& name) const { return temp_.path() / name; }
+  TempFolder temp_;
+  int runs_ = 0;
+};
+
+TEST_F(SparseRun, MethodsStandInTheirOrder) {
+  const double sparsegpt = perplexity({"--sparsity", "0.5"});
+  const double wanda = perplexity({"--weights", "wanda"});
+  const double magnitude = perplexity({"--weights", "magnitude"});
+  EXPECT_LT(sparsegpt, wanda);
+  EXPECT_LT(wanda, magnitude);
+  for (const std::string seed : {"1", "2", "3"}) {
+    EXPECT_LT(magnitude, perplexity({"--weights", "random", "--seed", seed}));
+  }
+  const double groups = perplexity({"--weights", "sparsegpt", "--pattern", "2:4"});
+  EXPECT_LT(sparsegpt, groups);
+  EXPECT_LT(groups, perplexity({"--weights", "wanda", "--pattern", "2:4"}));
+}
+
+TEST_F(SparseRun, ZerosAreInTheFileAndThePlanGivesItAgain) {
+  const Ran ran = sparse("a", {"--pattern", "2:4"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json weights = ran.json()["weights"];
+  EXPECT_EQ(weights["zero_fraction"], 0.5);
+  EXPECT_EQ(ran.json()["removed_fraction"], 0.0);
+  const auto checkpoint = Checkpoint::open(folder("a"));
+  const at::Tensor up = checkpoint->tensor("model.layers.3.mlp.up_proj.weight");
+  EXPECT_EQ(
+      up.scalar_type(),
+      Checkpoint::open(demo_model())->tensor("model.layers.3.mlp.up_proj.weight").scalar_type());
+  EXPECT_TRUE(((up.view({-1, 4}) != 0).sum(1) == 2).all().item<bool>());
+  const Ran again = run({"prune", demo_model().string(), "--out", folder("b").string(), "--plan",
+                         (folder("a") / "run/plan.json").string()});
+  ASSERT_EQ(again.exit, 0) << again.err;
+  EXPECT_EQ(read_file(folder("a") / "model.safetensors"),
+            read_file(folder("b") / "model.safetensors"));
+  const Ran recipe = run({"prune", "--recipe", (folder("a") / "run/recipe.yaml").string(), "--out",
+                          folder("c").string()});
+  ASSERT_EQ(recipe.exit, 0) << recipe.err;
+  EXPECT_THAT(differing(folder("a"), folder("c")), IsEmpty());
+}
+
+TEST_F(SparseRun, FollowsPruningAndItsRepair) {
+  const Ran ran = sparse(
+      "a", {"--remove", "0.2", "--of", "blocks", "--weights", "wanda", "--shape-multiple", "32"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_GT(ran.json()["block_removed_fraction"], 0.19);
+  EXPECT_EQ(ran.json()["weights"]["zero_fraction"], 0.5);
+  EXPECT_TRUE(ran.json()["figures"].contains("sparse"));
+}
+
+TEST_F(SparseRun, RefusesWhatCannotBe) {
+  EXPECT_THAT(sparse("a", {"--sparsity", "1.5"}).err, HasSubstr("above 0 and below 1"));
+  EXPECT_THAT(sparse("a", {"--weights", "owl"}).err, HasSubstr("known: sparsegpt, wanda"));
+  EXPECT_THAT(sparse("a", {"--pattern", "4:2"}).err, HasSubstr("as in 2:4"));
+  EXPECT_THAT(sparse("a", {"--sparsity", "0.5", "--set", "recovery.method=lora", "--set",
+                           "recovery.data.file=x.txt"})
+                  .err,
+              HasSubstr("would not stay so"));
+  EXPECT_THAT(sparse("a", {"--weights", "wanda", "--set", "weights.block=64"}).err,
+              HasSubstr("block"));
+}
+
+}  // namespace
+}  // namespace mop::testing
