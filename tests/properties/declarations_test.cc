@@ -16,9 +16,11 @@
 #include "pipeline/recipe_sections.h"
 #include "pipeline/recover_recipe.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_weights.h"
 #include "plan/branch.h"
 #include "plan/depth_rule.h"
 #include "repair/repair.h"
+#include "repair/sparse_weights.h"
 #include "text/tokenizer.h"
 
 namespace mop::testing {
@@ -86,9 +88,9 @@ TEST(Declarations, AnOptionSaysWhatItIsAndWhatHoldsWithoutIt) {
     for (const Json& other : row["options"]) same += other["name"] == option["name"];
     EXPECT_EQ(same, 1) << where;
   });
-  EXPECT_EQ(tables,
-            (std::set<std::string>{"criteria", "branches", "depth-rules", "protocols",
-                                   "allocations", "repairs", "methods", "recipe", "recovery"}));
+  EXPECT_EQ(tables, (std::set<std::string>{"criteria", "branches", "depth-rules", "protocols",
+                                           "allocations", "repairs", "weights", "methods", "recipe",
+                                           "recovery"}));
 }
 
 TEST(Declarations, DefaultsAreInTheirOwnRange) {
@@ -144,13 +146,28 @@ TEST(Declarations, AnEmptySectionGivesTheDefaultsOfItsRepair) {
   }
 }
 
+TEST(Declarations, AnEmptySectionGivesTheDefaultsOfItsMethodOfWeights) {
+  for (const SparseMethod& row : all_sparse_methods()) {
+    const Json resolved = resolved_weights({{"method", row.name}}, 7);
+    int64_t compared = expect_defaults(row.options, resolved, row.name);
+    for (const OptionSpec& spec : row.options) {
+      if (spec.default_value) continue;
+      EXPECT_EQ(resolved[spec.name], 7) << "the run's seed";
+      ++compared;
+    }
+    EXPECT_EQ(compared, std::ssize(row.options)) << row.name;
+  }
+  const Json empty = resolved_weights(Json::object(), 0);
+  EXPECT_EQ(expect_defaults(options_of(prune_sections(), "weights"), empty, "weights"), 2);
+}
+
 TEST(Declarations, AnEmptyRecipeGivesTheDefaultsOfItsSections) {
   const Json pruning = to_json(recipe_from_json({{"target", {{"remove", 0.3}}}}));
   const Json training = to_json(recover_recipe({{"method", "lora"}}));
   const Json distilling = to_json(recover_recipe({{"method", "distil"}, {"teacher", "t"}}));
   int64_t compared = 0;
   for (const RecipeSection& section : prune_sections()) {
-    if (section.name == "repair") continue;  // the default method's
+    if (section.name == "repair" || section.name == "weights") continue;  // not always there
     const Json& part = section.name.empty() ? pruning : pruning.at(section.name);
     compared += expect_defaults(section.options, part, section.name);
   }

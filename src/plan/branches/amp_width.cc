@@ -197,7 +197,9 @@ std::vector<OptionSpec> options() {
   std::vector<OptionSpec> all = {kBudget, kRule, kCriterion, kHeads, kNeurons, kAllocation};
   for (OptionSpec& spec : multiple_options()) all.push_back(std::move(spec));
   for (const Allocation& row : all_allocations()) {
-    all.insert(all.end(), row.options.begin(), row.options.end());
+    for (const OptionSpec& spec : row.options) {
+      if (std::ranges::find(all, spec.name, &OptionSpec::name) == all.end()) all.push_back(spec);
+    }
   }
   return all;
 }
@@ -211,9 +213,7 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   return names;
 }
 
-bool judges(const Options& options) {
-  return find_allocation(options.get(kAllocation)).judges;
-}
+bool judges(const Options& options) { return find_allocation(options.get(kAllocation)).judges; }
 
 }  // namespace
 

@@ -163,7 +163,7 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
   expect_usage_error(
       [] { from("calibration: {sampels: 3}"); },
       "calibration does not know: sampels (did you mean 'samples'?)\n  hint: known: file, "
-      "samples");
+      "images");
   expect_usage_error([] { from("target: {iteration: 3}"); },
                      "known: iterations, remove, rounds, of, currency");
 }
