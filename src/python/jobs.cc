@@ -75,13 +75,16 @@ void bind_prune(py::module_& module) {
         return answer(progress, [&](Progress& p) { return dry_run(read, p); });
       },
       "recipe"_a, py::kw_only(), "progress"_a = py::none());
-  module.def("read_recipe", [](const fs::path& path) { return to_python(read_recipe(path)); });
-  module.def("set_in_recipe",
-             [](const py::object& recipe, const std::string& key, const py::object& value) {
-               Json json = from_python(recipe);
-               set(json, key, from_python(value));
-               return to_python(json);
-             });
+  module.def(
+      "read_recipe", [](const fs::path& path) { return to_python(read_recipe(path)); }, "path"_a);
+  module.def(
+      "set_in_recipe",
+      [](const py::object& recipe, const std::string& key, const py::object& value) {
+        Json json = from_python(recipe);
+        set(json, key, from_python(value));
+        return to_python(json);
+      },
+      "recipe"_a, "key"_a, "value"_a);
 }
 
 void bind_recover(py::module_& module) {

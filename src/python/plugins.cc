@@ -179,6 +179,8 @@ void add_python_branch(const std::string& letter, const std::string& name,
   Branch branch{.letter = letter[0],
                 .name = name,
                 .summary = summary,
+                .count = nullptr,
+                .propose = nullptr,
                 .divisible = divisible,
                 .source = source,
                 .options = options_from_python(options)};
@@ -263,8 +265,12 @@ class PyChoice {
 void add_python_selector(const std::string& name, const py::function& choose, bool needs_validation,
                          const std::string& summary, const std::string& source) {
   const KeptFunction kept(choose);
-  Selector selector{
-      .name = name, .summary = summary, .needs_validation = needs_validation, .source = source};
+  Selector selector{.name = name,
+                    .summary = summary,
+                    .needs_validation = needs_validation,
+                    .choose = nullptr,
+                    .check = nullptr,
+                    .source = source};
   selector.choose = [kept, name](const SelectInput& input, const std::string& argument) {
     const py::gil_scoped_acquire lock;
     const auto choice = std::make_shared<PyChoice>(input, argument);
