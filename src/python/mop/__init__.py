@@ -92,24 +92,26 @@ def _merged(recipe: PathLike | Mapping[str, Json] | None, given: Mapping[str, Pa
 
 
 def prune(model: PathLike | None = None, out: PathLike | None = None, *, calibration: PathLike | None = None,
+          images: PathLike | None = None,
           recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
           resume: bool = False, force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
     """Prunes a model into the folder `out`, which then holds a checkpoint and run/. Returns the run's metrics.
 
     `recipe` is a recipe file or its content; `settings` are single keys on top of it, spelled as for `--set`:
-    {"target.iterations": 3, "select": "path:LGG", "width.neurons": "my-criterion"}.
+    {"target.iterations": 3, "select": "path:LGG", "width.neurons": "my-criterion"}. `images` is the folder of the pictures
+    that records of the calibration file name; without it they are looked up beside that file.
     """
     if out is None:
         raise UsageError("out is required: the folder for the result")
-    merged = _merged(recipe, {"model": model, "calibration.file": calibration}, settings)
+    merged = _merged(recipe, {"model": model, "calibration.file": calibration, "calibration.images": images}, settings)
     return _mop.prune(merged, out, resume=resume, force=force, progress=progress)
 
 
-def dry_run(model: PathLike | None = None, *, calibration: PathLike | None = None,
+def dry_run(model: PathLike | None = None, *, calibration: PathLike | None = None, images: PathLike | None = None,
             recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
             progress: Listener | None = None) -> dict[str, Json]:
     """What `prune` would do: the resolved recipe, sizes after every step, memory and disk needed, warnings."""
-    merged = _merged(recipe, {"model": model, "calibration.file": calibration}, settings)
+    merged = _merged(recipe, {"model": model, "calibration.file": calibration, "calibration.images": images}, settings)
     return _mop.dry_run(merged, progress=progress)
 
 
@@ -119,15 +121,17 @@ def plan(model: PathLike, settings: Mapping[str, Json], *, progress: Listener | 
 
 
 def recover(model: PathLike | None = None, out: PathLike | None = None, *, data: PathLike | None = None,
+            images: PathLike | None = None,
             recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
             resume: bool = False, force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
     """Trains a pruned model into the folder `out`: LoRA by default, {"method": "full"} or "distil" by `settings`.
 
-    Keys are those of `mop recover --set`: {"epochs": 1, "lora.rank": 16, "validation.samples": 64}. Returns metrics.
+    Keys are those of `mop recover --set`: {"epochs": 1, "lora.rank": 16, "validation.samples": 64}; `images` is as for `prune`.
+    Returns metrics.
     """
     if out is None:
         raise UsageError("out is required: the folder for the result")
-    merged = _merged(recipe, {"model": model, "data.file": data}, settings)
+    merged = _merged(recipe, {"model": model, "data.file": data, "data.images": images}, settings)
     return _mop.recover(merged, out, resume=resume, force=force, progress=progress)
 
 
