@@ -70,6 +70,18 @@ void read_target(const Json& json, Recipe& recipe) {
                                 recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
 
+// `when` is the run's, everything else the training's.
+void read_recovery(const Json& json, Recipe& recipe) {
+  recipe.recovery = json.value("recovery", Json());
+  if (!recipe.recovery.is_object() || !recipe.recovery.contains("when")) return;
+  const std::string when = Options("recovery", recipe.recovery).text("when", "end");
+  if (when != "end" && when != "steps") {
+    throw usage_error("unknown recovery.when '{}'", when).hint("known: end, steps");
+  }
+  recipe.recovers_steps = when == "steps";
+  recipe.recovery.erase("when");
+}
+
 // Negative layers count from the end.
 std::vector<int64_t> source_positions(const std::vector<int64_t>& layers, int64_t count) {
   std::set<int64_t> positions;
@@ -163,7 +175,7 @@ Recipe recipe_from_json(const Json& given) {
     recipe.repair = json.value("repair", Json());
   }
   recipe.weights = json.value("weights", Json());
-  if (json.contains("recovery")) recipe.recovery = json["recovery"];
+  read_recovery(json, recipe);
   read_samples_section(json, recipe);
   read_target(json, recipe);
   const Options compute = section(json, "compute");
@@ -201,6 +213,7 @@ Json to_json(const Recipe& recipe) {
   if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
   if (!recipe.weights.is_null()) json["weights"] = recipe.weights;
   if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
+  if (recipe.recovers_steps) json["recovery"]["when"] = "steps";
   return json;
 }
 
@@ -301,6 +314,12 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
         .hint("leave one of them out");
   }
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
+  if (recipe.recovers_steps && (!recipe.plan.empty() || !repairs_at_end(recipe.repair).empty())) {
+    throw usage_error("recovery.when: steps trains what every step left, and {}",
+                      recipe.plan.empty() ? "a repair at the end would come behind the training"
+                                          : "a plan is replayed without steps of its own")
+        .hint("recovery.when: end, or repair.when: steps");
+  }
   return recipe;
 }
 
