@@ -12,6 +12,9 @@ root="$stage/$name"
 mkdir -p "$root/bin" "$root/lib" "$root/share/licenses" "$ROOT/dist"
 
 cp "$build/src/mop" "$root/bin/mop"
+mkdir -p "$root/share/man/man1" "$root/share/bash-completion/completions"
+"$root/bin/mop" man >"$root/share/man/man1/mop.1"
+"$root/bin/mop" completion bash >"$root/share/bash-completion/completions/mop"
 # Every library the program loads, except those of glibc, which belong to the machine.
 ldd "$root/bin/mop" | awk '$2 == "=>" {print $1, $3}' | while read -r soname path; do
   case "$soname" in

@@ -10,11 +10,16 @@
 
 namespace {
 
+const mop::Option<double> kReachPower = {.name = "reach_power",
+                                         .default_value = 1.0,
+                                         .range = mop::at_least(0),
+                                         .help = "exponent of the norm of the output weights"};
+
 // A layer's scores: [neurons], higher = keep.
 at::Tensor score_neurons(const mop::ScoreInput& in) {
   const at::Tensor fires_I = in.stats.mean(mop::Stat::kNeuronInputAbs, in.shape.mlp);
   const at::Tensor reach_I = in.weights[mop::Role::kDown].to(at::kDouble).norm(2, /*dim=*/0).cpu();
-  return fires_I * reach_I.pow(in.options.number("reach_power", 1.0));
+  return fires_I * reach_I.pow(in.options.get(kReachPower));
 }
 
 mop::Criterion my_neurons() {
@@ -22,7 +27,9 @@ mop::Criterion my_neurons() {
           .summary = "mean |activation| times the norm of the neuron's output weights",
           .unit = mop::UnitKind::kNeuron,
           .needs = {mop::Stat::kNeuronInputAbs},
-          .score = score_neurons};
+          .score = score_neurons,
+          .source = "an example",
+          .options = {kReachPower}};
 }
 
 }  // namespace

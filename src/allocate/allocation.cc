@@ -13,6 +13,35 @@
 namespace mop {
 namespace {
 
+const Option<double> kOwlLambda = {.name = "owl_lambda",
+                                   .default_value = 0.08,
+                                   .range = at_least(0),
+                                   .help = "how far a layer's share may be from the mean"};
+const Option<double> kCfspSlope = {
+    .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "a of the sigmoid"};
+
+const Option<int64_t> kDamageLevels = {
+    .name = "damage_levels",
+    .default_value = WidthOptions().damage_levels,
+    .range = at_least(1),
+    .help = "sizes of a half layer that are judged to measure its damage"};
+const Option<int64_t> kGenerations = {.name = "generations",
+                                      .default_value = WidthOptions().generations,
+                                      .range = at_least(1),
+                                      .help = "of mutation and selection"};
+const Option<int64_t> kOffspring = {.name = "offspring",
+                                    .default_value = WidthOptions().offspring,
+                                    .range = at_least(1),
+                                    .help = "of a generation"};
+const Option<int64_t> kEvolutionSeed = {.name = "evolution_seed",
+                                        .unset = "the run's seed",
+                                        .range = at_least(0),
+                                        .help = "of the mutations"};
+
+double setting(const SpreadInput& in, const Option<double>& option) {
+  return in.settings == nullptr ? Options().get(option) : in.settings->get(option);
+}
+
 WidthCounts by_score(const SpreadInput& in) {
   return spread_by_score(in.config, in.uniform, in.scores, in.options);
 }
@@ -62,9 +91,9 @@ std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::*ki
 std::vector<double> owl_shares(const SpreadInput& in, double keep) {
   std::vector<double> shares = layers_of(in);
   const auto [low, high] = std::ranges::minmax(shares);
-  const double range = high - low;
+  const double range = high - low, lambda = setting(in, kOwlLambda);
   for (double& share : shares) {
-    share = range > 0 ? (share - low) / range * 2 * in.options.owl_lambda : 0;
+    share = range > 0 ? (share - low) / range * 2 * lambda : 0;
   }
   const double mean = mean_of(shares);
   for (double& share : shares) share = share - mean + keep;
@@ -84,9 +113,9 @@ WidthCounts owl(const SpreadInput& in) {
 std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
   constexpr double kPerToken = 128 * 1024 / 1e4;
   std::vector<double> shares = layers_of(in);
-  const double mean_angle = mean_of(shares);
+  const double mean_angle = mean_of(shares), slope = setting(in, kCfspSlope);
   for (double& share : shares) {
-    share = 1 / (1 + std::exp(-in.options.cfsp_slope * kPerToken * (share - mean_angle)));
+    share = 1 / (1 + std::exp(-slope * kPerToken * (share - mean_angle)));
   }
   const double mean = mean_of(shares), high = std::ranges::max(shares);
   // A layer cannot keep more than all of it: all deviations shrink.
@@ -110,54 +139,79 @@ WidthCounts by_measured_damage(const SpreadInput& in) {
 
 }  // namespace
 
+void read_search_settings(const Options& options, WidthOptions& settings) {
+  settings.damage_levels = options.get(kDamageLevels);
+  settings.generations = options.get(kGenerations);
+  settings.offspring = options.get(kOffspring);
+  settings.evolution_seed = static_cast<uint64_t>(options.get(kEvolutionSeed, 0));
+}
+
 std::span<const Allocation> all_allocations() {
+  static constexpr const char* kOurs = "this project, docs/method.md, Allocations";
   static const Allocation kRows[] = {
-      {.name = "uniform", .summary = "equally many units from equal layers"},
+      {.name = "uniform",
+       .summary = "equally many units from equal layers",
+       .source = "MoP, arXiv 2602.06127"},
       {.name = "global",
        .summary =
            "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
-       .spread = by_score},
+       .spread = by_score,
+       .source = kOurs,
+       .deviations = {12}},
       {.name = "global-per-cost",
        .summary = "the lowest scores for each parameter, KV groups and neurons in one list",
        .spread = by_cost,
-       .ranks_kinds_together = true},
+       .ranks_kinds_together = true,
+       .source = kOurs,
+       .deviations = {12}},
       {.name = "global-mixed",
        .summary =
            "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
        .spread = in_one_list,
        .ranks_kinds_together = true,
-       .source = "FLAP, arXiv 2312.11983, AL-AM"},
+       .source = "FLAP, arXiv 2312.11983, AL-AM",
+       .deviations = {18, 19}},
       {.name = "owl",
        .summary = "layers with more outliers lose less",
        .criterion = "owl-layers",
        .spread = owl,
-       .source = "OWL, arXiv 2310.05175, section 3.3"},
+       .source = "OWL, arXiv 2310.05175, section 3.3",
+       .options = {kOwlLambda},
+       .deviations = {25}},
       {.name = "cfsp",
        .summary = "MLPs of layers that turn their input less lose more neurons",
        .criterion = "cfsp-layers",
        .spread = cfsp,
-       .source = "CFSP, arXiv 2409.13199"},
+       .source = "CFSP, arXiv 2409.13199",
+       .options = {kCfspSlope},
+       .deviations = {24}},
       {.name = "convex-hull",
        .summary = "damage curves of all half layers, the least damage for each unit of cost first: "
                   "predicted curves by the default method, with a criterion measured ones",
        .spread = by_measured_damage<allocate_by_damage>,
        .ranks_kinds_together = true,
        .judges = true,
-       .of_curves = allocate_by_damage},
+       .of_curves = allocate_by_damage,
+       .source = kOurs,
+       .options = {kDamageLevels}},
       {.name = "dp",
        .summary = "the same curves, the least damage in all by dynamic programming",
        .spread = by_measured_damage<allocate_by_programming>,
        .ranks_kinds_together = true,
        .judges = true,
        .of_curves = allocate_by_programming,
-       .source = "arXiv 2308.10438"},
+       .source = "knapsack of damages, arXiv 2308.10438",
+       .options = {kDamageLevels},
+       .deviations = {27}},
       {.name = "evolution",
        .summary = "counts of the lowest perplexity on held-out text, found by mutation",
        .spread = evolve_counts,
        .ranks_kinds_together = true,
        .judges = true,
        .draws = true,
-       .source = "Tyr-the-Pruner, arXiv 2503.09657, section 3.3"},
+       .source = "Tyr-the-Pruner, arXiv 2503.09657, section 3.3",
+       .options = {kGenerations, kOffspring, kEvolutionSeed},
+       .deviations = {28}},
   };
   return kRows;
 }

@@ -10,6 +10,7 @@
 #include "allocate/damage.h"
 #include "allocate/global.h"
 #include "allocate/width.h"
+#include "base/options.h"
 
 namespace mop {
 
@@ -20,6 +21,7 @@ struct SpreadInput {
   GlobalScores scores;
   const std::vector<double>* layers = nullptr;  ///< scores by the row's criterion, one a layer
   const WidthOptions& options;
+  const Options* settings = nullptr;  ///< the section of the branch, as the row declares its part
   /// The loss on held-out text of the current model without so many units of every layer, those of
   /// the lowest scores; infinite where it is no number. Given to rows that judge.
   std::function<std::vector<double>(const std::vector<WidthCounts>& candidates)> judge = nullptr;
@@ -43,8 +45,13 @@ struct Allocation {
   bool draws = false;   ///< by `WidthOptions::evolution_seed`
   /// Of damage curves, in the branches that have them (`damage.allocation`). Null: not there.
   AllocateCurves of_curves = nullptr;
-  std::string source = {};  ///< paper and equation
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< in the section `width`
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
+
+/// Settings of the rows that judge, in the section of the branch.
+void read_search_settings(const Options& options, WidthOptions& settings);
 
 /// In documentation order; the first is the default.
 std::span<const Allocation> all_allocations();

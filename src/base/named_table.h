@@ -5,10 +5,30 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "base/nearest.h"
+#include "base/option.h"
 
 namespace mop {
+
+template <typename Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table) names.emplace_back(row.name);
+  return names;
+}
+
+/// An error to throw: a name that none of the `known` ones is.
+inline Error unknown_name(std::string_view what, std::string_view name,
+                          std::span<const std::string> known) {
+  std::string list;
+  for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
+  const std::string question = did_you_mean(name, known);
+  return usage_error("unknown {} '{}'{}{}", what, name, question.empty() ? "" : ": ", question)
+      .hint("known: " + list);
+}
 
 /// The row of `table` whose `.name` is `name`. Throws Error(kUsage) that lists the known names.
 template <typename Row>
@@ -16,9 +36,13 @@ const Row& find_by_name(std::span<const Row> table, std::string_view name, std::
   const auto row =
       std::find_if(table.begin(), table.end(), [&](const Row& r) { return r.name == name; });
   if (row != table.end()) return *row;
-  std::string known;
-  for (const Row& r : table) known += (known.empty() ? "" : ", ") + std::string(r.name);
-  throw usage_error("unknown {} '{}'", what, name).hint("known: " + known);
+  throw unknown_name(what, name, names_of(table));
+}
+
+/// The range of a setting that names a row of a table: `.range = row_of<all_selectors>()`.
+template <auto table>
+OptionRange row_of() {
+  return {.names = [] { return names_of(table()); }};
 }
 
 }  // namespace mop

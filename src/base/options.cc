@@ -1,11 +1,13 @@
 // base/options.cc
 #include "base/options.h"
 
-#include <cmath>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/narrow.h"
+#include "base/nearest.h"
 
 namespace mop {
 using Json = nlohmann::ordered_json;
@@ -15,83 +17,94 @@ Options::Options() : values_(std::make_unique<Json>(Json::object())) {}
 Options::Options(std::string section, const Json& values)
     : section_(std::move(section)), values_(std::make_unique<Json>(values)) {
   if (!values_->is_object()) {
-    throw usage_error("{} must be a map of settings, got {}", section_, values_->dump());
+    throw usage_error("{} must be a map of settings, got {}",
+                      section_.empty() ? "a recipe" : section_, values_->dump());
   }
+}
+
+Options::Options(std::string section, const Json& values, std::span<const OptionSpec> declared)
+    : Options(std::move(section), values) {
+  declared_.emplace();
+  for (const OptionSpec& spec : declared) declared_->push_back(spec.name);
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : values_->items()) {
+    if (std::ranges::find(*declared_, name) == declared_->end()) {
+      unknown.push_back(with_nearest(name, *declared_));
+    }
+  }
+  if (!unknown.empty()) {
+    throw usage_error("{} does not know: {}", section_.empty() ? "a recipe" : section_,
+                      fmt::join(unknown, ", "))
+        .hint(declared_->empty() ? "it has no settings"
+                                 : fmt::format("known: {}", fmt::join(*declared_, ", ")));
+  }
+  for (const OptionSpec& spec : declared) find(spec);
 }
 
 Options::Options(const Options& other)
     : section_(other.section_),
       values_(std::make_unique<Json>(*other.values_)),
-      used_(other.used_) {}
+      declared_(other.declared_) {}
 
 Options& Options::operator=(const Options& other) {
   section_ = other.section_;
   values_ = std::make_unique<Json>(*other.values_);
-  used_ = other.used_;
+  declared_ = other.declared_;
   return *this;
 }
 
 Options::~Options() = default;
 
-const Json* Options::find(std::string_view name) const {
-  used_[std::string(name)] = true;
-  const auto it = values_->find(std::string(name));
-  return it == values_->end() ? nullptr : &*it;
+std::string Options::place(std::string_view name) const {
+  return section_.empty() ? std::string(name) : fmt::format("{}.{}", section_, name);
 }
 
-namespace {
-[[noreturn]] void refuse(const std::string& section, std::string_view name, const char* expected,
-                         const Json& got) {
-  throw usage_error("{}.{} must be {}, got {}", section, name, expected, got.dump());
-}
-}  // namespace
-
-int64_t Options::integer(std::string_view name, int64_t fallback) const {
-  const Json* value = find(name);
-  if (value == nullptr) return fallback;
-  if (!is_whole_number(*value)) refuse(section_, name, "a whole number", *value);
-  return value->get<int64_t>();
+std::optional<OptionValue> Options::find(const OptionSpec& spec) const {
+  if (declared_ && std::ranges::find(*declared_, spec.name) == declared_->end()) {
+    throw internal_error("{} is read but not declared", place(spec.name));
+  }
+  const auto it = values_->find(spec.name);
+  if (it == values_->end()) return std::nullopt;
+  return option_value(*it, spec, place(spec.name));
 }
 
-double Options::number(std::string_view name, double fallback) const {
-  const Json* value = find(name);
-  if (value == nullptr) return fallback;
-  if (!value->is_number()) refuse(section_, name, "a number", *value);
-  const auto number = value->get<double>();
-  if (!std::isfinite(number))
-    throw usage_error("{}.{} must be a finite number, got {}", section_, name, number);
-  return number;
+OptionValue Options::or_default(const OptionSpec& spec) const {
+  if (!spec.default_value) throw internal_error("{} has no default", place(spec.name));
+  return find(spec).value_or(*spec.default_value);
 }
 
-bool Options::flag(std::string_view name, bool fallback) const {
-  const Json* value = find(name);
-  if (value == nullptr) return fallback;
-  if (!value->is_boolean()) refuse(section_, name, "true or false", *value);
-  return value->get<bool>();
-}
-
-std::string Options::text(std::string_view name, std::string_view fallback) const {
-  const Json* value = find(name);
-  if (value == nullptr) return std::string(fallback);
-  if (!value->is_string()) refuse(section_, name, "a text", *value);
-  return value->get<std::string>();
+OptionValue Options::or_unset(const OptionSpec& spec, OptionValue unset) const {
+  if (spec.default_value) throw internal_error("{} has a default", place(spec.name));
+  return find(spec).value_or(std::move(unset));
 }
 
 bool Options::has(std::string_view name) const { return values_->contains(std::string(name)); }
 
-void Options::check_all_used() const {
-  std::string unknown, known;
-  for (const auto& [name, value] : values_->items()) {
-    if (!used_.contains(name)) unknown += (unknown.empty() ? "" : ", ") + name;
-  }
-  if (unknown.empty()) return;
-  for (const auto& [name, used] : used_) known += (known.empty() ? "" : ", ") + name;
-  throw usage_error("{} does not know: {}", section_, unknown).hint("known: " + known);
+namespace {
+Json values_of(const Json& recipe, const std::string& name) {
+  const auto it = recipe.find(name);
+  return it == recipe.end() || it->is_null() ? Json::object() : *it;
 }
+}  // namespace
 
 Options section(const Json& recipe, const std::string& name) {
-  const auto it = recipe.find(name);
-  return Options(name, it == recipe.end() || it->is_null() ? Json::object() : *it);
+  return Options(name, values_of(recipe, name));
+}
+
+Options section(const Json& recipe, const std::string& name, std::span<const OptionSpec> declared) {
+  return Options(name, values_of(recipe, name), declared);
+}
+
+Json filled_in(const Options& options, std::span<const OptionSpec> declared) {
+  Json all = Json::object();
+  for (const OptionSpec& spec : declared) {
+    if (options.has(spec.name)) {
+      all[spec.name] = to_json(option_value(options.json().at(spec.name), spec, spec.name));
+    } else if (spec.default_value) {
+      all[spec.name] = to_json(*spec.default_value);
+    }
+  }
+  return all;
 }
 
 }  // namespace mop

@@ -1,45 +1,71 @@
-// base/options.h -- one section of a recipe: named settings, read with a type and a default.
+// base/options.h -- one section of a recipe: named settings, read through their declarations.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
+
+#include "base/option.h"
 
 namespace mop {
 
 /// Settings of one part of a run (a criterion, a branch, a selector). Values are kept as JSON.
-/// A setting that nobody read is a typing mistake: `check_all_used` refuses it.
 class Options {
  public:
   Options();
-  /// `section` names the place in the recipe, for error messages. `values` must be an object.
+  /// `section` names the place in the recipe, for error messages; empty for a recipe's own
+  /// settings. `values` must be an object.
   Options(std::string section, const nlohmann::ordered_json& values);
+  /// The same where `declared` is all that there is. Throws Error(kUsage) for a setting that is not
+  /// declared, with the nearest that is, and for a value that does not fit its declaration.
+  Options(std::string section, const nlohmann::ordered_json& values,
+          std::span<const OptionSpec> declared);
   Options(const Options&);
   Options& operator=(const Options&);
   ~Options();
 
-  /// Each returns the setting, or `fallback` when absent; throws Error(kUsage) on another type.
-  int64_t integer(std::string_view name, int64_t fallback) const;
-  double number(std::string_view name, double fallback) const;
-  bool flag(std::string_view name, bool fallback) const;
-  std::string text(std::string_view name, std::string_view fallback) const;
+  /// The setting, or its default; nullopt, or `unset`, where it has none. Throws Error(kUsage) for
+  /// a value that does not fit the declaration, Error(kInternal) for one that the section does not
+  /// have, or when the call and the declaration disagree on whether there is a default.
+  template <typename T>
+  T get(const Option<T>& option) const {
+    return std::get<T>(or_default(option));
+  }
+  template <typename T>
+  T get(const Option<T>& option, std::type_identity_t<T> unset) const {
+    return std::get<T>(or_unset(option, std::move(unset)));
+  }
+  template <typename T>
+  std::optional<T> given(const Option<T>& option) const {
+    const auto value = find(option);
+    return value ? std::optional<T>(std::get<T>(*value)) : std::nullopt;
+  }
   bool has(std::string_view name) const;
 
-  /// Throws Error(kUsage) naming the settings that were given but never read.
-  void check_all_used() const;
   const nlohmann::ordered_json& json() const { return *values_; }
 
  private:
-  const nlohmann::ordered_json* find(std::string_view name) const;
+  std::optional<OptionValue> find(const OptionSpec& spec) const;
+  OptionValue or_default(const OptionSpec& spec) const;
+  OptionValue or_unset(const OptionSpec& spec, OptionValue unset) const;
+  std::string place(std::string_view name) const;
+
   std::string section_;
   std::unique_ptr<nlohmann::ordered_json> values_;
-  mutable std::map<std::string, bool, std::less<>> used_;
+  std::optional<std::vector<std::string>> declared_;  ///< names; nullopt = nobody said
 };
 
 /// The section `name` of a recipe; empty when it is missing or null.
 Options section(const nlohmann::ordered_json& recipe, const std::string& name);
+Options section(const nlohmann::ordered_json& recipe, const std::string& name,
+                std::span<const OptionSpec> declared);
+
+/// Every declared setting that is given or has a default, in the order of the declarations.
+nlohmann::ordered_json filled_in(const Options& options, std::span<const OptionSpec> declared);
 
 }  // namespace mop

@@ -21,23 +21,18 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/library_error.h"
+#include "base/named_table.h"
+#include "base/nearest.h"
 #include "base/plain_text.h"
 #include "cli/console.h"
 #include "cli/model_argument.h"
 #include "cli/verb.h"
+#include "cli/verb_table.h"
 #include "pipeline/runtime.h"
 #include "tensor/device_error.h"
 
 namespace mop {
 namespace {
-
-const std::vector<Verb>& verbs() {
-  static const std::vector<Verb> table = {
-      inspect_verb(), plan_verb(),  score_verb(), prune_verb(),    recover_verb(),
-      train_verb(),   eval_verb(),  bench_verb(), generate_verb(), tokenize_verb(),
-      export_verb(),  check_verb(), list_verb()};
-  return table;
-}
 
 // The first signal asks to stop, the second one does not wait.
 void on_signal(int signal) {
@@ -68,43 +63,9 @@ void occupy_standard_streams() {
   }
 }
 
-// Letters to change, add or drop to turn one word into the other.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// The one of `known` that `word` is a slip of, or a longer name for; empty when there is none.
-std::string nearest(const std::string& word, const std::vector<std::string>& known) {
-  std::string found;
-  size_t best = 3;
-  for (const std::string& name : known) {
-    const bool longer = found.empty() && name.size() > 3 && word.starts_with(name);
-    if (!longer && distance(word, name) >= best) continue;
-    best = std::min(best, distance(word, name));
-    found = name;
-  }
-  return found;
-}
-
 void check_verb(const std::string& word) {
-  std::vector<std::string> known;
-  for (const Verb& verb : verbs()) known.push_back(verb.name);
-  if (std::ranges::find(known, word) != known.end()) return;
-  const std::string meant = nearest(word, known);
-  throw usage_error("unknown verb '{}'{}", word,
-                    meant.empty() ? "" : ": did you mean '" + meant + "'?")
-      .hint(fmt::format("known: {}", fmt::join(known, ", ")));
+  const std::vector<std::string> known = names_of(all_verbs());
+  if (std::ranges::find(known, word) == known.end()) throw unknown_name("verb", word, known);
 }
 
 // Flags that the verb does not have, and those that were meant.
@@ -145,33 +106,43 @@ void print_result(const std::string& text) {
 // What was parsed: one verb and how to answer.
 struct Command {
   std::function<Answer(Progress&)> work;
-  bool json = false;
-  std::string out;
+  CommonFlags common;
 };
 
-CLI::App* add_verb(CLI::App& app, const Verb& verb, Command& command) {
+void add_verb(CLI::App& app, const Verb& verb, Command& command) {
   CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
-  sub->add_flag("--json", command.json, "print one JSON object");
-  const auto work = verb.setup(*sub);
-  if (sub->get_option_no_throw("--out") == nullptr) {
-    sub->add_option("--out", command.out, "write the JSON to this file too")->type_name("FILE");
-  }
+  const auto work = declare(*sub, verb, command.common);
   sub->callback([work, sub, part = verb.part, &command] {
     command.work = [work, sub, part](Progress& progress) {
       resolve_models(*sub, part, progress);
       return work(progress);
     };
   });
-  return sub;
 }
+
+// The program's own help shows the verbs by task, each with an example.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_subcommands(const CLI::App* app, CLI::AppFormatMode mode) const override {
+    if (app->get_parent() != nullptr) return CLI::Formatter::make_subcommands(app, mode);
+    std::string text, task;
+    for (const Verb& verb : all_verbs()) {
+      if (verb.task != task) text += fmt::format("\n{}:\n", verb.task);
+      task = verb.task;
+      text +=
+          fmt::format("  {:<11} {}\n  {:<11}   {}\n", verb.name, verb.summary, "", verb.example);
+    }
+    return text;
+  }
+};
 
 int run_command(const Command& command) {
   Console console(stderr, ::isatty(STDERR_FILENO) != 0);
   const Answer answer = command.work(console);
   console.clear();
   if (answer.silent) return 0;
-  if (!command.out.empty()) write_file(command.out, printable(answer.json));
-  print_result(shown(answer, command.json));
+  if (!command.common.out.empty()) write_file(command.common.out, printable(answer.json));
+  print_result(shown(answer, command.common.json));
   return answer.exit;
 }
 
@@ -182,9 +153,12 @@ int parse_and_run(int argc, char** argv) {
                                                 mop_commit().empty() ? "unknown" : mop_commit(),
                                                 libtorch_version()));
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(28);
+  app.footer(
+      "mop VERB --help: a verb's flags. mop list: what can be chosen by name. mop man: all of it.");
   Command command;
-  for (const Verb& verb : verbs()) add_verb(app, verb, command);
+  for (const Verb& verb : all_verbs()) add_verb(app, verb, command);
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return 2;

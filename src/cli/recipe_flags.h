@@ -2,7 +2,7 @@
 // flags, then --set.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +10,8 @@
 #include "base/json.h"
 
 namespace mop {
+
+struct SettingFlag;
 
 class RecipeFlags {
  public:
@@ -21,9 +23,7 @@ class RecipeFlags {
   Json recipe() const;
 
  private:
-  template <typename T>
-  CLI::Option* add(CLI::App& app, const std::string& flag, const std::string& key,
-                   const std::string& help);
+  void add(CLI::App& app, std::span<const SettingFlag> flags);
 
   std::string file_;
   std::vector<std::pair<std::string, Json>> flags_;

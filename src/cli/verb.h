@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/progress.h"
@@ -29,6 +30,8 @@ struct Verb {
   /// Declares the verb's arguments and returns what runs once they are parsed.
   std::function<std::function<Answer(Progress&)>(CLI::App&)> setup;
   ModelPart part = ModelPart::kAll;  ///< what it reads of MODEL
+  std::string task = {};             ///< what the help lists it under
+  std::string example = {};          ///< one command
 };
 
 Verb inspect_verb();
@@ -44,6 +47,11 @@ Verb tokenize_verb();
 Verb export_verb();
 Verb check_verb();
 Verb list_verb();
+Verb completion_verb();
+Verb man_verb();
+
+/// Shells that `mop completion` writes for.
+std::vector<std::string> completion_shells();
 
 /// Runs `work` as one rank of the job that the environment describes (RANK, WORLD_SIZE, ...). Ranks
 /// other than 0 report nothing.

@@ -19,15 +19,25 @@ at::Tensor score_neurons(const ScoreInput& in) {
 }  // namespace
 
 Criterion amp_heads() {
-  return {"amp-heads",        "mean L1 norm of a KV group's output per token",
-          UnitKind::kKvGroup, {Stat::kHeadOutputL1},
-          score_kv_groups,    false};
+  return {.name = "amp-heads",
+          .summary = "mean L1 norm of a KV group's output per token",
+          .unit = UnitKind::kKvGroup,
+          .needs = {Stat::kHeadOutputL1},
+          .score = score_kv_groups,
+          .reads_weights = false,
+          .source = "AMP, arXiv 2504.21174, heads",
+          .deviations = {1, 10}};
 }
 
 Criterion amp_neurons() {
-  return {"amp-neurons",     "mean |activation| entering the down projection",
-          UnitKind::kNeuron, {Stat::kNeuronInputAbs},
-          score_neurons,     false};
+  return {.name = "amp-neurons",
+          .summary = "mean |activation| entering the down projection",
+          .unit = UnitKind::kNeuron,
+          .needs = {Stat::kNeuronInputAbs},
+          .score = score_neurons,
+          .reads_weights = false,
+          .source = "AMP, arXiv 2504.21174, neurons",
+          .deviations = {1, 10}};
 }
 
 }  // namespace mop

@@ -1,8 +1,8 @@
 // criteria/cfsp.cc -- CFSP (arXiv 2409.13199): layers by the angle between input and output
 // (coarse), neurons by activation times relative weight (fine). As released, the relative weights
 // of each of the three matrices are normalised to a sum of 1 over a column and then averaged, so
-// they cancel and the norm of the activation is left; option `relative: false` leaves the
-// normalisation out.
+// they cancel and the norm of the activation is left; `relative: false` leaves the normalisation
+// out.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -11,6 +11,11 @@
 namespace mop {
 namespace {
 
+const Option<bool> kRelative = {
+    .name = "relative",
+    .default_value = true,
+    .help = "weights relative to their column, as released: then they cancel"};
+
 at::Tensor row_l1(const at::Tensor& weight_ID) {
   return at::linalg_vector_norm(weight_ID, 1, 1, false, at::kFloat).to(at::kCPU, at::kDouble);
 }
@@ -18,7 +23,7 @@ at::Tensor row_l1(const at::Tensor& weight_ID) {
 at::Tensor score_neurons(const ScoreInput& in) {
   const at::Tensor rms_I = input_rms(in, Half::kMlp);
   const auto hidden = static_cast<double>(in.config.hidden);
-  if (in.options.flag("relative", true)) return rms_I * (3 / hidden);
+  if (in.options.get(kRelative)) return rms_I * (3 / hidden);
   const at::Tensor weights_I = column_norms(in.weights[Role::kDown], 1) * rms_I +
                                row_l1(in.weights[Role::kUp]) + row_l1(in.weights[Role::kGate]);
   return weights_I * rms_I / hidden;
@@ -34,7 +39,9 @@ Criterion cfsp_neurons() {
           .unit = UnitKind::kNeuron,
           .needs = {Stat::kNeuronSquare},
           .score = score_neurons,
-          .source = "CFSP, arXiv 2409.13199, released code: three_w_one_wa"};
+          .source = "CFSP, arXiv 2409.13199, released code: three_w_one_wa",
+          .options = {kRelative},
+          .deviations = {17, 24}};
 }
 
 Criterion cfsp_layers() {
@@ -44,7 +51,8 @@ Criterion cfsp_layers() {
           .needs = {Stat::kLayerAngle},
           .score = score_layer,
           .reads_weights = false,
-          .source = "CFSP, arXiv 2409.13199, released code: angle"};
+          .source = "CFSP, arXiv 2409.13199, released code: angle",
+          .deviations = {17, 24}};
 }
 
 }  // namespace mop

@@ -22,7 +22,7 @@ struct ScoreInput {
   const LayerWeights& weights;  ///< the current layer, [out, in], compute dtype
   const ModelConfig& config;    ///< of the current model: family's table, biases
   const LayerShape& shape;
-  const Options& options;  ///< this criterion's section of the recipe
+  const Options& options;  ///< this criterion's section of the recipe, as it declares it
   int64_t layer;           ///< index in the current model
 };
 
@@ -51,7 +51,9 @@ struct Criterion {
   /// Instead of `score` and `needs`: scores from one half layer's second moments, [units] float64
   /// on the CPU. KV groups are of the attention, neurons of the MLP.
   std::function<at::Tensor(const MomentInput&)> score_moments = nullptr;
-  std::string source = {};  ///< paper and equation
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
 
 /// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).

@@ -1,7 +1,7 @@
 // criteria/flap.cc -- FLAP (AAAI 2024, arXiv 2312.11983): what hardly varies can become a constant,
-// so a channel matters by its variance times the square of its weights (WIFV). Option `standardize`
-// (true): z-scores within the layer, of channels, so that one threshold serves all layers and both
-// kinds of units. Shape letters: K channels.
+// so a channel matters by its variance times the square of its weights (WIFV). As
+// z-scores within the layer, of channels, one threshold serves all layers and both kinds of units.
+// Shape letters: K channels.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -10,12 +10,15 @@
 namespace mop {
 namespace {
 
+const Option<bool> kStandardize = {
+    .name = "standardize", .default_value = true, .help = "z-scores of channels within the layer"};
+
 at::Tensor wifv_K(const at::Tensor& mean_K, const at::Tensor& square_K, const at::Tensor& weight) {
   return (square_K - mean_K.square()).clamp_min(0) * column_norms(weight, 2).square();
 }
 
 at::Tensor standardized(const ScoreInput& in, const at::Tensor& metric_K) {
-  if (!in.options.flag("standardize", true)) return metric_K;
+  if (!in.options.get(kStandardize)) return metric_K;
   const at::Tensor from_mean_K = metric_K - metric_K.mean();
   if (metric_K.numel() < 2) return from_mean_K;
   return from_mean_K / metric_K.std().clamp_min(1e-300);
@@ -47,7 +50,9 @@ Criterion flap_heads() {
           .unit = UnitKind::kKvGroup,
           .needs = {Stat::kHeadChannelMean, Stat::kHeadChannelSquare},
           .score = score_heads,
-          .source = kSource};
+          .source = kSource,
+          .options = {kStandardize},
+          .deviations = {17, 18, 19}};
 }
 
 Criterion flap_neurons() {
@@ -56,7 +61,9 @@ Criterion flap_neurons() {
           .unit = UnitKind::kNeuron,
           .needs = {Stat::kNeuronMean, Stat::kNeuronSquare},
           .score = score_neurons,
-          .source = kSource};
+          .source = kSource,
+          .options = {kStandardize},
+          .deviations = {17, 19}};
 }
 
 }  // namespace mop

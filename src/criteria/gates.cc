@@ -30,14 +30,16 @@ at::Tensor taylor_of_layer(const ScoreInput& in) {
 }
 
 Criterion row(std::string name, std::string summary, UnitKind unit, std::vector<Stat> needs,
-              std::string source, at::Tensor (*score)(const ScoreInput&)) {
+              std::string source, at::Tensor (*score)(const ScoreInput&),
+              std::vector<int> deviations) {
   return {.name = std::move(name),
           .summary = std::move(summary),
           .unit = unit,
           .needs = std::move(needs),
           .score = score,
           .reads_weights = false,
-          .source = std::move(source)};
+          .source = std::move(source),
+          .deviations = std::move(deviations)};
 }
 
 constexpr const char* kTaylor = "LLM-Pruner, arXiv 2305.11627, by gates";
@@ -48,23 +50,24 @@ constexpr const char* kLayers = "Shortened LLaMA, arXiv 2402.02834, Taylor, by g
 
 Criterion taylor_heads() {
   return row("taylor-heads", "|gradient of the loss by a gate on the KV group|", UnitKind::kKvGroup,
-             {Stat::kGroupGate}, kTaylor, taylor_of_heads);
+             {Stat::kGroupGate}, kTaylor, taylor_of_heads, {18, 21});
 }
 Criterion taylor_neurons() {
   return row("taylor-neurons", "|gradient of the loss by a gate on the neuron|", UnitKind::kNeuron,
-             {Stat::kNeuronGate}, kTaylor, taylor_of_neurons);
+             {Stat::kNeuronGate}, kTaylor, taylor_of_neurons, {21});
 }
 Criterion fisher_heads() {
   return row("fisher-heads", "mean square over prompts of the gradient by a gate on the KV group",
-             UnitKind::kKvGroup, {Stat::kGroupGateSquare}, kFisher, fisher_of_heads);
+             UnitKind::kKvGroup, {Stat::kGroupGateSquare}, kFisher, fisher_of_heads, {18});
 }
 Criterion fisher_neurons() {
   return row("fisher-neurons", "mean square over prompts of the gradient by a gate on the neuron",
-             UnitKind::kNeuron, {Stat::kNeuronGateSquare}, kFisher, fisher_of_neurons);
+             UnitKind::kNeuron, {Stat::kNeuronGateSquare}, kFisher, fisher_of_neurons, {});
 }
 Criterion taylor_layers() {
   return row("taylor-layers", "sum of |gradient by a gate| over the layer's KV groups and neurons",
-             UnitKind::kLayer, {Stat::kGroupGate, Stat::kNeuronGate}, kLayers, taylor_of_layer);
+             UnitKind::kLayer, {Stat::kGroupGate, Stat::kNeuronGate}, kLayers, taylor_of_layer,
+             {22, 23});
 }
 
 }  // namespace mop

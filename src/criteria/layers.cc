@@ -9,6 +9,11 @@
 namespace mop {
 namespace {
 
+const Option<double> kOutlier = {.name = "outlier",
+                                 .default_value = 5,
+                                 .range = at_least(0),
+                                 .help = "times the layer's mean, beyond which a weight is one"};
+
 at::Tensor block_influence(const ScoreInput& in) { return in.stats.mean(Stat::kLayerDistance, 1); }
 
 // Of matrices alone: norms and biases have other scales.
@@ -32,7 +37,7 @@ Outliers count_outliers(const at::Tensor& weight_DK, const at::Tensor& rms_K, do
 }
 
 at::Tensor outlier_share(const ScoreInput& in) {
-  const double times = in.options.number("outlier", 5);
+  const double times = in.options.get(kOutlier);
   Outliers sum;
   const auto add = [&](Role role, Half half) {
     const Outliers more = count_outliers(in.weights[role], input_rms(in, half), times);
@@ -53,7 +58,8 @@ Criterion block_influence_layers() {
           .needs = {Stat::kLayerDistance},
           .score = block_influence,
           .reads_weights = false,
-          .source = "ShortGPT, arXiv 2403.03853, equation 1"};
+          .source = "ShortGPT, arXiv 2403.03853, equation 1",
+          .deviations = {17, 23}};
 }
 
 Criterion magnitude_layers() {
@@ -61,16 +67,19 @@ Criterion magnitude_layers() {
           .summary = "sum of |weight| over the layer's matrices (control, needs no data)",
           .unit = UnitKind::kLayer,
           .score = sum_of_weights,
-          .source = "Shortened LLaMA, arXiv 2402.02834, magnitude"};
+          .source = "Shortened LLaMA, arXiv 2402.02834, magnitude",
+          .deviations = {23}};
 }
 
 Criterion owl_layers() {
   return {.name = "owl-layers",
-          .summary = "share of |weight| * norm of the input beyond 5 times the mean: outliers",
+          .summary = "share of |weight| * norm of the input far beyond the mean: outliers",
           .unit = UnitKind::kLayer,
           .needs = {Stat::kHeadChannelSquare, Stat::kNeuronSquare},
           .score = outlier_share,
-          .source = "OWL, arXiv 2310.05175, equation 1"};
+          .source = "OWL, arXiv 2310.05175, equation 1",
+          .options = {kOutlier},
+          .deviations = {25}};
 }
 
 }  // namespace mop

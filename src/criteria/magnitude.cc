@@ -53,15 +53,19 @@ at::Tensor norms(const ScoreInput& in) {
 }  // namespace
 
 Criterion magnitude_heads() {
-  return {"magnitude-heads",         "L2 norm of a KV group's weights (control, needs no data)",
-          UnitKind::kKvGroup,        {},
-          norms<UnitKind::kKvGroup>, true};
+  return {.name = "magnitude-heads",
+          .summary = "L2 norm of a KV group's weights (control, needs no data)",
+          .unit = UnitKind::kKvGroup,
+          .score = norms<UnitKind::kKvGroup>,
+          .source = "a control"};
 }
 
 Criterion magnitude_neurons() {
-  return {"magnitude-neurons",      "L2 norm of a neuron's weights (control, needs no data)",
-          UnitKind::kNeuron,        {},
-          norms<UnitKind::kNeuron>, true};
+  return {.name = "magnitude-neurons",
+          .summary = "L2 norm of a neuron's weights (control, needs no data)",
+          .unit = UnitKind::kNeuron,
+          .score = norms<UnitKind::kNeuron>,
+          .source = "a control"};
 }
 
 }  // namespace mop

@@ -1,7 +1,6 @@
 // criteria/obs.cc -- optimal brain surgeon on whole units: the least squared error of the half
 // layer's output without a unit when all others are repaired, 0.5 tr(W_u A_uu^-1 W_u^T) with A = (G
-// + damping * mean(diag G) I)^-1 and G the second moments of the inputs. Option `damping` (0 =
-// 0.01, or 0.1 with little text).
+// + damping * mean(diag G) I)^-1 and G the second moments of the inputs.
 #include "criteria/moment_scores.h"
 #include "criteria/registry.h"
 #include "solve/elimination.h"
@@ -10,13 +9,21 @@
 namespace mop {
 namespace {
 
+const Option<double> kDamping = {
+    .name = "damping",
+    .default_value = 0,
+    .range = at_least(0),
+    .help =
+        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
+        "with little text"};
+
 at::Tensor score(const MomentInput& in) {
   const HalfLayerMoments& moments = in.moments;
   return removal_costs({.gram_KK = moments.gram_KK.cpu(),
                         .weights_DK = in.weights_DK,
                         .unit = inputs_of_unit(in.shape, moments.half),
-                        .damping = damping_or_default(in.options.number("damping", 0),
-                                                      moments.tokens, moments.gram_KK.size(0))});
+                        .damping = damping_or_default(in.options.get(kDamping), moments.tokens,
+                                                      moments.gram_KK.size(0))});
 }
 
 constexpr const char* kSource =
@@ -29,7 +36,8 @@ Criterion obs_heads() {
           .summary = "squared error without a KV group, all other channels repaired",
           .unit = UnitKind::kKvGroup,
           .score_moments = score,
-          .source = kSource};
+          .source = kSource,
+          .options = {kDamping}};
 }
 
 Criterion obs_neurons() {
@@ -37,7 +45,8 @@ Criterion obs_neurons() {
           .summary = "squared error without a neuron, all others repaired",
           .unit = UnitKind::kNeuron,
           .score_moments = score,
-          .source = kSource};
+          .source = kSource,
+          .options = {kDamping}};
 }
 
 }  // namespace mop

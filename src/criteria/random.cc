@@ -1,5 +1,4 @@
-// criteria/random.cc -- the control that knows nothing: seeded random scores. Option `seed`
-// (a run's own seed unless it is set).
+// criteria/random.cc -- the control that knows nothing: seeded random scores.
 #include "base/random.h"
 
 #include <ATen/ops/empty.h>
@@ -9,10 +8,14 @@
 namespace mop {
 namespace {
 
+const Option<int64_t> kSeed = {
+    .name = "seed", .unset = "the run's seed", .help = "of the scores that are drawn"};
+constexpr const char* kSource = "a control";
+
 // Streams of the kinds of units and of all layers are independent.
 template <UnitKind kUnit>
 at::Tensor draw(const ScoreInput& in) {
-  const auto seed = static_cast<uint64_t>(in.options.integer("seed", 0));
+  const auto seed = static_cast<uint64_t>(in.options.get(kSeed, 0));
   constexpr uint64_t kStream = kUnit == UnitKind::kNeuron  ? 1
                                : kUnit == UnitKind::kLayer ? 1 << 20
                                                            : 0;
@@ -26,23 +29,25 @@ at::Tensor draw(const ScoreInput& in) {
 }  // namespace
 
 Criterion random_heads() {
-  return {"random-heads",
-          "seeded random scores of KV groups (control)",
-          UnitKind::kKvGroup,
-          {},
-          draw<UnitKind::kKvGroup>,
-          false,
-          true};
+  return {.name = "random-heads",
+          .summary = "seeded random scores of KV groups (control)",
+          .unit = UnitKind::kKvGroup,
+          .score = draw<UnitKind::kKvGroup>,
+          .reads_weights = false,
+          .draws = true,
+          .source = kSource,
+          .options = {kSeed}};
 }
 
 Criterion random_neurons() {
-  return {"random-neurons",
-          "seeded random scores of neurons (control)",
-          UnitKind::kNeuron,
-          {},
-          draw<UnitKind::kNeuron>,
-          false,
-          true};
+  return {.name = "random-neurons",
+          .summary = "seeded random scores of neurons (control)",
+          .unit = UnitKind::kNeuron,
+          .score = draw<UnitKind::kNeuron>,
+          .reads_weights = false,
+          .draws = true,
+          .source = kSource,
+          .options = {kSeed}};
 }
 
 Criterion random_layers() {
@@ -51,7 +56,9 @@ Criterion random_layers() {
           .unit = UnitKind::kLayer,
           .score = draw<UnitKind::kLayer>,
           .reads_weights = false,
-          .draws = true};
+          .draws = true,
+          .source = kSource,
+          .options = {kSeed}};
 }
 
 }  // namespace mop

@@ -84,19 +84,35 @@ std::string read_document(const Path& text) {
   return joined;
 }
 
-int64_t window_length(std::string_view protocol, const std::string& argument, int64_t context) {
-  int64_t length = 0;
-  const char* end = argument.data() + argument.size();
-  const auto parsed = std::from_chars(argument.data(), end, length);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || length < 2) {
-    throw usage_error("protocol {} needs a length of at least 2 tokens, got '{}'", protocol,
-                      argument)
+const Option<int64_t> kWindow = {.name = "length",
+                                 .unset = "must be given",
+                                 .range = at_least(2),
+                                 .help = "tokens of a window: windows:2048"};
+const Option<int64_t> kLlamaCppWindow = {.name = "length",
+                                         .default_value = 512,
+                                         .range = at_least(4),
+                                         .help = "tokens of a window: llama.cpp:512"};
+const Option<std::string> kBos = {.name = "bos",
+                                  .default_value = "auto",
+                                  .range = one_of({"auto", "always", "never"}),
+                                  .help = "whether BOS stands before a page: word:always"};
+
+int64_t window_length(std::string_view protocol, const ProtocolInput& in,
+                      const Option<int64_t>& option) {
+  int64_t length = option.default_value.value_or(0);
+  const char* end = in.argument.data() + in.argument.size();
+  const bool given = !in.argument.empty() || !option.default_value;
+  const auto parsed = std::from_chars(in.argument.data(), end, length);
+  const auto least = static_cast<int64_t>(option.range.least);
+  if (given && (parsed.ec != std::errc{} || parsed.ptr != end || length < least)) {
+    throw usage_error("protocol {} needs a length of at least {} tokens, got '{}'", protocol, least,
+                      in.argument)
         .hint(fmt::format("{}:512", protocol));
   }
-  if (length > context) {
+  if (length > in.context) {
     throw bad_input("a window of {} tokens is longer than the model's context of {}", length,
-                    context)
-        .hint(fmt::format("{}:{} or shorter", protocol, context));
+                    in.context)
+        .hint(fmt::format("{}:{} or shorter", protocol, in.context));
   }
   return length;
 }
@@ -124,7 +140,7 @@ ScoredText cut_windows(const ProtocolInput& in, int64_t length, int64_t first) {
 }
 
 ScoredText read_windows(const ProtocolInput& in) {
-  ScoredText scored = cut_windows(in, window_length("windows", in.argument, in.context), 1);
+  ScoredText scored = cut_windows(in, window_length("windows", in, kWindow), 1);
   scored.mean = NllMean::kDocuments;
   scored.bos =
       "the tokenizer's own special tokens once, around the whole text; none added to windows";
@@ -135,9 +151,7 @@ ScoredText read_windows(const ProtocolInput& in) {
 // token where the tokenizer adds one, and its second half is scored.
 ScoredText read_llama_cpp(const ProtocolInput& in) {
   const Tokenizer& tokenizer = in.tokenizer;
-  const int64_t length =
-      window_length("llama.cpp", in.argument.empty() ? "512" : in.argument, in.context);
-  if (length < 4) throw usage_error("protocol llama.cpp needs windows of at least 4 tokens");
+  const int64_t length = window_length("llama.cpp", in, kLlamaCppWindow);
   ScoredText scored = cut_windows(in, length, length / 2 + 1);
   const std::vector<int64_t> empty = tokenizer.encode("", Special::kDefault);
   scored.bos = "the tokenizer adds no BOS: windows begin with their own first token";
@@ -150,7 +164,7 @@ ScoredText read_llama_cpp(const ProtocolInput& in) {
 // The wikitext task's pages as a text: windows of each page follow each other.
 ScoredText read_word(const ProtocolInput& in) {
   const Path& text = in.text;
-  const BosRule rule = parse_bos_rule(in.argument.empty() ? "auto" : in.argument);
+  const BosRule rule = parse_bos_rule(in.argument.empty() ? *kBos.default_value : in.argument);
   if (!has_rows(text)) {
     throw bad_input(
         "protocol word counts the words of WikiText pages, which a '{}' file does not "
@@ -190,16 +204,27 @@ ScoredText read_word(const ProtocolInput& in) {
 
 std::span<const Protocol> all_protocols() {
   static const std::vector<Protocol> table = {
-      {"lines", "every line a document with BOS and no EOS, cut at the context; mean over tokens",
-       read_lines},
-      {"windows", "windows:N, one document cut into disjoint windows of N tokens (GPTQ, Wanda)",
-       read_windows},
-      {"word",
-       "word[:auto|always|never], WikiText pages (jsonl with `page`): perplexity by words and "
-       "bytes (lm-evaluation-harness; the BOS rule)",
-       read_word},
-      {"llama.cpp", "llama.cpp[:N], windows of N = 512 tokens, the second half of each scored",
-       read_llama_cpp},
+      {.name = "lines",
+       .summary = "every line a document with BOS and no EOS, cut at the context; mean over tokens",
+       .read = read_lines,
+       .source = "MoP, arXiv 2602.06127, released scripts"},
+      {.name = "windows",
+       .summary = "windows:N, one document cut into disjoint windows of N tokens (GPTQ, Wanda)",
+       .read = read_windows,
+       .source = "GPTQ, arXiv 2210.17323, released code",
+       .options = {kWindow}},
+      {.name = "word",
+       .summary =
+           "word[:auto|always|never], WikiText pages (jsonl with `page`): perplexity by words and "
+           "bytes (lm-evaluation-harness; the BOS rule)",
+       .read = read_word,
+       .source = "lm-evaluation-harness, task wikitext version 2",
+       .options = {kBos}},
+      {.name = "llama.cpp",
+       .summary = "llama.cpp[:N], windows of N = 512 tokens, the second half of each scored",
+       .read = read_llama_cpp,
+       .source = "llama.cpp, llama-perplexity",
+       .options = {kLlamaCppWindow}},
   };
   return table;
 }

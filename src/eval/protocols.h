@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/option.h"
 #include "eval/request_groups.h"
 #include "text/tokenizer.h"
 
@@ -48,6 +49,8 @@ struct Protocol {
   std::string summary;  ///< one line for `mop list protocols`
   /// Throws Error(kUsage) for a bad argument, Error(kBadInput) for a text it cannot score.
   std::function<ScoredText(const ProtocolInput&)> read;
+  std::string source = {};               ///< the program or paper whose protocol it is
+  std::vector<OptionSpec> options = {};  ///< the argument behind the colon; none or one
 };
 std::span<const Protocol> all_protocols();
 

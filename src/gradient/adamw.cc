@@ -75,10 +75,19 @@ double AdamW::step(double learning_rate) {
 
 std::span<const Schedule> all_schedules() {
   static const std::vector<Schedule> table = {
-      {"linear", "falls linearly to 0", [](double progress) { return 1 - progress; }},
-      {"cosine", "falls to 0 by half a cosine wave",
-       [](double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); }},
-      {"constant", "stays", [](double) { return 1.0; }}};
+      {.name = "linear",
+       .summary = "falls linearly to 0",
+       .factor = [](double progress) { return 1 - progress; },
+       .source = "transformers, get_linear_schedule_with_warmup"},
+      {.name = "cosine",
+       .summary = "falls to 0 by half a cosine wave",
+       .factor = [](double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); },
+       .source = "SGDR, arXiv 1608.03983, one period; transformers, "
+                 "get_cosine_schedule_with_warmup"},
+      {.name = "constant",
+       .summary = "stays",
+       .factor = [](double) { return 1.0; },
+       .source = "transformers, get_constant_schedule_with_warmup"}};
   return table;
 }
 

@@ -40,6 +40,7 @@ struct Schedule {
   std::string name;
   std::string summary;
   double (*factor)(double progress);
+  std::string source = {};  ///< paper
 };
 /// linear (to 0), cosine (half a wave, to 0), constant.
 std::span<const Schedule> all_schedules();

@@ -1,4 +1,10 @@
-// pipeline/catalog.cc -- everything that can be chosen by name, for `mop list`.
+// pipeline/catalog.cc -- everything that can be chosen by name or set.
+#include "pipeline/catalog.h"
+
+#include <fmt/ranges.h>
+
+#include <array>
+
 #include "allocate/allocation.h"
 #include "allocate/width.h"
 #include "base/named_table.h"
@@ -10,7 +16,7 @@
 #include "gradient/adamw.h"
 #include "model/family.h"
 #include "pipeline/format_keys.h"
-#include "pipeline/tasks.h"
+#include "pipeline/recipe_sections.h"
 #include "plan/branch.h"
 #include "plan/depth_rule.h"
 #include "recovery/methods.h"
@@ -24,139 +30,191 @@
 namespace mop {
 namespace {
 
-Json row(std::string_view name, std::string_view summary) {
+Json named(std::string_view name, std::string_view summary) {
   return {{"name", name}, {"summary", summary}};
 }
 
-// Rows of any table whose entries have a name and a summary.
-template <typename Table>
-Json named_rows(const Table& table) {
-  Json rows = Json::array();
-  for (const auto& entry : table) rows.push_back(row(entry.name, entry.summary));
-  return rows;
-}
-
-// The same with the paper that a row follows, where it names one.
-template <typename Table>
-Json sourced_rows(const Table& table) {
-  Json rows = named_rows(table);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (!table[i].source.empty()) rows[i]["source"] = table[i].source;
+// `section`: of a recipe, where the options are set; empty = in none.
+Json options_json(const std::vector<OptionSpec>& options, std::string_view section) {
+  Json list = Json::array();
+  for (const OptionSpec& spec : options) {
+    Json option = to_json(spec);
+    option["key"] = section.empty() ? spec.name : fmt::format("{}.{}", section, spec.name);
+    list.push_back(option);
   }
+  return list;
+}
+
+// What a row of any table declares.
+template <typename Row>
+Json described(const Row& row, std::string_view section) {
+  Json json = named(row.name, row.summary);
+  if constexpr (requires { row.unit; }) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(row.unit)>, UnitKind>) {
+      json["unit"] = unit_name(row.unit);
+    } else {
+      json["unit"] = row.unit;
+    }
+  }
+  if constexpr (requires { row.letter; }) json["letter"] = std::string(1, row.letter);
+  if constexpr (requires { row.source; }) {
+    if (!row.source.empty()) json["source"] = row.source;
+  }
+  if constexpr (requires { row.deviations; }) {
+    for (const int number : row.deviations)
+      json["deviations"].push_back(fmt::format("D{}", number));
+  }
+  if constexpr (requires { row.options; }) {
+    if (!row.options.empty()) json["options"] = options_json(row.options, section);
+  }
+  return json;
+}
+
+template <typename Table>
+Json rows_of(const Table& table, std::string_view section = "") {
+  Json rows = Json::array();
+  for (const auto& row : table) rows.push_back(described(row, section));
   return rows;
 }
 
-Json criteria() {
-  Json rows = sourced_rows(all_criteria());
-  for (size_t i = 0; i < rows.size(); ++i) rows[i]["unit"] = unit_name(all_criteria()[i].unit);
+// The same where each row has a section of its own name.
+template <typename Table>
+Json rows_with_sections(const Table& table) {
+  Json rows = Json::array();
+  for (const auto& row : table) rows.push_back(described(row, row.name));
   return rows;
 }
-Json depth_rules() { return sourced_rows(all_depth_rules()); }
-Json allocations() { return sourced_rows(all_allocations()); }
-Json selectors() { return named_rows(all_selectors()); }
-Json protocols() { return named_rows(all_protocols()); }
-Json tasks() { return named_rows(all_tasks()); }
-Json formats() { return named_rows(all_formats()); }
-Json currencies() { return named_rows(all_currencies()); }
-Json sparse_methods() { return sourced_rows(all_sparse_methods()); }
-Json repairs() { return named_rows(all_repairs()); }
-Json methods() { return named_rows(all_methods()); }
-Json schedules() { return named_rows(all_schedules()); }
-Json training_forms() { return named_rows(all_training_forms()); }
 
-Json branches() {
-  Json rows = named_rows(all_branches());
-  for (size_t i = 0; i < rows.size(); ++i)
-    rows[i]["letter"] = std::string(1, all_branches()[i].letter);
+Json recipe_rows(std::span<const RecipeSection> sections, const std::string& of_top) {
+  Json rows = Json::array();
+  for (const RecipeSection& section : sections) {
+    rows.push_back(named(section.name.empty() ? of_top : section.name, section.summary));
+    rows.back()["options"] = options_json(section.options, section.name);
+  }
   return rows;
 }
 
 Json families() {
   Json rows = Json::array();
   for (const Family& family : all_families()) {
-    rows.push_back(row(family.name,
-                       fmt::format("{} (model_type {})", family.architecture, family.model_type)));
+    rows.push_back(named(
+        family.name, fmt::format("{} (model_type {})", family.architecture, family.model_type)));
   }
   return rows;
 }
 
-Json statistics() {
-  Json rows = Json::array();
-  for (const StatRow& stat : all_statistics()) rows.push_back(row(stat.name, stat.summary));
+Json tasks() {
+  Json rows = rows_of(all_tasks());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Task& task = all_tasks()[i];
+    rows[i]["source"] = fmt::format("lm-evaluation-harness, version {} of the task; data {}",
+                                    task.version, task.dataset);
+  }
   return rows;
 }
 
+struct PlainRow {
+  std::string_view name, summary, source;
+};
+
 Json budgets() {
-  return {row(budget_name(BudgetKind::kExact),
-              "one layer's worth a step, to the parameter; rounding is repaid"),
-          row(budget_name(BudgetKind::kReleased), "the arithmetic of the authors' scripts")};
+  return rows_of(std::array{
+      PlainRow{budget_name(BudgetKind::kExact),
+               "one layer's worth a step, to the parameter; rounding is repaid",
+               "this project, docs/method.md, D2"},
+      PlainRow{budget_name(BudgetKind::kReleased), "the arithmetic of the authors' scripts",
+               "MoP, arXiv 2602.06127, released scripts"}});
+}
+
+Json rules() {
+  constexpr std::string_view kSource = "MoP, arXiv 2602.06127";
+  return rows_of(
+      std::array{PlainRow{rule_name(WidthRule::kMha),
+                          "heads and neurons; for models with as many KV heads as heads", kSource},
+                 PlainRow{rule_name(WidthRule::kGqa), "whole KV groups and neurons", kSource},
+                 PlainRow{rule_name(WidthRule::kMlpOnly), "neurons alone", kSource}});
 }
 
 Json reader_rules() {
   Json rows = Json::array();
   for (const ReaderRule& rule : all_reader_rules()) {
-    rows.push_back(row(rule.reader, std::string(rule.summary) +
-                                        (rule.tried ? "" : " (read in its source, not run)")));
+    rows.push_back(named(rule.reader, std::string(rule.summary) +
+                                          (rule.tried ? "" : " (read in its source, not run)")));
   }
   return rows;
-}
-
-Json rules() {
-  return {row(rule_name(WidthRule::kMha),
-              "heads and neurons; for models with as many KV heads as heads"),
-          row(rule_name(WidthRule::kGqa), "whole KV groups and neurons"),
-          row(rule_name(WidthRule::kMlpOnly), "neurons alone")};
 }
 
 Json keys() {
   Json rows = Json::array();
   for (const FormatKeys& format : all_format_keys()) {
     for (const KeyFate& key : format.keys) {
-      rows.push_back(row(fmt::format("{}: {}", format.format, key.key),
-                         fmt::format("{}: {}", fate_name(key.fate), key.why)));
+      rows.push_back(named(fmt::format("{}: {}", format.format, key.key),
+                           fmt::format("{}: {}", fate_name(key.fate), key.why)));
     }
   }
   return rows;
 }
 
-struct Listing {
-  std::string name;
-  Json (*rows)();
-};
-
-const std::vector<Listing> kListings = {
-    {"criteria", criteria},
-    {"selectors", selectors},
-    {"branches", branches},
-    {"depth-rules", depth_rules},
-    {"protocols", protocols},
-    {"families", families},
-    {"tasks", tasks},
-    {"statistics", statistics},
-    {"budgets", budgets},
-    {"formats", formats},
-    {"rules", rules},
-    {"allocations", allocations},
-    {"reader-rules", reader_rules},
-    {"repairs", repairs},
-    {"weights", sparse_methods},
-    {"methods", methods},
-    {"schedules", schedules},
-    {"training-forms", training_forms},
-    {"keys", keys},
-    {"currencies", currencies},
-};
-
 }  // namespace
 
-std::vector<std::string> catalog_names() {
+const std::vector<CatalogTable>& catalog_tables() {
+  static const std::vector<CatalogTable> tables = {
+      {"criteria", "what ranks units or layers", [] { return rows_with_sections(all_criteria()); }},
+      {"selectors", "which branch a step takes", [] { return rows_of(all_selectors()); }},
+      {"branches", "ways to make the model smaller",
+       [] { return rows_with_sections(all_branches()); }},
+      {"depth-rules", "which layer the branch depth takes",
+       [] { return rows_of(all_depth_rules(), "depth"); }},
+      {"protocols", "ways to measure perplexity", [] { return rows_of(all_protocols()); }},
+      {"families", "architectures of models", families},
+      {"tasks", "zero-shot tasks", tasks},
+      {"statistics", "what is measured on calibration text",
+       [] { return rows_of(all_statistics()); }},
+      {"budgets", "the arithmetic of the branch width", budgets},
+      {"formats", "what models are exported to", [] { return rows_of(all_formats()); }},
+      {"rules", "which units the branch width takes", rules},
+      {"allocations", "how layers share what the branch width removes",
+       [] { return rows_of(all_allocations(), "width"); }},
+      {"reader-rules", "what other programs refuse or approximate", reader_rules},
+      {"repairs", "new values for what is left, without training the whole model",
+       [] { return rows_of(all_repairs(), "repair"); }},
+      {"weights", "which single weights become zero",
+       [] { return rows_of(all_sparse_methods(), "weights"); }},
+      {"methods", "what recovery trains", [] { return rows_with_sections(all_methods()); }},
+      {"schedules", "the learning rate's course", [] { return rows_of(all_schedules()); }},
+      {"training-forms", "forms of training data", [] { return rows_of(all_training_forms()); }},
+      {"keys", "what becomes of every key of a model's files", keys},
+      {"currencies", "what a target counts", [] { return rows_of(all_currencies()); }},
+      {"recipe",
+       "settings of a pruning recipe, which has a section for each branch and criterion "
+       "besides",
+       [] { return recipe_rows(prune_sections(), "recipe"); }},
+      {"recovery", "settings of a training recipe, and of the section recovery of a pruning recipe",
+       [] { return recipe_rows(recover_sections(), "recovery"); }},
+  };
+  return tables;
+}
+
+std::vector<std::string> catalog_names() { return names_of(catalog_tables()); }
+
+Json catalog(const std::string& table) {
+  return find_by_name(std::span(catalog_tables()), table, "list").rows();
+}
+
+std::vector<std::string> row_names(const std::string& table) {
   std::vector<std::string> names;
-  for (const Listing& listing : kListings) names.push_back(listing.name);
+  for (const Json& row : catalog(table)) names.push_back(row["name"]);
   return names;
 }
 
-Json catalog(const std::string& name) {
-  return find_by_name(std::span(kListings), name, "list").rows();
+Json catalog(const std::string& table, const std::string& name) {
+  Json found = Json::array();
+  for (const Json& row : catalog(table)) {
+    const std::string own = row["name"];
+    if (own == name || own.starts_with(name + "-")) found.push_back(row);
+  }
+  if (found.empty()) throw unknown_name("name in " + table, name, row_names(table));
+  return found;
 }
 
 }  // namespace mop

@@ -8,6 +8,7 @@
 
 #include "allocate/allocation.h"
 #include "base/options.h"
+#include "pipeline/recipe_options.h"
 #include "plan/branch.h"
 
 namespace mop {
@@ -44,7 +45,7 @@ std::vector<std::string> settings_of_the_loop(const Json& recipe) {
 }
 
 Json default_method(Json json) {
-  const bool uniform = Options("recipe", json).flag("uniform", false);
+  const bool uniform = Options("", json).get(recipe_options::kUniform);
   json.erase("uniform");
   std::vector<std::string> branches = {"damage-uniform"};
   if (!uniform) branches.insert(branches.begin(), "damage");

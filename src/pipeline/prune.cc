@@ -188,8 +188,10 @@ class Run {
 
   std::map<std::string, Options> criterion_settings() const {
     std::map<std::string, Options> settings;
-    for (const auto& [name, values] : run_.recipe.settings)
-      settings.emplace(name, Options(name, values));
+    for (const auto& [name, values] : run_.recipe.settings) {
+      if (!is_criterion(name)) continue;
+      settings.emplace(name, Options(name, values, find_criterion(name).options));
+    }
     return settings;
   }
 

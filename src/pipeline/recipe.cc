@@ -8,11 +8,12 @@
 
 #include "allocate/allocation.h"
 #include "base/error.h"
-#include "base/narrow.h"
 #include "base/options.h"
 #include "pipeline/default_method.h"
 #include "pipeline/prune_recovery.h"
 #include "pipeline/recipe_keys.h"
+#include "pipeline/recipe_options.h"
+#include "pipeline/recipe_sections.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_repair.h"
 #include "pipeline/run_weights.h"
@@ -22,50 +23,41 @@
 namespace mop {
 namespace {
 
-template <typename T>
-std::vector<T> list_of(const Json& json, const char* key, const char* expected) {
-  const auto it = json.find(key);
-  if (it == json.end() || it->is_null()) return {};
-  const auto fits = [](const Json& item) {
-    return std::is_same_v<T, std::string> ? item.is_string() : is_whole_number(item);
-  };
-  if (!it->is_array() || !std::ranges::all_of(*it, fits))
-    throw usage_error("{} must be {}, got {}", key, expected, it->dump());
-  return it->get<std::vector<T>>();
+Options declared_section(const Json& json, const char* name) {
+  return section(json, name, options_of(prune_sections(), name));
+}
+
+// The settings that stand in no section. Null is as good as nothing for lists.
+Options top_settings(const Json& json) {
+  const std::vector<OptionSpec>& declared = options_of(prune_sections(), "");
+  Json top = Json::object();
+  for (const OptionSpec& spec : declared) {
+    const bool list = spec.type == OptionType::kIntegers || spec.type == OptionType::kTexts;
+    if (json.contains(spec.name) && !(list && json[spec.name].is_null())) {
+      top[spec.name] = json[spec.name];
+    }
+  }
+  return Options("", top, declared);
 }
 
 void read_samples_section(const Json& json, Recipe& recipe) {
-  const Options calibration = section(json, "calibration");
-  recipe.calibration = calibration.text("file", "");
-  recipe.samples.samples = calibration.integer("samples", recipe.samples.samples);
-  recipe.samples.max_tokens = calibration.integer("max_tokens", 0);
-  recipe.images = calibration.text("images", "");
-  const std::string rule = calibration.text("sample", "first");
-  if (rule != "first" && rule != "random") {
-    throw usage_error("unknown calibration.sample '{}'", rule).hint("known: first, random");
-  }
-  recipe.samples.random = rule == "random";
-  if (recipe.samples.samples < 1) throw usage_error("calibration.samples must be at least 1");
-  if (recipe.samples.max_tokens < 0)
-    throw usage_error("calibration.max_tokens must not be negative");
-  calibration.check_all_used();
-  const Options validation = section(json, "validation");
-  recipe.validation = validation.text("file", "");
-  validation.check_all_used();
+  const Options calibration = declared_section(json, "calibration");
+  recipe.calibration = calibration.get(recipe_options::kCalibration);
+  recipe.samples.samples = calibration.get(recipe_options::kSamples);
+  recipe.samples.max_tokens = calibration.get(recipe_options::kMaxTokens, 0);
+  recipe.samples.random = calibration.get(recipe_options::kSample) == "random";
+  recipe.images = calibration.get(recipe_options::kImages);
+  recipe.validation =
+      declared_section(json, "validation").get(recipe_options::kValidation, std::string());
 }
 
 void read_target(const Json& json, Recipe& recipe) {
-  const Options target = section(json, "target");
-  recipe.target.iterations = target.integer("iterations", 0);
-  recipe.target.remove_fraction = target.number("remove", 0);
-  recipe.target.rounds = target.integer("rounds", 0);
-  const std::string of = target.text("of", "all");
-  if (of != "all" && of != "blocks") {
-    throw usage_error("unknown target.of '{}'", of).hint("known: all, blocks");
-  }
-  recipe.target.of_blocks = of == "blocks";
-  recipe.target.currency = find_currency(target.text("currency", "parameters")).name;
-  target.check_all_used();
+  const Options target = declared_section(json, "target");
+  recipe.target.iterations = target.get(recipe_options::kIterations, 0);
+  recipe.target.remove_fraction = target.get(recipe_options::kRemove, 0);
+  recipe.target.rounds = target.get(recipe_options::kRounds, 0);
+  recipe.target.of_blocks = target.get(recipe_options::kOf) == "blocks";
+  recipe.target.currency = target.get(recipe_options::kCurrency);
   recipe.target.weights_alone = !recipe.weights.is_null() && recipe.plan.empty() &&
                                 recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
@@ -74,12 +66,20 @@ void read_target(const Json& json, Recipe& recipe) {
 void read_recovery(const Json& json, Recipe& recipe) {
   recipe.recovery = json.value("recovery", Json());
   if (!recipe.recovery.is_object() || !recipe.recovery.contains("when")) return;
-  const std::string when = Options("recovery", recipe.recovery).text("when", "end");
-  if (when != "end" && when != "steps") {
-    throw usage_error("unknown recovery.when '{}'", when).hint("known: end, steps");
-  }
-  recipe.recovers_steps = when == "steps";
+  const Options settings("recovery", recipe.recovery);
+  recipe.recovers_steps = settings.get(recipe_options::kRecoveryWhen) == "steps";
   recipe.recovery.erase("when");
+}
+
+// Settings of branches and criteria that are used, as their rows declare them.
+void read_rows(const Json& json, Recipe& recipe) {
+  for (const std::string& name : recipe.branches) {
+    recipe.settings[name] = section(json, name, find_branch(name).options).json();
+  }
+  for (const auto& [key, value] : json.items()) {
+    if (!is_criterion(key)) continue;
+    recipe.settings[key] = section(json, key, find_criterion(key).options).json();
+  }
 }
 
 // Negative layers count from the end.
@@ -97,7 +97,8 @@ std::vector<int64_t> source_positions(const std::vector<int64_t>& layers, int64_
 std::vector<BranchUse> branch_uses(const Recipe& recipe) {
   std::vector<BranchUse> uses;
   for (const std::string& name : recipe.branches) {
-    uses.push_back({&find_branch(name), Options(name, recipe.settings.at(name))});
+    const Branch& branch = find_branch(name);
+    uses.push_back({&branch, Options(name, recipe.settings.at(name), branch.options)});
   }
   return uses;
 }
@@ -136,7 +137,6 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::kBadInput) throw;  // nothing to remove is the loop's to tell
     }
-    use.options.check_all_used();
   }
 }
 
@@ -148,28 +148,17 @@ Recipe recipe_from_json(const Json& given) {
   const Json json = with_method(given);
   Recipe recipe;
   recipe.method_note = method_note(given);
-  const auto branches = list_of<std::string>(json, "branches", "a list of branch names");
+  const Options top = top_settings(json);
+  const auto branches = top.get(recipe_options::kBranches, {});
   if (!branches.empty()) recipe.branches = branches;
   check_recipe_keys(json, recipe.branches);
-  for (const std::string& name : recipe.branches) {
-    find_branch(name);
-    recipe.settings[name] = section(json, name).json();
-  }
-  for (const auto& [key, value] : json.items()) {
-    if (is_criterion(key)) recipe.settings[key] = section(json, key).json();
-  }
-  Json top = Json::object();
-  for (const char* key : {"model", "plan", "select", "seed"}) {
-    if (json.contains(key)) top[key] = json[key];
-  }
-  const Options plain("recipe", top);
-  recipe.model = plain.text("model", "");
-  recipe.plan = plain.text("plan", "");
-  recipe.select = plain.text("select", recipe.select);
-  const int64_t seed = plain.integer("seed", 0);
-  if (seed < 0) throw usage_error("seed must not be negative, got {}", seed);
-  recipe.seed = recipe.samples.seed = static_cast<uint64_t>(seed);
-  recipe.protect = list_of<int64_t>(json, "protect", "a list of layers");
+  read_rows(json, recipe);
+  recipe.model = top.get(recipe_options::kModel);
+  recipe.plan = top.get(recipe_options::kPlan);
+  recipe.select = top.get(recipe_options::kSelect, recipe.select);
+  recipe.seed = static_cast<uint64_t>(top.get(recipe_options::kSeed));
+  recipe.samples.seed = recipe.seed;
+  recipe.protect = top.get(recipe_options::kProtect);
   // `none` switches off what the default method does.
   if (section(json, "repair").json().value("method", Json()) != "none") {
     recipe.repair = json.value("repair", Json());
@@ -178,10 +167,9 @@ Recipe recipe_from_json(const Json& given) {
   read_recovery(json, recipe);
   read_samples_section(json, recipe);
   read_target(json, recipe);
-  const Options compute = section(json, "compute");
-  recipe.device = compute.text("device", recipe.device);
-  recipe.dtype = compute.text("dtype", recipe.dtype);
-  compute.check_all_used();
+  const Options compute = declared_section(json, "compute");
+  recipe.device = compute.get(recipe_options::kDevice);
+  recipe.dtype = compute.get(recipe_options::kDtype, recipe.dtype);
   find_selector(recipe.select);
   return recipe;
 }
@@ -260,7 +248,7 @@ void seed_criteria(Recipe& recipe, const ModelConfig& model) {
     if (!branch.criteria) continue;
     const auto set = recipe.settings.find(name);
     const bool none = set == recipe.settings.end() || set->second.is_null();
-    const Options options = none ? Options() : Options(name, set->second);
+    const Options options = none ? Options() : Options(name, set->second, branch.options);
     for (const std::string& used : branch.criteria(model, options)) {
       Json& settings = recipe.settings[used];
       if (find_criterion(used).draws && !settings.contains("seed")) settings["seed"] = recipe.seed;
@@ -295,9 +283,9 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
       open_widths.push_back({name, !given.contains("head_multiple")});
     }
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
-    if (recipe.settings[name].contains("budget")) {
-      recipe.target.budget =
-          budget_from_name(Options(name, recipe.settings[name]).text("budget", ""));
+    const Json& settings = recipe.settings[name];
+    if (settings.contains("budget") && settings["budget"].is_string()) {
+      recipe.target.budget = budget_from_name(settings["budget"].get<std::string>());
     }
   }
   seed_criteria(recipe, model);

@@ -6,16 +6,27 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/named_table.h"
+#include "base/nearest.h"
 #include "criteria/registry.h"
 #include "pipeline/default_method.h"
+#include "pipeline/recipe_sections.h"
 #include "plan/branch.h"
 
 namespace mop {
 namespace {
 
-const char* const kTopKeys[] = {"model",  "plan",    "calibration", "validation", "target",
-                                "select", "seed",    "protect",     "branches",   "compute",
-                                "repair", "weights", "recovery"};
+// What the default method has read is no key of what it spelled out.
+std::vector<std::string> top_keys() {
+  std::vector<std::string> keys;
+  for (const RecipeSection& section : prune_sections()) {
+    if (!section.name.empty()) keys.push_back(section.name);
+    if (!section.name.empty()) continue;
+    for (const OptionSpec& spec : section.options) keys.push_back(spec.name);
+  }
+  std::erase(keys, "uniform");
+  return keys;
+}
 
 bool is_in(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
@@ -61,7 +72,7 @@ void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::
 }  // namespace
 
 void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branches) {
-  std::vector<std::string> known(std::begin(kTopKeys), std::end(kTopKeys));
+  std::vector<std::string> known = top_keys();
   known.insert(known.end(), branches.begin(), branches.end());
   std::vector<std::string> unknown;
   for (const auto& [key, value] : recipe.items()) {
@@ -69,6 +80,11 @@ void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branc
   }
   if (unknown.empty()) return;
   refuse_settings_of_unused_parts(recipe, branches);
+  std::vector<std::string> meant = known;
+  for (const auto& more : {names_of(all_branches()), names_of(all_criteria()), {"uniform"}}) {
+    meant.insert(meant.end(), more.begin(), more.end());
+  }
+  for (std::string& key : unknown) key = with_nearest(key, meant);
   known.emplace_back("a criterion's name");
   throw usage_error("a recipe has no key: {}", fmt::join(unknown, ", "))
       .hint(fmt::format("known: {}", fmt::join(known, ", ")));

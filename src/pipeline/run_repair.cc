@@ -10,6 +10,8 @@
 #include "gradient/layer_tape.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "pipeline/recipe_options.h"
+#include "pipeline/recipe_sections.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -17,24 +19,9 @@ namespace {
 
 RepairOptions repair_options(const Json& resolved) {
   const Options options("repair", resolved);
-  RepairOptions settings;
-  settings.damping = options.number("damping", settings.damping);
-  settings.steps = options.integer("steps", settings.steps);
-  settings.learning_rate = options.number("learning_rate", settings.learning_rate);
-  return settings;
-}
-
-void check_numbers(const RepairOptions& options) {
-  if (!(options.damping >= 0)) {
-    throw usage_error("repair.damping must not be negative, got {}", options.damping);
-  }
-  if (options.steps < 1) {
-    throw usage_error("repair.steps must be at least 1, got {}", options.steps);
-  }
-  if (!(options.learning_rate > 0 && options.learning_rate < 1)) {
-    throw usage_error("repair.learning_rate must be above 0 and below 1, got {}",
-                      options.learning_rate);
-  }
+  return {.damping = options.get(kRepairDamping),
+          .steps = options.get(kRepairSteps),
+          .learning_rate = options.get(kRepairRate)};
 }
 
 const Repair& repair_of(const Json& resolved) {
@@ -59,20 +46,18 @@ Json resolved_repair(const Json& section) {
     throw usage_error("repair must be a map of settings, got {}", section.dump())
         .hint("repair: {method: least-squares}, or {method: none}");
   }
-  const Options options("repair", section);
-  const std::string method = options.text("method", "least-squares");
-  const std::string when = options.text("when", "end");
-  Json resolved = {{"method", method}, {"damping", options.number("damping", 0)}, {"when", when}};
-  const RepairOptions defaults;
-  if (find_repair(method).finish) {
-    resolved["steps"] = options.integer("steps", defaults.steps);
-    resolved["learning_rate"] = options.number("learning_rate", defaults.learning_rate);
+  const Options given("repair", section);
+  const std::string method = given.get(recipe_options::kRepair, std::string("least-squares"));
+  const std::vector<OptionSpec>& own = find_repair(method).options;
+  std::vector<OptionSpec> declared = options_of(prune_sections(), "repair");
+  for (const OptionSpec& spec : own) {
+    if (spec.name != kRepairDamping.name) declared.push_back(spec);
   }
-  options.check_all_used();
-  if (when != "end" && when != "steps") {
-    throw usage_error("unknown repair.when '{}'", when).hint("known: end, steps");
-  }
-  check_numbers(repair_options(resolved));
+  const Options options("repair", section, declared);
+  Json resolved = {{"method", method},
+                   {"damping", options.get(kRepairDamping)},
+                   {"when", options.get(recipe_options::kWhen, std::string("end"))}};
+  resolved.update(filled_in(options, own));
   return resolved;
 }
 

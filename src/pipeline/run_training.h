@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "collectives/collectives.h"
 #include "model/model.h"
+#include "pipeline/pictures.h"
 #include "pipeline/recover_recipe.h"
 #include "text/tokenizer.h"
 

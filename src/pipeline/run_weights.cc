@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "model/family.h"
+#include "pipeline/recipe_options.h"
+#include "pipeline/recipe_sections.h"
 #include "repair/sparse_weights.h"
 #include "report/table.h"
 #include "tensor/dtype.h"
@@ -16,25 +18,19 @@ namespace {
 SparseOptions sparse_options(const Json& resolved) {
   const Options options("weights", resolved);
   SparseOptions settings;
-  settings.method = options.text("method", settings.method);
-  if (options.has("pattern")) settings.pattern = pattern_from_text(options.text("pattern", ""));
-  settings.pattern.fraction = options.number("sparsity", settings.pattern.fraction);
-  settings.damping = options.number("damping", settings.damping);
-  settings.block = options.integer("block", settings.block);
-  settings.seed = static_cast<uint64_t>(options.integer("seed", 0));
+  settings.method = options.get(recipe_options::kWeights);
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    settings.pattern = pattern_from_text(*pattern);
+  }
+  settings.pattern.fraction = options.get(recipe_options::kSparsity);
+  settings.damping = options.get(kWeightsDamping);
+  settings.block = options.get(kWeightsBlock);
+  settings.seed = static_cast<uint64_t>(options.get(kWeightsSeed, 0));
   return settings;
 }
 
 void check(const SparseOptions& settings) {
-  if (!(settings.pattern.fraction > 0 && settings.pattern.fraction < 1)) {
-    throw usage_error("weights.sparsity must be above 0 and below 1, got {}",
-                      settings.pattern.fraction);
-  }
-  if (!(settings.damping >= 0)) {
-    throw usage_error("weights.damping must not be negative, got {}", settings.damping);
-  }
-  if (settings.block < 1 ||
-      (settings.pattern.grouped() && settings.block % settings.pattern.of != 0)) {
+  if (settings.pattern.grouped() && settings.block % settings.pattern.of != 0) {
     throw usage_error("weights.block must be a multiple of the pattern's groups, got {}",
                       settings.block);
   }
@@ -47,28 +43,24 @@ Json resolved_weights(const Json& section, uint64_t seed) {
     throw usage_error("weights must be a map of settings, got {}", section.dump())
         .hint("weights: {method: sparsegpt, sparsity: 0.5}");
   }
-  const Options options("weights", section);
-  const SparseOptions defaults;
-  const SparseMethod& row = find_sparse_method(options.text("method", defaults.method));
+  const SparseMethod& row =
+      find_sparse_method(Options("weights", section).get(recipe_options::kWeights));
+  std::vector<OptionSpec> declared = options_of(prune_sections(), "weights");
+  declared.insert(declared.end(), row.options.begin(), row.options.end());
+  const Options options("weights", section, declared);
   Json resolved = {{"method", row.name}};
-  if (options.has("pattern")) {
-    if (options.has("sparsity")) {
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    if (options.given(recipe_options::kSparsity)) {
       throw usage_error("weights.pattern says how many weights go, and so does weights.sparsity");
     }
-    resolved["pattern"] = pattern_text(pattern_from_text(options.text("pattern", "")));
+    resolved["pattern"] = pattern_text(pattern_from_text(*pattern));
   } else {
-    resolved["sparsity"] = options.number("sparsity", defaults.pattern.fraction);
+    resolved["sparsity"] = options.get(recipe_options::kSparsity);
   }
-  if (row.reads == SparseMethod::Reads::kGram) {
-    resolved["damping"] = options.number("damping", defaults.damping);
-    resolved["block"] = options.integer("block", defaults.block);
+  for (const OptionSpec& spec : row.options) {
+    if (spec.name == kWeightsSeed.name) resolved["seed"] = seed;
   }
-  if (row.name == "random") {
-    const int64_t own = options.integer("seed", static_cast<int64_t>(seed));
-    if (own < 0) throw usage_error("weights.seed must not be negative, got {}", own);
-    resolved["seed"] = own;
-  }
-  options.check_all_used();
+  resolved.update(filled_in(options, row.options));
   check(sparse_options(resolved));
   return resolved;
 }

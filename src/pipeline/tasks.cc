@@ -95,8 +95,9 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {
-    if (!find_criterion(name).draws) continue;
-    settings.emplace(name, Options(name, {{"seed", job.samples.seed}}));
+    const Criterion& criterion = find_criterion(name);
+    if (!criterion.draws) continue;
+    settings.emplace(name, Options(name, {{"seed", job.samples.seed}}, criterion.options));
   }
   if (job.compute.ranks->size() > 1) {
     Json manifest = job_manifest(model, tokenizer.get());

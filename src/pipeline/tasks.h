@@ -73,9 +73,4 @@ std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job);
 /// folder or a config.json.
 Json plan_sizes(const std::filesystem::path& config, const Json& recipe);
 
-/// The tables that `mop list` shows.
-std::vector<std::string> catalog_names();
-/// [{name, summary}]. Throws Error(kUsage) for an unknown table.
-Json catalog(const std::string& name);
-
 }  // namespace mop

@@ -40,7 +40,7 @@ struct BranchInput {
   const ModelConfig& config;     ///< of the current model
   int64_t budget = 0;            ///< parameters to remove, or as much of what `costs` counts
   Owed owed = {};                ///< what the branch's own last step carried
-  const Options& options;        ///< the branch's section of the recipe
+  const Options& options;        ///< the branch's section of the recipe, as it declares it
   std::vector<int32_t> protect;  ///< *source* layers that no step may remove whole
   /// Source layer of each current layer; empty = nothing was removed yet. `propose` asks the model
   /// instead.
@@ -88,6 +88,9 @@ struct Branch {
   /// Whether it takes budgets in any currency (`BranchInput::costs`); `count` then leaves the sizes
   /// as they are, which only the scores tell.
   bool any_currency = false;
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
 
 /// Built-in branches, then those added at run time. Adding one may move the others: add first, then

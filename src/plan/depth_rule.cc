@@ -5,38 +5,68 @@
 
 namespace mop {
 
-std::span<const DepthRule> all_depth_rules() {
-  static const DepthRule kRules[] = {
+Option<int64_t> keep_first_of(const DepthRule& rule) {
+  return {.name = "keep_first",
+          .default_value = rule.keep_first,
+          .range = at_least(0),
+          .help = "first layers of the current model that stay"};
+}
+
+Option<int64_t> keep_last_of(const DepthRule& rule) {
+  return {.name = "keep_last",
+          .default_value = rule.keep_last,
+          .range = at_least(0),
+          .help = "last layers of the current model that stay"};
+}
+
+namespace {
+
+std::vector<DepthRule> rules() {
+  std::vector<DepthRule> rows = {
       {.name = "third-from-last",
        .summary = "the third layer from the end, without data and without a score",
        .keep_last = 2,
-       .source = "MoP, arXiv 2602.06127"},
+       .source = "MoP, arXiv 2602.06127",
+       .deviations = {7}},
       {.name = "block-influence",
        .summary = "the layer whose output points most nearly where its input does",
        .criterion = "block-influence",
-       .source = "ShortGPT, arXiv 2403.03853"},
+       .source = "ShortGPT, arXiv 2403.03853, equation 1",
+       .deviations = {23}},
       {.name = "perplexity",
        .summary = "the layer without which held-out text has the lowest perplexity",
        .judged = true,
        .keep_first = 1,
        .keep_last = 1,
-       .source = "SLEB, arXiv 2402.09025"},
+       .source = "SLEB, arXiv 2402.09025; Shortened LLaMA, arXiv 2402.02834",
+       .deviations = {23}},
       {.name = "taylor",
        .summary = "the layer whose units' gates have the smallest gradients in all",
        .criterion = "taylor-layers",
        .keep_first = 4,
        .keep_last = 2,
-       .source = "Shortened LLaMA, arXiv 2402.02834"},
+       .source = "Shortened LLaMA, arXiv 2402.02834, Taylor",
+       .deviations = {22, 23}},
       {.name = "magnitude",
        .summary = "the layer with the smallest weights (control, needs no data)",
        .criterion = "magnitude-layers",
        .keep_first = 4,
        .keep_last = 2,
-       .source = "Shortened LLaMA, arXiv 2402.02834"},
+       .source = "Shortened LLaMA, arXiv 2402.02834, magnitude",
+       .deviations = {23}},
       {.name = "random",
        .summary = "a layer drawn by the seed (control)",
-       .criterion = "random-layers"},
+       .criterion = "random-layers",
+       .source = "a control"},
   };
+  for (DepthRule& row : rows) row.options = {keep_first_of(row), keep_last_of(row)};
+  return rows;
+}
+
+}  // namespace
+
+std::span<const DepthRule> all_depth_rules() {
+  static const std::vector<DepthRule> kRules = rules();
   return kRules;
 }
 

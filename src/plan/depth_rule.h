@@ -4,6 +4,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/option.h"
 
 namespace mop {
 
@@ -18,8 +21,14 @@ struct DepthRule {
   int64_t keep_first =
       0;  ///< layers of the current model that stay, unless the recipe says otherwise
   int64_t keep_last = 0;
-  std::string source = {};  ///< paper
+  std::string source = {};               ///< paper
+  std::vector<OptionSpec> options = {};  ///< of the section `depth`: filled in from `keep_*`
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
+
+/// `depth.keep_first` and `depth.keep_last`, whose defaults are the rule's.
+Option<int64_t> keep_first_of(const DepthRule& rule);
+Option<int64_t> keep_last_of(const DepthRule& rule);
 
 /// In documentation order; the first is the default.
 std::span<const DepthRule> all_depth_rules();

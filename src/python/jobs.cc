@@ -3,6 +3,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "base/error.h"
+#include "pipeline/catalog.h"
 #include "pipeline/check.h"
 #include "pipeline/describe.h"
 #include "pipeline/eval_tasks.h"

@@ -52,9 +52,39 @@ UnitKind unit_from_name(const std::string& name) {
   throw usage_error("unknown unit '{}'", name).hint("known: " + known);
 }
 
-PyScoreInput score_input(const ScoreInput& in, const std::vector<Stat>& needs) {
+OptionValue value_from_json(const std::string& name, const Json& value) {
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (value.is_number()) return value.get<double>();
+  if (value.is_string()) return value.get<std::string>();
+  throw usage_error("option {} needs a default that is a flag, a number or a text, got {}", name,
+                    value.dump());
+}
+
+// {name: default} or {name: {default, least | above, most | below, choices, help}}
+std::vector<OptionSpec> options_from_python(const py::object& declared) {
+  const Json json = from_python(declared);
+  std::vector<OptionSpec> specs;
+  for (const auto& [name, value] : json.items()) {
+    const Json fields = value.is_object() ? value : Json{{"default", value}};
+    OptionSpec spec;
+    spec.name = name;
+    spec.default_value = value_from_json(name, fields.value("default", Json()));
+    spec.type = OptionType(spec.default_value->index());
+    spec.help = fields.value("help", "");
+    spec.range.above_least = fields.contains("above");
+    spec.range.below_most = fields.contains("below");
+    spec.range.least = fields.value(spec.range.above_least ? "above" : "least", spec.range.least);
+    spec.range.most = fields.value(spec.range.below_most ? "below" : "most", spec.range.most);
+    spec.range.choices = fields.value("choices", std::vector<std::string>());
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+PyScoreInput score_input(const ScoreInput& in, const Criterion& declared) {
   PyScoreInput result;
-  for (const Stat stat : needs) {
+  for (const Stat stat : declared.needs) {
     result.stats[py::str(std::string(stat_row(stat).name))] =
         in.stats.mean(stat, stat_row(stat).units(in.shape));
   }
@@ -64,28 +94,28 @@ PyScoreInput score_input(const ScoreInput& in, const std::vector<Stat>& needs) {
     result.weights[py::str(std::string(tensor->suffix))] = writable_view(weight);
   }
   result.shape = shape_dict(in.shape);
-  result.options = to_python(in.options.json());
+  result.options = to_python(filled_in(in.options, declared.options));
   result.layer = in.layer;
   return result;
 }
 
-// The library refuses settings that nobody read; Python is given them all.
-void mark_as_read(const Options& options) {
-  for (const auto& [name, value] : options.json().items()) options.has(name);
-}
-
 void add_python_criterion(const std::string& name, const std::string& unit,
                           const py::function& score, const std::vector<std::string>& needs,
-                          bool reads_weights, const std::string& summary) {
-  Criterion criterion{name, summary, unit_from_name(unit), {}, nullptr, reads_weights};
+                          bool reads_weights, const std::string& summary, const py::object& options,
+                          const std::string& source) {
+  Criterion criterion{.name = name,
+                      .summary = summary,
+                      .unit = unit_from_name(unit),
+                      .reads_weights = reads_weights,
+                      .source = source,
+                      .options = options_from_python(options)};
   for (const std::string& need : needs) {
     criterion.needs.push_back(find_by_name(all_statistics(), need, "statistic").stat);
   }
   const KeptFunction kept(score);
-  criterion.score = [kept, needs = criterion.needs](const ScoreInput& in) {
-    mark_as_read(in.options);
+  criterion.score = [kept, declared = criterion](const ScoreInput& in) {
     const py::gil_scoped_acquire lock;
-    const py::object scores = kept.get()(score_input(in, needs));
+    const py::object scores = kept.get()(score_input(in, declared));
     const py::object as_tensor = py::module_::import("torch").attr("as_tensor");
     return as_tensor(scores).cast<at::Tensor>().detach().to(at::kCPU, at::kDouble).contiguous();
   };
@@ -102,10 +132,9 @@ struct PyBranchInput {
   std::shared_ptr<Measure*> measure;
 };
 
-PyBranchInput branch_input(const BranchInput& in) {
-  mark_as_read(in.options);
+PyBranchInput branch_input(const BranchInput& in, const std::vector<OptionSpec>& declared) {
   PyBranchInput result;
-  result.options = to_python(in.options.json());
+  result.options = to_python(filled_in(in.options, declared));
   for (const LayerShape& shape : in.config.layers) result.layers.append(shape_dict(shape));
   result.budget = in.budget;
   result.protect = in.protect;
@@ -144,18 +173,24 @@ PlanStep plan_step(const py::object& answer, const std::string& branch, const Mo
 void add_python_branch(const std::string& letter, const std::string& name,
                        const py::function& count, const py::function& propose,
                        const std::vector<std::string>& criteria, bool divisible,
-                       const std::string& summary) {
+                       const std::string& summary, const py::object& options,
+                       const std::string& source) {
   if (letter.size() != 1) throw usage_error("a branch has one letter, got '{}'", letter);
-  Branch branch{letter[0], name, summary, nullptr, nullptr, divisible};
+  Branch branch{.letter = letter[0],
+                .name = name,
+                .summary = summary,
+                .divisible = divisible,
+                .source = source,
+                .options = options_from_python(options)};
   const KeptFunction kept_count(count), kept_propose(propose);
-  branch.count = [kept_count](const BranchInput& in) {
+  branch.count = [kept_count, declared = branch.options](const BranchInput& in) {
     const py::gil_scoped_acquire lock;
-    return shape_step(kept_count.get()(branch_input(in)));
+    return shape_step(kept_count.get()(branch_input(in, declared)));
   };
-  branch.propose = [kept_propose, name](const BranchInput& in, const Model& model,
-                                        Measure& measure) {
+  branch.propose = [kept_propose, name, declared = branch.options](
+                       const BranchInput& in, const Model& model, Measure& measure) {
     const py::gil_scoped_acquire lock;
-    PyBranchInput input = branch_input(in);
+    PyBranchInput input = branch_input(in, declared);
     input.sources = layer_sources(model);
     input.model = std::make_shared<PyModel>(PyModel{model, model.checkpoint().folder().string()});
     input.measure = std::make_shared<Measure*>(&measure);
@@ -226,9 +261,10 @@ class PyChoice {
 };
 
 void add_python_selector(const std::string& name, const py::function& choose, bool needs_validation,
-                         const std::string& summary) {
+                         const std::string& summary, const std::string& source) {
   const KeptFunction kept(choose);
-  Selector selector{name, summary, needs_validation, nullptr, nullptr};
+  Selector selector{
+      .name = name, .summary = summary, .needs_validation = needs_validation, .source = source};
   selector.choose = [kept, name](const SelectInput& input, const std::string& argument) {
     const py::gil_scoped_acquire lock;
     const auto choice = std::make_shared<PyChoice>(input, argument);
@@ -277,12 +313,13 @@ void bind_inputs(py::module_& module) {
 void bind_plugins(py::module_& module) {
   bind_inputs(module);
   module.def("add_criterion", &add_python_criterion, "name"_a, "unit"_a, "score"_a, py::kw_only(),
-             "needs"_a = std::vector<std::string>(), "reads_weights"_a = true, "summary"_a = "");
+             "needs"_a = std::vector<std::string>(), "reads_weights"_a = true, "summary"_a = "",
+             "options"_a = py::dict(), "source"_a = "");
   module.def("add_branch", &add_python_branch, "letter"_a, "name"_a, "count"_a, "propose"_a,
              py::kw_only(), "criteria"_a = std::vector<std::string>(), "divisible"_a = true,
-             "summary"_a = "");
+             "summary"_a = "", "options"_a = py::dict(), "source"_a = "");
   module.def("add_selector", &add_python_selector, "name"_a, "choose"_a, py::kw_only(),
-             "needs_validation"_a = false, "summary"_a = "");
+             "needs_validation"_a = false, "summary"_a = "", "source"_a = "");
 }
 
 }  // namespace mop::python

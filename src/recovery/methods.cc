@@ -10,9 +10,44 @@
 #include "base/error.h"
 #include "base/named_table.h"
 #include "base/random.h"
+#include "gradient/output_loss.h"
 #include "tensor/scratch.h"
 
 namespace mop {
+
+const Option<int64_t> kLoraRank = {.name = "rank",
+                                   .default_value = LoraOptions().rank,
+                                   .range = at_least(1),
+                                   .help = "of the additions"};
+const Option<double> kLoraAlpha = {.name = "alpha",
+                                   .default_value = LoraOptions().alpha,
+                                   .help = "additions are scaled by alpha / rank"};
+const Option<double> kLoraDropout = {.name = "dropout",
+                                     .default_value = LoraOptions().dropout,
+                                     .range = {.least = 0, .most = 1, .below_most = true},
+                                     .help = "of the additions' inputs"};
+const Option<std::vector<std::string>> kLoraTargets = {.name = "targets",
+                                                       .unset = "all seven",
+                                                       .range = {.names = projection_names},
+                                                       .help = "projections that get an addition"};
+const Option<double> kDistilTemperature = {.name = "temperature",
+                                           .default_value = LossMix().temperature,
+                                           .range = above(0),
+                                           .help = "of both distributions"};
+const Option<double> kDistilCrossEntropy = {.name = "cross_entropy",
+                                            .default_value = LossMix().cross_entropy,
+                                            .range = between(0, 1),
+                                            .help = "share of the loss on the text itself"};
+const Option<double> kDistilHidden = {
+    .name = "hidden",
+    .default_value = 0,
+    .range = at_least(0),
+    .help = "weight of the squared distance to the teacher's hidden states behind the same layers"};
+const Option<std::string> kDistilTrains = {.name = "trains",
+                                           .default_value = "lora",
+                                           .range = one_of({"lora", "full"}),
+                                           .help = "low-rank additions, or every weight"};
+
 namespace {
 
 constexpr std::array kProjections = {Role::kQuery, Role::kKey, Role::kValue, Role::kOutput,
@@ -103,15 +138,25 @@ std::string module_of(const ModelConfig& config, Role role) {
 
 std::span<const Method> all_methods() {
   static const std::vector<Method> table = {
-      {"lora",
-       "low-rank additions to the projections, merged afterwards; frozen weights stay mapped",
-       false,
-       {3e-4, 1e-3, 3e-3}},
-      {"full", "every weight", false, {1e-4, 3e-4, 1e-3}},
-      {"distil",
-       "towards the dense model's distributions (--teacher): forward KL on its logits",
-       true,
-       {}}};
+      {.name = "lora",
+       .summary =
+           "low-rank additions to the projections, merged afterwards; frozen weights stay mapped",
+       .needs_teacher = false,
+       .rates = {3e-4, 1e-3, 3e-3},
+       .source = "LoRA, arXiv 2106.09685",
+       .options = {kLoraRank, kLoraAlpha, kLoraDropout, kLoraTargets},
+       .deviations = {13, 14}},
+      {.name = "full",
+       .summary = "every weight",
+       .needs_teacher = false,
+       .rates = {1e-4, 3e-4, 1e-3},
+       .source = "AdamW, arXiv 1711.05101"},
+      {.name = "distil",
+       .summary = "towards the dense model's distributions (--teacher): forward KL on its logits",
+       .needs_teacher = true,
+       .rates = {},
+       .source = "distillation, arXiv 1503.02531",
+       .options = {kDistilTemperature, kDistilCrossEntropy, kDistilHidden, kDistilTrains}}};
   return table;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/option.h"
 #include "gradient/parameters.h"
 #include "model/model.h"
 
@@ -22,6 +23,12 @@ struct LoraOptions {
   std::vector<std::string> targets;
   double scale() const { return alpha / static_cast<double>(rank); }
 };
+
+extern const Option<int64_t> kLoraRank;
+extern const Option<double> kLoraAlpha, kLoraDropout;
+extern const Option<std::vector<std::string>> kLoraTargets;
+extern const Option<double> kDistilTemperature, kDistilCrossEntropy, kDistilHidden;
+extern const Option<std::string> kDistilTrains;
 
 /// "q_proj", "k_proj", ..., in the order of a layer.
 std::vector<std::string> projection_names();
@@ -39,6 +46,9 @@ struct Method {
   /// Learning rates that are tried where the recipe names none, the first without a trial; empty =
   /// those of the method that trains the same parameters.
   std::vector<double> rates;
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
 /// In documentation order: lora, full, distil.
 std::span<const Method> all_methods();

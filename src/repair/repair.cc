@@ -5,22 +5,49 @@
 
 namespace mop {
 
+const Option<double> kRepairDamping = {
+    .name = "damping",
+    .default_value = RepairOptions().damping,
+    .range = at_least(0),
+    .help =
+        "ridge towards the weights as they are, a fraction of the mean square of an input; 0 "
+        "chooses 0.01, or 0.1 with little text"};
+const Option<int64_t> kRepairSteps = {.name = "steps",
+                                      .default_value = RepairOptions().steps,
+                                      .range = at_least(1),
+                                      .help = "of training for each layer, of about 1024 tokens"};
+const Option<double> kRepairRate = {
+    .name = "learning_rate",
+    .default_value = RepairOptions().learning_rate,
+    .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
+    .help = "of the first step, falling linearly to 0"};
+
 std::span<const Repair> all_repairs() {
   static const RepairPass kLeastSquares = {
       least_squares_repair, "more calibration text helps, or a larger repair.damping"};
   static const Repair kRepairs[] = {
       {.name = "least-squares",
        .summary = "o_proj and down_proj solved against the dense model's hidden states, in order",
-       .solve = kLeastSquares},
+       .solve = kLeastSquares,
+       .source =
+           "FASP, arXiv 2501.09412; target of GPTAQ, arXiv 2504.02692, section 3, and Qronos, "
+           "arXiv 2505.11695",
+       .options = {kRepairDamping},
+       .deviations = {20}},
       {.name = "reconstruction",
        .summary = "least squares, then every layer's weights trained towards the dense model's "
                   "hidden states, in order",
        .solve = kLeastSquares,
        .finish = RepairPass{reconstruct_layers,
-                            "more calibration text helps, or a smaller repair.learning_rate"}},
+                            "more calibration text helps, or a smaller repair.learning_rate"},
+       .source = "BRECQ, arXiv 2102.05426, section 3.2",
+       .options = {kRepairDamping, kRepairSteps, kRepairRate},
+       .deviations = {32}},
       {.name = "bias",
        .summary = "biases of o_proj and down_proj that stand for the mean of what went (FLAP)",
-       .solve = {bias_repair, "more calibration text helps"}},
+       .solve = {bias_repair, "more calibration text helps"},
+       .source = "FLAP, arXiv 2312.11983, bias compensation",
+       .deviations = {26}},
   };
   return kRepairs;
 }

@@ -6,7 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/options.h"
 #include "base/progress.h"
 #include "model/model.h"
 #include "model/weights.h"
@@ -44,7 +46,14 @@ struct Repair {
   std::string summary;
   RepairPass solve;  ///< of every candidate, where steps are repaired
   std::optional<RepairPass> finish = std::nullopt;  ///< once, of what all steps and `solve` left
+  std::string source = {};                          ///< paper and equation
+  std::vector<OptionSpec> options = {};             ///< in the section `repair`
+  std::vector<int> deviations = {};                 ///< from the paper, by number: docs/method.md
 };
+/// `repair.damping`, which every repair takes, and what those that train read besides.
+extern const Option<double> kRepairDamping;
+extern const Option<int64_t> kRepairSteps;
+extern const Option<double> kRepairRate;
 std::span<const Repair> all_repairs();
 /// Throws Error(kUsage) listing the known names.
 const Repair& find_repair(std::string_view name);

@@ -19,6 +19,21 @@
 #include "tensor/scratch.h"
 
 namespace mop {
+
+const Option<double> kWeightsDamping = {
+    .name = "damping",
+    .default_value = SparseOptions().damping,
+    .range = at_least(0),
+    .help = "ridge of the inputs' second moments, a fraction of their mean"};
+const Option<int64_t> kWeightsBlock = {.name = "block",
+                                       .default_value = SparseOptions().block,
+                                       .range = at_least(1),
+                                       .help = "inputs whose zeros are chosen together"};
+const Option<int64_t> kWeightsSeed = {.name = "seed",
+                                      .unset = "the run's seed",
+                                      .range = at_least(0),
+                                      .help = "of the weights that are drawn"};
+
 namespace {
 
 at::Tensor zeroed(const at::Tensor& weights_OK, const at::Tensor& zeros_OK) {
@@ -211,19 +226,25 @@ std::span<const SparseMethod> all_sparse_methods() {
            "zeros where the least is lost when the other weights make up for it, which they do",
        .source = "SparseGPT, arXiv 2301.00774, algorithm 1",
        .reads = Reads::kGram,
-       .solve = solve_sparsegpt},
+       .solve = solve_sparsegpt,
+       .options = {kWeightsDamping, kWeightsBlock},
+       .deviations = {30}},
       {.name = "wanda",
        .summary =
            "the lowest |weight| * norm of its input, of every row; the others keep their bytes",
        .source = "Wanda, arXiv 2306.11695, equation 1",
        .reads = Reads::kSquares,
-       .solve = solve_wanda},
+       .solve = solve_wanda,
+       .deviations = {30}},
       {.name = "magnitude",
        .summary = "the lowest |weight| of every matrix (control)",
+       .source = "a control",
        .solve = solve_magnitude},
       {.name = "random",
        .summary = "weights drawn by the seed, equally many of every row (control)",
-       .solve = solve_random},
+       .source = "a control",
+       .solve = solve_random,
+       .options = {kWeightsSeed}},
   };
   return kMethods;
 }

@@ -8,7 +8,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/option.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "model/model.h"
@@ -43,7 +45,11 @@ struct SparseMethod {
   std::string source = {};        ///< paper and equation
   Reads reads = Reads::kNothing;  ///< what of the inputs; the other tensors are undefined
   at::Tensor (*solve)(const SparseInput& input) = nullptr;  ///< the new weights, float64
+  std::vector<OptionSpec> options = {};                     ///< in the section `weights`
+  std::vector<int> deviations = {};  ///< from the paper, by number: docs/method.md
 };
+extern const Option<double> kWeightsDamping;
+extern const Option<int64_t> kWeightsBlock, kWeightsSeed;
 std::span<const SparseMethod> all_sparse_methods();
 /// Throws Error(kUsage) listing the known names.
 const SparseMethod& find_sparse_method(std::string_view name);

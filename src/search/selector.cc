@@ -89,12 +89,20 @@ Selection lowest_cost(const SelectInput& input, double (*cost)(const Validation&
   return selection;
 }
 
+constexpr const char* kPaper = "MoP, arXiv 2602.06127";
+
 template <double (*cost)(const Validation&)>
 Selector judged_by(std::string name, std::string summary) {
   const auto choose = [](const SelectInput& input, const std::string&) {
     return lowest_cost(input, cost);
   };
-  return {std::move(name), std::move(summary), true, choose, check_no_argument};
+  return {.name = std::move(name),
+          .summary = std::move(summary),
+          .needs_validation = true,
+          .choose = choose,
+          .check = check_no_argument,
+          .source = kPaper,
+          .deviations = {5, 11}};
 }
 
 double nll_of(const Validation& v) { return v.nll; }
@@ -103,9 +111,16 @@ double distance_of(const Validation& v) { return 1 - v.cosine; }
 
 std::vector<Selector>& table() {
   static std::vector<Selector> rows = {
-      {"path", "a fixed string of branch letters, repeated when too short: path:LGGL", false,
-       follow_path, check_path},
-      {"random", "a branch drawn at every step, by the seed", false, draw, check_no_argument},
+      {.name = "path",
+       .summary = "a fixed string of branch letters, repeated when too short: path:LGGL",
+       .choose = follow_path,
+       .check = check_path,
+       .source = kPaper},
+      {.name = "random",
+       .summary = "a branch drawn at every step, by the seed",
+       .choose = draw,
+       .check = check_no_argument,
+       .source = kPaper},
       judged_by<nll_of>("perplexity", "the candidate with the lowest perplexity on held-out text"),
       judged_by<kl_of>("kl", "the candidate whose predictions are nearest to the dense model's"),
       judged_by<distance_of>(

@@ -50,6 +50,8 @@ struct Selector {
   /// Throws Error(kUsage) for an argument that cannot be used with these branches; called before a
   /// run.
   std::function<void(const std::string& argument, std::span<const Branch* const>)> check;
+  std::string source = {};           ///< paper and equation
+  std::vector<int> deviations = {};  ///< from the paper, by number: docs/method.md
 };
 
 /// Built-in selectors, then those added at run time. Adding one moves the rows.

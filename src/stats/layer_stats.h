@@ -66,6 +66,7 @@ struct StatRow {
   /// row for each prompt, [prompts, units] float64 -> what they add up to, [units].
   at::Tensor (*add_gates)(const at::Tensor& gates_SU) = nullptr;
   int64_t (*units)(const LayerShape& shape) = nullptr;
+  std::string_view source = {};  ///< the paper that defines it, or that first needed it
 };
 std::span<const StatRow> all_statistics();
 const StatRow& stat_row(Stat stat);

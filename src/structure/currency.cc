@@ -50,28 +50,34 @@ HalfCost latency(const ModelConfig&, const LayerShape&, UnitKind kind, const Cos
 
 double latency_outside(const ModelConfig&, const CostInputs& inputs) { return inputs.outside; }
 
+constexpr std::string_view kOurs = "this project, docs/method.md, Damage";
+
 constexpr std::array kCurrencies = {
     Currency{.name = "parameters",
              .unit = "parameters",
              .summary = "weights, norms and biases",
              .half = parameters,
-             .outside = parameters_outside},
+             .outside = parameters_outside,
+             .source = kOurs},
     Currency{.name = "latency",
              .unit = "ns a token",
              .summary = "time of decoding a token at batch 1, measured on this machine",
              .measured = true,
              .half = latency,
-             .outside = latency_outside},
+             .outside = latency_outside,
+             .source = kOurs},
     Currency{.name = "memory",
              .unit = "bytes",
              .summary = "bytes of the weights in the compute dtype",
              .half = memory,
-             .outside = memory_outside},
+             .outside = memory_outside,
+             .source = kOurs},
     Currency{.name = "kv-cache",
              .unit = "bytes a token",
              .summary = "bytes of keys and values that each token leaves in the cache",
              .half = kv_cache,
-             .outside = nothing_outside}};
+             .outside = nothing_outside,
+             .source = kOurs}};
 
 }  // namespace
 

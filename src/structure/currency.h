@@ -33,6 +33,7 @@ struct Currency {
   HalfCost (*half)(const ModelConfig&, const LayerShape&, UnitKind kind, const CostInputs&);
   /// Of all that stands outside the layers.
   double (*outside)(const ModelConfig&, const CostInputs&);
+  std::string_view source = {};  ///< paper, or where it is defined
 };
 
 /// "parameters" is the first.

@@ -33,13 +33,34 @@ class Refusals : public ::testing::Test {
 
 TEST_F(Refusals, UnknownVerbsSuggestTheNearest) {
   expect_refused({"prunne"}, 2, "unknown verb 'prunne': did you mean 'prune'?");
-  expect_refused({"frobnicate"}, 2, "known: inspect, plan, score, prune, recover, train");
+  expect_refused({"frobnicate"}, 2, "known: inspect, plan, list, prune, score, recover, train");
 }
 
 TEST_F(Refusals, UnknownFlagsSuggestTheNearest) {
   expect_refused(prune({"--itertions=2"}), 2, "--itertions is no flag, did you mean --iterations?");
   expect_refused({"prune", "m", "--output", "o"}, 2, "--output is no flag, did you mean --out?");
   expect_refused({"inspect", "m", "--frobnicate"}, 2, "hint: mop inspect --help");
+}
+
+TEST_F(Refusals, UnknownNamesSettingsAndChoicesSuggestTheNearest) {
+  const auto refused = [&](const Args& more, const std::string& text) {
+    Args args = {"--iterations", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    expect_refused(prune(args), 2, text);
+  };
+  refused({"--repair", "leastsquares"},
+          "unknown repair.method 'leastsquares': did you mean 'least-squares'?");
+  refused({"--select", "perplexty"}, "unknown selector 'perplexty': did you mean 'perplexity'?");
+  refused({"--criterion", "wanda"}, "unknown width.criterion 'wanda'");
+  refused({"--depth-rule", "block-inflence"}, "did you mean 'block-influence'?");
+  refused({"--set", "widht.heads=amp-heads"}, "widht (did you mean 'width'?)");
+  refused({"--set", "width.budjet=exact"}, "budjet (did you mean 'budget'?)");
+  refused({"--set", "wanda-sp-head.x=1"}, "wanda-sp-head (did you mean 'wanda-sp-heads'?)");
+  refused({"--set", "recovery.lora.rnk=1", "--set", "recovery.data.file=x"},
+          "lora does not know: rnk (did you mean 'rank'?)");
+  expect_refused({"list", "critera"}, 2, "unknown list 'critera': did you mean 'criteria'?");
+  expect_refused({"list", "repairs", "biass"}, 2, "did you mean 'bias'?");
+  expect_refused({"completion", "bahs"}, 2, "unknown shell 'bahs': did you mean 'bash'?");
 }
 
 TEST_F(Refusals, UsageErrorsExitWithTwo) {
@@ -50,7 +71,7 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
   expect_refused(prune({"--iterations", "1", "--remove", "0.4"}), 2, "excludes");
   expect_refused(prune({"--iterations", "1", "--sets", "a=b"}), 2, "--sets");
   expect_refused(prune({}), 2, "no target");
-  expect_refused(prune({"--remove", "1.5"}), 2, "between 0 and 1, got 1.5");
+  expect_refused(prune({"--remove", "1.5"}), 2, "target.remove must be above 0, below 1, got 1.5");
   expect_refused({"generate", "m", "--prompt", "x", "--temperature", "-1"}, 2,
                  "--temperature: must be 0 or more, got -1\n");
   expect_refused({"bench", "m", "--repeat", "0"}, 2, "--repeat: must be above 0, got 0\n");

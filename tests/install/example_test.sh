@@ -15,6 +15,9 @@ if "$work/installed/bin/mop" list criteria | grep -q my-neurons; then
   exit 1
 fi
 "$work/build/my_mop" list criteria | grep my-neurons
+"$work/build/my_mop" list criteria my-neurons | grep "my-neurons.reach_power  number, default 1.0; at least 0"
+grep '^.TH MOP 1' "$work/installed/share/man/man1/mop.1"
+grep '^complete .* mop$' "$work/installed/share/bash-completion/completions/mop"
 "$work/build/my_mop" score assets/tinystories-12l --criterion my-neurons --samples 8 \
   --calibration assets/text/generated-calibration.txt --out "$work/scores.safetensors"
 # 12 layers of 512 neurons, in float32 or float64.

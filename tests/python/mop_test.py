@@ -261,12 +261,12 @@ class Plugins(Folder):
             seen.append((layer.options, layer.weights["mlp.down_proj.weight"].shape[1], layer.shape["mlp"]))
             return layer.stats["neuron-input-abs"]
 
-        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"])
+        mop.add_criterion("py-amp-2", "neuron", score, needs=["neuron-input-abs"], options={"power": 1, "norm": 0.5})
         common = {"target.iterations": 2, "select": "path:G"}
         self.prune("mine", **common, **{"width.neurons": "py-amp-2", "py-amp-2.power": 2})
         self.prune("ours", **common)
         self.assertEqual([s["layers"] for s in self.plan("mine")["steps"]], [s["layers"] for s in self.plan("ours")["steps"]])
-        self.assertEqual(seen[0][0], {"power": 2})
+        self.assertEqual(seen[0][0], {"power": 2, "norm": 0.5})
         self.assertTrue(all(columns == mlp for _, columns, mlp in seen))
 
     def test_a_criterion_may_write_to_the_weights_that_it_is_given(self):

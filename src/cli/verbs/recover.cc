@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cli/setting_flags.h"
 #include "cli/verb.h"
 #include "pipeline/recipe.h"
+#include "pipeline/recipe_sections.h"
 #include "report/table.h"
 
 namespace mop {
@@ -18,42 +20,30 @@ struct RecoverFlags {
   std::vector<std::string> sets;
 };
 
-// A flag is a setting of the same recipe that a file may hold; the last one counts.
-template <typename T>
-CLI::Option* add(CLI::App& app, RecoverFlags& flags, const std::string& flag,
-                 const std::string& key, const std::string& help) {
-  const auto keep = [&flags, key](const T& value) { flags.flags.emplace_back(key, Json(value)); };
-  return app.add_option_function<T>(flag, keep, help)->take_last();
+// A flag is a setting of the same recipe that a file may hold.
+void add_flags(CLI::App& app, RecoverFlags& flags, std::span<const SettingFlag> settings) {
+  for (const SettingFlag& flag : settings) {
+    const auto keep = [&flags, key = std::string(flag.key)](Json value) {
+      flags.flags.emplace_back(key, std::move(value));
+    };
+    add_setting(app, flag, recover_setting(flag.key), keep);
+  }
 }
 
 void add_common(CLI::App& app, RecoverFlags& flags) {
-  add<std::string>(app, flags, "--data", "data.file",
-                   "text to train on: .txt, .json or .jsonl (Alpaca, text, messages)");
-  add<std::string>(app, flags, "--images", "data.images",
-                   "folder of the data's pictures (default: that of the file), for LLaVA");
-  add<std::string>(app, flags, "--template", "data.template",
-                   "how records become samples, see `mop list training-forms` (default auto)");
-  add<int64_t>(app, flags, "--max-tokens", "data.max_tokens", "cut samples (default 512)");
-  add<std::string>(app, flags, "--validation", "validation.file",
-                   "text to judge on (default: a fiftieth of the data)");
-  auto* epochs = add<double>(app, flags, "--epochs", "epochs", "passes over the data");
-  auto* tokens = add<int64_t>(app, flags, "--tokens", "tokens", "tokens to read");
-  auto* minutes = add<double>(app, flags, "--minutes", "minutes", "minutes to train");
+  add_flags(app, flags, training_flags());
+  auto *epochs = app.get_option("--epochs"), *tokens = app.get_option("--tokens"),
+       *minutes = app.get_option("--minutes");
   epochs->excludes(tokens)->excludes(minutes);
   tokens->excludes(minutes);
-  add<double>(app, flags, "--lr", "learning_rate",
-              "learning rate (default: the best of three, each tried for a tenth of the run)");
-  add<int64_t>(app, flags, "--seed", "seed", "of order, dropout and first values (default 0)");
-  add<std::string>(app, flags, "--device", "compute.device", "cpu (default) or cuda");
-  add<std::string>(app, flags, "--dtype", "compute.dtype",
-                   "float32 or bfloat16; what is trained is kept in float32");
   add_threads_flag(app);
   app.add_option("--out", flags.out, "folder for the result and run/")
       ->type_name("DIR")
       ->required();
   app.add_option("--recipe", flags.recipe, "YAML file with all settings; flags override it")
       ->type_name("FILE");
-  app.add_option("--set", flags.sets, "any setting: learning_rate=1e-4, lora.rank=8")
+  app.add_option("--set", flags.sets,
+                 "any setting (`mop list recovery`): learning_rate=1e-4, lora.rank=8")
       ->type_name("KEY=VALUE");
   app.add_flag("--resume", flags.resume, "continue an interrupted run");
   app.add_flag("--force", flags.force, "start over; replaces only a folder that mop wrote");
@@ -125,8 +115,7 @@ Verb recover_verb() {
         auto flags = std::make_shared<RecoverFlags>();
         app.add_option("MODEL", flags->model,
                        "folder of the checkpoint (or `model` in the recipe)");
-        add<std::string>(app, *flags, "--method", "method", "lora (default), full or distil");
-        add<std::string>(app, *flags, "--teacher", "teacher", "the dense model, for distil");
+        add_flags(app, *flags, recover_flags());
         add_common(app, *flags);
         return [flags](Progress& progress) {
           const RecoverRecipe recipe = recover_recipe(settings(*flags));

@@ -6,12 +6,46 @@
 #include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/named_table.h"
 #include "model/family.h"
 #include "plan/branches/branches.h"
 #include "plan/branches/width_step.h"
 
 namespace mop {
 namespace {
+
+std::vector<std::string> criteria_of_both() {
+  std::vector<std::string> names;
+  for (const Criterion& row : all_criteria()) {
+    if (row.name.ends_with("-neurons")) names.push_back(row.name.substr(0, row.name.rfind('-')));
+  }
+  return names;
+}
+
+const Option<std::string> kBudget = {.name = "budget",
+                                     .default_value = "exact",
+                                     .range = one_of({"exact", "released"}),
+                                     .help = "the arithmetic of a step (`mop list budgets`)"};
+const Option<std::string> kRule = {.name = "rule",
+                                   .unset = "gqa, or mha where every head has its own KV head",
+                                   .range = one_of({"mha", "mlp-only", "gqa"}),
+                                   .help = "which units may go (`mop list rules`)"};
+const Option<std::string> kCriterion = {
+    .name = "criterion",
+    .default_value = "amp",
+    .range = {.names = criteria_of_both},
+    .help =
+        "what ranks heads and neurons (`mop list criteria`); the method, where the recipe has no "
+        "`select`, `branches` or depth rule"};
+const Option<std::string> kHeads = {
+    .name = "heads", .unset = "`criterion`'s -heads", .help = "criterion that ranks KV groups"};
+const Option<std::string> kNeurons = {
+    .name = "neurons", .unset = "`criterion`'s -neurons", .help = "criterion that ranks neurons"};
+const Option<std::string> kAllocation = {
+    .name = "allocation",
+    .default_value = "uniform",
+    .range = row_of<all_allocations>(),
+    .help = "how layers share what goes (`mop list allocations`)"};
 
 // The branch's section of the recipe.
 struct WidthSettings {
@@ -20,69 +54,41 @@ struct WidthSettings {
   std::string heads, neurons;  // criteria
 };
 
-std::string criterion_for(UnitKind unit, const Options& options, std::string_view key,
-                          std::string_view fallback) {
-  const std::string name = options.text(key, fallback);
+std::string criterion_for(UnitKind unit, const Options& options, const Option<std::string>& setting,
+                          const std::string& unset) {
+  const std::string name = options.get(setting, unset);
   if (find_criterion(name).unit == unit) return name;
   throw usage_error("criterion '{}' ranks {}s, but '{}' needs one that ranks {}s", name,
-                    unit_name(find_criterion(name).unit), key, unit_name(unit));
+                    unit_name(find_criterion(name).unit), setting.name, unit_name(unit));
 }
 
 // What `criterion` names: heads and neurons have criteria of their own. One without heads leaves
 // them alone.
 void read_criteria(const ModelConfig& config, const Options& options, WidthSettings& settings) {
-  const std::string both = options.text("criterion", "amp");
-  if (!is_criterion(both + "-neurons")) {
-    std::string known;
-    for (const Criterion& row : all_criteria()) {
-      if (!row.name.ends_with("-neurons")) continue;
-      known += (known.empty() ? "" : ", ") + row.name.substr(0, row.name.rfind('-'));
-    }
-    throw usage_error("unknown criterion '{}'", both).hint("known: " + known);
-  }
-  const bool with_heads = is_criterion(both + "-heads") || options.has("heads");
+  const std::string both = options.get(kCriterion);
+  const bool named = options.given(kHeads).has_value();
+  const bool with_heads = is_criterion(both + "-heads") || named;
   const WidthRule rule = with_heads ? default_rule(config) : WidthRule::kMlpOnly;
-  settings.allocation.rule = rule_from_name(options.text("rule", rule_name(rule)));
-  settings.heads =
-      criterion_for(UnitKind::kKvGroup, options, "heads",
-                    with_heads && !options.has("heads") ? both + "-heads" : "amp-heads");
-  settings.neurons = criterion_for(UnitKind::kNeuron, options, "neurons", both + "-neurons");
+  settings.allocation.rule = rule_from_name(options.get(kRule, std::string(rule_name(rule))));
+  settings.heads = criterion_for(UnitKind::kKvGroup, options, kHeads,
+                                 with_heads && !named ? both + "-heads" : "amp-heads");
+  settings.neurons = criterion_for(UnitKind::kNeuron, options, kNeurons, both + "-neurons");
   if (with_heads || settings.allocation.rule == WidthRule::kMlpOnly) return;
   throw usage_error("criterion '{}' does not rank heads, and rule '{}' removes them", both,
                     rule_name(settings.allocation.rule))
       .hint("leave the rule out, or name a criterion for them: --set width.heads=amp-heads");
 }
 
-// Of allocations that judge.
-void read_search_settings(const Options& options, WidthOptions& settings) {
-  settings.damage_levels = options.integer("damage_levels", settings.damage_levels);
-  settings.generations = options.integer("generations", settings.generations);
-  settings.offspring = options.integer("offspring", settings.offspring);
-  const int64_t seed = options.integer("evolution_seed", 0);
-  if (seed < 0) throw usage_error("width.evolution_seed must not be negative, got {}", seed);
-  settings.evolution_seed = static_cast<uint64_t>(seed);
-  if (settings.damage_levels >= 1 && settings.generations >= 1 && settings.offspring >= 1) return;
-  throw usage_error("width.damage_levels, generations and offspring must be at least 1");
-}
-
 WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   WidthSettings settings;
-  settings.allocation.budget = budget_from_name(options.text("budget", "exact"));
+  settings.allocation.budget = budget_from_name(options.get(kBudget));
   read_criteria(config, options, settings);
-  settings.allocation.min_kv_groups = options.integer("min_kv_groups", 1);
-  settings.allocation.shape_multiple = options.integer("shape_multiple", 1);
-  settings.allocation.head_multiple =
-      options.integer("head_multiple", settings.allocation.shape_multiple);
-  settings.spread = &find_allocation(options.text("allocation", "uniform"));
+  read_multiples(options, settings.allocation);
+  settings.spread = &find_allocation(options.get(kAllocation));
   if (settings.spread->spread && settings.allocation.budget == BudgetKind::kReleased) {
     throw usage_error("allocation '{}' makes layers differ, which budget 'released' refuses",
                       settings.spread->name)
         .hint("use budget 'exact'");
-  }
-  settings.allocation.owl_lambda = options.number("owl_lambda", settings.allocation.owl_lambda);
-  settings.allocation.cfsp_slope = options.number("cfsp_slope", settings.allocation.cfsp_slope);
-  if (!(settings.allocation.owl_lambda >= 0 && settings.allocation.cfsp_slope >= 0)) {
-    throw usage_error("width.owl_lambda and width.cfsp_slope must not be negative");
   }
   read_search_settings(options, settings.allocation);
   return settings;
@@ -165,6 +171,7 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
                          .scores = scores,
                          .layers = &layers,
                          .options = settings.allocation,
+                         .settings = &input.options,
                          .judge = judge,
                          .note = [&](const std::string& line) { measure.note(line); }});
   }
@@ -185,6 +192,16 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
   return all;
 }
 
+// Its own, and those of every allocation.
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> all = {kBudget, kRule, kCriterion, kHeads, kNeurons, kAllocation};
+  for (OptionSpec& spec : multiple_options()) all.push_back(std::move(spec));
+  for (const Allocation& row : all_allocations()) {
+    all.insert(all.end(), row.options.begin(), row.options.end());
+  }
+  return all;
+}
+
 std::vector<std::string> criteria(const ModelConfig& config, const Options& options) {
   const WidthSettings settings = read_settings(config, options);
   std::vector<std::string> names;
@@ -195,7 +212,7 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
 }
 
 bool judges(const Options& options) {
-  return find_allocation(options.text("allocation", "uniform")).judges;
+  return find_allocation(options.get(kAllocation)).judges;
 }
 
 }  // namespace
@@ -208,7 +225,10 @@ Branch amp_width_branch() {
           .propose = propose,
           .defaults = with_defaults,
           .criteria = criteria,
-          .judges = judges};
+          .judges = judges,
+          .source = "MoP, arXiv 2602.06127; AMP, arXiv 2504.21174",
+          .options = options(),
+          .deviations = {1, 2, 3, 6, 7, 12}};
 }
 
 }  // namespace mop

@@ -1,15 +1,29 @@
 // plan/branches/curves.cc
 #include "plan/branches/curves.h"
 
-#include "base/error.h"
-
 namespace mop {
+namespace {
+
+const Option<double> kDamping = {
+    .name = "damping",
+    .default_value = 0,
+    .range = at_least(0),
+    .help =
+        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
+        "with little text"};
+const Option<bool> kGradients = {
+    .name = "gradients",
+    .default_value = true,
+    .help = "weigh errors by the gradient of the loss; false spares the backward pass"};
+
+}  // namespace
+
+std::vector<OptionSpec> curve_options() { return {kDamping, kGradients}; }
 
 CurveSettings read_curve_settings(const Options& options) {
   CurveSettings settings;
-  settings.damping = options.number("damping", 0);
-  settings.gradients = options.flag("gradients", true);
-  if (settings.damping < 0) throw usage_error("damping must not be negative");
+  settings.damping = options.get(kDamping);
+  settings.gradients = options.get(kGradients);
   return settings;
 }
 

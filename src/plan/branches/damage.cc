@@ -20,6 +20,46 @@ namespace {
 // Neurons between two sizes of an MLP that are compared, when no multiple asks for more.
 constexpr int64_t kStride = 16;
 
+const Option<bool> kHalves = {
+    .name = "halves",
+    .default_value = false,
+    .help =
+        "attention and MLP halves, and so layers, may go whole; true by the default method where "
+        "the target counts latency"};
+std::vector<std::string> allocations_of_curves() {
+  std::vector<std::string> names;
+  for (const Allocation& row : all_allocations()) {
+    if (row.of_curves != nullptr) names.push_back(row.name);
+  }
+  return names;
+}
+
+const Option<std::string> kAllocation = {
+    .name = "allocation",
+    .default_value = "convex-hull",
+    .range = {.names = allocations_of_curves},
+    .help = "what goes by these curves (`mop list allocations`)"};
+
+// Of trained gates.
+const Option<int64_t> kSteps = {.name = "steps",
+                                .default_value = GateTraining().steps,
+                                .range = at_least(1),
+                                .help = "of training the gates"};
+const Option<double> kLearningRate = {.name = "learning_rate",
+                                      .default_value = GateTraining().learning_rate,
+                                      .range = above(0),
+                                      .help = "of the gates"};
+const Option<int64_t> kBatchTokens = {.name = "batch_tokens",
+                                      .default_value = GateTraining().batch_tokens,
+                                      .range = at_least(1),
+                                      .help = "tokens of a step"};
+const Option<int64_t> kSeed = {.name = "seed",
+                               .unset = "the run's seed",
+                               .range = at_least(0),
+                               .help = "of batches and of what the gates draw"};
+constexpr const char* kGatesSource =
+    "hard-concrete gates, arXiv 1712.01312; CoFi, arXiv 2204.00408; Sheared LLaMA, arXiv 2310.06694";
+
 // What the rows of this file differ in.
 struct Kind {
   std::string name;
@@ -34,44 +74,26 @@ struct DamageSettings {
   AllocateCurves allocate = allocate_by_damage;
 };
 
-AllocateCurves allocation_of_curves(const std::string& name) {
-  const Allocation& row = find_allocation(name);
-  if (row.of_curves != nullptr) return row.of_curves;
-  std::string known;
-  for (const Allocation& other : all_allocations()) {
-    if (other.of_curves != nullptr) known += (known.empty() ? "" : ", ") + other.name;
-  }
-  throw usage_error("allocation '{}' is not one of damage curves", name).hint("known: " + known);
-}
-
 GateTraining read_gates(const Options& options) {
   GateTraining gates;
-  gates.steps = options.integer("steps", gates.steps);
-  gates.learning_rate = options.number("learning_rate", gates.learning_rate);
-  gates.batch_tokens = options.integer("batch_tokens", gates.batch_tokens);
-  const int64_t seed = options.integer("seed", 0);
-  if (gates.steps < 1 || gates.batch_tokens < 1 || seed < 0 || !(gates.learning_rate > 0)) {
-    throw usage_error(
-        "gates.steps and batch_tokens must be at least 1, learning_rate above 0, seed not "
-        "negative");
-  }
-  gates.seed = static_cast<uint64_t>(seed);
+  gates.steps = options.get(kSteps);
+  gates.learning_rate = options.get(kLearningRate);
+  gates.batch_tokens = options.get(kBatchTokens);
+  gates.seed = static_cast<uint64_t>(options.get(kSeed, 0));
   return gates;
 }
 
 DamageSettings read_settings(const ModelConfig& config, const Options& options, const Kind& kind) {
   DamageSettings settings;
   settings.widths.rule = default_rule(config);
-  settings.widths.min_kv_groups = options.integer("min_kv_groups", 1);
-  settings.widths.shape_multiple = options.integer("shape_multiple", 1);
-  settings.widths.head_multiple = options.integer("head_multiple", settings.widths.shape_multiple);
+  read_multiples(options, settings.widths);
   if (kind.gates) {
     settings.curves.gates = read_gates(options);
   } else {
     settings.curves = read_curve_settings(options);
-    settings.curves.halves = options.flag("halves", false);
+    settings.curves.halves = options.get(kHalves);
   }
-  settings.allocate = allocation_of_curves(options.text("allocation", "convex-hull"));
+  settings.allocate = find_allocation(options.get(kAllocation)).of_curves;
   return settings;
 }
 
@@ -190,6 +212,18 @@ Json with_defaults(const ModelConfig& dense, const Json& given, const Kind& kind
   return all;
 }
 
+std::vector<OptionSpec> options(const Kind& kind) {
+  std::vector<OptionSpec> all = multiple_options();
+  all.push_back(kAllocation);
+  if (kind.gates) {
+    all.insert(all.end(), {kSteps, kLearningRate, kBatchTokens, kSeed});
+    return all;
+  }
+  for (OptionSpec& spec : curve_options()) all.push_back(std::move(spec));
+  all.push_back(kHalves);
+  return all;
+}
+
 Branch branch(char letter, const std::string& summary, const Kind& kind) {
   return {.letter = letter,
           .name = kind.name,
@@ -203,7 +237,10 @@ Branch branch(char letter, const std::string& summary, const Kind& kind) {
           .reads_curves = true,
           .layers_differ = !kind.uniform,
           .draws = kind.gates,
-          .any_currency = true};
+          .any_currency = true,
+          .source = kind.gates ? kGatesSource : kCurveSource,
+          .options = options(kind),
+          .deviations = {kind.gates ? 29 : 12}};
 }
 
 }  // namespace

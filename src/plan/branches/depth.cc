@@ -7,12 +7,18 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/named_table.h"
 #include "model/family.h"
 #include "plan/branches/branches.h"
 #include "plan/depth_rule.h"
 
 namespace mop {
 namespace {
+
+const Option<std::string> kRule = {.name = "rule",
+                                   .default_value = all_depth_rules()[0].name,
+                                   .range = row_of<all_depth_rules>(),
+                                   .help = "which layer goes (`mop list depth-rules`)"};
 
 // The branch's section of the recipe.
 struct DepthSettings {
@@ -22,13 +28,8 @@ struct DepthSettings {
 };
 
 DepthSettings read_settings(const Options& options) {
-  const DepthRule& rule = find_depth_rule(options.text("rule", all_depth_rules()[0].name));
-  DepthSettings settings{rule, options.integer("keep_first", rule.keep_first),
-                         options.integer("keep_last", rule.keep_last)};
-  if (settings.keep_first < 0 || settings.keep_last < 0) {
-    throw usage_error("depth.keep_first and depth.keep_last must not be negative");
-  }
-  return settings;
+  const DepthRule& rule = find_depth_rule(options.get(kRule));
+  return {rule, options.get(keep_first_of(rule)), options.get(keep_last_of(rule))};
 }
 
 // Current indices of the layers that may go.
@@ -131,6 +132,17 @@ Json with_defaults(const ModelConfig&, const Json& given) {
   return all;
 }
 
+// What both have in common whatever the rule, which the section names.
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> all = {kRule};
+  for (OptionSpec spec : all_depth_rules()[0].options) {
+    spec.default_value.reset();
+    spec.unset = "the rule's";
+    all.push_back(std::move(spec));
+  }
+  return all;
+}
+
 std::vector<std::string> criteria(const ModelConfig&, const Options& options) {
   const DepthRule& rule = read_settings(options).rule;
   return rule.criterion.empty() ? std::vector<std::string>() : std::vector{rule.criterion};
@@ -147,7 +159,10 @@ Branch depth_branch() {
           .divisible = false,
           .defaults = with_defaults,
           .criteria = criteria,
-          .judges = [](const Options& options) { return read_settings(options).rule.judged; }};
+          .judges = [](const Options& options) { return read_settings(options).rule.judged; },
+          .source = "MoP, arXiv 2602.06127",
+          .options = options(),
+          .deviations = {5, 7, 11}};
 }
 
 }  // namespace mop

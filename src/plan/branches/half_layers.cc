@@ -119,7 +119,10 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
           .divisible = false,
           .defaults = with_defaults,
           .reads_curves = true,
-          .layers_differ = true};
+          .layers_differ = true,
+          .source = "halves: arXiv 2406.15786 and 2406.10594; damage: docs/method.md",
+          .options = curve_options(),
+          .deviations = {31}};
 }
 
 }  // namespace

@@ -6,6 +6,16 @@
 namespace mop {
 namespace {
 
+const Option<int64_t> kMinKvGroups = {
+    .name = "min_kv_groups", .default_value = 1, .help = "KV groups that every layer keeps"};
+const Option<int64_t> kShapeMultiple = {
+    .name = "shape_multiple",
+    .unset = "32 to 256, what meets the target; 1 with budget released",
+    .help = "MLP widths stay multiples of this; 1 meets the target exactly"};
+const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
+                                       .unset = "shape_multiple, at most 32",
+                                       .help = "heads * head_dim stay multiples of this"};
+
 // Current positions -> indices in the source layer.
 IndexList pick(const IndexList& kept, const IndexList& positions) {
   IndexList indices;
@@ -46,6 +56,14 @@ LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t gro
 }
 
 }  // namespace
+
+std::vector<OptionSpec> multiple_options() { return {kMinKvGroups, kShapeMultiple, kHeadMultiple}; }
+
+void read_multiples(const Options& options, WidthOptions& widths) {
+  widths.min_kv_groups = options.get(kMinKvGroups);
+  widths.shape_multiple = options.get(kShapeMultiple, 1);
+  widths.head_multiple = options.get(kHeadMultiple, widths.shape_multiple);
+}
 
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts) {
   ShapeStep step{{}, {}, counts.owed};

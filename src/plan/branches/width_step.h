@@ -2,9 +2,15 @@
 #pragma once
 #include <vector>
 
+#include "base/options.h"
 #include "plan/branch.h"
 
 namespace mop {
+
+/// `min_kv_groups`, `shape_multiple` and `head_multiple`.
+std::vector<OptionSpec> multiple_options();
+/// The same of a branch's section.
+void read_multiples(const Options& options, WidthOptions& widths);
 
 /// Units that go from one layer, as rising positions in the current layer.
 struct WidthUnits {

@@ -194,8 +194,11 @@ def generate(model: PathLike, prompt: str, *, images: Sequence[PathLike] = (), c
                          seed=seed, device=device, dtype=dtype, progress=progress)
 
 
-def list_table(table: str) -> list[dict[str, str]]:
-    """Names and summaries of the things chosen by name: criteria, branches, selectors, protocols, families, ..."""
+def list_table(table: str) -> list[dict[str, Json]]:
+    """The things chosen by name or set, as they are declared: criteria, branches, selectors, recipe, families, ...
+
+    Each has a name and a summary; most have a source, and `options` of {name, key, type, default, range, help}.
+    """
     return _mop.catalog(table)
 
 
@@ -205,31 +208,38 @@ def set_threads(threads: int) -> None:
 
 
 def add_criterion(name: str, unit: str, score: Callable[[ScoreInput], torch.Tensor], *, needs: Sequence[str] = (),
-                  reads_weights: bool = True, summary: str = "") -> None:
+                  reads_weights: bool = True, summary: str = "", options: Mapping[str, Json] | None = None,
+                  source: str = "") -> None:
     """Makes a criterion usable by name: in `score`, and in recipes (`width.heads`, `width.neurons`).
 
     `unit` is what it ranks, "KV group" or "neuron"; `needs` are statistics to gather ("head-output-l1",
     "neuron-input-abs"). `score` is called for each layer and returns one number per unit, higher = keep.
+
+    `options` are the settings of the recipe's section `name`, which `layer.options` then holds: {"power": 2.0}, or
+    {"power": {"default": 2.0, "above": 0, "help": "of the norm"}} (least, above, most, below, choices).
     """
-    _mop.add_criterion(name, unit, score, needs=list(needs), reads_weights=reads_weights, summary=summary)
+    _mop.add_criterion(name, unit, score, needs=list(needs), reads_weights=reads_weights, summary=summary,
+                       options=dict(options or {}), source=source)
 
 
 def add_branch(letter: str, name: str, count: Callable[[BranchInput], Mapping[str, Json]],
                propose: Callable[[BranchInput], Sequence[Mapping[str, Json]]], *, criteria: Sequence[str] = (),
-               divisible: bool = True, summary: str = "") -> None:
+               divisible: bool = True, summary: str = "", options: Mapping[str, Json] | None = None,
+               source: str = "") -> None:
     """Makes a way of removing parameters usable in recipes (`branches`) and, by its letter, in paths.
 
     `count` says the sizes after a step: {"layers": [shape, ...], "removed_layers": [current index, ...]}. `propose`
     says which units go, as in plan.json: [{"layer": source, "whole": True}, {"layer": source, "neurons": "3,7-9"}].
-    It may ask for `input.scores(criterion)` of the criteria named here.
+    It may ask for `input.scores(criterion)` of the criteria named here. `options` are those of `add_criterion`.
     """
-    _mop.add_branch(letter, name, count, propose, criteria=list(criteria), divisible=divisible, summary=summary)
+    _mop.add_branch(letter, name, count, propose, criteria=list(criteria), divisible=divisible, summary=summary,
+                    options=dict(options or {}), source=source)
 
 
 def add_selector(name: str, choose: Callable[[Choice], int], *, needs_validation: bool = False,
-                 summary: str = "") -> None:
+                 summary: str = "", source: str = "") -> None:
     """Makes a selector usable by name (`select`): it returns the index of the candidate that is taken.
 
     With `needs_validation` it may call `choice.validate([indices])`, which returns {"nll", "kl", "cosine"} of each.
     """
-    _mop.add_selector(name, choose, needs_validation=needs_validation, summary=summary)
+    _mop.add_selector(name, choose, needs_validation=needs_validation, summary=summary, source=source)

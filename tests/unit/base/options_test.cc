@@ -11,12 +11,29 @@
 namespace mop {
 namespace {
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-template <typename Call>
-std::string usage_error_of(Call call) {
+const Option<int64_t> kN = {
+    .name = "n", .default_value = 1, .range = at_least(1), .help = "a count"};
+const Option<double> kX = {
+    .name = "x", .default_value = 0.5, .range = between(0, 1), .help = "a share"};
+const Option<bool> kOn = {.name = "on", .default_value = false, .help = "a switch"};
+const Option<std::string> kMode = {.name = "mode",
+                                   .default_value = "exact",
+                                   .range = one_of({"exact", "released"}),
+                                   .help = "a way"};
+const Option<std::vector<double>> kRates = {
+    .name = "rates", .unset = "the method's", .range = above(0), .help = "steps"};
+const Option<std::vector<int64_t>> kLayers = {
+    .name = "layers", .default_value = std::vector<int64_t>(), .help = "layers"};
+const std::vector<OptionSpec> kAll = {kN, kX, kOn, kMode, kRates, kLayers};
+
+Options of(const Json& values) { return Options("width", values, kAll); }
+
+std::string refusal(const Json& values) {
   try {
-    call();
+    of(values);
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::kUsage);
     return e.what();
@@ -24,57 +41,119 @@ std::string usage_error_of(Call call) {
   return "no error";
 }
 
-TEST(Options, GivesTheSettingOrTheFallback) {
-  const Options options("width", {{"n", 3}, {"x", 0.5}, {"on", true}, {"s", "text"}});
-  EXPECT_EQ(options.integer("n", 1), 3);
-  EXPECT_EQ(options.number("n", 1), 3.0);
-  EXPECT_EQ(options.number("x", 1), 0.5);
-  EXPECT_TRUE(options.flag("on", false));
-  EXPECT_EQ(options.text("s", ""), "text");
-  EXPECT_EQ(options.integer("absent", 7), 7);
-  EXPECT_TRUE(options.has("n"));
-  EXPECT_FALSE(options.has("absent"));
-  options.check_all_used();
+TEST(Options, GivesTheSettingOrItsDeclaredDefault) {
+  const Options given = of({{"n", 3},
+                            {"x", 1},
+                            {"on", true},
+                            {"mode", "released"},
+                            {"rates", {0.1, 1}},
+                            {"layers", {0, -1}}});
+  EXPECT_EQ(given.get(kN), 3);
+  EXPECT_EQ(given.get(kX), 1.0);
+  EXPECT_TRUE(given.get(kOn));
+  EXPECT_EQ(given.get(kMode), "released");
+  EXPECT_THAT(given.get(kRates, {}), ElementsAre(0.1, 1));
+  EXPECT_THAT(given.get(kLayers), ElementsAre(0, -1));
+  for (const Options& none : {of(Json::object()), Options()}) {
+    EXPECT_EQ(none.get(kN), 1);
+    EXPECT_EQ(none.get(kX), 0.5);
+    EXPECT_FALSE(none.get(kOn));
+    EXPECT_EQ(none.get(kMode), "exact");
+    EXPECT_THAT(none.get(kRates, {7}), ElementsAre(7));
+    EXPECT_FALSE(none.given(kN).has_value());
+  }
+  EXPECT_THAT(of({{"rates", 2}}).get(kRates, {}), ElementsAre(2)) << "one number is a list of one";
 }
 
 TEST(Options, AnotherTypeIsRefusedWithItsPlace) {
-  const Options options("width", {{"n", 3}, {"x", 0.5}, {"s", "text"}, {"huge", UINT64_MAX}});
-  EXPECT_THAT(usage_error_of([&] { options.integer("x", 0); }),
-              HasSubstr("width.x must be a whole number, got 0.5"));
-  EXPECT_THAT(usage_error_of([&] { options.integer("huge", 0); }),
-              HasSubstr("width.huge must be a whole number"));
-  EXPECT_THAT(usage_error_of([&] { options.number("s", 0); }),
-              HasSubstr("width.s must be a number, got \"text\""));
-  EXPECT_THAT(usage_error_of([&] { options.flag("n", false); }),
-              HasSubstr("width.n must be true or false"));
-  EXPECT_THAT(usage_error_of([&] { options.text("n", ""); }), HasSubstr("width.n must be a text"));
-  EXPECT_THAT(usage_error_of([] { Options("width", Json::array()); }),
-              HasSubstr("width must be a map of settings"));
+  EXPECT_THAT(refusal({{"n", 0.5}}), HasSubstr("width.n must be a whole number, got 0.5"));
+  EXPECT_THAT(refusal({{"n", UINT64_MAX}}), HasSubstr("width.n must be a whole number"));
+  EXPECT_THAT(refusal({{"x", "text"}}), HasSubstr("width.x must be a number, got \"text\""));
+  EXPECT_THAT(refusal({{"on", 1}}), HasSubstr("width.on must be true or false"));
+  EXPECT_THAT(refusal({{"mode", 1}}), HasSubstr("width.mode must be a text"));
+  EXPECT_THAT(refusal({{"rates", {1, "2"}}}), HasSubstr("a number or a list of numbers"));
+  EXPECT_THAT(refusal({{"rates", Json::array()}}), HasSubstr("a number or a list of numbers"));
+  EXPECT_THAT(refusal({{"layers", 3}}), HasSubstr("width.layers must be a list of whole numbers"));
+  EXPECT_THAT(refusal(Json::array()), HasSubstr("width must be a map of settings"));
 }
 
-TEST(Options, ASettingThatNobodyReadIsATypingMistake) {
-  const Options options("width", {{"budget", "exact"}, {"bugdet", "exact"}});
-  options.text("budget", "");
-  options.integer("multiple", 1);
-  EXPECT_THAT(
-      usage_error_of([&] { options.check_all_used(); }),
-      AllOf(HasSubstr("width does not know: bugdet"), HasSubstr("known: budget, multiple")));
-}
-
-TEST(Options, CopiesAreIndependent) {
-  const Options first("a", {{"n", 3}});
-  const Options second = first;
-  EXPECT_EQ(second.integer("n", 0), 3);
-  second.check_all_used();
-  EXPECT_NE(usage_error_of([&] { first.check_all_used(); }), "no error");
-}
-
-TEST(Options, NumbersAreFinite) {
+TEST(Options, ValuesOutOfRangeAreRefused) {
+  EXPECT_THAT(refusal({{"n", 0}}), HasSubstr("width.n must be at least 1, got 0"));
+  EXPECT_THAT(refusal({{"x", -1}}), HasSubstr("width.x must be at least 0, at most 1, got -1"));
+  EXPECT_THAT(refusal({{"rates", {1, 0}}}), HasSubstr("width.rates must be above 0, got 0"));
+  EXPECT_EQ(refusal({{"n", 1}, {"x", 1}}), "no error") << "bounds are in";
   for (const double value : {double(NAN), double(INFINITY), -double(INFINITY)}) {
-    const Options options("target", {{"remove", value}});
-    EXPECT_THAT(error_of([&] { options.number("remove", 0); }),
-                HasSubstr("target.remove must be a finite number"));
+    EXPECT_THAT(refusal({{"x", value}}), HasSubstr("width.x must be a finite number"));
   }
+}
+
+TEST(Options, AnUnknownChoiceGetsTheNearest) {
+  EXPECT_THAT(refusal({{"mode", "relaesed"}}),
+              AllOf(HasSubstr("unknown width.mode 'relaesed': did you mean 'released'?"),
+                    HasSubstr("known: exact, released")));
+  EXPECT_THAT(refusal({{"mode", "cheap"}}), HasSubstr("unknown width.mode 'cheap'\n"));
+}
+
+TEST(Options, ASettingThatNobodyDeclaredGetsTheNearest) {
+  EXPECT_THAT(refusal({{"mdoe", "exact"}, {"speed", 3}}),
+              AllOf(HasSubstr("width does not know: mdoe (did you mean 'mode'?), speed"),
+                    HasSubstr("known: n, x, on, mode, rates, layers")));
+  EXPECT_THAT(
+      [] {
+        Options("bias", {{"n", 3}}, std::vector<OptionSpec>());
+      },
+      ::testing::ThrowsMessage<Error>(HasSubstr("it has no settings")));
+}
+
+TEST(Options, ADeclarationCannotBeReadAsSomethingElse) {
+  const Option<int64_t> other = {.name = "other", .default_value = 1, .help = ""};
+  const auto internal = [](const auto& call) {
+    try {
+      call();
+    } catch (const Error& e) {
+      return e.kind() == ErrorKind::kInternal ? std::string(e.what()) : std::string("usage");
+    }
+    return std::string("no error");
+  };
+  const Options options = of(Json::object());
+  EXPECT_THAT(internal([&] { options.get(other); }), HasSubstr("width.other is read but not"));
+  EXPECT_THAT(internal([&] { options.get(kRates); }), HasSubstr("width.rates has no default"));
+  EXPECT_THAT(internal([&] { options.get(kN, 2); }), HasSubstr("width.n has a default"));
+}
+
+TEST(Options, CopiesAreIndependentAndKeepTheirDeclarations) {
+  Options copy;
+  {
+    const Options first = of({{"n", 3}});
+    copy = first;
+  }
+  EXPECT_EQ(copy.get(kN), 3);
+  EXPECT_THROW(copy.get(Option<bool>{.name = "else", .default_value = true, .help = ""}), Error);
+}
+
+TEST(Options, AreFilledInWithTheirDefaults) {
+  EXPECT_EQ(
+      filled_in(of({{"x", 1}, {"mode", "released"}}), kAll),
+      (Json{{"n", 1}, {"x", 1.0}, {"on", false}, {"mode", "released"}, {"layers", Json::array()}}));
+}
+
+TEST(OptionSpecs, SayEverythingAsJson) {
+  const Option<double> rate = {.name = "rate",
+                               .default_value = 5e-4,
+                               .range = {.least = 0, .most = 1, .above_least = true},
+                               .help = "of the first step"};
+  EXPECT_EQ(to_json(OptionSpec(rate)), (Json{{"name", "rate"},
+                                             {"type", "number"},
+                                             {"default", 5e-4},
+                                             {"range", {{"above", 0.0}, {"most", 1.0}}},
+                                             {"help", "of the first step"}}));
+  const Json open = to_json(OptionSpec(kRates));
+  EXPECT_TRUE(open["default"].is_null());
+  EXPECT_EQ(open["unset"], "the method's");
+  EXPECT_EQ(to_json(OptionSpec(kMode))["range"]["choices"], Json({"exact", "released"}));
+  EXPECT_EQ(range_text(rate.range), "above 0, at most 1");
+  EXPECT_EQ(default_text(kLayers), "[]");
+  EXPECT_EQ(default_text(kRates), "the method's");
 }
 
 }  // namespace

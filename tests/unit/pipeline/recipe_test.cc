@@ -156,12 +156,16 @@ TEST(RecipeYaml, NamingAPartOfTheLoopTakesTheLoopWithoutRepair) {
 }
 
 TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
-  expect_usage_error([] { from("calibraton: {file: x}"); },
-                     "a recipe has no key: calibraton\n  hint: known: model, plan, calibration");
-  expect_usage_error([] { from("calibration: {sampels: 3}"); },
-                     "calibration does not know: sampels\n  hint: known: file");
+  expect_usage_error(
+      [] { from("calibraton: {file: x}"); },
+      "a recipe has no key: calibraton (did you mean 'calibration'?)\n  hint: known: model, "
+      "plan, select");
+  expect_usage_error(
+      [] { from("calibration: {sampels: 3}"); },
+      "calibration does not know: sampels (did you mean 'samples'?)\n  hint: known: file, "
+      "samples");
   expect_usage_error([] { from("target: {iteration: 3}"); },
-                     "known: currency, iterations, of, remove");
+                     "known: iterations, remove, rounds, of, currency");
 }
 
 // What a resolved recipe of the default method makes of flags that write elsewhere.
@@ -190,14 +194,15 @@ TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
   expect_usage_error([] { from("calibration: {samples: many}"); },
                      "calibration.samples must be a whole number, got \"many\"");
-  expect_usage_error([] { from("protect: first"); }, "protect must be a list of layers");
+  expect_usage_error([] { from("protect: first"); }, "protect must be a list of whole numbers");
   expect_usage_error([] { from("seed: -1"); }, "seed must not be negative");
   expect_usage_error([] { from("calibration: {sample: last}"); }, "known: first, random");
   expect_usage_error([] { from("target: {of: heads}"); }, "known: all, blocks");
 }
 
 TEST(RecipeYaml, RefusesUnknownNames) {
-  expect_usage_error([] { from("branches: [depth, with]"); }, "unknown branch 'with'");
+  expect_usage_error([] { from("branches: [depth, with]"); },
+                     "unknown branches 'with': did you mean 'width'?");
   expect_usage_error([] { from("select: best"); }, "unknown selector 'best'");
 }
 
@@ -239,9 +244,20 @@ TEST(RecipeResolved, SpellsOutWhatTheModelDecides) {
   EXPECT_THAT(recipe.protect, ElementsAre(0, 11));
 }
 
-TEST(RecipeResolved, RefusesSettingsThatABranchDoesNotKnow) {
-  const Recipe recipe = from("{target: {iterations: 1}, width: {budjet: exact}}");
-  expect_usage_error([&] { resolve(recipe, tinystories_12l()); }, "width does not know: budjet");
+TEST(RecipeYaml, RefusesSettingsThatARowDoesNotDeclare) {
+  expect_usage_error([] { from("{target: {iterations: 1}, width: {budjet: exact}}"); },
+                     "width does not know: budjet (did you mean 'budget'?)");
+  expect_usage_error([] { from("{target: {iterations: 1}, random-heads: {sed: 1}}"); },
+                     "random-heads does not know: sed (did you mean 'seed'?)");
+  expect_usage_error([] { from("{target: {iterations: 1}, amp-heads: {seed: 1}}"); },
+                     "amp-heads does not know: seed\n  hint: it has no settings");
+}
+
+TEST(RecipeYaml, AnAllocationsSettingsStandInWidth) {
+  const Recipe recipe = from("{target: {remove: 0.3}, width: {allocation: owl, owl_lambda: 0.1}}");
+  EXPECT_EQ(recipe.settings.at("width")["owl_lambda"], 0.1);
+  expect_usage_error([] { from("{target: {remove: 0.3}, width: {owl_lambda: -1}}"); },
+                     "width.owl_lambda must not be negative, got -1");
 }
 
 TEST(RecipeResolved, RefusesLayersThatAreNotThere) {

@@ -1,0 +1,63 @@
+// base/nearest.cc
+#include "base/nearest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace mop {
+namespace {
+
+// Letters to add, drop, change or swap with their neighbour to turn one word into the other
+// (optimal string alignment).
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const size_t change = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      cost[i][j] = std::min({change, cost[i - 1][j] + 1, cost[i][j - 1] + 1});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+    }
+  }
+  return cost[a.size()][b.size()];
+}
+
+// Two slips in a word of six letters, one in a shorter one: names of three letters resemble each
+// other.
+size_t allowed_slips(std::string_view word) { return word.size() < 6 ? 1 : 2; }
+
+constexpr size_t kLongestName = 64;
+
+}  // namespace
+
+std::string nearest(std::string_view word, std::span<const std::string> known) {
+  std::string_view found;
+  if (word.size() > kLongestName) return "";
+  size_t best = allowed_slips(word) + 1;
+  for (const std::string& name : known) {
+    const size_t slips = distance(word, name);
+    const bool longer = found.empty() && name.size() > 3 && word.starts_with(name);
+    if (!longer && slips >= best) continue;
+    best = std::min(best, slips);
+    found = name;
+  }
+  return std::string(found);
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string> known) {
+  const std::string meant = nearest(word, known);
+  return meant.empty() ? "" : fmt::format("did you mean '{}'?", meant);
+}
+
+std::string with_nearest(std::string_view word, std::span<const std::string> known) {
+  const std::string question = did_you_mean(word, known);
+  return question.empty() ? std::string(word) : fmt::format("{} ({})", word, question);
+}
+
+}  // namespace mop

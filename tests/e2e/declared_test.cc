@@ -1,0 +1,132 @@
+// What the program says of itself, as its rows and verbs declare it: lists, help, completion,
+// manual.
+#include <regex>
+#include <set>
+
+#include "base/files.h"
+#include "e2e/program.h"
+
+namespace mop::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+Json json_of(const Args& args) {
+  Args with_json = args;
+  with_json.push_back("--json");
+  return run(with_json).json();
+}
+
+TEST(Declared, NamesEveryTable) {
+  const Json tables = json_of({"list"})["tables"];
+  EXPECT_GT(tables.size(), 20u);
+  for (const Json& table : tables) {
+    EXPECT_THAT(run({"list"}).out, HasSubstr(table["name"].get<std::string>()));
+  }
+}
+
+TEST(Declared, ShowsWhatARowDeclares) {
+  const Json rows = json_of({"list", "criteria", "wanda-sp"})["criteria"];
+  ASSERT_EQ(rows.size(), 2u) << "of heads and of neurons";
+  EXPECT_THAT(rows[0]["source"].get<std::string>(), HasSubstr("arXiv 2306.11695"));
+  EXPECT_EQ(rows[0]["deviations"], Json({"D16", "D17", "D18"}));
+  const Json owl = json_of({"list", "allocations", "owl"})["allocations"][0]["options"][0];
+  EXPECT_EQ(owl, (Json{{"name", "owl_lambda"},
+                       {"type", "number"},
+                       {"default", 0.08},
+                       {"range", {{"least", 0.0}}},
+                       {"help", "how far a layer's share may be from the mean"},
+                       {"key", "width.owl_lambda"}}));
+  const std::string text = run({"list", "allocations", "owl"}).out;
+  EXPECT_THAT(text, HasSubstr("width.owl_lambda  number, default 0.08; at least 0: how far"));
+  EXPECT_THAT(text, HasSubstr("OWL, arXiv 2310.05175"));
+}
+
+TEST(Declared, TheReferenceIsWhatTheProgramDeclares) {
+  const Ran ran = run({"list", "--markdown"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.out, read_file(fs::path(MOP_SOURCE_DIR) / "docs/reference.md"))
+      << "build/src/mop list --markdown > docs/reference.md";
+}
+
+// Words that `mop VERB --help` has for flags.
+std::set<std::string> flags_in_help(const std::string& verb) {
+  const std::string help = run({verb, "--help"}).out;
+  const std::regex flag("--[a-z][a-z-]*");
+  std::set<std::string> flags;
+  for (std::sregex_iterator it(help.begin(), help.end(), flag), end; it != end; ++it) {
+    flags.insert(it->str());
+  }
+  return flags;
+}
+
+TEST(Declared, HelpShowsVerbsByTaskWithExamplesThatTheyTake) {
+  const std::string help = run({"--help"}).out;
+  for (const char* task : {"Look at a model:", "Make it smaller:", "Train:", "Measure:", "Use:"}) {
+    EXPECT_THAT(help, HasSubstr(task));
+  }
+  const std::regex example("\\n +mop ([a-z]+)([^\\n]*)"), flag(" (--[a-z-]+)");
+  int64_t examples = 0;
+  for (std::sregex_iterator it(help.begin(), help.end(), example), end; it != end; ++it) {
+    ++examples;
+    const std::string verb = (*it)[1], rest = (*it)[2];
+    const std::set<std::string> known = flags_in_help(verb);
+    for (std::sregex_iterator f(rest.begin(), rest.end(), flag), last; f != last; ++f) {
+      EXPECT_TRUE(known.contains((*f)[1])) << verb << (*f)[1];
+    }
+    EXPECT_THAT(run({verb, "--help"}).out, HasSubstr("mop " + verb + rest));
+  }
+  EXPECT_EQ(examples, 15);
+}
+
+// What bash offers behind these words.
+std::string completed(const std::string& words) {
+  TempFolder temp;
+  const fs::path script = temp.path() / "mop.bash", out = temp.path() / "out";
+  write_file(script, run({"completion", "bash"}).out);
+  const std::string command = fmt::format(
+      "bash -c 'source {}; COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _mop "
+      "2>/dev/null; echo ${{COMPREPLY[@]}}' >{}",
+      script.string(), words, out.string());
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  return read_file(out);
+}
+
+TEST(Declared, CompletionOffersVerbsFlagsNamesAndSettings) {
+  EXPECT_EQ(completed("mop pr"), "prune\n");
+  EXPECT_EQ(completed("mop prune --min"), "--min-kv-groups\n");
+  EXPECT_EQ(completed("mop prune --budget \"\""), "exact released\n");
+  EXPECT_EQ(completed("mop prune --repair = le"), "least-squares\n");
+  EXPECT_EQ(completed("mop prune --set width.owl"), "width.owl_lambda=\n");
+  EXPECT_EQ(completed("mop recover --set lora.r"), "lora.rank=\n");
+  EXPECT_EQ(completed("mop eval --protocol w"), "windows word\n");
+  EXPECT_EQ(completed("mop list dep"), "depth-rules\n");
+  EXPECT_EQ(completed("mop list repairs b"), "bias\n");
+  EXPECT_EQ(completed("mop prune fold"), "\n") << "files are the shell's";
+  EXPECT_THAT(run({"completion", "zsh"}).out, HasSubstr("bashcompinit"));
+}
+
+TEST(Declared, ManualHasEveryVerbFlagAndSetting) {
+  const Ran ran = run({"man"});
+  std::string page = ran.out;
+  for (size_t at = 0; (at = page.find("\\-", at)) != page.npos;) page.erase(at, 1);
+  EXPECT_THAT(page, StartsWith(".TH MOP 1"));
+  for (const std::string verb : {"prune", "completion", "man"}) {
+    EXPECT_THAT(page, HasSubstr(".SS mop " + verb));
+  }
+  for (const std::string& flag : flags_in_help("prune")) EXPECT_THAT(page, HasSubstr(flag));
+  EXPECT_THAT(page, HasSubstr("\\fBwidth.owl_lambda\\fR"));
+  EXPECT_THAT(page, HasSubstr("\\fBlora.rank\\fR"));
+  TempFolder temp;
+  write_file(temp.path() / "mop.1", ran.out);
+  if (std::system("command -v groff >/dev/null 2>&1") != 0) return;
+  const std::string check =
+      fmt::format("groff -man -Tutf8 -ww {0}/mop.1 >{0}/text 2>{0}/warnings", temp.path().string());
+  EXPECT_EQ(std::system(check.c_str()), 0);
+  EXPECT_THAT(read_file(temp.path() / "warnings"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace mop::testing
