@@ -75,7 +75,8 @@ void place_pictures(TaskQuestions& asked, const RequestEncoder& encoder,
 
 TaskQuestions read_task(const Task& task, const RequestEncoder& encoder,
                         const TaskOptions& options) {
-  TaskQuestions asked{.file = read_task_file(task, options.data)};
+  TaskQuestions asked;
+  asked.file = read_task_file(task, options.data);
   asked.records = std::ssize(asked.file.items);
   const int64_t count = options.limit > 0 ? std::min(asked.records, options.limit) : asked.records;
   add_shots(asked, options, static_cast<size_t>(count));
@@ -119,12 +120,13 @@ void add_figures(TaskResult& result) {
 TaskResult evaluate_task(WeightLoader& weights, TaskQuestions asked, Collectives& ranks,
                          Progress& progress) {
   const Task& task = *asked.file.task;
-  TaskResult result{.task = &task,
-                    .file = asked.file.path,
-                    .file_sha256 = asked.file.sha256,
-                    .records = asked.records,
-                    .fewshot = asked.fewshot,
-                    .fewshot_source = asked.fewshot_source};
+  TaskResult result;
+  result.task = &task;
+  result.file = asked.file.path;
+  result.file_sha256 = asked.file.sha256;
+  result.records = asked.records;
+  result.fewshot = asked.fewshot;
+  result.fewshot_source = asked.fewshot_source;
   result.tokens =
       count_tokens(asked.questions, longest_with_shared_rope(weights.model().config().rope));
   progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", task.name,
