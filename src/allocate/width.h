@@ -29,9 +29,9 @@ struct WidthOptions {
   int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
   int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off. `exact` alone
   int64_t head_multiple = 1;   ///< the same of heads * head_dim
-  int64_t damage_levels = 8;  ///< sizes of a half layer that are judged to measure its damage
-  int64_t generations = 20;   ///< of allocation `evolution`
-  int64_t offspring = 16;     ///< of a generation
+  int64_t damage_levels = 8;   ///< sizes of a half layer that are judged to measure its damage
+  int64_t generations = 20;    ///< of allocation `evolution`
+  int64_t offspring = 16;      ///< of a generation
   uint64_t evolution_seed = 0;
 };
 

@@ -338,12 +338,6 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   return metrics;
 }
 
-void show_pictures(PreparedRun& run, const fs::path& scratch, Progress& progress) {
-  if (!run.samples.pictures) return;
-  run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
-  if (run.replayed) run.replayed = run.replayed->with_input_rows(run.dense.input_rows());
-}
-
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.
 Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery, Progress& progress,
             Collectives& ranks) {

@@ -211,9 +211,7 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   return names;
 }
 
-bool judges(const Options& options) {
-  return find_allocation(options.get(kAllocation)).judges;
-}
+bool judges(const Options& options) { return find_allocation(options.get(kAllocation)).judges; }
 
 }  // namespace
 

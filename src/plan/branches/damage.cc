@@ -58,7 +58,8 @@ const Option<int64_t> kSeed = {.name = "seed",
                                .range = at_least(0),
                                .help = "of batches and of what the gates draw"};
 constexpr const char* kGatesSource =
-    "hard-concrete gates, arXiv 1712.01312; CoFi, arXiv 2204.00408; Sheared LLaMA, arXiv 2310.06694";
+    "hard-concrete gates, arXiv 1712.01312; CoFi, arXiv 2204.00408; Sheared LLaMA, arXiv "
+    "2310.06694";
 
 // What the rows of this file differ in.
 struct Kind {
