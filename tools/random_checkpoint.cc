@@ -1,6 +1,6 @@
-// tools/random_checkpoint.cc -- writes a checkpoint of a LLaMA's shape with random weights, for
-// benchmarks that need the size and not the sense: mop_random_checkpoint SHAPE OUT [--tokenizer
-// FILE_OR_FOLDER] [--seed N].
+// tools/random_checkpoint.cc -- writes a checkpoint of a LLaMA's or LLaVA's shape with random
+// weights, for benchmarks that need the size and not the sense: mop_random_checkpoint SHAPE OUT
+// [--tokenizer FILE_OR_FOLDER] [--seed N].
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -8,9 +8,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <iostream>
 #include <numbers>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -24,19 +26,29 @@ namespace {
 using namespace mop;
 namespace fs = std::filesystem;
 
+/// CLIP's vision tower.
+struct Tower {
+  int64_t layers, hidden, heads, mlp, image, patch;
+};
+
 struct Shape {
   std::string name;
   int64_t layers, hidden, heads, kv_heads, mlp, vocab, context;
+  std::optional<Tower> tower = {};  ///< a LLaVA-1.5 with it, whose language model this is
 };
+
+const Tower kViTL336{24, 1024, 16, 4096, 336, 14};
 
 const Shape kShapes[] = {
     {"llama-15m", 6, 288, 6, 6, 768, 32000, 2048},
     {"llama-1.1b", 22, 2048, 32, 4, 5632, 32000, 2048},
     {"llama-7b", 32, 4096, 32, 32, 11008, 32000, 4096},
     {"llama-13b", 40, 5120, 40, 40, 13824, 32000, 4096},
+    {"llava-tiny", 2, 64, 4, 4, 96, 256, 512, Tower{2, 32, 2, 48, 28, 14}},
+    {"llava-7b", 32, 4096, 32, 32, 11008, 32064, 4096, kViTL336},
 };
 
-Json make_config(const Shape& shape) {
+Json language_config(const Shape& shape) {
   return {{"architectures", {"LlamaForCausalLM"}},
           {"attention_bias", false},
           {"bos_token_id", 1},
@@ -61,11 +73,73 @@ Json make_config(const Shape& shape) {
           {"vocab_size", shape.vocab}};
 }
 
+// The image token is the first id behind LLaMA's own 32000, or the last one of a small vocabulary.
+Json make_config(const Shape& shape) {
+  const Json language = language_config(shape);
+  if (!shape.tower) return language;
+  const Tower& tower = *shape.tower;
+  return {{"architectures", {"LlavaForConditionalGeneration"}},
+          {"model_type", "llava"},
+          {"image_token_index", std::min<int64_t>(32000, shape.vocab - 1)},
+          {"projector_hidden_act", "gelu"},
+          {"text_config", language},
+          {"torch_dtype", "bfloat16"},
+          {"vision_config",
+           {{"hidden_act", "quick_gelu"},
+            {"hidden_size", tower.hidden},
+            {"image_size", tower.image},
+            {"intermediate_size", tower.mlp},
+            {"model_type", "clip_vision_model"},
+            {"num_attention_heads", tower.heads},
+            {"num_hidden_layers", tower.layers},
+            {"patch_size", tower.patch}}},
+          {"vision_feature_layer", -2},
+          {"vision_feature_select_strategy", "default"}};
+}
+
+Json image_processor(const Tower& tower) {
+  return {{"image_processor_type", "CLIPImageProcessor"},
+          {"size", {{"shortest_edge", tower.image}}},
+          {"crop_size", {{"height", tower.image}, {"width", tower.image}}}};
+}
+
+using Add = std::function<void(std::string name, std::vector<int64_t> sizes)>;
+
+void add_with_bias(const std::string& name, std::vector<int64_t> sizes, const Add& add) {
+  add(name + ".bias", {sizes.front()});
+  add(name + ".weight", std::move(sizes));
+}
+
+void add_tower(const Tower& t, int64_t width, const Add& add) {
+  const std::string tower = "vision_tower.vision_model.";
+  const int64_t positions = (t.image / t.patch) * (t.image / t.patch) + 1;
+  add(tower + "embeddings.class_embedding", {t.hidden});
+  add(tower + "embeddings.patch_embedding.weight", {t.hidden, 3, t.patch, t.patch});
+  add(tower + "embeddings.position_embedding.weight", {positions, t.hidden});
+  add_with_bias(tower + "pre_layrnorm", {t.hidden}, add);
+  for (int64_t i = 0; i < t.layers; ++i) {
+    const std::string layer = fmt::format("{}encoder.layers.{}.", tower, i);
+    for (const char* norm : {"layer_norm1", "layer_norm2"})
+      add_with_bias(layer + norm, {t.hidden}, add);
+    for (const char* part : {"q_proj", "k_proj", "v_proj", "out_proj"})
+      add_with_bias(layer + "self_attn." + part, {t.hidden, t.hidden}, add);
+    add_with_bias(layer + "mlp.fc1", {t.mlp, t.hidden}, add);
+    add_with_bias(layer + "mlp.fc2", {t.hidden, t.mlp}, add);
+  }
+  add_with_bias(tower + "post_layernorm", {t.hidden}, add);
+  add_with_bias("multi_modal_projector.linear_1", {width, t.hidden}, add);
+  add_with_bias("multi_modal_projector.linear_2", {width, width}, add);
+}
+
 std::vector<TensorSpec> make_specs(const Shape& s) {
   const int64_t kv = s.hidden / s.heads * s.kv_heads;
   std::vector<TensorSpec> specs;
-  const auto add = [&](std::string name, std::vector<int64_t> sizes) {
+  const Add add_alone = [&](std::string name, std::vector<int64_t> sizes) {
     specs.push_back({std::move(name), at::kBFloat16, std::move(sizes)});
+  };
+  if (s.tower) add_tower(*s.tower, s.hidden, add_alone);
+  const Add add = [&](const std::string& name, std::vector<int64_t> sizes) {
+    add_alone((s.tower ? "language_model." : "") + name, std::move(sizes));
   };
   add("model.embed_tokens.weight", {s.vocab, s.hidden});
   for (int64_t i = 0; i < s.layers; ++i) {
@@ -98,7 +172,9 @@ std::vector<uint16_t> make_block(uint64_t seed) {
   return block;
 }
 
-bool is_norm(const TensorSpec& spec) { return spec.name.find("norm") != std::string::npos; }
+bool is_norm(const TensorSpec& spec) {
+  return spec.name.find("norm") != std::string::npos && spec.name.ends_with("weight");
+}
 
 at::Tensor make_tensor(const TensorSpec& spec, const std::vector<uint16_t>& block, size_t& place) {
   if (is_norm(spec)) return at::ones(spec.shape, at::kBFloat16);
@@ -200,7 +276,7 @@ int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2 || arguments.size() % 2 != 0) {
     throw usage_error(
         "usage: mop_random_checkpoint SHAPE OUT [--tokenizer FILE_OR_FOLDER] [--seed N]")
-        .hint("shapes: llama-15m, llama-1.1b, llama-7b, llama-13b");
+        .hint("shapes: llama-15m, llama-1.1b, llama-7b, llama-13b, llava-tiny, llava-7b");
   }
   const Shape& shape = find_by_name(std::span<const Shape>(kShapes), arguments[0], "shape");
   const fs::path out = arguments[1];
@@ -217,6 +293,8 @@ int run(const std::vector<std::string>& arguments) {
   }
   fs::create_directories(out);
   write_file(out / "config.json", to_text(make_config(shape)));
+  if (shape.tower)
+    write_file(out / "preprocessor_config.json", to_text(image_processor(*shape.tower)));
   if (!tokenizer.empty()) copy_tokenizer(tokenizer, out);
   write_weights(shape, out, seed);
   return 0;

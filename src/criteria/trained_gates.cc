@@ -20,9 +20,6 @@ namespace mop {
 namespace {
 
 constexpr double kFirstLogit = 3;  // gates begin open, with probability 0.99
-// The lambdas learn so much faster than gates: a run has hundreds of steps, the papers' tens of
-// thousands.
-constexpr double kLambdaRate = 10;
 
 // The gates of one half layer among all.
 struct HalfGates {
@@ -137,9 +134,8 @@ class Training {
     const double by_closed = lambdas_[0] + 2 * lambdas_[1] * missing;
     const at::Tensor penalty_P = -by_closed / total_price() * prices_P_ * open.slopes_U;
     logits_P_ -= adam_.step(by_logit_P + penalty_P, settings_.learning_rate);
-    const at::Tensor ascent =
-        lambda_adam_.step(-at::tensor({missing, missing * missing}, at::kDouble),
-                          kLambdaRate * settings_.learning_rate);
+    const at::Tensor ascent = lambda_adam_.step(
+        -at::tensor({missing, missing * missing}, at::kDouble), settings_.learning_rate);
     for (int64_t i = 0; i < 2; ++i) lambdas_[i] -= ascent[i].item<double>();
   }
 

@@ -7,11 +7,15 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "base/stopwatch.h"
+#include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
 #include "pipeline/open_model.h"
 #include "pipeline/runtime.h"
 #include "tensor/mapped_file.h"
+#include "vision/drawn_picture.h"
+#include "vision/image_encoder.h"
 
 namespace mop {
 namespace {
@@ -41,6 +45,54 @@ void describe(Json& json, const Model& model) {
   json["model"] = model.checkpoint().folder().string();
   json["parameters"] = total_parameters(model.config());
   json["block_parameters"] = block_parameters(model.config());
+  if (!model.config().composite) return;
+  json["parts"] = Json::object();
+  for (const OutsidePart& part : model.config().composite->parts)
+    json["parts"][part.name] = part.parameters();
+}
+
+// Tokens of a picture, the same for all models; 0 when one of them is shown none.
+int64_t picture_tokens(std::span<const Model> models) {
+  std::optional<int64_t> tokens;
+  for (const Model& model : models) {
+    if (!ImageEncoder::can_encode_for(model)) return 0;
+    const Composite& composite = *model.config().composite;
+    const int64_t rows = rows_of_image(composite.vision, composite.projector);
+    if (tokens && tokens != rows) return 0;
+    tokens = rows;
+  }
+  return tokens.value_or(0);
+}
+
+// Seconds from one picture's bytes to its rows. Weights are read as they are used.
+Spread picture_seconds(const Model& model, const LatencyOptions& options, const Compute& compute) {
+  const ImageEncoder encoder(model);
+  const int64_t side = model.config().composite->vision.image;
+  const Picture picture = drawn_picture(2 * side, side + side / 2);
+  std::vector<double> seconds;
+  for (int64_t i = -options.warmups; i < options.repeats; ++i) {
+    const Stopwatch watch;
+    encoder.encode(std::span(&picture, 1), compute, silent_progress());
+    if (i >= 0) seconds.push_back(watch.seconds());
+  }
+  return spread_of(std::move(seconds));
+}
+
+// What a picture costs: the tower and projector, and the prompt that its tokens make longer.
+void add_picture(Json& json, int64_t tokens, std::span<WeightLoader* const> loaders,
+                 LatencyOptions options, Progress& progress) {
+  json["picture_tokens"] = tokens;
+  options.prompt_tokens += tokens;
+  options.new_tokens = 1;
+  const LatencyReport report = measure_latency(loaders, options, progress);
+  for (size_t m = 0; m < loaders.size(); ++m) {
+    json["models"][m]["picture"] = {
+        {"encode_seconds",
+         to_json(picture_seconds(loaders[m]->model(), options, loaders[m]->compute()))},
+        {"first_token_seconds", to_json(report.models[m].first_token_seconds)}};
+  }
+  for (size_t r = 0; r < report.ratios.size(); ++r)
+    json["ratios"][r]["picture_first_token"] = to_json(report.ratios[r].first_token);
 }
 
 Json conditions(const LatencyOptions& options, const Compute& compute) {
@@ -59,15 +111,18 @@ Json conditions(const LatencyOptions& options, const Compute& compute) {
 
 Json bench(const BenchJob& job, Progress& progress) {
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  std::vector<Model> opened;
+  for (const std::filesystem::path& folder : {job.model, job.versus}) {
+    if (!folder.empty()) opened.push_back(open_dense(folder, progress));
+  }
+  const int64_t of_picture = picture_tokens(opened);
   std::vector<std::unique_ptr<WeightLoader>> loaders;
   DeviceNeeds on_device;
-  for (const std::filesystem::path& folder : {job.model, job.versus}) {
-    if (folder.empty()) continue;
-    const Model model = open_dense(folder, progress);
+  for (const Model& model : opened) {
     check_memory(model, compute);
-    on_device =
-        on_device.beside(decoding_device_needs(model.config(), compute.dtype, job.options.batch,
-                                               job.options.prompt_tokens + job.options.new_tokens));
+    on_device = on_device.beside(decoding_device_needs(
+        model.config(), compute.dtype, job.options.batch,
+        job.options.prompt_tokens + std::max(of_picture + 1, job.options.new_tokens)));
     loaders.push_back(std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kAll));
   }
   // Both models stay there while they take turns.
@@ -87,6 +142,8 @@ Json bench(const BenchJob& job, Progress& progress) {
   Json json = conditions(options, compute);
   json.update(to_json(report));
   for (size_t m = 0; m < models.size(); ++m) describe(json["models"][m], models[m]->model());
+  if (of_picture > 0) add_picture(json, of_picture, models, options, progress);
+  check_mappings();
   json["quiet"] = report.foreign_load <= kMostForeignLoad;
   return json;
 }

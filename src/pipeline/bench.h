@@ -18,8 +18,11 @@ struct BenchJob {
 
 /// {prompt_tokens, new_tokens, batch, repeats, warmups, device, dtype, threads, machine, models,
 /// ratios, read_bandwidth, foreign_load, foreign_by_round, quiet}: `LatencyReport` and what it was
-/// measured with. Each of `models` has its folder, parameters and block_parameters too. Warns when
-/// others used the machine, and when the weights do not fit in memory. Throws as
+/// measured with. Each of `models` has its folder, parameters and block_parameters too. Models that
+/// see have {parts} (parameters by name) and are shown pictures: `picture_tokens`, for each model
+/// picture {encode_seconds: image processor, tower and projector for one picture;
+/// first_token_seconds: of the prompt with as many more tokens}, ratios picture_first_token. Warns
+/// when others used the machine, and when the weights do not fit in memory. Throws as
 /// `measure_latency`; Error(kBadInput) when weights that must be copied do not fit.
 Json bench(const BenchJob& job, Progress& progress);
 

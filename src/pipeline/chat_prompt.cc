@@ -45,9 +45,8 @@ std::string chat_prompt(const GenerateJob& job) {
   }
   try {
     // The pictures stand before what is asked of them unless the message says where.
-    if (!job.images.empty() && job.messages.empty() &&
-        job.prompt.find(kPictureWord) == std::string::npos)
-      messages.back()["content"] = words_of_pictures(job.images.size()) + job.prompt;
+    if (!job.images.empty() && job.messages.empty())
+      messages.back()["content"] = with_words_of_pictures(job.prompt, job.images.size());
     const Conversation asked =
         as_template_expects({messages, {}, options}, *chat, job.images.size());
     return chat->render(asked.messages, options);

@@ -9,6 +9,7 @@
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/stopwatch.h"
+#include "model/composite.h"
 #include "model/forward.h"
 #include "model/generate.h"
 #include "pipeline/open_model.h"
@@ -18,6 +19,9 @@
 #include "text/gguf_vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
+#include "vision/drawn_picture.h"
+#include "vision/image_encoder.h"
+#include "vision/image_prompt.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -64,7 +68,35 @@ std::shared_ptr<const Tokenizer> tokenizer_if_any(const Checkpoint& checkpoint) 
   return tokenizer_files_in(model).empty() ? nullptr : open_tokenizer(model);
 }
 
-OurAnswer compute_ours(const CheckJob& job, const Model& model) {
+/// A prompt as our forward takes it: with ids of a picture's rows, which the model has.
+struct Shown {
+  Model model;
+  std::vector<int64_t> ids;
+};
+
+// A picture stands behind the prompt's first token, which is BOS where the tokenizer adds one.
+Shown show_picture(const Model& model, const Compute& compute, OurAnswer& ours,
+                   Progress& progress) {
+  if (!ImageEncoder::can_encode_for(model)) return {model, ours.ids};
+  const Composite& composite = *model.config().composite;
+  const ImageEncoder encoder(model);
+  const Picture picture = drawn_picture(2 * composite.vision.image, composite.vision.image + 5);
+  ours.pixels_13HW = encoder.processor().pixels(picture).contiguous();
+  ours.picture_tokens = encoder.rows_per_image();
+  std::erase(ours.ids, composite.image_token);
+  std::vector<int64_t> ids = ours.ids;
+  ids.insert(ids.begin() + 1, composite.image_token);
+  ours.ids.insert(ours.ids.begin() + 1, static_cast<size_t>(ours.picture_tokens),
+                  composite.image_token);
+  const std::vector<int64_t> numbers = {0};
+  return {model.with_input_rows(encoder.encode(std::span(&picture, 1), compute, progress)),
+          expand_images(ids, numbers,
+                        {.placeholder = composite.image_token,
+                         .vocab = model.config().vocab,
+                         .rows_per_image = ours.picture_tokens})};
+}
+
+OurAnswer compute_ours(const CheckJob& job, const Model& model, Progress& progress) {
   const at::NoGradGuard no_gradient;
   const ModelConfig& config = model.config();
   const auto tokenizer = tokenizer_if_any(model.checkpoint());
@@ -73,9 +105,12 @@ OurAnswer compute_ours(const CheckJob& job, const Model& model) {
   ours.ids = prompt_ids(job, tokenizer.get(), config.vocab);
   if (tokenizer && tokenizer->encode(job.prompt, Special::kDefault) == ours.ids)
     ours.prompt = job.prompt;
-  WeightLoader weights(model, open_compute("cpu", job.dtype), WeightLoader::Keep::kAll);
-  const auto length = static_cast<int64_t>(ours.ids.size());
-  const at::Tensor ids_N = at::tensor(ours.ids, at::kLong);
+  ours.text_ids = ours.ids;
+  const Compute compute = open_compute("cpu", job.dtype);
+  const Shown shown = show_picture(model, compute, ours, progress);
+  WeightLoader weights(shown.model, compute, WeightLoader::Keep::kAll);
+  const int64_t length = std::ssize(shown.ids);
+  const at::Tensor ids_N = at::tensor(shown.ids, at::kLong);
   const at::Tensor hidden_ND = run_layers(weights, ids_N, {{length}, {}});
   ours.logits_NV = logits(weights.globals(), config, hidden_ND).to(at::kFloat).contiguous();
   if (!at::isfinite(ours.logits_NV).all().item<bool>()) {
@@ -84,7 +119,7 @@ OurAnswer compute_ours(const CheckJob& job, const Model& model) {
   GenerateOptions options;
   options.max_new_tokens = std::min(job.new_tokens, config.context - length);
   const Stopwatch watch;
-  ours.greedy = generate(weights, ours.ids, options);
+  ours.greedy = generate(weights, shown.ids, options);
   ours.tokens_per_second = static_cast<double>(ours.greedy.size()) / watch.seconds();
   if (tokenizer) ours.text = tokenizer->decode(ours.greedy);
   return ours;
@@ -125,7 +160,7 @@ Json check(const CheckJob& given, Progress& progress) {
   check_finite(model.checkpoint(), progress);
   if (!job.adapter.empty())
     model = with_adapter(model, job.adapter, dtype_from_name(job.dtype), progress);
-  const OurAnswer ours = compute_ours(job, model);
+  const OurAnswer ours = compute_ours(job, model, progress);
   Json rows = Json::array();
   rows.push_back({{"reader", "mop"},
                   {"version", mop_version()},
@@ -145,6 +180,7 @@ Json check(const CheckJob& given, Progress& progress) {
           {"format", format_name(format)},
           {"dtype", job.dtype},
           {"prompt_tokens", ours.ids.size()},
+          {"picture_tokens", ours.picture_tokens},
           {"new_tokens", ours.greedy.size()},
           {"text", ours.text},
           {"ok", ok},

@@ -23,12 +23,13 @@ struct CheckJob {
 
 /// Reads the checkpoint with our own reader (every header, every tensor, finite logits), then
 /// starts each outside reader as a process of its own: a reader that is missing, crashes or hangs
-/// is a row. Modelling code in the folder is trusted only when it is what we write. Returns {model,
-/// format, prompt_tokens, new_tokens, dtype, text, ok, readers: [{reader, version, status,
-/// logits_difference, greedy_equal, tokens_per_second, detail}]}; status is loads, differs, fails,
-/// not installed or not run; the difference is max|a-b| / max|b|, b the reader's. ok: no reader
-/// differs or fails. Throws Error(kBadInput) when our own reader refuses the checkpoint or a tensor
-/// is not finite, Error(kUsage) for an unknown reader.
+/// is a row. Modelling code in the folder is trusted only when it is what we write. A model that
+/// sees is shown a drawn picture in the prompt, whose pixels the reader gets too. Returns {model,
+/// format, prompt_tokens, picture_tokens, new_tokens, dtype, text, ok, readers: [{reader, version,
+/// status, logits_difference, greedy_equal, tokens_per_second, detail}]}; status is loads, differs,
+/// fails, not installed or not run; the difference is max|a-b| / max|b|, b the reader's. ok: no
+/// reader differs or fails. Throws Error(kBadInput) when our own reader refuses the checkpoint or a
+/// tensor is not finite, Error(kUsage) for an unknown reader.
 Json check(const CheckJob& job, Progress& progress);
 
 /// The outside readers' names.

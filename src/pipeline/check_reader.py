@@ -1,9 +1,9 @@
 """Loads a checkpoint with an outside reader and compares what it computes with what mop computed.
 
 Started by `mop check` with a job file: {reader, model, adapter, code, code_before, dtype, ids, vocab, eos, new_tokens,
-logits, facts, prompt}, where `logits` is a file of float32, `code` whether to trust the folder's modelling code (with
-`code_before`: only if this reader is older), `facts` settings as mop reads them and `prompt` the text of `ids`. Prints one
-line of JSON: {version, difference, greedy, tokens_per_second, causes, tokenizer}, or {version, error}, or {missing} when
+logits, facts, prompt, text_ids, pixels}, where `logits` is a file of float32, `code` whether to trust the folder's modelling
+code (with `code_before`: only if this reader is older), `facts` settings as mop reads them, `prompt` the text of `text_ids` and
+`pixels` null or, of the picture whose tokens are in `ids`, {file, shape}. Prints one line of JSON: {version, difference, greedy, tokens_per_second, causes, tokenizer}, or {version, error}, or {missing} when
 the reader is not installed. `causes` are settings that the reader has otherwise, `tokenizer` what is wrong with its ids.
 """
 
@@ -59,11 +59,17 @@ def compare_modules(job, model):
     ids = torch.tensor([job["ids"]])
     with open(job["logits"], "rb") as file:
         ours = torch.frombuffer(bytearray(file.read()), dtype=torch.float32).view(len(job["ids"]), job["vocab"])
+    images = {}
+    if job.get("pixels"):
+        with open(job["pixels"]["file"], "rb") as file:
+            pixels = torch.frombuffer(bytearray(file.read()), dtype=torch.float32).view(job["pixels"]["shape"])
+        images["pixel_values"] = pixels.to(model.dtype)
     with torch.no_grad():
-        theirs = model(ids).logits[0].float()
+        theirs = model(ids, **images).logits[0].float()
         difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
         start = time.perf_counter()
-        greedy = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=plain_greedy(job, model))
+        greedy = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=plain_greedy(job, model),
+                                **images)
         seconds = time.perf_counter() - start
     new = greedy[0, ids.shape[1]:].tolist()
     return {"difference": difference, "greedy": new, "tokens_per_second": len(new) / seconds,
@@ -116,7 +122,8 @@ def tokenizer_problem(job):
         ids = transformers.AutoTokenizer.from_pretrained(job["model"], trust_remote_code=job["code"])(job["prompt"])["input_ids"]
     except Exception as error:  # any: it is a note
         return f"its tokenizer does not load: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    return "" if ids == job["ids"] else f"its tokenizer gives {len(ids)} ids that are not mop's {len(job['ids'])}"
+    ours = job["text_ids"]
+    return "" if ids == ours else f"its tokenizer gives {len(ids)} ids that are not mop's {len(ours)}"
 
 
 def last_log_probabilities(job):

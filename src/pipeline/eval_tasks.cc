@@ -10,6 +10,7 @@
 #include "pipeline/eval_text.h"
 #include "pipeline/manifest.h"
 #include "pipeline/open_model.h"
+#include "pipeline/pictures.h"
 #include "pipeline/runtime.h"
 #include "pipeline/task_results.h"
 #include "report/table.h"
@@ -71,16 +72,47 @@ void write_samples(const TaskResult& result, const Places& places) {
              lines);
 }
 
+/// The questions as one model is asked them: its own tokenizer, chat template and pictures.
+struct Asked {
+  std::vector<TaskQuestions> tasks;
+  Pictures pictures;
+  std::string chat_template_sha256;  ///< empty when no message was written by one
+};
+
+Asked questions_for(const EvalTasksJob& job, const fs::path& folder, const Model& model,
+                    const Tokenizer& tokenizer) {
+  const bool by_message = std::ranges::any_of(
+      job.tasks, [](const std::string& name) { return find_task(name).message; });
+  const auto chat = by_message ? read_chat_template(folder) : nullptr;
+  Asked asked{{}, Pictures(model, job.images.empty() ? job.data : job.images), ""};
+  if (chat) asked.chat_template_sha256 = chat->fingerprint();
+  asked.tasks = read_tasks(tokenizer, model.config().context, job.tasks,
+                           {.data = job.data,
+                            .limit = job.limit,
+                            .bos = parse_bos_rule(job.bos),
+                            .fewshot = job.fewshot,
+                            .chat = chat.get(),
+                            .place = asked.pictures.placing(job.data)});
+  return asked;
+}
+
+std::vector<TaskResult> answers_of(const EvalTasksJob& job, const Model& model, Asked& asked,
+                                   const Compute& compute, Progress& progress) {
+  WeightLoader weights(asked.pictures.shown_to(model, compute, fs::temp_directory_path(), progress),
+                       compute);
+  return evaluate_tasks(weights, std::move(asked.tasks), *job.compute.ranks, progress);
+}
+
 // The same tasks by the other model, each with its own tokenizer; null when there is none.
-Json versus_of(const EvalTasksJob& job, const TaskOptions& options, Progress& progress) {
+Json versus_of(const EvalTasksJob& job, Progress& progress) {
   if (job.versus.empty()) return nullptr;
   const auto tokenizer = open_tokenizer(job.versus);
-  WeightLoader weights(open_dense(job.versus, progress),
-                       open_compute(job.compute.device, job.compute.dtype));
+  const Model model = open_dense(job.versus, progress);
+  Asked asked = questions_for(job, job.versus, model, *tokenizer);
   Json json = model_sizes(job.versus);
   json["tokenizer_sha256"] = tokenizer->fingerprint();
-  for (const TaskResult& result :
-       evaluate_tasks(weights, *tokenizer, job.tasks, options, progress)) {
+  const Compute compute = open_compute(job.compute.device, job.compute.dtype);
+  for (const TaskResult& result : answers_of(job, model, asked, compute, progress)) {
     json["results"][result.task->name] = task_figures_json(result);
   }
   return json;
@@ -125,11 +157,13 @@ Json versus_fingerprint(const EvalTasksJob& job) {
 }
 
 Json manifest(const EvalTasksJob& job, const Model& model, const Tokenizer& tokenizer,
-              const Compute& compute) {
+              const Asked& asked, const Compute& compute) {
   Json json = job_manifest(model, &tokenizer);
   json["adapter"] = adapter_fingerprint(job.adapter);
   json["versus"] = versus_fingerprint(job);
   json["data"] = data_fingerprint(job);
+  json["pictures"] = asked.pictures.sha256();
+  json["chat_template"] = asked.chat_template_sha256;
   json["eval"] = {
       {"tasks", job.tasks}, {"limit", job.limit}, {"fewshot", job.fewshot}, {"bos", job.bos}};
   json["compute"] = compute_manifest(job.compute.device, compute.dtype);
@@ -149,25 +183,29 @@ void check(const EvalTasksJob& job) {
 Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   check(job);
   const double start = now();
-  const TaskOptions options{.data = job.data,
-                            .limit = job.limit,
-                            .bos = parse_bos_rule(job.bos),
-                            .fewshot = job.fewshot,
-                            .ranks = *job.compute.ranks};
   const KnownLines known(job.model, job.calibration);
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, progress, compute.dtype);
+  Asked asked = questions_for(job, job.model, model, *tokenizer);
   if (job.compute.ranks->size() > 1) {
-    check_same_inputs(manifest(job, model, *tokenizer, compute), *job.compute.ranks, progress);
+    check_same_inputs(manifest(job, model, *tokenizer, asked, compute), *job.compute.ranks,
+                      progress);
   }
-  WeightLoader weights(model, compute);
-  const auto results = evaluate_tasks(weights, *tokenizer, job.tasks, options, progress);
-  const Json other = versus_of(job, options, progress);
+  const auto results = answers_of(job, model, asked, compute, progress);
+  const Json other = versus_of(job, progress);
   check_mappings();
   const double end = now();
-  Json json = task_results_json(
-      results, {job.model.string(), options, *tokenizer, model, weights.compute(), start, end});
+  Json json = task_results_json(results, {.model = job.model.string(),
+                                          .bos = parse_bos_rule(job.bos),
+                                          .limit = job.limit,
+                                          .tokenizer = *tokenizer,
+                                          .source = model,
+                                          .compute = compute,
+                                          .start = start,
+                                          .end = end,
+                                          .chat_template_sha256 = asked.chat_template_sha256,
+                                          .pictures_sha256 = asked.pictures.sha256()});
   if (!other.is_null()) json["mop"]["versus"] = other;
   add_overlap(json, results, known, progress);
   if (job.out.empty() || job.compute.ranks->rank() != 0) return json;
@@ -192,9 +230,10 @@ std::vector<MetricLine> metric_lines(const Json& results) {
   std::vector<MetricLine> lines;
   for (const auto& [task, metrics] : results["higher_is_better"].items()) {
     for (const auto& [metric, better] : metrics.items()) {
-      lines.push_back(
-          {task, metric,
-           metric + (better.get<bool>() ? " (higher is better)" : " (lower is better)")});
+      lines.push_back({task, metric,
+                       metric + (better.is_null()     ? ""
+                                 : better.get<bool>() ? " (higher is better)"
+                                                      : " (lower is better)")});
     }
   }
   return lines;

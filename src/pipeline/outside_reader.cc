@@ -29,8 +29,18 @@ constexpr std::string_view kScript =
 
 const std::vector<OutsideReader>& readers() {
   static const std::vector<OutsideReader> rows = {
-      {"transformers", "transformers", {CheckedFormat::kFolder}, 1e-4, 2e-2},
-      {"peft", "peft", {CheckedFormat::kAdapter}, 1e-4, 2e-2},
+      {.name = "transformers",
+       .module = "transformers",
+       .reads = {CheckedFormat::kFolder},
+       .tolerance_float32 = 1e-4,
+       .tolerance_bfloat16 = 2e-2,
+       .sees = true},
+      {.name = "peft",
+       .module = "peft",
+       .reads = {CheckedFormat::kAdapter},
+       .tolerance_float32 = 1e-4,
+       .tolerance_bfloat16 = 2e-2,
+       .sees = true},
       {"llama.cpp", "xllamacpp", {CheckedFormat::kGguf}, 1e-3, 5e-2, true},
       {"vllm", "vllm", {CheckedFormat::kFolder, CheckedFormat::kAdapter}, 1e-3, 5e-2, false, true}};
   return rows;
@@ -69,6 +79,7 @@ std::string why_not(const OutsideReader& reader, CheckedFormat format, Code code
   if (!reader.by_gguf && code == Code::kForeign) {
     return "the folder holds modelling code that mop did not write";
   }
+  if (ours.picture_tokens > 0 && !reader.sees) return "mop shows it no pictures";
   return reader.by_gguf && !ours.tokenizer ? "it needs a tokenizer, the model has none" : "";
 }
 
@@ -173,6 +184,8 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
       add(cause, row);
   }
   add(said.value("tokenizer", ""), row);
+  if (ours.picture_tokens > 0)
+    add(fmt::format("a picture of {} tokens is in the prompt", ours.picture_tokens), row);
   return row;
 }
 
@@ -195,10 +208,16 @@ std::optional<Json> missing(const CheckJob& job, const OutsideReader& reader) {
 Json ask(const CheckJob& job, const OutsideReader& reader, const Model& model, Code code,
          const OurAnswer& ours, const fs::path& file) {
   const ScratchFolder scratch;
-  const at::Tensor& logits = ours.logits_NV;
   write_file(scratch.path() / "check_reader.py", kScript);
-  write_file(scratch.path() / "logits",
-             {static_cast<const char*>(logits.const_data_ptr()), logits.nbytes()});
+  const auto write_floats = [&](const char* name, const at::Tensor& values) {
+    const fs::path floats = scratch.path() / name;
+    write_file(floats, {static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+    return floats.string();
+  };
+  const Json picture = ours.picture_tokens == 0
+                           ? Json()
+                           : Json({{"file", write_floats("pixels", ours.pixels_13HW)},
+                                   {"shape", ours.pixels_13HW.sizes().vec()}});
   const Json task = {{"reader", reader.module},
                      {"model", fs::absolute(file).string()},
                      {"adapter", job.adapter.empty() ? "" : fs::absolute(job.adapter).string()},
@@ -211,7 +230,9 @@ Json ask(const CheckJob& job, const OutsideReader& reader, const Model& model, C
                      {"new_tokens", ours.greedy.size()},
                      {"facts", facts_of(model.config(), job.dtype)},
                      {"prompt", ours.prompt},
-                     {"logits", (scratch.path() / "logits").string()}};
+                     {"text_ids", ours.text_ids},
+                     {"logits", write_floats("logits", ours.logits_NV)},
+                     {"pixels", picture}};
   write_file(scratch.path() / "job.json", to_text(task));
   const ChildResult ran =
       run_child({python_of(job), (scratch.path() / "check_reader.py").string(),

@@ -32,6 +32,7 @@
 #include "pipeline/runtime.h"
 #include "pipeline/scratch_folder.h"
 #include "pipeline/step_costs.h"
+#include "pipeline/training_rounds.h"
 #include "report/table.h"
 #include "surgery/surgery.h"
 #include "tensor/mapped_file.h"
@@ -73,7 +74,8 @@ class Run {
     return validation_json(validate({model})[0]);
   }
 
-  MixResult search() {
+  /// `rounds` may be null.
+  MixResult search(TrainingRounds* rounds) {
     const std::vector<PlanStep> done = steps_done();
     if (!done.empty()) {
       progress_.note(
@@ -98,6 +100,14 @@ class Run {
     if (repairs_steps(run_.recipe.repair)) {
       const RepairPass& pass = repair_of_steps(run_.recipe.repair);
       functions.repair = [&](const Model& model) { return repair(pass, model).model; };
+    }
+    if (rounds != nullptr) {
+      functions.train = [=](const Model& left, const std::vector<PlanStep>& steps) {
+        return rounds->train(left, steps);
+      };
+      functions.restore = [=](const std::vector<PlanStep>& steps) {
+        return rounds->restore(steps);
+      };
     }
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
     MixResult result = mix(run_.dense, mix_, done, functions);
@@ -244,12 +254,18 @@ struct Finished {
   Json sparse_figures;    ///< null when no weights became zero, or nothing judged them
   const std::optional<PruneRecovery>& recovery;
   std::optional<TrainedModel> trained;
+  Json rounds = nullptr;  ///< see TrainingRounds::outcome; null when no step was trained
 };
 
 // The part of a run that all ranks share.
 Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRecovery>& recovery,
               const fs::path& folder, Collectives& ranks, Progress& progress) {
-  MixResult result = prepared.replay ? run.replay() : run.search();
+  std::optional<TrainingRounds> rounds;
+  if (prepared.recipe.recovers_steps) {
+    const auto figures = [&](const Model& model) { return run.figures_of(model); };
+    rounds.emplace(*recovery, prepared.dense, folder, ranks, figures, progress);
+  }
+  MixResult result = prepared.replay ? run.replay() : run.search(rounds ? &*rounds : nullptr);
   Finished finished{result.model,
                     std::move(result.steps),
                     run.figures_of(result.model),
@@ -266,7 +282,8 @@ Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRe
     finished.model = sparsified(prepared, finished.model, run.scratch(), progress);
     finished.sparse_figures = run.figures_of(finished.model);
   }
-  if (!recovery) return finished;
+  if (rounds && ranks.rank() == 0) finished.rounds = rounds->outcome(finished.steps.size());
+  if (!recovery || rounds) return finished;
   finished.trained =
       recover_pruned(*recovery, prepared.dense, finished.model, folder, ranks, progress);
   if (ranks.rank() > 0) run.figures_of(finished.trained->model);
@@ -280,20 +297,13 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   Json figures = figures_json(prepared, before, result.figures);
   if (!result.repaired_figures.is_null()) figures["repaired"] = result.repaired_figures;
   if (!result.sparse_figures.is_null()) figures["sparse"] = result.sparse_figures;
+  if (!result.rounds.is_null() && !figures.is_null()) {
+    figures.update(result.rounds["rounds"].back()["figures"]);
+  }
   check_mappings();
   const Json origin = made_by(prepared, figures);  // pruning's alone
 
-  Json metrics;
-  metrics["dense"] = sizes_for_people(prepared.dense.config());
-  metrics["pruned"] = sizes_for_people(result.model.config());
-  const auto removed = [&](const char* key) {
-    return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
-  };
-  metrics["removed_fraction"] = removed("parameters");
-  metrics["block_removed_fraction"] = removed("block_parameters");
-  const Json target =
-      target_metrics(prepared.recipe.target, prepared.dense.config(), result.model.config());
-  if (!target.is_null()) metrics["target"] = target;
+  Json metrics = size_metrics(prepared, result.model);
   const Model& model = result.trained ? result.trained->model : result.model;
   if (!prepared.recipe.weights.is_null()) {
     metrics["weights"] = weights_metrics(prepared.recipe.weights, model);
@@ -303,6 +313,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
     metrics["recovery"] = result.trained->outcome;
     timing["recovery"] = result.trained->timing;
   }
+  if (!result.rounds.is_null()) metrics["recovery"] = result.rounds;
   metrics["figures"] = figures;
   metrics["samples"] = {{"statistics", prepared.samples.calibration.ids.size()},
                         {"validation", prepared.samples.validation.ids.size()}};
@@ -321,15 +332,10 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
   progress.note("wrote " + folder.out().string());
+  TrainingRounds::clean(folder.run());
   folder.publish();
   metrics["out"] = folder.out().string();
   return metrics;
-}
-
-void show_pictures(PreparedRun& run, const fs::path& scratch, Progress& progress) {
-  if (!run.samples.pictures) return;
-  run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
-  if (run.replayed) run.replayed = run.replayed->with_input_rows(run.dense.input_rows());
 }
 
 // What ranks other than 0 do: the same measurements in the same order; nothing is written.

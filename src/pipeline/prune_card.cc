@@ -7,6 +7,7 @@
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
+#include "pipeline/run_steps.h"
 #include "report/model_card.h"
 
 namespace mop {
@@ -16,6 +17,19 @@ Json sizes_for_people(const ModelConfig& config) {
   return {{"parameters", total_parameters(config)},
           {"block_parameters", block_parameters(config)},
           {"shape", shape_text(config.layers)}};
+}
+
+Json size_metrics(const PreparedRun& run, const Model& model) {
+  Json metrics = {{"dense", sizes_for_people(run.dense.config())},
+                  {"pruned", sizes_for_people(model.config())}};
+  const auto removed = [&](const char* key) {
+    return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
+  };
+  metrics["removed_fraction"] = removed("parameters");
+  metrics["block_removed_fraction"] = removed("block_parameters");
+  const Json target = target_metrics(run.recipe.target, run.dense.config(), model.config());
+  if (!target.is_null()) metrics["target"] = target;
+  return metrics;
 }
 
 // Where a plan comes from. A replay passes it on, so that it writes the same model card.

@@ -10,6 +10,9 @@ namespace mop {
 
 /// {parameters, block_parameters, shape}
 Json sizes_for_people(const ModelConfig& config);
+/// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction, and
+/// target where it counts something else than parameters}.
+Json size_metrics(const PreparedRun& run, const Model& model);
 
 /// {model, recipe, figures}: where the plan comes from. A replay passes it on, so that it writes
 /// the same model card.

@@ -62,6 +62,15 @@ void read_target(const Json& json, Recipe& recipe) {
                                 recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
 
+// `when` is the run's, everything else the training's.
+void read_recovery(const Json& json, Recipe& recipe) {
+  recipe.recovery = json.value("recovery", Json());
+  if (!recipe.recovery.is_object() || !recipe.recovery.contains("when")) return;
+  const Options settings("recovery", recipe.recovery);
+  recipe.recovers_steps = settings.get(recipe_options::kRecoveryWhen) == "steps";
+  recipe.recovery.erase("when");
+}
+
 // Settings of branches and criteria that are used, as their rows declare them.
 void read_rows(const Json& json, Recipe& recipe) {
   for (const std::string& name : recipe.branches) {
@@ -155,7 +164,7 @@ Recipe recipe_from_json(const Json& given) {
     recipe.repair = json.value("repair", Json());
   }
   recipe.weights = json.value("weights", Json());
-  if (json.contains("recovery")) recipe.recovery = json["recovery"];
+  read_recovery(json, recipe);
   read_samples_section(json, recipe);
   read_target(json, recipe);
   const Options compute = declared_section(json, "compute");
@@ -192,6 +201,7 @@ Json to_json(const Recipe& recipe) {
   if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
   if (!recipe.weights.is_null()) json["weights"] = recipe.weights;
   if (!recipe.recovery.is_null()) json["recovery"] = recipe.recovery;
+  if (recipe.recovers_steps) json["recovery"]["when"] = "steps";
   return json;
 }
 
@@ -292,6 +302,12 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
         .hint("leave one of them out");
   }
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
+  if (recipe.recovers_steps && (!recipe.plan.empty() || !repairs_at_end(recipe.repair).empty())) {
+    throw usage_error("recovery.when: steps trains what every step left, and {}",
+                      recipe.plan.empty() ? "a repair at the end would come behind the training"
+                                          : "a plan is replayed without steps of its own")
+        .hint("recovery.when: end, or repair.when: steps");
+  }
   return recipe;
 }
 

@@ -32,11 +32,12 @@ struct Recipe {
   std::vector<std::string> branches = {"depth", "width"};
   std::map<std::string, Json> settings;  ///< of branches and criteria, by name
   std::string device = "cpu";
-  std::string dtype;        ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
-  Json repair;              ///< new values for what is left, see run_repair.h; null = none
-  Json weights;             ///< single weights that become zero, see run_weights.h; null = none
-  Json recovery;            ///< training of the result, see prune_recovery.h; null = none
-  std::string method_note;  ///< see default_method.h; for people, no part of what is written
+  std::string dtype;            ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
+  Json repair;                  ///< new values for what is left, see run_repair.h; null = none
+  Json weights;                 ///< single weights that become zero, see run_weights.h; null = none
+  Json recovery;                ///< training of the result, see prune_recovery.h; null = none
+  bool recovers_steps = false;  ///< training follows every step, and not the last alone
+  std::string method_note;      ///< see default_method.h; for people, no part of what is written
 };
 
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a

@@ -25,7 +25,6 @@ std::vector<std::string> top_keys() {
     for (const OptionSpec& spec : section.options) keys.push_back(spec.name);
   }
   std::erase(keys, "uniform");
-  keys.emplace_back("recovery");
   return keys;
 }
 

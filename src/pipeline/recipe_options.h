@@ -115,6 +115,12 @@ inline const Option<std::string> kWhen = {
     .range = one_of({"end", "steps"}),
     .help = "steps: every candidate before it is judged; end: once, of what all steps left"};
 
+inline const Option<std::string> kRecoveryWhen = {
+    .name = "when",
+    .default_value = "end",
+    .range = one_of({"end", "steps"}),
+    .help = "steps: what every step left is trained before the next; end: once, the result"};
+
 inline const Option<std::string> kWeights = {.name = "method",
                                              .default_value = SparseOptions().method,
                                              .range = row_of<all_sparse_methods>(),

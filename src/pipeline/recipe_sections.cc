@@ -49,7 +49,10 @@ std::span<const RecipeSection> prune_sections() {
        {options::kRepair, options::kWhen, kRepairDamping}},
       {"weights",
        "single weights that become zero; a method's own settings stand here, too",
-       {options::kWeights, options::kSparsity, options::kPattern}}};
+       {options::kWeights, options::kSparsity, options::kPattern}},
+      {"recovery",
+       "training of what is pruned; its settings, those of `mop list recovery`, stand here, too",
+       {options::kRecoveryWhen}}};
   return sections;
 }
 

@@ -282,6 +282,12 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   return run;
 }
 
+void show_pictures(PreparedRun& run, const std::filesystem::path& scratch, Progress& progress) {
+  if (!run.samples.pictures) return;
+  run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
+  if (run.replayed) run.replayed = run.replayed->with_input_rows(run.dense.input_rows());
+}
+
 int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());

@@ -38,6 +38,10 @@ struct PreparedRun {
 /// target, a device with too little memory.
 PreparedRun prepare(Recipe recipe, Progress& progress);
 
+/// Gives the dense model, and the replayed one, the rows of the samples' pictures, which lie in an
+/// unnamed file of `scratch`.
+void show_pictures(PreparedRun& run, const std::filesystem::path& scratch, Progress& progress);
+
 /// Steps that the run will take, or about take when only the figures will tell; 0 when nobody can.
 int64_t expected_steps(const PreparedRun& run);
 bool knows_its_steps(const PreparedRun& run);

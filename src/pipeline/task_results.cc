@@ -9,6 +9,11 @@ namespace {
 
 constexpr int kBootstrapDraws = 100000;
 
+Json better_json(const std::string& metric) {
+  const std::optional<bool> better = higher_is_better(metric);
+  return better ? Json(*better) : Json(nullptr);
+}
+
 std::string output_type(TaskKind kind) {
   if (kind == TaskKind::kChoice) return "multiple_choice";
   return kind == TaskKind::kContinuation ? "loglikelihood" : "loglikelihood_rolling";
@@ -17,7 +22,7 @@ std::string output_type(TaskKind kind) {
 Json config_of(const TaskResult& result) {
   Json metrics = Json::array();
   for (const std::string& metric : result.task->metrics) {
-    metrics.push_back({{"metric", metric}, {"higher_is_better", higher_is_better(metric)}});
+    metrics.push_back({{"metric", metric}, {"higher_is_better", better_json(metric)}});
   }
   return {{"task", result.task->name},
           {"dataset_path", result.task->dataset},
@@ -42,8 +47,7 @@ int64_t num_parameters(const Model& model) {
 }
 
 Json run_config(const TaskRunFacts& facts) {
-  const Json limit =
-      facts.options.limit > 0 ? Json(static_cast<double>(facts.options.limit)) : Json(nullptr);
+  const Json limit = facts.limit > 0 ? Json(static_cast<double>(facts.limit)) : Json(nullptr);
   return {{"model", "mop"},
           {"model_args", "pretrained=" + facts.model},
           {"model_num_parameters", num_parameters(facts.source)},
@@ -77,11 +81,13 @@ Json own_stamp(const std::vector<TaskResult>& results, const TaskRunFacts& facts
   return {{"version", mop_version()},
           {"commit", mop_commit()},
           {"libtorch", libtorch_version()},
-          {"bos", bos_rule_name(facts.options.bos)},
-          {"bos_rule", bos_in_words(facts.options.bos)},
+          {"bos", bos_rule_name(facts.bos)},
+          {"bos_rule", bos_in_words(facts.bos)},
           {"dtype", dtype_name(facts.compute.dtype)},
           {"tokenizer", facts.tokenizer.kind()},
           {"tokenizer_sha256", facts.tokenizer.fingerprint()},
+          {"pictures_sha256",
+           facts.pictures_sha256.empty() ? Json(nullptr) : Json(facts.pictures_sha256)},
           {"data", data}};
 }
 
@@ -158,7 +164,7 @@ Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFact
     json["versions"][name] = result.task->version;
     json["n-shot"][name] = result.fewshot;
     for (const std::string& metric : result.task->metrics) {
-      json["higher_is_better"][name][metric] = higher_is_better(metric);
+      json["higher_is_better"][name][metric] = better_json(metric);
     }
     json["n-samples"][name] = {{"original", result.records}, {"effective", result.samples.size()}};
   }
@@ -176,10 +182,12 @@ Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFact
   json["model_source"] = "mop";
   json["model_name"] = facts.model;
   json["model_name_sanitized"] = sanitized_model_name(facts.model);
-  for (const char* key : {"system_instruction", "system_instruction_sha", "fewshot_as_multiturn",
-                          "chat_template", "chat_template_sha"}) {
+  for (const char* key :
+       {"system_instruction", "system_instruction_sha", "fewshot_as_multiturn", "chat_template"}) {
     json[key] = nullptr;
   }
+  const std::string& chat = facts.chat_template_sha256;
+  json["chat_template_sha"] = chat.empty() ? Json(nullptr) : Json(chat);
   json["start_time"] = facts.start;
   json["end_time"] = facts.end;
   json["total_evaluation_time_seconds"] = fmt::format("{}", facts.end - facts.start);

@@ -12,11 +12,14 @@ namespace mop {
 /// What is said about a run beside its figures.
 struct TaskRunFacts {
   std::string model;  ///< as named on the command line
-  const TaskOptions& options;
+  BosRule bos;
+  int64_t limit;  ///< 0 = none
   const Tokenizer& tokenizer;
   const Model& source;
   const Compute& compute;
-  double start = 0, end = 0;  ///< seconds since 1970
+  double start = 0, end = 0;              ///< seconds since 1970
+  std::string chat_template_sha256 = {};  ///< of the one that asked; empty = none did
+  std::string pictures_sha256 = {};       ///< empty = there were none
 };
 
 /// results, configs, versions, n-shot, n-samples, config, ...; what is ours alone is under "mop".

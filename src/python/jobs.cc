@@ -173,12 +173,13 @@ void bind_evaluate(py::module_& module) {
   module.def(
       "evaluate_tasks",
       [](const std::string& model, const std::vector<std::string>& tasks, const fs::path& data,
-         int64_t limit, const std::string& bos, int64_t fewshot, const std::string& device,
-         const std::string& dtype, const py::object& progress) {
+         const fs::path& images, int64_t limit, const std::string& bos, int64_t fewshot,
+         const std::string& device, const std::string& dtype, const py::object& progress) {
         return answer(progress, [&](Progress& p) {
           EvalTasksJob job;
           job.model = local_model(model, p);
           job.data = data;
+          job.images = images;
           job.tasks = tasks;
           job.limit = limit;
           job.bos = bos;
@@ -187,8 +188,36 @@ void bind_evaluate(py::module_& module) {
           return eval_tasks(job, p);
         });
       },
-      "model"_a, "tasks"_a, "data"_a, py::kw_only(), "limit"_a = 0, "bos"_a = "auto",
-      "fewshot"_a = 0, "device"_a = "cpu", "dtype"_a = "", "progress"_a = py::none());
+      "model"_a, "tasks"_a, "data"_a, py::kw_only(), "images"_a = fs::path(), "limit"_a = 0,
+      "bos"_a = "auto", "fewshot"_a = 0, "device"_a = "cpu", "dtype"_a = "",
+      "progress"_a = py::none());
+}
+
+void bind_generate(py::module_& module) {
+  module.def(
+      "generate",
+      [](const std::string& model, const std::string& prompt, const std::vector<fs::path>& images,
+         bool chat, const std::string& system, const fs::path& adapter, int64_t max_new_tokens,
+         double temperature, uint64_t seed, const std::string& device, const std::string& dtype,
+         const py::object& progress) {
+        return answer(progress, [&](Progress& p) {
+          GenerateJob job;
+          job.model = local_model(model, p);
+          job.adapter = adapter;
+          job.prompt = prompt;
+          job.chat = chat;
+          job.system = system;
+          job.images = images;
+          job.max_new_tokens = max_new_tokens;
+          job.temperature = temperature;
+          job.seed = seed;
+          job.compute = {device, dtype};
+          return generate_text(job, p);
+        });
+      },
+      "model"_a, "prompt"_a, py::kw_only(), "images"_a = std::vector<fs::path>(), "chat"_a = false,
+      "system"_a = "", "adapter"_a = fs::path(), "max_new_tokens"_a = 128, "temperature"_a = 0.0,
+      "seed"_a = 0, "device"_a = "cpu", "dtype"_a = "", "progress"_a = py::none());
 }
 
 void bind_accounts(py::module_& module) {
@@ -234,6 +263,7 @@ void bind_jobs(py::module_& module) {
   bind_check(module);
   bind_export(module);
   bind_evaluate(module);
+  bind_generate(module);
   bind_accounts(module);
 }
 

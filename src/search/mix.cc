@@ -91,6 +91,7 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
 }
 
 Model replay(const Model& dense, const std::vector<PlanStep>& done, const MixFunctions& functions) {
+  if (functions.restore && !done.empty()) return functions.restore(done);
   Model model = dense;
   for (const PlanStep& step : done) {
     model = apply(step, model);
@@ -127,6 +128,11 @@ MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<Pla
     if (!budget) return result;
     check_stop();
     auto [step, model] = advance(result.model, recipe, result.steps, *budget, functions);
+    if (functions.train) {
+      std::vector<PlanStep> steps = result.steps;
+      steps.push_back(step.plan);
+      model = functions.train(model, steps);
+    }
     functions.record(step, model);
     result.model = std::move(model);
     result.steps.push_back(std::move(step.plan));

@@ -58,6 +58,10 @@ struct MixFunctions {
   /// New values for what a step left (see repair/), of candidates before they are judged and of
   /// steps that an earlier run recorded. Null = none.
   std::function<Model(const Model& cut)> repair = nullptr;
+  /// Trains what the last of `steps` left, before it is recorded: null = none.
+  std::function<Model(const Model& left, const std::vector<PlanStep>& steps)> train = nullptr;
+  /// What the steps of an earlier run left, trained; where `train` is given.
+  std::function<Model(const std::vector<PlanStep>& done)> restore = nullptr;
   /// Told how far a long proposal is. Null = nobody listens.
   std::function<void(const std::string& line)> note = nullptr;
   /// Called once, when the steps of an earlier run are applied and repaired. Null = nobody asks.

@@ -72,6 +72,10 @@ std::string words_of_pictures(size_t pictures) {
   return text;
 }
 
+std::string with_words_of_pictures(const std::string& text, size_t pictures) {
+  return text.find(kPictureWord) == text.npos ? words_of_pictures(pictures) + text : text;
+}
+
 Conversation as_template_expects(Conversation conversation, const ChatTemplate& chat,
                                  size_t pictures) {
   if (!chat.knows_images()) return conversation;

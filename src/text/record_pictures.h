@@ -23,6 +23,8 @@ std::vector<std::string> pictures_of(const Json& record, std::string_view where)
 
 /// "<image>\n" for each of them.
 std::string words_of_pictures(size_t pictures);
+/// `text` behind them, or as it is when it says itself where they are.
+std::string with_words_of_pictures(const std::string& text, size_t pictures);
 
 /// Turns each picture's word in a sample into the tokens that the picture is: `ids`, and `labels`
 /// beside them unless null. `was_cut`: words of later pictures may be gone.

@@ -30,21 +30,6 @@ std::string alpaca_prompt(const Json& record, std::string_view where) {
   return fmt::format("Instruction: {}\n{}Response:", instruction, middle);
 }
 
-// A ScienceQA question: its picture, its choices lettered, the answer left out.
-std::string question_prompt(const Json& record, std::string_view where) {
-  const Json& choices = record["choices"];
-  if (!choices.is_array() || choices.size() > 26)
-    throw bad_input("{}: `choices` is not a list of up to 26", where);
-  std::string options;
-  for (size_t i = 0; i < choices.size(); ++i) {
-    if (!choices[i].is_string()) throw bad_input("{}: choice {} is not a text", where, i + 1);
-    options += fmt::format(" ({}) {}", static_cast<char>('A' + i), choices[i].get<std::string>());
-  }
-  return fmt::format(
-      "{}Question: {}\nOptions:{}\nAnswer:", words_of_pictures(pictures_of(record, where).size()),
-      require<std::string>(record, "question", where), options);
-}
-
 std::string sample_of(const Json& record, const std::string& where, ChatSamples& chats) {
   if (record.is_object()) {
     if (record.contains("text")) return require<std::string>(record, "text", where);

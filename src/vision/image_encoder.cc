@@ -67,6 +67,14 @@ ImageEncoder::ImageEncoder(const Model& model)
                      " is not known, and copied without being read");
 }
 
+bool ImageEncoder::can_encode_for(const Model& model) {
+  const Composite* composite = model.config().composite.get();
+  if (composite == nullptr || composite->kind->tiles) return false;
+  const std::filesystem::path& folder = model.checkpoint().folder();
+  return std::filesystem::exists(folder / "preprocessor_config.json") ||
+         std::filesystem::exists(folder / "processor_config.json");
+}
+
 int64_t ImageEncoder::rows_per_image() const {
   return rows_of_image(tower_.config(), projector_.config());
 }

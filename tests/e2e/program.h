@@ -100,7 +100,7 @@ inline std::map<std::string, std::string> tree(const fs::path& folder) {
       metrics.erase("timing");
       files[name] = metrics.dump();
     }
-    if (name == "run/metrics.jsonl") {
+    if (name.ends_with("metrics.jsonl")) {
       std::istringstream lines(std::exchange(files[name], ""));
       for (std::string line; std::getline(lines, line);) {
         Json step = Json::parse(line);

@@ -15,7 +15,9 @@ class SparseRun : public ::testing::Test {
     args.insert(args.end(), more.begin(), more.end());
     return run(args);
   }
-  double perplexity(const Args& more) {
+  // With enough text for second moments.
+  double perplexity(Args more) {
+    more.insert(more.end(), {"--samples", "64", "--max-tokens", "128"});
     const Ran ran = sparse(std::to_string(runs_++), more);
     EXPECT_EQ(ran.exit, 0) << ran.err;
     return ran.exit == 0 ? ran.json()["figures"]["sparse"]["perplexity"].get<double>() : INFINITY;

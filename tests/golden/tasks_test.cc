@@ -23,7 +23,9 @@ struct Golden {
                         .bos = parse_bos_rule(expected["bos"].get<std::string>()),
                         .fewshot = expected["fewshot"]};
     const std::vector<std::string> names = {expected["task"]};
-    return evaluate_tasks(weights, *tokenizer, names, options).at(0);
+    return evaluate_tasks(weights,
+                          read_tasks(*tokenizer, weights.model().config().context, names, options))
+        .at(0);
   }
 
   Json json;

@@ -38,12 +38,21 @@ struct Row {
   const char* name;
   std::function<std::string(const Json& model)> value;
   const char* ratio = nullptr;
+  bool of_picture = false;
 };
 
 std::string bandwidth_text(const Json& model) {
   const double fraction = model["bandwidth_fraction"];
   const auto bytes = static_cast<int64_t>(model["decode_bandwidth"].get<double>());
   return fraction == 0 ? "-" : fmt::format("{}/s, {:.0f}%", short_bytes(bytes), 100 * fraction);
+}
+
+std::string parts_text(const Json& model) {
+  std::string text;
+  for (const auto& [name, parameters] : model["parts"].items())
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                        with_commas(parameters.get<int64_t>()));
+  return text;
 }
 
 const std::vector<Row>& rows() {
@@ -64,7 +73,13 @@ const std::vector<Row>& rows() {
       {"KV cache", bytes("kv_cache_bytes")},
       {"peak memory, anonymous", bytes("peak_anonymous_bytes")},
       {"peak memory, mapped", bytes("peak_mapped_bytes")},
-      {"parameters", [](const Json& m) { return with_commas(m["parameters"].get<int64_t>()); }}};
+      {"parameters", [](const Json& m) { return with_commas(m["parameters"].get<int64_t>()); }},
+      {"of them not pruned", parts_text, nullptr, true},
+      {"a picture's tower and projector",
+       [](const Json& m) { return time_spread(m["picture"]["encode_seconds"]); }, nullptr, true},
+      {"first token behind a picture",
+       [](const Json& m) { return time_spread(m["picture"]["first_token_seconds"]); },
+       "picture_first_token", true}};
   return table;
 }
 
@@ -73,14 +88,20 @@ std::string bench_text(const Json& result) {
   const bool two = models.size() > 1;
   Table table(two ? std::vector<std::string>{"", "MODEL", "OTHER", "MODEL / OTHER"}
                   : std::vector<std::string>{"", "MODEL"});
+  const bool sees = result.contains("picture_tokens");
   for (const Row& row : rows()) {
+    if (row.of_picture && !sees) continue;
     std::vector<std::string> cells = {row.name};
     for (const Json& model : models) cells.push_back(row.value(model));
     if (two) cells.push_back(row.ratio ? ratio_text(result["ratios"][0][row.ratio]) : "");
     table.add(cells);
   }
   const auto bandwidth = static_cast<int64_t>(result["read_bandwidth"]["median"].get<double>());
-  return table.text() +
+  const std::string picture =
+      sees ? fmt::format("\na picture is {} tokens, which come before the prompt",
+                         result["picture_tokens"].dump())
+           : "";
+  return table.text() + picture +
          fmt::format(
              "\n{} prompt + {} new tokens, batch {}, {}, {} threads; median of {} (smallest to "
              "largest)\nmemory reads at {}/s; others used {:.1f}% of the machine\n",

@@ -33,6 +33,8 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
   tasks->needs(data)->excludes("--text");
   data->needs(tasks);
   const auto more = [&](CLI::Option* option) { option->needs(tasks); };
+  more(app.add_option("--images", job.images,
+                      "folder where the records' pictures are (default: that of --data)"));
   more(app.add_option("--bos", job.bos, "auto: the tokenizer's rule; always; never")
            ->check(CLI::IsMember({"auto", "always", "never"})));
   more(app.add_option("--fewshot", job.fewshot, "solved examples in front of each question")

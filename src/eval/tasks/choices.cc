@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "eval/tasks/python_text.h"
 #include "eval/tasks/task.h"
+#include "text/question_prompt.h"
+#include "text/record_pictures.h"
 
 namespace mop {
 namespace {
@@ -103,7 +105,73 @@ TaskItem hellaswag(const Json& record, const std::string& context, const std::st
   return item;
 }
 
+// A picture's word stands before what is asked of it.
+TaskItem seen(const Json& record, const std::string& question,
+              const std::vector<std::string>& choices, int64_t gold, const std::string& where) {
+  const std::vector<std::string> pictures = pictures_of(record, where);
+  TaskItem item =
+      one_context(record, with_words_of_pictures(question, pictures.size()), choices, gold, where);
+  item.pictures = pictures;
+  return item;
+}
+
+std::vector<std::string> letters_of(size_t choices, const std::string& where) {
+  if (choices > 26)
+    throw bad_input("there are {} choices, at most 26 have a letter", choices)
+        .where("record", where);
+  std::vector<std::string> letters;
+  for (size_t i = 0; i < choices; ++i) letters.emplace_back(1, static_cast<char>('A' + i));
+  return letters;
+}
+
+// {question, choices, answer: its number, hint?: what is known}, the hint before the question.
+std::string scienceqa_question(const Json& record, const std::string& where) {
+  const auto hint = get_or<std::string>(record, "hint", "", where);
+  return (hint.empty() ? "" : "Context: " + hint + "\n") +
+         require<std::string>(record, "question", where);
+}
+
+// {text, label: yes or no}. The first choice is what precision and recall are of.
+TaskItem pope(const Json& record, const std::string& suffix,
+              const std::vector<std::string>& choices, const std::string& where) {
+  const auto label = require<std::string>(record, "label", where);
+  if (label != "yes" && label != "no") {
+    throw bad_input("the label is '{}', expected yes or no", label).where("record", where);
+  }
+  return seen(record, require<std::string>(record, "text", where) + suffix, choices, label == "no",
+              where);
+}
+
 }  // namespace
+
+TaskItem read_scienceqa(const Json& record, const std::string& where) {
+  const std::vector<std::string> choices = texts(list_of(record, "choices", where), where);
+  const std::vector<std::string> letters = letters_of(choices.size(), where);
+  std::string question = scienceqa_question(record, where);
+  for (size_t i = 0; i < choices.size(); ++i) question += "\n" + letters[i] + ". " + choices[i];
+  question += "\nAnswer with the option's letter from the given choices directly.";
+  return seen(record, question, letters, require<int64_t>(record, "answer", where), where);
+}
+
+TaskItem read_scienceqa_choices(const Json& record, const std::string& where) {
+  return seen(record, scienceqa_question(record, where),
+              texts(list_of(record, "choices", where), where),
+              require<int64_t>(record, "answer", where), where);
+}
+
+TaskItem read_scienceqa_plain(const Json& record, const std::string& where) {
+  const size_t choices = texts(list_of(record, "choices", where), where).size();
+  return seen(record, question_prompt(record, where), letters_of(choices, where),
+              require<int64_t>(record, "answer", where), where);
+}
+
+TaskItem read_pope(const Json& record, const std::string& where) {
+  return pope(record, "\nAnswer the question using a single word or phrase.", {"Yes", "No"}, where);
+}
+
+TaskItem read_pope_choices(const Json& record, const std::string& where) {
+  return pope(record, "", {"yes", "no"}, where);
+}
 
 TaskItem read_arc(const Json& record, const std::string& where) {
   const std::string question = require<std::string>(record, "question", where);

@@ -48,10 +48,10 @@ RequestEncoder::RequestEncoder(const Tokenizer& tokenizer, BosRule rule, int64_t
   prefix_text_ = tokenizer.decode({prefix_}, /*skip_special=*/false);
 }
 
-std::vector<int64_t> RequestEncoder::ids_of(std::string_view text) const {
+std::vector<int64_t> RequestEncoder::ids_of(std::string_view text, Special special) const {
   const bool has_prefix = !prefix_text_.empty() && text.starts_with(prefix_text_);
   if (rule_ == BosRule::kNever || has_prefix) return tokenizer_.encode(text, Special::kNone);
-  return tokenizer_.encode(text, rule_ == BosRule::kAuto ? Special::kDefault : Special::kBos);
+  return tokenizer_.encode(text, rule_ == BosRule::kAuto ? special : Special::kBos);
 }
 
 TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
@@ -64,18 +64,32 @@ TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
                     context_);
   }
   context.insert(context.end(), continuation.begin(), continuation.end());
-  const auto length = static_cast<int64_t>(context.size());
-  // The last token is only predicted, so one more than the context fits.
-  if (length > context_ + 1) context.erase(context.begin(), context.end() - (context_ + 1));
   return {std::move(context), scored};
+}
+
+// The last token is only predicted, so one more than the context fits.
+void RequestEncoder::cut(TokenRequest& request) const {
+  std::vector<int64_t>& ids = request.ids;
+  if (std::ssize(ids) > context_ + 1) ids.erase(ids.begin(), ids.end() - (context_ + 1));
+}
+
+void RequestEncoder::check_fits(const TokenRequest& request) const {
+  if (std::ssize(request.ids) <= context_ + 1) return;
+  throw bad_input(
+      "a question of {} tokens with its pictures is longer than the model's context "
+      "of {}",
+      request.ids.size(), context_);
 }
 
 TokenRequest RequestEncoder::pair(const TextRequest& request) const {
   Encoded nothing;
-  return pair(request, nothing);
+  TokenRequest encoded = pair(request, Special::kDefault, nothing);
+  cut(encoded);
+  return encoded;
 }
 
-TokenRequest RequestEncoder::pair(const TextRequest& request, Encoded& context) const {
+TokenRequest RequestEncoder::pair(const TextRequest& request, Special special,
+                                  Encoded& context) const {
   if (request.context.empty()) {
     std::vector<int64_t> ids = tokenizer_.encode(request.continuation, Special::kNone);
     if (ids.empty()) throw bad_input("the continuation has no token of its own");
@@ -83,15 +97,16 @@ TokenRequest RequestEncoder::pair(const TextRequest& request, Encoded& context) 
     return joined({prefix_}, std::vector<int64_t>(ids.begin() + 1, ids.end()));
   }
   const size_t kept = request.context.size() - trailing_space(request.context);
-  const std::vector<int64_t> whole = ids_of(request.context + request.continuation);
+  const std::vector<int64_t> whole = ids_of(request.context + request.continuation, special);
   const std::string_view text = std::string_view(request.context).substr(0, kept);
-  if (context.ids.empty() || context.text != text) context = {std::string(text), ids_of(text)};
+  if (context.ids.empty() || context.text != text)
+    context = {std::string(text), ids_of(text, special)};
   const size_t split = std::min(context.ids.size(), whole.size());
   return joined(context.ids, std::vector<int64_t>(whole.begin() + split, whole.end()));
 }
 
 std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
-  const std::vector<int64_t> ids = ids_of(text);
+  const std::vector<int64_t> ids = ids_of(text, Special::kDefault);
   const auto length = static_cast<int64_t>(ids.size());
   std::vector<TokenRequest> windows;
   for (int64_t begin = 0; begin < length; begin += context_) {
@@ -110,7 +125,10 @@ std::vector<TokenRequest> RequestEncoder::encode(const TaskItem& item, TaskKind 
   if (kind == TaskKind::kRolling) return rolling(item.requests.at(0).continuation);
   std::vector<TokenRequest> requests;
   Encoded context;
-  for (const TextRequest& request : item.requests) requests.push_back(pair(request, context));
+  for (const TextRequest& request : item.requests) {
+    requests.push_back(pair(request, item.special.value_or(Special::kDefault), context));
+    if (item.pictures.empty()) cut(requests.back());
+  }
   return requests;
 }
 

@@ -35,8 +35,11 @@ class RequestEncoder {
   /// Windows that together predict every token of the text once. Full ones begin with the last
   /// token of the one before; the last one sees as many as fit. An empty text gives none.
   std::vector<TokenRequest> rolling(std::string_view text) const;
-  /// Requests of an item in order; for a rolling one its windows.
+  /// Requests of an item in order; for a rolling one its windows. One with pictures is not cut:
+  /// their words become many tokens (check_fits).
   std::vector<TokenRequest> encode(const TaskItem& item, TaskKind kind) const;
+  /// Throws Error(kBadInput) when the request is longer than the model's context.
+  void check_fits(const TokenRequest& request) const;
 
  private:
   /// A text and its ids: the choices of a question share their context.
@@ -44,8 +47,9 @@ class RequestEncoder {
     std::string text;
     std::vector<int64_t> ids;
   };
-  TokenRequest pair(const TextRequest& request, Encoded& context) const;
-  std::vector<int64_t> ids_of(std::string_view text) const;
+  TokenRequest pair(const TextRequest& request, Special special, Encoded& context) const;
+  void cut(TokenRequest& request) const;
+  std::vector<int64_t> ids_of(std::string_view text, Special special) const;
   TokenRequest joined(std::vector<int64_t> context, const std::vector<int64_t>& continuation) const;
 
   const Tokenizer& tokenizer_;

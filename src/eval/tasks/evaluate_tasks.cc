@@ -3,20 +3,26 @@
 #include "base/error.h"
 #include "eval/rank_scores.h"
 #include "eval/tasks/for_records.h"
+#include "eval/tasks/message.h"
 #include "model/rope_types.h"
 
 namespace mop {
 namespace {
 
-void add_shots(TaskFile& file, const TaskOptions& options, size_t count, TaskResult& result) {
+void add_shots(TaskQuestions& asked, const TaskOptions& options, size_t count) {
+  TaskFile& file = asked.file;
   if (options.fewshot == 0 || file.task->kind == TaskKind::kRolling) return;
+  if (file.task->sees) {
+    throw usage_error("task {} has no solved examples", file.task->name)
+        .hint("leave out --fewshot");
+  }
   // Drawn from the records as they are, so all are drawn before any is changed.
   std::vector<std::string> prefixes;
   {
     Shots shots(file, options.data, options.fewshot);
     for (size_t i = 0; i < count; ++i) prefixes.push_back(shots.next(static_cast<int64_t>(i)));
-    result.fewshot = options.fewshot;
-    result.fewshot_source = shots.source();
+    asked.fewshot = options.fewshot;
+    asked.fewshot_source = shots.source();
   }
   for (size_t i = 0; i < count; ++i) {
     for (TextRequest& request : file.items[i].requests) {
@@ -25,9 +31,11 @@ void add_shots(TaskFile& file, const TaskOptions& options, size_t count, TaskRes
   }
 }
 
-Question encode_record(const TaskFile& file, const RequestEncoder& encoder, size_t record) {
+// Does `work` on a record, which what it throws names.
+template <typename Work>
+void on_record(const TaskFile& file, size_t record, const Work& work) {
   try {
-    return encoder.encode(file.items[record], file.task->kind);
+    work();
   } catch (Error& error) {
     throw std::move(error)
         .where("task", file.task->name)
@@ -35,11 +43,47 @@ Question encode_record(const TaskFile& file, const RequestEncoder& encoder, size
   }
 }
 
-std::vector<Question> encode_all(const TaskFile& file, const RequestEncoder& encoder,
-                                 size_t count) {
-  std::vector<Question> questions(count);
-  for_records(count, [&](size_t i) { questions[i] = encode_record(file, encoder, i); });
-  return questions;
+void encode_all(TaskQuestions& asked, const RequestEncoder& encoder, const ChatTemplate* chat) {
+  TaskFile& file = asked.file;
+  asked.questions.resize(file.items.size());
+  for_records(file.items.size(), [&](size_t i) {
+    on_record(file, i, [&] {
+      if (file.task->message && chat != nullptr) write_as_message(file.items[i], *chat);
+      asked.questions[i] = encoder.encode(file.items[i], file.task->kind);
+    });
+  });
+}
+
+// In the records' order, so that the rows have the same places in every run.
+void place_pictures(TaskQuestions& asked, const RequestEncoder& encoder,
+                    const PlacePictures& place) {
+  for (size_t i = 0; i < asked.questions.size(); ++i) {
+    const std::vector<std::string>& pictures = asked.file.items[i].pictures;
+    if (pictures.empty()) continue;
+    on_record(asked.file, i, [&] {
+      if (!place) {
+        throw bad_input("there is a picture, and the model reads none: {}", pictures.front())
+            .hint("pictures are read by LLaVA models");
+      }
+      for (TokenRequest& request : asked.questions[i]) {
+        place(request.ids, nullptr, pictures, /*was_cut=*/false);
+        encoder.check_fits(request);
+      }
+    });
+  }
+}
+
+TaskQuestions read_task(const Task& task, const RequestEncoder& encoder,
+                        const TaskOptions& options) {
+  TaskQuestions asked;
+  asked.file = read_task_file(task, options.data);
+  asked.records = std::ssize(asked.file.items);
+  const int64_t count = options.limit > 0 ? std::min(asked.records, options.limit) : asked.records;
+  add_shots(asked, options, static_cast<size_t>(count));
+  asked.file.items.erase(asked.file.items.begin() + count, asked.file.items.end());
+  encode_all(asked, encoder, options.chat);
+  place_pictures(asked, encoder, options.place);
+  return asked;
 }
 
 // Windows of a document follow each other and share nothing, so each is a question of its own.
@@ -73,26 +117,24 @@ void add_figures(TaskResult& result) {
   }
 }
 
-TaskResult evaluate_task(WeightLoader& weights, const RequestEncoder& encoder, const Task& asked,
-                         const TaskOptions& options, Progress& progress) {
-  TaskFile file = read_task_file(asked, options.data);
-  const size_t records = file.items.size();
-  const size_t count =
-      options.limit > 0 ? std::min(records, static_cast<size_t>(options.limit)) : records;
+TaskResult evaluate_task(WeightLoader& weights, TaskQuestions asked, Collectives& ranks,
+                         Progress& progress) {
+  const Task& task = *asked.file.task;
   TaskResult result;
-  result.task = file.task;
-  result.file = file.path;
-  result.file_sha256 = file.sha256;
-  result.records = static_cast<int64_t>(records);
-  add_shots(file, options, count, result);
-  const std::vector<Question> questions = encode_all(file, encoder, count);
-  result.tokens = count_tokens(questions, longest_with_shared_rope(weights.model().config().rope));
-  progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", file.task->name,
-                            count, result.tokens.run, result.tokens.asked));
-  auto answers = answer_all(weights, file.task->kind, questions, options.ranks, progress);
-  for (size_t i = 0; i < count; ++i) {
-    TaskSample sample{std::move(file.items[i]), std::move(answers[i]), {}};
-    sample.values = judge(*file.task, sample.item, sample.answers);
+  result.task = &task;
+  result.file = asked.file.path;
+  result.file_sha256 = asked.file.sha256;
+  result.records = asked.records;
+  result.fewshot = asked.fewshot;
+  result.fewshot_source = asked.fewshot_source;
+  result.tokens =
+      count_tokens(asked.questions, longest_with_shared_rope(weights.model().config().rope));
+  progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", task.name,
+                            asked.questions.size(), result.tokens.run, result.tokens.asked));
+  auto answers = answer_all(weights, task.kind, asked.questions, ranks, progress);
+  for (size_t i = 0; i < asked.questions.size(); ++i) {
+    TaskSample sample{std::move(asked.file.items[i]), std::move(answers[i]), {}};
+    sample.values = judge(task, sample.item, sample.answers);
     result.samples.push_back(std::move(sample));
   }
   add_figures(result);
@@ -101,15 +143,24 @@ TaskResult evaluate_task(WeightLoader& weights, const RequestEncoder& encoder, c
 
 }  // namespace
 
-std::vector<TaskResult> evaluate_tasks(WeightLoader& weights, const Tokenizer& tokenizer,
-                                       std::span<const std::string> names,
-                                       const TaskOptions& options, Progress& progress) {
+std::vector<TaskQuestions> read_tasks(const Tokenizer& tokenizer, int64_t context,
+                                      std::span<const std::string> names,
+                                      const TaskOptions& options) {
   if (names.empty()) throw usage_error("no task was named").hint("see `mop list tasks`");
   for (const std::string& name : names) find_task(name);
-  const RequestEncoder encoder(tokenizer, options.bos, weights.model().config().context);
-  std::vector<TaskResult> results;
+  const RequestEncoder encoder(tokenizer, options.bos, context);
+  std::vector<TaskQuestions> tasks;
   for (const std::string& name : names) {
-    results.push_back(evaluate_task(weights, encoder, find_task(name), options, progress));
+    tasks.push_back(read_task(find_task(name), encoder, options));
+  }
+  return tasks;
+}
+
+std::vector<TaskResult> evaluate_tasks(WeightLoader& weights, std::vector<TaskQuestions> tasks,
+                                       Collectives& ranks, Progress& progress) {
+  std::vector<TaskResult> results;
+  for (TaskQuestions& asked : tasks) {
+    results.push_back(evaluate_task(weights, std::move(asked), ranks, progress));
   }
   return results;
 }

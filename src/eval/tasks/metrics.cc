@@ -15,13 +15,14 @@ int64_t best_of(const std::vector<double>& scores) {
   return std::max_element(scores.begin(), scores.end()) - scores.begin();
 }
 
-double is_best(const TaskItem& item, const std::vector<LogLikelihood>& answers, bool by_length) {
+int64_t best_choice(const TaskItem& item, const std::vector<LogLikelihood>& answers,
+                    bool by_length) {
   std::vector<double> scores;
   for (size_t i = 0; i < answers.size(); ++i) {
     const double length = by_length ? static_cast<double>(item.choice_chars[i]) : 1.;
     scores.push_back(answers[i].sum / length);
   }
-  return best_of(scores) == item.gold ? 1. : 0.;
+  return best_of(scores);
 }
 
 double sum_of(const std::vector<MetricValue>& values) {
@@ -77,11 +78,30 @@ double bootstrapped_perplexity(const std::vector<MetricValue>& values) {
   return sample_deviation(perplexities);
 }
 
+// Nothing was said or nothing was there: 0, as in scikit-learn.
+double ratio(const std::vector<MetricValue>& values) {
+  const double mean = weighted_mean(values);
+  return std::isnan(mean) ? 0 : mean;
+}
+
+// What a question with the answer `best` and the right one `gold` adds. Number 0 is yes.
+MetricValue right(int64_t best, int64_t gold) { return {best == gold ? 1. : 0.}; }
+MetricValue said_yes(int64_t best, int64_t) { return {best == 0 ? 1. : 0.}; }
+MetricValue precision(int64_t best, int64_t gold) {
+  return {best == 0 && gold == 0 ? 1. : 0., best == 0 ? 1. : 0.};
+}
+MetricValue recall(int64_t best, int64_t gold) { return precision(gold, best); }
+MetricValue f1(int64_t best, int64_t gold) {
+  const MetricValue p = precision(best, gold), r = recall(best, gold);
+  return {p.value + r.value, p.weight + r.weight};
+}
+
 struct MetricRow {
   std::string name;
-  bool higher_is_better;
+  std::optional<bool> higher_is_better;
   double (*value)(const std::vector<MetricValue>&);
   double (*standard_error)(const std::vector<MetricValue>&);
+  MetricValue (*of_choice)(int64_t best, int64_t gold) = right;
 };
 
 double exp_of_mean(const std::vector<MetricValue>& v) { return std::exp(-mean_of(v)); }
@@ -96,6 +116,10 @@ const MetricRow& metric_row(const std::string& name) {
       {"word_perplexity", false, exp_of_weighted, nullptr},
       {"byte_perplexity", false, exp_of_weighted, nullptr},
       {"bits_per_byte", false, bits, nullptr},
+      {"precision", true, ratio, nullptr, precision},
+      {"recall", true, ratio, nullptr, recall},
+      {"f1", true, ratio, nullptr, f1},
+      {"yes_rate", std::nullopt, mean_of, standard_error_of_mean, said_yes},
   };
   for (const MetricRow& row : table) {
     if (row.name == name) return row;
@@ -110,7 +134,8 @@ std::vector<MetricValue> judge(const Task& task, const TaskItem& item,
   std::vector<MetricValue> values;
   for (const std::string& metric : task.metrics) {
     if (task.kind == TaskKind::kChoice) {
-      values.push_back({is_best(item, answers, metric == "acc_norm")});
+      const int64_t best = best_choice(item, answers, metric == "acc_norm");
+      values.push_back(metric_row(metric).of_choice(best, item.gold));
     } else if (task.kind == TaskKind::kContinuation) {
       values.push_back({metric == "acc" ? (answers.at(0).greedy ? 1. : 0.) : answers.at(0).sum});
     } else {
@@ -132,6 +157,8 @@ Figure aggregate(const std::string& metric, const std::vector<MetricValue>& valu
   return figure;
 }
 
-bool higher_is_better(const std::string& metric) { return metric_row(metric).higher_is_better; }
+std::optional<bool> higher_is_better(const std::string& metric) {
+  return metric_row(metric).higher_is_better;
+}
 
 }  // namespace mop

@@ -9,7 +9,8 @@
 
 namespace mop {
 
-/// What one item says about one metric; ratios (perplexities of documents) have a weight.
+/// What one item says about one metric; ratios (perplexities of documents; precision, recall and
+/// F1 of the first choice) have a weight.
 struct MetricValue {
   double value = 0;
   double weight = 1;
@@ -26,6 +27,7 @@ struct Figure {
 /// The figure of one metric from all items' values, at least one. The standard error of a mean is
 /// the sample's; that of `perplexity` is bootstrapped with the reference's own random numbers.
 Figure aggregate(const std::string& metric, const std::vector<MetricValue>& values);
-bool higher_is_better(const std::string& metric);
+/// None where neither end is better: the share of the answer yes.
+std::optional<bool> higher_is_better(const std::string& metric);
 
 }  // namespace mop

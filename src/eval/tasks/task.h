@@ -2,12 +2,14 @@
 // data set becomes requests and how the answers are judged. Prompts as in lm-evaluation-harness.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
+#include "text/tokenizer.h"
 
 namespace mop {
 
@@ -29,7 +31,10 @@ struct TaskItem {
   std::vector<TextRequest> requests;  ///< one a choice, in order
   int64_t gold = 0;                   ///< the right choice
   std::vector<int64_t> choice_chars;  ///< kChoice: characters of each choice's text
-  Json target;                        ///< the right answer, as samples show it
+  std::vector<std::string> pictures;  ///< names of files, in the order of their words in contexts
+  /// What the tokenizer adds by its own rule, where a chat template wrote the contexts.
+  std::optional<Special> special;
+  Json target;  ///< the right answer, as samples show it
   /// The record as a solved example in front of a question.
   std::string shot_question, shot_answer;
   int64_t words = 0, bytes = 0;  ///< kRolling: of the original text
@@ -49,6 +54,8 @@ struct Task {
   TaskItem (*read)(const Json& record, const std::string& where);
   std::string needs = {};    ///< a field that records must have,
   std::string instead = {};  ///< else this task is run in its place
+  bool message = false;      ///< contexts are a user's message where the model has a chat template
+  bool sees = false;         ///< records may name pictures; there are no solved examples
 };
 
 std::span<const Task> all_tasks();
@@ -62,6 +69,11 @@ TaskItem read_piqa(const Json& record, const std::string& where);
 TaskItem read_hellaswag(const Json& record, const std::string& where);
 TaskItem read_hellaswag_ctx(const Json& record, const std::string& where);
 TaskItem read_winogrande(const Json& record, const std::string& where);
+TaskItem read_scienceqa(const Json& record, const std::string& where);
+TaskItem read_scienceqa_choices(const Json& record, const std::string& where);
+TaskItem read_scienceqa_plain(const Json& record, const std::string& where);
+TaskItem read_pope(const Json& record, const std::string& where);
+TaskItem read_pope_choices(const Json& record, const std::string& where);
 TaskItem read_boolq(const Json& record, const std::string& where);
 TaskItem read_lambada(const Json& record, const std::string& where);
 TaskItem read_wikitext(const Json& record, const std::string& where);

@@ -28,7 +28,7 @@ __version__: str = _mop.version()
 __all__ = [
     "BadInputError", "BranchInput", "Choice", "Error", "InternalError", "IoError", "Listener", "Model", "ScoreInput",
     "Tokenizer", "UsageError", "add_branch", "add_criterion", "add_selector", "check", "dry_run", "evaluate",
-    "evaluate_tasks", "export", "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe",
+    "evaluate_tasks", "export", "generate", "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe",
     "recover", "score", "set_threads", "train",
 ]
 
@@ -92,24 +92,26 @@ def _merged(recipe: PathLike | Mapping[str, Json] | None, given: Mapping[str, Pa
 
 
 def prune(model: PathLike | None = None, out: PathLike | None = None, *, calibration: PathLike | None = None,
+          images: PathLike | None = None,
           recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
           resume: bool = False, force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
     """Prunes a model into the folder `out`, which then holds a checkpoint and run/. Returns the run's metrics.
 
     `recipe` is a recipe file or its content; `settings` are single keys on top of it, spelled as for `--set`:
-    {"target.iterations": 3, "select": "path:LGG", "width.neurons": "my-criterion"}.
+    {"target.iterations": 3, "select": "path:LGG", "width.neurons": "my-criterion"}. `images` is the folder of the pictures
+    that records of the calibration file name; without it they are looked up beside that file.
     """
     if out is None:
         raise UsageError("out is required: the folder for the result")
-    merged = _merged(recipe, {"model": model, "calibration.file": calibration}, settings)
+    merged = _merged(recipe, {"model": model, "calibration.file": calibration, "calibration.images": images}, settings)
     return _mop.prune(merged, out, resume=resume, force=force, progress=progress)
 
 
-def dry_run(model: PathLike | None = None, *, calibration: PathLike | None = None,
+def dry_run(model: PathLike | None = None, *, calibration: PathLike | None = None, images: PathLike | None = None,
             recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
             progress: Listener | None = None) -> dict[str, Json]:
     """What `prune` would do: the resolved recipe, sizes after every step, memory and disk needed, warnings."""
-    merged = _merged(recipe, {"model": model, "calibration.file": calibration}, settings)
+    merged = _merged(recipe, {"model": model, "calibration.file": calibration, "calibration.images": images}, settings)
     return _mop.dry_run(merged, progress=progress)
 
 
@@ -119,15 +121,17 @@ def plan(model: PathLike, settings: Mapping[str, Json], *, progress: Listener | 
 
 
 def recover(model: PathLike | None = None, out: PathLike | None = None, *, data: PathLike | None = None,
+            images: PathLike | None = None,
             recipe: PathLike | Mapping[str, Json] | None = None, settings: Mapping[str, Json] | None = None,
             resume: bool = False, force: bool = False, progress: Listener | None = None) -> dict[str, Json]:
     """Trains a pruned model into the folder `out`: LoRA by default, {"method": "full"} or "distil" by `settings`.
 
-    Keys are those of `mop recover --set`: {"epochs": 1, "lora.rank": 16, "validation.samples": 64}. Returns metrics.
+    Keys are those of `mop recover --set`: {"epochs": 1, "lora.rank": 16, "validation.samples": 64}; `images` is as for `prune`.
+    Returns metrics.
     """
     if out is None:
         raise UsageError("out is required: the folder for the result")
-    merged = _merged(recipe, {"model": model, "data.file": data}, settings)
+    merged = _merged(recipe, {"model": model, "data.file": data, "data.images": images}, settings)
     return _mop.recover(merged, out, resume=resume, force=force, progress=progress)
 
 
@@ -166,12 +170,28 @@ def evaluate(model: PathLike, text: PathLike, *, protocol: str = "lines", limit:
                          versus="" if versus is None else _name(versus), device=device, dtype=dtype, progress=progress)
 
 
-def evaluate_tasks(model: PathLike, tasks: Sequence[str], data: PathLike, *, limit: int = 0, bos: str = "auto",
-                   fewshot: int = 0, device: str = "cpu", dtype: str = "",
+def evaluate_tasks(model: PathLike, tasks: Sequence[str], data: PathLike, *, images: PathLike | None = None, limit: int = 0,
+                   bos: str = "auto", fewshot: int = 0, device: str = "cpu", dtype: str = "",
                    progress: Listener | None = None) -> dict[str, Json]:
-    """Zero-shot tasks (`list_table("tasks")`); results in the shape of lm-evaluation-harness."""
-    return _mop.evaluate_tasks(_name(model), list(tasks), data, limit=limit, bos=bos, fewshot=fewshot, device=device,
-                               dtype=dtype, progress=progress)
+    """Zero-shot tasks (`list_table("tasks")`); results in the shape of lm-evaluation-harness.
+
+    `images` is the folder of the pictures that records name; without it they are looked up in `data`.
+    """
+    return _mop.evaluate_tasks(_name(model), list(tasks), data, images="" if images is None else images, limit=limit, bos=bos,
+                               fewshot=fewshot, device=device, dtype=dtype, progress=progress)
+
+
+def generate(model: PathLike, prompt: str, *, images: Sequence[PathLike] = (), chat: bool = False, system: str = "",
+             adapter: PathLike | None = None, max_new_tokens: int = 128, temperature: float = 0.0, seed: int = 0,
+             device: str = "cpu", dtype: str = "", progress: Listener | None = None) -> dict[str, Json]:
+    """Continues a text, or with `chat` answers it as a user's message.
+
+    `images` are pictures for a model that sees, in the order of the prompt's `<image>` words; with `chat` and without such
+    words they stand before the message. Returns {prompt, text, prompt_tokens, new_tokens, ids, seconds}.
+    """
+    return _mop.generate(_name(model), prompt, images=list(images), chat=chat, system=system,
+                         adapter="" if adapter is None else adapter, max_new_tokens=max_new_tokens, temperature=temperature,
+                         seed=seed, device=device, dtype=dtype, progress=progress)
 
 
 def list_table(table: str) -> list[dict[str, Json]]:

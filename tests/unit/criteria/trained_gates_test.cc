@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include <set>
+#include <algorithm>
 
 #include "base/error.h"
 #include "kit/random_model.h"
@@ -50,7 +50,7 @@ class TrainedGates : public ::testing::Test {
   Listener listener_;
 };
 
-TEST_F(TrainedGates, WhatTheModelDoesNotNeedClosesFirst) {
+TEST_F(TrainedGates, WhatTheLossDoesNotFeelFollowsThePriceAlone) {
   // The columns of down_proj that eight neurons of layer 2 write through become zero.
   std::vector<Layer> layers = model_.layers();
   const ModelConfig& config = model_.config();
@@ -60,10 +60,21 @@ TEST_F(TrainedGates, WhatTheModelDoesNotNeedClosesFirst) {
   down_DI.index_fill_(1, at::tensor(silent), 0);
   layers[2].changed[Role::kDown] = down_DI;
   model_ = model_.with_layers(layers);
-  training_.budget = 20;
-  const std::vector<int32_t> order = curves()[2].neurons.order;
-  EXPECT_EQ(std::set<int32_t>(order.begin(), order.begin() + 8),
-            std::set<int32_t>(silent.begin(), silent.end()));
+  training_.budget = 80;
+  // Whatever was drawn for their gates, the eight have one and the same course, so they stand side
+  // by side in the order, and nothing else holds them open.
+  const DamageCurve curve = curves()[2].neurons;
+  const auto first = std::ranges::find(curve.order, 1);
+  ASSERT_LE(first - curve.order.begin(), 40);
+  EXPECT_EQ(std::vector<int32_t>(first, first + 8),
+            std::vector<int32_t>(silent.begin(), silent.end()));
+  const auto at = static_cast<size_t>(first - curve.order.begin());
+  const double open = curve.damage[at + 1] - curve.damage[at];
+  for (size_t k = at + 1; k < at + 8; ++k) {
+    EXPECT_NEAR(curve.damage[k] - curve.damage[k - 1], open, 1e-12);
+  }
+  EXPECT_LT(open, 0.9);
+  EXPECT_GT(curve.damage[47] - curve.damage[46], open);
 }
 
 TEST_F(TrainedGates, CloseAsMuchAsShouldGo) {
@@ -81,7 +92,7 @@ TEST_F(TrainedGates, CloseAsMuchAsShouldGo) {
     }
     open += layer.kv_groups.damage.back() + layer.neurons.damage.back();
   }
-  EXPECT_NEAR(open / (4 * 2 * 10 + 4 * 48), 0.6, 0.03);
+  EXPECT_NEAR(open / (4 * 2 * 10 + 4 * 48), 0.6, 0.08);
   ASSERT_EQ(listener_.lines.size(), 1u);
   EXPECT_THAT(listener_.lines[0], HasSubstr("of 40.0% that should be"));
   EXPECT_EQ(listener_.steps, 300);

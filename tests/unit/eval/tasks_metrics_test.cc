@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <map>
 
 #include "eval/tasks/metrics.h"
 #include "eval/tasks/python_random.h"
@@ -61,6 +62,31 @@ TEST(TaskMetrics, LambadaCountsGreedyAnswers) {
   EXPECT_EQ(values[0].value, -2.5);
   EXPECT_EQ(values[1].value, 1.);
   EXPECT_NEAR(aggregate("perplexity", {{-2.}, {-4.}}).value, std::exp(3.), 1e-12);
+}
+
+// Said yes three times, rightly twice; yes was right four times of six.
+TEST(TaskMetrics, PrecisionAndRecallAreOfTheFirstChoice) {
+  const Task& task = find_task("pope");
+  std::map<std::string, std::vector<MetricValue>> values;
+  for (const auto& [said, gold] :
+       std::vector<std::pair<int, int>>{{0, 0}, {0, 0}, {0, 1}, {1, 0}, {1, 0}, {1, 1}}) {
+    TaskItem item;
+    item.gold = gold;
+    item.choice_chars = {3, 2};
+    const auto judged = judge(task, item, {{said == 0 ? -1. : -2.}, {said == 0 ? -2. : -1.}});
+    for (size_t m = 0; m < judged.size(); ++m) values[task.metrics[m]].push_back(judged[m]);
+  }
+  EXPECT_DOUBLE_EQ(aggregate("acc", values["acc"]).value, 3. / 6);
+  EXPECT_DOUBLE_EQ(aggregate("precision", values["precision"]).value, 2. / 3);
+  EXPECT_DOUBLE_EQ(aggregate("recall", values["recall"]).value, 2. / 4);
+  EXPECT_DOUBLE_EQ(aggregate("f1", values["f1"]).value, 2 * (2. / 3) * 0.5 / (2. / 3 + 0.5));
+  EXPECT_DOUBLE_EQ(aggregate("yes_rate", values["yes_rate"]).value, 3. / 6);
+  EXPECT_FALSE(aggregate("f1", values["f1"]).stderr_);
+  EXPECT_FALSE(higher_is_better("yes_rate"));
+}
+
+TEST(TaskMetrics, PrecisionOfNothingSaidIsZero) {
+  EXPECT_EQ(aggregate("precision", {{0., 0.}, {0., 0.}}).value, 0);
 }
 
 }  // namespace

@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "eval/tasks/message.h"
 #include "eval/tasks/python_text.h"
 #include "eval/tasks/task_data.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 
 namespace mop {
 namespace {
@@ -187,6 +189,85 @@ TEST(TaskTable, UnknownNamesListTheKnownOnes) {
     EXPECT_EQ(error.kind(), ErrorKind::kUsage);
     EXPECT_THAT(error.what(), HasSubstr("lambada_openai"));
   }
+}
+
+// The prompts of LLaVA-1.5's own evaluation.
+TEST(TaskRecords, ScienceqaIsAskedInThreeForms) {
+  const Json record = {{"question", "Which is solid?"},
+                       {"choices", {"ice", "dark steam"}},
+                       {"answer", 1},
+                       {"hint", "Water freezes."},
+                       {"image", "a.png"}};
+  const TaskItem letters = read("scienceqa", record);
+  EXPECT_EQ(letters.requests[1].context,
+            "<image>\nContext: Water freezes.\nWhich is solid?\nA. ice\nB. dark steam\n"
+            "Answer with the option's letter from the given choices directly.");
+  EXPECT_EQ(letters.requests[1].continuation, " B");
+  EXPECT_EQ(letters.gold, 1);
+  EXPECT_THAT(letters.pictures, ::testing::ElementsAre("a.png"));
+  const TaskItem choices = read("scienceqa_choices", record);
+  EXPECT_EQ(choices.requests[1].context, "<image>\nContext: Water freezes.\nWhich is solid?");
+  EXPECT_EQ(choices.requests[1].continuation, " dark steam");
+  const TaskItem plain = read("scienceqa_plain", record);
+  EXPECT_EQ(plain.requests[0].context,
+            "<image>\nQuestion: Which is solid?\nOptions: (A) ice (B) dark steam\nAnswer:");
+  EXPECT_EQ(plain.requests[0].continuation, " A");
+}
+
+TEST(TaskRecords, AQuestionThatSaysWhereItsPictureIsKeepsItThere) {
+  const TaskItem item =
+      read("pope", {{"image", "a.png"}, {"text", "Is a dog in <image>?"}, {"label", "yes"}});
+  EXPECT_EQ(item.requests[0].context,
+            "Is a dog in <image>?\nAnswer the question using a single word or phrase.");
+}
+
+TEST(TaskRecords, PopeAnswersYesFirst) {
+  const Json record = {{"image", "a.png"}, {"text", "Is there a dog?"}, {"label", "no"}};
+  EXPECT_EQ(read("pope", record).requests[0].continuation, " Yes");
+  EXPECT_EQ(read("pope", record).gold, 1);
+  EXPECT_EQ(read("pope_choices", record).requests[1].continuation, " no");
+  EXPECT_EQ(read("pope_choices", record).requests[1].context, "<image>\nIs there a dog?");
+}
+
+TEST(TaskRecords, WhatCannotBeAskedAboutAPictureIsNamed) {
+  EXPECT_THAT(message_of("pope", {{"image", "a"}, {"text", "b"}, {"label", "maybe"}}),
+              HasSubstr("the label is 'maybe', expected yes or no"));
+  EXPECT_THAT(message_of("pope", {{"image", 3}, {"text", "b"}, {"label", "no"}}),
+              HasSubstr("`image` must name files"));
+  EXPECT_THAT(message_of("scienceqa", {{"question", "a"}, {"choices", {"b"}}, {"answer", 1}}),
+              HasSubstr("the answer is number 1 of 1 choices"));
+  const Json many(27, "x");
+  EXPECT_THAT(message_of("scienceqa", {{"question", "a"}, {"choices", many}, {"answer", 1}}),
+              HasSubstr("27 choices"));
+}
+
+TaskItem asked_by(const std::string& source) {
+  TaskItem item = read("pope_choices", {{"image", "a.png"}, {"text", "dog?"}, {"label", "no"}});
+  write_as_message(item, ChatTemplate({{"default", source}}, Json::object()));
+  return item;
+}
+
+TEST(TaskMessages, AnswersStandAsTheTemplateWritesThem) {
+  const TaskItem space = asked_by(
+      "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}"
+      "{% if add_generation_prompt %}assistant:{% endif %}");
+  EXPECT_EQ(space.requests[0].context, "user: <image>\ndog? assistant:");
+  EXPECT_EQ(space.requests[0].continuation, " yes");
+  const TaskItem line = asked_by(
+      "{% for m in messages %}[{{ m.role }}]\n{{ m.content }}</s>{% endfor %}"
+      "{% if add_generation_prompt %}[assistant]\n{% endif %}");
+  EXPECT_EQ(line.requests[1].context, "[user]\n<image>\ndog?</s>[assistant]\n");
+  EXPECT_EQ(line.requests[1].continuation, "no");
+  EXPECT_EQ(line.special, Special::kNone);
+}
+
+TEST(TaskMessages, ATemplateThatAsksOtherwiseThanItWritesIsAnError) {
+  EXPECT_THAT(testing::refusal_of([] {
+                asked_by(
+                    "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}"
+                    "{% if add_generation_prompt %}assistant: <think>{% endif %}");
+              }),
+              HasSubstr("writes an answer otherwise than it asks for one"));
 }
 
 }  // namespace
