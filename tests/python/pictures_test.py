@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""The Python package shown pictures: that of PYTHONPATH (build/python), in the reference environment."""
+"""Models that see, through the Python package: that of PYTHONPATH (build/python), in the reference environment."""
 
 import pathlib
 import unittest
 
-import torch  # noqa: F401, what mop is built against comes first
+SEES = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "llava_tasks"
 
-import mop
+import torch  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SEES = ROOT / "tests" / "golden" / "llava_tasks"
+import mop  # noqa: E402
+
+torch.set_num_threads(1)
 
 
 class Pictures(unittest.TestCase):
@@ -36,4 +37,4 @@ class Pictures(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=1, warnings="ignore")
+    unittest.main()
