@@ -92,7 +92,8 @@ TEST_F(PublishedRun, AllocationsTakeTheSameParameters) {
   const auto parameters = last_["pruned"]["parameters"].get<double>();
   const Json names = run({"list", "allocations", "--json"}).json();
   for (const Json& row : names["allocations"]) {
-    perplexity({"--criterion", "wanda-sp", "--allocation", row["name"]});
+    perplexity(
+        {"--criterion", "wanda-sp", "--allocation", row["name"], "--set", "width.generations=2"});
     EXPECT_NEAR(last_["pruned"]["parameters"].get<double>() / parameters, 1, 5e-3) << row;
   }
 }
@@ -105,11 +106,12 @@ TEST_F(PublishedRun, WhatDecidesWhereUnitsGoBeatsEqualCountsAndRandomUnits) {
   EXPECT_LT(uniform, best);
   for (const std::string allocation : {"convex-hull", "dp", "evolution"}) {
     EXPECT_LT(perplexity({"--criterion", "wanda-sp", "--allocation", allocation, "--set",
-                          "width.generations=6"}),
+                          "width.generations=3"}),
               0.9 * uniform)
         << allocation;
   }
-  EXPECT_LT(perplexity({"--set", "gates.steps=80"}), 0.9 * uniform);
+  EXPECT_LT(perplexity({"--set", "gates.steps=80", "--set", "gates.batch_tokens=256"}),
+            0.9 * uniform);
 }
 
 TEST_F(PublishedRun, TheDefaultMethodAllocatesByProgrammingToo) {
