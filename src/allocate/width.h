@@ -31,6 +31,7 @@ struct WidthOptions {
   int64_t head_multiple = 1;   ///< the same of heads * head_dim
   double owl_lambda = 0.08;  ///< of allocation `owl`: how far a layer's share may be from the mean
   double cfsp_slope = 1;     ///< of allocation `cfsp`: a, of the sigmoid
+  double ecoflap_margin = 0.1;  ///< of allocation `ecoflap`: a layer loses at most so much more
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.

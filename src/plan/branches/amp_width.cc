@@ -17,6 +17,7 @@ struct WidthSettings {
   WidthOptions allocation;
   const Allocation* spread = nullptr;
   std::string heads, neurons;  // criteria
+  std::string layers;          // that the allocation reads; empty = none
 };
 
 std::string criterion_for(UnitKind unit, const Options& options, std::string_view key,
@@ -68,8 +69,16 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   }
   settings.allocation.owl_lambda = options.number("owl_lambda", settings.allocation.owl_lambda);
   settings.allocation.cfsp_slope = options.number("cfsp_slope", settings.allocation.cfsp_slope);
-  if (!(settings.allocation.owl_lambda >= 0 && settings.allocation.cfsp_slope >= 0)) {
-    throw usage_error("width.owl_lambda and width.cfsp_slope must not be negative");
+  settings.allocation.ecoflap_margin =
+      options.number("ecoflap_margin", settings.allocation.ecoflap_margin);
+  if (!settings.spread->criterion.empty()) {
+    settings.layers =
+        criterion_for(UnitKind::kLayer, options, "layers", settings.spread->criterion);
+  }
+  if (!(settings.allocation.owl_lambda >= 0 && settings.allocation.cfsp_slope >= 0 &&
+        settings.allocation.ecoflap_margin >= 0)) {
+    throw usage_error(
+        "width.owl_lambda, width.cfsp_slope and width.ecoflap_margin must not be negative");
   }
   return settings;
 }
@@ -119,7 +128,7 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
       neurons = &measure.scores(settings.neurons);
     }
     std::vector<double> layers;
-    if (!row.criterion.empty()) layers = layer_scores(row.criterion, measure);
+    if (!settings.layers.empty()) layers = layer_scores(settings.layers, measure);
     counts = row.spread({input.config, counts, {groups, neurons}, &layers, settings.allocation});
   }
   std::vector<WidthUnits> units(model.layers().size());
@@ -151,7 +160,7 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   std::vector<std::string> names;
   if (settings.allocation.rule != WidthRule::kMlpOnly) names.push_back(settings.heads);
   names.push_back(settings.neurons);
-  if (!settings.spread->criterion.empty()) names.push_back(settings.spread->criterion);
+  if (!settings.layers.empty()) names.push_back(settings.layers);
   return names;
 }
 

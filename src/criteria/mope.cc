@@ -1,0 +1,87 @@
+// criteria/mope.cc -- module-wise pruning error (MoPE-CLIP, arXiv 2403.07839): a unit matters as
+// much as the model loses when only it is masked. Here the model's figure is its loss.
+//
+// Shape letters: H query heads, G KV groups, I MLP neurons.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "criteria/registry.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kGroups = 8;
+
+// All there, as a mask wants it.
+at::Tensor all_there(const LossInput& in, Role role, int64_t units) {
+  return at::ones({units}, in.losses.weights()[role].options());
+}
+
+double loss_as_it_is(const LossInput& in) { return mean_loss(in.losses, in.losses.weights()); }
+
+at::Tensor score_heads(const LossInput& in) {
+  const double dense = loss_as_it_is(in);
+  const at::Tensor scores_G = at::empty({in.shape.kv_heads}, at::kDouble);
+  for (int64_t group = 0; group < in.shape.kv_heads; ++group) {
+    LayerMask mask{.heads_H = all_there(in, Role::kOutput, in.shape.heads)};
+    mask.heads_H.narrow(0, group * in.shape.group(), in.shape.group()).zero_();
+    scores_G[group] = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+  }
+  return scores_G;
+}
+
+// Neurons of one saliency lie side by side: the order is cut into groups, each measured as one.
+// A neuron's score is its share of the group's. Inside a group the less salient go first: by
+// differences far below those between groups.
+at::Tensor score_neurons(const LossInput& in) {
+  const int64_t wanted = in.options.integer("groups", kGroups);
+  if (wanted < 1) throw usage_error("mope-neurons.groups must be at least 1");
+  const int64_t neurons = in.shape.mlp, groups = std::min(wanted, neurons);
+  const double dense = loss_as_it_is(in);
+  const at::Tensor order_I =
+      in.stats.mean(Stat::kNeuronGate, neurons).abs().argsort(/*stable=*/true);
+  const at::Tensor scores_I = at::empty({neurons}, at::kDouble);
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
+    const at::Tensor members = order_I.narrow(0, first, end - first);
+    LayerMask mask{.neurons_I = all_there(in, Role::kDown, neurons)};
+    mask.neurons_I.index_fill_(0, members.to(mask.neurons_I.device()), 0);
+    const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+    scores_I.index_fill_(0, members, lost / static_cast<double>(end - first));
+  }
+  const at::Tensor rank_I = at::empty({neurons}, at::kDouble);
+  rank_I.index_copy_(0, order_I, at::arange(neurons, at::kDouble) / static_cast<double>(neurons));
+  return scores_I + rank_I * (1e-9 * scores_I.abs().max());
+}
+
+int64_t losses_of_heads(const ModelConfig&, const LayerShape& shape) { return 1 + shape.kv_heads; }
+int64_t losses_of_neurons(const ModelConfig&, const LayerShape&) { return 1 + kGroups; }
+
+constexpr const char* kSource = "MoPE-CLIP, arXiv 2403.07839, module-wise pruning error";
+
+}  // namespace
+
+Criterion mope_heads() {
+  return {.name = "mope-heads",
+          .summary = "what the loss rises by without the KV group, all else in place",
+          .unit = UnitKind::kKvGroup,
+          .reads_weights = false,
+          .source = kSource,
+          .score_losses = score_heads,
+          .num_losses = losses_of_heads};
+}
+
+Criterion mope_neurons() {
+  return {.name = "mope-neurons",
+          .summary = "the same for groups of neurons that the loss's gradient puts side by side",
+          .unit = UnitKind::kNeuron,
+          .needs = {Stat::kNeuronGate},
+          .reads_weights = false,
+          .source = kSource,
+          .score_losses = score_neurons,
+          .num_losses = losses_of_neurons};
+}
+
+}  // namespace mop
