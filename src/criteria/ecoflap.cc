@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "criteria/registry.h"
 #include "model/family.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
@@ -29,7 +30,7 @@ Settings read_settings(const Options& options) {
 // Standard normal, float32. The same stream gives the same direction, so none is kept.
 at::Tensor direction(const at::Tensor& like, uint64_t seed, uint64_t stream) {
   const at::Generator source = at::detail::createCPUGenerator(Random(seed, stream).bits());
-  return at::empty(like.sizes(), at::kFloat).normal_(0, 1, source).to(like.device());
+  return upload(at::empty(like.sizes(), at::kFloat).normal_(0, 1, source), like.device());
 }
 
 // |loss(W + step z) - loss(W - step z)| / (2 step)

@@ -8,15 +8,17 @@
 
 #include "base/error.h"
 #include "criteria/registry.h"
+#include "tensor/upload.h"
 
 namespace mop {
 namespace {
 
 constexpr int64_t kGroups = 8;
 
-// All there, as a mask wants it.
-at::Tensor all_there(const LossInput& in, Role role, int64_t units) {
-  return at::ones({units}, in.losses.weights()[role].options());
+// A mask without some of the units: where and in what the weights are.
+at::Tensor mask_without(const at::Tensor& gone, int64_t units, const at::Tensor& weights) {
+  const at::Tensor there_U = at::ones({units}, weights.scalar_type()).index_fill_(0, gone, 0);
+  return upload(there_U, weights.device());
 }
 
 double loss_as_it_is(const LossInput& in) { return mean_loss(in.losses, in.losses.weights()); }
@@ -25,8 +27,9 @@ at::Tensor score_heads(const LossInput& in) {
   const double dense = loss_as_it_is(in);
   const at::Tensor scores_G = at::empty({in.shape.kv_heads}, at::kDouble);
   for (int64_t group = 0; group < in.shape.kv_heads; ++group) {
-    LayerMask mask{.heads_H = all_there(in, Role::kOutput, in.shape.heads)};
-    mask.heads_H.narrow(0, group * in.shape.group(), in.shape.group()).zero_();
+    const at::Tensor gone = at::arange(in.shape.group(), at::kLong) + group * in.shape.group();
+    const LayerMask mask{
+        .heads_H = mask_without(gone, in.shape.heads, in.losses.weights()[Role::kOutput])};
     scores_G[group] = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
   }
   return scores_G;
@@ -46,8 +49,8 @@ at::Tensor score_neurons(const LossInput& in) {
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
     const at::Tensor members = order_I.narrow(0, first, end - first);
-    LayerMask mask{.neurons_I = all_there(in, Role::kDown, neurons)};
-    mask.neurons_I.index_fill_(0, members.to(mask.neurons_I.device()), 0);
+    const LayerMask mask{
+        .neurons_I = mask_without(members, neurons, in.losses.weights()[Role::kDown])};
     const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
     scores_I.index_fill_(0, members, lost / static_cast<double>(end - first));
   }
