@@ -76,8 +76,9 @@ int64_t two_each(const ModelConfig& config, const LayerShape& shape) {
 
 Criterion ecoflap_layers() {
   return {.name = "ecoflap-layers",
-          .summary = "slope of the loss along random directions of the layer's matrices, no "
-                     "backward pass",
+          .summary =
+              "slope of the loss along random directions of the layer's matrices, no "
+              "backward pass",
           .unit = UnitKind::kLayer,
           .reads_weights = false,
           .draws = true,

@@ -49,8 +49,8 @@ at::Tensor score_neurons(const LossInput& in) {
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
     const at::Tensor members = order_I.narrow(0, first, end - first);
-    const LayerMask mask{
-        .neurons_I = mask_without(members, neurons, in.losses.weights()[Role::kDown])};
+    const LayerMask mask{.neurons_I =
+                             mask_without(members, neurons, in.losses.weights()[Role::kDown])};
     const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
     scores_I.index_fill_(0, members, lost / static_cast<double>(end - first));
   }

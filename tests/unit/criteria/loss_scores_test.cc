@@ -53,8 +53,8 @@ class LossScores : public ::testing::Test {
  protected:
   at::Tensor score(const std::string& criterion, const Json& options = Json::object()) {
     const Options section(criterion, options);
-    return find_criterion(criterion)
-        .score_losses({losses_, stats_, kSix, kSix.layers[0], section, 0});
+    return find_criterion(criterion).score_losses(
+        {losses_, stats_, kSix, kSix.layers[0], section, 0});
   }
   SumOfParts losses_;
   LayerStats stats_;
@@ -77,8 +77,8 @@ TEST_F(LossScores, MopeOfNeuronsIsOfGroupsInOrderOfTheirGradient) {
 
 TEST_F(LossScores, MopeHasAsManyGroupsAsNeuronsAtMost) {
   stats_.add_sum(Stat::kNeuronGate, at::tensor({1., 2., 3., 4., 5., 6.}, at::kDouble), 1);
-  EXPECT_TRUE(at::allclose(score("mope-neurons"),
-                           at::tensor({10., 1., 20., 2., -3., 1.}, at::kDouble)));
+  EXPECT_TRUE(
+      at::allclose(score("mope-neurons"), at::tensor({10., 1., 20., 2., -3., 1.}, at::kDouble)));
   EXPECT_THROW(score("mope-neurons", {{"groups", 0}}), Error);
 }
 
@@ -129,9 +129,16 @@ class EcoflapOfAModel : public ::testing::Test {
 
   // The lengths of the mean loss's gradients by each layer's matrices, summed.
   std::vector<double> gradients() const {
+    const ModelConfig& config = model_.config();
     std::vector<ParameterSpec> specs;
+    for (const GlobalTensor* tensor : global_tensors(config)) {
+      specs.push_back({.name = std::string(tensor->name),
+                       .global = tensor->role,
+                       .initial = stored_global(model_, *tensor)});
+    }
     for (int64_t i = 0; i < 4; ++i) {
-      for (const LayerTensor* tensor : matrices(i)) {
+      for (const LayerTensor* tensor :
+           tensors_of_layer(config, config.layers[static_cast<size_t>(i)])) {
         specs.push_back({.name = std::string(tensor->suffix),
                          .layer = i,
                          .role = tensor->role,
@@ -154,8 +161,9 @@ class EcoflapOfAModel : public ::testing::Test {
     pass.add_gradients(piece, 0);
     std::vector<double> lengths(4, 0);
     for (size_t p = 0; p < parameters.count(); ++p) {
-      lengths[static_cast<size_t>(parameters.spec(p).layer)] +=
-          parameters.gradient(p).norm().item<double>();
+      const at::Tensor gradient = parameters.gradient(p);
+      if (parameters.spec(p).layer < 0 || gradient.dim() != 2) continue;
+      lengths[static_cast<size_t>(parameters.spec(p).layer)] += gradient.norm().item<double>();
     }
     return lengths;
   }
@@ -170,14 +178,15 @@ TEST_F(EcoflapOfAModel, FollowsTheTrueGradientAndLeavesTheModelAsItWas) {
   const std::vector<std::string> criteria = {"ecoflap-layers"};
   const std::vector<LayerStats> stats(4);
   const std::map<std::string, Options> settings = {
-      {"ecoflap-layers", Options("ecoflap-layers", {{"noises", 40}})}};
-  const auto scores = score_losses(model_, {}, samples_, criteria, stats, settings,
-                                   silent_progress()).at("ecoflap-layers");
+      {"ecoflap-layers", Options("ecoflap-layers", {{"noises", 24}})}};
+  const auto scores =
+      score_losses(model_, {}, samples_, criteria, stats, settings, silent_progress())
+          .at("ecoflap-layers");
   const std::vector<double> expected = gradients();
   // The mean of |z g| of a normal z is the length of g times sqrt(2 / pi).
   for (size_t i = 0; i < 4; ++i) {
     const double mean = expected[i] * std::sqrt(2 / std::numbers::pi);
-    EXPECT_NEAR(scores[i].item<double>(), mean, 0.15 * mean) << i;
+    EXPECT_NEAR(scores[i].item<double>(), mean, 0.2 * mean) << i;
   }
   EXPECT_GT(std::abs(expected[0] / expected[3] - 1), 0.3);  // something to follow
   EXPECT_TRUE(at::equal(stored_tensor(model_, 2, *matrices(2)[0]), before));

@@ -41,8 +41,7 @@ class LayerLossesOf : public ::testing::Test {
     return sum / count;
   }
 
-  void walk(const TokenSamples& samples,
-            const std::function<void(int64_t, LayerLosses&)>& visit) {
+  void walk(const TokenSamples& samples, const std::function<void(int64_t, LayerLosses&)>& visit) {
     walk_layer_losses(model_, {}, samples, 2, visit);
   }
 
@@ -83,8 +82,8 @@ TEST_F(LayerLossesOf, AMaskedUnitIsMissing) {
     LayerMask mask{.heads_H = at::tensor({1.f, 1.f, 0.f, 0.f})};
     ForwardOptions options;
     options.mask = [&](int64_t i) { return i == layer ? &mask : nullptr; };
-    EXPECT_NEAR(mean_loss(losses, losses.weights(), &mask),
-                plain_loss(model_, samples_, options), 1e-6);
+    EXPECT_NEAR(mean_loss(losses, losses.weights(), &mask), plain_loss(model_, samples_, options),
+                1e-6);
   });
 }
 
