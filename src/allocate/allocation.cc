@@ -121,7 +121,8 @@ std::vector<double> share_out(double total, const std::vector<double>& scores,
       full[i] = filled = true;
     }
     if (filled) continue;
-    for (size_t i = 0; i < scores.size(); ++i) taken[i] = full[i] ? taken[i] : per_score * scores[i];
+    for (size_t i = 0; i < scores.size(); ++i)
+      taken[i] = full[i] ? taken[i] : per_score * scores[i];
     return taken;
   }
   return taken;

@@ -30,12 +30,12 @@ std::map<std::string, std::vector<at::Tensor>> score_losses(
       const auto section = settings.find(name);
       const Options options = section == settings.end() ? Options() : section->second;
       of_layers.push_back(
-          units == 0 ? at::empty({0}, at::kDouble)
-                     : checked_scores(
-                           criterion,
-                           criterion.score_losses({losses, stats[static_cast<size_t>(layer)],
-                                                   config, shape, options, layer}),
-                           units, layer));
+          units == 0
+              ? at::empty({0}, at::kDouble)
+              : checked_scores(criterion,
+                               criterion.score_losses({losses, stats[static_cast<size_t>(layer)],
+                                                       config, shape, options, layer}),
+                               units, layer));
     }
   };
   walk_layer_losses(model, compute, samples, kBatchSamples, visit, progress);

@@ -24,7 +24,7 @@ std::vector<Criterion>& table() {
       taylor_heads(),  taylor_neurons(),   fisher_heads(),     fisher_neurons(),
       cfsp_neurons(),  minitron_heads(),   minitron_neurons(), block_influence_layers(),
       taylor_layers(), magnitude_layers(), random_layers(),    cfsp_layers(),
-      owl_layers(),    ecoflap_layers(),    mope_heads(),       mope_neurons()};
+      owl_layers(),    ecoflap_layers(),   mope_heads(),       mope_neurons()};
   return rows;
 }
 

@@ -62,7 +62,8 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
     const auto cost_of = [](int64_t tokens, size_t passes) {
       return static_cast<double>(tokens) * static_cast<double>(passes);
     };
-    for (const size_t passes : measured ? measuring_passes(criteria, dense) : std::vector<size_t>()) {
+    for (const size_t passes :
+         measured ? measuring_passes(criteria, dense) : std::vector<size_t>()) {
       costs[i].push_back(cost_of(run.samples.calibration.tokens(), passes * layers));
     }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();

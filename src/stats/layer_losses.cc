@@ -74,8 +74,7 @@ class LossWalk final : public LayerLosses {
     const OutputLoss sums =
         output_loss(behind_.globals(), config(), hidden_ND, batch.next.ids_N, batch.next.weights_N,
                     /*gradients=*/false);
-    const double mean =
-        read_sums({&sums.nll, 1}).front() / static_cast<double>(batch.predicted);
+    const double mean = read_sums({&sums.nll, 1}).front() / static_cast<double>(batch.predicted);
     if (std::isfinite(mean)) return mean;
     throw bad_input("the loss is not finite when layer {} is changed", layer_);
   }
@@ -85,8 +84,8 @@ class LossWalk final : public LayerLosses {
   const ModelConfig& config() const { return here_.model().config(); }
   const LossBatch& at(int64_t batch) const { return batches_[static_cast<size_t>(batch)]; }
 
-  at::Tensor through_layer(const LossBatch& batch, at::Tensor hidden_ND, const LayerWeights& weights,
-                           const LayerMask* mask) const {
+  at::Tensor through_layer(const LossBatch& batch, at::Tensor hidden_ND,
+                           const LayerWeights& weights, const LayerMask* mask) const {
     return decoder_layer(weights, std::move(hidden_ND),
                          {.config = config(),
                           .layer = layer_,

@@ -1,5 +1,5 @@
-// stats/layer_losses.h -- what a change of one layer does to the loss. The samples come to the layer
-// once; from there on they run again for every change.
+// stats/layer_losses.h -- what a change of one layer does to the loss. The samples come to the
+// layer once; from there on they run again for every change.
 #pragma once
 #include <ATen/core/Tensor.h>
 
