@@ -20,6 +20,12 @@ const Option<double> kOwlLambda = {.name = "owl_lambda",
 const Option<double> kCfspSlope = {
     .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "a of the sigmoid"};
 
+const Option<double> kEcoflapMargin = {
+    .name = "ecoflap_margin",
+    .default_value = 0.1,
+    .range = at_least(0),
+    .help = "a layer loses at most this fraction of its units more than all do"};
+
 const Option<int64_t> kDamageLevels = {
     .name = "damage_levels",
     .default_value = WidthOptions().damage_levels,
@@ -132,6 +138,60 @@ WidthCounts cfsp(const SpreadInput& in) {
   return spread_as_desired(in.config, in.uniform, wanted, in.options);
 }
 
+// What each takes of `total` in proportion to its score and without going beyond its room: what
+// one has no room for goes to the others.
+std::vector<double> share_out(double total, const std::vector<double>& scores,
+                              const std::vector<double>& room) {
+  std::vector<double> taken(scores.size(), 0);
+  std::vector<bool> full(scores.size(), false);
+  for (size_t round = 0; round < scores.size() && total > 0; ++round) {
+    double open = 0;
+    for (size_t i = 0; i < scores.size(); ++i) open += full[i] ? 0 : scores[i];
+    if (open <= 0) break;
+    const double per_score = total / open;
+    bool filled = false;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (full[i] || per_score * scores[i] < room[i]) continue;
+      taken[i] = room[i];
+      total -= room[i];
+      full[i] = filled = true;
+    }
+    if (filled) continue;
+    for (size_t i = 0; i < scores.size(); ++i)
+      taken[i] = full[i] ? taken[i] : per_score * scores[i];
+    return taken;
+  }
+  return taken;
+}
+
+// ECoFLaP: all layers keep a floor, and of what is kept beyond it each has its share by score.
+std::vector<double> ecoflap_counts(const std::vector<int64_t>& units,
+                                   const std::vector<int64_t>& uniform, const SpreadInput& in) {
+  const std::vector<double>& scores = layers_of(in);
+  if (std::ranges::any_of(scores, [](double score) { return !(score >= 0); })) {
+    throw bad_input("allocation 'ecoflap' shares out by scores of layers, and one is below 0");
+  }
+  const double all = static_cast<double>(std::accumulate(units.begin(), units.end(), int64_t{0}));
+  const double gone =
+      static_cast<double>(std::accumulate(uniform.begin(), uniform.end(), int64_t{0}));
+  if (all == 0) return std::vector<double>(units.size(), 0);
+  const double floor = std::max(0.0, 1 - gone / all - setting(in, kEcoflapMargin));
+  std::vector<double> room;
+  for (const int64_t n : units) room.push_back((1 - floor) * static_cast<double>(n));
+  std::vector<double> counts = room;
+  const std::vector<double> kept = share_out(all - gone - floor * all, scores, room);
+  for (size_t i = 0; i < counts.size(); ++i) counts[i] -= kept[i];
+  return counts;
+}
+
+WidthCounts ecoflap(const SpreadInput& in) {
+  const ModelConfig& config = in.config;
+  const DesiredCounts wanted = {
+      ecoflap_counts(units_of(config, &LayerShape::kv_heads), in.uniform.kv_groups, in),
+      ecoflap_counts(units_of(config, &LayerShape::mlp), in.uniform.neurons, in)};
+  return spread_as_desired(config, in.uniform, wanted, in.options);
+}
+
 template <AllocateCurves allocate>
 WidthCounts by_measured_damage(const SpreadInput& in) {
   return spread_by_measured_damage(in, allocate);
@@ -185,6 +245,13 @@ std::span<const Allocation> all_allocations() {
        .source = "CFSP, arXiv 2409.13199",
        .options = {kCfspSlope},
        .deviations = {24}},
+      {.name = "ecoflap",
+       .summary = "layers along whose weights the loss is steeper keep more",
+       .criterion = "ecoflap-layers",
+       .spread = ecoflap,
+       .source = "ECoFLaP, arXiv 2310.02998",
+       .options = {kEcoflapMargin},
+       .deviations = {34}},
       {.name = "convex-hull",
        .summary = "damage curves of all half layers, the least damage for each unit of cost first: "
                   "predicted curves by the default method, with a criterion measured ones",

@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "model/weights.h"
 #include "stats/half_layer_moments.h"
+#include "stats/layer_losses.h"
 #include "stats/layer_stats.h"
 #include "structure/unit.h"
 
@@ -35,6 +36,16 @@ struct MomentInput {
   const Options& options;
 };
 
+/// What a criterion of losses may look at: one layer, which it may change and run again.
+struct LossInput {
+  LayerLosses& losses;
+  const LayerStats& stats;  ///< what `needs` asked for
+  const ModelConfig& config;
+  const LayerShape& shape;
+  const Options& options;
+  int64_t layer;
+};
+
 /// One criterion: a pure function and the facts needed to list and check it.
 struct Criterion {
   std::string name;              ///< as spelled in recipes and reports; never reused
@@ -54,6 +65,11 @@ struct Criterion {
   std::string source = {};               ///< paper and equation
   std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
+  /// Instead of `score`: scores from losses of the model with this layer changed, [units] float64
+  /// on the CPU.
+  std::function<at::Tensor(const LossInput&)> score_losses = nullptr;
+  /// How many losses over all samples that takes, about.
+  int64_t (*num_losses)(const ModelConfig& config, const LayerShape& shape) = nullptr;
 };
 
 /// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).
@@ -73,6 +89,11 @@ bool is_criterion(std::string_view name);
 bool reads_text(std::span<const std::string> criteria);
 /// Whether one of them is scored by second moments.
 bool reads_moments(std::span<const std::string> criteria);
+/// Losses of changed layers that these criteria measure in a layer, about; 0 = none is scored so.
+int64_t num_losses(std::span<const std::string> criteria, const ModelConfig& config,
+                   const LayerShape& shape);
+/// Whether one of them is scored by losses of changed layers.
+bool reads_losses(std::span<const std::string> criteria);
 
 /// Scores as float64 on the CPU. Throws Error(kBadInput), naming the criterion and the layer, when
 /// they are not `units` finite numbers.

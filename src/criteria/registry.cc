@@ -24,7 +24,7 @@ std::vector<Criterion>& table() {
       taylor_heads(),  taylor_neurons(),   fisher_heads(),     fisher_neurons(),
       cfsp_neurons(),  minitron_heads(),   minitron_neurons(), block_influence_layers(),
       taylor_layers(), magnitude_layers(), random_layers(),    cfsp_layers(),
-      owl_layers()};
+      owl_layers(),    ecoflap_layers(),   mope_heads(),       mope_neurons()};
   return rows;
 }
 
@@ -81,12 +81,27 @@ bool is_criterion(std::string_view name) {
 }
 
 bool reads_text(std::span<const std::string> criteria) {
-  return !needed_stats(criteria).empty() || reads_moments(criteria);
+  return !needed_stats(criteria).empty() || reads_moments(criteria) || reads_losses(criteria);
 }
 
 bool reads_moments(std::span<const std::string> criteria) {
   return std::ranges::any_of(
       criteria, [](const auto& name) { return find_criterion(name).score_moments != nullptr; });
+}
+
+bool reads_losses(std::span<const std::string> criteria) {
+  return std::ranges::any_of(
+      criteria, [](const auto& name) { return find_criterion(name).score_losses != nullptr; });
+}
+
+int64_t num_losses(std::span<const std::string> criteria, const ModelConfig& config,
+                   const LayerShape& shape) {
+  int64_t sum = 0;
+  for (const std::string& name : criteria) {
+    const Criterion& row = find_criterion(name);
+    if (row.num_losses != nullptr) sum += row.num_losses(config, shape);
+  }
+  return sum;
 }
 
 std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights,

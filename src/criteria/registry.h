@@ -33,5 +33,8 @@ Criterion magnitude_layers();
 Criterion random_layers();
 Criterion cfsp_layers();
 Criterion owl_layers();
+Criterion ecoflap_layers();
+Criterion mope_heads();
+Criterion mope_neurons();
 
 }  // namespace mop

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "criteria/loss_scores.h"
 #include "criteria/moment_scores.h"
 #include "criteria/trained_gates.h"
 #include "stats/rank_stats.h"
@@ -22,6 +23,8 @@ void RunMeasure::measure(const std::vector<std::string>& criteria) {
                          setup_.progress, setup_.scratch);
   scores_ = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
                           setup_.scratch, setup_.progress);
+  scores_.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, stats_,
+                             setup_.settings, setup_.progress));
   for (const std::string& name : criteria) {
     if (scores_.contains(name)) continue;
     const auto settings = setup_.settings.find(name);

@@ -19,13 +19,20 @@ std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& de
 }
 
 // The passes in which a step's criteria are measured, each as so many forward ones.
-std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria) {
+std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria,
+                                     const ModelConfig& dense) {
   std::vector<size_t> passes;
   const std::vector<Stat> stats = needed_stats(criteria);
   const auto looks = [](Stat stat) { return stat_row(stat).add != nullptr; };
   if (std::ranges::any_of(stats, looks)) passes.push_back(1);
   if (need_gradients(stats)) passes.push_back(kGradientPasses);
   if (reads_moments(criteria)) passes.push_back(kMomentPasses);
+  if (reads_losses(criteria)) {
+    // Each runs what comes behind its layer: on the average half of the model.
+    int64_t losses = 0;
+    for (const LayerShape& shape : dense.layers) losses += num_losses(criteria, dense, shape);
+    passes.push_back(1 + static_cast<size_t>(losses / 2));
+  }
   return passes;
 }
 
@@ -55,7 +62,8 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
     const auto cost_of = [](int64_t tokens, size_t passes) {
       return static_cast<double>(tokens) * static_cast<double>(passes);
     };
-    for (const size_t passes : measured ? measuring_passes(criteria) : std::vector<size_t>()) {
+    for (const size_t passes :
+         measured ? measuring_passes(criteria, dense) : std::vector<size_t>()) {
       costs[i].push_back(cost_of(run.samples.calibration.tokens(), passes * layers));
     }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();

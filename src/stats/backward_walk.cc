@@ -53,19 +53,6 @@ int64_t taped_tokens(const ModelConfig& config, const Compute& compute) {
   return std::clamp(piece_tokens(config, compute) / 4, kLeastDevicePiece, kMostDevicePiece);
 }
 
-// What each token is to predict; the last of a sample predicts nothing, its weight is 0.
-struct Targets {
-  at::Tensor ids_N, weights_N;
-
-  // What stands behind the vocabulary is seen and never said.
-  Targets(const PackedSamples& packed, int64_t vocab)
-      : ids_N(packed.ids_N.roll(-1)), weights_N(ids_N.lt(vocab).to(at::kFloat)) {
-    int64_t end = 0;
-    for (const int64_t length : packed.packing.lengths) weights_N[(end += length) - 1] = 0;
-    ids_N.clamp_max_(vocab - 1);
-  }
-};
-
 class Walk {
  public:
   Walk(const Model& model, const Compute& compute, const TokenSamples& samples,
@@ -160,7 +147,7 @@ class Walk {
 
   // Hidden states behind the last layer -> the loss's gradient by them.
   void replace_by_gradient(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
-    const Targets targets(packed_, config().vocab);
+    const NextTokens targets(packed_, config().vocab);
     WeightLoader outside(weights_.model(), compute(), WeightLoader::Keep::kOne);  // let go at once
     for (const Piece& piece : pieces) {
       at::Tensor there_ND = piece.of(hidden_ND);

@@ -1,7 +1,7 @@
 // stats/packed_samples.cc
 #include "stats/packed_samples.h"
 
-#include <ATen/ops/tensor.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 
@@ -23,6 +23,13 @@ PackedSamples pack(const TokenSamples& samples, bool by_length) {
   }
   packed.ids_N = at::tensor(ids_N, at::kLong);
   return packed;
+}
+
+NextTokens::NextTokens(const PackedSamples& packed, int64_t vocab)
+    : ids_N(packed.ids_N.roll(-1)), weights_N(ids_N.lt(vocab).to(at::kFloat)) {
+  int64_t end = 0;
+  for (const int64_t length : packed.packing.lengths) weights_N[(end += length) - 1] = 0;
+  ids_N.clamp_max_(vocab - 1);
 }
 
 std::vector<int64_t> first_tokens(const Packing& packing) {

@@ -19,6 +19,14 @@ struct PackedSamples {
 /// side by side, so that calls are few.
 PackedSamples pack(const TokenSamples& samples, bool by_length);
 
+/// What each token is to predict. The last of a sample predicts nothing, and what stands behind the
+/// vocabulary is seen and never said: their weight is 0.
+struct NextTokens {
+  NextTokens(const PackedSamples& packed, int64_t vocab);
+  at::Tensor ids_N;      ///< int64, CPU
+  at::Tensor weights_N;  ///< float32, CPU: 0 or 1
+};
+
 /// First tokens of the sequences of a packing, and one behind the last.
 std::vector<int64_t> first_tokens(const Packing& packing);
 

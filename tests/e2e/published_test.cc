@@ -55,7 +55,7 @@ TEST_F(PublishedRun, CriteriaBeatRandomUnits) {
   const auto [best, mean] = random({"--criterion", "random"});
   const int64_t parameters = last_["pruned"]["parameters"];
   for (const std::string criterion :
-       {"wanda-sp", "fasp", "flap", "energy", "obs", "taylor", "fisher", "minitron"}) {
+       {"wanda-sp", "fasp", "flap", "energy", "obs", "taylor", "fisher", "minitron", "mope"}) {
     EXPECT_LT(perplexity({"--criterion", criterion}), best) << criterion;
     EXPECT_EQ(last_["pruned"]["parameters"], parameters) << criterion;
   }

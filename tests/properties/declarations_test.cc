@@ -167,7 +167,7 @@ TEST(Declarations, AnEmptyRecipeGivesTheDefaultsOfItsSections) {
   const Json distilling = to_json(recover_recipe({{"method", "distil"}, {"teacher", "t"}}));
   int64_t compared = 0;
   for (const RecipeSection& section : prune_sections()) {
-    if (section.name == "repair") continue;  // the default method's
+    if (section.name == "repair") continue;                                  // the default method's
     if (!section.name.empty() && !pruning.contains(section.name)) continue;  // not always there
     const Json& part = section.name.empty() ? pruning : pruning.at(section.name);
     compared += expect_defaults(section.options, part, section.name);

@@ -41,6 +41,10 @@ const Option<std::string> kHeads = {
     .name = "heads", .unset = "`criterion`'s -heads", .help = "criterion that ranks KV groups"};
 const Option<std::string> kNeurons = {
     .name = "neurons", .unset = "`criterion`'s -neurons", .help = "criterion that ranks neurons"};
+const Option<std::string> kLayers = {
+    .name = "layers",
+    .unset = "the allocation's own",
+    .help = "criterion whose scores of layers the allocation reads: random-layers is the control"};
 const Option<std::string> kAllocation = {
     .name = "allocation",
     .default_value = "uniform",
@@ -52,6 +56,7 @@ struct WidthSettings {
   WidthOptions allocation;
   const Allocation* spread = nullptr;
   std::string heads, neurons;  // criteria
+  std::string layers;          // that the allocation reads; empty = none
 };
 
 std::string criterion_for(UnitKind unit, const Options& options, const Option<std::string>& setting,
@@ -91,6 +96,9 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
         .hint("use budget 'exact'");
   }
   read_search_settings(options, settings.allocation);
+  if (!settings.spread->criterion.empty()) {
+    settings.layers = criterion_for(UnitKind::kLayer, options, kLayers, settings.spread->criterion);
+  }
   return settings;
 }
 
@@ -161,7 +169,7 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
       neurons = &measure.scores(settings.neurons);
     }
     std::vector<double> layers;
-    if (!row.criterion.empty()) layers = layer_scores(row.criterion, measure);
+    if (!settings.layers.empty()) layers = layer_scores(settings.layers, measure);
     const GlobalScores scores = {groups, neurons};
     const auto judge = [&](const std::vector<WidthCounts>& candidates) {
       return losses_of(candidates, model, scores, measure);
@@ -194,7 +202,8 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
 
 // Its own, and those of every allocation.
 std::vector<OptionSpec> options() {
-  std::vector<OptionSpec> all = {kBudget, kRule, kCriterion, kHeads, kNeurons, kAllocation};
+  std::vector<OptionSpec> all = {kBudget,  kRule,   kCriterion, kHeads,
+                                 kNeurons, kLayers, kAllocation};
   for (OptionSpec& spec : multiple_options()) all.push_back(std::move(spec));
   for (const Allocation& row : all_allocations()) {
     for (const OptionSpec& spec : row.options) {
@@ -209,7 +218,7 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   std::vector<std::string> names;
   if (settings.allocation.rule != WidthRule::kMlpOnly) names.push_back(settings.heads);
   names.push_back(settings.neurons);
-  if (!settings.spread->criterion.empty()) names.push_back(settings.spread->criterion);
+  if (!settings.layers.empty()) names.push_back(settings.layers);
   return names;
 }
 

@@ -89,6 +89,39 @@ TEST(Owl, LayersThatAreAlikeLoseEqually) {
   EXPECT_THAT(counts.kv_groups, ElementsAre(1, 1, 1, 1));
 }
 
+TEST(Ecoflap, SharesByScoreWhatIsKeptBeyondAFloor) {
+  // Of 400 neurons 280 stay: 60 of each layer, and 40 as 2 to 1 to 1 to 4.
+  const WidthCounts counts = spread("ecoflap", wide(), equal(wide(), 0, 30), {}, {2, 1, 1, 4});
+  EXPECT_THAT(counts.neurons, ElementsAre(30, 35, 35, 20));
+  EXPECT_DOUBLE_EQ(counts.owed.parameters, 0);
+}
+
+TEST(Ecoflap, WhatAFullLayerCannotTakeGoesToTheOthers) {
+  // 90 of 100 stay, at least 80 of each; of the 40 beyond, a layer has room for 20: the last is
+  // full, and 20 go as 2 to 1 to 1.
+  const WidthCounts counts = spread("ecoflap", wide(), equal(wide(), 0, 10), {}, {2, 1, 1, 40});
+  EXPECT_THAT(counts.neurons, ElementsAre(10, 15, 15, 0));
+}
+
+TEST(Ecoflap, LayersThatAreAlikeLoseEqually) {
+  for (const double score : {0.0, 3.0}) {
+    const WidthCounts counts =
+        spread("ecoflap", wide(), equal(wide(), 1, 60), {}, std::vector<double>(4, score));
+    EXPECT_THAT(counts.neurons, ElementsAre(60, 60, 60, 60));
+    EXPECT_THAT(counts.kv_groups, ElementsAre(1, 1, 1, 1));
+  }
+}
+
+TEST(Ecoflap, AFloorBelowNothingIsNone) {
+  // 5 of 100 stay: none has to, and 20 go as 2 to 1 to 1 to 4.
+  const WidthCounts counts = spread("ecoflap", wide(), equal(wide(), 0, 95), {}, {2, 1, 1, 4});
+  EXPECT_THAT(counts.neurons, ElementsAre(95, 98, 97, 90));
+}
+
+TEST(Ecoflap, RefusesScoresBelowZero) {
+  EXPECT_THROW(spread("ecoflap", wide(), equal(wide(), 0, 10), {}, {1, 1, -1, 1}), Error);
+}
+
 TEST(Cfsp, IsASigmoidOfTheAngleAndLeavesGroupsEqual) {
   const std::vector<double> angles = {0.1, 0.12, 0.12, 0.14};
   const WidthCounts counts = spread("cfsp", wide(), equal(wide(), 1, 50), {}, angles);

@@ -44,6 +44,12 @@ TEST(StepCosts, GradientsAndMomentsArePassesOfTheirOwn) {
   EXPECT_EQ(costs_of("path:L", judged)[0], (StepCosts{8 * (12 + 72)}));
 }
 
+TEST(StepCosts, LossesOfChangedLayersRunHalfTheModel) {
+  // 12 layers, 7 matrices each, 2 losses a matrix.
+  const Json flat = {{"width", {{"criterion", "magnitude"}, {"allocation", "ecoflap"}}}};
+  EXPECT_EQ(costs_of("path:G", flat)[0], (StepCosts{64 * 12 * (1 + 12 * 14 / 2)}));
+}
+
 TEST(StepCosts, TheDefaultGathersMomentsThenRepairsAndJudgesEveryCandidate) {
   const auto assets = testing::demo_model().parent_path();
   const auto costs = step_costs(

@@ -127,6 +127,13 @@ TEST_F(Branches, CountAndProposalAgree) {
   }
 }
 
+TEST_F(Branches, WidthRefusesLayersScoredByACriterionOfUnits) {
+  const Options options("width", {{"allocation", "ecoflap"}, {"layers", "amp-neurons"}});
+  EXPECT_THROW(find_branch("width").count(input(options, model_)), Error);
+  const Options random("width", {{"allocation", "ecoflap"}, {"layers", "random-layers"}});
+  EXPECT_EQ(find_branch("width").criteria(model_.config(), random).back(), "random-layers");
+}
+
 TEST_F(Branches, WidthRefusesACriterionOfOtherUnits) {
   const Options options("width", {{"heads", "amp-neurons"}});
   try {

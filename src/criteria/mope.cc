@@ -1,0 +1,97 @@
+// criteria/mope.cc -- module-wise pruning error (MoPE-CLIP, arXiv 2403.07839): a unit matters as
+// much as the model loses when only it is masked. Here the model's figure is its loss.
+//
+// Shape letters: H query heads, G KV groups, I MLP neurons.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "criteria/registry.h"
+#include "tensor/upload.h"
+
+namespace mop {
+namespace {
+
+const Option<int64_t> kGroups = {.name = "groups",
+                                 .default_value = 8,
+                                 .range = at_least(1),
+                                 .help = "groups of neurons that are masked one at a time"};
+
+// A mask without some of the units: where and in what the weights are.
+at::Tensor mask_without(const at::Tensor& gone, int64_t units, const at::Tensor& weights) {
+  const at::Tensor there_U = at::ones({units}, weights.scalar_type()).index_fill_(0, gone, 0);
+  return upload(there_U, weights.device());
+}
+
+double loss_as_it_is(const LossInput& in) { return mean_loss(in.losses, in.losses.weights()); }
+
+at::Tensor score_heads(const LossInput& in) {
+  const double dense = loss_as_it_is(in);
+  const at::Tensor scores_G = at::empty({in.shape.kv_heads}, at::kDouble);
+  for (int64_t group = 0; group < in.shape.kv_heads; ++group) {
+    const at::Tensor gone = at::arange(in.shape.group(), at::kLong) + group * in.shape.group();
+    const LayerMask mask{
+        .heads_H = mask_without(gone, in.shape.heads, in.losses.weights()[Role::kOutput])};
+    scores_G[group] = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+  }
+  return scores_G;
+}
+
+// Neurons of one saliency lie side by side: the order is cut into groups, each measured as one.
+// A neuron's score is its share of the group's. Inside a group the less salient go first: by
+// differences far below those between groups.
+at::Tensor score_neurons(const LossInput& in) {
+  const int64_t wanted = in.options.get(kGroups);
+  const int64_t neurons = in.shape.mlp, groups = std::min(wanted, neurons);
+  const double dense = loss_as_it_is(in);
+  const at::Tensor order_I =
+      in.stats.mean(Stat::kNeuronGate, neurons).abs().argsort(/*stable=*/true);
+  const at::Tensor scores_I = at::empty({neurons}, at::kDouble);
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
+    const at::Tensor members = order_I.narrow(0, first, end - first);
+    const LayerMask mask{.neurons_I =
+                             mask_without(members, neurons, in.losses.weights()[Role::kDown])};
+    const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+    scores_I.index_fill_(0, members, lost / static_cast<double>(end - first));
+  }
+  const at::Tensor rank_I = at::empty({neurons}, at::kDouble);
+  rank_I.index_copy_(0, order_I, at::arange(neurons, at::kDouble) / static_cast<double>(neurons));
+  return scores_I + rank_I * (1e-9 * scores_I.abs().max());
+}
+
+int64_t losses_of_heads(const ModelConfig&, const LayerShape& shape) { return 1 + shape.kv_heads; }
+int64_t losses_of_neurons(const ModelConfig&, const LayerShape&) {
+  return 1 + *kGroups.default_value;
+}
+
+constexpr const char* kSource = "MoPE-CLIP, arXiv 2403.07839, module-wise pruning error";
+
+}  // namespace
+
+Criterion mope_heads() {
+  return {.name = "mope-heads",
+          .summary = "what the loss rises by without the KV group, all else in place",
+          .unit = UnitKind::kKvGroup,
+          .reads_weights = false,
+          .source = kSource,
+          .deviations = {33},
+          .score_losses = score_heads,
+          .num_losses = losses_of_heads};
+}
+
+Criterion mope_neurons() {
+  return {.name = "mope-neurons",
+          .summary = "the same for groups of neurons that the loss's gradient puts side by side",
+          .unit = UnitKind::kNeuron,
+          .needs = {Stat::kNeuronGate},
+          .reads_weights = false,
+          .source = kSource,
+          .options = {kGroups},
+          .deviations = {33},
+          .score_losses = score_neurons,
+          .num_losses = losses_of_neurons};
+}
+
+}  // namespace mop
