@@ -30,11 +30,6 @@ class Pictures(unittest.TestCase):
         with self.assertRaisesRegex(mop.IoError, "no such picture"):
             mop.evaluate_tasks(SEES / "model", ["pope"], SEES / "data", images=SEES / "model")
 
-    def test_folders_of_pictures_are_keys_of_recipes(self):
-        dry = mop.dry_run(SEES / "model", calibration=SEES / "data/scienceqa.jsonl", images=SEES / "data",
-                          settings={"target.iterations": 1, "select": "path:G", "calibration.samples": 4})
-        self.assertEqual(dry["recipe"]["calibration"]["images"], str(SEES / "data"))
-
 
 if __name__ == "__main__":
     unittest.main()
