@@ -2,6 +2,7 @@
 #include "allocate/measured_damage.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "structure/unit.h"
@@ -21,7 +22,8 @@ double parameters_of(const std::vector<HalfLayerCurve>& halves, const WidthCount
 }
 
 // Units gone at the sizes that are judged: what stays is a multiple of the pack, or all.
-std::vector<int64_t> sizes_to_judge(const HalfLayerCurve& half, int64_t levels) {
+std::vector<int64_t> sizes_to_judge(const HalfLayerCurve& half, int64_t most_levels) {
+  const int64_t levels = std::min(most_levels, half.units);
   std::vector<int64_t> gone;
   for (int64_t level = 1; level <= levels; ++level) {
     int64_t kept = half.units - half.units * level / levels;
@@ -57,7 +59,7 @@ void measure(const SpreadInput& in, std::vector<HalfLayerCurve>& halves) {
   const std::vector<int64_t> none(halves.size(), 0);
   const double dense = in.judge({width_counts(in.config, halves, none)})[0];
   for (size_t i = 0; i < halves.size(); ++i) {
-    const std::vector<int64_t> gone = sizes_to_judge(halves[i], in.options.damage_levels);
+    std::vector<int64_t> gone = sizes_to_judge(halves[i], in.options.damage_levels);
     std::vector<WidthCounts> candidates;
     for (const int64_t count : gone) {
       std::vector<int64_t> counts = none;
@@ -67,6 +69,11 @@ void measure(const SpreadInput& in, std::vector<HalfLayerCurve>& halves) {
     if (candidates.empty()) continue;
     std::vector<double> damages = in.judge(candidates);
     for (double& damage : damages) damage -= dense;
+    // A loss that is no number is never taken: the curve ends before it.
+    const auto finite =
+        std::ranges::find_if_not(damages, [](double d) { return std::isfinite(d); });
+    gone.resize(static_cast<size_t>(finite - damages.begin()));
+    damages.resize(gone.size());
     halves[i].damage = interpolated(gone, damages);
     in.note(fmt::format("damage of {} of {} half layers measured", i + 1, halves.size()));
   }

@@ -46,6 +46,10 @@ Json RecipeFlags::recipe() const {
     if (key == "target.remove" && recipe.contains("target") && recipe["target"].is_object()) {
       recipe["target"].erase("iterations");
     }
+    if (recipe.contains("weights") && recipe["weights"].is_object()) {
+      if (key == "weights.pattern") recipe["weights"].erase("sparsity");
+      if (key == "weights.sparsity") recipe["weights"].erase("pattern");
+    }
     set(recipe, key, value);
   }
   for (const std::string& assignment : sets_) set(recipe, assignment);

@@ -31,6 +31,7 @@ std::vector<Criterion>& table() {
 at::Tensor score_layer(const Criterion& criterion, const ScoreInput& input) {
   const int64_t units = num_units(criterion.unit, input.shape);
   if (units == 0) return at::empty({0}, at::kDouble);
+  if (!criterion.score) throw internal_error("criterion '{}' reads no statistics", criterion.name);
   return checked_scores(criterion, criterion.score(input), units, input.layer);
 }
 

@@ -105,19 +105,6 @@ std::optional<Json> method_of_a_paper(Json recipe) {
   return recipe;
 }
 
-bool has_target(const Json& recipe) {
-  return has(recipe, "target", "remove") || has(recipe, "target", "iterations");
-}
-
-// Single weights become zero, and nothing else happens.
-std::optional<Json> weights_alone(Json recipe) {
-  if (!recipe.contains("weights") || recipe["weights"].is_null()) return std::nullopt;
-  if (names_a_method(recipe) || has_target(recipe)) return std::nullopt;
-  recipe["branches"] = {"width"};
-  recipe["select"] = "path:G";
-  return recipe;
-}
-
 }  // namespace
 
 const std::vector<std::string>& shared_width_keys() {
@@ -125,14 +112,30 @@ const std::vector<std::string>& shared_width_keys() {
   return keys;
 }
 
+bool asks_for_weights_alone(const Json& recipe) {
+  const auto is_there = [&](const std::string& key) {
+    return recipe.contains(key) && !recipe[key].is_null();
+  };
+  std::vector<std::string> structural = {"plan",   "select",  "branches",
+                                         "target", "uniform", "repair"};
+  for (const Branch& row : all_branches()) structural.push_back(row.name);
+  return is_there("weights") && std::ranges::none_of(structural, is_there);
+}
+
 Json with_method(const Json& recipe) {
-  if (const std::optional<Json> alone = weights_alone(recipe)) return *alone;
+  if (asks_for_weights_alone(recipe)) {
+    Json alone = recipe;
+    alone["branches"] = {"width"};
+    alone["select"] = "path:G";
+    return alone;
+  }
   const bool open = !names_a_method(recipe) && settings_of_the_loop(recipe).empty();
   return open ? default_method(recipe) : method_of_a_paper(recipe).value_or(recipe);
 }
 
 std::string method_note(const Json& recipe) {
-  if (names_a_method(recipe) || method_of_a_paper(recipe) || weights_alone(recipe)) return "";
+  if (names_a_method(recipe) || method_of_a_paper(recipe) || asks_for_weights_alone(recipe))
+    return "";
   const std::vector<std::string> names = settings_of_the_loop(recipe);
   if (names.empty()) return "";
   return fmt::format(

@@ -332,7 +332,6 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
   progress.note("wrote " + folder.out().string());
-  TrainingRounds::clean(folder.run());
   folder.publish();
   metrics["out"] = folder.out().string();
   return metrics;

@@ -58,8 +58,6 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.rounds = target.get(recipe_options::kRounds, 0);
   recipe.target.of_blocks = target.get(recipe_options::kOf) == "blocks";
   recipe.target.currency = target.get(recipe_options::kCurrency);
-  recipe.target.weights_alone = !recipe.weights.is_null() && recipe.plan.empty() &&
-                                recipe.target.iterations == 0 && recipe.target.remove_fraction == 0;
 }
 
 // `when` is the run's, everything else the training's.
@@ -167,6 +165,7 @@ Recipe recipe_from_json(const Json& given) {
   read_recovery(json, recipe);
   read_samples_section(json, recipe);
   read_target(json, recipe);
+  recipe.target.weights_alone = asks_for_weights_alone(given);
   const Options compute = declared_section(json, "compute");
   recipe.device = compute.get(recipe_options::kDevice);
   recipe.dtype = compute.get(recipe_options::kDtype, recipe.dtype);
@@ -186,17 +185,19 @@ Json to_json(const Recipe& recipe) {
   json["validation"] = {{"file", recipe.validation}};
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};
-  } else if (recipe.plan.empty()) {
+  } else if (recipe.plan.empty() && !recipe.target.weights_alone) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
                       {"of", recipe.target.of_blocks ? "blocks" : "all"}};
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
     if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }
-  json["select"] = recipe.select;
+  if (!recipe.target.weights_alone) json["select"] = recipe.select;
   json["seed"] = recipe.seed;
-  json["protect"] = recipe.protect;
-  json["branches"] = recipe.branches;
-  for (const auto& [name, values] : recipe.settings) json[name] = values;
+  if (!recipe.target.weights_alone) {
+    json["protect"] = recipe.protect;
+    json["branches"] = recipe.branches;
+    for (const auto& [name, values] : recipe.settings) json[name] = values;
+  }
   json["compute"] = {{"device", recipe.device}, {"dtype", recipe.dtype}};
   if (!recipe.repair.is_null()) json["repair"] = recipe.repair;
   if (!recipe.weights.is_null()) json["weights"] = recipe.weights;

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "pipeline/training_rounds.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -197,6 +198,7 @@ namespace {
 void tidy(const fs::path& out, const fs::path& work) {
   if (marked(out, kWholeForOld)) fs::remove_all(work);
   for (const char* name : kOnlyToResume) fs::remove_all(out / "run" / name);
+  TrainingRounds::clean(out / "run");
   fs::remove(out / kMarker);
 }
 

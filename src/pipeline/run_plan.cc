@@ -95,7 +95,8 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   std::vector<std::string> warnings = run.dense.config().notes;
   if (run.replay) return joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   bool odd_widths = false;
-  for (const std::string& name : run.recipe.branches) {
+  const bool sizes_stay = run.recipe.target.weights_alone;
+  for (const std::string& name : sizes_stay ? std::vector<std::string>() : run.recipe.branches) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
@@ -275,6 +276,10 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
+  if (!run.recipe.weights.is_null()) {
+    check_pattern(run.recipe.weights, config_after(run),
+                  run.replay || run.accounting || run.recipe.target.weights_alone);
+  }
   run.warnings = warnings_about(run);
   run.needs = needs_of(run);
   run.device_needs = device_needs_of(run);
@@ -301,6 +306,23 @@ bool knows_its_steps(const PreparedRun& run) {
   return run.replay || run.accounting || run.recipe.target.iterations > 0;
 }
 
+namespace {
+
+std::vector<std::string> target_lines(const PreparedRun& run) {
+  const Recipe& recipe = run.recipe;
+  if (recipe.target.weights_alone)
+    return {fmt::format("target: {}, seed {}", target_text(recipe), recipe.seed)};
+  std::vector<std::string> lines = {fmt::format("target: {}, select {}, seed {}",
+                                                target_text(recipe), recipe.select, recipe.seed)};
+  if (!recipe.method_note.empty()) lines.push_back(recipe.method_note);
+  lines.push_back("branches: " + branches_text(recipe));
+  const std::string widths = width_multiple_text(recipe, run.dense.config());
+  if (!widths.empty()) lines.push_back(widths);
+  return lines;
+}
+
+}  // namespace
+
 std::vector<std::string> announcement(const PreparedRun& run) {
   const ModelConfig& config = run.dense.config();
   std::vector<std::string> lines = {
@@ -311,12 +333,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
                                 run.replay->values.empty() ? "" : " and the changed values",
                                 run.recipe.plan));
   } else {
-    lines.push_back(fmt::format("target: {}, select {}, seed {}", target_text(run.recipe),
-                                run.recipe.select, run.recipe.seed));
-    if (!run.recipe.method_note.empty()) lines.push_back(run.recipe.method_note);
-    lines.push_back("branches: " + branches_text(run.recipe));
-    const std::string widths = width_multiple_text(run.recipe, config);
-    if (!widths.empty()) lines.push_back(widths);
+    for (std::string& line : target_lines(run)) lines.push_back(std::move(line));
   }
   if (!run.recipe.repair.is_null()) {
     lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "base/options.h"
 #include "model/family.h"
@@ -61,8 +63,24 @@ Json resolved_weights(const Json& section, uint64_t seed) {
     if (spec.name == kWeightsSeed.name) resolved["seed"] = seed;
   }
   resolved.update(filled_in(options, row.options));
-  check(sparse_options(resolved));
+  if (resolved.contains(std::string(kWeightsBlock.name))) check(sparse_options(resolved));
   return resolved;
+}
+
+void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known) {
+  const SparsityPattern pattern = sparse_options(weights).pattern;
+  if (!pattern.grouped()) return;
+  std::set<int64_t> inputs = {config.hidden};
+  for (const LayerShape& shape : config.layers) {
+    if (sizes_are_known) inputs.insert({shape.heads * shape.head_dim, shape.mlp});
+  }
+  for (const int64_t count : inputs) {
+    if (count % pattern.of == 0) continue;
+    throw usage_error(
+        "weights.pattern {} needs inputs in multiples of {}, a projection will have {}",
+        pattern_text(pattern), pattern.of, count)
+        .hint(fmt::format("--shape-multiple {} keeps widths so", pattern.of));
+  }
 }
 
 std::string weights_text(const Json& weights) {

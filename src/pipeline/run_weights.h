@@ -15,6 +15,10 @@ namespace mop {
 /// number out of range.
 Json resolved_weights(const Json& section, uint64_t seed);
 
+/// Before the work: throws Error(kUsage) where a pattern's groups do not fit the inputs of the
+/// projections, of `config` and, where the result's sizes are known, of all its layers.
+void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known);
+
 /// "sparsegpt, 2:4", for people.
 std::string weights_text(const Json& weights);
 

@@ -88,8 +88,7 @@ std::string model_card(const ModelCard& card) {
   text += sizes(card) + quality(card.figures) + path(card.steps);
   text +=
       "## Making it again\n\n```\nmop prune BASE_MODEL --plan run/plan.json --out DIR\n```\n\n"
-      "gives the same checkpoint, byte for byte";
-  text += card.recovery.is_null() ? "." : ", as it was before training.";
+      "gives the same checkpoint, byte for byte.";
   if (!card.recipe.is_null()) {
     text +=
         " The whole search is repeated by `mop prune --recipe run/recipe.yaml --out "

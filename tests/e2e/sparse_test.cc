@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class SparseRun : public ::testing::Test {
  protected:
@@ -70,8 +71,29 @@ TEST_F(SparseRun, FollowsPruningAndItsRepair) {
   EXPECT_TRUE(ran.json()["figures"].contains("sparse"));
 }
 
+TEST_F(SparseRun, ItsRecipeMakesItAgain) {
+  ASSERT_EQ(sparse("a", {"--weights", "magnitude", "--sparsity", "0.25"}).exit, 0);
+  const Ran again = run({"prune", "--recipe", (folder("a") / "run/recipe.yaml").string(), "--out",
+                         folder("b").string()});
+  ASSERT_EQ(again.exit, 0) << again.err;
+  EXPECT_EQ(read_file(folder("a") / "model.safetensors"),
+            read_file(folder("b") / "model.safetensors"));
+  const Ran grouped = run({"prune", "--recipe", (folder("a") / "run/recipe.yaml").string(),
+                           "--pattern", "2:4", "--dry-run", "--out", folder("c").string()});
+  EXPECT_EQ(grouped.exit, 0) << grouped.err;
+  EXPECT_THAT(grouped.err, Not(HasSubstr("multiples of 32")));
+}
+
 TEST_F(SparseRun, RefusesWhatCannotBe) {
-  EXPECT_THAT(sparse("a", {"--sparsity", "1.5"}).err, HasSubstr("above 0 and below 1"));
+  for (const Args& more : {Args{"--select", "path:LG"}, Args{"--criterion", "flap"}}) {
+    Args args = {"--weights", "wanda"};
+    args.insert(args.end(), more.begin(), more.end());
+    EXPECT_THAT(sparse("a", args).err, HasSubstr("no target"));
+  }
+  EXPECT_THAT(sparse("a", {"--weights", "wanda", "--pattern", "5:10"}).err,
+              HasSubstr("weights.pattern 5:10 needs inputs in multiples of 10"));
+
+  EXPECT_THAT(sparse("a", {"--sparsity", "1.5"}).err, HasSubstr("above 0, below 1"));
   EXPECT_THAT(sparse("a", {"--weights", "owl"}).err, HasSubstr("known: sparsegpt, wanda"));
   EXPECT_THAT(sparse("a", {"--pattern", "4:2"}).err, HasSubstr("as in 2:4"));
   EXPECT_THAT(sparse("a", {"--sparsity", "0.5", "--set", "recovery.method=lora", "--set",

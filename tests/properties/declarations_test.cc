@@ -8,6 +8,7 @@
 #include "allocate/allocation.h"
 #include "base/files.h"
 #include "base/named_table.h"
+#include "criteria/loss_scores.h"
 #include "criteria/moment_scores.h"
 #include "kit/configs.h"
 #include "kit/random_model.h"
@@ -208,6 +209,11 @@ class CriterionOptions : public ::testing::Test {
     }
     WeightLoader weights(model_, Compute());
     const auto stats = collect_stats(weights, samples_, needed_stats(names), silent_progress());
+    if (row.score_losses) {
+      return score_losses(model_, Compute(), samples_, names, stats, {{row.name, options}},
+                          silent_progress())
+          .at(row.name);
+    }
     return score_layers(weights, stats, names, options)[0];
   }
 
