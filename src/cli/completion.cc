@@ -35,7 +35,7 @@ std::vector<std::string> settings_in(const std::vector<std::string>& tables) {
 std::vector<std::string> settings_of(const std::string& verb) {
   const bool trains = verb == "recover" || verb == "train";
   if (trains) return settings_in({"recovery"});
-  return settings_in({"recipe", "branches", "criteria", "repairs"});
+  return settings_in({"recipe", "branches", "criteria", "repairs", "weights"});
 }
 
 // Branches of the script's `case`: what may stand behind a flag.

@@ -53,7 +53,7 @@ std::string flags() {
 
 std::string settings() {
   std::string text;
-  for (const char* table : {"recipe", "branches", "criteria", "repairs", "recovery"}) {
+  for (const char* table : {"recipe", "branches", "criteria", "repairs", "weights", "recovery"}) {
     text += fmt::format(".SS {}\n", table);
     for (const Json& row : catalog(table)) {
       for (const Json& option : row.value("options", Json::array())) {
