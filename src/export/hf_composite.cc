@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "export/hf_per_layer.h"
 #include "model/composite.h"
 
@@ -25,7 +26,7 @@ const CompositeKind& kind_of(const std::string& model_type) {
   for (const CompositeKind& kind : all_composites()) {
     if (kind.model_type == model_type) return kind;
   }
-  return all_composites().front();
+  throw internal_error("no composite of model_type '{}'", model_type);
 }
 
 void write_own_code(const Family& family, const CompositeKind& kind, Json& config) {

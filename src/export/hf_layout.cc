@@ -45,9 +45,9 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
 PlacedTensor place_outside(const Model& model, const std::string& name) {
   const Checkpoint& source = model.checkpoint();
   const TensorEntry& entry = source.entry(name);
-  std::string stored = source.name_in_file(name);
-  if (&written_layout(model) != &source.layout() && !stored.starts_with("model."))
-    stored = "model." + stored;
+  const NameLayout& layout = written_layout(model);
+  std::string stored =
+      &layout == &source.layout() ? source.name_in_file(name) : stored_name(layout, name);
   return {{std::move(stored), entry.dtype, entry.shape},
           [name](const Model& m) { return m.checkpoint().tensor(name); }};
 }

@@ -161,10 +161,9 @@ std::string own_code_note(const ModelConfig& config) {
           : "o_proj or down_proj has a bias that transformers' own class does not know";
   return fmt::format(
       "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
-      "with trust_remote_code=True, and so does vLLM by its Transformers backend; stock classes "
-      "and "
-      "other readers do not",
-      why, code.file, earliest_transformers(config));
+      "with trust_remote_code=True{}; stock classes and other readers do not",
+      why, code.file, earliest_transformers(config),
+      composite == nullptr ? ", and so does vLLM by its Transformers backend" : "");
 }
 
 }  // namespace mop

@@ -164,7 +164,7 @@ class Merge {
       std::string module = tensor_name(*config.family, index, *tensor);
       if (!module.ends_with(".weight")) continue;
       module.resize(module.size() - 7);
-      const std::string held = kPrefix + name_in_adapter(module);
+      const std::string in_adapter = name_in_adapter(module), held = kPrefix + in_adapter;
       const std::string a = held + ".lora_A.weight", b = held + ".lora_B.weight";
       if (!unused_.contains(a) || !unused_.contains(b)) continue;
       const at::Tensor weight_OK = stored_tensor(model_, index, *tensor);
@@ -173,7 +173,7 @@ class Merge {
                         a_RK.size(0) == b_OR.size(1) && a_RK.size(0) > 0 &&
                         a_RK.size(1) == weight_OK.size(1) && b_OR.size(0) == weight_OK.size(0);
       if (!fits) continue;
-      const double scale = scales_.of(module, a_RK.size(0));
+      const double scale = scales_.of(in_adapter, a_RK.size(0));
       const at::ScalarType dtype = dtype_.value_or(weight_OK.scalar_type());
       const at::Tensor base_OK = base_of(weight_OK, init_, a_RK.size(0), scale, dtype);
       if (!base_OK.defined()) continue;

@@ -86,7 +86,13 @@ OutsidePart projector_part(const VisionConfig& v, const ProjectorConfig& p, int6
 const CompositeKind* find_kind(const Json& raw, const std::string& where) {
   std::string type = get_or<std::string>(raw, "model_type", "", where);
   if (type.starts_with(kPerLayerPrefix)) type.erase(0, kPerLayerPrefix.size());
-  const auto found = std::ranges::find(kKinds, type, &CompositeKind::model_type);
+  const auto of_type = [&](const CompositeKind& kind) {
+    if (!type.empty()) return kind.model_type == type;
+    const auto names = raw.find("architectures");
+    return names != raw.end() && names->is_array() && !names->empty() &&
+           names->front() == kind.architecture;
+  };
+  const auto found = std::ranges::find_if(kKinds, of_type);
   return found == kKinds.end() ? nullptr : &*found;
 }
 

@@ -23,7 +23,7 @@ constexpr std::array kMustBeGiven = {"vocab_size", "hidden_size", "intermediate_
                                      "num_hidden_layers", "num_attention_heads"};
 
 // By model_type; files without it (very old ones) name only the class.
-const Family& find_family(const Json& raw, const std::string& where) {
+const Family& find_family(const Json& raw, bool within, const std::string& where) {
   std::string type = get_or<std::string>(raw, "model_type", "", where);
   if (type.starts_with(kPerLayerPrefix)) type.erase(0, kPerLayerPrefix.size());
   std::string architecture;
@@ -37,7 +37,8 @@ const Family& find_family(const Json& raw, const std::string& where) {
       return family;
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  for (const CompositeKind& kind : all_composites()) known += ", " + std::string(kind.model_type);
+  for (const CompositeKind& kind : all_composites())
+    known += within ? "" : ", " + std::string(kind.model_type);
   throw bad_input("unknown model family: model_type '{}', architecture '{}'", type, architecture)
       .where("file", where)
       .hint("known model types: " + known);
@@ -190,7 +191,7 @@ void check_plausible(const ModelConfig& config, const std::string& where) {
 // `given` is a whole config.json, or the text_config `within` another.
 ModelConfig parse_language_model(const Json& given, bool within, const std::string& where) {
   ModelConfig config;
-  config.family = &find_family(given, where);
+  config.family = &find_family(given, within, where);
   check_refused_keys(given, where);
   const Json raw = with_class_defaults(given, *config.family, within);
   config.hidden = size_of(raw, "hidden_size", where);

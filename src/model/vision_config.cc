@@ -69,9 +69,11 @@ VisionConfig read_vision_config(const Json& whole, const std::string& where) {
     throw bad_input("hidden_size {} is not a multiple of {} heads", config.hidden, config.heads)
         .where("file", place);
   }
-  if (config.patch > config.image || config.layers > 100000 || config.image > 1 << 15) {
-    throw bad_input("{} layers, images of {} pixels and patches of {}: not a plausible tower",
-                    config.layers, config.image, config.patch)
+  if (config.patch > config.image || config.layers > 1000 || config.image > 1 << 15 ||
+      std::max(config.hidden, config.mlp) > 1 << 17) {
+    throw bad_input(
+        "{} layers of {} and {}, images of {} pixels and patches of {}: not a plausible tower",
+        config.layers, config.hidden, config.mlp, config.image, config.patch)
         .where("file", place);
   }
   return config;
@@ -92,6 +94,11 @@ ProjectorConfig read_projector_config(const Json& whole, const VisionConfig& vis
   config.keeps_class = strategy == "full";
   const std::vector<int64_t> layers = whole_numbers(whole, "vision_feature_layer", where);
   if (!layers.empty()) config.feature_layers = layers;
+  if (std::ssize(config.feature_layers) > vision.layers + 1) {
+    throw bad_input("'vision_feature_layer' names {} layers of {}", config.feature_layers.size(),
+                    vision.layers)
+        .where("file", where);
+  }
   for (const int64_t layer : config.feature_layers) check_layer(layer, vision, where);
   return config;
 }

@@ -107,8 +107,12 @@ Json tasks() {
   Json rows = rows_of(all_tasks());
   for (size_t i = 0; i < rows.size(); ++i) {
     const Task& task = all_tasks()[i];
-    rows[i]["source"] = fmt::format("lm-evaluation-harness, version {} of the task; data {}",
-                                    task.version, task.dataset);
+    rows[i]["source"] =
+        task.sees
+            ? fmt::format("LLaVA-1.5's prompts, docs/formats.md, scored by likelihood; data {}",
+                          task.dataset)
+            : fmt::format("lm-evaluation-harness, version {} of the task; data {}", task.version,
+                          task.dataset);
   }
   return rows;
 }

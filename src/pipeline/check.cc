@@ -85,8 +85,9 @@ Shown show_picture(const Model& model, const Compute& compute, OurAnswer& ours,
   ours.picture_tokens = encoder.rows_per_image();
   std::erase(ours.ids, composite.image_token);
   std::vector<int64_t> ids = ours.ids;
-  ids.insert(ids.begin() + 1, composite.image_token);
-  ours.ids.insert(ours.ids.begin() + 1, static_cast<size_t>(ours.picture_tokens),
+  const std::ptrdiff_t place = ids.empty() ? 0 : 1;
+  ids.insert(ids.begin() + place, composite.image_token);
+  ours.ids.insert(ours.ids.begin() + place, static_cast<size_t>(ours.picture_tokens),
                   composite.image_token);
   const std::vector<int64_t> numbers = {0};
   return {model.with_input_rows(encoder.encode(std::span(&picture, 1), compute, progress)),
@@ -117,7 +118,7 @@ OurAnswer compute_ours(const CheckJob& job, const Model& model, Progress& progre
     throw bad_input("the logits are not finite").where("model", job.model.string());
   }
   GenerateOptions options;
-  options.max_new_tokens = std::min(job.new_tokens, config.context - length);
+  options.max_new_tokens = std::max<int64_t>(0, std::min(job.new_tokens, config.context - length));
   const Stopwatch watch;
   ours.greedy = generate(weights, shown.ids, options);
   ours.tokens_per_second = static_cast<double>(ours.greedy.size()) / watch.seconds();

@@ -87,7 +87,7 @@ void write_initial_model(const fs::path& config_path, const fs::path& tokenizer,
   const std::string dtype_text =
       get_or<std::string>(raw, "dtype", raw.value("torch_dtype", "float32"), file.string());
   const DType dtype = dtype_from_name(dtype_text);
-  const double deviation = get_or<double>(raw, "initializer_range", 0.02, file.string());
+  const double deviation = get_or<double>(config.raw, "initializer_range", 0.02, file.string());
   const int64_t vocab = open_tokenizer(tokenizer)->vocab();
   if (vocab > config.vocab) {
     throw bad_input("the tokenizer has {} tokens, the config a vocabulary of {}", vocab,

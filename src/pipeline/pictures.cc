@@ -27,14 +27,20 @@ fs::path checked_file(const fs::path& folder, const std::string& name) {
         .where("folder", folder.string())
         .hint("--images FOLDER says where names of pictures are looked up");
   }
-  check_link_inside(folder, file);
+  try {
+    check_link_inside(folder, file);
+  } catch (const Error&) {
+    throw bad_input("a picture leads out of the folder of pictures by a link: {}", name)
+        .where("folder", folder.string())
+        .hint("--images FOLDER names the folder where the pictures themselves are");
+  }
   return file;
 }
 
 }  // namespace
 
 Pictures::Pictures(const Model& model, fs::path folder)
-    : folder_(std::move(folder)), sees_(model.config().composite != nullptr) {
+    : folder_(std::move(folder)), model_(model), sees_(ImageEncoder::has_tower(model)) {
   if (!sees_) return;
   const Composite& composite = *model.config().composite;
   placeholder_ = composite.image_token;
@@ -47,11 +53,15 @@ fs::path Pictures::folder_beside(const fs::path& data) const {
   return data.has_parent_path() ? data.parent_path() : fs::path(".");
 }
 
+void Pictures::require_sight(const std::string& name) const {
+  if (sees_) return;
+  throw bad_input("there is a picture, and the model reads none: {}", name)
+      .hint("pictures are read by LLaVA-1.5 models");
+}
+
 int64_t Pictures::number_of(const fs::path& file) {
-  if (!sees_) {
-    throw bad_input("there is a picture, and the model reads none: {}", file.string())
-        .hint("pictures are read by LLaVA models");
-  }
+  require_sight(file.string());
+  if (files_.empty()) ImageEncoder unused(model_);  // what it refuses is told before the work
   const auto [place, is_new] = numbers_.try_emplace(file, std::ssize(files_));
   if (is_new) files_.push_back(file);
   return place->second;
@@ -68,7 +78,7 @@ std::vector<int64_t> Pictures::placed(const std::vector<int64_t>& ids,
                                       const std::vector<fs::path>& pictures) {
   std::vector<int64_t> numbers;
   for (const fs::path& file : pictures) numbers.push_back(number_of(file));
-  return sees_ && !pictures.empty() ? expanded(ids, numbers) : ids;
+  return sees_ ? expanded(ids, numbers) : ids;
 }
 
 void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
@@ -87,7 +97,7 @@ void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
     }
     *labels = std::move(longer);
   }
-  if (was_cut && numbers.empty()) return;  // cut before the first picture
+  if (was_cut && words == 0) return;  // cut before the first picture
   ids = expanded(ids, numbers);
 }
 
@@ -108,22 +118,34 @@ void Pictures::add_all(const RecordFile& file) {
   }
 }
 
-void Pictures::place_in(TokenSamples& samples, const RecordFile& file, int64_t max_tokens) {
+void Pictures::place_in(TokenSamples& samples, const RecordFile& file) {
   if (file.is_text()) return;
   const fs::path folder = folder_beside(file.path());
   bool any = false;
   for (size_t s = 0; s < samples.ids.size(); ++s) {
     const int64_t index = samples.origins.at(s).index;
     const std::vector<std::string> names = pictures_of(file.json(index), file.where(index));
-    if (names.empty()) continue;
+    if (names.empty() && !sees_) continue;
+    if (!names.empty()) require_sight(names.front());
     try {
-      place(samples.ids[s], nullptr, folder, names, std::ssize(samples.ids[s]) == max_tokens);
+      place(samples.ids[s], nullptr, folder, names, std::ssize(samples.ids[s]) == samples.longest);
     } catch (Error& e) {
       throw std::move(e).where("sample", file.where(index));
     }
     any = true;
   }
   if (any) rehash(samples);
+}
+
+void Pictures::check_teacher(const Model& teacher) const {
+  if (files_.empty()) return;
+  const Composite* composite =
+      ImageEncoder::has_tower(teacher) ? teacher.config().composite.get() : nullptr;
+  const bool same = composite != nullptr && teacher.config().vocab == vocab_ &&
+                    rows_of_image(composite->vision, composite->projector) == rows_per_image_;
+  if (same) return;
+  throw bad_input("the data has pictures, which the teacher does not read as the model does")
+      .where("teacher", teacher.checkpoint().folder().string());
 }
 
 Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::path& scratch,

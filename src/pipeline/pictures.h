@@ -39,8 +39,11 @@ class Pictures {
   void add_all(const RecordFile& file);
   /// Places the pictures of samples that come from the records of `file`. Throws as above, and
   /// when the model reads no pictures.
-  void place_in(TokenSamples& samples, const RecordFile& file, int64_t max_tokens);
+  void place_in(TokenSamples& samples, const RecordFile& file);
 
+  /// Throws Error(kBadInput) when there are pictures and `teacher` does not read them as the model
+  /// does: as many rows each, behind an equal vocabulary.
+  void check_teacher(const Model& teacher) const;
   /// `model` with the rows of all pictures so far, which lie in an unnamed file of `scratch`;
   /// itself when there are none.
   Model shown_to(const Model& model, const Compute& compute, const std::filesystem::path& scratch,
@@ -51,6 +54,7 @@ class Pictures {
  private:
   std::filesystem::path folder_beside(const std::filesystem::path& data) const;
   int64_t number_of(const std::filesystem::path& file);
+  void require_sight(const std::string& name) const;
   std::vector<int64_t> expanded(const std::vector<int64_t>& ids,
                                 const std::vector<int64_t>& numbers) const;
   void place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
@@ -58,6 +62,7 @@ class Pictures {
              bool was_cut);
 
   std::filesystem::path folder_;
+  Model model_;
   bool sees_;
   int64_t placeholder_ = 0, vocab_ = 0, rows_per_image_ = 0;
   std::vector<std::filesystem::path> files_;

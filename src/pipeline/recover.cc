@@ -45,6 +45,7 @@ Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress
   }
   auto tokenizer = open_tokenizer(folder);
   TrainingTexts texts = open_texts(recipe, tokenizer, model, progress);
+  if (teacher) texts.pictures->check_teacher(*teacher);
   return {recipe, std::move(model), std::move(teacher), std::move(tokenizer), std::move(texts)};
 }
 

@@ -50,11 +50,8 @@ Json to_json(const TokenSamples& samples) {
 
 void place_pictures(const Recipe& recipe, const Model& model, RunSamples& samples) {
   Pictures pictures(model, recipe.images);
-  const int64_t longest =
-      recipe.samples.max_tokens > 0 ? recipe.samples.max_tokens : model.config().context;
   const auto place = [&](const std::string& file, TokenSamples& list) {
-    if (!file.empty() && !list.ids.empty())
-      pictures.place_in(list, RecordFile::open(file), longest);
+    if (!file.empty() && !list.ids.empty()) pictures.place_in(list, RecordFile::open(file));
   };
   place(recipe.calibration, samples.calibration);
   place(recipe.validation.empty() ? recipe.calibration : recipe.validation, samples.validation);

@@ -90,8 +90,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   TokenSamples samples = tokenize_samples(read_samples(job.calibration, job.model), *tokenizer,
                                           job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
-  Pictures pictures(model, {});
-  pictures.place_in(samples, RecordFile::open(job.calibration), job.samples.max_tokens);
+  Pictures pictures(model, job.images);
+  pictures.place_in(samples, RecordFile::open(job.calibration));
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {

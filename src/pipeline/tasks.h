@@ -29,6 +29,7 @@ struct ScoreJob {
   std::vector<std::string> criteria;
   SampleOptions samples;
   ComputeChoice compute;
+  std::filesystem::path images = {};  ///< folder of the samples' pictures; empty = that of the file
 };
 struct Scores {
   std::map<std::string, at::Tensor> tensors;  ///< `{criterion}.{layer}`: [units], float64

@@ -140,6 +140,16 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
     }
   }
   if (templates_.empty()) throw bad_input("there is no chat template called \"default\"");
+  if (knows_images_) writes_texts_ = tries_a_text();
+}
+
+bool ChatTemplate::tries_a_text() const {
+  constexpr const char* kText = "mop-1e4f9b7c";  // of no template
+  try {
+    return render({{{"role", "user"}, {"content", kText}}}).find(kText) != std::string::npos;
+  } catch (const Error&) {
+    return true;  // it complains of one message alone
+  }
 }
 
 Special ChatTemplate::specials_of(std::string_view rendered) const {

@@ -40,6 +40,9 @@ class ChatTemplate {
   std::string bos() const { return tokens_.value("bos_token", ""); }
   /// Whether it speaks of images: its model may see, and messages may have to be lists of parts.
   bool knows_images() const { return knows_images_; }
+  /// Whether contents that are texts are written. Templates that expect lists of parts go through a
+  /// text letter by letter and write nothing of it.
+  bool writes_texts() const { return writes_texts_; }
   /// Which special tokens a tokenizer adds to what was rendered: none, since templates write them;
   /// but the processors of models that see add BOS to a text that does not begin with it.
   Special specials_of(std::string_view rendered) const;
@@ -47,6 +50,7 @@ class ChatTemplate {
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
+  bool tries_a_text() const;
   template <typename Render>
   auto named(Render render) const;
   const JinjaTemplate& chosen(const ChatOptions& options) const;
@@ -54,7 +58,7 @@ class ChatTemplate {
   std::map<std::string, JinjaTemplate> templates_;
   Json tokens_;
   std::string fingerprint_, origin_;
-  bool knows_images_;
+  bool knows_images_, writes_texts_ = true;
   JinjaTime now_;  ///< one day for all that is rendered
 };
 

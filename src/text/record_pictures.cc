@@ -33,21 +33,6 @@ Json as_parts(const std::string& text) {
   return parts;
 }
 
-// Whether the first text that is no white space stands in what the template wrote. Templates that
-// expect lists go through a text letter by letter and write nothing of it.
-bool writes_texts(const Json& messages, const std::string& written) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  for (const Json& message : messages) {
-    if (!message.contains("content") || !message["content"].is_string()) continue;
-    const std::string_view text = message["content"].get_ref<const std::string&>();
-    const size_t begin = text.find_first_not_of(kSpace);
-    if (begin == text.npos) continue;
-    const size_t end = text.find_last_not_of(kSpace);
-    return written.find(text.substr(begin, end + 1 - begin)) != written.npos;
-  }
-  return true;
-}
-
 }  // namespace
 
 std::vector<std::string> pictures_of(const Json& record, std::string_view where) {
@@ -79,9 +64,10 @@ std::string with_words_of_pictures(const std::string& text, size_t pictures) {
 Conversation as_template_expects(Conversation conversation, const ChatTemplate& chat,
                                  size_t pictures) {
   if (!chat.knows_images()) return conversation;
-  const std::string written = chat.render(conversation.messages, conversation.options);
-  const bool all_pictures = pictures == 0 || words_in(written) == pictures;
-  if (all_pictures && writes_texts(conversation.messages, written)) return conversation;
+  const auto all_words = [&] {
+    return words_in(chat.render(conversation.messages, conversation.options)) == pictures;
+  };
+  if (chat.writes_texts() && (pictures == 0 || all_words())) return conversation;
   for (Json& message : conversation.messages) {
     if (message.contains("content") && message["content"].is_string())
       message["content"] = as_parts(message["content"].get<std::string>());

@@ -86,6 +86,7 @@ TokenSamples tokenize(const std::vector<std::string>& texts, std::span<const int
     made.origins.push_back({index, line_hashes(text)});
   }
   made.sha256 = hash_of(made.ids);
+  made.longest = longest;
   return made;
 }
 

@@ -36,6 +36,7 @@ struct TokenSamples {
   std::vector<std::vector<int64_t>> ids;   ///< each non-empty
   std::string sha256;                      ///< of the ids, for fingerprints
   std::vector<SampleOrigin> origins = {};  ///< one a sample; none when they come from no file
+  int64_t longest = 0;                     ///< what is longer was cut; 0 = nothing was
   int64_t tokens() const;
 };
 

@@ -75,10 +75,9 @@ struct TrainingData::Source {
       cut(sample.ids, options.max_tokens);
       cut(sample.labels, options.max_tokens);
       if (sample.ids.empty()) throw bad_input("{} holds no tokens", where(index));
-      const std::vector<std::string> pictures = pictures_of(record, where(index));
-      if (!pictures.empty()) {
+      if (options.place) {
         const bool was_cut = std::ssize(sample.ids) == options.max_tokens;
-        options.place(sample.ids, &sample.labels, pictures, was_cut);
+        options.place(sample.ids, &sample.labels, pictures_of(record, where(index)), was_cut);
       }
       return sample;
     } catch (Error& e) {

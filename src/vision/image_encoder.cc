@@ -67,9 +67,13 @@ ImageEncoder::ImageEncoder(const Model& model)
                      " is not known, and copied without being read");
 }
 
-bool ImageEncoder::can_encode_for(const Model& model) {
+bool ImageEncoder::has_tower(const Model& model) {
   const Composite* composite = model.config().composite.get();
-  if (composite == nullptr || composite->kind->tiles) return false;
+  return composite != nullptr && !composite->kind->tiles;
+}
+
+bool ImageEncoder::can_encode_for(const Model& model) {
+  if (!has_tower(model)) return false;
   const std::filesystem::path& folder = model.checkpoint().folder();
   return std::filesystem::exists(folder / "preprocessor_config.json") ||
          std::filesystem::exists(folder / "processor_config.json");

@@ -25,6 +25,8 @@ class ImageEncoder {
   /// reads no pictures, and for an image processor that is missing, not supported or of another
   /// size than the tower.
   explicit ImageEncoder(const Model& model);
+  /// Whether the model has a tower that we run: LLaVA-1.5's, and not one of tiles.
+  static bool has_tower(const Model& model);
   /// Whether the model reads pictures as we make them and its folder has an image processor.
   static bool can_encode_for(const Model& model);
 

@@ -8,13 +8,12 @@
 #include "checkpoint/checkpoint.h"
 #include "e2e/program.h"
 #include "model/composite.h"
+#include "text/tokenizer.h"
 
 namespace mop::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
 
 const fs::path kPictures = fs::path(MOP_SOURCE_DIR) / "tests/golden/vision/pictures";
 
@@ -137,8 +136,11 @@ TEST_F(Llava, IsPrunedOnPicturesAndReplayedToTheSameBytes) {
   expect_parts_are_the_same(out);
   EXPECT_TRUE(fs::exists(out / "preprocessor_config.json"));
   EXPECT_TRUE(read_json(out / "run/manifest.json").contains("pictures"));
-  // A picture's rows and the template's words: more tokens than the words alone.
-  EXPECT_GT(read_json(out / "run/samples.json")["calibration"]["list"][0]["tokens"], 15);
+  // Four rows stand where a word stood.
+  const Json list = read_json(out / "run/samples.json")["calibration"]["list"];
+  const auto tokenizer = open_tokenizer(model());
+  const std::string words = "user: <image>\nwhat did lily see 0? assistant: she saw a big dog. ";
+  EXPECT_EQ(list[0]["tokens"], tokenizer->encode(words, Special::kDefault).size() + 3);
   const fs::path again = path("again");
   const Ran replay = run({"prune", model().string(), "--plan", (out / "run/plan.json").string(),
                           "--out", again.string()});
@@ -216,8 +218,9 @@ TEST_F(Llava, GeneratesFromPictures) {
   EXPECT_EQ(chat["prompt"], "user: <image>\nlily assistant:");
   const Json plain = generate("rgb.png", {"--prompt", "user: <image>\nlily assistant:"});
   EXPECT_EQ(plain["ids"], chat["ids"]);
-  EXPECT_EQ(plain["prompt_tokens"].get<int64_t>(),
-            generate("grey.png", {"--prompt", "user: <image>\nlily assistant:"})["prompt_tokens"]);
+  const Json other = generate("cmyk.jpg", {"--prompt", "user: <image>\nlily assistant:"});
+  EXPECT_EQ(plain["prompt_tokens"], other["prompt_tokens"]);
+  EXPECT_NE(plain["ids"], other["ids"]);
 }
 
 TEST_F(Llava, BadInputGetsOneClearError) {
@@ -232,6 +235,7 @@ TEST_F(Llava, BadInputGetsOneClearError) {
   const std::string bytes = read_file(picture);
   write_file(path("cut.png"), bytes.substr(0, bytes.size() / 2));
   write_file(path("film.gif"), "GIF89a\x01\x01");
+  EXPECT_THAT(error({"--prompt", "<image> alone"}), HasSubstr("0 images are given"));
   EXPECT_THAT(error({"--prompt", "no place", "--image", picture}), HasSubstr("no image token"));
   EXPECT_THAT(error({"--prompt", "<image> <image>", "--image", picture}),
               HasSubstr("2 image tokens (id 2048), and 1 image is given"));
@@ -257,11 +261,13 @@ TEST_F(Llava, DataThatNamesPicturesElsewhereIsRefused) {
 }
 
 TEST_F(Llava, ALanguageModelAloneReadsNoPictures) {
-  Args args = prune(path("never"), "seen.jsonl", {});
+  write_file(path("plain.jsonl"),
+             Json({{"image", "rgb.png"}, {"text", "<image> a dog"}}).dump() + "\n");
+  Args args = prune(path("never"), "plain.jsonl", {});
   args[1] = demo_model().string();
   const Ran ran = run(args);
   EXPECT_EQ(ran.exit, 1) << ran.out;
-  EXPECT_THAT(ran.err, Not(IsEmpty()));
+  EXPECT_THAT(ran.err, HasSubstr("the model reads none"));
 }
 
 }  // namespace

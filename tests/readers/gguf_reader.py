@@ -34,6 +34,7 @@ def context_of(folder):
     config = json.loads((folder / "config.json").read_text())
     windowed = config.get("use_sliding_window", config.get("model_type", "").endswith("mistral"))
     window = config.get("sliding_window") if windowed else None
+    config = config.get("text_config", config)
     return min(config["max_position_embeddings"], window or 10**9)
 
 

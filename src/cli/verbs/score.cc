@@ -38,6 +38,9 @@ Verb score_verb() {
             app.add_option("--criterion", job.criteria, "see `mop list criteria`")
                 ->required()
                 ->delimiter(',');
+            app.add_option(
+                "--images", job.images,
+                "folder of the samples' pictures (default: that of the file), for LLaVA");
             app.add_option("--calibration", job.calibration, "text to measure on")->required();
             app.add_option("--out", job.out, "safetensors file for the scores")->required();
             app.add_option("--samples", job.samples.samples, "how many samples (default 128)");

@@ -83,8 +83,8 @@ TEST(Composite, RefusesWhatItCannotPassThrough) {
   EXPECT_THAT(refusal(config),
               HasSubstr("'vision_feature_layer' is -26, but the tower has 24 layers"));
   config = llava();
-  config["projector_hidden_act"] = "relu";
-  EXPECT_THAT(refusal(config), HasSubstr("projector_hidden_act is 'relu'"));
+  config["projector_hidden_act"] = "mish";
+  EXPECT_THAT(refusal(config), HasSubstr("projector_hidden_act is 'mish'"));
   config = llava();
   config.erase("text_config");
   EXPECT_THAT(refusal(config), HasSubstr("there is no section 'text_config'"));
