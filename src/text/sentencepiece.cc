@@ -58,9 +58,14 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
   };
   if (!is_message(bytes)) refuse();
   check_spm(bytes);
-  const auto status =
-      model_.LoadFromSerializedProto(config.legacy ? bytes : bytes + std::string(kNoDummyPrefix));
-  if (!status.ok()) refuse();
+  try {
+    const std::string whole = config.legacy ? bytes : bytes + std::string(kNoDummyPrefix);
+    if (!model_.LoadFromSerializedProto(whole).ok()) refuse();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception&) {  // of the library's table of pieces
+    refuse();
+  }
   vocab_ = model_.GetPieceSize();
   const auto piece = [&](int id) {
     return id >= 0 ? std::optional<std::string>(model_.IdToPiece(id)) : std::nullopt;

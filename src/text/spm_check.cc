@@ -75,6 +75,9 @@ void check_piece(std::string_view message) {
   read_fields(message, [](uint64_t field, uint64_t, std::string_view bytes) {
     float score = 0;
     if (field == 1 && !is_valid_utf8(bytes)) throw bad_input("a piece is not UTF-8");
+    // The library's table of pieces takes them for texts that end in a zero.
+    if (field == 1 && (bytes.empty() || bytes.find('\0') != bytes.npos))
+      throw bad_input("a piece is empty or holds a zero byte");
     if (field != 2 || bytes.size() != sizeof score) return;
     std::memcpy(&score, bytes.data(), sizeof score);
     if (!std::isfinite(score)) throw bad_input("a piece's score is {}", score);

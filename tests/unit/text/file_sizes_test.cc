@@ -188,6 +188,9 @@ TEST(SpmCheck, PiecesAreTextsWithFiniteScores) {
   }
   EXPECT_THAT(refusal_of([&] { check_spm(good_model() + field(1, field(1, "\xff"))); }),
               HasSubstr("a piece is not UTF-8"));
+  for (const std::string& piece : {std::string(), std::string("\0a", 2)})
+    EXPECT_THAT(refusal_of([&] { check_spm(good_model() + field(1, field(1, piece))); }),
+                HasSubstr("a piece is empty or holds a zero byte"));
   EXPECT_EQ(refusal_of([&] { check_spm(good_model()); }), "nothing was refused");
   EXPECT_THAT(refusal_of([&] { make_sentencepiece("\x0a\x7f", {}); }),
               HasSubstr("not a tokenizer"));
