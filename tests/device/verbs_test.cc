@@ -95,7 +95,7 @@ TEST_F(Verbs, ScoresByLossesAreThoseOfTheCpu) {
                .calibration = demo_calibration(),
                .out = {},
                .criteria = {"mope-heads", "mope-neurons", "ecoflap-layers"},
-               .samples = {.samples = 6, .max_tokens = 48},
+               .samples = {.samples = 2, .max_tokens = 24},
                .compute = in_float32("cpu")};
   const Scores cpu = score_units(job, silent_progress());
   job.compute = in_float32("opaque");

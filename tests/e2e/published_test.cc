@@ -88,12 +88,14 @@ TEST_F(PublishedRun, FlapsRankingAndBiasAreReachable) {
 }
 
 TEST_F(PublishedRun, AllocationsTakeTheSameParameters) {
+  samples_ = "4";  // sizes need no more
   perplexity({"--criterion", "wanda-sp"});
   const auto parameters = last_["pruned"]["parameters"].get<double>();
   const Json names = run({"list", "allocations", "--json"}).json();
   for (const Json& row : names["allocations"]) {
-    perplexity(
-        {"--criterion", "wanda-sp", "--allocation", row["name"], "--set", "width.generations=2"});
+    perplexity({"--criterion", "wanda-sp", "--allocation", row["name"], "--set",
+                "width.generations=2", "--set", "width.offspring=4", "--set",
+                "width.damage_levels=3"});
     EXPECT_NEAR(last_["pruned"]["parameters"].get<double>() / parameters, 1, 5e-3) << row;
   }
 }
