@@ -46,12 +46,7 @@ class Evolution {
 
  private:
   Genome start() {
-    Genome genome;
-    for (const HalfLayerCurve& half : halves_) {
-      const auto layer = static_cast<size_t>(half.layer);
-      genome.push_back(half.kind == UnitKind::kNeuron ? in_.uniform.neurons[layer]
-                                                      : in_.uniform.kv_groups[layer]);
-    }
+    Genome genome = units_gone(halves_, in_.uniform);
     seen_.insert(genome);
     return genome;
   }

@@ -11,13 +11,9 @@ namespace mop {
 namespace {
 
 double parameters_of(const std::vector<HalfLayerCurve>& halves, const WidthCounts& counts) {
+  const std::vector<int64_t> gone = units_gone(halves, counts);
   double sum = 0;
-  for (const HalfLayerCurve& half : halves) {
-    const bool neurons = half.kind == UnitKind::kNeuron;
-    const auto layer = static_cast<size_t>(half.layer);
-    sum +=
-        half.gain * static_cast<double>(neurons ? counts.neurons[layer] : counts.kv_groups[layer]);
-  }
+  for (size_t i = 0; i < halves.size(); ++i) sum += halves[i].gain * static_cast<double>(gone[i]);
   return sum;
 }
 
@@ -113,6 +109,16 @@ WidthCounts width_counts(const ModelConfig& config, const std::vector<HalfLayerC
     (neurons ? counts.neurons : counts.kv_groups)[static_cast<size_t>(halves[i].layer)] = gone[i];
   }
   return counts;
+}
+
+std::vector<int64_t> units_gone(const std::vector<HalfLayerCurve>& halves,
+                                const WidthCounts& counts) {
+  std::vector<int64_t> gone;
+  for (const HalfLayerCurve& half : halves) {
+    const bool neurons = half.kind == UnitKind::kNeuron;
+    gone.push_back((neurons ? counts.neurons : counts.kv_groups)[static_cast<size_t>(half.layer)]);
+  }
+  return gone;
 }
 
 WidthCounts spread_by_measured_damage(const SpreadInput& input, AllocateCurves allocate) {

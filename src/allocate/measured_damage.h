@@ -17,6 +17,10 @@ std::vector<HalfLayerCurve> scored_half_layers(const SpreadInput& input);
 WidthCounts width_counts(const ModelConfig& config, const std::vector<HalfLayerCurve>& halves,
                          const std::vector<int64_t>& gone);
 
+/// The other way: units of each half layer that `counts` lets go.
+std::vector<int64_t> units_gone(const std::vector<HalfLayerCurve>& halves,
+                                const WidthCounts& counts);
+
 /// As many parameters as `uniform`, to the smallest pack, where `allocate` finds the least damage:
 /// each half layer alone at `WidthOptions::damage_levels` sizes is judged on held-out text, its
 /// damage is what the loss rises by (never below 0, never falling), linear between two sizes.

@@ -1,7 +1,6 @@
 // checkpoint/tensor_names.h -- by which names a checkpoint's files know the tensors that we know
 // as those of a language model alone.
 #pragma once
-#include <optional>
 #include <set>
 #include <span>
 #include <string>

@@ -11,6 +11,15 @@
 
 namespace mop {
 
+/// Of whatever solves with second moments: see damping_or_default in solve/least_squares.h.
+inline const Option<double> kDamping = {
+    .name = "damping",
+    .default_value = 0,
+    .range = at_least(0),
+    .help =
+        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
+        "with little text"};
+
 /// o_proj or down_proj of a layer as stored, by its half. CPU.
 at::Tensor last_projection(const Model& model, int64_t layer, Half half);
 

@@ -24,16 +24,13 @@ at::Tensor mask_without(const at::Tensor& gone, int64_t units, const at::Tensor&
   return upload(there_U, weights.device());
 }
 
-double loss_as_it_is(const LossInput& in) { return mean_loss(in.losses, in.losses.weights()); }
-
 at::Tensor score_heads(const LossInput& in) {
-  const double dense = loss_as_it_is(in);
   const at::Tensor scores_G = at::empty({in.shape.kv_heads}, at::kDouble);
   for (int64_t group = 0; group < in.shape.kv_heads; ++group) {
     const at::Tensor gone = at::arange(in.shape.group(), at::kLong) + group * in.shape.group();
-    const LayerMask mask{
-        .heads_H = mask_without(gone, in.shape.heads, in.losses.weights()[Role::kOutput])};
-    scores_G[group] = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+    LayerMask mask;
+    mask.heads_H = mask_without(gone, in.shape.heads, in.losses.weights()[Role::kOutput]);
+    scores_G[group] = mean_loss(in.losses, in.losses.weights(), &mask) - in.losses.unchanged();
   }
   return scores_G;
 }
@@ -44,16 +41,15 @@ at::Tensor score_heads(const LossInput& in) {
 at::Tensor score_neurons(const LossInput& in) {
   const int64_t wanted = in.options.get(kGroups);
   const int64_t neurons = in.shape.mlp, groups = std::min(wanted, neurons);
-  const double dense = loss_as_it_is(in);
   const at::Tensor order_I =
       in.stats.mean(Stat::kNeuronGate, neurons).abs().argsort(/*stable=*/true);
   const at::Tensor scores_I = at::empty({neurons}, at::kDouble);
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
     const at::Tensor members = order_I.narrow(0, first, end - first);
-    const LayerMask mask{.neurons_I =
-                             mask_without(members, neurons, in.losses.weights()[Role::kDown])};
-    const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - dense;
+    LayerMask mask;
+    mask.neurons_I = mask_without(members, neurons, in.losses.weights()[Role::kDown]);
+    const double lost = mean_loss(in.losses, in.losses.weights(), &mask) - in.losses.unchanged();
     scores_I.index_fill_(0, members, lost / static_cast<double>(end - first));
   }
   const at::Tensor rank_I = at::empty({neurons}, at::kDouble);
@@ -61,10 +57,8 @@ at::Tensor score_neurons(const LossInput& in) {
   return scores_I + rank_I * (1e-9 * scores_I.abs().max());
 }
 
-int64_t losses_of_heads(const ModelConfig&, const LayerShape& shape) { return 1 + shape.kv_heads; }
-int64_t losses_of_neurons(const ModelConfig&, const LayerShape&) {
-  return 1 + *kGroups.default_value;
-}
+int64_t losses_of_heads(const ModelConfig&, const LayerShape& shape) { return shape.kv_heads; }
+int64_t losses_of_neurons(const ModelConfig&, const LayerShape&) { return *kGroups.default_value; }
 
 constexpr const char* kSource = "MoPE-CLIP, arXiv 2403.07839, module-wise pruning error";
 

@@ -9,14 +9,6 @@
 namespace mop {
 namespace {
 
-const Option<double> kDamping = {
-    .name = "damping",
-    .default_value = 0,
-    .range = at_least(0),
-    .help =
-        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
-        "with little text"};
-
 at::Tensor score(const MomentInput& in) {
   const HalfLayerMoments& moments = in.moments;
   return removal_costs({.gram_KK = moments.gram_KK.cpu(),

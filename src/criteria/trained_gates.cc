@@ -167,17 +167,8 @@ class Training {
     visitor.mask = [&](int64_t layer) { return &masks[static_cast<size_t>(layer)]; };
     visitor.visit = [&](const BackwardPiece& piece) { add(piece, gradient_P); };
     walk_backward(model_, compute_, batch, scratch_, visitor, silent_progress());
-    return gradient_P / static_cast<double>(predicted(batch));
-  }
-
-  // Words behind the first: what stands behind the vocabulary is seen and never said.
-  int64_t predicted(const TokenSamples& batch) const {
-    int64_t count = 0;
-    for (const auto& ids : batch.ids) {
-      count += std::count_if(ids.begin() + 1, ids.end(),
-                             [&](int64_t id) { return id < model_.config().vocab; });
-    }
-    return std::max<int64_t>(1, count);
+    const int64_t predicted = predicted_tokens(batch.ids, model_.config().vocab);
+    return gradient_P / static_cast<double>(std::max<int64_t>(1, predicted));
   }
 
   int64_t group_of(int64_t layer) const {

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <functional>
 
 #include "base/error.h"
@@ -41,20 +40,6 @@ std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
     if (ids.size() > 1) sequences.push_back(ids);
   }
   return sequences;
-}
-
-// Rows behind the vocabulary are seen and never said: nobody predicts them. Without rows an id out
-// there is an error, which scoring tells.
-bool is_scored(int64_t id, const Model& model) {
-  return id < model.config().vocab || !model.input_rows().defined();
-}
-
-int64_t scored_tokens_of(std::span<const std::vector<int64_t>> sequences, const Model& model) {
-  int64_t scored = 0;
-  for (const auto& ids : sequences)
-    scored +=
-        std::count_if(ids.begin() + 1, ids.end(), [&](int64_t id) { return is_scored(id, model); });
-  return scored;
 }
 
 // Each rank's part of the means, added up.
@@ -119,7 +104,7 @@ Validator::Validator(const Model& dense, const TokenSamples& samples, Compute co
     throw bad_input("the validation samples have no token to predict")
         .hint("give longer or more samples: --validation FILE, --samples N");
   }
-  state_->scored_tokens = scored_tokens_of(sequences, dense);
+  state_->scored_tokens = predicted_tokens(sequences, dense.config().vocab);
   const auto [first, last] = rank_share(static_cast<int64_t>(sequences.size()), ranks);
   sequences = {sequences.begin() + first, sequences.begin() + last};
   const int64_t limit =

@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "base/error.h"
 #include "export/hf_per_layer.h"
-#include "model/composite.h"
 
 namespace mop {
 namespace {
@@ -17,21 +15,9 @@ constexpr std::string_view kLlavaCode =
 
 constexpr std::string_view kClassEnd = "ForConditionalGeneration";
 
-// "Llava" of LlavaForConditionalGeneration.
-std::string class_prefix(const CompositeKind& kind) {
-  return std::string(kind.architecture.substr(0, kind.architecture.find(kClassEnd)));
-}
-
-const CompositeKind& kind_of(const std::string& model_type) {
-  for (const CompositeKind& kind : all_composites()) {
-    if (kind.model_type == model_type) return kind;
-  }
-  throw internal_error("no composite of model_type '{}'", model_type);
-}
-
 void write_own_code(const Family& family, const CompositeKind& kind, Json& config) {
   const std::string module = fmt::format("modeling_per_layer_{}", kind.model_type);
-  const std::string prefix = module + ".PerLayer" + class_prefix(kind);
+  const std::string prefix = module + ".PerLayer" + class_prefix(kind.architecture);
   const std::string model = prefix + std::string(kClassEnd);
   config["model_type"] = fmt::format("{}{}", kPerLayerPrefix, kind.model_type);
   config["architectures"] = {"PerLayer" + std::string(kind.architecture)};
@@ -69,10 +55,9 @@ const NameLayout& written_layout(const Model& model) {
   return model.checkpoint().layout();
 }
 
-ModellingCode per_layer_composite_code(const Family& family, const std::string& model_type) {
-  const CompositeKind& kind = kind_of(model_type);
+ModellingCode per_layer_composite_code(const Family& family, const CompositeKind& kind) {
   std::string text = replaced(std::string(kLlavaCode), "llava", kind.model_type);
-  text = replaced(std::move(text), "Llava", class_prefix(kind));
+  text = replaced(std::move(text), "Llava", class_prefix(kind.architecture));
   return {.file = fmt::format("modeling_per_layer_{}.py", kind.model_type),
           .text = per_layer_code(family).text + for_family(std::move(text), family),
           .before = ""};

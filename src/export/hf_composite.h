@@ -1,11 +1,9 @@
 // export/hf_composite.h -- a pruned language model written back into the model that holds it
 // (LLaVA): the parts beside it pass through, byte by byte, under the names they had.
 #pragma once
-#include <string>
-#include <vector>
-
 #include "checkpoint/tensor_names.h"
 #include "export/modelling_code.h"
+#include "model/composite.h"
 #include "model/model.h"
 
 namespace mop {
@@ -22,6 +20,6 @@ const Json& language_section(const Json& config);
 const NameLayout& written_layout(const Model& model);
 
 /// The modelling code of a composite whose language model has layers that differ.
-ModellingCode per_layer_composite_code(const Family& family, const std::string& model_type);
+ModellingCode per_layer_composite_code(const Family& family, const CompositeKind& kind);
 
 }  // namespace mop

@@ -17,11 +17,6 @@ constexpr std::string_view kLlamaCode =
 #include "export/per_layer_llama.py.inc"
     ;
 
-// "Llama" of LlamaForCausalLM.
-std::string class_prefix(const Family& family) {
-  return std::string(family.architecture.substr(0, family.architecture.find("ForCausalLM")));
-}
-
 bool is_whole(const LayerShape& shape) { return shape.heads > 0 && shape.mlp > 0; }
 
 bool layers_differ(const ModelConfig& config) {
@@ -92,8 +87,8 @@ ModellingCode narrow_qwen2_code(const Family& family) {
 
 void write_narrow_qwen2(const ModelConfig& sizes, Json& config) {
   if (!is_narrow_qwen2(sizes) || sizes.sliding_window) return;
-  config["auto_map"] =
-      auto_map(narrow_qwen2_code(*sizes.family), "PerLayer" + class_prefix(*sizes.family));
+  config["auto_map"] = auto_map(narrow_qwen2_code(*sizes.family),
+                                "PerLayer" + class_prefix(sizes.family->architecture));
 }
 
 std::string narrow_qwen2_note(const ModelConfig& config) {
@@ -105,7 +100,7 @@ std::string narrow_qwen2_note(const ModelConfig& config) {
 }
 
 void write_per_layer(const ModelConfig& sizes, Json& config) {
-  const std::string prefix = "PerLayer" + class_prefix(*sizes.family);
+  const std::string prefix = "PerLayer" + class_prefix(sizes.family->architecture);
   config["model_type"] = fmt::format("{}{}", kPerLayerPrefix, sizes.family->model_type);
   config["architectures"] = {prefix + "ForCausalLM"};
   config["auto_map"] = auto_map(per_layer_code(*sizes.family), prefix);
@@ -136,7 +131,7 @@ void forget_per_layer(const ModelConfig& sizes, Json& config) {
 
 std::string for_family(std::string text, const Family& family) {
   text = replaced(std::move(text), "llama", family.model_type);
-  return replaced(std::move(text), "Llama", class_prefix(family));
+  return replaced(std::move(text), "Llama", class_prefix(family.architecture));
 }
 
 ModellingCode per_layer_code(const Family& family) {
@@ -147,10 +142,9 @@ ModellingCode per_layer_code(const Family& family) {
 
 std::string own_code_note(const ModelConfig& config) {
   const Composite* composite = config.composite.get();
-  const ModellingCode code =
-      composite == nullptr
-          ? per_layer_code(*config.family)
-          : per_layer_composite_code(*config.family, std::string(composite->kind->model_type));
+  const ModellingCode code = composite == nullptr
+                                 ? per_layer_code(*config.family)
+                                 : per_layer_composite_code(*config.family, *composite->kind);
   const std::string why =
       layers_differ(config) ? "the layers differ in size"
       : breaks_llama_rule(config)

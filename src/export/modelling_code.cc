@@ -34,6 +34,10 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text;
 }
 
+std::string class_prefix(std::string_view architecture) {
+  return std::string(architecture.substr(0, architecture.find("For")));
+}
+
 Json auto_map(const ModellingCode& code, const std::string& prefix) {
   const auto place = [&](const char* kind) {
     return fmt::format("{}.{}{}", module_of(code), prefix, kind);
@@ -45,7 +49,7 @@ Json auto_map(const ModellingCode& code, const std::string& prefix) {
 
 std::optional<ModellingCode> code_beside(const Json& config, const Family& family) {
   for (const CompositeKind& kind : all_composites()) {
-    ModellingCode code = per_layer_composite_code(family, std::string(kind.model_type));
+    ModellingCode code = per_layer_composite_code(family, kind);
     if (names(config, code)) return code;
   }
   for (ModellingCode code :

@@ -19,6 +19,9 @@ struct ModellingCode {
 /// `text` with `to` for every `from`.
 std::string replaced(std::string text, std::string_view from, std::string_view to);
 
+/// "Llama" of "LlamaForCausalLM".
+std::string class_prefix(std::string_view architecture);
+
 /// config.json's `auto_map`: the code's classes are `prefix` + Config, Model, ForCausalLM.
 Json auto_map(const ModellingCode& code, const std::string& prefix);
 

@@ -285,7 +285,7 @@ at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Co
   const at::Tensor& table_VD = globals.embedding_VD;
   const bool has_rows = globals.rows_PD.defined();
   if (!ids_N.is_cpu()) {
-    if (has_rows) return embed_with_rows(globals, ids_N.cpu(), compute);
+    if (has_rows) return embed(globals, ids_N.cpu(), compute);
     return table_VD.index_select(0, ids_N).to(compute.device, compute.dtype);
   }
   const int64_t vocab = table_VD.size(0) + (has_rows ? globals.rows_PD.size(0) : 0);

@@ -1,8 +1,9 @@
 // model/vision_config.cc
 #include "model/vision_config.h"
 
+#include <algorithm>
+
 #include "base/error.h"
-#include "base/narrow.h"
 #include "model/activation.h"
 #include "model/config_values.h"
 

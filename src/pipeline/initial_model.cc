@@ -60,8 +60,7 @@ std::vector<Initial> initial_tensors(const ModelConfig& config, DType dtype) {
     for (const OutsideTensor& tensor : part.tensors)
       tensors.push_back({{tensor.name, dtype, tensor.shape}});
   }
-  const NameLayout& layout = layout_of({}, true);
-  for (Initial& tensor : tensors) tensor.spec.name = stored_name(layout, tensor.spec.name);
+  for (Initial& tensor : tensors) tensor.spec.name = stored_name(parts_layout(), tensor.spec.name);
   return tensors;
 }
 

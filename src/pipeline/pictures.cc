@@ -54,9 +54,7 @@ fs::path Pictures::folder_beside(const fs::path& data) const {
 }
 
 void Pictures::require_sight(const std::string& name) const {
-  if (sees_) return;
-  throw bad_input("there is a picture, and the model reads none: {}", name)
-      .hint("pictures are read by LLaVA-1.5 models");
+  if (!sees_) throw unread_picture(name);
 }
 
 int64_t Pictures::number_of(const fs::path& file) {
@@ -109,9 +107,11 @@ PlacePictures Pictures::placing(const fs::path& data) {
   };
 }
 
-void Pictures::add_all(const RecordFile& file) {
-  if (file.is_text() || !sees_) return;
-  const fs::path folder = folder_beside(file.path());
+void Pictures::add_all(const fs::path& data) {
+  if (!sees_) return;
+  const RecordFile file = RecordFile::open(data);
+  if (file.is_text()) return;
+  const fs::path folder = folder_beside(data);
   for (int64_t i = 0; i < file.size(); ++i) {
     for (const std::string& name : pictures_of(file.json(i), file.where(i)))
       number_of(checked_file(folder, name));

@@ -24,8 +24,6 @@ class Pictures {
   /// folder of each data file.
   Pictures(const Model& model, std::filesystem::path folder);
 
-  /// Whether the model has a tower that we can run.
-  bool can_see() const { return sees_; }
   bool empty() const { return files_.empty(); }
 
   /// Gives the pictures of a record of `data` their ids. Null when the model reads no pictures.
@@ -35,8 +33,9 @@ class Pictures {
   /// The ids of a prompt with these pictures in it, whatever folder they are in.
   std::vector<int64_t> placed(const std::vector<int64_t>& ids,
                               const std::vector<std::filesystem::path>& pictures);
-  /// The pictures of all records, before any of them is placed: in the file's order.
-  void add_all(const RecordFile& file);
+  /// The pictures of all records of `data`, before any of them is placed: in the file's order. None
+  /// when the model reads no pictures.
+  void add_all(const std::filesystem::path& data);
   /// Places the pictures of samples that come from the records of `file`. Throws as above, and
   /// when the model reads no pictures.
   void place_in(TokenSamples& samples, const RecordFile& file);

@@ -74,9 +74,12 @@ void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
   if (trained.adapter.empty()) return;
   const LoraOptions& lora = recipe.lora;
   write_peft(folder / "adapter",
-             {recipe.model, lora.rank, lora.alpha, lora.dropout,
-              lora.targets.empty() ? projection_names() : lora.targets,
-              trained.model.config().composite != nullptr},
+             {.base_model = recipe.model,
+              .rank = lora.rank,
+              .alpha = lora.alpha,
+              .dropout = lora.dropout,
+              .targets = lora.targets.empty() ? projection_names() : lora.targets,
+              .within = trained.model.config().composite != nullptr},
              trained.adapter);
 }
 

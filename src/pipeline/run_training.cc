@@ -139,13 +139,9 @@ void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept
   }
 }
 
-}  // namespace
-
-namespace {
-
 TrainingData open_data(const fs::path& file, std::shared_ptr<const Tokenizer> tokenizer,
                        TrainingDataOptions form, Pictures& pictures, Progress& progress) {
-  if (pictures.can_see()) pictures.add_all(RecordFile::open(file));
+  pictures.add_all(file);
   form.place = pictures.placing(file);
   TrainingData data = TrainingData::open(file, std::move(tokenizer), form);
   for (const std::string& note : data.notes()) progress.warn(note);
@@ -269,10 +265,6 @@ RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& pro
   return choose_rate(r.rates, job.run, job.ranks, progress, try_rate);
 }
 
-}  // namespace
-
-namespace {
-
 // Both models with the data's pictures in front of them.
 TrainedModel train_seeing(const TrainingJob& job, const Compute& compute, const fs::path& scratch,
                           Progress& progress) {
@@ -305,7 +297,10 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const fs::path scratch = job.ranks.rank() == 0 ? job.run : scratch_of_rank(job.run);
   const Model model = job.texts.pictures->shown_to(job.model, compute, scratch, progress);
   std::optional<Model> teacher = job.teacher;
-  if (teacher) teacher = job.texts.pictures->shown_to(*teacher, compute, scratch, progress);
+  if (teacher && &teacher->checkpoint() == &model.checkpoint())
+    teacher = teacher->with_input_rows(model.input_rows());  // one tower: the same rows
+  else if (teacher)
+    teacher = job.texts.pictures->shown_to(*teacher, compute, scratch, progress);
   TrainedModel trained =
       train_seeing({job.recipe, model, std::move(teacher), job.texts, job.run, job.ranks}, compute,
                    scratch, progress);

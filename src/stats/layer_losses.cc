@@ -104,6 +104,11 @@ class LossWalk final : public LayerLosses {
 
 }  // namespace
 
+double LayerLosses::unchanged() {
+  if (!unchanged_) unchanged_ = mean_loss(*this, weights());
+  return *unchanged_;
+}
+
 double mean_loss(LayerLosses& losses, const LayerWeights& weights, const LayerMask* mask) {
   double sum = 0, tokens = 0;
   for (int64_t batch = 0; batch < losses.batches(); ++batch) {

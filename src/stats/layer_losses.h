@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "base/progress.h"
 #include "model/forward.h"
@@ -26,6 +27,11 @@ class LayerLosses {
   /// `mask` may be null. Throws Error(kBadInput) when it is not finite.
   virtual double loss(int64_t batch, const LayerWeights& weights,
                       const LayerMask* mask = nullptr) = 0;
+  /// `mean_loss` with nothing changed. Every layer gives the same, so it is computed once.
+  double unchanged();
+
+ private:
+  std::optional<double> unchanged_;
 };
 
 /// The same over the predicted tokens of all batches.

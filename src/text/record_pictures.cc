@@ -1,8 +1,6 @@
 // text/record_pictures.cc
 #include "text/record_pictures.h"
 
-#include "base/error.h"
-
 namespace mop {
 namespace {
 
@@ -49,6 +47,11 @@ std::vector<std::string> pictures_of(const Json& record, std::string_view where)
     }
   }
   return names;
+}
+
+Error unread_picture(std::string_view name) {
+  return bad_input("there is a picture, and the model reads none: {}", name)
+      .hint("pictures are read by LLaVA-1.5 models");
 }
 
 std::string words_of_pictures(size_t pictures) {

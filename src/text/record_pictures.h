@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "text/chat_template.h"
 #include "text/conversation.h"
 
@@ -20,6 +21,9 @@ inline constexpr std::string_view kPictureWord = "<image>";
 /// File names of a record's pictures: `image` (a name) or `images` (a list of names), in the order
 /// of their words; empty = it has none. Throws Error(kBadInput) naming `where` for anything else.
 std::vector<std::string> pictures_of(const Json& record, std::string_view where);
+
+/// What is thrown when a model that reads no pictures is given one.
+Error unread_picture(std::string_view name);
 
 /// "<image>\n" for each of them.
 std::string words_of_pictures(size_t pictures);

@@ -119,6 +119,15 @@ std::vector<std::string> read_samples(const std::filesystem::path& file,
   return samples;
 }
 
+int64_t predicted_tokens(std::span<const std::vector<int64_t>> sequences, int64_t vocab) {
+  int64_t count = 0;
+  for (const auto& ids : sequences) {
+    if (ids.empty()) continue;
+    count += std::count_if(ids.begin() + 1, ids.end(), [&](int64_t id) { return id < vocab; });
+  }
+  return count;
+}
+
 void rehash(TokenSamples& samples) { samples.sha256 = hash_of(samples.ids); }
 
 int64_t TokenSamples::tokens() const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct TokenSamples {
   int64_t longest = 0;                     ///< what is longer was cut; 0 = nothing was
   int64_t tokens() const;
 };
+
+/// Tokens that are predicted: all but each sequence's first and those behind the vocabulary, which
+/// are seen and never said.
+int64_t predicted_tokens(std::span<const std::vector<int64_t>> sequences, int64_t vocab);
 
 /// Takes the hash anew where ids were changed.
 void rehash(TokenSamples& samples);

@@ -61,10 +61,7 @@ void place_pictures(TaskQuestions& asked, const RequestEncoder& encoder,
     const std::vector<std::string>& pictures = asked.file.items[i].pictures;
     if (pictures.empty()) continue;
     on_record(asked.file, i, [&] {
-      if (!place) {
-        throw bad_input("there is a picture, and the model reads none: {}", pictures.front())
-            .hint("pictures are read by LLaVA models");
-      }
+      if (!place) throw unread_picture(pictures.front());
       for (TokenRequest& request : asked.questions[i]) {
         place(request.ids, nullptr, pictures, /*was_cut=*/false);
         encoder.check_fits(request);

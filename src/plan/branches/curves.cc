@@ -1,16 +1,11 @@
 // plan/branches/curves.cc
 #include "plan/branches/curves.h"
 
+#include "criteria/moment_scores.h"
+
 namespace mop {
 namespace {
 
-const Option<double> kDamping = {
-    .name = "damping",
-    .default_value = 0,
-    .range = at_least(0),
-    .help =
-        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
-        "with little text"};
 const Option<bool> kGradients = {
     .name = "gradients",
     .default_value = true,

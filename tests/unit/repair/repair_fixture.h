@@ -52,7 +52,7 @@ class RepairTest : public ::testing::Test {
     }
     return dense_.with_layers(layers);
   }
-  at::Tensor hidden(const Model& model) {
+  at::Tensor run_samples(const Model& model, const ForwardOptions& options) {
     const c10::NoGradGuard no_grad;
     WeightLoader weights(model, compute_);
     std::vector<int64_t> all;
@@ -61,8 +61,9 @@ class RepairTest : public ::testing::Test {
       packing.lengths.push_back(std::ssize(ids));
       all.insert(all.end(), ids.begin(), ids.end());
     }
-    return run_layers(weights, at::tensor(all, at::kLong), packing);
+    return run_layers(weights, at::tensor(all, at::kLong), packing, options);
   }
+  at::Tensor hidden(const Model& model) { return run_samples(model, {}); }
   double error(const Model& model) {
     const at::Tensor wanted = hidden(dense_);
     return ((hidden(model) - wanted).norm() / wanted.norm()).item<double>();

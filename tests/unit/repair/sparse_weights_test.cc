@@ -28,14 +28,6 @@ class SparseWeights : public RepairTest {
   }
   // What enters a projection of `layer` in a model, over all tokens.
   at::Tensor inputs(const Model& model, int64_t layer, Site wanted) {
-    const c10::NoGradGuard no_grad;
-    WeightLoader weights(model, compute_);
-    std::vector<int64_t> all;
-    Packing packing;
-    for (const auto& ids : samples_.ids) {
-      packing.lengths.push_back(std::ssize(ids));
-      all.insert(all.end(), ids.begin(), ids.end());
-    }
     std::vector<at::Tensor> pieces;
     ForwardOptions options;
     options.tap = [&](int64_t at, int64_t, const Packing&) -> Tap {
@@ -44,7 +36,7 @@ class SparseWeights : public RepairTest {
         if (site == wanted) pieces.push_back(seen.to(at::kDouble).clone());
       };
     };
-    run_layers(weights, at::tensor(all, at::kLong), packing, options);
+    run_samples(model, options);
     return at::cat(pieces);
   }
 };
