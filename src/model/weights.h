@@ -35,7 +35,7 @@ struct LayerWeights {
 /// The tensors outside the layers. With a tied embedding `head` is the embedding.
 struct GlobalWeights {
   at::Tensor embedding_VD, final_norm_D, head_VD;
-  at::Tensor rows_PD;  ///< Model::input_rows, on the CPU
+  at::Tensor rows_PD = {};  ///< Model::input_rows, on the CPU
 };
 
 /// How to compute: where, in which type, and what is on the device already.

@@ -14,10 +14,10 @@ namespace mop {
 
 struct EvalTasksJob {
   std::filesystem::path model;
-  std::filesystem::path adapter;    ///< PEFT adapter folder to merge; empty = none
-  std::filesystem::path data;       ///< folder of the tasks' files
-  std::filesystem::path tokenizer;  ///< another one than the model's; empty = the model's
-  std::filesystem::path images;     ///< where names of pictures are looked up; empty = `data`
+  std::filesystem::path adapter;      ///< PEFT adapter folder to merge; empty = none
+  std::filesystem::path data;         ///< folder of the tasks' files
+  std::filesystem::path tokenizer;    ///< another one than the model's; empty = the model's
+  std::filesystem::path images = {};  ///< where names of pictures are looked up; empty = `data`
   std::vector<std::string> tasks;
   int64_t limit = 0;  ///< the first records of each; 0 = all
   std::string bos = "auto";

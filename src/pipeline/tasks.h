@@ -50,7 +50,7 @@ struct GenerateJob {
   /// With `chat`, instead of `prompt`: JSON, a list of messages or {messages, tools}.
   std::filesystem::path messages;
   /// For a model that sees: pictures, in the order of the prompt's <image> words.
-  std::vector<std::filesystem::path> images;
+  std::vector<std::filesystem::path> images = {};
   int64_t max_new_tokens = 128;
   double temperature = 0;
   uint64_t seed = 0;

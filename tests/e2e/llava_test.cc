@@ -199,8 +199,9 @@ TEST_F(Llava, RecoversOnPicturesAndOnText) {
     ASSERT_EQ(ran.exit, 0) << ran.err;
     const Json outcome = ran.json()["outcome"];
     // What learns from its own copy has nothing to gain.
-    if (method != std::string("distil"))
+    if (method != std::string("distil")) {
       EXPECT_LT(outcome["nll_best"].get<double>(), outcome["nll_before"].get<double>()) << method;
+    }
     expect_parts_are_the_same(out);
   }
   std::ofstream(path("alpaca.jsonl")) << R"({"instruction": "say", "output": "a dog"})"
