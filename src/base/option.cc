@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/named_table.h"
 #include "base/narrow.h"
-#include "base/nearest.h"
 
 namespace mop {
 using Json = nlohmann::ordered_json;
@@ -100,9 +100,7 @@ void check_number(double number, const OptionSpec& spec, const std::string& plac
 void check_text(const std::string& text, const OptionSpec& spec, const std::string& place) {
   const std::vector<std::string> choices = spec.range.all_choices();
   if (choices.empty() || std::ranges::find(choices, text) != choices.end()) return;
-  const std::string question = did_you_mean(text, choices);
-  throw usage_error("unknown {} '{}'{}{}", place, text, question.empty() ? "" : ": ", question)
-      .hint(fmt::format("known: {}", fmt::join(choices, ", ")));
+  throw unknown_name(place, text, choices);
 }
 
 // Every number or text that a value holds.

@@ -153,17 +153,10 @@ Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::p
   if (files_.empty()) return model;
   const ImageEncoder encoder(model);
   for (const std::string& note : encoder.notes()) progress.note("note: " + note);
-  // As many at a time as take 64 MiB.
-  const int64_t rows = encoder.rows_per_image(), width = encoder.width();
-  const int64_t batch =
-      std::max<int64_t>(1, (int64_t{64} << 20) / (rows * width * int64_t{sizeof(float)}));
-  const at::Tensor rows_PD =
-      zeros_in_scratch({std::ssize(files_) * rows, width}, at::kFloat, scratch);
-  for (int64_t first = 0; first < std::ssize(files_); first += batch) {
-    const int64_t count = std::min(batch, std::ssize(files_) - first);
-    const std::span<const fs::path> some(files_.data() + first, static_cast<size_t>(count));
-    rows_PD.narrow(0, first * rows, count * rows).copy_(encoder.encode(some, compute, progress));
-  }
+  const at::Tensor rows_PD = zeros_in_scratch(
+      {std::ssize(files_) * encoder.rows_per_image(), encoder.width()}, at::kFloat, scratch);
+  const auto picture = [&](int64_t i) { return read_picture(files_[static_cast<size_t>(i)]); };
+  encoder.encode(std::ssize(files_), picture, rows_PD, compute, progress);
   return model.with_input_rows(rows_PD);
 }
 

@@ -89,14 +89,14 @@ at::Tensor ImageEncoder::pixels(const Picture& picture) const {
   return pixels_T3HW;
 }
 
-at::Tensor ImageEncoder::encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
-                                const Compute& compute, Progress& progress) const {
+void ImageEncoder::encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
+                          const at::Tensor& rows_PD, const Compute& compute,
+                          Progress& progress) const {
   const at::NoGradGuard no_gradient;
   const int64_t rows = rows_per_image();
   const int64_t bytes = (tower_.config().patches() + 1) * tower_.config().hidden *
                         static_cast<int64_t>(dtype_bytes(compute.dtype));
   const int64_t group = compute.device.is_cpu() ? kPiece : std::max(kPiece, kWaitingBytes / bytes);
-  at::Tensor rows_PD = at::empty({pictures * rows, width()}, at::kFloat);
   progress.begin("pictures", pictures);
   for (int64_t done = 0; done < pictures; done += group) {
     const int64_t end = std::min(pictures, done + group);
@@ -109,26 +109,31 @@ at::Tensor ImageEncoder::encode(int64_t pictures, const std::function<Picture(in
     }
     at::Tensor features_BTD = tower_.features(at::cat(hidden), kPiece, compute);
     if (!projector_.config().keeps_class) features_BTD = features_BTD.slice(1, 1);
-    const at::Tensor projected_BTD = projector_.project(features_BTD, compute);
-    rows_PD.narrow(0, done * rows, (end - done) * rows).copy_(projected_BTD.flatten(0, 1));
+    int64_t first = done * rows;
+    for (const at::Tensor& part_BTD : features_BTD.split(kPiece)) {
+      const at::Tensor projected_PD = projector_.project(part_BTD, compute).flatten(0, 1);
+      rows_PD.narrow(0, first, projected_PD.size(0)).copy_(projected_PD);
+      first += projected_PD.size(0);
+    }
     progress.advance(end);
   }
   progress.end();
-  return rows_PD;
 }
 
 at::Tensor ImageEncoder::encode(std::span<const Picture> pictures, const Compute& compute,
                                 Progress& progress) const {
-  return encode(
-      std::ssize(pictures), [&](int64_t i) { return pictures[static_cast<size_t>(i)]; }, compute,
-      progress);
+  at::Tensor rows_PD = at::empty({std::ssize(pictures) * rows_per_image(), width()}, at::kFloat);
+  const auto picture = [&](int64_t i) { return pictures[static_cast<size_t>(i)]; };
+  encode(std::ssize(pictures), picture, rows_PD, compute, progress);
+  return rows_PD;
 }
 
 at::Tensor ImageEncoder::encode(std::span<const std::filesystem::path> files,
                                 const Compute& compute, Progress& progress) const {
-  return encode(
-      std::ssize(files), [&](int64_t i) { return read_picture(files[static_cast<size_t>(i)]); },
-      compute, progress);
+  at::Tensor rows_PD = at::empty({std::ssize(files) * rows_per_image(), width()}, at::kFloat);
+  const auto picture = [&](int64_t i) { return read_picture(files[static_cast<size_t>(i)]); };
+  encode(std::ssize(files), picture, rows_PD, compute, progress);
+  return rows_PD;
 }
 
 }  // namespace mop
