@@ -153,6 +153,16 @@ std::string default_text(const OptionSpec& spec) {
   return to_json(*spec.default_value).dump();
 }
 
+OptionRange range_from_json(const Json& json) {
+  OptionRange range;
+  range.above_least = json.contains("above");
+  range.below_most = json.contains("below");
+  range.least = json.value(range.above_least ? "above" : "least", range.least);
+  range.most = json.value(range.below_most ? "below" : "most", range.most);
+  range.choices = json.value("choices", range.choices);
+  return range;
+}
+
 Json to_json(const OptionSpec& spec) {
   Json json = {{"name", spec.name}, {"type", type_name(spec.type)}};
   json["default"] = spec.default_value ? to_json(*spec.default_value) : Json();

@@ -66,6 +66,8 @@ struct Option {
 
 /// The default as a recipe spells it, or the words of `unset`.
 std::string default_text(const OptionSpec& spec);
+/// From {least | above, most | below, choices}, as `to_json` has them; other keys are left alone.
+OptionRange range_from_json(const nlohmann::ordered_json& json);
 /// {name, type, default (null: depends), unset?, range? {least, above, most, below, choices}, help}
 nlohmann::ordered_json to_json(const OptionSpec& spec);
 

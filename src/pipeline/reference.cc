@@ -25,15 +25,7 @@ std::string default_of(const Json& option) {
 }
 
 std::string range_of(const Json& option) {
-  if (!option.contains("range")) return "";
-  const Json& range = option["range"];
-  if (range.contains("choices")) return joined(range["choices"]);
-  OptionRange bounds;
-  bounds.above_least = range.contains("above");
-  bounds.below_most = range.contains("below");
-  bounds.least = range.value(bounds.above_least ? "above" : "least", bounds.least);
-  bounds.most = range.value(bounds.below_most ? "below" : "most", bounds.most);
-  return range_text(bounds);
+  return option.contains("range") ? range_text(range_from_json(option["range"])) : "";
 }
 
 // A cell of a Markdown table.

@@ -72,11 +72,7 @@ std::vector<OptionSpec> options_from_python(const py::object& declared) {
     spec.default_value = value_from_json(name, fields.value("default", Json()));
     spec.type = OptionType(spec.default_value->index());
     spec.help = fields.value("help", "");
-    spec.range.above_least = fields.contains("above");
-    spec.range.below_most = fields.contains("below");
-    spec.range.least = fields.value(spec.range.above_least ? "above" : "least", spec.range.least);
-    spec.range.most = fields.value(spec.range.below_most ? "below" : "most", spec.range.most);
-    spec.range.choices = fields.value("choices", std::vector<std::string>());
+    spec.range = range_from_json(fields);
     specs.push_back(std::move(spec));
   }
   return specs;
