@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""What pruning the language model of a LLaVA saves: prompts with a picture, decoding, and what the tower takes.
+
+Prunes a random LLaVA-1.5-7B (`./run bench llava` makes it; times do not depend on the values) by the mixture LG and runs
+`mop bench` on each model alone: two of them do not fit the memory of a small machine. Prints a Markdown report and
+writes it to bench/runs/. Every finished measurement is a line of MODELS/llava-latency-cells.jsonl: an interrupted run,
+started again with the same program and flags, goes on from there.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import latency
+import measure
+import prune_large
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shape", nargs="?", default="llava-7b", help="llava-7b (default)")
+    parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build" / "src" / "mop")
+    parser.add_argument("--models", type=pathlib.Path, default=ROOT / "runs" / "bench", help="folder of checkpoints")
+    parser.add_argument("--remove", type=float, nargs="+", default=[0.2, 0.4], help="fractions of the blocks")
+    parser.add_argument("--prompt", type=int, default=32, help="tokens behind the picture")
+    parser.add_argument("--generate", type=int, default=16)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--patience", type=int, default=60, help="seconds to wait for a quiet machine each time")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "runs", help="folder of the report")
+    return parser.parse_args()
+
+
+def bench(args, model):
+    measure.wait_until_quiet(0.05, args.patience)
+    print(f"measuring {model.name}", file=sys.stderr)
+    flags = ["--prompt", args.prompt, "--generate", args.generate, "--repeat", args.repeat, "--dtype", args.dtype]
+    result = measure.last_json(measure.run(latency.command(args.mop, "bench", model, "--json", *flags))["out"])
+    return {**result, "shape": latency.shape_of(args, model)}
+
+
+def bench_pruned(args, dense, remove):
+    """The pruned checkpoint is there only as long as it is measured."""
+    folder = args.models / f"{dense.name}-{remove:g}"
+    text = args.models / "latency-calibration.txt"
+    prune_large.write_calibration(text, 9, 97)
+    print(f"pruning {dense.name} to {1 - remove:.0%} of its blocks", file=sys.stderr)
+    measure.run(latency.command(args.mop, "prune", dense, "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens",
+                                16, "--remove", remove, "--of", "blocks", "--dtype", args.dtype, "--select", "path:LG",
+                                "--force"))
+    try:
+        return bench(args, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def spread(seconds):
+    return f"{seconds['median']:.2f} ({seconds['min']:.2f} to {seconds['max']:.2f})"
+
+
+def row(name, result, dense):
+    model, first = result["models"][0], dense["models"][0]
+    picture, behind = model["picture"], first["picture"]
+
+    def less(ours, theirs):
+        return "" if result is dense else f"{100 * (1 - ours['median'] / theirs['median']):.0f}%"
+
+    return (f"| {name} | {result['shape']} | {model['parameters'] / 1e9:.2f} G | {spread(picture['encode_seconds'])} | "
+            f"{spread(picture['first_token_seconds'])} | "
+            f"{less(picture['first_token_seconds'], behind['first_token_seconds'])} | "
+            f"{latency.milliseconds(model['token_seconds'])} | {less(model['token_seconds'], first['token_seconds'])} | "
+            f"{100 * model['bandwidth_fraction']:.0f}% | {model['kv_cache_bytes'] / 1e6:.1f} MB |")
+
+
+def report(args, results):
+    dense = results["dense"]
+    load = max(r["foreign_load"] for r in results.values())
+    reads = " to ".join(f"{f(r['read_bandwidth']['median'] for r in results.values()) / 1e9:.1f}" for f in (min, max))
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    parts = ", ".join(f"{name} {count / 1e6:.0f} M" for name, count in dense["models"][0]["parts"].items())
+    return "\n".join([
+        f"# Latency of {args.shape}, its language model pruned",
+        "",
+        f"{datetime.date.today()}, commit {commit.stdout.strip() or 'unknown'}, {dense['machine']}, {dense['threads']} threads of "
+        f"{os.cpu_count()}, {args.dtype}, batch 1; a picture is {dense['picture_tokens']} tokens, before {args.prompt} tokens of a "
+        f"prompt; {args.generate} new tokens behind a prompt without a picture. Median of {args.repeat} (smallest to largest), each "
+        f"model alone. Memory reads {reads} GB/s; others used at most {load:.1%} of the machine. Outside the language model: {parts}.",
+        "",
+        "| blocks removed | shape | parameters | tower and projector, s | first token behind a picture, s | less | per token, ms | "
+        "less | of the memory's bandwidth | KV cache |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(row(name, result, dense) for name, result in results.items()),
+        "",
+        "Tower and projector stay as they are, and so does what a picture costs before the language model sees it.",
+        "",
+    ])
+
+
+def main():
+    args = parse()
+    cells = measure.Cells(args.models / "llava-latency-cells.jsonl", args.fresh)
+    model = latency.dense_model(args, args.shape)
+    key = [args.shape, args.dtype, args.prompt, args.generate, args.repeat, measure.stamp(args.mop)]
+    results = {"dense": cells.get([*key, 0], lambda: bench(args, model))}
+    for remove in args.remove:
+        results[f"{remove:.0%}"] = cells.get([*key, remove], lambda remove=remove: bench_pruned(args, model, remove))
+    text = report(args, results)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / f"{datetime.date.today()}-latency-{args.shape}.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
