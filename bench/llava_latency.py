@@ -28,6 +28,7 @@ def parse():
     parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build" / "src" / "mop")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "runs" / "bench", help="folder of checkpoints")
     parser.add_argument("--remove", type=float, nargs="+", default=[0.2, 0.4], help="fractions of the blocks")
+    parser.add_argument("--select", default="path:LG", help="the path of `mop prune` (default path:LG)")
     parser.add_argument("--prompt", type=int, default=32, help="tokens behind the picture")
     parser.add_argument("--generate", type=int, default=16)
     parser.add_argument("--repeat", type=int, default=3)
@@ -53,7 +54,7 @@ def bench_pruned(args, dense, remove):
     prune_large.write_calibration(text, 9, 97)
     print(f"pruning {dense.name} to {1 - remove:.0%} of its blocks", file=sys.stderr)
     measure.run(latency.command(args.mop, "prune", dense, "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens",
-                                16, "--remove", remove, "--of", "blocks", "--dtype", args.dtype, "--select", "path:LG",
+                                16, "--remove", remove, "--of", "blocks", "--dtype", args.dtype, "--select", args.select,
                                 "--force"))
     try:
         return bench(args, folder)
@@ -107,7 +108,7 @@ def main():
     args = parse()
     cells = measure.Cells(args.models / "llava-latency-cells.jsonl", args.fresh)
     model = latency.dense_model(args, args.shape)
-    key = [args.shape, args.dtype, args.prompt, args.generate, args.repeat, measure.stamp(args.mop)]
+    key = [args.shape, args.select, args.dtype, args.prompt, args.generate, args.repeat, measure.stamp(args.mop)]
     results = {"dense": cells.get([*key, 0], lambda: bench(args, model))}
     for remove in args.remove:
         results[f"{remove:.0%}"] = cells.get([*key, remove], lambda remove=remove: bench_pruned(args, model, remove))

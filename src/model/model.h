@@ -54,7 +54,7 @@ class Model {
   /// What stands behind the vocabulary: row k is the input of id `vocab + k`, [P, D]. Undefined =
   /// none. Not a part of the model: a picture's patches, for as long as they are looked at.
   const at::Tensor& input_rows() const { return input_rows_PD_; }
-  /// The same model with these rows, float32 on the CPU; undefined = without any.
+  /// The same model with these rows, on the CPU; undefined = without any.
   Model with_input_rows(at::Tensor rows_PD) const;
 
   /// The same model with other layers; the config's shapes are derived from them.

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/inside_links.h"
 #include "model/composite.h"
+#include "tensor/dtype.h"
 #include "tensor/scratch.h"
 #include "vision/image_encoder.h"
 #include "vision/image_prompt.h"
@@ -148,13 +149,18 @@ void Pictures::check_teacher(const Model& teacher) const {
       .where("teacher", teacher.checkpoint().folder().string());
 }
 
+int64_t Pictures::row_bytes(const Compute& compute) const {
+  return std::ssize(files_) * rows_per_image_ * model_.config().hidden *
+         static_cast<int64_t>(dtype_bytes(compute.dtype));
+}
+
 Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::path& scratch,
                          Progress& progress) const {
   if (files_.empty()) return model;
   const ImageEncoder encoder(model);
   for (const std::string& note : encoder.notes()) progress.note("note: " + note);
   const at::Tensor rows_PD = zeros_in_scratch(
-      {std::ssize(files_) * encoder.rows_per_image(), encoder.width()}, at::kFloat, scratch);
+      {std::ssize(files_) * encoder.rows_per_image(), encoder.width()}, compute.dtype, scratch);
   const auto picture = [&](int64_t i) { return read_picture(files_[static_cast<size_t>(i)]); };
   encoder.encode(std::ssize(files_), picture, rows_PD, compute, progress);
   return model.with_input_rows(rows_PD);

@@ -43,8 +43,10 @@ class Pictures {
   /// Throws Error(kBadInput) when there are pictures and `teacher` does not read them as the model
   /// does: as many rows each, behind an equal vocabulary.
   void check_teacher(const Model& teacher) const;
-  /// `model` with the rows of all pictures so far, which lie in an unnamed file of `scratch`;
-  /// itself when there are none.
+  /// Bytes of the file that `shown_to` keeps the rows in.
+  int64_t row_bytes(const Compute& compute) const;
+  /// `model` with the rows of all pictures so far, in the compute dtype, which lie in an unnamed
+  /// file of `scratch`; itself when there are none.
   Model shown_to(const Model& model, const Compute& compute, const std::filesystem::path& scratch,
                  Progress& progress) const;
   /// Of the files' contents, in order; empty when there are none.

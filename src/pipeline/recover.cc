@@ -161,11 +161,11 @@ Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
 
 Needs needs_of(const Inputs& inputs) {
   const RecoverRecipe& recipe = inputs.recipe;
-  Needs needs =
-      training_needs(recipe, inputs.model.config(), open_compute(recipe.device, recipe.dtype),
-                     inputs.model.checkpoint().value_bytes(),
-                     inputs.teacher ? &inputs.teacher->config() : nullptr);
-  needs.disk_bytes += hf_bytes(inputs.model);
+  const Compute compute = open_compute(recipe.device, recipe.dtype);
+  Needs needs = training_needs(recipe, inputs.model.config(), compute,
+                               inputs.model.checkpoint().value_bytes(),
+                               inputs.teacher ? &inputs.teacher->config() : nullptr);
+  needs.disk_bytes += hf_bytes(inputs.model) + inputs.texts.pictures->row_bytes(compute);
   return needs;
 }
 

@@ -157,6 +157,7 @@ Needs needs_of(const PreparedRun& run) {
   }
   needs.memory_bytes += std::max({curves.memory_bytes, repair.memory_bytes, weights.memory_bytes});
   needs.disk_bytes += curves.disk_bytes + repair.disk_bytes + weights.disk_bytes;
+  if (run.samples.pictures) needs.disk_bytes += run.samples.pictures->row_bytes(run.compute);
   if (run.recipe.recovery.is_null()) return needs;
   const RecoverRecipe recovery = recover_recipe(run.recipe.recovery);
   const bool taught = find_method(recovery.method).needs_teacher;

@@ -38,8 +38,8 @@ class ImageEncoder {
   const std::vector<std::string>& notes() const { return notes_; }
   const ImageProcessor& processor() const { return processor_; }
 
-  /// Writes `rows_PD`, [pictures * rows_per_image, width], float32, CPU, computed as `compute`
-  /// says. The weights of a layer are loaded when its turn comes, and so are the pictures, a few at
+  /// Writes `rows_PD`, [pictures * rows_per_image, width], of any floating dtype, CPU, computed as
+  /// `compute` says. The weights of a layer are loaded when its turn comes, and so are the pictures, a few at
   /// a time. Throws Error(kBadInput) where `picture` does.
   void encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
               const at::Tensor& rows_PD, const Compute& compute, Progress& progress) const;

@@ -9,9 +9,11 @@
 #include "base/files.h"
 #include "eval/tasks/task.h"
 #include "kit/random_model.h"
+#include "model/composite.h"
 #include "pipeline/bench.h"
 #include "pipeline/check.h"
 #include "pipeline/eval_tasks.h"
+#include "pipeline/pictures.h"
 
 namespace mop {
 namespace {
@@ -74,6 +76,24 @@ INSTANTIATE_TEST_SUITE_P(Golden, LlavaTasks,
                          ::testing::Values("scienceqa", "scienceqa_choices", "scienceqa_plain",
                                            "pope", "pope_choices"),
                          [](const auto& info) { return std::string(info.param); });
+
+TEST(LlavaPictures, RowsTakeTheRoomThatIsForecast) {
+  const Model model = Model::open(folder() / "model");
+  Pictures pictures(model, {});
+  const Compute compute{.dtype = at::kBFloat16};
+  EXPECT_EQ(pictures.row_bytes(compute), 0);
+  const int64_t placeholder = model.config().composite->image_token;
+  pictures.placed({1, placeholder, placeholder},
+                  {folder() / "data/first.png", folder() / "data/second.jpg"});
+  const fs::path scratch = fs::temp_directory_path();
+  const Model shown = pictures.shown_to(model, compute, scratch, silent_progress());
+  EXPECT_EQ(static_cast<int64_t>(shown.input_rows().nbytes()), pictures.row_bytes(compute));
+  EXPECT_EQ(pictures.row_bytes({}), 2 * pictures.row_bytes(compute));
+  // The dtype that is computed in loses nothing that an embedding in it would keep.
+  const Model exact = pictures.shown_to(model, {}, scratch, silent_progress());
+  EXPECT_LE((exact.input_rows() - shown.input_rows()).abs().max().item<double>(),
+            0.05 * exact.input_rows().abs().max().item<double>());
+}
 
 TEST(LlavaTasksFigures, StandInTheTableBesideAnotherModels) {
   EvalTasksJob job = job_of("pope");
