@@ -41,9 +41,10 @@ function(mop_unite target)
   endforeach()
 endfunction()
 
-# Text files of a room (*.py, *.cu) become C++ string literals: src/ROOM/x.py is included as "ROOM/x.py.inc".
+# Text files of a room (*.py, *.cu, *.jsonl) become C++ string literals: src/ROOM/x.py is included as "ROOM/x.py.inc".
 function(mop_embed target room)
-  file(GLOB texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.py ${CMAKE_SOURCE_DIR}/src/${room}/*.cu)
+  file(GLOB texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.py ${CMAKE_SOURCE_DIR}/src/${room}/*.cu
+    ${CMAKE_SOURCE_DIR}/src/${room}/*.jsonl)
   foreach(path IN LISTS texts)
     get_filename_component(name ${path} NAME)
     set(literal ${CMAKE_BINARY_DIR}/embedded/${room}/${name}.inc)

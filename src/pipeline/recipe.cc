@@ -42,7 +42,7 @@ Options top_settings(const Json& json) {
 
 void read_samples_section(const Json& json, Recipe& recipe) {
   const Options calibration = declared_section(json, "calibration");
-  recipe.calibration = calibration.get(recipe_options::kCalibration);
+  recipe.calibration = calibration.get(recipe_options::kCalibration, "");
   recipe.samples.samples = calibration.get(recipe_options::kSamples);
   recipe.samples.max_tokens = calibration.get(recipe_options::kMaxTokens, 0);
   recipe.samples.random = calibration.get(recipe_options::kSample) == "random";

@@ -51,7 +51,7 @@ inline const Option<bool> kUniform = {
 
 inline const Option<std::string> kCalibration = {
     .name = "file",
-    .default_value = "",
+    .unset = "built-in, the text that comes with the program",
     .help = "text to measure on: .txt, .jsonl, .json or .parquet"};
 inline const Option<std::string> kImages = {
     .name = "images",

@@ -248,9 +248,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (recipe.model.empty()) throw usage_error("no model: give a folder");
   const Compute compute = open_compute(recipe.device, recipe.dtype);
   const bool replays = !recipe.plan.empty();
-  if (!replays && recipe.calibration.empty()) {
-    throw usage_error("no calibration text").hint("give --calibration FILE");
-  }
+  if (!replays && recipe.calibration.empty()) recipe.calibration = kBuiltInText;
   recipe.model = local_model(recipe.model, progress).string();
   Model dense = Model::open(recipe.model);
   PreparedRun run{resolve(std::move(recipe), dense.config()),
@@ -344,7 +342,10 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(
-        "text: {} calibration samples ({} tokens), {} validation samples ({} tokens)",
+        "text{}: {} calibration samples ({} tokens), {} validation samples ({} tokens)",
+        run.recipe.calibration == kBuiltInText
+            ? ", built-in (--calibration FILE with text of the model's use prunes better)"
+            : "",
         run.samples.calibration.ids.size(), with_commas(run.samples.calibration.tokens()),
         run.samples.validation.ids.size(), with_commas(run.samples.validation.tokens())));
   }

@@ -91,7 +91,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
                                           job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   Pictures pictures(model, job.images);
-  pictures.place_in(samples, RecordFile::open(job.calibration));
+  if (job.calibration != kBuiltInText)
+    pictures.place_in(samples, RecordFile::open(job.calibration));
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {

@@ -25,7 +25,7 @@ struct ComputeChoice {
 };
 
 struct ScoreJob {
-  std::filesystem::path model, calibration, out;
+  std::filesystem::path model, calibration = kBuiltInText, out;
   std::vector<std::string> criteria;
   SampleOptions samples;
   ComputeChoice compute;

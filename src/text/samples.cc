@@ -95,6 +95,19 @@ TokenSamples not_empty(TokenSamples samples) {
   return samples;
 }
 
+std::vector<std::string> built_in_text() {
+  static constexpr std::string_view kLines =
+#include "text/calibration_text.jsonl.inc"
+      ;
+  std::vector<std::string> texts;
+  for (size_t begin = 0; begin < kLines.size();) {
+    const size_t end = kLines.find('\n', begin);
+    texts.push_back(Json::parse(kLines.substr(begin, end - begin))["text"]);
+    begin = end + 1;
+  }
+  return texts;
+}
+
 }  // namespace
 
 std::vector<std::string> read_samples(const std::filesystem::path& file) {
@@ -103,6 +116,7 @@ std::vector<std::string> read_samples(const std::filesystem::path& file) {
 
 std::vector<std::string> read_samples(const std::filesystem::path& file,
                                       const std::filesystem::path& model) {
+  if (file == kBuiltInText) return built_in_text();
   ChatSamples chats(model);
   const RecordFile records = RecordFile::open(file);
   std::vector<std::string> samples;

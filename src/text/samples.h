@@ -11,6 +11,10 @@
 
 namespace mop {
 
+/// Instead of a file's name: the text that comes with the program, some 140 samples of many kinds,
+/// which SmolLM2-135M-Instruct wrote (tools/make_calibration_text.py). `./built-in` is a file.
+inline constexpr const char* kBuiltInText = "built-in";
+
 /// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or
 /// one list): records with `text`, Alpaca records through the calibration prompt of the paper
 /// (instruction and input, no answer), or questions with choices (ScienceQA). Throws

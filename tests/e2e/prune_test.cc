@@ -48,6 +48,29 @@ TEST_F(PruneRun, LeavesACheckpointAndARunFolder) {
   EXPECT_THAT(ran.err, HasSubstr("step 2 of 2: width"));
 }
 
+TEST_F(PruneRun, WithoutAFileItCalibratesOnTheBuiltInText) {
+  const Args args = {"prune", demo_model(), "--iterations", "1", "--select", "path:G", "--samples",
+                     "8", "--max-tokens", "48", "--out"};
+  const auto to = [&](const char* name, Args more) {
+    Args all = args;
+    all.push_back(folder(name).string());
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  };
+  const Ran ran = to("a", {});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("text, built-in (--calibration FILE"));
+  EXPECT_THAT(read_file(folder("a") / "run/recipe.yaml"), HasSubstr("file: built-in"));
+  ASSERT_EQ(to("b", {"--calibration", "built-in"}).exit, 0);
+  EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
+  // The whole default has text enough: 128 samples, and others to judge on.
+  ASSERT_EQ(to("c", {"--samples", "128"}).exit, 0);
+  const Json samples = read("c/run/samples.json");
+  EXPECT_EQ(samples["calibration"]["samples"], 128);
+  EXPECT_EQ(samples["validation"]["samples"], 16);
+  EXPECT_NE(samples["calibration"]["list"][127]["index"], samples["validation"]["list"][15]["index"]);
+}
+
 TEST_F(PruneRun, TwoRunsGiveTheSameBytesButForTheLog) {
   const Args args = {"--iterations", "3", "--seed", "5"};
   ASSERT_EQ(prune("a", args).exit, 0);

@@ -41,7 +41,8 @@ Verb score_verb() {
             app.add_option(
                 "--images", job.images,
                 "folder of the samples' pictures (default: that of the file), for LLaVA");
-            app.add_option("--calibration", job.calibration, "text to measure on")->required();
+            app.add_option("--calibration", job.calibration,
+                           "text to measure on (default: built-in, the program's own)");
             app.add_option("--out", job.out, "safetensors file for the scores")->required();
             app.add_option("--samples", job.samples.samples, "how many samples (default 128)");
             app.add_option("--sample", flags->sample, "first (default) or random");
