@@ -3,10 +3,15 @@
 
   .env/reference/bin/python tools/small_llava.py SMALL      (once: a small LLaVA and questions about drawn shapes)
   bench/llava_table.py SMALL [--fractions 0.2,0.4] [--tokens 40000] [--method lora] [--out runs/llava]
+  bench/llava_table.py SMALL --tower [--fractions 0.2,0.4] [--out runs/tower]
 
 The language model loses 20 and 40% of its blocks, calibrated on questions told in words; then it is trained on as many tokens
 of scenes told in words, or of pictures with questions, each at the best of the rates that `mop recover` tries on held-out
 samples. Accuracy on questions about pictures that no training has seen. Every finished cell is a line of OUT/cells.jsonl.
+
+With --tower the vision tower loses 20 and 40% of the heads and MLPs that are computed, calibrated on conversations about
+pictures, by several criteria and by random units of three seeds, without training; and the whole model loses as much by
+width steps of the language model, or by them and the tower's, whichever changes the predictions less.
 """
 import argparse
 import json
@@ -15,6 +20,21 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RULES = {"default": [], "random path": ["--select", "random", "--repair", "none"], "width only, AMP": ["--select", "path:G", "--repair", "none"]}
+
+
+def vision(*settings):
+    return [flag for setting in settings for flag in ("--set", f"vision.{setting}")]
+
+
+TOWER = {"mope": vision("criterion=mope"),
+         "mope, ecoflap ratios": vision("criterion=mope", "allocation=ecoflap"),
+         "wanda-sp": vision("criterion=wanda-sp"),
+         "wanda-sp, ecoflap ratios": vision("criterion=wanda-sp", "allocation=ecoflap"),
+         "amp": vision("criterion=amp"),
+         "magnitude": vision("criterion=magnitude"),
+         **{f"random units, seed {seed}": [*vision("criterion=random"), "--seed", seed] for seed in range(3)}}
+MIXED = {"width": ["--branches", "width", "--select", "path:G"],
+         "width and vision, kl": ["--branches", "width,vision", "--select", "kl", *vision("criterion=mope")]}
 TASKS = "scienceqa_choices,pope_choices"
 
 
@@ -50,6 +70,14 @@ class Table:
                      "--samples", 128, *RULES[rule], "--out", folder, "--force")
         return folder
 
+    def cut(self, name, fraction, *flags):
+        """Of the tower or the whole; judged and measured on the same samples."""
+        folder = self.out / f"{name.replace(' ', '-').replace(',', '')}-{fraction}"
+        if not folder.exists():
+            self.mop("prune", self.model, "--remove", fraction, "--calibration", self.data / "train.json", "--samples", 128, *flags, "--out",
+                     folder, "--force")
+        return folder
+
     def recovered(self, pruned, data, method, tokens):
         folder = pruned.with_name(f"{pruned.name}-{method}-{data}")
         if not folder.exists():
@@ -63,16 +91,20 @@ def line(row):
             f"{100 * row['pope_f1']:.1f} | {100 * row['pope_yes']:.0f} |")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("small", type=pathlib.Path)
-    parser.add_argument("--fractions", default="0.2,0.4")
-    parser.add_argument("--rules", default=",".join(("default", "random path")))
-    parser.add_argument("--tokens", type=int, default=40000)
-    parser.add_argument("--method", default="lora")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs/llava")
-    args = parser.parse_args()
-    table = Table(args.small, args.out)
+def tower_rows(table, fractions):
+    rows = [table.cell("dense", table.model)]
+    for fraction in fractions:
+        for name, flags in TOWER.items():
+            rows.append(table.cell(f"{100 * float(fraction):.0f}% of the tower, {name}", table.cut(name, fraction, *flags)))
+    for fraction in fractions:
+        for name, flags in MIXED.items():
+            folder = table.cut(name, fraction, "--of", "all", "--rounds", 8, *flags)
+            steps = [step["branch"] for step in json.loads((folder / "run/metrics.json").read_text())["steps"]]
+            rows.append(table.cell(f"{100 * float(fraction):.0f}% of all, {name} ({steps.count('vision')} of {len(steps)} steps)", folder))
+    return rows
+
+
+def language_rows(table, args):
     rows = [table.cell("dense", table.model)]
     for fraction in args.fractions.split(","):
         for rule in args.rules.split(","):
@@ -82,6 +114,21 @@ def main():
             for data, what in (("text", "text alone"), ("train", "pictures and text")):
                 name = f"{percent}, {args.method} on {what}"
                 rows.append(table.cell(name, table.recovered(pruned, data, args.method, args.tokens)))
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("small", type=pathlib.Path)
+    parser.add_argument("--fractions", default="0.2,0.4")
+    parser.add_argument("--rules", default=",".join(("default", "random path")))
+    parser.add_argument("--tokens", type=int, default=40000)
+    parser.add_argument("--method", default="lora")
+    parser.add_argument("--tower", action="store_true", help="prune the vision tower")
+    parser.add_argument("--out", type=pathlib.Path)
+    args = parser.parse_args()
+    table = Table(args.small, args.out or ROOT / ("runs/tower" if args.tower else "runs/llava"))
+    rows = tower_rows(table, args.fractions.split(",")) if args.tower else language_rows(table, args)
     print("| | choices, accuracy | yes or no, accuracy | F1 | yes |\n|---|---|---|---|---|")
     print("\n".join(map(line, rows)))
 

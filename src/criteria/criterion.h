@@ -68,6 +68,9 @@ struct Criterion {
   /// Instead of `score`: scores from losses of the model with this layer changed, [units] float64
   /// on the CPU.
   std::function<at::Tensor(const LossInput&)> score_losses = nullptr;
+  /// Instead of `needs`, of the layers of a vision tower: there are no gradients of those. Empty =
+  /// the same.
+  std::vector<Stat> needs_of_tower = {};
   /// How many losses over all samples that takes, about.
   int64_t (*num_losses)(const ModelConfig& config, const LayerShape& shape) = nullptr;
 };
@@ -82,6 +85,10 @@ void add_criterion(Criterion criterion);
 /// The statistics that these criteria want together, each once. Throws Error(kUsage) on an unknown
 /// name.
 std::vector<Stat> needed_stats(std::span<const std::string> criteria);
+
+/// The statistics that a criterion wants of a vision tower. Throws Error(kUsage) for one that is
+/// not scored there: it reads second moments or gradients.
+std::vector<Stat> tower_stats(const Criterion& criterion);
 
 /// Whether the table has a criterion of this name.
 bool is_criterion(std::string_view name);

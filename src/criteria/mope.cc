@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "criteria/columns.h"
 #include "criteria/registry.h"
 #include "tensor/upload.h"
 
@@ -35,14 +36,21 @@ at::Tensor score_heads(const LossInput& in) {
   return scores_G;
 }
 
+// What puts neurons in order: the loss's gradient by a gate on each, or, of a tower, whose
+// gradients nobody takes, the size of what it sends on.
+at::Tensor saliency_I(const LossInput& in) {
+  if (in.stats.has(Stat::kNeuronGate)) return in.stats.mean(Stat::kNeuronGate, in.shape.mlp).abs();
+  return in.stats.mean(Stat::kNeuronSquare, in.shape.mlp).sqrt() *
+         column_norms(in.losses.weights()[Role::kDown], 2);
+}
+
 // Neurons of one saliency lie side by side: the order is cut into groups, each measured as one.
 // A neuron's score is its share of the group's. Inside a group the less salient go first: by
 // differences far below those between groups.
 at::Tensor score_neurons(const LossInput& in) {
   const int64_t wanted = in.options.get(kGroups);
   const int64_t neurons = in.shape.mlp, groups = std::min(wanted, neurons);
-  const at::Tensor order_I =
-      in.stats.mean(Stat::kNeuronGate, neurons).abs().argsort(/*stable=*/true);
+  const at::Tensor order_I = saliency_I(in).argsort(/*stable=*/true);
   const at::Tensor scores_I = at::empty({neurons}, at::kDouble);
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t first = group * neurons / groups, end = (group + 1) * neurons / groups;
@@ -85,6 +93,7 @@ Criterion mope_neurons() {
           .options = {kGroups},
           .deviations = {33},
           .score_losses = score_neurons,
+          .needs_of_tower = {Stat::kNeuronSquare},
           .num_losses = losses_of_neurons};
 }
 

@@ -77,6 +77,15 @@ std::vector<Stat> needed_stats(std::span<const std::string> criteria) {
   return needed;
 }
 
+std::vector<Stat> tower_stats(const Criterion& criterion) {
+  const std::vector<Stat>& needs =
+      criterion.needs_of_tower.empty() ? criterion.needs : criterion.needs_of_tower;
+  if (criterion.score_moments == nullptr && !need_gradients(needs)) return needs;
+  throw usage_error("criterion '{}' reads {}, which a vision tower has none of", criterion.name,
+                    criterion.score_moments ? "second moments of a half layer" : "gradients")
+      .hint("amp, wanda-sp, fasp, flap, minitron, mope, magnitude and random rank its units");
+}
+
 bool is_criterion(std::string_view name) {
   return std::ranges::any_of(table(), [&](const Criterion& row) { return row.name == name; });
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "export/hf_per_layer.h"
 
 namespace mop {
@@ -26,6 +28,45 @@ void write_own_code(const Family& family, const CompositeKind& kind, Json& confi
                         {"AutoModelForVision2Seq", model}};
 }
 
+// A number for each layer, where one differs from what stands beside them.
+void write_list(const char* key, int64_t LayerShape::*member, int64_t common,
+                const std::vector<LayerShape>& shapes, Json& section) {
+  section.erase(key);
+  Json values = Json::array();
+  for (const LayerShape& shape : shapes) values.push_back(shape.*member);
+  if (std::ranges::any_of(values, [&](const Json& n) { return n != common; }))
+    section[key] = values;
+}
+
+// Of a tower that is cut, or was in the source. MLPs of one width are stock transformers' own;
+// heads are not, see `tower_needs_code`: their number stays what head sizes are derived from.
+void write_tower(const Composite& composite, Json& config) {
+  const VisionConfig& vision = composite.vision;
+  const std::vector<LayerShape>& shapes = vision.shapes;
+  const LayerShape whole = {vision.heads, vision.heads, vision.hidden / vision.heads, vision.mlp};
+  Json& section = config["vision_config"];
+  if (std::ranges::all_of(shapes, [&](const auto& shape) { return shape == whole; })) return;
+  const std::pair<const char*, Json> sizes[] = {{"model_type", "clip_vision_model"},
+                                                {"hidden_size", vision.hidden},
+                                                {"num_attention_heads", vision.heads},
+                                                {"image_size", vision.image},
+                                                {"patch_size", vision.patch}};
+  for (const auto& [key, value] : sizes) {
+    if (!section.contains(key)) section[key] = value;
+  }
+  section["num_hidden_layers"] = vision.layers;
+  // A file with one number may hold a number, others a list.
+  Json& features = config["vision_feature_layer"];
+  features = features.is_array() ? Json(composite.projector.feature_layers)
+                                 : Json(composite.projector.feature_layers[0]);
+  const auto most = [&](int64_t LayerShape::*member) {
+    return (*std::ranges::max_element(shapes, {}, member)).*member;
+  };
+  section["intermediate_size"] = most(&LayerShape::mlp);
+  write_list(kHeadsPerLayer, &LayerShape::heads, vision.heads, shapes, section);
+  write_list(kMlpPerLayer, &LayerShape::mlp, most(&LayerShape::mlp), shapes, section);
+}
+
 }  // namespace
 
 Json composite_config(const Model& model, Json language_model) {
@@ -38,6 +79,7 @@ Json composite_config(const Model& model, Json language_model) {
   for (const char* key : {"torch_dtype", "dtype"}) config[key] = language_model[key];
   // transformers 5 looks for it here, 4 in the section.
   config["tie_word_embeddings"] = sizes.tied_embedding;
+  write_tower(composite, config);
   language_model.erase("auto_map");  // code lies beside the whole model
   config["text_config"] = std::move(language_model);
   if (needs_own_code(sizes)) write_own_code(*sizes.family, *composite.kind, config);

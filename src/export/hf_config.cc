@@ -108,7 +108,7 @@ Json language_model_config(const Model& model) {
   }
   cut_lists(model, config);
   write_class_defaults(sizes, config);
-  const LayerShape shape = needs_own_code(sizes) ? common_shape(sizes) : sizes.layers[0];
+  const LayerShape shape = language_model_needs_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();
   config["num_attention_heads"] = shape.heads;
   config["num_key_value_heads"] = shape.kv_heads;
@@ -119,7 +119,7 @@ Json language_model_config(const Model& model) {
   const std::string dtype = stored_dtype(model);
   config["torch_dtype"] = dtype;
   config["dtype"] = dtype;
-  if (needs_own_code(sizes)) {
+  if (language_model_needs_code(sizes)) {
     write_per_layer(sizes, config);
   } else if (breaks_llama_rule(sizes)) {
     config["model_type"] = "mistral";

@@ -41,15 +41,38 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
           [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
 }
 
-// What stands beside the language model, as it is in the source's files.
+// The tower's tensor of that name in the source, if it is one that can be cut.
+struct TowerTensor {
+  int64_t layer = 0;
+  const LayerTensor* tensor = nullptr;
+};
+TowerTensor tower_tensor(const Model& model, const std::string& name) {
+  if (model.tower() == nullptr) return {};
+  for (const LayerTensor& tensor : tower_family().layer_tensors) {
+    if (!name.ends_with(tensor.suffix)) continue;
+    for (int64_t i = 0; i < model.tower()->num_layers(); ++i) {
+      if (tensor_name(tower_family(), i, tensor) == name) return {i, &tensor};
+    }
+  }
+  return {};
+}
+
+// What stands beside the language model, as it is in the source's files but for what is cut.
 PlacedTensor place_outside(const Model& model, const std::string& name) {
   const Checkpoint& source = model.checkpoint();
   const TensorEntry& entry = source.entry(name);
   const NameLayout& layout = written_layout(model);
   std::string stored =
       &layout == &source.layout() ? source.name_in_file(name) : stored_name(layout, name);
-  return {{std::move(stored), entry.dtype, entry.shape},
-          [name](const Model& m) { return m.checkpoint().tensor(name); }};
+  const auto [layer, tensor] = tower_tensor(model, name);
+  if (tensor == nullptr) {
+    return {{std::move(stored), entry.dtype, entry.shape},
+            [name](const Model& m) { return m.checkpoint().tensor(name); }};
+  }
+  const ModelConfig& tower = model.tower()->config();
+  return {{std::move(stored), entry.dtype,
+           axis_lengths(tensor->axes, tower, tower.layers[static_cast<size_t>(layer)])},
+          [layer, tensor](const Model& m) { return stored_tensor(*m.tower(), layer, *tensor); }};
 }
 
 // The embedding stands in front of the layers, the rest behind them.

@@ -50,9 +50,21 @@ bool breaks_llama_rule(const ModelConfig& config) {
   return config.family->model_type == "llama" && heads > 0 && config.hidden % heads != 0;
 }
 
-bool needs_own_code(const ModelConfig& config) {
+bool language_model_needs_code(const ModelConfig& config) {
   return layers_differ(config) || config.output_bias || config.down_bias ||
          (breaks_llama_rule(config) && (config.attention_bias || config.mlp_bias));
+}
+
+bool tower_needs_code(const ModelConfig& config) {
+  if (config.composite == nullptr) return false;
+  const VisionConfig& vision = config.composite->vision;
+  return std::ranges::any_of(vision.shapes, [&](const LayerShape& shape) {
+    return shape.heads * shape.head_dim != vision.hidden || shape.mlp != vision.shapes[0].mlp;
+  });
+}
+
+bool needs_own_code(const ModelConfig& config) {
+  return language_model_needs_code(config) || tower_needs_code(config);
 }
 
 LayerShape common_shape(const ModelConfig& config) {
@@ -71,7 +83,7 @@ LayerShape common_shape(const ModelConfig& config) {
 
 bool is_narrow_qwen2(const ModelConfig& config) {
   const LayerShape& shape = config.layers.at(0);
-  return config.family->model_type == "qwen2" && !needs_own_code(config) &&
+  return config.family->model_type == "qwen2" && !language_model_needs_code(config) &&
          shape.heads * shape.head_dim != config.hidden;
 }
 
@@ -147,6 +159,9 @@ std::string own_code_note(const ModelConfig& config) {
                                  : per_layer_composite_code(*config.family, *composite->kind);
   const std::string why =
       layers_differ(config) ? "the layers differ in size"
+      : tower_needs_code(config) && !language_model_needs_code(config)
+          ? "the vision tower's layers have fewer heads than transformers derives, or differ in "
+            "size"
       : breaks_llama_rule(config)
           ? fmt::format(
                 "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of "

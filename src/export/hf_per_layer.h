@@ -11,9 +11,15 @@ namespace mop {
 /// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads.
 bool breaks_llama_rule(const ModelConfig& config);
 
-/// Whether transformers' own classes cannot express this model: layers differ or lack a half, a
-/// projection has a bias that the family does not know, or `breaks_llama_rule` with biases (without
-/// them it is a Mistral).
+/// Whether transformers' own classes cannot express this language model: layers differ or lack a
+/// half, a projection has a bias that the family does not know, or `breaks_llama_rule` with biases
+/// (without them it is a Mistral).
+bool language_model_needs_code(const ModelConfig& config);
+
+/// The same of a vision tower: layers that differ, or fewer heads than their width says, which
+/// transformers' CLIPAttention derives from them.
+bool tower_needs_code(const ModelConfig& config);
+/// Either.
 bool needs_own_code(const ModelConfig& config);
 
 /// The sizes that stand beside `per_layer_config`: those of a layer that has both halves and, for a

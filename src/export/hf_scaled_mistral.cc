@@ -15,7 +15,7 @@ constexpr std::string_view kCode =
 }  // namespace
 
 bool is_written_as_mistral(const ModelConfig& config) {
-  return !needs_own_code(config) &&
+  return !language_model_needs_code(config) &&
          (config.family->model_type == "mistral" || breaks_llama_rule(config));
 }
 

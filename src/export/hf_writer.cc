@@ -143,7 +143,7 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   if (const auto code = code_beside(config, family)) {
     write_file(written.add(code->file), code->text);
   }
-  if (!needs_own_code(model.config()) &&
+  if (!language_model_needs_code(model.config()) &&
       language_section(config)["model_type"] != family.model_type) {
     const std::string tokenizer = sentencepiece_as_json(folder);
     if (!tokenizer.empty()) write_file(written.add("tokenizer.json"), tokenizer);
@@ -164,6 +164,10 @@ void verify_written(const fs::path& folder, const Model& model, Progress& progre
   };
   const Model written = Model::open(folder);
   if (written.config().layers != model.config().layers) fail("the layers' sizes differ");
+  if (model.tower() != nullptr &&
+      written.tower()->config().layers != model.tower()->config().layers) {
+    fail("the sizes of the vision tower's layers differ");
+  }
   progress.begin("checking the checkpoint", written.checkpoint().bytes());
   int64_t done = 0;
   for (const Shard& shard : lay_out(model, INT64_MAX)) {

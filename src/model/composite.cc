@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/family.h"
 
 namespace mop {
 namespace {
@@ -64,11 +65,14 @@ OutsidePart vision_tower(const VisionConfig& v) {
   add(part, root + "pre_layrnorm", {v.hidden});
   for (int64_t i = 0; i < v.layers; ++i) {
     const std::string layer = fmt::format("{}encoder.layers.{}.", root, i);
-    for (const char* projection : {"k_proj", "v_proj", "q_proj", "out_proj"})
-      add(part, layer + "self_attn." + projection, {v.hidden, v.hidden});
+    const LayerShape& shape = v.shapes[static_cast<size_t>(i)];
+    const int64_t width = shape.heads * shape.head_dim;
+    for (const char* projection : {"k_proj", "v_proj", "q_proj"})
+      add(part, layer + "self_attn." + projection, {width, v.hidden});
+    add(part, layer + "self_attn.out_proj", {v.hidden, width});
     add(part, layer + "layer_norm1", {v.hidden});
-    add(part, layer + "mlp.fc1", {v.mlp, v.hidden});
-    add(part, layer + "mlp.fc2", {v.hidden, v.mlp});
+    add(part, layer + "mlp.fc1", {shape.mlp, v.hidden});
+    add(part, layer + "mlp.fc2", {v.hidden, shape.mlp});
     add(part, layer + "layer_norm2", {v.hidden});
   }
   add(part, root + "post_layernorm", {v.hidden});
@@ -81,6 +85,24 @@ OutsidePart projector_part(const VisionConfig& v, const ProjectorConfig& p, int6
   add(part, "multi_modal_projector.linear_1", {hidden, features}, p.bias);
   add(part, "multi_modal_projector.linear_2", {hidden, hidden}, p.bias);
   return part;
+}
+
+// Layers of which a hidden state is taken or that stand before one.
+int64_t computed_layers(const VisionConfig& v, const ProjectorConfig& p) {
+  int64_t most = 0;
+  for (const int64_t layer : p.feature_layers)
+    most = std::max(most, layer < 0 ? layer + v.layers + 1 : layer);
+  return most;
+}
+
+ModelConfig layers_of_tower(const VisionConfig& v, int64_t layers) {
+  ModelConfig config;
+  config.family = &tower_family();
+  config.hidden = v.hidden;
+  config.norm_eps = v.norm_eps;
+  config.attention_bias = config.mlp_bias = true;
+  config.layers.assign(v.shapes.begin(), v.shapes.begin() + layers);
+  return config;
 }
 
 const CompositeKind* find_kind(const Json& raw, const std::string& where) {
@@ -119,6 +141,22 @@ int64_t Composite::parameters() const {
   return sum;
 }
 
+int64_t Composite::idle_layers() const {
+  return vision.layers - computed_layers(vision, projector);
+}
+
+std::shared_ptr<const Composite> Composite::with_tower(
+    const std::vector<LayerShape>& shapes) const {
+  auto changed = std::make_shared<Composite>(*this);
+  const int64_t dropped = idle_layers();
+  changed->vision.shapes = shapes;
+  changed->vision.layers -= dropped;
+  for (int64_t& layer : changed->projector.feature_layers) layer += layer < 0 ? dropped : 0;
+  changed->tower = layers_of_tower(changed->vision, changed->vision.layers);
+  changed->parts[0] = vision_tower(changed->vision);
+  return changed;
+}
+
 bool Composite::has(std::string_view name) const {
   // A table of consecutive numbers that old files hold.
   if (name == "vision_tower.embeddings.position_ids") return true;
@@ -129,6 +167,7 @@ bool Composite::has(std::string_view name) const {
 
 void Composite::fit(const ModelConfig& language_model, const std::string& where) {
   parts = {vision_tower(vision), projector_part(vision, projector, language_model.hidden)};
+  tower = layers_of_tower(vision, kind->tiles ? 0 : computed_layers(vision, projector));
   if (kind->tiles) parts.push_back({"image newline", {{"image_newline", {language_model.hidden}}}});
   if (image_token >= 0 && image_token < language_model.vocab) return;
   throw bad_input("the image token is {}, outside of the vocabulary of {}", image_token,
@@ -153,6 +192,18 @@ std::shared_ptr<Composite> read_composite(const Json& raw, const std::string& wh
   composite->projector = read_projector_config(raw, composite->vision, where);
   composite->image_token = image_token(raw, where);
   return composite;
+}
+
+const ModelConfig& tower_config(const ModelConfig& whole) {
+  const Composite* composite = whole.composite.get();
+  if (composite != nullptr && !composite->tower.layers.empty()) return composite->tower;
+  const std::string why =
+      composite == nullptr ? "the model has none"
+      : composite->kind->tiles
+          ? fmt::format("that of a {} is not supported, whose pictures are tiles",
+                        composite->kind->name)
+          : std::string("no layer of it is computed");
+  throw usage_error("there is no vision tower to cut: {}", why).hint("a LLaVA-1.5 folder has one");
 }
 
 Json text_config(const Composite& composite, const std::string& where) {

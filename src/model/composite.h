@@ -1,5 +1,6 @@
 // model/composite.h -- a model that holds a language model beside other parts: LLaVA's vision tower
-// and projector. The language model alone is pruned and trained; the rest passes through.
+// and projector. The language model alone is trained, and pruned unless a recipe names the tower;
+// the rest passes through.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,14 @@ struct Composite {
   ProjectorConfig projector;
   int64_t image_token = 0;  ///< the id that stands for a picture in a prompt
   std::vector<OutsidePart> parts;
+  /// The layers of the tower that are computed, as those of a language model of `tower_family()`:
+  /// what can be cut of them. None where the tower is not run (`CompositeKind::tiles`).
+  ModelConfig tower;
+  /// Layers behind the last one whose hidden state is taken: nobody computes them.
+  int64_t idle_layers() const;
+  /// The same with other heads and neurons in the layers that are computed, and without the idle
+  /// ones. `shapes`: one of each.
+  std::shared_ptr<const Composite> with_tower(const std::vector<LayerShape>& shapes) const;
   /// Of all parts, in parameters.
   int64_t parameters() const;
   /// Whether `name` may stand in the files beside the language model.
@@ -60,6 +69,10 @@ const FormatKeys& composite_keys();
 /// What the language model of `raw` is a part of; null when it stands alone.
 /// Throws Error(kBadInput) as read_vision_config and read_projector_config do.
 std::shared_ptr<Composite> read_composite(const Json& raw, const std::string& where);
+/// The layers of the vision tower beside a language model that can be cut. Throws Error(kUsage) for
+/// a model that has none, or none that is computed.
+const ModelConfig& tower_config(const ModelConfig& whole);
+
 /// The section `text_config`, as the config of a language model: its model_type is llama's when the
 /// file leaves it out. Throws Error(kBadInput) when there is none.
 Json text_config(const Composite& composite, const std::string& where);

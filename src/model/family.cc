@@ -14,6 +14,11 @@ std::span<const Family> all_families() {
   return families;
 }
 
+const Family& tower_family() {
+  static const Family family = clip_tower_family();
+  return family;
+}
+
 Json class_defaults(const Family& family) { return parse_json(family.class_defaults); }
 
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape) {

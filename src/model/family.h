@@ -78,6 +78,9 @@ struct Family {
 
 /// Built-in families in documentation order.
 std::span<const Family> all_families();
+/// What of a vision tower's layers can be cut (model/composite.h): they are given as those of a
+/// decoder, and so counted, cut, gathered and written by the same code.
+const Family& tower_family();
 /// `class_defaults` as an object.
 Json class_defaults(const Family& family);
 

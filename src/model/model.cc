@@ -220,15 +220,24 @@ Model Model::open(const std::filesystem::path& folder) {
 }
 
 Model Model::from_checkpoint(std::shared_ptr<const Checkpoint> checkpoint) {
-  Model model;
-  model.config_ =
+  ModelConfig config =
       parse_config(checkpoint->config(), (checkpoint->folder() / "config.json").string());
-  read_generation_config(checkpoint->folder(), model.config_);
-  keep_stored_head(*checkpoint, model.config_);
-  note_unknown_keys(*checkpoint, model.config_);
-  note_renamed(*checkpoint, model.config_);
-  check_names(*checkpoint, model.config_);
-  check_tensors(*checkpoint, model.config_);
+  read_generation_config(checkpoint->folder(), config);
+  keep_stored_head(*checkpoint, config);
+  note_unknown_keys(*checkpoint, config);
+  note_renamed(*checkpoint, config);
+  check_names(*checkpoint, config);
+  check_tensors(*checkpoint, config);
+  Model model = whole(checkpoint, std::move(config));
+  const Composite* composite = model.config_.composite.get();
+  if (composite != nullptr && !composite->tower.layers.empty())
+    model.tower_ = std::make_shared<const Model>(whole(std::move(checkpoint), composite->tower));
+  return model;
+}
+
+Model Model::whole(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig config) {
+  Model model;
+  model.config_ = std::move(config);
   model.checkpoint_ = std::move(checkpoint);
   model.source_config_ = std::make_shared<const ModelConfig>(model.config_);
   for (size_t i = 0; i < model.config_.layers.size(); ++i) {
@@ -271,6 +280,16 @@ Model Model::with_input_rows(at::Tensor rows_PD) const {
   }
   Model model = *this;
   model.input_rows_PD_ = std::move(rows_PD);
+  return model;
+}
+
+Model Model::with_tower(Model tower) const {
+  if (tower_ == nullptr || tower.num_layers() != tower_->num_layers())
+    throw internal_error("a tower of {} layers does not fit the model", tower.num_layers());
+  Model model = *this;
+  model.config_.composite = config_.composite->with_tower(tower.config().layers);
+  model.tower_ = std::make_shared<const Model>(std::move(tower));
+  model.input_rows_PD_ = at::Tensor();
   return model;
 }
 

@@ -50,6 +50,9 @@ class Model {
   const std::vector<Layer>& layers() const { return layers_; }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   const std::map<GlobalRole, at::Tensor>& changed_globals() const { return changed_globals_; }
+  /// The vision tower beside the language model, as a model of `tower_family()`: what is kept of
+  /// its layers. Null where there is none that is computed.
+  const Model* tower() const { return tower_.get(); }
 
   /// What stands behind the vocabulary: row k is the input of id `vocab + k`, [P, D]. Undefined =
   /// none. Not a part of the model: a picture's patches, for as long as they are looked at.
@@ -59,6 +62,9 @@ class Model {
 
   /// The same model with other layers; the config's shapes are derived from them.
   Model with_layers(std::vector<Layer> layers) const;
+  /// The same model with a cut tower, whose layers are all there. The rows of pictures are another
+  /// tower's and go.
+  Model with_tower(Model tower) const;
   /// The same model with a changed global tensor (embedding, final norm, head).
   Model with_global(GlobalRole role, at::Tensor value) const;
   /// The same model with a bias on every o_proj or down_proj, or both: what compensates for removed
@@ -66,12 +72,16 @@ class Model {
   Model with_biases(bool output, bool down) const;
 
  private:
+  // Everything of `config` is kept.
+  static Model whole(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig config);
+
   std::shared_ptr<const Checkpoint> checkpoint_;
   std::shared_ptr<const ModelConfig> source_config_;
   ModelConfig config_;
   std::vector<Layer> layers_;
   std::map<GlobalRole, at::Tensor> changed_globals_;
   at::Tensor input_rows_PD_;
+  std::shared_ptr<const Model> tower_;
 };
 
 }  // namespace mop

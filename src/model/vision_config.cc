@@ -2,6 +2,7 @@
 #include "model/vision_config.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/error.h"
 #include "model/activation.h"
@@ -13,6 +14,30 @@ namespace {
 // The tower of a LLaVA whose config says nothing of one.
 const VisionConfig kClipLarge336{
     .hidden = 1024, .mlp = 4096, .layers = 24, .heads = 16, .image = 336, .patch = 14};
+
+std::vector<LayerShape> equal_shapes(const VisionConfig& config) {
+  const LayerShape shape = {config.heads, config.heads, config.hidden / config.heads, config.mlp};
+  return {static_cast<size_t>(config.layers), shape};
+}
+
+// A list of ours with a number for every layer of a pruned tower; absent = they are equal.
+void read_layers(const Json& section, const char* key, int64_t most,
+                 const std::function<void(LayerShape&, int64_t)>& set, VisionConfig& config,
+                 const std::string& where) {
+  const std::vector<int64_t> values = whole_numbers(section, key, where);
+  if (values.empty()) return;
+  if (std::ssize(values) != config.layers) {
+    throw bad_input("'{}' has {} numbers for {} layers", key, values.size(), config.layers)
+        .where("file", where);
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] < 1 || values[i] > most) {
+      throw bad_input("'{}' is {} in layer {}, expected 1 to {}", key, values[i], i, most)
+          .where("file", where);
+    }
+    set(config.shapes[i], values[i]);
+  }
+}
 
 std::string read_activation(const Json& raw, const char* key, const std::string& fallback,
                             const std::string& where) {
@@ -44,7 +69,11 @@ void check_layer(int64_t layer, const VisionConfig& vision, const std::string& w
 
 VisionConfig read_vision_config(const Json& whole, const std::string& where) {
   const auto found = whole.find("vision_config");
-  if (found == whole.end() || found->is_null()) return kClipLarge336;
+  if (found == whole.end() || found->is_null()) {
+    VisionConfig config = kClipLarge336;
+    config.shapes = equal_shapes(config);
+    return config;
+  }
   const Json& section = *found;
   const std::string place = where + ", vision_config";
   if (!section.is_object()) throw bad_input("it must be an object").where("file", place);
@@ -77,6 +106,11 @@ VisionConfig read_vision_config(const Json& whole, const std::string& where) {
         config.layers, config.hidden, config.mlp, config.image, config.patch)
         .where("file", place);
   }
+  config.shapes = equal_shapes(config);
+  const auto set_heads = [](LayerShape& shape, int64_t n) { shape.heads = shape.kv_heads = n; };
+  const auto set_mlp = [](LayerShape& shape, int64_t n) { shape.mlp = n; };
+  read_layers(section, kHeadsPerLayer, config.heads, set_heads, config, place);
+  read_layers(section, kMlpPerLayer, config.mlp, set_mlp, config, place);
   return config;
 }
 

@@ -4,22 +4,28 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "model/config.h"
 
 namespace mop {
+
+/// Keys of ours in the `vision_config` of a pruned tower: a number for each layer.
+inline constexpr const char* kHeadsPerLayer = "num_attention_heads_per_layer";
+inline constexpr const char* kMlpPerLayer = "intermediate_size_per_layer";
 
 /// A CLIP vision transformer, as `vision_config` gives it; what a file leaves out has the value of
 /// transformers' CLIPVisionConfig.
 struct VisionConfig {
   int64_t hidden = 768;
-  int64_t mlp = 3072;
+  int64_t mlp = 3072;  ///< of a layer that is not in `shapes` with another width
   int64_t layers = 12;
-  int64_t heads = 12;
+  int64_t heads = 12;  ///< the same; hidden is so many heads' width
   int64_t channels = 3;
   int64_t image = 224;  ///< pixels of a side
   int64_t patch = 32;   ///< pixels of a patch's side
   double norm_eps = 1e-5;
   std::string activation = "quick_gelu";
+  /// What each layer has: heads, which are their own KV heads, and MLP neurons.
+  std::vector<LayerShape> shapes = {};
 
   /// Patches of an image.
   int64_t patches() const { return (image / patch) * (image / patch); }
@@ -34,7 +40,8 @@ struct ProjectorConfig {
 };
 
 /// Reads the section `vision_config` of the whole config. Throws Error(kBadInput): another tower
-/// than CLIP's, a size that is missing or makes no sense, an activation that is not known.
+/// than CLIP's, a size that is missing or makes no sense, an activation that is not known, a list
+/// of ours that does not fit the layers.
 VisionConfig read_vision_config(const Json& whole, const std::string& where);
 /// Reads what LLaVA's config says of its projector. Throws Error(kBadInput) for a layer that the
 /// tower does not have, another strategy or activation.

@@ -16,7 +16,7 @@ namespace {
 
 bool names_a_method(const Json& recipe) {
   return std::ranges::any_of(
-      std::vector{"plan", "select", "branches", "depth", "gates"},
+      std::vector{"plan", "select", "branches", "depth", "gates", "vision"},
       [&](const char* key) { return recipe.contains(key) && !recipe[key].is_null(); });
 }
 
@@ -78,16 +78,17 @@ bool has(const Json& recipe, const char* part, const char* key) {
   return recipe.contains(part) && recipe[part].is_object() && recipe[part].contains(key);
 }
 
-// A recipe that names a criterion of width, a depth rule or gates, and no more of the loop, means
-// the method of that paper: width in one round, whole layers alone, or gates in one round. Empty
-// for others.
+// A recipe that names a criterion of width, a depth rule, gates or settings of the vision tower,
+// and no more of the loop, means the method of that paper: width in one round, whole layers alone,
+// gates in one round, or the tower alone in one round. Empty for others.
 std::optional<Json> method_of_a_paper(Json recipe) {
   for (const char* key : {"select", "branches", "plan"}) {
     if (recipe.contains(key)) return std::nullopt;
   }
   const std::pair<bool, const char*> kNamed[] = {{has(recipe, "width", "criterion"), "width"},
                                                  {has(recipe, "depth", "rule"), "depth"},
-                                                 {recipe.contains("gates"), "gates"}};
+                                                 {recipe.contains("gates"), "gates"},
+                                                 {recipe.contains("vision"), "vision"}};
   if (std::ranges::count(kNamed, true, &std::pair<bool, const char*>::first) != 1) {
     return std::nullopt;
   }
@@ -102,6 +103,7 @@ std::optional<Json> method_of_a_paper(Json recipe) {
   recipe["branches"] = {branch.name};
   recipe["select"] = fmt::format("path:{}", branch.letter);
   if (branch.divisible && has(recipe, "target", "remove")) recipe["target"].emplace("rounds", 1);
+  if (branch.of_tower && has(recipe, "target", "remove")) recipe["target"].emplace("of", "tower");
   return recipe;
 }
 

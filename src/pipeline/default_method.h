@@ -8,11 +8,11 @@
 namespace mop {
 
 /// The recipe as given; or with the method of a paper spelled out, where it names nothing but
-/// `width.criterion` (width in one round), `depth.rule` (whole layers) or settings of `gates` (in
-/// one round); or with a path of no steps, where it asks for single weights alone; or with the
-/// default method, where it names no part of another one: units of the least predicted damage
-/// wherever they are, unless equally many from every layer do better on held-out text; what is left
-/// is repaired in every round.
+/// `width.criterion` (width in one round), `depth.rule` (whole layers), settings of `gates` (in one
+/// round) or of `vision` (the tower alone, in one round); or with a path of no steps, where it asks
+/// for single weights alone; or with the default method, where it names no part of another one:
+/// units of the least predicted damage wherever they are, unless equally many from every layer do
+/// better on held-out text; what is left is repaired in every round.
 Json with_method(const Json& recipe);
 
 /// Whether single weights become zero and nothing else happens: `weights` is there, and nothing

@@ -7,6 +7,7 @@
 #include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
+#include "structure/unit.h"
 #include "tensor/dtype.h"
 #include "text/tokenizer_keys.h"
 
@@ -52,7 +53,19 @@ std::string range_text(const std::vector<LayerShape>& layers, int64_t LayerShape
   return fmt::format("{} to {}", (*low).*member, (*high).*member);
 }
 
-// What the language model is a part of, and what of it is never pruned.
+// What of the tower branch `vision` may cut, and what a unit of its first layer is; null where it
+// is not computed.
+Json tower_json(const Composite& composite) {
+  const ModelConfig& tower = composite.tower;
+  if (tower.layers.empty()) return nullptr;
+  return {{"layers", layers_json(tower.layers)},
+          {"idle_layers", composite.idle_layers()},
+          {"parameters", block_parameters(tower)},
+          {"head_parameters", unit_parameters(UnitKind::kKvGroup, tower, tower.layers[0])},
+          {"neuron_parameters", unit_parameters(UnitKind::kNeuron, tower, tower.layers[0])}};
+}
+
+// What the language model is a part of.
 Json composite_json(const Composite& composite) {
   Json parts = Json::array();
   for (const OutsidePart& part : composite.parts)
@@ -61,7 +74,8 @@ Json composite_json(const Composite& composite) {
           {"architecture", composite.kind->architecture},
           {"image_token", composite.image_token},
           {"tokens_of_image", rows_of_image(composite.vision, composite.projector)},
-          {"parts", parts}};
+          {"parts", parts},
+          {"tower", tower_json(composite)}};
 }
 
 }  // namespace
@@ -96,13 +110,18 @@ Json sizes_json(const ModelConfig& config) {
 Json accounting_json(const Accounting& accounting) {
   Json steps = Json::array();
   for (const AccountedStep& step : accounting.steps) {
-    steps.push_back({{"step", steps.size() + 1},
-                     {"branch", step.branch},
-                     {"layers", layers_json(step.layers)},
-                     {"parameters", step.parameters},
-                     {"block_parameters", step.block_parameters},
-                     {"removed_fraction", accounting.removed_fraction(step)},
-                     {"block_removed_fraction", accounting.block_removed_fraction(step)}});
+    Json row = {{"step", steps.size() + 1},
+                {"branch", step.branch},
+                {"layers", layers_json(step.layers)},
+                {"parameters", step.parameters},
+                {"block_parameters", step.block_parameters},
+                {"removed_fraction", accounting.removed_fraction(step)},
+                {"block_removed_fraction", accounting.block_removed_fraction(step)}};
+    if (step.tower != accounting.dense.tower) {
+      row["tower"] = layers_json(step.tower);
+      row["tower_removed_fraction"] = accounting.tower_removed_fraction(step);
+    }
+    steps.push_back(std::move(row));
   }
   return {{"dense",
            {{"parameters", accounting.dense.parameters},
@@ -117,6 +136,29 @@ std::string shape_text(const std::vector<LayerShape>& layers) {
                      range_text(layers, &LayerShape::heads),
                      range_text(layers, &LayerShape::kv_heads),
                      range_text(layers, &LayerShape::mlp));
+}
+
+std::string tower_text(const std::vector<LayerShape>& layers) {
+  return fmt::format("{} layers, {} heads, MLP {}", layers.size(),
+                     range_text(layers, &LayerShape::heads), range_text(layers, &LayerShape::mlp));
+}
+
+std::vector<LayerShape> cut_tower_of(const ModelConfig& dense, const ModelConfig& after) {
+  if (dense.composite == nullptr) return {};
+  const std::vector<LayerShape>& left = after.composite->tower.layers;
+  return left == dense.composite->tower.layers ? std::vector<LayerShape>() : left;
+}
+
+std::string shape_text(const ModelConfig& dense, const ModelConfig& after) {
+  const std::vector<LayerShape> tower = cut_tower_of(dense, after);
+  const std::string text = shape_text(after.layers);
+  return tower.empty() ? text : text + "; tower: " + tower_text(tower);
+}
+
+std::string step_shape_text(const Json& step) {
+  const std::string text = shape_text(layers_from_json(step["layers"]));
+  if (!step.contains("tower")) return text;
+  return text + "; tower: " + tower_text(layers_from_json(step["tower"]));
 }
 
 Json inspect(const std::filesystem::path& folder) {

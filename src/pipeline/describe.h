@@ -18,11 +18,20 @@ std::vector<LayerShape> layers_from_json(const Json& layers);
 /// {parameters, block_parameters, layers}
 Json sizes_json(const ModelConfig& config);
 /// {dense: sizes, steps: [{step, branch, layers, parameters, removed_fraction,
-/// block_removed_fraction}]}
+/// block_removed_fraction}]}; where a vision tower was cut also {tower, tower_removed_fraction}
 Json accounting_json(const Accounting& accounting);
 
 /// "12 layers, 6 heads, 2 KV heads, MLP 768"; ranges where layers differ.
 std::string shape_text(const std::vector<LayerShape>& layers);
+/// "3 layers, 2 to 4 heads, MLP 200" of a vision tower.
+std::string tower_text(const std::vector<LayerShape>& layers);
+/// The layers of a tower that was cut in `after`; empty where `dense` has the same or there is
+/// none.
+std::vector<LayerShape> cut_tower_of(const ModelConfig& dense, const ModelConfig& after);
+/// The language model's shape, and the tower's where it was cut.
+std::string shape_text(const ModelConfig& dense, const ModelConfig& after);
+/// The same of a step as JSON has it: {layers, tower where it was cut}.
+std::string step_shape_text(const Json& step);
 
 /// Everything `mop inspect` says. Opens and checks the whole checkpoint: throws like Model::open.
 Json inspect(const std::filesystem::path& folder);

@@ -12,7 +12,9 @@
 #include "base/files.h"
 #include "base/temporary.h"
 #include "export/formats.h"
+#include "export/hf_per_layer.h"
 #include "pipeline/open_model.h"
+#include "pipeline/result_plan.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -84,6 +86,21 @@ int64_t bytes_of(const fs::path& path) {
   return bytes;
 }
 
+// llama.cpp reads pictures by a second file, which people make of the dense model.
+void check_tower(const ExportFormat& format, const ExportJob& job, const Model& model) {
+  if (format.folder || model.tower() == nullptr) return;
+  const std::optional<PrunePlan> plan = plan_in(job.model);
+  const bool cut_here = plan && std::ranges::any_of(plan->steps, [](const PlanStep& step) {
+                          return !step.tower.empty();
+                        });
+  if (!cut_here && !tower_needs_code(model.config())) return;
+  throw bad_input(
+      "the vision tower of this model is cut, and llama.cpp's file of the dense one (mmproj) "
+      "does not fit it")
+      .where("model", job.model.string())
+      .hint("--format hf; or prune the language model alone, beside which the dense mmproj works");
+}
+
 }  // namespace
 
 Json export_model(const ExportJob& job, Progress& progress) {
@@ -97,6 +114,7 @@ Json export_model(const ExportJob& job, Progress& progress) {
     throw io_error("there is no such folder").where("folder", out.parent_path().string());
   }
   const Model model = open_model(job.model, job.adapter, progress);
+  check_tower(format, job, model);
   Unfinished unfinished(out);
   if (format.folder) fs::create_directory(unfinished.path());
   const ExportResult result = format.write(model, unfinished.path(), job.dtype, progress);

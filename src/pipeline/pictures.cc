@@ -40,6 +40,10 @@ fs::path checked_file(const fs::path& folder, const std::string& name) {
 
 }  // namespace
 
+bool have_one_tower(const Model& a, const Model& b) {
+  return &a.checkpoint() == &b.checkpoint() && a.config().composite == b.config().composite;
+}
+
 Pictures::Pictures(const Model& model, fs::path folder)
     : folder_(std::move(folder)), model_(model), sees_(ImageEncoder::has_tower(model)) {
   if (!sees_) return;
@@ -154,15 +158,23 @@ int64_t Pictures::row_bytes(const Compute& compute) const {
          static_cast<int64_t>(dtype_bytes(compute.dtype));
 }
 
+Picture Pictures::picture(int64_t number) const {
+  return read_picture(files_.at(static_cast<size_t>(number)));
+}
+
 Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::path& scratch,
                          Progress& progress) const {
   if (files_.empty()) return model;
   const ImageEncoder encoder(model);
-  for (const std::string& note : encoder.notes()) progress.note("note: " + note);
+  // Said once, of the tower as it is in the files.
+  const bool is_cut = model.config().composite != model.source_config().composite;
+  for (const std::string& note : encoder.notes()) {
+    if (!is_cut) progress.note("note: " + note);
+  }
   const at::Tensor rows_PD = zeros_in_scratch(
       {std::ssize(files_) * encoder.rows_per_image(), encoder.width()}, compute.dtype, scratch);
-  const auto picture = [&](int64_t i) { return read_picture(files_[static_cast<size_t>(i)]); };
-  encoder.encode(std::ssize(files_), picture, rows_PD, compute, progress);
+  encoder.encode(
+      std::ssize(files_), [&](int64_t i) { return picture(i); }, rows_PD, compute, progress);
   return model.with_input_rows(rows_PD);
 }
 

@@ -15,8 +15,13 @@
 #include "text/record_file.h"
 #include "text/record_pictures.h"
 #include "text/samples.h"
+#include "vision/picture.h"
 
 namespace mop {
+
+/// Whether pictures become the same rows for both: they are of one checkpoint, and no tower was cut
+/// that is not the other's.
+bool have_one_tower(const Model& a, const Model& b);
 
 class Pictures {
  public:
@@ -43,6 +48,9 @@ class Pictures {
   /// Throws Error(kBadInput) when there are pictures and `teacher` does not read them as the model
   /// does: as many rows each, behind an equal vocabulary.
   void check_teacher(const Model& teacher) const;
+  /// Picture `number`, of which the rows number * rows_per_image() and on are.
+  Picture picture(int64_t number) const;
+  int64_t rows_per_image() const { return rows_per_image_; }
   /// Bytes of the file that `shown_to` keeps the rows in.
   int64_t row_bytes(const Compute& compute) const;
   /// `model` with the rows of all pictures so far, in the compute dtype, which lie in an unnamed

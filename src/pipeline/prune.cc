@@ -27,6 +27,7 @@
 #include "pipeline/run_measure.h"
 #include "pipeline/run_plan.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_sight.h"
 #include "pipeline/run_steps.h"
 #include "pipeline/run_weights.h"
 #include "pipeline/runtime.h"
@@ -55,11 +56,13 @@ class Run {
         mix_(mix_recipe(prepared.recipe)),
         setup_{prepared.samples.calibration,
                prepared.compute,
-               criteria(),
-               criterion_settings(),
+               criteria_of(mix_, prepared.dense.config(), false),
+               criterion_settings(prepared.recipe),
                progress,
                ranks,
-               scratch_},
+               scratch_,
+               criteria_of(mix_, prepared.dense.config(), true),
+               prepared.samples.pictures.get()},
         journal_(folder == nullptr ? fs::path() : folder->run(), ranks),
         steps_(expected_steps(prepared)) {
     if (!run_.samples.validation.ids.empty()) {
@@ -71,7 +74,7 @@ class Run {
   /// {perplexity, nll, kl, cosine} on the validation samples; null without any.
   Json figures_of(const Model& model) {
     if (!validator_) return nullptr;
-    return validation_json(validate({model})[0]);
+    return validation_json(validate({seen(model)})[0]);
   }
 
   /// `rounds` may be null.
@@ -97,16 +100,17 @@ class Run {
       return journal_.judge(models, [&](const auto& some) { return validate(some); });
     };
     functions.note = [&](const std::string& line) { progress_.note(line); };
+    functions.see = [&](const Model& model) { return seen(model); };
     if (repairs_steps(run_.recipe.repair)) {
       const RepairPass& pass = repair_of_steps(run_.recipe.repair);
       functions.repair = [&](const Model& model) { return repair(pass, model).model; };
     }
     if (rounds != nullptr) {
       functions.train = [=](const Model& left, const std::vector<PlanStep>& steps) {
-        return rounds->train(left, steps);
+        return seen(rounds->train(left, steps));
       };
       functions.restore = [=](const std::vector<PlanStep>& steps) {
-        return rounds->restore(steps);
+        return seen(rounds->restore(steps));
       };
     }
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
@@ -176,24 +180,7 @@ class Run {
         .hint("run all ranks on machines of the same kind, or a single one");
   }
 
-  std::vector<std::string> criteria() const {
-    std::vector<std::string> names;
-    for (const BranchUse& use : mix_.branches) {
-      if (!use.branch->criteria) continue;
-      const auto more = use.branch->criteria(run_.dense.config(), use.options);
-      names.insert(names.end(), more.begin(), more.end());
-    }
-    return names;
-  }
-
-  std::map<std::string, Options> criterion_settings() const {
-    std::map<std::string, Options> settings;
-    for (const auto& [name, values] : run_.recipe.settings) {
-      if (!is_criterion(name)) continue;
-      settings.emplace(name, Options(name, values, find_criterion(name).options));
-    }
-    return settings;
-  }
+  Model seen(const Model& model) const { return seeing(model, run_, scratch_, progress_); }
 
   std::vector<Validation> validate(const std::vector<Model>& models) {
     std::vector<const Model*> pointers;
@@ -225,7 +212,8 @@ class Run {
                           run_.recipe.target.currency);
     progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed{}", step.number,
                                of_all(step.number), step.plan.branch,
-                               shape_text(model.config().layers), with_commas(step.plan.parameters),
+                               shape_text(run_.dense.config(), model.config()),
+                               with_commas(step.plan.parameters),
                                percent(metrics["removed_fraction"].get<double>()), counted));
     progress_.advance(step.number);
   }

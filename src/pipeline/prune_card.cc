@@ -13,15 +13,19 @@
 namespace mop {
 namespace fs = std::filesystem;
 
-Json sizes_for_people(const ModelConfig& config) {
+namespace {
+
+Json sizes_for_people(const ModelConfig& dense, const ModelConfig& config) {
   return {{"parameters", total_parameters(config)},
           {"block_parameters", block_parameters(config)},
-          {"shape", shape_text(config.layers)}};
+          {"shape", shape_text(dense, config)}};
 }
 
+}  // namespace
+
 Json size_metrics(const PreparedRun& run, const Model& model) {
-  Json metrics = {{"dense", sizes_for_people(run.dense.config())},
-                  {"pruned", sizes_for_people(model.config())}};
+  Json metrics = {{"dense", sizes_for_people(run.dense.config(), run.dense.config())},
+                  {"pruned", sizes_for_people(run.dense.config(), model.config())}};
   const auto removed = [&](const char* key) {
     return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
   };
@@ -59,8 +63,8 @@ std::string card_text(const PreparedRun& run, const Model& model, const Json& or
   card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe.model);
   card.licence = licence_text(run.recipe.model);
   card.program = "mop " + mop_version();
-  card.dense = sizes_for_people(run.dense.config());
-  card.pruned = sizes_for_people(model.config());
+  card.dense = metrics["dense"];
+  card.pruned = metrics["pruned"];
   card.steps = metrics["steps"];
   if (origin.is_object()) {
     card.figures = origin.value("figures", Json());

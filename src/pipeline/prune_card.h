@@ -8,8 +8,6 @@
 
 namespace mop {
 
-/// {parameters, block_parameters, shape}
-Json sizes_for_people(const ModelConfig& config);
 /// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction, and
 /// target where it counts something else than parameters}.
 Json size_metrics(const PreparedRun& run, const Model& model);

@@ -57,6 +57,7 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.remove_fraction = target.get(recipe_options::kRemove, 0);
   recipe.target.rounds = target.get(recipe_options::kRounds, 0);
   recipe.target.of_blocks = target.get(recipe_options::kOf) == "blocks";
+  recipe.target.of_tower = target.get(recipe_options::kOf) == "tower";
   recipe.target.currency = target.get(recipe_options::kCurrency);
 }
 
@@ -110,12 +111,39 @@ std::vector<std::string> branches_of_path(const Recipe& recipe, const std::strin
   return names;
 }
 
+// What a step takes must be of what the target counts, or the run would never end.
+void check_counted(const Recipe& recipe) {
+  if (recipe.target.of_tower && !recipe.target.counts_parameters()) {
+    throw usage_error("the target counts the vision tower's parameters, and {}",
+                      recipe.target.currency)
+        .hint("leave `of` or `currency` out");
+  }
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (recipe.target.of_tower && !use.branch->of_tower) {
+      throw usage_error(
+          "the target counts the vision tower, and branch '{}' takes from the language model",
+          use.branch->name)
+          .hint("--branches vision prunes the tower alone; --of all counts both");
+    }
+    if (recipe.target.of_blocks && use.branch->of_tower) {
+      throw usage_error(
+          "the target counts the language model's layers, and branch '{}' takes from the vision "
+          "tower",
+          use.branch->name)
+          .hint("--of tower counts the tower alone, --of all counts both");
+    }
+  }
+}
+
 void check_branches(const Recipe& recipe, const ModelConfig& model) {
   std::vector<const Branch*> rows;
   for (const std::string& name : recipe.branches) rows.push_back(&find_branch(name));
   const auto [selector, argument] = find_selector(recipe.select);
   selector->check(argument, rows);
-  if (recipe.plan.empty()) check_target(recipe.target);
+  if (recipe.plan.empty()) {
+    check_target(recipe.target);
+    check_counted(recipe);
+  }
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (recipe.target.rounds == 0 || use.branch->divisible) continue;
     throw usage_error(
@@ -187,7 +215,9 @@ Json to_json(const Recipe& recipe) {
     json["target"] = {{"iterations", recipe.target.iterations}};
   } else if (recipe.plan.empty() && !recipe.target.weights_alone) {
     json["target"] = {{"remove", recipe.target.remove_fraction},
-                      {"of", recipe.target.of_blocks ? "blocks" : "all"}};
+                      {"of", recipe.target.of_blocks  ? "blocks"
+                             : recipe.target.of_tower ? "tower"
+                                                      : "all"}};
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
     if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }

@@ -43,8 +43,7 @@ std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig&
   const auto estimated = estimated_accounting(recipe, dense);
   if (!estimated || estimated->steps.empty()) return std::nullopt;
   const AccountedStep& last = estimated->steps.back();
-  return recipe.target.of_blocks ? estimated->block_removed_fraction(last)
-                                 : estimated->removed_fraction(last);
+  return estimated->removed_fraction(last, recipe.target);
 }
 
 }  // namespace
@@ -83,7 +82,8 @@ void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (removed > recipe.target.remove_fraction - kRounding) return;
   throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
                   100 * recipe.target.remove_fraction, 100 * removed,
-                  "a KV group and a neuron, or a multiple of them")
+                  recipe.target.of_tower ? "a head and a neuron, or a multiple of them"
+                                         : "a KV group and a neuron, or a multiple of them")
       .hint("lower the fraction to remove");
 }
 

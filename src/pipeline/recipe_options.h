@@ -89,8 +89,10 @@ inline const Option<int64_t> kRounds = {
 inline const Option<std::string> kOf = {
     .name = "of",
     .default_value = "all",
-    .range = one_of({"all", "blocks"}),
-    .help = "what the fraction counts, blocks: the layers alone"};
+    .range = one_of({"all", "blocks", "tower"}),
+    .help =
+        "what the fraction counts, blocks: the layers alone, tower: the vision tower's heads and "
+        "MLPs that are computed"};
 inline const Option<std::string> kCurrency = {
     .name = "currency",
     .default_value = "parameters",

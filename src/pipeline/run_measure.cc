@@ -8,10 +8,31 @@
 #include "criteria/loss_scores.h"
 #include "criteria/moment_scores.h"
 #include "criteria/trained_gates.h"
+#include "pipeline/tower_scores.h"
 #include "stats/rank_stats.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
+
+std::vector<std::string> criteria_of(const MixRecipe& mix, const ModelConfig& dense,
+                                     bool of_tower) {
+  std::vector<std::string> names;
+  for (const BranchUse& use : mix.branches) {
+    if (!use.branch->criteria || use.branch->of_tower != of_tower) continue;
+    const auto more = use.branch->criteria(dense, use.options);
+    names.insert(names.end(), more.begin(), more.end());
+  }
+  return names;
+}
+
+std::map<std::string, Options> criterion_settings(const Recipe& recipe) {
+  std::map<std::string, Options> settings;
+  for (const auto& [name, values] : recipe.settings) {
+    if (!is_criterion(name)) continue;
+    settings.emplace(name, Options(name, values, find_criterion(name).options));
+  }
+  return settings;
+}
 
 void RunMeasure::measure(const std::vector<std::string>& criteria) {
   if (reads_text(criteria) && setup_.samples.ids.empty()) {
@@ -42,6 +63,15 @@ const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) 
     measure(is_expected ? expected : std::vector{criterion});
   }
   return scores_.at(criterion);
+}
+
+const std::vector<at::Tensor>& RunMeasure::tower_scores(const std::string& criterion) {
+  if (!tower_scores_.contains(criterion)) {
+    tower_scores_ = score_tower(model_, setup_.compute, setup_.samples, setup_.pictures,
+                                setup_.tower_criteria, setup_.settings, setup_.progress);
+    check_mappings();
+  }
+  return tower_scores_.at(criterion);
 }
 
 const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {

@@ -11,6 +11,8 @@
 #include "base/progress.h"
 #include "collectives/collectives.h"
 #include "model/weights.h"
+#include "pipeline/pictures.h"
+#include "pipeline/recipe.h"
 #include "plan/branch.h"
 #include "stats/layer_stats.h"
 #include "text/samples.h"
@@ -26,7 +28,15 @@ struct MeasureSetup {
   Progress& progress;
   Collectives& ranks = one_rank();  ///< among which the samples are split, but for curves
   std::filesystem::path scratch;    ///< a folder for what curves keep between layers, without names
+  std::vector<std::string> tower_criteria = {};  ///< the same of branches that cut the vision tower
+  const Pictures* pictures = nullptr;            ///< of the samples; null = there are none
 };
+
+/// The criteria that the run's branches may ask for: of the language model's units, or of the
+/// vision tower's.
+std::vector<std::string> criteria_of(const MixRecipe& mix, const ModelConfig& dense, bool of_tower);
+/// The sections of criteria that the recipe has.
+std::map<std::string, Options> criterion_settings(const Recipe& recipe);
 
 class RunMeasure : public Measure {
  public:
@@ -40,13 +50,16 @@ class RunMeasure : public Measure {
   /// Computed once for branches that agree on the settings. Every rank computes all: sums that are
   /// merged would round differently, and the same bytes are worth more here than the time.
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override;
+  /// By all criteria of the setup's branches at once, on every rank alike
+  /// (pipeline/tower_scores.h).
+  const std::vector<at::Tensor>& tower_scores(const std::string& criterion) override;
 
  private:
   void measure(const std::vector<std::string>& criteria);
   const MeasureSetup& setup_;
   Model model_;
   std::vector<LayerStats>& stats_;
-  std::map<std::string, std::vector<at::Tensor>> scores_;
+  std::map<std::string, std::vector<at::Tensor>> scores_, tower_scores_;
   std::optional<CurveSettings> curve_settings_;
   std::vector<LayerCurves> curves_;
 };

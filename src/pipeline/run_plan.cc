@@ -10,6 +10,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
 #include "pipeline/run_repair.h"
+#include "pipeline/run_sight.h"
 #include "pipeline/run_weights.h"
 #include "pipeline/runtime.h"
 #include "pipeline/width_multiple.h"
@@ -68,11 +69,7 @@ int64_t parameters_after(const PreparedRun& run) {
 
 ModelConfig config_after(const PreparedRun& run) {
   if (run.replayed) return run.replayed->config();
-  ModelConfig config = run.dense.config();
-  if (run.accounting && !run.accounting->steps.empty()) {
-    config.layers = run.accounting->steps.back().layers;
-  }
-  return config;
+  return run.accounting ? config_after(run.dense.config(), *run.accounting) : run.dense.config();
 }
 
 Json settings_of(const PreparedRun& run, const std::string& branch) {
@@ -134,7 +131,7 @@ Needs repair_needs_of(const PreparedRun& run) {
 bool holds_tapes_or_moments(const PreparedRun& run) {
   const MixRecipe mix = mix_recipe(run.recipe);
   return reads_curves(mix) || std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
-           if (!use.branch->criteria) return false;
+           if (!use.branch->criteria || use.branch->of_tower) return false;
            const auto criteria = use.branch->criteria(run.dense.config(), use.options);
            return need_gradients(needed_stats(criteria)) || reads_moments(criteria);
          });
@@ -225,7 +222,9 @@ std::string target_text(const Recipe& recipe) {
                        recipe.target.of_blocks ? "layers' " : "", recipe.target.currency);
   }
   return fmt::format("until {} of the {} are removed", percent(recipe.target.remove_fraction),
-                     recipe.target.of_blocks ? "layers' parameters" : "parameters");
+                     recipe.target.of_blocks  ? "layers' parameters"
+                     : recipe.target.of_tower ? "vision tower's heads and MLPs"
+                                              : "parameters");
 }
 
 std::string branches_text(const Recipe& recipe) {
@@ -279,7 +278,9 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     check_pattern(run.recipe.weights, config_after(run),
                   run.replay || run.accounting || run.recipe.target.weights_alone);
   }
+  const std::string unseen = check_sight(run);
   run.warnings = warnings_about(run);
+  if (!unseen.empty()) run.warnings.push_back(unseen);
   run.needs = needs_of(run);
   run.device_needs = device_needs_of(run);
   run.device_line = check_devices(run);
@@ -289,7 +290,11 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
 void show_pictures(PreparedRun& run, const std::filesystem::path& scratch, Progress& progress) {
   if (!run.samples.pictures) return;
   run.dense = run.samples.pictures->shown_to(run.dense, run.compute, scratch, progress);
-  if (run.replayed) run.replayed = run.replayed->with_input_rows(run.dense.input_rows());
+  if (!run.replayed) return;
+  run.replayed =
+      have_one_tower(run.dense, *run.replayed)
+          ? run.replayed->with_input_rows(run.dense.input_rows())
+          : run.samples.pictures->shown_to(*run.replayed, run.compute, scratch, progress);
 }
 
 int64_t expected_steps(const PreparedRun& run) {
@@ -352,7 +357,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   if (run.accounting && !run.accounting->steps.empty()) {
     const AccountedStep& last = run.accounting->steps.back();
     lines.push_back(fmt::format("result: {}, {} parameters after {} steps, {} removed",
-                                shape_text(last.layers), with_commas(last.parameters),
+                                shape_text(config, config_after(run)), with_commas(last.parameters),
                                 run.accounting->steps.size(),
                                 percent(run.accounting->removed_fraction(last))));
   }

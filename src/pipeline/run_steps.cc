@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
 
@@ -56,6 +57,12 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
   json["block_removed_fraction"] =
       fraction(block_parameters(dense.config()), block_parameters(after));
   json["layers"] = layers_json(after.layers);
+  const std::vector<LayerShape> tower = cut_tower_of(dense.config(), after);
+  if (!tower.empty()) {
+    json["tower"] = layers_json(tower);
+    json["tower_removed_fraction"] = fraction(block_parameters(tower_config(dense.config())),
+                                              block_parameters(tower_config(after)));
+  }
   json["candidates"] = candidates_json(step);
   return json;
 }
@@ -76,7 +83,7 @@ Json step_lines(const RunFolder& folder, size_t count) {
     const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
     lines.push_back({{"step", metrics["step"]},
                      {"branch", metrics["branch"]},
-                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
+                     {"shape", step_shape_text(metrics)},
                      {"parameters", metrics["parameters"]},
                      {"removed_fraction", metrics["removed_fraction"]},
                      {"block_removed_fraction", metrics["block_removed_fraction"]},

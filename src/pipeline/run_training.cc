@@ -297,7 +297,7 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const fs::path scratch = job.ranks.rank() == 0 ? job.run : scratch_of_rank(job.run);
   const Model model = job.texts.pictures->shown_to(job.model, compute, scratch, progress);
   std::optional<Model> teacher = job.teacher;
-  if (teacher && &teacher->checkpoint() == &model.checkpoint())
+  if (teacher && have_one_tower(*teacher, model))
     teacher = teacher->with_input_rows(model.input_rows());  // one tower: the same rows
   else if (teacher)
     teacher = job.texts.pictures->shown_to(*teacher, compute, scratch, progress);

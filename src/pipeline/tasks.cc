@@ -211,8 +211,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
         .hint("account a path (--select path:LGGL) or a random one (--select random --seed N)");
   }
   Json json = accounting_json(*accounting);
-  ModelConfig after = dense;
-  if (!accounting->steps.empty()) after.layers = accounting->steps.back().layers;
+  const ModelConfig after = config_after(dense, *accounting);
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);

@@ -51,9 +51,7 @@ std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense
       return Removed{recipe.target.iterations > 0 ? asked : recipe.target.remove_fraction, false};
     }
     const AccountedStep& last = accounting->steps.back();
-    return Removed{recipe.target.of_blocks ? accounting->block_removed_fraction(last)
-                                           : accounting->removed_fraction(last),
-                   true};
+    return Removed{accounting->removed_fraction(last, recipe.target), true};
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kBadInput) throw;
     return std::nullopt;
@@ -105,7 +103,7 @@ std::vector<OpenWidths> branches_with_widths(const Recipe& recipe) {
   std::vector<OpenWidths> branches;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     const Json& settings = recipe.settings.at(use.branch->name);
-    if (!settings.contains(kShape)) continue;
+    if (!settings.contains(kShape) || use.branch->of_tower) continue;  // a tower has its own
     const int64_t heads = settings.value(kHeads, int64_t{1});
     const bool follow = heads == std::min(settings[kShape].get<int64_t>(), kLeast);
     branches.push_back({use.branch->name, follow});
@@ -148,6 +146,10 @@ void choose_width_multiples(Recipe& recipe, const std::vector<OpenWidths>& open,
   for (const auto& [name, follow] : branches_with_widths(recipe)) {
     recipe.target.shape_multiple =
         std::max(recipe.target.shape_multiple, recipe.settings[name][kShape].get<int64_t>());
+  }
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (!recipe.target.of_tower || !use.branch->of_tower) continue;
+    recipe.target.shape_multiple = recipe.settings.at(use.branch->name).at(kShape).get<int64_t>();
   }
 }
 

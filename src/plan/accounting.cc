@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/composite.h"
 #include "model/family.h"
 
 namespace mop {
@@ -27,6 +28,10 @@ AccountedStep measure(const ModelConfig& config, std::vector<int32_t> sources) {
   step.sources = std::move(sources);
   step.parameters = total_parameters(config);
   step.block_parameters = block_parameters(config);
+  if (config.composite) {
+    step.tower = config.composite->tower.layers;
+    step.tower_parameters = block_parameters(config.composite->tower);
+  }
   return step;
 }
 
@@ -86,6 +91,25 @@ double Accounting::removed_fraction(const AccountedStep& step) const {
 
 double Accounting::block_removed_fraction(const AccountedStep& step) const {
   return fraction(dense.block_parameters, step.block_parameters);
+}
+
+double Accounting::tower_removed_fraction(const AccountedStep& step) const {
+  return fraction(dense.tower_parameters, step.tower_parameters);
+}
+
+double Accounting::removed_fraction(const AccountedStep& step, const Target& target) const {
+  if (target.of_tower) return tower_removed_fraction(step);
+  return target.of_blocks ? block_removed_fraction(step) : removed_fraction(step);
+}
+
+ModelConfig config_after(const ModelConfig& dense, const Accounting& accounting) {
+  ModelConfig config = dense;
+  if (accounting.steps.empty()) return config;
+  const AccountedStep& last = accounting.steps.back();
+  config.layers = last.layers;
+  if (last.tower != accounting.dense.tower)
+    config.composite = config.composite->with_tower(last.tower);
+  return config;
 }
 
 Accounting account(const ModelConfig& dense, const AccountOptions& options) {

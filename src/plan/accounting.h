@@ -18,8 +18,10 @@ struct AccountedStep {
   std::vector<int32_t> sources;    ///< source layer of each of them
   int64_t parameters = 0;
   int64_t block_parameters = 0;
-  int64_t budget = 0;  ///< parameters the step was to remove
-  Owed owed;           ///< carried to the next step of its branch
+  std::vector<LayerShape> tower;  ///< of a vision tower that can be cut; empty = there is none
+  int64_t tower_parameters = 0;   ///< of these layers' heads and MLPs
+  int64_t budget = 0;             ///< parameters the step was to remove
+  Owed owed;                      ///< carried to the next step of its branch
 };
 
 /// What to account.
@@ -36,7 +38,13 @@ struct Accounting {
   /// Cumulative, against the dense model.
   double removed_fraction(const AccountedStep& step) const;
   double block_removed_fraction(const AccountedStep& step) const;
+  double tower_removed_fraction(const AccountedStep& step) const;
+  /// That of what `target` counts.
+  double removed_fraction(const AccountedStep& step, const Target& target) const;
 };
+
+/// The sizes after the last step.
+ModelConfig config_after(const ModelConfig& dense, const Accounting& accounting);
 
 /// Walks the path until the target is met. In a closing step (`is_closing`) a branch that would
 /// overshoot gives way to the first letter of the path that can remove just what remains. Throws

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/named_table.h"
+#include "model/composite.h"
 #include "plan/branches/branches.h"
 
 namespace mop {
@@ -13,7 +14,7 @@ namespace {
 std::vector<Branch>& table() {
   static std::vector<Branch> rows = {depth_branch(),          amp_width_branch(), damage_branch(),
                                      uniform_damage_branch(), attention_branch(), mlp_branch(),
-                                     gates_branch()};
+                                     gates_branch(),          vision_branch()};
   return rows;
 }
 
@@ -21,6 +22,10 @@ std::vector<Branch>& table() {
 
 const std::vector<LayerCurves>& Measure::curves(const CurveSettings&) {
   throw internal_error("this measure has scores and no damage curves");
+}
+
+const std::vector<at::Tensor>& Measure::tower_scores(const std::string&) {
+  throw internal_error("this measure has no scores of a vision tower");
 }
 
 std::vector<Validation> Measure::judge(const std::vector<PlanStep>&) {
@@ -59,6 +64,7 @@ void add_branch(Branch branch) {
 ModelConfig after_step(const ModelConfig& config, const ShapeStep& step) {
   ModelConfig after = config;
   after.layers = step.layers;
+  if (!step.tower.empty()) after.composite = config.composite->with_tower(step.tower);
   if (after.windowed.empty()) return after;
   for (auto gone = step.removed_layers.rbegin(); gone != step.removed_layers.rend(); ++gone) {
     after.windowed.erase(after.windowed.begin() + *gone);

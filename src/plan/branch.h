@@ -25,6 +25,9 @@ class Measure {
   virtual ~Measure() = default;
   /// Scores of every layer by the named criterion, [units] float64 each.
   virtual const std::vector<at::Tensor>& scores(const std::string& criterion) = 0;
+  /// The same of the layers of the vision tower that are computed. Throws Error(kInternal) where
+  /// this measure has none.
+  virtual const std::vector<at::Tensor>& tower_scores(const std::string& criterion);
   /// What removing units of every layer is predicted to cost. Throws Error(kInternal) where this
   /// measure has no curves.
   virtual const std::vector<LayerCurves>& curves(const CurveSettings& settings);
@@ -56,6 +59,7 @@ struct ShapeStep {
   std::vector<LayerShape> layers;       ///< after the step
   std::vector<int32_t> removed_layers;  ///< current indices of the layers that go whole, rising
   Owed owed;
+  std::vector<LayerShape> tower = {};  ///< the tower's layers where it was cut; empty = it was not
 };
 
 struct Branch {
@@ -88,6 +92,8 @@ struct Branch {
   /// Whether it takes budgets in any currency (`BranchInput::costs`); `count` then leaves the sizes
   /// as they are, which only the scores tell.
   bool any_currency = false;
+  /// Whether its units are the vision tower's: its criteria are then scored there.
+  bool of_tower = false;
   std::string source = {};               ///< paper and equation
   std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md

@@ -11,7 +11,8 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3;
+constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3,
+                  kVersionWithTower = 4;
 
 // 0,1,2,3,7 -> "0-3,7"
 std::string to_runs(const IndexList& indices) {
@@ -89,6 +90,12 @@ Json to_json(const LayerRemoval& removal) {
   return json;
 }
 
+// Of a tower, whose heads are their own KV heads.
+Json tower_json(LayerRemoval removal) {
+  removal.kv_heads.clear();
+  return to_json(removal);
+}
+
 // What goes as one thing has no units of its own beside it.
 void check_removal(const LayerRemoval& removal, const std::string& where) {
   const bool heads = !removal.heads.empty() || !removal.kv_heads.empty();
@@ -150,7 +157,12 @@ bool removes_halves(const PrunePlan& plan) {
   });
 }
 
+bool cuts_tower(const PrunePlan& plan) {
+  return std::ranges::any_of(plan.steps, [](const PlanStep& step) { return !step.tower.empty(); });
+}
+
 int64_t version_of(const PrunePlan& plan) {
+  if (cuts_tower(plan)) return kVersionWithTower;
   if (removes_halves(plan)) return kVersionWithHalves;
   return plan.values.empty() ? kVersion : kVersionWithValues;
 }
@@ -174,6 +186,23 @@ const Json& require_list(const Json& json, const char* key, const std::string& w
   return json[key];
 }
 
+std::vector<LayerRemoval> removals_from_json(const Json& json, const char* key,
+                                             const std::string& where) {
+  std::vector<LayerRemoval> removals;
+  size_t units = 0;
+  for (const Json& layer : require_list(json, key, where)) {
+    const std::string here = fmt::format("{}, {}[{}]", where, key, removals.size());
+    LayerRemoval removal = removal_from_json(layer, here);
+    check_units(units += units_of(removal), here);
+    if (!removals.empty() && removal.layer <= removals.back().layer) {
+      throw bad_input("layers must rise, but {} follows {}", removal.layer, removals.back().layer)
+          .where("plan", here);
+    }
+    removals.push_back(std::move(removal));
+  }
+  return removals;
+}
+
 }  // namespace
 
 Json to_json(const PlanStep& step) {
@@ -181,6 +210,7 @@ Json to_json(const PlanStep& step) {
   if (step.owed != Owed()) json["owed"] = to_json(step.owed);
   json["layers"] = Json::array();
   for (const LayerRemoval& removal : step.removals) json["layers"].push_back(to_json(removal));
+  for (const LayerRemoval& removal : step.tower) json["tower"].push_back(tower_json(removal));
   return json;
 }
 
@@ -199,26 +229,24 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
   step.branch = require<std::string>(json, "branch", where);
   step.parameters = require<int64_t>(json, "parameters", where);
   if (json.contains("owed")) step.owed = owed_from_json(json["owed"], where + ", owed");
-  size_t units = 0;
-  for (const Json& layer : require_list(json, "layers", where)) {
-    const std::string here = fmt::format("{}, layers[{}]", where, step.removals.size());
-    LayerRemoval removal = removal_from_json(layer, here);
-    check_units(units += units_of(removal), here);
-    if (!step.removals.empty() && removal.layer <= step.removals.back().layer) {
-      throw bad_input("layers must rise, but {} follows {}", removal.layer,
-                      step.removals.back().layer)
-          .where("plan", here);
+  step.removals = removals_from_json(json, "layers", where);
+  if (!json.contains("tower")) return step;
+  step.tower = removals_from_json(json, "tower", where);
+  for (LayerRemoval& removal : step.tower) {
+    if (removal.whole || removal.attention || removal.mlp || !removal.kv_heads.empty()) {
+      throw bad_input("heads and neurons alone go from a vision tower")
+          .where("plan", fmt::format("{}, tower layer {}", where, removal.layer));
     }
-    step.removals.push_back(std::move(removal));
+    removal.kv_heads = removal.heads;
   }
   return step;
 }
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
-  if (version < kVersion || version > kVersionWithHalves) {
+  if (version < kVersion || version > kVersionWithTower) {
     throw bad_input("plan version {} is none of those this program reads ({} to {})", version,
-                    kVersion, kVersionWithHalves)
+                    kVersion, kVersionWithTower)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -229,6 +257,7 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
     plan.steps.push_back(
         step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
     for (const LayerRemoval& removal : plan.steps.back().removals) units += units_of(removal);
+    for (const LayerRemoval& removal : plan.steps.back().tower) units += units_of(removal);
     check_units(units, where);
   }
   if (version == kVersionWithValues && !json.contains("values")) {

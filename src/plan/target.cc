@@ -5,12 +5,19 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/composite.h"
 #include "model/family.h"
 
 namespace mop {
 namespace {
 
+// Whose layers the target counts and steps are measured by.
+const ModelConfig& counted_part(const Target& target, const ModelConfig& config) {
+  return target.of_tower ? tower_config(config) : config;
+}
+
 int64_t of_layers(const Target& target, const ModelConfig& config) {
+  if (target.of_tower) return block_parameters(tower_config(config));
   return target.costs ? std::llround(target.costs->of_layers(config)) : block_parameters(config);
 }
 
@@ -54,7 +61,7 @@ std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& 
 }  // namespace
 
 int64_t counted(const Target& target, const ModelConfig& config) {
-  if (target.of_blocks) return of_layers(target, config);
+  if (target.of_blocks || target.of_tower) return of_layers(target, config);
   return target.costs ? std::llround(target.costs->of_model(config)) : total_parameters(config);
 }
 
@@ -94,14 +101,14 @@ std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dens
   if (target.weights_alone) return std::nullopt;
   if (target.iterations > 0) {
     if (steps_done >= target.iterations) return std::nullopt;
-    return layer_worth(current);
+    return layer_worth(counted_part(target, current));
   }
   if (target.rounds > 0) return budget_of_round(target, dense, current, steps_done);
   const int64_t remaining =
       goal(target, dense) - (counted(target, dense) - counted(target, current));
-  const int64_t rounding = half_pack(current, target.shape_multiple);
+  const int64_t rounding = half_pack(counted_part(target, current), target.shape_multiple);
   if (is_met(target, remaining, rounding, steps_done == 0)) return std::nullopt;
-  const int64_t worth = layer_worth(current);
+  const int64_t worth = layer_worth(counted_part(target, current));
   // A remainder that rounding alone would leave over goes with this step, not in one more.
   const bool last = remaining <= worth + rounding;
   return target.budget == BudgetKind::kExact && last ? remaining : worth;

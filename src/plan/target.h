@@ -17,6 +17,7 @@ struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
   bool of_blocks = false;      ///< the fraction counts the layers alone
+  bool of_tower = false;       ///< or the heads and MLPs of the vision tower's computed layers
   std::string currency = "parameters";  ///< what it counts: a row of `all_currencies()`
   /// Prices in that currency, in whose unit budgets then are. Null: parameters, or times that are
   /// still to be measured.

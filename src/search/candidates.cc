@@ -34,7 +34,7 @@ const Model& ModelCandidate::model() {
   if (!model_) {
     model_ = apply(step(), current_);
     verify(*model_, step().parameters);
-    if (repair_) model_ = repair_(*model_);
+    if (finish_) model_ = finish_(*model_);
   }
   return *model_;
 }

@@ -31,20 +31,20 @@ class BranchCandidate : public Candidate {
 /// Proposes when its step is first asked for, and cuts when its model is.
 class ModelCandidate : public BranchCandidate {
  public:
-  /// `repair` gives what is left new values; may be null.
+  /// `finish` is given what is left, and gives it back with new values, say; may be null.
   ModelCandidate(const BranchUse& use, BranchInput input, const Model& current, Measure& measure,
-                 const std::function<Model(const Model&)>& repair = nullptr)
+                 const std::function<Model(const Model&)>& finish = nullptr)
       : BranchCandidate(use, std::move(input)),
         current_(current),
         measure_(measure),
-        repair_(repair) {}
+        finish_(finish) {}
   const PlanStep& step() override;
   const Model& model() override;
 
  private:
   const Model& current_;
   Measure& measure_;
-  std::function<Model(const Model&)> repair_;
+  std::function<Model(const Model&)> finish_;
   std::optional<PlanStep> step_;
   std::optional<Model> model_;
 };

@@ -12,6 +12,12 @@
 namespace mop {
 namespace {
 
+// What a step left sees, and then has new values.
+Model finished(const Model& cut, const MixFunctions& functions) {
+  const Model model = functions.see ? functions.see(cut) : cut;
+  return functions.repair ? functions.repair(model) : model;
+}
+
 // One Measure for all candidates of a step, made when the first of them asks.
 class SharedMeasure : public Measure {
  public:
@@ -21,6 +27,9 @@ class SharedMeasure : public Measure {
   const std::vector<at::Tensor>& scores(const std::string& criterion) override {
     return measure().scores(criterion);
   }
+  const std::vector<at::Tensor>& tower_scores(const std::string& criterion) override {
+    return measure().tower_scores(criterion);
+  }
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override {
     return measure().curves(settings);
   }
@@ -29,6 +38,7 @@ class SharedMeasure : public Measure {
     for (const PlanStep& step : steps) {
       models.push_back(apply(step, model_));
       verify(models.back(), step.parameters);
+      if (functions_.see) models.back() = functions_.see(models.back());
     }
     return functions_.validate(models);
   }
@@ -68,13 +78,13 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   const int64_t number = static_cast<int64_t>(steps.size()) + 1;
   SharedMeasure measure(
       model, [&] { return functions.measure(model, number); }, functions);
+  const auto finish = [&](const Model& cut) { return finished(cut, functions); };
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{model.config(),    budget,         owed_by(steps, use.branch->name),
                       use.options,       recipe.protect, layer_sources(model),
                       recipe.costs.get()};
-    all.push_back(
-        std::make_unique<ModelCandidate>(use, std::move(input), model, measure, functions.repair));
+    all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure, finish));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);
@@ -96,7 +106,7 @@ Model replay(const Model& dense, const std::vector<PlanStep>& done, const MixFun
   for (const PlanStep& step : done) {
     model = apply(step, model);
     verify(model, step.parameters);
-    if (functions.repair) model = functions.repair(model);
+    model = finished(model, functions);
   }
   return model;
 }

@@ -55,6 +55,9 @@ struct MixFunctions {
   std::function<std::unique_ptr<Measure>(const Model& current, int64_t step)> measure;
   /// Figures of models on held-out text; called only by selectors and branches that compare.
   std::function<std::vector<Validation>(const std::vector<Model>& candidates)> validate;
+  /// A model whose tower was cut, with what it now makes of the pictures (Model::input_rows).
+  /// Null = there are none.
+  std::function<Model(const Model& cut)> see = nullptr;
   /// New values for what a step left (see repair/), of candidates before they are judged and of
   /// steps that an earlier run recorded. Null = none.
   std::function<Model(const Model& cut)> repair = nullptr;

@@ -116,14 +116,8 @@ class Collector {
     const Seen seen{value_NX, input_ND, piece, weights_.layer(layer), shape};
     if (on_device()) {
       row.add(seen, sums_U_.at({layer, &row}));
-    } else if (row.token_sums != nullptr) {
-      const at::Tensor lengths_S1 = at::tensor(piece.lengths, at::kDouble).unsqueeze(1);
-      layers_[static_cast<size_t>(layer)].add(row.stat, row.token_sums(seen) / lengths_S1);
     } else {
-      const at::Tensor sums_U = at::zeros({units}, at::kDouble);
-      row.add(seen, sums_U);
-      add_sum(row, layer, sums_U,
-              row.weighting == Weighting::kTokens ? piece.tokens() : std::ssize(piece.lengths));
+      add_seen(row, seen, layers_[static_cast<size_t>(layer)]);
     }
   }
 
@@ -163,6 +157,21 @@ void run_forward(Collector& collector, WeightLoader& weights, const TokenSamples
 }
 
 }  // namespace
+
+void add_seen(const StatRow& row, const Seen& seen, LayerStats& stats) {
+  const at::Device device = seen.value_NX.device();
+  if (device.is_cpu() && row.token_sums != nullptr) {
+    const at::Tensor lengths_S1 = at::tensor(seen.piece.lengths, at::kDouble).unsqueeze(1);
+    stats.add(row.stat, row.token_sums(seen) / lengths_S1);
+    return;
+  }
+  const at::Tensor sums_U =
+      at::zeros({row.units(seen.shape)}, at::TensorOptions(device).dtype(at::kDouble));
+  row.add(seen, sums_U);
+  stats.add_sum(
+      row.stat, sums_U.cpu(),
+      row.weighting == Weighting::kTokens ? seen.piece.tokens() : std::ssize(seen.piece.lengths));
+}
 
 int64_t count_of(const StatRow& row, const TokenSamples& samples) {
   return row.weighting == Weighting::kTokens ? samples.tokens() : std::ssize(samples.ids);

@@ -99,6 +99,10 @@ class LayerStats {
   std::map<Stat, int64_t> counts_;
 };
 
+/// Adds what a piece of whole sequences gives to the statistic of `row`, which is one of a pass
+/// forward; what is added up on a device is downloaded.
+void add_seen(const StatRow& row, const Seen& seen, LayerStats& stats);
+
 /// One forward pass over `samples` that gathers all `stats` of all layers. Layers are streamed;
 /// samples are packed into large matrix products. Padding does not exist. Invariant to
 /// `chunk_tokens`, 0 = `piece_tokens`. Empty `stats`: nothing is run. On a device everything is

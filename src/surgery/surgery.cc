@@ -146,20 +146,18 @@ Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& so
   return result;
 }
 
-}  // namespace
-
-Model apply(const PlanStep& step, const Model& model) {
+Model cut_layers(const std::vector<LayerRemoval>& removals, const Model& model) {
   std::vector<Layer> layers;
-  auto removal = step.removals.begin();
+  auto removal = removals.begin();
   for (const Layer& layer : model.layers()) {
-    if (removal == step.removals.end() || removal->layer != layer.source) {
+    if (removal == removals.end() || removal->layer != layer.source) {
       layers.push_back(layer);
       continue;
     }
     if (!removal->whole) layers.push_back(cut(layer, *removal, model.source_config()));
     ++removal;
   }
-  if (removal != step.removals.end()) {
+  if (removal != removals.end()) {
     throw bad_input("the plan removes from layer {}, which is not there", removal->layer)
         .where("model", fmt::format("{} layers left of {}", model.num_layers(),
                                     model.source_config().layers.size()))
@@ -167,6 +165,26 @@ Model apply(const PlanStep& step, const Model& model) {
   }
   if (layers.empty()) throw bad_input("the plan would remove every layer");
   return model.with_layers(std::move(layers));
+}
+
+// What is said of layers is said of the tower's.
+Model cut_tower(const std::vector<LayerRemoval>& removals, const Model& model) {
+  if (model.tower() == nullptr) {
+    throw bad_input("the plan cuts a vision tower, and the model has none that is computed")
+        .where("model", model.checkpoint().folder().string());
+  }
+  try {
+    return model.with_tower(cut_layers(removals, *model.tower()));
+  } catch (Error& e) {
+    throw std::move(e).where("of", "the vision tower");
+  }
+}
+
+}  // namespace
+
+Model apply(const PlanStep& step, const Model& model) {
+  Model result = cut_layers(step.removals, model);
+  return step.tower.empty() ? result : cut_tower(step.tower, result);
 }
 
 Model apply(const PrunePlan& plan, const Model& dense) {

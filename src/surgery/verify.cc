@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/composite.h"
 #include "model/family.h"
 #include "surgery/surgery.h"
 
@@ -78,9 +79,7 @@ void check_layer(const Model& model, size_t index) {
   }
 }
 
-}  // namespace
-
-void verify(const Model& model, int64_t expected_parameters) {
+void check_layers(const Model& model) {
   const auto& layers = model.layers();
   if (model.config().layers.size() != layers.size()) {
     throw internal_error("the model has {} layers, but its config lists {}", layers.size(),
@@ -95,6 +94,21 @@ void verify(const Model& model, int64_t expected_parameters) {
     }
     check_layer(model, i);
   }
+}
+
+// The composite counts what the tower keeps.
+void check_tower(const Model& model) {
+  if (model.tower() == nullptr) return;
+  check_layers(*model.tower());
+  if (model.config().composite->tower.layers != model.tower()->config().layers)
+    throw internal_error("the vision tower and its config have layers of other sizes");
+}
+
+}  // namespace
+
+void verify(const Model& model, int64_t expected_parameters) {
+  check_layers(model);
+  check_tower(model);
   for (const GlobalTensor* tensor : global_tensors(model.config())) {
     const auto changed = model.changed_globals().find(tensor->role);
     if (changed == model.changed_globals().end()) continue;

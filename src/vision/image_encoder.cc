@@ -17,10 +17,9 @@
 namespace mop {
 namespace {
 
-// Pictures that a layer works on at a time, which bounds what it needs besides hidden states.
-constexpr int64_t kPiece = 16;
 // Hidden states that wait on a device for the next layer, so that weights are uploaded seldom.
 constexpr int64_t kWaitingBytes = int64_t{256} << 20;
+constexpr int64_t kPiece = ImageEncoder::kPiece;
 
 const Composite& composite_of(const Model& model) {
   const Composite* composite = model.config().composite.get();
@@ -35,12 +34,9 @@ const Composite& composite_of(const Model& model) {
   return *composite;
 }
 
-// Layers of the config count from the end where they are below 0.
 ClipTower open_tower(const Model& model) {
-  const Composite& composite = composite_of(model);
-  std::vector<int64_t> states = composite.projector.feature_layers;
-  for (int64_t& state : states) state += state < 0 ? composite.vision.layers + 1 : 0;
-  return {model.shared_checkpoint(), composite.vision, std::move(states)};
+  composite_of(model);
+  return ClipTower(model);
 }
 
 void check_size(int64_t height, int64_t width, int64_t wanted) {
@@ -83,6 +79,17 @@ int64_t ImageEncoder::rows_per_image() const {
   return rows_of_image(tower_.config(), projector_.config());
 }
 
+void ImageEncoder::project(at::Tensor features_BTD, const at::Tensor& rows_PD,
+                           const Compute& compute) const {
+  if (!projector_.config().keeps_class) features_BTD = features_BTD.slice(1, 1);
+  int64_t first = 0;
+  for (const at::Tensor& part_BTD : features_BTD.split(kPiece)) {
+    const at::Tensor projected_PD = projector_.project(part_BTD, compute).flatten(0, 1);
+    rows_PD.narrow(0, first, projected_PD.size(0)).copy_(projected_PD);
+    first += projected_PD.size(0);
+  }
+}
+
 at::Tensor ImageEncoder::pixels(const Picture& picture) const {
   at::Tensor pixels_T3HW = processor_.pixels(picture);
   check_size(pixels_T3HW.size(2), pixels_T3HW.size(3), tower_.config().image);
@@ -107,14 +114,8 @@ void ImageEncoder::encode(int64_t pictures, const std::function<Picture(int64_t)
         tiles.push_back(pixels(picture(i)));
       hidden.push_back(tower_.embed(at::cat(tiles), compute));
     }
-    at::Tensor features_BTD = tower_.features(at::cat(hidden), kPiece, compute);
-    if (!projector_.config().keeps_class) features_BTD = features_BTD.slice(1, 1);
-    int64_t first = done * rows;
-    for (const at::Tensor& part_BTD : features_BTD.split(kPiece)) {
-      const at::Tensor projected_PD = projector_.project(part_BTD, compute).flatten(0, 1);
-      rows_PD.narrow(0, first, projected_PD.size(0)).copy_(projected_PD);
-      first += projected_PD.size(0);
-    }
+    project(tower_.features(at::cat(hidden), kPiece, compute),
+            rows_PD.slice(0, done * rows, end * rows), compute);
     progress.advance(end);
   }
   progress.end();

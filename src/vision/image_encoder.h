@@ -21,7 +21,7 @@ namespace mop {
 /// The image processor, vision tower and projector of a LLaVA-1.5 folder.
 class ImageEncoder {
  public:
-  /// Of the checkpoint that `model` is of, pruned or not. Throws Error(kBadInput) for a model that
+  /// Of `model` as it is: with its tower, cut or not. Throws Error(kBadInput) for a model that
   /// reads no pictures, and for an image processor that is missing, not supported or of another
   /// size than the tower.
   explicit ImageEncoder(const Model& model);
@@ -37,6 +37,14 @@ class ImageEncoder {
   /// What a user should know of the files, a line each.
   const std::vector<std::string>& notes() const { return notes_; }
   const ImageProcessor& processor() const { return processor_; }
+  const ClipTower& tower() const { return tower_; }
+
+  /// Pictures that a layer works on at a time, which bounds what it needs besides hidden states.
+  static constexpr int64_t kPiece = 16;
+  /// [1, 3, image, image], float32: what the tower reads.
+  at::Tensor pixels(const Picture& picture) const;
+  /// Features of pictures (ClipTower::features) -> their rows, in place: `rows_PD` is float32.
+  void project(at::Tensor features_BTD, const at::Tensor& rows_PD, const Compute& compute) const;
 
   /// Writes `rows_PD`, [pictures * rows_per_image, width], of any floating dtype, CPU, computed as
   /// `compute` says. The weights of a layer are loaded when its turn comes, and so are the pictures, a few at
@@ -50,8 +58,6 @@ class ImageEncoder {
                     Progress& progress) const;
 
  private:
-  at::Tensor pixels(const Picture& picture) const;
-
   ClipTower tower_;
   Projector projector_;
   ImageProcessor processor_;

@@ -2,6 +2,7 @@
 #include "vision/vision_config_keys.h"
 
 #include "model/config_keys.h"
+#include "model/vision_config.h"
 
 namespace mop {
 namespace {
@@ -14,6 +15,8 @@ constexpr KeyFate kKeys[] = {
     {"intermediate_size", kHonoured, "a size"},
     {"num_hidden_layers", kHonoured, "a size"},
     {"num_attention_heads", kHonoured, "a size"},
+    {kHeadsPerLayer, kHonoured, "heads of every layer of a pruned tower"},
+    {kMlpPerLayer, kHonoured, "MLP widths of every layer of a pruned tower"},
     {"image_size", kHonoured, "the side of the pictures that the tower reads"},
     {"patch_size", kHonoured, "the side of a patch"},
     {"num_channels", kRefused, "pictures that are not RGB (other than 3)"},

@@ -108,6 +108,14 @@ class Llava : public ::testing::Test {
     return args;
   }
 
+  static Args prune_tower(const fs::path& out, const std::string& texts, const Args& more) {
+    Args args = {"prune",    model().string(),   "--calibration", path(texts).string(),
+                 "--images", kPictures.string(), "--samples",     "16",
+                 "--out",    out.string(),       "--remove",      "0.3"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  }
+
   static void expect_parts_are_the_same(const fs::path& out) {
     const auto before = Checkpoint::open(model()), after = Checkpoint::open(out);
     int64_t count = 0;
@@ -277,6 +285,89 @@ TEST_F(Llava, ALanguageModelAloneReadsNoPictures) {
   const Ran ran = run(args);
   EXPECT_EQ(ran.exit, 1) << ran.out;
   EXPECT_THAT(ran.err, HasSubstr("the model reads none"));
+}
+
+TEST_F(Llava, ItsTowerIsPrunedReplayedAndContinuedToTheSameBytes) {
+  const fs::path out = path("tower"), again = path("tower-again");
+  const Args args = prune_tower(out, "seen.jsonl", {"--set", "vision.criterion=mope"});
+  const Ran ran = run(args);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json plan = read_json(out / "run/plan.json");
+  EXPECT_EQ(plan["version"], 4);
+  EXPECT_TRUE(plan["steps"][0]["layers"].empty());
+  const Json metrics = read_json(out / "run/steps/01/metrics.json");
+  EXPECT_NEAR(metrics["tower_removed_fraction"].get<double>(), 0.3, 0.05);
+  EXPECT_EQ(metrics["block_removed_fraction"], 0);
+  // The language model is as it was, the layer that nobody computes is gone.
+  const auto before = Checkpoint::open(model()), after = Checkpoint::open(out);
+  EXPECT_TRUE(at::equal(before->tensor("model.layers.3.mlp.up_proj.weight"),
+                        after->tensor("model.layers.3.mlp.up_proj.weight")));
+  EXPECT_FALSE(after->has("vision_tower.encoder.layers.1.mlp.fc1.weight"));
+  EXPECT_EQ(read_json(out / "config.json")["vision_feature_layer"], -1);
+  EXPECT_NE(read_json(out / "run/metrics.json")["figures"]["pruned"]["kl"], 0);
+  const Ran replay = run({"prune", model().string(), "--plan", (out / "run/plan.json").string(),
+                          "--out", again.string()});
+  ASSERT_EQ(replay.exit, 0) << replay.err;
+  EXPECT_EQ(read_file(again / "model.safetensors"), read_file(out / "model.safetensors"));
+  const Ran eval = run({"generate", out.string(), "--image", (kPictures / "rgb.png").string(),
+                        "--prompt", "user: <image>\nlily", "--max-new-tokens", "2"});
+  EXPECT_EQ(eval.exit, 0) << eval.err;
+  const Ran gguf =
+      run({"export", out.string(), "--format", "gguf", "--out", path("t.gguf").string()});
+  EXPECT_EQ(gguf.exit, 1);
+  EXPECT_THAT(gguf.err, HasSubstr("mmproj"));
+}
+
+// Steps of both kinds; an interrupted run goes on with what the cut tower sees.
+TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
+  const auto mix = [&](const fs::path& out, const Args& more) {
+    Args args = {"prune",         model().string(),
+                 "--calibration", path("seen.jsonl").string(),
+                 "--images",      kPictures.string(),
+                 "--samples",     "16",
+                 "--out",         out.string(),
+                 "--branches",    "width,vision",
+                 "--select",      "path:VG",
+                 "--remove",      "0.0005",
+                 "--rounds",      "2",
+                 "--set",         "vision.criterion=wanda-sp"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  };
+  const fs::path whole = path("mix"), broken = path("mix-broken");
+  const Ran ran = run(mix(whole, {}));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json steps = read_json(whole / "run/plan.json")["steps"];
+  ASSERT_EQ(steps.size(), 2u);
+  EXPECT_EQ(steps[0]["branch"], "vision");
+  EXPECT_EQ(steps[1]["branch"], "width");
+  Process process(mix(broken, {}));
+  const fs::path first = path("mix-broken.partial") / "run/steps/01/plan.json";
+  while (process.running() && !fs::exists(first)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  process.send(SIGKILL);
+  process.wait();
+  const Ran resumed = run(mix(broken, {"--resume"}));
+  ASSERT_EQ(resumed.exit, 0) << resumed.err;
+  EXPECT_EQ(read_file(broken / "model.safetensors"), read_file(whole / "model.safetensors"));
+  EXPECT_EQ(read_json(broken / "run/plan.json")["steps"], steps);
+}
+
+TEST_F(Llava, ATowerThatNoSampleShowsIsNotMeasured) {
+  const Ran measured =
+      run(prune_tower(path("never"), "told.jsonl", {"--set", "vision.criterion=amp"}));
+  EXPECT_NE(measured.exit, 0);
+  EXPECT_THAT(measured.err, HasSubstr("no calibration sample has one"));
+  const Ran judged = run(prune_tower(path("never"), "told.jsonl",
+                                     {"--set", "vision.criterion=magnitude", "--branches",
+                                      "width,vision", "--select", "kl", "--of", "all"}));
+  EXPECT_THAT(judged.err, HasSubstr("none has a picture"));
+  EXPECT_FALSE(fs::exists(path("never")));
+  const Ran noted =
+      run(prune_tower(path("unseen"), "told.jsonl", {"--set", "vision.criterion=magnitude"}));
+  ASSERT_EQ(noted.exit, 0) << noted.err;
+  EXPECT_THAT(noted.err, HasSubstr("no held-out sample has a picture"));
 }
 
 }  // namespace

@@ -59,8 +59,8 @@ Json composite_config(const RandomModel& what, const Json& language_model) {
            {{"model_type", "clip_vision_model"},
             {"hidden_size", 16},
             {"intermediate_size", 28},
-            {"num_hidden_layers", 2},
-            {"num_attention_heads", 2},
+            {"num_hidden_layers", what.tower_layers},
+            {"num_attention_heads", what.tower_heads},
             {"image_size", 12},
             {"patch_size", 4}}}};
 }

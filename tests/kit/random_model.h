@@ -35,6 +35,7 @@ struct RandomModel {
   /// model_type of the model that it is the language model of: a small tower and projector stand
   /// beside it, named as transformers 4 names them. Empty = it stands alone.
   std::string within = "";
+  int64_t tower_layers = 2, tower_heads = 2;  ///< of that tower: hidden 16, MLP 28
 };
 /// Writes config.json and model.safetensors into `folder` (made when absent).
 void write_random_model(const std::filesystem::path& folder, const RandomModel& what = {});

@@ -1,5 +1,5 @@
 """Loads checkpoints that we wrote with this environment's transformers and compares logits with ours, which lie
-beside each in ours.safetensors. A folder with modelling code is also generated from, with and without a cache, and
+beside each in ours.safetensors; those of a prompt with a picture too, where the model sees. A folder with modelling code is also generated from, with and without a cache, and
 differentiated; where the code is for old versions alone, recent ones load the folder without it too."""
 
 import argparse
@@ -48,11 +48,17 @@ def load(folder, trust=True, **options):
 def relative_difference(folder, attention, trust):
     """max|a-b| / max|b|, a ours, b theirs."""
     with safetensors.safe_open(folder / "ours.safetensors", "pt") as file:
-        ids, ours = file.get_tensor("ids"), file.get_tensor("logits")
+        ours = {name: file.get_tensor(name) for name in file.keys()}
     model = load(folder, trust, attn_implementation=attention)
-    with torch.no_grad():
-        theirs = model(ids[None]).logits[0]
-    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    prompts = [("ids", "logits", {})]
+    if "pixels" in ours:
+        prompts.append(("seen_ids", "seen_logits", {"pixel_values": ours["pixels"]}))
+    worst = 0
+    for ids, logits, seen in prompts:
+        with torch.no_grad():
+            theirs = model(ours[ids][None], **seen).logits[0]
+        worst = max(worst, ((ours[logits] - theirs).abs().max() / theirs.abs().max()).item())
+    return worst
 
 
 TEXTS = [

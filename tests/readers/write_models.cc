@@ -12,8 +12,12 @@
 #include "checkpoint/safetensors.h"
 #include "export/hf_writer.h"
 #include "kit/random_model.h"
+#include "model/composite.h"
 #include "model/forward.h"
+#include "surgery/surgery.h"
 #include "unit/export/pruned.h"
+#include "vision/clip_tower.h"
+#include "vision/projector.h"
 
 namespace {
 using namespace mop;
@@ -118,6 +122,38 @@ Model differ_by_hand(const Model& dense, bool attention = false) {
   return model.with_layers(layers);
 }
 
+// A tower without some heads and neurons; `heads`: layers come to differ, which needs code of ours.
+Model cut_tower_by_hand(const Model& dense, bool heads) {
+  std::vector<LayerRemoval> removals;
+  for (int32_t layer = 0; layer < 3; ++layer) removals.push_back({layer, false, {}, {}, {0, 5, 9}});
+  if (heads) {
+    removals[0].heads = removals[0].kv_heads = {1};
+    removals[2].heads = removals[2].kv_heads = {0, 3};
+    removals[2].neurons = {7};
+  }
+  return apply({"vision", {}, {}, 0, removals}, dense);
+}
+
+// What the model says to a prompt with a picture in it, and what transformers is to be given.
+std::map<std::string, at::Tensor> seen(const Model& model) {
+  const Composite& composite = *model.config().composite;
+  const int64_t side = composite.vision.image, vocab = model.config().vocab;
+  const at::Tensor pixels_B3HW =
+      at::arange(3 * side * side, at::kFloat).sin().view({1, 3, side, side});
+  const ClipTower tower(model);
+  const at::Tensor features_BTD = tower.features(tower.embed(pixels_B3HW, {}), 1, {}).slice(1, 1);
+  const Projector projector(model.shared_checkpoint(), composite.projector);
+  const Model seeing = model.with_input_rows(projector.project(features_BTD, {}).flatten(0, 1));
+  const int64_t rows = seeing.input_rows().size(0);
+  const at::Tensor before = at::arange(3, 8, at::kLong), behind = at::arange(20, 28, at::kLong);
+  const at::Tensor ids_N = at::cat({before, at::arange(vocab, vocab + rows, at::kLong), behind});
+  WeightLoader loader(seeing, {});
+  const at::Tensor hidden_ND = run_layers(loader, ids_N, {{ids_N.numel()}, {}});
+  return {{"pixels", pixels_B3HW},
+          {"seen_ids", ids_N.clamp_max(composite.image_token)},
+          {"seen_logits", logits(loader.globals(), model.config(), hidden_ND).contiguous()}};
+}
+
 void write_with_logits(const Model& model, const fs::path& folder) {
   fs::create_directories(folder);
   write_hf(model, folder,
@@ -134,9 +170,9 @@ void write_with_logits(const Model& model, const fs::path& folder) {
   WeightLoader loader(model, {});
   const at::Tensor hidden_ND = run_layers(loader, ids_N, {{kTokens}, {}});
   const at::Tensor logits_NV = logits(loader.globals(), model.config(), hidden_ND);
-  write_safetensors(folder / "ours.safetensors",
-                    {{"ids", ids_N}, {"logits", logits_NV.contiguous()}},
-                    {{"note", reader_note(model.config())}});
+  std::map<std::string, at::Tensor> ours = {{"ids", ids_N}, {"logits", logits_NV.contiguous()}};
+  if (model.tower() != nullptr) ours.merge(seen(model));
+  write_safetensors(folder / "ours.safetensors", ours, {{"note", reader_note(model.config())}});
 }
 
 // A random model with the embedded model's tokenizer: outside readers want one.
@@ -160,6 +196,12 @@ void run(const fs::path& out, const std::vector<fs::path>& models) {
     what.layers = 6;
     write_source(source.path(), what);
     write_with_logits(differ_by_hand(Model::open(source.path())), out / name);
+  }
+  for (const auto& [name, heads] : {std::pair("llava-tower", true), {"llava-tower-mlp", false}}) {
+    const mop::testing::TempFolder source;
+    write_source(source.path(), {.within = "llava", .tower_layers = 4, .tower_heads = 4});
+    write_with_logits(cut_tower_by_hand(prune_by_hand(Model::open(source.path())), heads),
+                      out / name);
   }
   for (auto [name, what] : vllm_variants()) {
     const mop::testing::TempFolder source;

@@ -29,13 +29,27 @@ std::string family_text(const Json& about) {
                      about["composite"]["name"].get<std::string>());
 }
 
-// What stands beside the language model and is never pruned, and what a picture costs.
+// "3 of 4 are computed: 4 heads, MLP 256; a head is 37,248 parameters, a neuron 193".
+std::string tower_units_text(const Json& tower) {
+  const auto number = [&](const char* key) { return with_commas(tower[key].get<int64_t>()); };
+  const auto computed = std::ssize(tower["layers"]);
+  return fmt::format("{} of {} are computed: {}; a head is {} parameters, a neuron {}", computed,
+                     computed + tower["idle_layers"].get<int64_t>(),
+                     tower_text(layers_from_json(tower["layers"])), number("head_parameters"),
+                     number("neuron_parameters"));
+}
+
+// What stands beside the language model, and what a picture costs.
 void add_parts(const Json& about, std::vector<std::pair<std::string, std::string>>& lines) {
   if (!about.contains("composite")) return;
   const Json& whole = about["composite"];
   for (const Json& part : whole["parts"]) {
-    lines.emplace_back(fmt::format("  {}", part["name"].get<std::string>()),
-                       with_commas(part["parameters"].get<int64_t>()) + ", kept as it is");
+    const bool may_be_cut = &part == &whole["parts"].front() && !whole["tower"].is_null();
+    lines.emplace_back(
+        fmt::format("  {}", part["name"].get<std::string>()),
+        with_commas(part["parameters"].get<int64_t>()) +
+            (may_be_cut ? ", kept unless branch vision cuts it" : ", kept as it is"));
+    if (may_be_cut) lines.emplace_back("    its layers", tower_units_text(whole["tower"]));
   }
   lines.emplace_back(
       "a picture", with_commas(whole["tokens_of_image"].get<int64_t>()) + " tokens of the prompt");

@@ -10,6 +10,9 @@ Family mistral_family();
 Family qwen2_family();
 Family qwen3_family();
 
+/// Not a decoder's and so in no table of families: see `tower_family`.
+Family clip_tower_family();
+
 /// Conditions of rows.
 inline bool always(const ModelConfig&) { return true; }
 inline bool attention_bias(const ModelConfig& config) { return config.attention_bias; }

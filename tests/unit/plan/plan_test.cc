@@ -52,6 +52,25 @@ TEST(Plan, OnlyAPlanWithValuesIsOfTheSecondVersion) {
   }
 }
 
+TEST(Plan, APlanThatCutsATowerIsOfTheFourthVersion) {
+  PrunePlan plan = example();
+  PlanStep vision{"vision", {}, {}, 700, {{0, false, {1, 3}, {1, 3}, {0, 1, 2}}}};
+  plan.steps.push_back(vision);
+  const Json json = to_json(plan);
+  EXPECT_EQ(json["version"], 4);
+  EXPECT_EQ(json["steps"][2]["tower"][0],
+            Json::parse(R"({"layer":0,"heads":"1,3","neurons":"0-2"})"));
+  EXPECT_FALSE(json["steps"][1].contains("tower"));
+  EXPECT_EQ(plan_from_json(json, "plan.json"), plan);
+  for (const char* bad : {R"({"layer":0,"whole":true})", R"({"layer":0,"attention":true})",
+                          R"({"layer":0,"heads":"1","kv_heads":"1"})"}) {
+    Json damaged = json;
+    damaged["steps"][2]["tower"][0] = Json::parse(bad);
+    EXPECT_THAT(refusal_of([&] { plan_from_json(damaged, "plan.json"); }),
+                HasSubstr("heads and neurons alone"));
+  }
+}
+
 TEST(Plan, APlanThatRemovesHalvesIsOfTheThirdVersion) {
   PrunePlan plan = example();
   const LayerRemoval attention{4, false, {}, {}, {1, 2}, true, false};

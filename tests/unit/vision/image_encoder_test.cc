@@ -57,9 +57,7 @@ double difference(const at::Tensor& ours, const at::Tensor& theirs) {
 at::Tensor tower_features(const Golden& of, int64_t piece) {
   const at::NoGradGuard no_gradient;
   const Composite& composite = *of.model.config().composite;
-  std::vector<int64_t> states = composite.projector.feature_layers;
-  for (int64_t& state : states) state += state < 0 ? composite.vision.layers + 1 : 0;
-  const ClipTower tower(of.model.shared_checkpoint(), composite.vision, states);
+  const ClipTower tower(of.model);
   const ImageProcessor processor(read_image_processor(of.model.checkpoint().folder()));
   std::vector<at::Tensor> pixels;
   for (const Picture& picture : of.pictures) pixels.push_back(processor.pixels(picture));

@@ -1,0 +1,153 @@
+// pipeline/tower_losses.cc
+#include "pipeline/tower_losses.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "gradient/output_loss.h"
+#include "model/composite.h"
+#include "stats/backward_walk.h"
+#include "stats/packed_samples.h"
+#include "tensor/mapped_file.h"
+#include "vision/image_encoder.h"
+
+namespace mop {
+namespace {
+
+// Whole samples, whose ids name the batch's own pictures, and these where a change may begin.
+struct PictureBatch {
+  PackedSamples packed;
+  NextTokens next;
+  int64_t predicted;
+  at::Tensor hidden_BTD;
+};
+
+class TowerWalk final : public LayerLosses {
+ public:
+  TowerWalk(const Model& model, const Compute& compute, const Pictures& pictures)
+      : compute_(compute), pictures_(pictures), encoder_(model), words_(model, compute) {}
+
+  void add_batch(TokenSamples samples) {
+    const int64_t vocab = config().vocab, rows = pictures_.rows_per_image();
+    std::vector<int64_t> shown;
+    for (const auto& ids : samples.ids) {
+      for (const int64_t number : pictures_in(ids, vocab, rows)) shown.push_back(number);
+    }
+    std::ranges::sort(shown);
+    shown.erase(std::ranges::unique(shown).begin(), shown.end());
+    for (auto& ids : samples.ids) {
+      for (int64_t& id : ids) {
+        if (id < vocab) continue;
+        const int64_t number = (id - vocab) / rows;
+        id += (std::ranges::lower_bound(shown, number) - shown.begin() - number) * rows;
+      }
+    }
+    const PackedSamples packed = pack(samples, !compute_.device.is_cpu());
+    NextTokens next(packed, vocab);
+    const int64_t predicted = next.weights_N.count_nonzero().item<int64_t>();
+    if (predicted == 0) return;
+    std::vector<at::Tensor> hidden;
+    for (const int64_t number : shown)
+      hidden.push_back(tower().embed(encoder_.pixels(pictures_.picture(number)), compute_));
+    batches_.push_back({packed, std::move(next), predicted, at::cat(hidden)});
+  }
+
+  void run(const std::function<void(int64_t, LayerLosses&)>& visit, Progress& progress) {
+    const int64_t layers = std::ssize(config().composite->tower.layers);
+    for (layer_ = 0; layer_ < layers; ++layer_) {
+      check_stop();
+      weights_ = tower().weights(layer_, compute_);
+      visit(layer_, *this);
+      for (const PictureBatch& batch : batches_) {
+        if (!tower().has_one_state()) break;  // every pass begins with the first layer
+        tower().advance(layer_, batch.hidden_BTD, ImageEncoder::kPiece, compute_);
+      }
+      check_mappings();
+      progress.advance(layer_ + 1);
+    }
+  }
+
+  const LayerWeights& weights() const override { return weights_; }
+  int64_t batches() const override { return std::ssize(batches_); }
+  int64_t predicted(int64_t batch) const override { return at(batch).predicted; }
+
+  double loss(int64_t index, const LayerWeights& weights, const LayerMask* mask) override {
+    const PictureBatch& batch = at(index);
+    check_stop();
+    TowerPass pass;
+    pass.first = tower().has_one_state() ? layer_ : 0;
+    pass.weights = [&](int64_t layer) { return layer == layer_ ? &weights : nullptr; };
+    pass.mask = [&](int64_t layer) { return layer == layer_ ? mask : nullptr; };
+    const at::Tensor features_BTD =
+        tower().features(batch.hidden_BTD.clone(), ImageEncoder::kPiece, compute_, pass);
+    GlobalWeights embedding = words_.embedding();
+    embedding.rows_PD = at::empty(
+        {batch.hidden_BTD.size(0) * encoder_.rows_per_image(), encoder_.width()}, at::kFloat);
+    encoder_.project(features_BTD, embedding.rows_PD, compute_);
+    at::Tensor hidden_ND = embed(embedding, batch.packed.ids_N, compute_);
+    hidden_ND = run_layer_range(words_, std::move(hidden_ND), batch.packed.packing, 0,
+                                words_.model().num_layers());
+    const OutputLoss sums =
+        output_loss(words_.globals(), config(), hidden_ND, batch.next.ids_N, batch.next.weights_N,
+                    /*gradients=*/false);
+    const double mean = read_sums({&sums.nll, 1}).front() / static_cast<double>(batch.predicted);
+    if (std::isfinite(mean)) return mean;
+    throw bad_input("the loss is not finite when layer {} of the vision tower is changed", layer_);
+  }
+
+ private:
+  const ModelConfig& config() const { return words_.model().config(); }
+  const ClipTower& tower() const { return encoder_.tower(); }
+  const PictureBatch& at(int64_t batch) const { return batches_[static_cast<size_t>(batch)]; }
+
+  Compute compute_;
+  const Pictures& pictures_;
+  ImageEncoder encoder_;
+  WeightLoader words_;
+  std::vector<PictureBatch> batches_;
+  int64_t layer_ = 0;
+  LayerWeights weights_;
+};
+
+}  // namespace
+
+std::vector<int64_t> pictures_in(const std::vector<int64_t>& ids, int64_t vocab,
+                                 int64_t rows_per_image) {
+  std::vector<int64_t> numbers;
+  for (const int64_t id : ids) {
+    if (id >= vocab) numbers.push_back((id - vocab) / rows_per_image);
+  }
+  std::ranges::sort(numbers);
+  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
+  return numbers;
+}
+
+void walk_tower_losses(const Model& model, const Compute& compute, const TokenSamples& samples,
+                       const Pictures& pictures, int64_t batch_samples,
+                       const std::function<void(int64_t, LayerLosses&)>& visit,
+                       Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  TokenSamples seeing = with_targets(samples);
+  std::erase_if(seeing.ids, [&](const auto& ids) {
+    return pictures_in(ids, model.config().vocab, pictures.rows_per_image()).empty();
+  });
+  TowerWalk walk(model, compute, pictures);
+  for (int64_t first = 0; first < std::ssize(seeing.ids); first += batch_samples) {
+    const int64_t last = std::min(first + batch_samples, std::ssize(seeing.ids));
+    walk.add_batch({{seeing.ids.begin() + first, seeing.ids.begin() + last}, {}});
+  }
+  if (walk.batches() == 0) {
+    throw bad_input("no calibration sample has a picture and a word behind it")
+        .hint("a vision tower is judged by what is said about pictures");
+  }
+  progress.begin("measuring losses of changed tower layers",
+                 std::ssize(model.config().composite->tower.layers));
+  walk.run(visit, progress);
+  progress.end();
+}
+
+}  // namespace mop

@@ -1,0 +1,141 @@
+// pipeline/tower_scores.cc
+#include "pipeline/tower_scores.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "criteria/criterion.h"
+#include "model/composite.h"
+#include "pipeline/tower_losses.h"
+#include "vision/image_encoder.h"
+
+namespace mop {
+namespace {
+
+constexpr int64_t kBatchSamples = 8;  // as criteria/loss_scores.cc has them
+
+std::vector<Stat> stats_of(std::span<const std::string> criteria) {
+  std::set<Stat> needed;
+  for (const std::string& name : criteria) {
+    for (const Stat stat : tower_stats(find_criterion(name))) needed.insert(stat);
+  }
+  return {needed.begin(), needed.end()};
+}
+
+bool reads_losses_of_tower(std::span<const std::string> criteria) {
+  return std::ranges::any_of(
+      criteria, [](const auto& name) { return find_criterion(name).score_losses != nullptr; });
+}
+
+std::vector<int64_t> all_pictures(const TokenSamples& samples, int64_t vocab, int64_t rows) {
+  std::set<int64_t> numbers;
+  for (const auto& ids : samples.ids) {
+    for (const int64_t number : pictures_in(ids, vocab, rows)) numbers.insert(number);
+  }
+  return {numbers.begin(), numbers.end()};
+}
+
+// One pass of the pictures through the tower.
+std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& compute,
+                                            const TokenSamples& samples, const Pictures& pictures,
+                                            std::span<const Stat> stats, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  const ModelConfig& tower = model.tower()->config();
+  const ImageEncoder encoder(model);
+  std::vector<LayerStats> layers(tower.layers.size());
+  const auto numbers = all_pictures(samples, model.config().vocab, pictures.rows_per_image());
+  const int64_t count = std::ssize(numbers), rows = encoder.tower().config().patches() + 1;
+  progress.begin("gathering statistics of the vision tower", count);
+  LayerWeights weights;
+  at::Tensor input_ND;
+  Packing piece;
+  TowerPass pass;
+  pass.weights = [&](int64_t layer) {
+    weights = encoder.tower().weights(layer, compute);
+    return &weights;
+  };
+  pass.tap = [&](int64_t layer, Site site, const at::Tensor& value_NX) {
+    if (site == Site::kLayerInput) input_ND = value_NX.clone();
+    const auto place = static_cast<size_t>(layer);
+    for (const Stat stat : stats) {
+      const StatRow& row = stat_row(stat);
+      if (row.site != site) continue;
+      add_seen(row, {value_NX, input_ND, piece, weights, tower.layers[place]}, layers[place]);
+    }
+  };
+  for (int64_t done = 0; done < count; done += ImageEncoder::kPiece) {
+    const int64_t end = std::min(done + ImageEncoder::kPiece, count);
+    std::vector<at::Tensor> tiles;
+    for (int64_t i = done; i < end; ++i)
+      tiles.push_back(encoder.pixels(pictures.picture(numbers[static_cast<size_t>(i)])));
+    piece.lengths.assign(tiles.size(), rows);
+    encoder.tower().features(encoder.tower().embed(at::cat(tiles), compute), ImageEncoder::kPiece,
+                             compute, pass);
+    progress.advance(end);
+  }
+  progress.end();
+  return layers;
+}
+
+Options section_of(const std::map<std::string, Options>& settings, const std::string& name) {
+  const auto found = settings.find(name);
+  return found == settings.end() ? Options() : found->second;
+}
+
+}  // namespace
+
+bool tower_reads_pictures(std::span<const std::string> criteria) {
+  return !stats_of(criteria).empty() || reads_losses_of_tower(criteria);
+}
+
+std::map<std::string, std::vector<at::Tensor>> score_tower(
+    const Model& model, const Compute& compute, const TokenSamples& samples,
+    const Pictures* pictures, std::span<const std::string> criteria,
+    const std::map<std::string, Options>& settings, Progress& progress) {
+  const ModelConfig& tower = model.tower()->config();
+  const std::vector<Stat> needed = stats_of(criteria);
+  if (tower_reads_pictures(criteria) && pictures == nullptr) {
+    throw usage_error("this run measures a vision tower, and no calibration sample has a picture");
+  }
+  std::vector<LayerStats> stats(tower.layers.size());
+  if (!needed.empty())
+    stats = collect_tower_stats(model, compute, samples, *pictures, needed, progress);
+  std::map<std::string, std::vector<at::Tensor>> scores;
+  const auto add = [&](const Criterion& criterion, int64_t layer, const at::Tensor& values) {
+    const LayerShape& shape = tower.layers[static_cast<size_t>(layer)];
+    scores[criterion.name].push_back(
+        checked_scores(criterion, values, num_units(criterion.unit, shape), layer));
+  };
+  const ClipTower weights_of(model);
+  for (int64_t layer = 0; layer < std::ssize(tower.layers); ++layer) {
+    const auto place = static_cast<size_t>(layer);
+    const LayerWeights weights = weights_of.weights(layer, compute);
+    for (const std::string& name : criteria) {
+      const Criterion& criterion = find_criterion(name);
+      if (criterion.score_losses != nullptr) continue;
+      const Options options = section_of(settings, name);
+      add(criterion, layer,
+          criterion.score({stats[place], weights, tower, tower.layers[place], options, layer}));
+    }
+  }
+  if (!reads_losses_of_tower(criteria)) return scores;
+  const auto visit = [&](int64_t layer, LayerLosses& losses) {
+    const auto place = static_cast<size_t>(layer);
+    for (const std::string& name : criteria) {
+      const Criterion& criterion = find_criterion(name);
+      if (criterion.score_losses == nullptr) continue;
+      const Options options = section_of(settings, name);
+      add(criterion, layer,
+          criterion.score_losses(
+              {losses, stats[place], tower, tower.layers[place], options, layer}));
+    }
+  };
+  walk_tower_losses(model, compute, samples, *pictures, kBatchSamples, visit, progress);
+  return scores;
+}
+
+}  // namespace mop

@@ -1,0 +1,135 @@
+// plan/branches/vision.cc -- width of the vision tower: the branch `width` with the tower's layers
+// in the place of the language model's. Heads and neurons of the tower by a criterion, spread by an
+// allocation: MoPE-CLIP (arXiv 2403.07839), ECoFLaP (arXiv 2310.02998).
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "model/composite.h"
+#include "model/family.h"
+#include "plan/branches/branches.h"
+#include "plan/branches/width_step.h"
+
+namespace mop {
+namespace {
+
+constexpr const char* kName = "vision";
+
+const Branch& width() {
+  static const Branch branch = amp_width_branch();
+  return branch;
+}
+
+// The language model is as it was.
+ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
+  return {input.config.layers, {}, tower.owed, std::move(tower.layers)};
+}
+
+BranchInput input_of_tower(const BranchInput& input) {
+  return {tower_config(input.config), input.budget, input.owed, input.options, {}};
+}
+
+// A step may be a layer of the language model: more than the tower has, of which a unit of each
+// kind stays in every layer. A pack is what rounding may leave over.
+void check_budget(const BranchInput& input, const ShapeStep& tower) {
+  const ModelConfig& before = tower_config(input.config);
+  const int64_t removed = block_parameters(before) - block_parameters(after_step(before, tower));
+  WidthOptions widths;
+  read_multiples(input.options, widths);
+  if (removed + 2 * half_pack(before, widths.shape_multiple) >= input.budget) return;
+  throw bad_input("the vision tower can give {} parameters, and the step is to remove {}", removed,
+                  input.budget)
+      .hint("lower the target, or make steps smaller (--rounds)");
+}
+
+ShapeStep count(const BranchInput& input) {
+  ShapeStep tower = width().count(input_of_tower(input));
+  check_budget(input, tower);
+  return step_of_tower(input, std::move(tower));
+}
+
+// A step of the tower's, as one of the whole model.
+PlanStep whole_step(const Model& model, PlanStep tower) {
+  std::vector<LayerShape> shapes = model.tower()->config().layers;
+  for (const LayerRemoval& removal : tower.removals) {
+    LayerShape& shape = shapes[static_cast<size_t>(removal.layer)];
+    shape.heads -= std::ssize(removal.heads);
+    shape.kv_heads = shape.heads;
+    shape.mlp -= std::ssize(removal.neurons);
+  }
+  const ShapeStep after = {model.config().layers, {}, tower.owed, std::move(shapes)};
+  const int64_t parameters = total_parameters(after_step(model.config(), after));
+  return {kName, {}, tower.owed, parameters, std::move(tower.removals)};
+}
+
+// What `width` asks, answered for the tower.
+class TowerMeasure final : public Measure {
+ public:
+  TowerMeasure(const Model& model, Measure& whole) : model_(model), whole_(whole) {}
+  const std::vector<at::Tensor>& scores(const std::string& criterion) override {
+    return whole_.tower_scores(criterion);
+  }
+  std::vector<Validation> judge(const std::vector<PlanStep>& steps) override {
+    std::vector<PlanStep> of_model;
+    for (const PlanStep& step : steps) of_model.push_back(whole_step(model_, step));
+    return whole_.judge(of_model);
+  }
+  void note(const std::string& line) override { whole_.note(line); }
+
+ private:
+  const Model& model_;
+  Measure& whole_;
+};
+
+PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
+  TowerMeasure of_tower(model, measure);
+  return whole_step(model, width().propose(input_of_tower(input), *model.tower(), of_tower));
+}
+
+// What kernels want, as far as a pack is a small part of an MLP.
+int64_t default_multiple(const ModelConfig& tower) {
+  int64_t narrowest = tower.layers[0].mlp;
+  for (const LayerShape& shape : tower.layers) narrowest = std::min(narrowest, shape.mlp);
+  int64_t multiple = 32;
+  while (multiple > 1 && multiple > narrowest / 64) multiple /= 2;
+  return multiple;
+}
+
+Json with_defaults(const ModelConfig& dense, const Json& given) {
+  Json settings = given.is_null() ? Json::object() : given;
+  const ModelConfig& tower = tower_config(dense);
+  if (!settings.contains("shape_multiple")) settings["shape_multiple"] = default_multiple(tower);
+  if (!settings.contains("head_multiple")) settings["head_multiple"] = 1;
+  return width().defaults(tower, settings);
+}
+
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> all = width().options;
+  for (OptionSpec& spec : all) {
+    if (spec.name == "shape_multiple") spec.unset = "32, or less where MLPs are narrower than 2048";
+    if (spec.name == "head_multiple") spec.unset = "1";
+  }
+  return all;
+}
+
+}  // namespace
+
+Branch vision_branch() {
+  return {.letter = 'V',
+          .name = kName,
+          .summary = "the lowest heads and neurons of the vision tower, by a criterion (LLaVA)",
+          .count = count,
+          .propose = propose,
+          .defaults = with_defaults,
+          .criteria =
+              [](const ModelConfig& config, const Options& options) {
+                return width().criteria(tower_config(config), options);
+              },
+          .judges = width().judges,
+          .of_tower = true,
+          .source = "MoPE-CLIP, arXiv 2403.07839; ECoFLaP, arXiv 2310.02998",
+          .options = options(),
+          .deviations = {33, 34, 35}};
+}
+
+}  // namespace mop
