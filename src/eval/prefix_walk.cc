@@ -40,7 +40,7 @@ class Walk {
     Members all(models_.size());
     for (size_t m = 0; m < all.size(); ++m) all[m] = m;
     const auto same_embedding = [&](size_t a, size_t b) {
-      return embedding(a).is_same(embedding(b));
+      return embedding(a).is_same(embedding(b)) && models_[a]->channels() == models_[b]->channels();
     };
     for (const Members& members : split(all, same_embedding)) {
       WeightLoader loader(*models_[members.front()], compute_, WeightLoader::Keep::kOne);

@@ -60,7 +60,7 @@ void merge(std::span<Validation> parts, Collectives& ranks) {
 // The globals of a candidate: the dense model's unless some were changed.
 struct Globals {
   Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
-    if (model.changed_globals().empty()) {
+    if (model.changed_globals().empty() && model.channels() == dense.model().channels()) {
       weights = &dense.globals();
     } else {
       own = std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kOne);

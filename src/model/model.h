@@ -50,6 +50,8 @@ class Model {
   const std::vector<Layer>& layers() const { return layers_; }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   const std::map<GlobalRole, at::Tensor>& changed_globals() const { return changed_globals_; }
+  /// Kept channels of the residual stream, of the checkpoint's hidden size; rising.
+  const IndexList& channels() const { return channels_; }
 
   /// What stands behind the vocabulary: row k is the input of id `vocab + k`, [P, D]. Undefined =
   /// none. Not a part of the model: a picture's patches, for as long as they are looked at.
@@ -59,6 +61,12 @@ class Model {
 
   /// The same model with other layers; the config's shapes are derived from them.
   Model with_layers(std::vector<Layer> layers) const;
+  /// The same model with these channels of the residual stream alone: all tensors with a hidden
+  /// axis are read without the others. With n' of n channels `norm_eps` becomes n / n' times the
+  /// checkpoint's, and the checkpoint's norms of the residual stream are read sqrt(n / n') times as
+  /// large: what these norms give is then what they gave of zeros in the other channels. Changed
+  /// tensors must have that shape and scale already.
+  Model with_channels(IndexList channels) const;
   /// The same model with a changed global tensor (embedding, final norm, head).
   Model with_global(GlobalRole role, at::Tensor value) const;
   /// The same model with a bias on every o_proj or down_proj, or both: what compensates for removed
@@ -71,6 +79,7 @@ class Model {
   ModelConfig config_;
   std::vector<Layer> layers_;
   std::map<GlobalRole, at::Tensor> changed_globals_;
+  IndexList channels_;
   at::Tensor input_rows_PD_;
 };
 

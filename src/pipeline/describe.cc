@@ -103,6 +103,7 @@ Json accounting_json(const Accounting& accounting) {
                      {"block_parameters", step.block_parameters},
                      {"removed_fraction", accounting.removed_fraction(step)},
                      {"block_removed_fraction", accounting.block_removed_fraction(step)}});
+    if (step.hidden != accounting.dense.hidden) steps.back()["hidden"] = step.hidden;
   }
   return {{"dense",
            {{"parameters", accounting.dense.parameters},
@@ -111,12 +112,20 @@ Json accounting_json(const Accounting& accounting) {
           {"steps", steps}};
 }
 
-std::string shape_text(const std::vector<LayerShape>& layers) {
+std::string shape_text(const std::vector<LayerShape>& layers, int64_t hidden) {
   if (layers.empty()) return "no layers";
-  return fmt::format("{} layers, {} heads, {} KV heads, MLP {}", layers.size(),
-                     range_text(layers, &LayerShape::heads),
-                     range_text(layers, &LayerShape::kv_heads),
-                     range_text(layers, &LayerShape::mlp));
+  return fmt::format(
+      "{} layers, {} heads, {} KV heads, MLP {}{}", layers.size(),
+      range_text(layers, &LayerShape::heads), range_text(layers, &LayerShape::kv_heads),
+      range_text(layers, &LayerShape::mlp), hidden == 0 ? "" : fmt::format(", hidden {}", hidden));
+}
+
+int64_t changed_hidden(const ModelConfig& config) {
+  return config.raw.value("hidden_size", config.hidden) == config.hidden ? 0 : config.hidden;
+}
+
+std::string shape_text(const ModelConfig& config) {
+  return shape_text(config.layers, changed_hidden(config));
 }
 
 Json inspect(const std::filesystem::path& folder) {

@@ -18,11 +18,16 @@ std::vector<LayerShape> layers_from_json(const Json& layers);
 /// {parameters, block_parameters, layers}
 Json sizes_json(const ModelConfig& config);
 /// {dense: sizes, steps: [{step, branch, layers, parameters, removed_fraction,
-/// block_removed_fraction}]}
+/// block_removed_fraction}]}; a step that leaves another hidden size has `hidden`.
 Json accounting_json(const Accounting& accounting);
 
-/// "12 layers, 6 heads, 2 KV heads, MLP 768"; ranges where layers differ.
-std::string shape_text(const std::vector<LayerShape>& layers);
+/// "12 layers, 6 heads, 2 KV heads, MLP 768"; ranges where layers differ. `hidden` is told unless
+/// it is 0.
+std::string shape_text(const std::vector<LayerShape>& layers, int64_t hidden = 0);
+/// The same of a model; its hidden size is told where it is not its checkpoint's.
+std::string shape_text(const ModelConfig& config);
+/// The hidden size where it is not the checkpoint's, else 0.
+int64_t changed_hidden(const ModelConfig& config);
 
 /// Everything `mop inspect` says. Opens and checks the whole checkpoint: throws like Model::open.
 Json inspect(const std::filesystem::path& folder);

@@ -224,8 +224,8 @@ class Run {
             : fmt::format(", {} of the {}", percent(target["removed_fraction"].get<double>()),
                           run_.recipe.target.currency);
     progress_.note(fmt::format("step {}{}: {}, {}, {} parameters, {} removed{}", step.number,
-                               of_all(step.number), step.plan.branch,
-                               shape_text(model.config().layers), with_commas(step.plan.parameters),
+                               of_all(step.number), step.plan.branch, shape_text(model.config()),
+                               with_commas(step.plan.parameters),
                                percent(metrics["removed_fraction"].get<double>()), counted));
     progress_.advance(step.number);
   }

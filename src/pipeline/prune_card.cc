@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 Json sizes_for_people(const ModelConfig& config) {
   return {{"parameters", total_parameters(config)},
           {"block_parameters", block_parameters(config)},
-          {"shape", shape_text(config.layers)}};
+          {"shape", shape_text(config)}};
 }
 
 Json size_metrics(const PreparedRun& run, const Model& model) {

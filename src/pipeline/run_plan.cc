@@ -71,6 +71,7 @@ ModelConfig config_after(const PreparedRun& run) {
   ModelConfig config = run.dense.config();
   if (run.accounting && !run.accounting->steps.empty()) {
     config.layers = run.accounting->steps.back().layers;
+    config.hidden = run.accounting->steps.back().hidden;
   }
   return config;
 }
@@ -327,7 +328,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   const ModelConfig& config = run.dense.config();
   std::vector<std::string> lines = {
       fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
-                  shape_text(config.layers), with_commas(total_parameters(config)))};
+                  shape_text(config), with_commas(total_parameters(config)))};
   if (run.replay) {
     lines.push_back(fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
                                 run.replay->values.empty() ? "" : " and the changed values",
@@ -349,9 +350,10 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   }
   if (run.accounting && !run.accounting->steps.empty()) {
     const AccountedStep& last = run.accounting->steps.back();
+    const bool narrower = last.hidden != run.accounting->dense.hidden;
     lines.push_back(fmt::format("result: {}, {} parameters after {} steps, {} removed",
-                                shape_text(last.layers), with_commas(last.parameters),
-                                run.accounting->steps.size(),
+                                shape_text(last.layers, narrower ? last.hidden : 0),
+                                with_commas(last.parameters), run.accounting->steps.size(),
                                 percent(run.accounting->removed_fraction(last))));
   }
   lines.push_back(

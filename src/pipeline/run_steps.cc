@@ -56,6 +56,7 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
   json["block_removed_fraction"] =
       fraction(block_parameters(dense.config()), block_parameters(after));
   json["layers"] = layers_json(after.layers);
+  if (changed_hidden(after) != 0) json["hidden"] = after.hidden;
   json["candidates"] = candidates_json(step);
   return json;
 }
@@ -76,7 +77,8 @@ Json step_lines(const RunFolder& folder, size_t count) {
     const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
     lines.push_back({{"step", metrics["step"]},
                      {"branch", metrics["branch"]},
-                     {"shape", shape_text(layers_from_json(metrics["layers"]))},
+                     {"shape", shape_text(layers_from_json(metrics["layers"]),
+                                          metrics.value("hidden", int64_t{0}))},
                      {"parameters", metrics["parameters"]},
                      {"removed_fraction", metrics["removed_fraction"]},
                      {"block_removed_fraction", metrics["block_removed_fraction"]},

@@ -211,7 +211,10 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   }
   Json json = accounting_json(*accounting);
   ModelConfig after = dense;
-  if (!accounting->steps.empty()) after.layers = accounting->steps.back().layers;
+  if (!accounting->steps.empty()) {
+    after.layers = accounting->steps.back().layers;
+    after.hidden = accounting->steps.back().hidden;
+  }
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);

@@ -24,6 +24,7 @@ std::vector<const Branch*> branches_of(const std::string& path) {
 AccountedStep measure(const ModelConfig& config, std::vector<int32_t> sources) {
   AccountedStep step;
   step.layers = config.layers;
+  step.hidden = config.hidden;
   step.sources = std::move(sources);
   step.parameters = total_parameters(config);
   step.block_parameters = block_parameters(config);

@@ -56,6 +56,7 @@ struct ShapeStep {
   std::vector<LayerShape> layers;       ///< after the step
   std::vector<int32_t> removed_layers;  ///< current indices of the layers that go whole, rising
   Owed owed;
+  int64_t hidden = 0;  ///< the hidden size after the step; 0 = as it was
 };
 
 struct Branch {

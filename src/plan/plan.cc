@@ -11,7 +11,8 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3;
+constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3,
+                  kVersionWithChannels = 4;
 
 // 0,1,2,3,7 -> "0-3,7"
 std::string to_runs(const IndexList& indices) {
@@ -150,7 +151,13 @@ bool removes_halves(const PrunePlan& plan) {
   });
 }
 
+bool removes_channels(const PrunePlan& plan) {
+  return std::ranges::any_of(plan.steps,
+                             [](const PlanStep& step) { return !step.channels.empty(); });
+}
+
 int64_t version_of(const PrunePlan& plan) {
+  if (removes_channels(plan)) return kVersionWithChannels;
   if (removes_halves(plan)) return kVersionWithHalves;
   return plan.values.empty() ? kVersion : kVersionWithValues;
 }
@@ -179,6 +186,7 @@ const Json& require_list(const Json& json, const char* key, const std::string& w
 Json to_json(const PlanStep& step) {
   Json json = {{"branch", step.branch}, {"parameters", step.parameters}};
   if (step.owed != Owed()) json["owed"] = to_json(step.owed);
+  if (!step.channels.empty()) json["hidden_channels"] = to_runs(step.channels);
   json["layers"] = Json::array();
   for (const LayerRemoval& removal : step.removals) json["layers"].push_back(to_json(removal));
   return json;
@@ -199,7 +207,9 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
   step.branch = require<std::string>(json, "branch", where);
   step.parameters = require<int64_t>(json, "parameters", where);
   if (json.contains("owed")) step.owed = owed_from_json(json["owed"], where + ", owed");
-  size_t units = 0;
+  step.channels = from_runs(get_or<std::string>(json, "hidden_channels", "", where),
+                            where + ".hidden_channels");
+  size_t units = step.channels.size();
   for (const Json& layer : require_list(json, "layers", where)) {
     const std::string here = fmt::format("{}, layers[{}]", where, step.removals.size());
     LayerRemoval removal = removal_from_json(layer, here);
@@ -216,9 +226,9 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
-  if (version < kVersion || version > kVersionWithHalves) {
+  if (version < kVersion || version > kVersionWithChannels) {
     throw bad_input("plan version {} is none of those this program reads ({} to {})", version,
-                    kVersion, kVersionWithHalves)
+                    kVersion, kVersionWithChannels)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -228,6 +238,7 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
   for (const Json& step : require_list(json, "steps", where)) {
     plan.steps.push_back(
         step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
+    units += plan.steps.back().channels.size();
     for (const LayerRemoval& removal : plan.steps.back().removals) units += units_of(removal);
     check_units(units, where);
   }

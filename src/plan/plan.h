@@ -27,7 +27,8 @@ struct PlanStep {
   std::string branch;                  ///< "depth", "width", ...
   std::vector<LayerRemoval> removals;  ///< rising by layer
   Owed owed;                           ///< carried to the next step of this branch
-  int64_t parameters = 0;  ///< of the whole model after this step: surgery must hit it exactly
+  int64_t parameters = 0;   ///< of the whole model after this step: surgery must hit it exactly
+  IndexList channels = {};  ///< of the residual stream that go, by the checkpoint's hidden size
   bool operator==(const PlanStep&) const = default;
 };
 
@@ -54,8 +55,8 @@ struct PrunePlan {
 IndexList layers_left(const PrunePlan& plan, int64_t count);
 
 /// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model. A plan
-/// that removes half layers is of version 3, another one with values of version 2, others of
-/// version 1; all are read.
+/// that removes hidden channels is of version 4, another one that removes half layers of version 3,
+/// another one with values of version 2, others of version 1; all are read.
 Json to_json(const PlanStep& step);
 Json to_json(const PrunePlan& plan);
 /// Throw Error(kBadInput) naming `where` and the key.

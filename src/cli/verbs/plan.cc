@@ -11,7 +11,8 @@ namespace {
 std::string plan_text(const Json& plan) {
   Table table({"step", "branch", "shape", "parameters", "removed", "of layers"});
   const auto row = [&](const Json& step, const std::string& number, const std::string& branch) {
-    table.add({number, branch, shape_text(layers_from_json(step["layers"])),
+    table.add({number, branch,
+               shape_text(layers_from_json(step["layers"]), step.value("hidden", int64_t{0})),
                with_commas(step["parameters"].get<int64_t>()),
                percent(step.value("removed_fraction", 0.0)),
                percent(step.value("block_removed_fraction", 0.0))});

@@ -11,5 +11,6 @@ Branch uniform_damage_branch();
 Branch attention_branch();
 Branch mlp_branch();
 Branch gates_branch();
+Branch hidden_branch();
 
 }  // namespace mop
