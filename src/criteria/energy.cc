@@ -17,6 +17,23 @@ at::Tensor score_neurons(const ScoreInput& in) {
          in.stats.mean(Stat::kNeuronSquare, in.shape.mlp);
 }
 
+// What the projections that read a channel make of it, of what they make of all channels.
+at::Tensor share_D(const ScoreInput& in, Stat squares, std::initializer_list<Role> readers) {
+  at::Tensor energy_D = at::zeros({in.config.hidden}, at::kDouble);
+  for (const Role role : readers) energy_D += column_norms(in.weights[role], 2).square();
+  energy_D *= in.stats.mean(squares, in.config.hidden);
+  return energy_D / energy_D.sum().clamp_min(1e-300);
+}
+
+at::Tensor score_channels(const ScoreInput& in) {
+  at::Tensor sum_D = at::zeros({in.config.hidden}, at::kDouble);
+  if (in.shape.heads > 0) {
+    sum_D += share_D(in, Stat::kAttentionChannelSquare, {Role::kQuery, Role::kKey, Role::kValue});
+  }
+  if (in.shape.mlp > 0) sum_D += share_D(in, Stat::kMlpChannelSquare, {Role::kGate, Role::kUp});
+  return sum_D;
+}
+
 constexpr const char* kSource = "squared error of the half layer's output";
 
 }  // namespace
@@ -38,6 +55,15 @@ Criterion energy_neurons() {
           .needs = {Stat::kNeuronSquare},
           .score = score_neurons,
           .source = kSource};
+}
+
+Criterion energy_hidden() {
+  return {.name = "energy-hidden",
+          .summary = "a hidden channel's share of the energy behind the projections that read it",
+          .unit = UnitKind::kChannel,
+          .needs = {Stat::kAttentionChannelSquare, Stat::kMlpChannelSquare},
+          .score = score_channels,
+          .source = "this project, docs/method.md"};
 }
 
 }  // namespace mop

@@ -12,6 +12,7 @@ namespace {
 
 bool belongs(Axis axis, UnitKind unit) {
   if (unit == UnitKind::kNeuron) return axis == Axis::kMlp;
+  if (unit == UnitKind::kChannel) return axis == Axis::kHidden;
   return axis == Axis::kQuery || axis == Axis::kKeyValue;
 }
 
@@ -32,7 +33,7 @@ at::Tensor squares_on_device_U(const at::Tensor& weight, int64_t axis, int64_t u
 
 template <UnitKind kUnit>
 at::Tensor norms(const ScoreInput& in) {
-  const int64_t units = num_units(kUnit, in.shape);
+  const int64_t units = num_units(kUnit, in.config, in.shape);
   at::Tensor sum_U = at::zeros({units}, at::kDouble), on_device_U;
   for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
     for (size_t axis = 0; axis < tensor->axes.size(); ++axis) {
@@ -65,6 +66,14 @@ Criterion magnitude_neurons() {
           .summary = "L2 norm of a neuron's weights (control, needs no data)",
           .unit = UnitKind::kNeuron,
           .score = norms<UnitKind::kNeuron>,
+          .source = "a control"};
+}
+
+Criterion magnitude_hidden() {
+  return {.name = "magnitude-hidden",
+          .summary = "L2 norm of a hidden channel's weights in the layer (control, needs no data)",
+          .unit = UnitKind::kChannel,
+          .score = norms<UnitKind::kChannel>,
           .source = "a control"};
 }
 

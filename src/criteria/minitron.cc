@@ -18,6 +18,15 @@ at::Tensor score_neurons(const ScoreInput& in) {
   return in.stats.mean(Stat::kNeuronResponse, in.shape.mlp).sqrt();
 }
 
+// Of both norms of the layer; the branch adds up the layers.
+at::Tensor score_channels(const ScoreInput& in) {
+  at::Tensor sum_D = at::zeros({in.config.hidden}, at::kDouble);
+  if (in.shape.heads > 0)
+    sum_D += in.stats.mean(Stat::kAttentionChannelResponse, in.config.hidden).sqrt();
+  if (in.shape.mlp > 0) sum_D += in.stats.mean(Stat::kMlpChannelResponse, in.config.hidden).sqrt();
+  return sum_D;
+}
+
 constexpr const char* kSource = "Minitron, arXiv 2407.14679, section 2.2";
 
 }  // namespace
@@ -39,6 +48,17 @@ Criterion minitron_neurons() {
           .unit = UnitKind::kNeuron,
           .needs = {Stat::kNeuronResponse},
           .score = score_neurons,
+          .reads_weights = false,
+          .source = kSource,
+          .deviations = {17}};
+}
+
+Criterion minitron_hidden() {
+  return {.name = "minitron-hidden",
+          .summary = "of both norms' outputs: L2 norm over prompts of the channel's mean |value|",
+          .unit = UnitKind::kChannel,
+          .needs = {Stat::kAttentionChannelResponse, Stat::kMlpChannelResponse},
+          .score = score_channels,
           .reads_weights = false,
           .source = kSource,
           .deviations = {17}};

@@ -17,19 +17,20 @@ namespace {
 
 std::vector<Criterion>& table() {
   static std::vector<Criterion> rows = {
-      amp_heads(),     amp_neurons(),      magnitude_heads(),  magnitude_neurons(),
-      random_heads(),  random_neurons(),   wanda_sp_heads(),   wanda_sp_neurons(),
-      fasp_heads(),    fasp_neurons(),     flap_heads(),       flap_neurons(),
-      energy_heads(),  energy_neurons(),   obs_heads(),        obs_neurons(),
-      taylor_heads(),  taylor_neurons(),   fisher_heads(),     fisher_neurons(),
-      cfsp_neurons(),  minitron_heads(),   minitron_neurons(), block_influence_layers(),
-      taylor_layers(), magnitude_layers(), random_layers(),    cfsp_layers(),
-      owl_layers(),    ecoflap_layers(),   mope_heads(),       mope_neurons()};
+      amp_heads(),       amp_neurons(),      magnitude_heads(),  magnitude_neurons(),
+      random_heads(),    random_neurons(),   wanda_sp_heads(),   wanda_sp_neurons(),
+      fasp_heads(),      fasp_neurons(),     flap_heads(),       flap_neurons(),
+      energy_heads(),    energy_neurons(),   obs_heads(),        obs_neurons(),
+      taylor_heads(),    taylor_neurons(),   fisher_heads(),     fisher_neurons(),
+      cfsp_neurons(),    minitron_heads(),   minitron_neurons(), block_influence_layers(),
+      taylor_layers(),   magnitude_layers(), random_layers(),    cfsp_layers(),
+      owl_layers(),      ecoflap_layers(),   mope_heads(),       mope_neurons(),
+      minitron_hidden(), energy_hidden(),    magnitude_hidden(), random_hidden()};
   return rows;
 }
 
 at::Tensor score_layer(const Criterion& criterion, const ScoreInput& input) {
-  const int64_t units = num_units(criterion.unit, input.shape);
+  const int64_t units = num_units(criterion.unit, input.config, input.shape);
   if (units == 0) return at::empty({0}, at::kDouble);
   if (!criterion.score) throw internal_error("criterion '{}' reads no statistics", criterion.name);
   return checked_scores(criterion, criterion.score(input), units, input.layer);

@@ -36,5 +36,9 @@ Criterion owl_layers();
 Criterion ecoflap_layers();
 Criterion mope_heads();
 Criterion mope_neurons();
+Criterion minitron_hidden();
+Criterion energy_hidden();
+Criterion magnitude_hidden();
+Criterion random_hidden();
 
 }  // namespace mop

@@ -68,17 +68,6 @@ at::Tensor take_kl(const at::Tensor& dense_log_p_RV, const at::Tensor& dense_p_R
   return model.log_p_RV.neg_().add_(dense_log_p_RV).mul_(dense_p_RV).sum(1);
 }
 
-// RMS norm scales whole rows, which a cosine does not see: the norm's weights are all that is left
-// of it.
-at::Tensor normed(const LastHidden& model, const Said& said) {
-  return said.hidden_RD.to(at::kFloat) * model.globals.final_norm_D.to(at::kFloat);
-}
-
-at::Tensor cosine_of(const at::Tensor& a_RD, const at::Tensor& b_RD) {
-  const at::Tensor norms_R = (a_RD.norm(2, 1) * b_RD.norm(2, 1)).clamp_min(1e-30);
-  return (a_RD * b_RD).sum(1) / norms_R;
-}
-
 at::Tensor table(at::IntArrayRef shape, const DevicePredictions& predictions) {
   return at::empty(shape, predictions.rows_R.options().dtype(at::kFloat));
 }
@@ -159,13 +148,13 @@ std::vector<Validation> compare_tokens(const LastHidden& dense,
   const at::Tensor table_C3R = table({count, 3, predictions.size()}, predictions);
   for_predictions(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
     const Said ours = say(dense, piece);
-    const at::Tensor dense_p_RV = ours.log_p_RV.exp(), dense_RD = normed(dense, ours);
+    const at::Tensor dense_p_RV = ours.log_p_RV.exp();
     for (int64_t c = 0; c < count; ++c) {
       const LastHidden& candidate = candidates[static_cast<size_t>(c)];
       Said theirs = say(candidate, piece);
       put(table_C3R[c][0], piece, nll_of(theirs, piece));
       put(table_C3R[c][1], piece, take_kl(ours.log_p_RV, dense_p_RV, theirs));
-      put(table_C3R[c][2], piece, cosine_of(dense_RD, normed(candidate, theirs)));
+      put(table_C3R[c][2], piece, row_cosine(dense, ours.hidden_RD, candidate, theirs.hidden_RD));
     }
   });
   const at::Tensor sums_C3 = table_C3R.sum(2, false, at::kDouble).cpu();

@@ -41,6 +41,7 @@ class Walk {
     for (size_t m = 0; m < all.size(); ++m) all[m] = m;
     const auto same_embedding = [&](size_t a, size_t b) {
       return embedding(a).is_same(embedding(b)) &&
+             models_[a]->channels() == models_[b]->channels() &&
              models_[a]->input_rows().is_same(models_[b]->input_rows());
     };
     for (const Members& members : split(all, same_embedding)) {

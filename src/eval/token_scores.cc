@@ -71,18 +71,19 @@ void check_targets(const at::Tensor& hidden_ND, const at::Tensor& targets_N, int
   }
 }
 
-// RMS norm scales whole rows, which a cosine does not see: the norm's weights are all that is left
-// of it.
-double cosine_sum(const LastHidden& a, const LastHidden& b, const at::Tensor& positions_R) {
-  const auto normed = [&](const LastHidden& x) {
-    return rows_of(x.hidden_ND, positions_R).to(at::kFloat) * x.globals.final_norm_D.to(at::kFloat);
-  };
-  const at::Tensor a_RD = normed(a), b_RD = normed(b);
-  const at::Tensor norms_R = (a_RD.norm(2, 1) * b_RD.norm(2, 1)).clamp_min(1e-30);
-  return ((a_RD * b_RD).sum(1) / norms_R).sum(at::kDouble).item<double>();
-}
-
 }  // namespace
+
+at::Tensor row_cosine(const LastHidden& dense, const at::Tensor& dense_RD, const LastHidden& model,
+                      const at::Tensor& model_RD) {
+  const auto normed = [](const LastHidden& x, const at::Tensor& rows_RD) {
+    return rows_RD.to(at::kFloat) * x.globals.final_norm_D.to(at::kFloat);
+  };
+  const at::Tensor a_RD = normed(dense, dense_RD), b_RD = normed(model, model_RD);
+  const at::Tensor norms_R = (a_RD.norm(2, 1) * b_RD.norm(2, 1)).clamp_min(1e-30);
+  const at::Tensor shared_RD =
+      model.channels_D.defined() ? a_RD.index_select(1, model.channels_D) : a_RD;
+  return (shared_RD * b_RD).sum(1) / norms_R;
+}
 
 TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
                          const at::Tensor& hidden_RD, const at::Tensor& targets_R) {
@@ -135,7 +136,11 @@ std::vector<Validation> compare_tokens(const LastHidden& dense,
                  require_finite(nll_R + kl_R, positions_R);
                  sums[c].nll += nll_R.sum(at::kDouble).item<double>();
                  sums[c].kl += kl_R.sum(at::kDouble).item<double>();
-                 sums[c].cosine += cosine_sum(dense, candidates[c], positions_R);
+                 sums[c].cosine +=
+                     row_cosine(dense, rows_of(dense.hidden_ND, positions_R), candidates[c],
+                                rows_of(candidates[c].hidden_ND, positions_R))
+                         .sum(at::kDouble)
+                         .item<double>();
                }
              });
   return sums;

@@ -30,7 +30,16 @@ struct LastHidden {
   const GlobalWeights& globals;
   const ModelConfig& config;
   const at::Tensor& hidden_ND;
+  /// Channels of the dense model that the hidden states have, where they lack some: int32, with the
+  /// hidden states.
+  at::Tensor channels_D = {};
 };
+
+/// Cosine of each row behind the final norms, [R] float32. RMS norm scales whole rows, which a
+/// cosine does not see: the norms' weights are all that is left of them. Channels that the model
+/// lost are zeros.
+at::Tensor row_cosine(const LastHidden& dense, const at::Tensor& dense_RD, const LastHidden& model,
+                      const at::Tensor& model_RD);
 
 /// What two models say to the same predictions.
 struct TokenComparison {

@@ -60,7 +60,7 @@ void merge(std::span<Validation> parts, Collectives& ranks) {
 // The globals of a candidate: the dense model's unless some were changed.
 struct Globals {
   Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
-    if (model.changed_globals().empty()) {
+    if (model.changed_globals().empty() && model.channels() == dense.model().channels()) {
       weights = &dense.globals();
     } else {
       own = std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kOne);
@@ -136,7 +136,11 @@ void Validator::State::add_group(ReferenceGroup& group, std::span<const Model* c
   if (keep_reference) group.dense_ND = dense_ND;
   std::vector<LastHidden> outputs;
   for (size_t c = 0; c < candidates.size(); ++c) {
-    outputs.push_back({*globals[c].weights, candidates[c]->config(), last_ND[c]});
+    const auto& channels = candidates[c]->channels();
+    outputs.push_back({*globals[c].weights, candidates[c]->config(), last_ND[c],
+                       channels == dense.channels()
+                           ? at::Tensor()
+                           : at::tensor(channels, at::kInt).to(compute.device)});
   }
   const LastHidden reference{dense_weights.globals(), dense.config(), dense_ND};
   const auto sums = group.compare(reference, outputs);

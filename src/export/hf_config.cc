@@ -110,6 +110,10 @@ Json language_model_config(const Model& model) {
   write_class_defaults(sizes, config);
   const LayerShape shape = language_model_needs_code(sizes) ? common_shape(sizes) : sizes.layers[0];
   config["num_hidden_layers"] = model.num_layers();
+  if (sizes.hidden != model.source_config().hidden) {
+    config["hidden_size"] = sizes.hidden;
+    config["rms_norm_eps"] = sizes.norm_eps;
+  }
   config["num_attention_heads"] = shape.heads;
   config["num_key_value_heads"] = shape.kv_heads;
   config["head_dim"] = shape.head_dim;

@@ -56,6 +56,15 @@ std::string llama_cpp_k_quants(const ModelConfig& config, const ModelConfig*) {
       odd->mlp);
 }
 
+// What a model never was is no news of the pruning.
+std::string llama_cpp_hidden(const ModelConfig& config, const ModelConfig* dense) {
+  if (dense == nullptr || dense->hidden % 256 != 0 || config.hidden % 256 == 0) return "";
+  return fmt::format(
+      "a hidden size of {} is no multiple of 256: llama.cpp's K-quants store most matrices in a "
+      "larger type (hidden.channel_multiple: 256 avoids that)",
+      config.hidden);
+}
+
 std::string vllm_own_classes(const ModelConfig& config, const ModelConfig*) {
   if (!needs_own_code(config)) return "";
   if (first(config, [](const LayerShape& s) { return s.heads == 0; }) != nullptr) {
@@ -120,6 +129,7 @@ constexpr std::array kRules = {
     ReaderRule{"llama.cpp", "q4_0, q8_0: heads * head_dim a multiple of 32", true,
                llama_cpp_head_rows},
     ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
+    ReaderRule{"llama.cpp", "K-quants: hidden size a multiple of 256", true, llama_cpp_hidden},
     ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true,
                vllm_own_classes},
     ReaderRule{"vLLM", "heads, KV heads and MLP width divide among the ranks", false, vllm_ranks},

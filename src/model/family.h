@@ -39,6 +39,10 @@ enum class Role {
   kCount
 };
 inline constexpr size_t kNumRoles = static_cast<size_t>(Role::kCount);
+/// Whether it norms the residual stream (and not the queries or keys of a head).
+inline constexpr bool is_stream_norm(Role role) {
+  return role == Role::kInputNorm || role == Role::kMlpNorm;
+}
 
 /// The tensors outside the layers.
 enum class GlobalRole { kEmbedding, kFinalNorm, kHead, kCount };

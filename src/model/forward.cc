@@ -28,7 +28,8 @@ bool wants_gradient(const LayerWeights& weights, const at::Tensor& hidden_ND,
     if (wants(addition.a_RK) || wants(addition.b_OR)) return true;
   }
   if (mask == nullptr) return false;
-  const auto parts = {mask->heads_H, mask->neurons_I, mask->attention, mask->mlp, mask->layer};
+  const auto parts = {mask->heads_H, mask->neurons_I, mask->attention,
+                      mask->mlp,     mask->layer,     mask->hidden_D};
   return std::any_of(parts.begin(), parts.end(), wants);
 }
 
@@ -43,6 +44,7 @@ class LayerRun {
         gradient_(gradient) {}
 
   at::Tensor run(at::Tensor hidden_ND) {
+    if (mask().hidden_D.defined()) hidden_ND = times(hidden_ND, mask().hidden_D);
     tap(Site::kLayerInput, hidden_ND);
     const at::Tensor gate = mask().layer;
     const at::Tensor input_ND = gate.defined() && !gradient_ ? hidden_ND.clone() : hidden_ND;
@@ -71,8 +73,8 @@ class LayerRun {
       heads_NQ = times(by_head(heads_NQ), mask().heads_H.unsqueeze(1)).flatten(1);
     }
     tap(Site::kHeadOutput, heads_NQ);
-    const at::Tensor sum_ND =
-        add_product(hidden_ND, heads_NQ, Role::kOutput, Role::kOutputBias, mask().attention);
+    const at::Tensor sum_ND = add_product(hidden_ND, heads_NQ, Role::kOutput, Role::kOutputBias,
+                                          factor_of(mask().attention));
     tap(Site::kAttentionOutput, sum_ND);
     return sum_ND;
   }
@@ -83,7 +85,7 @@ class LayerRun {
     at::Tensor neurons_NI = neurons(normed_ND);
     if (mask().neurons_I.defined()) neurons_NI = times(neurons_NI, mask().neurons_I);
     tap(Site::kNeuron, neurons_NI);
-    return add_product(hidden_ND, neurons_NI, Role::kDown, Role::kDownBias, mask().mlp);
+    return add_product(hidden_ND, neurons_NI, Role::kDown, Role::kDownBias, factor_of(mask().mlp));
   }
 
   // What enters the down projection: [N, I].
@@ -224,6 +226,14 @@ class LayerRun {
   }
   static std::optional<at::Tensor> optional(const at::Tensor& bias) {
     return bias.defined() ? std::optional(bias) : std::nullopt;
+  }
+
+  // What multiplies the sum that a half adds: the half's gate, the channels' mask or both.
+  at::Tensor factor_of(const at::Tensor& half) const {
+    const at::Tensor& hidden_D = mask().hidden_D;
+    return half.defined() && hidden_D.defined() ? half * hidden_D
+           : hidden_D.defined()                 ? hidden_D
+                                                : half;
   }
 
   const LayerMask& mask() const {

@@ -70,6 +70,9 @@ struct LayerMask {
   at::Tensor attention;  ///< scalar, multiplies what attention adds to the residual stream
   at::Tensor mlp;        ///< scalar, the same for the MLP
   at::Tensor layer;      ///< scalar, multiplies what the whole layer adds
+  /// Multiplies what enters the layer and what each half adds. 0 in all layers is a channel that is
+  /// removed from the model.
+  at::Tensor hidden_D = {};
 };
 
 /// What one call of the decoder layer needs besides weights and hidden states.

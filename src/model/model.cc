@@ -240,6 +240,7 @@ Model Model::whole(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig con
   model.config_ = std::move(config);
   model.checkpoint_ = std::move(checkpoint);
   model.source_config_ = std::make_shared<const ModelConfig>(model.config_);
+  model.channels_ = all_indices(model.config_.hidden);
   for (size_t i = 0; i < model.config_.layers.size(); ++i) {
     const LayerShape& shape = model.config_.layers[i];
     model.layers_.push_back({static_cast<int32_t>(i),
@@ -270,6 +271,19 @@ Model Model::with_layers(std::vector<Layer> layers) const {
       model.config_.windowed.push_back(source_config_->windowed[source]);
     }
   }
+  return model;
+}
+
+Model Model::with_channels(IndexList channels) const {
+  Model model = *this;
+  const auto kept = std::ssize(channels);
+  model.config_.hidden = kept;
+  model.config_.norm_eps = source_config_->norm_eps;
+  if (kept != source_config_->hidden) {
+    model.config_.norm_eps *=
+        static_cast<double>(source_config_->hidden) / static_cast<double>(kept);
+  }
+  model.channels_ = std::move(channels);
   return model;
 }
 

@@ -53,6 +53,8 @@ class Model {
   /// The vision tower beside the language model, as a model of `tower_family()`: what is kept of
   /// its layers. Null where there is none that is computed.
   const Model* tower() const { return tower_.get(); }
+  /// Kept channels of the residual stream, of the checkpoint's hidden size; rising.
+  const IndexList& channels() const { return channels_; }
 
   /// What stands behind the vocabulary: row k is the input of id `vocab + k`, [P, D]. Undefined =
   /// none. Not a part of the model: a picture's patches, for as long as they are looked at.
@@ -65,6 +67,12 @@ class Model {
   /// The same model with a cut tower, whose layers are all there. The rows of pictures are another
   /// tower's and go.
   Model with_tower(Model tower) const;
+  /// The same model with these channels of the residual stream alone: all tensors with a hidden
+  /// axis are read without the others. With n' of n channels `norm_eps` becomes n / n' times the
+  /// checkpoint's, and the checkpoint's norms of the residual stream are read sqrt(n / n') times as
+  /// large: what these norms give is then what they gave of zeros in the other channels. Changed
+  /// tensors must have that shape and scale already.
+  Model with_channels(IndexList channels) const;
   /// The same model with a changed global tensor (embedding, final norm, head).
   Model with_global(GlobalRole role, at::Tensor value) const;
   /// The same model with a bias on every o_proj or down_proj, or both: what compensates for removed
@@ -80,6 +88,7 @@ class Model {
   ModelConfig config_;
   std::vector<Layer> layers_;
   std::map<GlobalRole, at::Tensor> changed_globals_;
+  IndexList channels_;
   at::Tensor input_rows_PD_;
   std::shared_ptr<const Model> tower_;
 };

@@ -121,6 +121,7 @@ Json accounting_json(const Accounting& accounting) {
       row["tower"] = layers_json(step.tower);
       row["tower_removed_fraction"] = accounting.tower_removed_fraction(step);
     }
+    if (step.hidden != accounting.dense.hidden) row["hidden"] = step.hidden;
     steps.push_back(std::move(row));
   }
   return {{"dense",
@@ -130,12 +131,20 @@ Json accounting_json(const Accounting& accounting) {
           {"steps", steps}};
 }
 
-std::string shape_text(const std::vector<LayerShape>& layers) {
+std::string shape_text(const std::vector<LayerShape>& layers, int64_t hidden) {
   if (layers.empty()) return "no layers";
-  return fmt::format("{} layers, {} heads, {} KV heads, MLP {}", layers.size(),
-                     range_text(layers, &LayerShape::heads),
-                     range_text(layers, &LayerShape::kv_heads),
-                     range_text(layers, &LayerShape::mlp));
+  return fmt::format(
+      "{} layers, {} heads, {} KV heads, MLP {}{}", layers.size(),
+      range_text(layers, &LayerShape::heads), range_text(layers, &LayerShape::kv_heads),
+      range_text(layers, &LayerShape::mlp), hidden == 0 ? "" : fmt::format(", hidden {}", hidden));
+}
+
+int64_t changed_hidden(const ModelConfig& config) {
+  return config.raw.value("hidden_size", config.hidden) == config.hidden ? 0 : config.hidden;
+}
+
+std::string shape_text(const ModelConfig& config) {
+  return shape_text(config.layers, changed_hidden(config));
 }
 
 std::string tower_text(const std::vector<LayerShape>& layers) {
@@ -151,12 +160,13 @@ std::vector<LayerShape> cut_tower_of(const ModelConfig& dense, const ModelConfig
 
 std::string shape_text(const ModelConfig& dense, const ModelConfig& after) {
   const std::vector<LayerShape> tower = cut_tower_of(dense, after);
-  const std::string text = shape_text(after.layers);
+  const std::string text = shape_text(after);
   return tower.empty() ? text : text + "; tower: " + tower_text(tower);
 }
 
 std::string step_shape_text(const Json& step) {
-  const std::string text = shape_text(layers_from_json(step["layers"]));
+  const std::string text =
+      shape_text(layers_from_json(step["layers"]), step.value("hidden", int64_t{0}));
   if (!step.contains("tower")) return text;
   return text + "; tower: " + tower_text(layers_from_json(step["tower"]));
 }

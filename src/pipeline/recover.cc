@@ -131,7 +131,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   metrics["method"] = inputs.recipe.method;
   metrics["parameters"] = total_parameters(config);
   metrics["block_parameters"] = block_parameters(config);
-  metrics["shape"] = shape_text(config.layers);
+  metrics["shape"] = shape_text(config);
   metrics["outcome"] = trained.outcome;
   metrics["validation"] = inputs.texts.validation_source;
   folder.clean();

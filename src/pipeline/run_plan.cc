@@ -331,7 +331,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
   const ModelConfig& config = run.dense.config();
   std::vector<std::string> lines = {
       fmt::format("model: {} {}, {}, {} parameters", config.family->name, run.recipe.model,
-                  shape_text(config.layers), with_commas(total_parameters(config)))};
+                  shape_text(config), with_commas(total_parameters(config)))};
   if (run.replay) {
     lines.push_back(fmt::format("replays {} steps{} of {}", run.replay->steps.size(),
                                 run.replay->values.empty() ? "" : " and the changed values",

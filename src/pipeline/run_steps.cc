@@ -63,6 +63,7 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
     json["tower_removed_fraction"] = fraction(block_parameters(tower_config(dense.config())),
                                               block_parameters(tower_config(after)));
   }
+  if (changed_hidden(after) != 0) json["hidden"] = after.hidden;
   json["candidates"] = candidates_json(step);
   return json;
 }

@@ -29,7 +29,8 @@ int64_t counted(const Recipe& recipe, const ModelConfig& config) {
 Recipe with_multiple(Recipe recipe, const std::vector<OpenWidths>& open, int64_t multiple) {
   for (const auto& [name, heads] : open) {
     recipe.settings[name][kShape] = multiple;
-    if (heads) recipe.settings[name][kHeads] = std::min(multiple, kLeast);
+    if (heads && recipe.settings[name].contains(kHeads))
+      recipe.settings[name][kHeads] = std::min(multiple, kLeast);
   }
   recipe.target.shape_multiple = multiple;
   return recipe;

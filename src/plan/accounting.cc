@@ -25,6 +25,7 @@ std::vector<const Branch*> branches_of(const std::string& path) {
 AccountedStep measure(const ModelConfig& config, std::vector<int32_t> sources) {
   AccountedStep step;
   step.layers = config.layers;
+  step.hidden = config.hidden;
   step.sources = std::move(sources);
   step.parameters = total_parameters(config);
   step.block_parameters = block_parameters(config);
@@ -107,6 +108,7 @@ ModelConfig config_after(const ModelConfig& dense, const Accounting& accounting)
   if (accounting.steps.empty()) return config;
   const AccountedStep& last = accounting.steps.back();
   config.layers = last.layers;
+  config.hidden = last.hidden;
   if (last.tower != accounting.dense.tower)
     config.composite = config.composite->with_tower(last.tower);
   return config;

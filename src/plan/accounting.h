@@ -22,6 +22,7 @@ struct AccountedStep {
   int64_t tower_parameters = 0;   ///< of these layers' heads and MLPs
   int64_t budget = 0;             ///< parameters the step was to remove
   Owed owed;                      ///< carried to the next step of its branch
+  int64_t hidden = 0;             ///< hidden size
 };
 
 /// What to account.

@@ -14,7 +14,7 @@ namespace {
 std::vector<Branch>& table() {
   static std::vector<Branch> rows = {depth_branch(),          amp_width_branch(), damage_branch(),
                                      uniform_damage_branch(), attention_branch(), mlp_branch(),
-                                     gates_branch(),          vision_branch()};
+                                     gates_branch(),          hidden_branch(),    vision_branch()};
   return rows;
 }
 
@@ -65,6 +65,7 @@ ModelConfig after_step(const ModelConfig& config, const ShapeStep& step) {
   ModelConfig after = config;
   after.layers = step.layers;
   if (!step.tower.empty()) after.composite = config.composite->with_tower(step.tower);
+  if (step.hidden > 0) after.hidden = step.hidden;
   if (after.windowed.empty()) return after;
   for (auto gone = step.removed_layers.rbegin(); gone != step.removed_layers.rend(); ++gone) {
     after.windowed.erase(after.windowed.begin() + *gone);

@@ -60,6 +60,7 @@ struct ShapeStep {
   std::vector<int32_t> removed_layers;  ///< current indices of the layers that go whole, rising
   Owed owed;
   std::vector<LayerShape> tower = {};  ///< the tower's layers where it was cut; empty = it was not
+  int64_t hidden = 0;                  ///< the hidden size after the step; 0 = as it was
 };
 
 struct Branch {

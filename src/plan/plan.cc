@@ -12,7 +12,7 @@ namespace mop {
 namespace {
 
 constexpr int64_t kVersion = 1, kVersionWithValues = 2, kVersionWithHalves = 3,
-                  kVersionWithTower = 4;
+                  kVersionWithTowerOrChannels = 4;
 
 // 0,1,2,3,7 -> "0-3,7"
 std::string to_runs(const IndexList& indices) {
@@ -161,8 +161,13 @@ bool cuts_tower(const PrunePlan& plan) {
   return std::ranges::any_of(plan.steps, [](const PlanStep& step) { return !step.tower.empty(); });
 }
 
+bool removes_channels(const PrunePlan& plan) {
+  return std::ranges::any_of(plan.steps,
+                             [](const PlanStep& step) { return !step.channels.empty(); });
+}
+
 int64_t version_of(const PrunePlan& plan) {
-  if (cuts_tower(plan)) return kVersionWithTower;
+  if (removes_channels(plan) || cuts_tower(plan)) return kVersionWithTowerOrChannels;
   if (removes_halves(plan)) return kVersionWithHalves;
   return plan.values.empty() ? kVersion : kVersionWithValues;
 }
@@ -208,6 +213,7 @@ std::vector<LayerRemoval> removals_from_json(const Json& json, const char* key,
 Json to_json(const PlanStep& step) {
   Json json = {{"branch", step.branch}, {"parameters", step.parameters}};
   if (step.owed != Owed()) json["owed"] = to_json(step.owed);
+  if (!step.channels.empty()) json["hidden_channels"] = to_runs(step.channels);
   json["layers"] = Json::array();
   for (const LayerRemoval& removal : step.removals) json["layers"].push_back(to_json(removal));
   for (const LayerRemoval& removal : step.tower) json["tower"].push_back(tower_json(removal));
@@ -229,6 +235,8 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
   step.branch = require<std::string>(json, "branch", where);
   step.parameters = require<int64_t>(json, "parameters", where);
   if (json.contains("owed")) step.owed = owed_from_json(json["owed"], where + ", owed");
+  step.channels = from_runs(get_or<std::string>(json, "hidden_channels", "", where),
+                            where + ".hidden_channels");
   step.removals = removals_from_json(json, "layers", where);
   if (!json.contains("tower")) return step;
   step.tower = removals_from_json(json, "tower", where);
@@ -244,9 +252,9 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
-  if (version < kVersion || version > kVersionWithTower) {
+  if (version < kVersion || version > kVersionWithTowerOrChannels) {
     throw bad_input("plan version {} is none of those this program reads ({} to {})", version,
-                    kVersion, kVersionWithTower)
+                    kVersion, kVersionWithTowerOrChannels)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -256,6 +264,7 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
   for (const Json& step : require_list(json, "steps", where)) {
     plan.steps.push_back(
         step_from_json(step, fmt::format("{}, steps[{}]", where, plan.steps.size())));
+    units += plan.steps.back().channels.size();
     for (const LayerRemoval& removal : plan.steps.back().removals) units += units_of(removal);
     for (const LayerRemoval& removal : plan.steps.back().tower) units += units_of(removal);
     check_units(units, where);

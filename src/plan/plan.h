@@ -31,6 +31,7 @@ struct PlanStep {
   /// What goes from layers of the vision tower: heads and neurons alone. A cut tower has no idle
   /// layers (Composite::idle_layers).
   std::vector<LayerRemoval> tower = {};
+  IndexList channels = {};  ///< of the residual stream that go, by the checkpoint's hidden size
   bool operator==(const PlanStep&) const = default;
 };
 
@@ -57,8 +58,9 @@ struct PrunePlan {
 IndexList layers_left(const PrunePlan& plan, int64_t count);
 
 /// Index lists are written as runs, "0-3,7,9-12": short, and easy to read beside a model. A plan
-/// that cuts a vision tower is of version 4, another one that removes half layers of version 3,
-/// another one with values of version 2, others of version 1; all are read.
+/// that cuts a vision tower or removes hidden channels is of version 4, another one that removes
+/// half layers of version 3, another one with values of version 2, others of version 1; all are
+/// read.
 Json to_json(const PlanStep& step);
 Json to_json(const PrunePlan& plan);
 /// Throw Error(kBadInput) naming `where` and the key.

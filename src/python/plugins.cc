@@ -45,7 +45,7 @@ struct PyScoreInput {
 UnitKind unit_from_name(const std::string& name) {
   std::string known;
   for (const UnitKind kind : {UnitKind::kKvGroup, UnitKind::kNeuron, UnitKind::kLayer,
-                              UnitKind::kAttention, UnitKind::kMlp}) {
+                              UnitKind::kAttention, UnitKind::kMlp, UnitKind::kChannel}) {
     if (unit_name(kind) == name) return kind;
     known += (known.empty() ? "" : ", ") + std::string(unit_name(kind));
   }

@@ -62,6 +62,8 @@ class BiasRepair {
       at::Tensor bias_D = weight_DK.to(at::kDouble).mv(mean_K * gone);
       const at::Tensor own_D = tensor_of(in_.dense, source, what.bias);
       if (own_D.defined()) bias_D += own_D.to(at::kDouble);
+      if (in_.pruned.channels() != in_.dense.channels())
+        bias_D = bias_D.index_select(0, at::tensor(in_.pruned.channels(), at::kInt));
       layer.changed[what.bias] = in_scratch(bias_D.to(weight_DK.scalar_type()), in_.scratch);
     }
   }

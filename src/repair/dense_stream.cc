@@ -1,17 +1,24 @@
 // repair/dense_stream.cc
 #include "repair/dense_stream.h"
 
-#include <ATen/ops/empty_like.h>
+#include <ATen/ATen.h>
 
 #include "model/forward.h"
 
 namespace mop {
 
-DenseStream::DenseStream(const Model& dense, const Compute& compute, const PackedSamples& packed)
+DenseStream::DenseStream(const Model& dense, const Model& pruned, const Compute& compute,
+                         const PackedSamples& packed)
     : packed_(packed),
       first_token_(first_tokens(packed.packing)),
       weights_(dense, compute, WeightLoader::Keep::kOne) {
   hidden_ND_ = embed(weights_.embedding(), packed.ids_N, compute);
+  if (pruned.channels() != dense.channels())
+    channels_D_ = at::tensor(pruned.channels(), at::kInt).to(compute.device);
+}
+
+at::Tensor DenseStream::shown(const at::Tensor& hidden_ND) const {
+  return channels_D_.defined() ? hidden_ND.index_select(1, channels_D_) : hidden_ND;
 }
 
 void DenseStream::advance_to(int64_t layer) {
@@ -34,7 +41,7 @@ at::Tensor DenseStream::pass(int64_t layer) {
   hidden_ND_ =
       run_layer_range(weights_, std::move(hidden_ND_), packed_.packing, layer, layer + 1, options);
   layer_ = layer + 1;
-  return behind_attention_ND;
+  return shown(behind_attention_ND);
 }
 
 }  // namespace mop

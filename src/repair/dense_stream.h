@@ -14,22 +14,27 @@ namespace mop {
 
 class DenseStream {
  public:
-  /// In front of the first layer. `packed` outlives the stream.
-  DenseStream(const Model& dense, const Compute& compute, const PackedSamples& packed);
+  /// In front of the first layer. Shows the hidden channels that `pruned` keeps. `packed` outlives
+  /// the stream.
+  DenseStream(const Model& dense, const Model& pruned, const Compute& compute,
+              const PackedSamples& packed);
 
   /// Where the stream is: [N, D], compute dtype, on the compute device. A later step may write into
   /// what nobody else holds.
-  const at::Tensor& hidden_ND() const { return hidden_ND_; }
+  at::Tensor hidden_ND() const { return shown(hidden_ND_); }
   /// Goes on to in front of `layer`.
   void advance_to(int64_t layer);
   /// Goes on to behind `layer`; what the hidden states are behind its attention.
   at::Tensor pass(int64_t layer);
 
  private:
+  at::Tensor shown(const at::Tensor& hidden_ND) const;
+
   const PackedSamples& packed_;
   const std::vector<int64_t> first_token_;
   WeightLoader weights_;
   at::Tensor hidden_ND_;
+  at::Tensor channels_D_;  // that are shown; undefined = all
   int64_t layer_ = 0;
 };
 

@@ -35,7 +35,7 @@ class LeastSquares {
       : in_(input),
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         first_token_(first_tokens(packed_.packing)),
-        dense_(input.dense, input.compute, packed_),
+        dense_(input.dense, input.pruned, input.compute, packed_),
         layers_(input.pruned.layers()),
         pruned_ND_(dense_.hidden_ND().clone()) {}
 

@@ -101,7 +101,7 @@ class Reconstruction {
         progress_(progress),
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         sequences_(packed_.packing),
-        dense_(input.dense, input.compute, packed_),
+        dense_(input.dense, input.pruned, input.compute, packed_),
         layers_(input.pruned.layers()),
         pruned_ND_(dense_.hidden_ND().clone()) {}
 

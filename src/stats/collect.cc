@@ -102,7 +102,7 @@ class Collector {
   void for_sums(Use use) const {
     for (int64_t layer = 0; layer < weights_.model().num_layers(); ++layer) {
       for (const StatRow* row : rows_) {
-        const int64_t units = row->units(shape_of(layer));
+        const int64_t units = row->units(weights_.model().config(), shape_of(layer));
         if (units > 0) use(layer, *row, units);
       }
     }
@@ -111,7 +111,7 @@ class Collector {
   void add(const StatRow& row, int64_t layer, const Packing& piece, const at::Tensor& value_NX,
            const at::Tensor& input_ND) {
     const LayerShape& shape = shape_of(layer);
-    const int64_t units = row.units(shape);
+    const int64_t units = row.units(weights_.model().config(), shape);
     if (units == 0) return;
     const Seen seen{value_NX, input_ND, piece, weights_.layer(layer), shape};
     if (on_device()) {

@@ -59,11 +59,20 @@ void add_distances(const Seen& seen, const at::Tensor& sums_1) {
 at::Tensor sum_of_gates(const at::Tensor& gates_SU) { return gates_SU.sum(0); }
 at::Tensor sum_of_squared_gates(const at::Tensor& gates_SU) { return gates_SU.square().sum(0); }
 
-int64_t heads(const LayerShape& shape) { return shape.heads; }
-int64_t channels(const LayerShape& shape) { return shape.heads * shape.head_dim; }
-int64_t groups(const LayerShape& shape) { return shape.kv_heads; }
-int64_t neurons(const LayerShape& shape) { return shape.mlp; }
-int64_t one(const LayerShape&) { return 1; }
+int64_t heads(const ModelConfig&, const LayerShape& shape) { return shape.heads; }
+int64_t channels(const ModelConfig&, const LayerShape& shape) {
+  return shape.heads * shape.head_dim;
+}
+int64_t groups(const ModelConfig&, const LayerShape& shape) { return shape.kv_heads; }
+int64_t neurons(const ModelConfig&, const LayerShape& shape) { return shape.mlp; }
+int64_t one(const ModelConfig&, const LayerShape&) { return 1; }
+// Hidden channels, where the half that reads them is there.
+int64_t read_by_attention(const ModelConfig& config, const LayerShape& shape) {
+  return shape.heads > 0 ? config.hidden : 0;
+}
+int64_t read_by_mlp(const ModelConfig& config, const LayerShape& shape) {
+  return shape.mlp > 0 ? config.hidden : 0;
+}
 
 constexpr StatRow kStatistics[] = {
     {.stat = Stat::kHeadOutputL1,
@@ -180,6 +189,36 @@ constexpr StatRow kStatistics[] = {
      .add_gates = sum_of_squared_gates,
      .units = neurons,
      .source = "Fisher information of gates, arXiv 2204.09656"},
+    {.stat = Stat::kAttentionChannelResponse,
+     .name = "attention-channel-response",
+     .summary = "of every hidden channel: square of a prompt's mean |value| entering q, k and v",
+     .site = Site::kAttentionInput,
+     .add = add_responses,
+     .units = read_by_attention,
+     .source = "Minitron, arXiv 2407.14679"},
+    {.stat = Stat::kAttentionChannelSquare,
+     .name = "attention-channel-square",
+     .summary = "of every hidden channel: the square of what enters q, k and v",
+     .weighting = Weighting::kTokens,
+     .site = Site::kAttentionInput,
+     .add = add_squares,
+     .units = read_by_attention,
+     .source = "Wanda, arXiv 2306.11695"},
+    {.stat = Stat::kMlpChannelResponse,
+     .name = "mlp-channel-response",
+     .summary = "of every hidden channel: square of a prompt's mean |value| entering gate and up",
+     .site = Site::kMlpInput,
+     .add = add_responses,
+     .units = read_by_mlp,
+     .source = "Minitron, arXiv 2407.14679"},
+    {.stat = Stat::kMlpChannelSquare,
+     .name = "mlp-channel-square",
+     .summary = "of every hidden channel: the square of what enters gate and up",
+     .weighting = Weighting::kTokens,
+     .site = Site::kMlpInput,
+     .add = add_squares,
+     .units = read_by_mlp,
+     .source = "Wanda, arXiv 2306.11695"},
 };
 
 }  // namespace

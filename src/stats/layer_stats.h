@@ -33,7 +33,12 @@ enum class Stat {
   kGroupGate,        ///< per KV group: gradient of a prompt's loss by a gate on what it sends on
   kGroupGateSquare,  ///< the square of that
   kNeuronGate,       ///< per neuron: gradient of a prompt's loss by a gate on its activation
-  kNeuronGateSquare  ///< the square of that
+  kNeuronGateSquare,          ///< the square of that
+  kAttentionChannelResponse,  ///< per hidden channel: (mean over the prompt's tokens of |x_d|)^2,
+                              ///< entering q, k and v
+  kAttentionChannelSquare,    ///< the same: x_d^2
+  kMlpChannelResponse,        ///< the same two, entering gate and up
+  kMlpChannelSquare
 };
 
 /// What a statistic is a mean over: every prompt counts once however long it is, or every token.
@@ -65,7 +70,7 @@ struct StatRow {
   /// Of the backward pass, instead of these: gradients by a gate on every unit of a half layer, a
   /// row for each prompt, [prompts, units] float64 -> what they add up to, [units].
   at::Tensor (*add_gates)(const at::Tensor& gates_SU) = nullptr;
-  int64_t (*units)(const LayerShape& shape) = nullptr;
+  int64_t (*units)(const ModelConfig& config, const LayerShape& shape) = nullptr;
   std::string_view source = {};  ///< the paper that defines it, or that first needed it
 };
 std::span<const StatRow> all_statistics();

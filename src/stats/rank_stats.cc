@@ -34,9 +34,9 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
   // A rank without samples adds zeros: every rank sends the same tensors.
   std::vector<at::Tensor> sums;
   for (size_t layer = 0; layer < own.size(); ++layer) {
-    const LayerShape& shape = weights.model().config().layers[layer];
+    const ModelConfig& config = weights.model().config();
     for (const Stat stat : stats) {
-      const int64_t units = stat_row(stat).units(shape);
+      const int64_t units = stat_row(stat).units(config, config.layers[layer]);
       sums.push_back(own[layer].has(stat) ? own[layer].sums().at(stat).clone()
                                           : at::zeros({units}, at::kDouble));
     }

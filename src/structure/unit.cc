@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "model/composite.h"
 #include "model/family.h"
 
 namespace mop {
@@ -21,6 +22,12 @@ int64_t cost_of_one_more(const ModelConfig& config, LayerShape shape, int64_t gr
   return layer_parameters(config, shape) - before;
 }
 
+int64_t cost_of_channel(const ModelConfig& config) {
+  ModelConfig wider = config;
+  ++wider.hidden;
+  return language_parameters(wider) - language_parameters(config);
+}
+
 // What the layer loses without its attention, or without its MLP.
 int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool attention) {
   LayerShape rest = shape;
@@ -35,8 +42,8 @@ int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool
 }  // namespace
 
 std::string_view unit_name(UnitKind kind) {
-  constexpr std::array<std::string_view, 5> kNames = {"layer", "attention", "MLP", "KV group",
-                                                      "neuron"};
+  constexpr std::array<std::string_view, 6> kNames = {"layer",    "attention", "MLP",
+                                                      "KV group", "neuron",    "hidden channel"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -52,12 +59,18 @@ int64_t num_units(UnitKind kind, const LayerShape& shape) {
       return shape.kv_heads;
     case UnitKind::kNeuron:
       return shape.mlp;
+    case UnitKind::kChannel:
+      return 0;
   }
   throw internal_error("unknown kind of unit {}", static_cast<int>(kind));
 }
 
+int64_t num_units(UnitKind kind, const ModelConfig& config, const LayerShape& shape) {
+  return kind == UnitKind::kChannel ? config.hidden : num_units(kind, shape);
+}
+
 int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerShape& shape) {
-  if (num_units(kind, shape) == 0) return 0;
+  if (num_units(kind, config, shape) == 0) return 0;
   switch (kind) {
     case UnitKind::kLayer:
       return layer_parameters(config, shape);
@@ -69,8 +82,17 @@ int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerSha
       return cost_of_one_more(config, shape, 1, 0);
     case UnitKind::kNeuron:
       return cost_of_one_more(config, shape, 0, 1);
+    case UnitKind::kChannel:
+      return cost_of_channel(config);
   }
   throw internal_error("unknown kind of unit {}", static_cast<int>(kind));
+}
+
+void check_channels_may_go(const ModelConfig& config) {
+  if (!config.composite) return;
+  throw bad_input("the hidden channels of a {} stay: its projector writes into all of them",
+                  config.composite->kind->name)
+      .hint("remove layers, heads and neurons");
 }
 
 }  // namespace mop

@@ -15,16 +15,23 @@ enum class UnitKind {
   kAttention,  ///< the attention half of a layer, its norm included
   kMlp,        ///< the MLP half of a layer, its norm included
   kKvGroup,    ///< a KV head with all its query heads
-  kNeuron      ///< an MLP neuron: a row of gate and up, a column of down
+  kNeuron,     ///< an MLP neuron: a row of gate and up, a column of down
+  kChannel     ///< a channel of the residual stream, of the whole model
 };
 
 std::string_view unit_name(UnitKind kind);
 
-/// How many units of this kind a layer has.
+/// How many units of this kind a layer has; 0 channels, which are the model's.
 int64_t num_units(UnitKind kind, const LayerShape& shape);
+/// The same, with the model's channels.
+int64_t num_units(UnitKind kind, const ModelConfig& config, const LayerShape& shape);
 
 /// Parameters that go with one unit, biases included: the difference of `layer_parameters` with and
-/// without.
+/// without. Of a channel: of the whole model, whatever the layer.
 int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerShape& shape);
+
+/// Throws Error(kBadInput) for a model whose hidden channels must stay: another part writes into
+/// the residual stream (LLaVA's projector).
+void check_channels_may_go(const ModelConfig& config);
 
 }  // namespace mop

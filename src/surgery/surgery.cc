@@ -4,18 +4,22 @@
 
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "model/family.h"
+#include "structure/unit.h"
 
 namespace mop {
 namespace {
 
 // Positions in `kept` of what stays when `removed` goes. Throws when `removed` names what is not
-// there.
-IndexList stay(const IndexList& kept, const IndexList& removed, int32_t layer, const char* what) {
+// there. `owner` is whose units they are.
+IndexList stay(const IndexList& kept, const IndexList& removed, const std::string& owner,
+               const char* what) {
   IndexList positions;
   size_t next = 0;
   for (size_t i = 0; i < kept.size(); ++i) {
@@ -26,12 +30,12 @@ IndexList stay(const IndexList& kept, const IndexList& removed, int32_t layer, c
     }
   }
   if (next < removed.size()) {
-    throw bad_input("layer {} has no {} {} to remove", layer, what, removed[next])
-        .hint("indices are those of the dense model's layer; each can go once, and they rise");
+    throw bad_input("{} has no {} {} to remove", owner, what, removed[next])
+        .hint(fmt::format("indices are those of the dense {}; each can go once, and they rise",
+                          owner.starts_with("layer") ? "model's layer" : "model"));
   }
   if (positions.empty() && !kept.empty()) {
-    throw bad_input("layer {} would keep 0 of {} {}s, at least 1 is required", layer, kept.size(),
-                    what);
+    throw bad_input("{} would keep 0 of {} {}s, at least 1 is required", owner, kept.size(), what);
   }
   return positions;
 }
@@ -124,13 +128,14 @@ bool goes(const LayerRemoval& removal, Half half) {
 Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& source_config) {
   const LayerShape& source = source_config.layers[static_cast<size_t>(layer.source)];
   check_halves(layer, removal);
+  const std::string owner = fmt::format("layer {}", layer.source);
   Staying staying;
   if (!removal.attention) {
-    staying.heads_H = stay(layer.heads, removal.heads, layer.source, "query head");
-    staying.kv_heads_K = stay(layer.kv_heads, removal.kv_heads, layer.source, "KV head");
+    staying.heads_H = stay(layer.heads, removal.heads, owner, "query head");
+    staying.kv_heads_K = stay(layer.kv_heads, removal.kv_heads, owner, "KV head");
   }
   if (!removal.mlp) {
-    staying.neurons_I = stay(layer.neurons, removal.neurons, layer.source, "neuron");
+    staying.neurons_I = stay(layer.neurons, removal.neurons, owner, "neuron");
   }
   Layer result;
   result.source = layer.source;
@@ -142,6 +147,47 @@ Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& so
     const auto changed = layer.changed.find(tensor.role);
     if (changed == layer.changed.end() || goes(removal, tensor.half)) continue;
     result.changed[tensor.role] = slice(changed->second, tensor, staying, source.head_dim);
+  }
+  return result;
+}
+
+// A changed tensor without the channels that go; a norm of the residual stream is scaled, see
+// Model::with_channels.
+at::Tensor without_channels(at::Tensor value, const std::vector<Axis>& axes, bool is_norm,
+                            const IndexList& staying_D) {
+  double scale = 1;
+  for (size_t axis = 0; axis < axes.size(); ++axis) {
+    if (axes[axis] != Axis::kHidden) continue;
+    const auto dim = static_cast<int64_t>(axis);
+    scale = std::sqrt(static_cast<double>(value.size(dim)) /
+                      static_cast<double>(std::ssize(staying_D)));
+    value = select(value, dim, staying_D);
+  }
+  if (!is_norm) return value;
+  return (value.to(at::kDouble) * scale).to(value.scalar_type());
+}
+
+Model without_channels(const Model& model, const IndexList& removed) {
+  const ModelConfig& config = model.config();
+  check_channels_may_go(config);
+  const IndexList staying_D = stay(model.channels(), removed, "the model", "hidden channel");
+  std::vector<Layer> layers = model.layers();
+  for (Layer& layer : layers) {
+    for (const LayerTensor& tensor : config.family->layer_tensors) {
+      const auto changed = layer.changed.find(tensor.role);
+      if (changed == layer.changed.end()) continue;
+      changed->second =
+          without_channels(changed->second, tensor.axes, is_stream_norm(tensor.role), staying_D);
+    }
+  }
+  Model result =
+      model.with_layers(std::move(layers)).with_channels(pick(model.channels(), staying_D));
+  for (const GlobalTensor* tensor : global_tensors(config)) {
+    const auto changed = model.changed_globals().find(tensor->role);
+    if (changed == model.changed_globals().end()) continue;
+    result = result.with_global(
+        tensor->role, without_channels(changed->second, tensor->axes,
+                                       tensor->role == GlobalRole::kFinalNorm, staying_D));
   }
   return result;
 }
@@ -184,6 +230,7 @@ Model cut_tower(const std::vector<LayerRemoval>& removals, const Model& model) {
 
 Model apply(const PlanStep& step, const Model& model) {
   Model result = cut_layers(step.removals, model);
+  if (!step.channels.empty()) result = without_channels(result, step.channels);
   return step.tower.empty() ? result : cut_tower(step.tower, result);
 }
 

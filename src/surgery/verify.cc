@@ -14,11 +14,12 @@ namespace mop {
 namespace {
 
 // Rising, without repetition, inside [0, size).
-void check_indices(const IndexList& indices, int64_t size, const char* what, int32_t layer) {
+void check_indices(const IndexList& indices, int64_t size, const char* what,
+                   const std::string& owner) {
   for (size_t i = 0; i < indices.size(); ++i) {
     const bool rises = i == 0 || indices[i] > indices[i - 1];
     if (rises && indices[i] >= 0 && indices[i] < size) continue;
-    throw internal_error("layer {} keeps {} {} at place {} of a source that has {}", layer, what,
+    throw internal_error("{} keeps {} {} at place {} of a source that has {}", owner, what,
                          indices[i], i, size);
   }
 }
@@ -48,9 +49,10 @@ void check_layer(const Model& model, size_t index) {
   const Layer& layer = model.layers()[index];
   const LayerShape& shape = model.config().layers[index];
   const LayerShape& source = model.source_config().layers[static_cast<size_t>(layer.source)];
-  check_indices(layer.heads, source.heads, "query head", layer.source);
-  check_indices(layer.kv_heads, source.kv_heads, "KV head", layer.source);
-  check_indices(layer.neurons, source.mlp, "neuron", layer.source);
+  const std::string owner = fmt::format("layer {}", layer.source);
+  check_indices(layer.heads, source.heads, "query head", owner);
+  check_indices(layer.kv_heads, source.kv_heads, "KV head", owner);
+  check_indices(layer.neurons, source.mlp, "neuron", owner);
   const LayerShape expected = {static_cast<int64_t>(layer.heads.size()),
                                static_cast<int64_t>(layer.kv_heads.size()), source.head_dim,
                                static_cast<int64_t>(layer.neurons.size())};
@@ -109,6 +111,11 @@ void check_tower(const Model& model) {
 void verify(const Model& model, int64_t expected_parameters) {
   check_layers(model);
   check_tower(model);
+  check_indices(model.channels(), model.source_config().hidden, "hidden channel", "the model");
+  if (model.config().hidden != std::ssize(model.channels())) {
+    throw internal_error("the model keeps {} hidden channels, but its config says {}",
+                         model.channels().size(), model.config().hidden);
+  }
   for (const GlobalTensor* tensor : global_tensors(model.config())) {
     const auto changed = model.changed_globals().find(tensor->role);
     if (changed == model.changed_globals().end()) continue;

@@ -132,6 +132,34 @@ TEST_P(Masks, AMaskedLayerIsADroppedOneAndASkippedOne) {
               changed([](Layer& layer) { layer.heads = layer.kv_heads = layer.neurons = {}; }));
 }
 
+// Channels go from all layers, the embedding and the head.
+TEST_P(Masks, MaskedHiddenChannelsAreSlicedOnes) {
+  IndexList removed, kept;
+  for (int32_t i = 0; i < 32; ++i) (i % 4 == 1 ? removed : kept).push_back(i);
+  LayerMask mask;
+  mask.hidden_D = at::ones({32});
+  for (const int32_t i : removed) mask.hidden_D[i] = 0;
+  const auto masked = [&] {
+    WeightLoader loader(*dense_, {});
+    ForwardOptions options;
+    options.mask = [&](int64_t) { return &mask; };
+    const at::Tensor hidden_ND = run_layers(loader, ids_N_, packing_, options);
+    return logits(loader.globals(), dense_->config(), hidden_ND);
+  };
+  const Model sliced = dense_->with_channels(kept);
+  PlanStep step;
+  step.channels = removed;
+  const at::Tensor differentiable_NV = masked();
+  const c10::NoGradGuard no_gradient;
+  // The norms of queries and keys see eps * 32 / 24, too: a millionth of what they give.
+  const double tolerance = GetParam().family == "qwen3" ? 2e-5 : 1e-5;
+  const at::Tensor masked_NV = masked(), sliced_NV = run(sliced);
+  EXPECT_LE(relative(masked_NV, sliced_NV), tolerance);
+  EXPECT_LE(relative(differentiable_NV, sliced_NV), tolerance);
+  EXPECT_GE(relative(run(*dense_), sliced_NV), 1e-3);
+  EXPECT_TRUE(at::equal(run(apply(step, *dense_)), sliced_NV));
+}
+
 TEST_P(Masks, RemovingNothingGivesTheSameBits) {
   const c10::NoGradGuard no_gradient;
   const at::Tensor before_NV = run(*dense_);
@@ -140,6 +168,7 @@ TEST_P(Masks, RemovingNothingGivesTheSameBits) {
   ones.heads_H = at::ones({4});
   ones.neurons_I = at::ones({48});
   EXPECT_TRUE(at::equal(run(*dense_, &ones), before_NV));
+  EXPECT_TRUE(at::equal(run(dense_->with_channels(all_indices(32))), before_NV));
   EXPECT_TRUE(at::equal(run(*dense_), before_NV));
 }
 
@@ -162,13 +191,11 @@ TEST_P(Masks, AGateBetweenZeroAndOneScalesWhatIsAdded) {
 // The gradient of each part of a mask is the change that a small change of it makes.
 TEST_P(Masks, GradientsFlowThroughEveryPart) {
   const std::pair<const char*, at::Tensor LayerMask::*> parts[] = {
-      {"heads", &LayerMask::heads_H},
-      {"neurons", &LayerMask::neurons_I},
-      {"attention", &LayerMask::attention},
-      {"mlp", &LayerMask::mlp},
-      {"layer", &LayerMask::layer}};
-  LayerMask mask{at::full({4}, 0.7), at::full({48}, 0.8), at::full({}, 0.9), at::full({}, 0.6),
-                 at::full({}, 0.5)};
+      {"heads", &LayerMask::heads_H},       {"neurons", &LayerMask::neurons_I},
+      {"attention", &LayerMask::attention}, {"mlp", &LayerMask::mlp},
+      {"layer", &LayerMask::layer},         {"hidden", &LayerMask::hidden_D}};
+  LayerMask mask{at::full({4}, 0.7), at::full({48}, 0.8), at::full({}, 0.9),
+                 at::full({}, 0.6),  at::full({}, 0.5),   at::full({32}, 0.9)};
   const auto loss = [&] { return run(*dense_, &mask).log_softmax(1).select(1, 7).mean(); };
   for (const auto& [name, part] : parts) (mask.*part).set_requires_grad(true);
   loss().backward();

@@ -94,6 +94,25 @@ std::vector<std::pair<std::string, RandomModel>> differing_variants() {
   };
 }
 
+// Models that lose hidden channels besides.
+std::vector<std::pair<std::string, RandomModel>> narrow_variants() {
+  return {
+      {"llama-hidden", {.extra = R"({"attention_bias":true,"mlp_bias":true})"}},
+      {"llama-tied-hidden", {.kv_heads = 4, .tied = true}},
+      {"mistral-hidden", {.family = "mistral", .extra = R"({"sliding_window":8})"}},
+      {"qwen2-hidden", {.family = "qwen2"}},
+      {"qwen2-tied-hidden", {.family = "qwen2", .kv_heads = 4, .tied = true}},
+      {"qwen3-hidden", {.family = "qwen3", .tied = true}},
+  };
+}
+
+// Without every fourth channel.
+Model narrow_by_hand(const Model& model) {
+  IndexList channels = model.channels();
+  std::erase_if(channels, [](int32_t channel) { return channel % 4 == 1; });
+  return model.with_channels(channels);
+}
+
 // Six layers: without attention, narrow, without MLP, whole, fewer groups, without both; with
 // biases that compensate. `attention`: every layer keeps some.
 Model differ_by_hand(const Model& dense, bool attention = false) {
@@ -202,6 +221,20 @@ void run(const fs::path& out, const std::vector<fs::path>& models) {
     write_source(source.path(), {.within = "llava", .tower_layers = 4, .tower_heads = 4});
     write_with_logits(cut_tower_by_hand(prune_by_hand(Model::open(source.path())), heads),
                       out / name);
+  }
+  for (auto [name, what] : narrow_variants()) {
+    const mop::testing::TempFolder source;
+    what.layers = 6;
+    write_source(source.path(), what);
+    const Model dense = Model::open(source.path());
+    write_with_logits(narrow_by_hand(prune_by_hand(dense)), out / name);
+    if (name == "mistral-hidden") {
+      Model differing = narrow_by_hand(dense);
+      std::vector<Layer> layers = differing.layers();
+      layers[1].neurons.resize(13);
+      layers[2].neurons = {};
+      write_with_logits(differing.with_layers(layers), out / (name + "-layers"));
+    }
   }
   for (auto [name, what] : vllm_variants()) {
     const mop::testing::TempFolder source;

@@ -12,5 +12,6 @@ Branch attention_branch();
 Branch mlp_branch();
 Branch gates_branch();
 Branch vision_branch();
+Branch hidden_branch();
 
 }  // namespace mop

@@ -8,10 +8,6 @@ namespace {
 
 const Option<int64_t> kMinKvGroups = {
     .name = "min_kv_groups", .default_value = 1, .help = "KV groups that every layer keeps"};
-const Option<int64_t> kShapeMultiple = {
-    .name = "shape_multiple",
-    .unset = "32 to 256, what meets the target; 1 with budget released",
-    .help = "MLP widths stay multiples of this; 1 meets the target exactly"};
 const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
                                        .unset = "shape_multiple, at most 32",
                                        .help = "heads * head_dim stay multiples of this"};
@@ -56,6 +52,11 @@ LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t gro
 }
 
 }  // namespace
+
+const Option<int64_t> kShapeMultiple = {
+    .name = "shape_multiple",
+    .unset = "32 to 256, what meets the target; 1 with budget released",
+    .help = "MLP widths stay multiples of this; 1 meets the target exactly"};
 
 std::vector<OptionSpec> multiple_options() { return {kMinKvGroups, kShapeMultiple, kHeadMultiple}; }
 

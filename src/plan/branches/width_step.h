@@ -2,11 +2,13 @@
 #pragma once
 #include <vector>
 
+#include "base/option.h"
 #include "base/options.h"
 #include "plan/branch.h"
 
 namespace mop {
 
+extern const Option<int64_t> kShapeMultiple;
 /// `min_kv_groups`, `shape_multiple` and `head_multiple`.
 std::vector<OptionSpec> multiple_options();
 /// The same of a branch's section.

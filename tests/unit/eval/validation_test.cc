@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "eval/perplexity.h"
 #include "kit/random_model.h"
+#include "model/family.h"
 
 namespace mop {
 namespace {
@@ -73,6 +75,32 @@ TEST_F(ValidatorTest, GivesEachCandidateTheNllItHasAlone) {
   EXPECT_NEAR(result[1].nll, separate_nll(narrow_), 1e-6);
   EXPECT_GT(result[0].kl, 1e-6);
   EXPECT_LT(result[1].cosine, 1. - 1e-6);
+}
+
+// Zeros in what writes and reads the channels stand for their removal.
+TEST_F(ValidatorTest, JudgesAModelWithoutHiddenChannelsAsOneWithZerosThere) {
+  const std::vector<int64_t> gone = {3, 8, 9, 20};
+  IndexList kept = all_indices(32);
+  std::erase_if(kept, [&](int32_t i) { return std::ranges::count(gone, int64_t{i}) > 0; });
+  const Model sliced = dense_.with_channels(kept);
+  std::vector<Layer> layers = dense_.layers();
+  for (int64_t i = 0; i < dense_.num_layers(); ++i) {
+    for (const Role role : {Role::kOutput, Role::kDown}) {
+      const LayerTensor& tensor =
+          *tensor_of_role(dense_.config(), dense_.config().layers[static_cast<size_t>(i)], role);
+      layers[static_cast<size_t>(i)].changed[role] =
+          stored_tensor(dense_, i, tensor).index_fill(0, at::tensor(gone), 0);
+    }
+  }
+  const GlobalTensor& embedding = *global_tensors(dense_.config()).front();
+  const Model masked = dense_.with_layers(layers).with_global(
+      GlobalRole::kEmbedding, stored_global(dense_, embedding).index_fill(1, at::tensor(gone), 0));
+  const Model* candidates[] = {&sliced, &masked, &short_};
+  const auto result = validator().validate(candidates);
+  expect_same(result[0], result[1]);
+  EXPECT_GT(result[0].kl, 1e-6);
+  EXPECT_LT(result[0].cosine, 1. - 1e-6);
+  EXPECT_NEAR(result[2].nll, separate_nll(short_), 1e-6);
 }
 
 TEST_F(ValidatorTest, JudgesTogetherAsApart) {

@@ -87,6 +87,22 @@ TEST(Plan, APlanThatRemovesHalvesIsOfTheThirdVersion) {
   EXPECT_EQ(plan_from_json(to_json(plan), "plan.json"), plan);
 }
 
+TEST(Plan, APlanThatRemovesHiddenChannelsIsOfTheFourthVersion) {
+  PrunePlan plan = example();
+  PlanStep hidden{"hidden", {{3, false, {}, {}, {7}}}, {}, 700};
+  hidden.channels = {0, 1, 2, 9};
+  plan.steps.push_back(hidden);
+  const Json json = to_json(plan);
+  EXPECT_EQ(json["version"], 4);
+  EXPECT_EQ(json["steps"][2]["hidden_channels"], "0-2,9");
+  EXPECT_FALSE(json["steps"][1].contains("hidden_channels"));
+  EXPECT_EQ(plan_from_json(json, "plan.json"), plan);
+  Json damaged = json;
+  damaged["steps"][2]["hidden_channels"] = "9,0";
+  EXPECT_THAT(refusal_of([&] { plan_from_json(damaged, "plan.json"); }),
+              HasSubstr("plan.json, steps[2].hidden_channels"));
+}
+
 TEST(Plan, KnowsTheSourcesOfTheLayersItLeaves) {
   PrunePlan plan = example();
   EXPECT_THAT(layers_left(plan, 9), ElementsAre(0, 1, 2, 3, 4, 5, 6, 8, 9));
