@@ -10,8 +10,9 @@ namespace mop {
 
 /// {parameters, block_parameters, shape}
 Json sizes_for_people(const ModelConfig& config);
-/// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction, and
-/// target where it counts something else than parameters}.
+/// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction,
+/// costs, samples, and target where it counts something else than parameters}. dense and pruned are
+/// `sizes_for_people` with {layers}.
 Json size_metrics(const PreparedRun& run, const Model& model);
 
 /// {model, recipe, figures}: where the plan comes from. A replay passes it on, so that it writes

@@ -69,7 +69,7 @@ std::string paragraph(const std::string& text, const char* css) {
   return fmt::format("<p{}>{}</p>\n", css, escaped(text));
 }
 
-std::string html_figure(const Figure& figure) {
+std::string html_figure(const ReportFigure& figure) {
   const std::string table = figure.table.empty()
                                 ? ""
                                 : fmt::format("<div class=\"scroll\" tabindex=\"0\">{}</div>",
@@ -90,7 +90,7 @@ std::string html_section(const Section& section) {
   out += paragraph(section.text, "");
   if (!section.figures.empty()) {
     out += "<div class=\"figures\">";
-    for (const Figure& figure : section.figures) out += html_figure(figure);
+    for (const ReportFigure& figure : section.figures) out += html_figure(figure);
     out += "</div>\n";
   }
   if (!section.listing.empty()) out += "<pre>" + escaped(section.listing) + "</pre>\n";

@@ -8,7 +8,7 @@
 
 namespace mop {
 
-struct Figure {
+struct ReportFigure {
   std::string title;
   std::string svg;   ///< empty: the table stands alone, unfolded
   std::string note;  ///< what one should know to read it; may be empty
@@ -17,9 +17,9 @@ struct Figure {
 
 struct Section {
   std::string title;
-  std::string text = {};             ///< a paragraph; may be empty
-  std::vector<Figure> figures = {};  ///< side by side where there is room
-  std::string listing = {};          ///< preformatted, at the end; may be empty
+  std::string text = {};                   ///< a paragraph; may be empty
+  std::vector<ReportFigure> figures = {};  ///< side by side where there is room
+  std::string listing = {};                ///< preformatted, at the end; may be empty
 };
 
 struct Page {

@@ -25,7 +25,7 @@ std::string cost_text(const ReportedCost& cost, double value) {
   return with_commas(static_cast<int64_t>(value));
 }
 
-Figure summary(const RunReport& run) {
+ReportFigure summary(const RunReport& run) {
   Table table({"", "dense", run.verb == "prune" ? "pruned" : "now", "change"});
   const auto row = [&](const char* name, int64_t before, int64_t after) {
     if (before == 0 && after == 0) return;
@@ -196,8 +196,8 @@ Section path_section(const RunReport& run) {
   return section;
 }
 
-std::vector<Figure> score_figures(const RunReport& run) {
-  std::vector<Figure> figures;
+std::vector<ReportFigure> score_figures(const RunReport& run) {
+  std::vector<ReportFigure> figures;
   for (const ScoreCounts& counts : run.scores) {
     figures.push_back(
         {.title = fmt::format("Step {}: {}s by {}", counts.step, counts.unit, counts.criterion),
@@ -245,7 +245,7 @@ ChartSeries curve(const std::string& name, int colour,
   return series;
 }
 
-Figure loss_figure(const ReportedTraining& training) {
+ReportFigure loss_figure(const ReportedTraining& training) {
   const auto losses = thinned(training.losses), held_out = thinned(training.held_out);
   Chart chart;
   chart.name = training.title + ": loss by step";
@@ -274,7 +274,7 @@ Figure loss_figure(const ReportedTraining& training) {
           .table = std::move(table)};
 }
 
-Figure trial_figure(const ReportedTraining& training) {
+ReportFigure trial_figure(const ReportedTraining& training) {
   ChartSeries series{.name = "", .colour = 0};
   Table table({"learning rate", "held-out loss", ""});
   for (const ReportedTraining::Trial& trial : training.trials) {
@@ -336,8 +336,8 @@ double RunReport::block_removed_fraction() const {
   return 1 - static_cast<double>(block_parameters) / static_cast<double>(dense_block_parameters);
 }
 
-std::vector<Figure> map_figures(const RunReport& run) {
-  std::vector<Figure> figures;
+std::vector<ReportFigure> map_figures(const RunReport& run) {
+  std::vector<ReportFigure> figures;
   for (const UnitMap& map : run.maps) {
     figures.push_back(
         {.title = map.title, .svg = unit_map_svg(map), .note = "", .table = unit_map_table(map)});
@@ -345,8 +345,8 @@ std::vector<Figure> map_figures(const RunReport& run) {
   return figures;
 }
 
-std::vector<Figure> training_figures(const RunReport& run) {
-  std::vector<Figure> figures;
+std::vector<ReportFigure> training_figures(const RunReport& run) {
+  std::vector<ReportFigure> figures;
   for (const ReportedTraining& training : run.trainings) {
     if (!training.losses.empty() || !training.held_out.empty()) {
       figures.push_back(loss_figure(training));
@@ -367,7 +367,7 @@ Page run_page(const RunReport& run) {
   }
   page.facts = run.facts;
   Section numbers{.title = "What it comes to"};
-  Figure figure = summary(run);
+  ReportFigure figure = summary(run);
   if (!figure.table.empty()) numbers.figures.push_back(std::move(figure));
   page.sections.push_back(std::move(numbers));
   page.sections.push_back({.title = "What was removed", .figures = map_figures(run)});

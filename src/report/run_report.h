@@ -88,7 +88,7 @@ struct RunReport {
 Page run_page(const RunReport& run);
 
 /// Figures of a run that comparisons show, too.
-std::vector<Figure> map_figures(const RunReport& run);
-std::vector<Figure> training_figures(const RunReport& run);
+std::vector<ReportFigure> map_figures(const RunReport& run);
+std::vector<ReportFigure> training_figures(const RunReport& run);
 
 }  // namespace mop
