@@ -1,4 +1,6 @@
 // pipeline/dry_run.cc -- what a pruning run would do.
+#include <cmath>
+
 #include "pipeline/describe.h"
 #include "pipeline/prune.h"
 #include "pipeline/prune_card.h"
@@ -20,6 +22,19 @@ std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& 
   return std::pair{std::move(config), !run.accounting.has_value()};
 }
 
+// What a target that counts something else than parameters asks for; null where that is not known.
+Json goal_of(const PreparedRun& run) {
+  const Target& target = run.recipe.target;
+  if (target.counts_parameters() || target.costs == nullptr || target.remove_fraction == 0) {
+    return nullptr;
+  }
+  const auto dense = static_cast<double>(counted(target, run.dense.config()));
+  return {{"name", target.currency},
+          {"unit", target.costs->currency().unit},
+          {"dense", std::llround(dense)},
+          {"pruned", std::llround(dense * (1 - target.remove_fraction))}};
+}
+
 }  // namespace
 
 Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out) {
@@ -29,10 +44,11 @@ Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::pa
   Json json = to_json(run);
   json["dense"] = sizes_for_people(run.dense.config());
   json["after"] = nullptr;
+  if (!out.empty() && run.recipe.target.costs == nullptr) {
+    run.recipe.target.costs = measured_costs(run, out);
+  }
+  json["goal"] = goal_of(run);
   if (const auto after = config_after_run(run)) {
-    if (!out.empty() && run.recipe.target.costs == nullptr) {
-      run.recipe.target.costs = measured_costs(run, out);
-    }
     json["after"] = sizes_for_people(after->first);
     json["after"]["costs"] = costs_json(run, after->first);
     json["after"]["estimated"] = after->second;

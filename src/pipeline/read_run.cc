@@ -42,6 +42,7 @@ struct RunFiles {
   Json manifest, metrics, recipe;
   std::vector<PlanStep> steps;
   Json made_by;                    ///< of the plan; null when there is none
+  int64_t dense_parameters = 0;    ///< of the plan's model; 0 = unknown
   std::vector<Json> step_metrics;  ///< of the steps that this run took
 };
 
@@ -67,6 +68,7 @@ RunFiles read_files(const fs::path& run) {
     const Json plan = read_json(run / "plan.json");
     files.steps = plan_from_json(plan, (run / "plan.json").string()).steps;
     files.made_by = part_of(plan, "made_by");
+    files.dense_parameters = whole_of(plan, "dense_parameters");
     return files;
   }
   for (size_t i = 1; i <= files.step_metrics.size(); ++i) {
@@ -166,7 +168,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const RunFiles& files)
 
 void read_sizes(const RunFiles& files, RunReport& run) {
   const Json &dense = part_of(files.metrics, "dense"), &pruned = part_of(files.metrics, "pruned");
-  run.dense_parameters = whole_of(dense, "parameters");
+  run.dense_parameters = files.dense_parameters;
   run.dense_block_parameters = whole_of(dense, "block_parameters");
   if (run.dense_parameters == 0)
     run.dense_parameters = whole_of(part_of(files.manifest, "model"), "parameters");
@@ -217,8 +219,10 @@ std::vector<ReportedCandidate> candidates_of(const Json& step) {
 }
 
 void read_counts(const Json& json, int64_t step, RunReport& run) {
-  ScoreCounts counts{word_of(json, "criterion"), word_of(json, "unit"), step,
-                     word_of(json, "scale") == "log"};
+  ScoreCounts counts{.criterion = word_of(json, "criterion"),
+                     .unit = word_of(json, "unit"),
+                     .step = step,
+                     .logarithmic = word_of(json, "scale") == "log"};
   for (const Json& edge : part_of(json, "edges")) counts.edges.push_back(edge.get<double>());
   for (const Json& count : part_of(json, "kept")) counts.kept.push_back(count.get<int64_t>());
   for (const Json& count : part_of(json, "removed")) counts.removed.push_back(count.get<int64_t>());

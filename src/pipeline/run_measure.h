@@ -31,7 +31,7 @@ struct MeasureSetup {
 /// What a step measured: kept until it is recorded.
 struct StepMeasures {
   std::optional<Model> model;     ///< that was measured
-  std::vector<LayerStats> stats;  ///< what was gathered
+  std::vector<LayerStats> stats = {};  ///< what was gathered
   std::map<std::string, std::vector<at::Tensor>> scores =
       {};  ///< [units] of each layer, by criterion
   std::vector<LayerCurves> curves = {};

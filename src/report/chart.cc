@@ -71,7 +71,7 @@ Frame frame_of(const Chart& chart) {
   frame.left = labels + 8;
   frame.right = kFigureWidth - room_for_names(chart);
   frame.x = scale_of(values(chart, true), chart.x.logarithmic, frame.left + 6, frame.right);
-  frame.x_ticks = ticks(frame.x, 4);
+  frame.x_ticks = ticks(frame.x, 4, chart.x.whole_numbers ? 1 : 0);
   return frame;
 }
 

@@ -28,8 +28,9 @@ struct ChartSeries {
 };
 
 struct ChartAxis {
-  std::string label;  ///< with the unit
+  std::string label = {};  ///< with the unit
   bool logarithmic = false;
+  bool whole_numbers = false;  ///< steps, layers
 };
 
 struct Chart {

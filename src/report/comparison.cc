@@ -61,7 +61,7 @@ ReportFigure sized_figure(const std::string& title, const std::string& what, boo
   chart.name = title;
   chart.height = 260;
   chart.x.label = "parameters";
-  chart.y = {what, logarithmic};
+  chart.y = {.label = what, .logarithmic = logarithmic};
   Table table({"model", "parameters", what, "stderr"});
   int colour = 0;
   for (const SizedPoint& point : points) {
@@ -175,7 +175,7 @@ std::string csv(const Json& rows) {
       out += (first ? "" : ",") + cell;
       first = false;
     }
-    out += "\r\n";
+    out += "\n";
   };
   std::vector<std::string> head;
   for (const auto& [key, value] : rows[0].items()) head.push_back(csv_cell(key));
@@ -205,7 +205,11 @@ Page comparison_page(std::span<const RunReport> runs, std::span<const Measuremen
       page.warnings.push_back(run.name + ": " + warning);
   }
   Section overview{.title = "Quality against size"};
-  for (const auto& [key, list] : groups) overview.figures.push_back(perplexity_figure(list));
+  for (const auto& [key, list] : groups) {
+    if (list.size() > 1 || list[0]->verb == "prune") {
+      overview.figures.push_back(perplexity_figure(list));
+    }
+  }
   for (ReportFigure& figure : measured_figures(measurements)) {
     overview.figures.push_back(std::move(figure));
   }

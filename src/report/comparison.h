@@ -17,7 +17,7 @@ Json comparison_rows(std::span<const RunReport> runs);
 /// The same for people: a row a run, after those that they were compared with.
 Table comparison_table(std::span<const RunReport> runs);
 
-/// Rows as RFC 4180 has them: the keys of the first row, then a line each, numbers in full.
+/// Comma-separated values: the keys of the first row, then a line each, numbers in full.
 std::string csv(const Json& rows);
 
 /// The page: quality against size, with the dense models as points, and each run's pictures.

@@ -1,6 +1,7 @@
 // report/measurements.h -- what `mop eval` and `mop bench` say, as figures. Their JSON is read as
 // docs/formats.md describes it.
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ struct SizedFigure {
   std::string what;  ///< "perplexity, lines, text 1a2b3c4d", "piqa acc": figures that compare
   bool lower_is_better = false;
   int64_t parameters = 0;
-  double value = 0, error = 0;  ///< standard error; 0 = unknown
+  double value = NAN, error = 0;  ///< standard error; 0 = unknown
 };
 std::vector<SizedFigure> sized_figures(const Measurement& measurement);
 

@@ -21,7 +21,7 @@ constexpr const char* kStyle = R"css(
 details:not([open]){display:none}figure,tr{break-inside:avoid}h2{break-after:avoid}main{max-width:none!important;padding:0!important}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
-main{max-width:1160px;margin:0 auto;padding:24px 16px 48px}
+main{max-width:1180px;margin:0 auto;padding:24px 16px 48px}
 h1{font-size:24px;line-height:1.25;margin:0;font-weight:600;overflow-wrap:anywhere}
 h2{font-size:17px;margin:40px 0 4px;padding-top:12px;border-top:1px solid var(--rule);font-weight:600}
 p{max-width:70ch;margin:4px 0 8px}.sub,.note,footer{color:var(--soft)}.note,footer{font-size:13px}

@@ -26,15 +26,17 @@ std::string cost_text(const ReportedCost& cost, double value) {
 }
 
 ReportFigure summary(const RunReport& run) {
-  Table table({"", "dense", run.verb == "prune" ? "pruned" : "now", "change"});
+  const bool pruned = run.verb == "prune";
+  Table table({"", pruned ? "dense" : "before", pruned ? "pruned" : "after", "change"});
   const auto row = [&](const char* name, int64_t before, int64_t after) {
-    if (before == 0 && after == 0) return;
+    if (after == 0) return;
     const auto b = static_cast<double>(before), a = static_cast<double>(after);
     table.add(
         {name, before == 0 ? "-" : with_commas(before), with_commas(after), times_text(b, a)});
   };
-  row("parameters", run.dense_parameters, run.parameters);
-  row("parameters in layers", run.dense_block_parameters, run.block_parameters);
+  row("parameters", pruned ? run.dense_parameters : run.parameters, run.parameters);
+  row("parameters in layers", pruned ? run.dense_block_parameters : run.block_parameters,
+      run.block_parameters);
   for (const ReportedCost& cost : run.costs) {
     table.add({cost.name, cost_text(cost, cost.dense), cost_text(cost, cost.now),
                times_text(cost.dense, cost.now)});
@@ -137,8 +139,8 @@ std::string path_svg(const RunReport& run) {
   }
   Chart chart;
   chart.name = "perplexity of the candidates of every step";
-  chart.x.label = "step";
-  chart.y = {"perplexity on held-out text", true};
+  chart.x = {.label = "step", .whole_numbers = true};
+  chart.y = {.label = "perplexity on held-out text", .logarithmic = true};
   chart.series = {std::move(taken)};
   chart.series.insert(chart.series.end(), dots.begin(), dots.end());
   return chart_svg(chart);
@@ -165,7 +167,7 @@ std::string sizes_svg(const RunReport& run) {
   }
   Chart chart;
   chart.name = "parameters left after every step";
-  chart.x.label = "step";
+  chart.x = {.label = "step", .whole_numbers = true};
   chart.y.label = "parameters left";
   chart.series = {std::move(left)};
   return chart_svg(chart);
@@ -249,7 +251,7 @@ ReportFigure loss_figure(const ReportedTraining& training) {
   const auto losses = thinned(training.losses), held_out = thinned(training.held_out);
   Chart chart;
   chart.name = training.title + ": loss by step";
-  chart.x.label = "step";
+  chart.x = {.label = "step", .whole_numbers = true};
   chart.y.label = "loss, nats a token";
   chart.series = {curve("training", 0, losses, true), curve("held out", 1, held_out, false)};
   Table table({"step", "training loss", "held-out loss"});
@@ -289,7 +291,7 @@ ReportFigure trial_figure(const ReportedTraining& training) {
   }
   Chart chart;
   chart.name = "held-out loss by learning rate";
-  chart.x = {"learning rate", true};
+  chart.x = {.label = "learning rate", .logarithmic = true};
   chart.y.label = "held-out loss after the trial, nats a token";
   chart.series = {std::move(series)};
   return {.title = training.title + ": learning rates that were tried",
@@ -339,8 +341,10 @@ double RunReport::block_removed_fraction() const {
 std::vector<ReportFigure> map_figures(const RunReport& run) {
   std::vector<ReportFigure> figures;
   for (const UnitMap& map : run.maps) {
-    figures.push_back(
-        {.title = map.title, .svg = unit_map_svg(map), .note = "", .table = unit_map_table(map)});
+    figures.push_back({.title = map.title,
+                       .svg = unit_map_svg(map),
+                       .note = "Numbered as in the dense model.",
+                       .table = unit_map_table(map)});
   }
   return figures;
 }

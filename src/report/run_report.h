@@ -38,12 +38,12 @@ struct ReportedTraining {
   struct Step {
     double step = 0, loss = NAN;
   };
-  std::vector<Step> losses;    ///< nats a token, of each step's own batch
-  std::vector<Step> held_out;  ///< nats a token
+  std::vector<Step> losses = {};    ///< nats a token, of each step's own batch
+  std::vector<Step> held_out = {};  ///< nats a token
   struct Trial {
     double learning_rate = 0, nll = NAN;
   };
-  std::vector<Trial> trials;  ///< of learning rates, before the run
+  std::vector<Trial> trials = {};  ///< of learning rates, before the run
   double chosen_rate = NAN;
 };
 

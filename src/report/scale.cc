@@ -35,8 +35,9 @@ double round_step(double raw) {
   return 10 * power;
 }
 
-std::vector<Tick> linear_ticks(const Scale& scale, int count) {
-  const double step = round_step((scale.high - scale.low) / std::max(count, 1));
+std::vector<Tick> linear_ticks(const Scale& scale, int count, double least_step) {
+  const double step =
+      std::max(round_step((scale.high - scale.low) / std::max(count, 1)), least_step);
   std::vector<Tick> all;
   const double slack = step * 1e-6;
   for (double k = std::ceil((scale.low - slack) / step); k * step <= scale.high + slack; ++k) {
@@ -62,7 +63,7 @@ std::vector<Tick> decades(const Scale& scale, const std::vector<double>& factors
 
 std::vector<Tick> log_ticks(const Scale& scale, int count) {
   const double span = std::log10(scale.high / scale.low);
-  if (span < 0.7) return linear_ticks(scale, count);
+  if (span < 0.7) return linear_ticks(scale, count, 0);
   const int every = std::max(1, static_cast<int>(std::ceil(span / (count + 1))));
   std::vector<Tick> all = decades(scale, {1}, every);
   if (std::ssize(all) >= 3) return all;
@@ -94,8 +95,8 @@ Scale scale_of(const std::vector<double>& values, bool logarithmic, double from,
   return {low - room, high + room, from, to, false};
 }
 
-std::vector<Tick> ticks(const Scale& scale, int count) {
-  return scale.logarithmic ? log_ticks(scale, count) : linear_ticks(scale, count);
+std::vector<Tick> ticks(const Scale& scale, int count, double least_step) {
+  return scale.logarithmic ? log_ticks(scale, count) : linear_ticks(scale, count, least_step);
 }
 
 std::string number_text(double value, double step) {

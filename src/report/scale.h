@@ -25,8 +25,8 @@ struct Tick {
 
 /// About `count` round values within the scale: 1, 2 or 5 times a power of ten apart. On a
 /// logarithmic scale the powers of ten, or 1, 2, 5 times them where few fit, or as on a linear one
-/// where it spans less than that.
-std::vector<Tick> ticks(const Scale& scale, int count);
+/// where it spans less than that. `least_step`: 1 where only whole numbers have a meaning.
+std::vector<Tick> ticks(const Scale& scale, int count, double least_step = 0);
 
 /// A number with as many digits as tell it from another `step` away: 0.25, 1,500, 3e-07.
 std::string number_text(double value, double step);

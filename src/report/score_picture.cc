@@ -20,7 +20,7 @@ std::string points_svg(const ScoreCounts& counts) {
   Chart chart;
   chart.name = fmt::format("{} of every layer", counts.criterion);
   chart.height = 160;
-  chart.x.label = "layer";
+  chart.x = {.label = "layer", .whole_numbers = true};
   chart.y.label = counts.criterion;
   double least = INFINITY, most = 0;
   for (const ScoreCounts::One& one : counts.ones) {

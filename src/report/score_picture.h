@@ -14,8 +14,8 @@ struct ScoreCounts {
   std::string unit;       ///< "neuron"
   int64_t step = 0;       ///< from 1
   bool logarithmic = false;
-  std::vector<double> edges;  ///< rising, one more than there are counts
-  std::vector<int64_t> kept, removed;
+  std::vector<double> edges = {};  ///< rising, one more than there are counts
+  std::vector<int64_t> kept = {}, removed = {};
   int64_t kept_below = 0, removed_below = 0;  ///< scores under the first edge: on a logarithmic
                                               ///< scale those that are 0
   struct One {

@@ -174,8 +174,7 @@ std::string unit_map_svg(const UnitMap& map) {
   }
   svg.text(kStripLeft, bottom + 12, "0");
   svg.text(kStripLeft + kStripWidth, bottom + 12, std::to_string(size.largest - 1), Anchor::kEnd);
-  svg.text(kStripLeft + kStripWidth / 2, bottom + 12,
-           fmt::format("{}, as numbered in the dense model", map.units), Anchor::kMiddle, "al");
+  svg.text(kStripLeft + kStripWidth / 2, bottom + 12, map.units, Anchor::kMiddle, "al");
   return svg.str();
 }
 

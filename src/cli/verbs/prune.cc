@@ -67,7 +67,12 @@ std::string prune_text(const Json& metrics) {
 
 std::string text_of_dry_run(const Json& run) {
   const Json& after = run["after"];
-  if (after.is_null()) return "nothing was done (the sizes depend on measurements)\n";
+  if (after.is_null()) {
+    Table table({"", "dense", "goal", "saved"});
+    if (!run["goal"].is_null()) add_costs(Json::array({run["goal"]}), table);
+    return (table.empty() ? "" : table.text()) +
+           "nothing was done (the sizes depend on measurements)\n";
+  }
   std::string text;
   if (!run["accounting"].is_null()) {
     Table steps({"step", "branch", "parameters", "removed", "of layers"});
