@@ -136,6 +136,16 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+// A word for a shell.
+std::string quoted(const std::string& word) {
+  constexpr const char* kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:,=+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
 int run_command(const Command& command) {
   Console console(stderr, ::isatty(STDERR_FILENO) != 0);
   const Answer answer = command.work(console);
@@ -214,6 +224,21 @@ void add_threads_flag(CLI::App& app) {
   app.add_option_function<int64_t>(
       "--threads", [](int64_t threads) { set_threads(threads); },
       "threads to compute with (default: all cores)");
+}
+
+void add_report_flag(CLI::App& app, std::filesystem::path& file) {
+  app.add_option("--report", file, "write a page of the figures, one HTML file")->type_name("FILE");
+}
+
+std::string command_line(const CLI::App& app) {
+  std::string text = "mop " + app.get_name();
+  for (const CLI::Option* option : app.parse_order()) {
+    if (option->check_lname("report") || option->check_lname("json")) continue;
+    if (option->nonpositional()) text += " " + option->get_name();
+    if (option->get_items_expected_max() == 0) continue;
+    for (const std::string& value : option->results()) text += " " + quoted(value);
+  }
+  return text;
 }
 
 CLI::Validator not_negative() {

@@ -42,6 +42,7 @@ Verb recover_verb();
 Verb train_verb();
 Verb eval_verb();
 Verb bench_verb();
+Verb report_verb();
 Verb generate_verb();
 Verb tokenize_verb();
 Verb export_verb();
@@ -61,6 +62,12 @@ Answer as_rank(Progress& progress, const std::function<Answer(Progress&, Collect
 /// parsed.
 void add_compute_flags(CLI::App& app, ComputeChoice& choice);
 void add_threads_flag(CLI::App& app);
+
+/// --report FILE of verbs that measure.
+void add_report_flag(CLI::App& app, std::filesystem::path& file);
+/// A command line that does the same, as a shell reads it: the verb's flags as they were given, but
+/// for --report.
+std::string command_line(const CLI::App& app);
 
 /// Numbers from 0 up, and above 0. CLI11's own name the largest double there is, digit by digit.
 CLI::Validator not_negative();

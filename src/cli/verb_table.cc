@@ -73,6 +73,7 @@ const std::vector<Verb>& all_verbs() {
       with(kMeasure, eval_verb(),
            "mop eval smaller --vs org/model --text test.txt --protocol windows:2048"),
       with(kMeasure, bench_verb(), "mop bench smaller --vs org/model"),
+      with(kMeasure, report_verb(), "mop report smaller recovered --out report.html"),
       with(kUse, generate_verb(), "mop generate smaller --prompt 'Once upon a time'"),
       with(kUse, tokenize_verb(), "mop tokenize smaller --text text.txt"),
       with(kUse, export_verb(), "mop export smaller --format gguf --out smaller.gguf"),

@@ -20,6 +20,7 @@
 #include "pipeline/prune_card.h"
 #include "pipeline/prune_manifest.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/read_run.h"
 #include "pipeline/result_plan.h"
 #include "pipeline/run_costs.h"
 #include "pipeline/run_figures.h"
@@ -93,7 +94,7 @@ class Run {
     };
     functions.budget = budget_function(run_.recipe, run_.dense.config());
     functions.measure = [&](const Model& model, int64_t) {
-      return std::make_unique<RunMeasure>(setup_, model, stats_);
+      return std::make_unique<RunMeasure>(setup_, model, measured_);
     };
     journal_.begin_step(std::ssize(done) + 1);
     functions.validate = [&](const std::vector<Model>& models) {
@@ -200,9 +201,9 @@ class Run {
     Json metrics = step_metrics(step, run_.dense, model.config());
     const Json target = target_metrics(run_.recipe.target, run_.dense.config(), model.config());
     if (!target.is_null()) metrics["target"] = target;
-    if (folder_ != nullptr) write_step(*folder_, step, metrics, stats_);
+    if (folder_ != nullptr) write_step(*folder_, step, metrics, measured_);
     journal_.begin_step(step.number + 1);
-    stats_.clear();
+    measured_ = {};
     seconds_.push_back({{"step", step.number}, {"seconds", watch_.seconds()}});
     watch_ = Stopwatch();
     const std::string counted =
@@ -226,7 +227,7 @@ class Run {
   MixRecipe mix_;
   MeasureSetup setup_;
   std::optional<Validator> validator_;
-  std::vector<LayerStats> stats_;
+  StepMeasures measured_;
   JudgeJournal journal_;
   const int64_t steps_;  ///< 0 = unknown
   Stopwatch watch_;
@@ -303,8 +304,6 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   }
   if (!result.rounds.is_null()) metrics["recovery"] = result.rounds;
   metrics["figures"] = figures;
-  metrics["samples"] = {{"statistics", prepared.samples.calibration.ids.size()},
-                        {"validation", prepared.samples.validation.ids.size()}};
   metrics["steps"] = step_lines(folder, result.steps.size());
 
   run.wait_for_ranks();
@@ -319,6 +318,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   timing["finished"] = utc_now();
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
+  write_run_report(folder.work());
   progress.note("wrote " + folder.out().string());
   folder.publish();
   metrics["out"] = folder.out().string();
@@ -375,13 +375,6 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
          "shorter samples, --dtype bfloat16 or another device need a new run",
          prepared.compute.device});
   }
-}
-
-Json dry_run(const Recipe& recipe, Progress& progress) {
-  const PreparedRun run = prepare(recipe, progress);
-  for (const std::string& line : announcement(run)) progress.note(line);
-  for (const std::string& line : run.warnings) progress.warn(line);
-  return to_json(run);
 }
 
 }  // namespace mop

@@ -23,7 +23,11 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress
            Collectives& ranks = one_rank());
 
 /// What `prune` would do, without doing it: the resolved recipe, the accounting (null when the path
-/// depends on measurements), the needs and the warnings.
-Json dry_run(const Recipe& recipe, Progress& progress);
+/// depends on measurements), the needs and the warnings; `after`: what it would leave, {parameters,
+/// block_parameters, shape, costs, estimated}, null when that cannot be told. `estimated`: the
+/// totals hold, while measurements decide how layers share them; `goal`: {name, unit, dense,
+/// pruned} where the target counts something else and its prices are known, else null. Times are
+/// told where an earlier run into `out` measured them.
+Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out = {});
 
 }  // namespace mop

@@ -7,13 +7,12 @@
 #include "model/family.h"
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
+#include "pipeline/run_costs.h"
 #include "pipeline/run_steps.h"
 #include "report/model_card.h"
 
 namespace mop {
 namespace fs = std::filesystem;
-
-namespace {
 
 Json sizes_for_people(const ModelConfig& dense, const ModelConfig& config) {
   return {{"parameters", total_parameters(config)},
@@ -21,11 +20,11 @@ Json sizes_for_people(const ModelConfig& dense, const ModelConfig& config) {
           {"shape", shape_text(dense, config)}};
 }
 
-}  // namespace
-
 Json size_metrics(const PreparedRun& run, const Model& model) {
   Json metrics = {{"dense", sizes_for_people(run.dense.config(), run.dense.config())},
                   {"pruned", sizes_for_people(run.dense.config(), model.config())}};
+  metrics["dense"]["layers"] = layers_json(run.dense.config().layers);
+  metrics["pruned"]["layers"] = layers_json(model.config().layers);
   const auto removed = [&](const char* key) {
     return 1 - metrics["pruned"][key].get<double>() / metrics["dense"][key].get<double>();
   };
@@ -33,6 +32,9 @@ Json size_metrics(const PreparedRun& run, const Model& model) {
   metrics["block_removed_fraction"] = removed("block_parameters");
   const Json target = target_metrics(run.recipe.target, run.dense.config(), model.config());
   if (!target.is_null()) metrics["target"] = target;
+  metrics["costs"] = costs_json(run, model.config());
+  metrics["samples"] = {{"statistics", run.samples.calibration.ids.size()},
+                        {"validation", run.samples.validation.ids.size()}};
   return metrics;
 }
 

@@ -8,8 +8,11 @@
 
 namespace mop {
 
-/// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction, and
-/// target where it counts something else than parameters}.
+/// {parameters, block_parameters, shape} of a model made of `dense`.
+Json sizes_for_people(const ModelConfig& dense, const ModelConfig& config);
+/// The beginning of a run's metrics: {dense, pruned, removed_fraction, block_removed_fraction,
+/// costs, samples, and target where it counts something else than parameters}. dense and pruned are
+/// `sizes_for_people` with {layers}.
 Json size_metrics(const PreparedRun& run, const Model& model);
 
 /// {model, recipe, figures}: where the plan comes from. A replay passes it on, so that it writes

@@ -18,6 +18,7 @@
 #include "pipeline/needs.h"
 #include "pipeline/open_model.h"
 #include "pipeline/prune_recovery.h"
+#include "pipeline/read_run.h"
 #include "pipeline/result_plan.h"
 #include "pipeline/run_log.h"
 #include "pipeline/run_training.h"
@@ -127,7 +128,8 @@ std::string card_text(const Inputs& inputs, const Json& metrics, const std::stri
 Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained, Json timing,
             Progress& progress) {
   const ModelConfig& config = trained.model.config();
-  Json metrics;
+  const bool from_nothing = inputs.model.checkpoint().folder() == folder.run() / "initial";
+  Json metrics = {{"verb", from_nothing ? "train" : "recover"}};
   metrics["method"] = inputs.recipe.method;
   metrics["parameters"] = total_parameters(config);
   metrics["block_parameters"] = block_parameters(config);
@@ -144,6 +146,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
   write_recovered_plan(inputs.model, trained.model, folder.work());
+  write_run_report(folder.work());
   progress.note("wrote " + folder.out().string());
   folder.publish();
   metrics["out"] = folder.out().string();

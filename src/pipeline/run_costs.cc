@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "base/files.h"
 #include "base/parse_json.h"
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
+#include "pipeline/needs.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -68,6 +71,41 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
       "{:.1f} us for an MLP and {:.4f} for each neuron",
       run.recipe.target.costs->of_model(run.dense.config()) / 1e6, latency.attention * 1e6,
       latency.kv_group * 1e6, latency.mlp * 1e6, latency.neuron * 1e6));
+}
+
+Json costs_json(const PreparedRun& run, const ModelConfig& after) {
+  const ModelConfig& dense = run.dense.config();
+  CostInputs inputs;
+  inputs.element_bytes = stored_bytes_of_parameter(run.dense);
+  Json all = Json::array();
+  for (const Currency& currency : all_currencies().subspan(1)) {
+    Costs costs(currency, inputs);
+    if (currency.measured) {
+      const auto& measured = run.recipe.target.costs;
+      if (measured == nullptr || measured->currency().name != currency.name) continue;
+      costs = *measured;
+    }
+    all.push_back({{"name", currency.name},
+                   {"unit", currency.unit},
+                   {"dense", std::llround(costs.of_model(dense))},
+                   {"pruned", std::llround(costs.of_model(after))}});
+  }
+  return all;
+}
+
+std::shared_ptr<const Costs> measured_costs(const PreparedRun& run,
+                                            const std::filesystem::path& out) {
+  for (const std::filesystem::path& place :
+       {out, std::filesystem::path(out.string() + ".partial")}) {
+    const std::filesystem::path file = place / "run" / "latency.json",
+                                manifest = place / "run" / "manifest.json";
+    if (!std::filesystem::exists(file) || !std::filesystem::exists(manifest)) continue;
+    const Json earlier = read_json(manifest).value("model", Json::object());
+    if (earlier.value("fingerprint", "") != run.dense.checkpoint().fingerprint()) continue;
+    const UnitLatency latency = unit_latency_from_json(read_json(file), file.string());
+    return std::make_shared<const Costs>(find_currency("latency"), inputs_of(latency));
+  }
+  return nullptr;
 }
 
 }  // namespace mop

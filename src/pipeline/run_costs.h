@@ -18,4 +18,13 @@ std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe);
 void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collectives& ranks,
                     Progress& progress);
 
+/// Costs of the dense model and of `after` in every currency but parameters: [{name, unit, dense,
+/// pruned}], bytes as the checkpoint stores its weights. Times are told where `run`'s target has
+/// measured them.
+Json costs_json(const PreparedRun& run, const ModelConfig& after);
+
+/// Times that an earlier run into `out` has measured on this model; null when there are none.
+std::shared_ptr<const Costs> measured_costs(const PreparedRun& run,
+                                            const std::filesystem::path& out);
+
 }  // namespace mop

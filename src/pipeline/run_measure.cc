@@ -40,29 +40,30 @@ void RunMeasure::measure(const std::vector<std::string>& criteria) {
         .hint("give --calibration FILE, or a path of branches that measure nothing");
   }
   WeightLoader weights(model_, setup_.compute);
-  stats_ = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
-                         setup_.progress, setup_.scratch);
-  scores_ = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
-                          setup_.scratch, setup_.progress);
-  scores_.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, stats_,
-                             setup_.settings, setup_.progress));
+  kept_.stats = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
+                              setup_.progress, setup_.scratch);
+  kept_.scores = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
+                               setup_.scratch, setup_.progress);
+  kept_.scores.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, kept_.stats,
+                                  setup_.settings, setup_.progress));
   for (const std::string& name : criteria) {
-    if (scores_.contains(name)) continue;
+    if (kept_.scores.contains(name)) continue;
     const auto settings = setup_.settings.find(name);
     const Options options = settings == setup_.settings.end() ? Options() : settings->second;
-    scores_[name] = std::move(score_layers(weights, stats_, std::vector{name}, options)[0]);
+    kept_.scores[name] =
+        std::move(score_layers(weights, kept_.stats, std::vector{name}, options)[0]);
   }
   check_mappings();
 }
 
 const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) {
-  if (!scores_.contains(criterion)) {
+  if (!kept_.scores.contains(criterion)) {
     const auto& expected = setup_.criteria;
     const bool is_expected =
         std::find(expected.begin(), expected.end(), criterion) != expected.end();
     measure(is_expected ? expected : std::vector{criterion});
   }
-  return scores_.at(criterion);
+  return kept_.scores.at(criterion);
 }
 
 const std::vector<at::Tensor>& RunMeasure::tower_scores(const std::string& criterion) {
@@ -79,14 +80,15 @@ const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings
   CurveSettings asked = settings;
   asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
   if (curve_settings_ != asked) {
-    curves_ = asked.gates ? trained_gate_curves(model_, setup_.compute, setup_.samples,
-                                                *asked.gates, setup_.scratch, setup_.progress)
-                          : damage_curves(model_, setup_.compute, setup_.samples, asked,
-                                          setup_.scratch, setup_.progress);
+    kept_.curves = asked.gates ? trained_gate_curves(model_, setup_.compute, setup_.samples,
+                                                     *asked.gates, setup_.scratch, setup_.progress)
+                               : damage_curves(model_, setup_.compute, setup_.samples, asked,
+                                               setup_.scratch, setup_.progress);
+    kept_.curve_name = asked.gates ? "gates: predicted damage" : "predicted damage";
     curve_settings_ = asked;
     check_mappings();
   }
-  return curves_;
+  return kept_.curves;
 }
 
 }  // namespace mop

@@ -37,12 +37,23 @@ struct MeasureSetup {
 std::vector<std::string> criteria_of(const MixRecipe& mix, const ModelConfig& dense, bool of_tower);
 /// The sections of criteria that the recipe has.
 std::map<std::string, Options> criterion_settings(const Recipe& recipe);
+/// What a step measured: kept until it is recorded.
+struct StepMeasures {
+  std::optional<Model> model;          ///< that was measured
+  std::vector<LayerStats> stats = {};  ///< what was gathered
+  std::map<std::string, std::vector<at::Tensor>> scores =
+      {};  ///< [units] of each layer, by criterion
+  std::vector<LayerCurves> curves = {};
+  std::string curve_name = {};  ///< what the curves say of a unit: "predicted damage"
+};
 
 class RunMeasure : public Measure {
  public:
-  /// Nothing is measured until a score is asked for. `stats` receives what was gathered then.
-  RunMeasure(const MeasureSetup& setup, Model model, std::vector<LayerStats>& stats)
-      : setup_(setup), model_(std::move(model)), stats_(stats) {}
+  /// Nothing is measured until a score is asked for; `kept` receives it, whatever it held before.
+  RunMeasure(const MeasureSetup& setup, Model model, StepMeasures& kept)
+      : setup_(setup), model_(std::move(model)), kept_(kept) {
+    kept_ = {.model = model_};
+  }
 
   /// The first call gathers for all criteria of the setup, and scores by all of them; then the
   /// weights are let go. Throws Error(kUsage) when there are no samples.
@@ -58,10 +69,9 @@ class RunMeasure : public Measure {
   void measure(const std::vector<std::string>& criteria);
   const MeasureSetup& setup_;
   Model model_;
-  std::vector<LayerStats>& stats_;
-  std::map<std::string, std::vector<at::Tensor>> scores_, tower_scores_;
+  StepMeasures& kept_;
+  std::map<std::string, std::vector<at::Tensor>> tower_scores_;
   std::optional<CurveSettings> curve_settings_;
-  std::vector<LayerCurves> curves_;
 };
 
 }  // namespace mop

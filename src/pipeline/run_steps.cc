@@ -7,6 +7,7 @@
 #include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/describe.h"
+#include "pipeline/score_counts.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -93,11 +94,13 @@ Json step_lines(const RunFolder& folder, size_t count) {
   return lines;
 }
 
-void write_step(const RunFolder& folder, const MixStep& step, const Json& metrics,
-                std::span<const LayerStats> stats) {
+void write_step(const RunFolder& folder, const MixStep& step, Json metrics,
+                const StepMeasures& measured) {
   const fs::path place = folder.step(step.number);
   fs::create_directories(place);
-  if (!stats.empty()) write_stats(place / "stats.safetensors", stats);
+  if (!measured.stats.empty()) write_stats(place / "stats.safetensors", measured.stats);
+  const Json scores = score_counts(measured, step.plan);
+  if (!scores.empty()) metrics["scores"] = scores;
   write_file(place / "metrics.json", to_text(metrics));
   sync_path(place);
   write_file(place / "plan.json", to_text(to_json(step.plan)));

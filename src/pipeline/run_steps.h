@@ -7,9 +7,9 @@
 #include "base/json.h"
 #include "model/model.h"
 #include "pipeline/run_folder.h"
+#include "pipeline/run_measure.h"
 #include "plan/target.h"
 #include "search/mix.h"
-#include "stats/layer_stats.h"
 
 namespace mop {
 
@@ -23,9 +23,10 @@ std::vector<PlanStep> read_steps(const RunFolder& folder);
 /// Sizes after a step, cumulative fractions, and the figures that decided. steps/NN/metrics.json.
 Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& after);
 
-/// Statistics and metrics first, the plan last. `stats` is empty when nothing was measured.
-void write_step(const RunFolder& folder, const MixStep& step, const Json& metrics,
-                std::span<const LayerStats> stats);
+/// Statistics and metrics first, the plan last; the metrics get `scores` where some were measured
+/// (pipeline/score_counts.h).
+void write_step(const RunFolder& folder, const MixStep& step, Json metrics,
+                const StepMeasures& measured);
 
 /// One line per step for cards and summaries, from what the first `count` steps recorded.
 Json step_lines(const RunFolder& folder, size_t count);

@@ -110,8 +110,8 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
   }
   const MeasureSetup setup{samples, compute, job.criteria, settings, progress, *job.compute.ranks,
                            {}};
-  std::vector<LayerStats> stats;
-  RunMeasure measure(setup, model, stats);
+  StepMeasures kept;
+  RunMeasure measure(setup, model, kept);
   Scores result;
   for (const std::string& name : job.criteria) {
     const auto& scores = measure.scores(name);

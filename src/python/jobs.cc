@@ -12,6 +12,7 @@
 #include "pipeline/model_source.h"
 #include "pipeline/prune.h"
 #include "pipeline/recover.h"
+#include "pipeline/report.h"
 #include "pipeline/runtime.h"
 #include "pipeline/tasks.h"
 #include "python/bindings.h"
@@ -221,6 +222,12 @@ void bind_generate(py::module_& module) {
 }
 
 void bind_accounts(py::module_& module) {
+  module.def(
+      "report",
+      [](const std::vector<fs::path>& sources, const fs::path& out) {
+        return to_python(unlocked([&] { return report({sources, out}).json; }));
+      },
+      "sources"_a, py::kw_only(), "out"_a = fs::path());
   module.def(
       "inspect",
       [](const std::string& model, const py::object& progress) {

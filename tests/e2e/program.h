@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -87,7 +88,7 @@ inline Args prune_args(const fs::path& out, const Args& more) {
 }
 
 /// Contents of every file below `folder` by relative path, without what may differ between equal
-/// runs: run.log, and the timing in metrics.json and metrics.jsonl.
+/// runs: run.log, the timing in metrics.json and metrics.jsonl, the times in report.html.
 inline std::map<std::string, std::string> tree(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -95,6 +96,10 @@ inline std::map<std::string, std::string> tree(const fs::path& folder) {
     const std::string name = entry.path().lexically_relative(folder).string();
     if (name == "run/run.log") continue;
     files[name] = read_file(entry.path());
+    if (name == "run/report.html") {
+      static const std::regex kTimes("<time>[^<]*</time>");
+      files[name] = std::regex_replace(files[name], kTimes, "");
+    }
     if (name == "run/metrics.json") {
       Json metrics = Json::parse(files[name]);
       metrics.erase("timing");

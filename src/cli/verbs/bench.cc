@@ -2,6 +2,7 @@
 #include "pipeline/bench.h"
 
 #include "cli/verb.h"
+#include "pipeline/report.h"
 #include "report/table.h"
 
 namespace mop {
@@ -129,8 +130,11 @@ Verb bench_verb() {
             count("--warmup", options.warmups, "requests before, not counted (default 1)");
             app.add_option("--seed", options.seed, "of the prompts' random tokens (default 0)");
             add_compute_flags(app, job->compute);
-            return [job](Progress& progress) {
+            auto page = std::make_shared<std::filesystem::path>();
+            add_report_flag(app, *page);
+            return [job, page, &app](Progress& progress) {
               const Json result = bench(*job, progress);
+              if (!page->empty()) write_measurement_report(*page, result, command_line(app));
               return Answer{result, bench_text(result)};
             };
           }};

@@ -4,6 +4,7 @@
 #include "cli/verb.h"
 #include "pipeline/eval_tasks.h"
 #include "pipeline/eval_text.h"
+#include "pipeline/report.h"
 
 namespace mop {
 namespace {
@@ -65,21 +66,35 @@ Verb eval_verb() {
             app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
             app.add_option("--seed", "accepted for symmetry: evaluation draws nothing");
             add_compute_flags(app, job->compute);
-            return [job, tasks](Progress& progress) {
+            auto page = std::make_shared<std::filesystem::path>();
+            add_report_flag(app, *page);
+            return [job, tasks, page, &app](Progress& progress) {
+              if (!page->empty() && tasks->tasks.empty() && job->versus.empty()) {
+                throw usage_error("--report shows a text's perplexity beside another model's")
+                    .hint("give --vs DENSE");
+              }
               if (tasks->tasks.empty() && job->text.empty()) {
                 throw usage_error("there is nothing to evaluate on")
                     .hint("give --text FILE --protocol NAME, or --tasks a,b --data DIR");
               }
               return as_rank(progress, [&](Progress& listener, Collectives& ranks) {
                 job->compute.ranks = &ranks;
-                if (tasks->tasks.empty()) return answer_text(*job, tasks->out, listener);
+                const auto with_page = [&](Answer answer) {
+                  if (!page->empty() && ranks.rank() == 0) {
+                    write_measurement_report(*page, answer.json, command_line(app));
+                  }
+                  return answer;
+                };
+                if (tasks->tasks.empty()) {
+                  return with_page(answer_text(*job, tasks->out, listener));
+                }
                 tasks->model = job->model;
                 tasks->adapter = job->adapter;
                 tasks->versus = job->versus;
                 tasks->calibration = job->calibration;
                 tasks->limit = job->limit;
                 tasks->compute = job->compute;
-                return answer_tasks(*tasks, listener);
+                return with_page(answer_tasks(*tasks, listener));
               });
             };
           }};

@@ -15,6 +15,17 @@ struct PruneFlags {
   RecipeFlags recipe;
 };
 
+// What every currency counts, dense and after.
+void add_costs(const Json& costs, Table& table) {
+  for (const Json& cost : costs) {
+    const int64_t dense = cost["dense"], pruned = cost["pruned"];
+    table.add(
+        {fmt::format("{}, {}", cost["name"].get<std::string>(), cost["unit"].get<std::string>()),
+         with_commas(dense), with_commas(pruned),
+         dense == 0 ? "" : percent(1 - static_cast<double>(pruned) / static_cast<double>(dense))});
+  }
+}
+
 std::string prune_text(const Json& metrics) {
   const Json &dense = metrics["dense"], &pruned = metrics["pruned"], &figures = metrics["figures"];
   Table table({"", "dense", "pruned", "removed"});
@@ -24,14 +35,7 @@ std::string prune_text(const Json& metrics) {
   };
   row("parameters", "parameters", "removed_fraction");
   row("  in layers", "block_parameters", "block_removed_fraction");
-  if (metrics.contains("target")) {
-    const Json& target = metrics["target"];
-    table.add({fmt::format("{}, {}", target["currency"].get<std::string>(),
-                           target["unit"].get<std::string>()),
-               with_commas(target["dense"].get<int64_t>()),
-               with_commas(target["pruned"].get<int64_t>()),
-               percent(target["removed_fraction"].get<double>())});
-  }
+  if (metrics.contains("costs")) add_costs(metrics["costs"], table);  // older runs did not say
   if (!figures.is_null()) {
     table.add({"perplexity", fmt::format("{:.3f}", figures["dense"]["perplexity"].get<double>()),
                fmt::format("{:.3f}", figures["pruned"]["perplexity"].get<double>()), ""});
@@ -55,28 +59,53 @@ std::string prune_text(const Json& metrics) {
                                             percent(weights["zero_fraction"].get<double>())));
   }
   lines.emplace_back("wrote", metrics["out"]);
+  lines.emplace_back("report", metrics["out"].get<std::string>() + "/run/report.html");
   std::string text = table.text() + facts(lines);
   if (!figures.is_null()) text += "perplexity: " + figures["source"].get<std::string>() + "\n";
   return text;
 }
 
 std::string text_of_dry_run(const Json& run) {
-  if (run["accounting"].is_null()) return "nothing was done (the sizes depend on measurements)\n";
-  const Json& steps = run["accounting"]["steps"];
-  Table table({"step", "branch", "parameters", "removed", "of layers"});
-  for (const Json& step : steps) {
-    table.add({step["step"].dump(), step["branch"], with_commas(step["parameters"].get<int64_t>()),
-               percent(step["removed_fraction"].get<double>()),
-               percent(step["block_removed_fraction"].get<double>())});
+  const Json& after = run["after"];
+  if (after.is_null()) {
+    Table table({"", "dense", "goal", "saved"});
+    if (!run["goal"].is_null()) add_costs(Json::array({run["goal"]}), table);
+    return (table.empty() ? "" : table.text()) +
+           "nothing was done (the sizes depend on measurements)\n";
   }
-  return table.text() + "nothing was done\n";
+  std::string text;
+  if (!run["accounting"].is_null()) {
+    Table steps({"step", "branch", "parameters", "removed", "of layers"});
+    for (const Json& step : run["accounting"]["steps"]) {
+      steps.add({step["step"].dump(), step["branch"],
+                 with_commas(step["parameters"].get<int64_t>()),
+                 percent(step["removed_fraction"].get<double>()),
+                 percent(step["block_removed_fraction"].get<double>())});
+    }
+    text = steps.text() + "\n";
+  }
+  Table table({"", "dense", "after", "saved"});
+  for (const auto& [name, key] :
+       {std::pair{"parameters", "parameters"}, std::pair{"  in layers", "block_parameters"}}) {
+    const int64_t dense = run["dense"][key], left = after[key];
+    table.add({name, with_commas(dense), with_commas(left),
+               percent(1 - static_cast<double>(left) / static_cast<double>(dense))});
+  }
+  add_costs(after["costs"], table);
+  text += table.text() + facts({{"shape", after["shape"]}});
+  if (after["estimated"].get<bool>()) {
+    text +=
+        "measurements decide how layers share what goes: the parameters hold, the shape and what "
+        "follows from it are those of equal layers\n";
+  }
+  return text + "nothing was done\n";
 }
 
 Answer run(const PruneFlags& flags, Progress& progress) {
   Json recipe = flags.recipe.recipe();
   if (!flags.model.empty()) set(recipe, "model", flags.model);
   if (flags.dry_run) {
-    const Json result = dry_run(recipe_from_json(recipe), progress);
+    const Json result = dry_run(recipe_from_json(recipe), progress, flags.out);
     return {result, text_of_dry_run(result)};
   }
   if (flags.out.empty())

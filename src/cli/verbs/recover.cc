@@ -103,7 +103,8 @@ std::string recover_text(const Json& metrics) {
           fmt::format("{:.3f} before, {:.3f} after (step {}; {})", std::exp(before), std::exp(best),
                       outcome["best_step"].dump(), metrics["validation"].get<std::string>())}});
   }
-  return text + facts({{"wrote", metrics["out"]}});
+  return text + facts({{"wrote", metrics["out"]},
+                       {"report", metrics["out"].get<std::string>() + "/run/report.html"}});
 }
 
 }  // namespace

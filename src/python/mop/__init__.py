@@ -29,7 +29,7 @@ __all__ = [
     "BadInputError", "BranchInput", "Choice", "Error", "InternalError", "IoError", "Listener", "Model", "ScoreInput",
     "Tokenizer", "UsageError", "add_branch", "add_criterion", "add_selector", "check", "dry_run", "evaluate",
     "evaluate_tasks", "export", "generate", "inspect", "list_table", "load", "local_model", "plan", "prune", "read_recipe",
-    "recover", "score", "set_threads", "train",
+    "recover", "report", "score", "set_threads", "train",
 ]
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -192,6 +192,14 @@ def generate(model: PathLike, prompt: str, *, images: Sequence[PathLike] = (), c
     return _mop.generate(_name(model), prompt, images=list(images), chat=chat, system=system,
                          adapter="" if adapter is None else adapter, max_new_tokens=max_new_tokens, temperature=temperature,
                          seed=seed, device=device, dtype=dtype, progress=progress)
+
+
+def report(*sources: PathLike, out: PathLike | None = None) -> dict[str, Json]:
+    """What `mop report` says: a row for each run folder; with `out` their page, or one that compares several.
+
+    JSON files of `mop eval` and `mop bench` may stand among the sources; the page shows them, too.
+    """
+    return _mop.report([os.fspath(source) for source in sources], out="" if out is None else out)
 
 
 def list_table(table: str) -> list[dict[str, Json]]:

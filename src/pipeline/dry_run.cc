@@ -1,0 +1,59 @@
+// pipeline/dry_run.cc -- what a pruning run would do.
+#include <cmath>
+
+#include "pipeline/describe.h"
+#include "pipeline/prune.h"
+#include "pipeline/prune_card.h"
+#include "pipeline/run_costs.h"
+#include "pipeline/run_plan.h"
+
+namespace mop {
+namespace {
+
+// The sizes after the run, and whether layers may come to share them otherwise.
+std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& run) {
+  if (run.replayed) return std::pair{run.replayed->config(), false};
+  if (run.recipe.target.weights_alone) return std::pair{run.dense.config(), false};
+  auto accounting = run.accounting;
+  if (!accounting) accounting = estimated_accounting(run.recipe, run.dense.config());
+  if (!accounting || accounting->steps.empty()) return std::nullopt;
+  ModelConfig config = run.dense.config();
+  config.layers = accounting->steps.back().layers;
+  return std::pair{std::move(config), !run.accounting.has_value()};
+}
+
+// What a target that counts something else than parameters asks for; null where that is not known.
+Json goal_of(const PreparedRun& run) {
+  const Target& target = run.recipe.target;
+  if (target.counts_parameters() || target.costs == nullptr || target.remove_fraction == 0) {
+    return nullptr;
+  }
+  const auto dense = static_cast<double>(counted(target, run.dense.config()));
+  return {{"name", target.currency},
+          {"unit", target.costs->currency().unit},
+          {"dense", std::llround(dense)},
+          {"pruned", std::llround(dense * (1 - target.remove_fraction))}};
+}
+
+}  // namespace
+
+Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out) {
+  PreparedRun run = prepare(recipe, progress);
+  for (const std::string& line : announcement(run)) progress.note(line);
+  for (const std::string& line : run.warnings) progress.warn(line);
+  Json json = to_json(run);
+  json["dense"] = sizes_for_people(run.dense.config(), run.dense.config());
+  json["after"] = nullptr;
+  if (!out.empty() && run.recipe.target.costs == nullptr) {
+    run.recipe.target.costs = measured_costs(run, out);
+  }
+  json["goal"] = goal_of(run);
+  if (const auto after = config_after_run(run)) {
+    json["after"] = sizes_for_people(run.dense.config(), after->first);
+    json["after"]["costs"] = costs_json(run, after->first);
+    json["after"]["estimated"] = after->second;
+  }
+  return json;
+}
+
+}  // namespace mop

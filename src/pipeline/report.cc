@@ -1,0 +1,53 @@
+// pipeline/report.cc
+#include "pipeline/report.h"
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "pipeline/read_run.h"
+#include "report/comparison.h"
+
+namespace mop {
+namespace fs = std::filesystem;
+namespace {
+
+std::string program() { return "mop " + mop_version(); }
+
+}  // namespace
+
+ReportResult report(const ReportJob& job) {
+  if (job.sources.empty()) {
+    throw usage_error("there is nothing to report on").hint("name a run's folder: mop report RUN");
+  }
+  std::vector<RunReport> runs;
+  std::vector<Measurement> measurements;
+  Json files = Json::array();
+  for (const fs::path& source : job.sources) {
+    if (fs::is_regular_file(source)) {
+      measurements.push_back(measurement_of(read_json(source), source.string()));
+      files.push_back(source.filename().string());
+    } else {
+      runs.push_back(read_run(source));
+    }
+  }
+  const bool alone = runs.size() == 1 && measurements.empty();
+  ReportResult result;
+  result.json = {{"runs", comparison_rows(runs)}, {"measurements", files}};
+  if (!job.out.empty()) {
+    const Page page = alone ? run_page(runs[0]) : comparison_page(runs, measurements, program());
+    write_file(job.out, html_page(page));
+    result.json["out"] = job.out.string();
+  }
+  const Table table = comparison_table(runs);
+  result.text = table.empty() ? "" : table.text();
+  result.markdown = table.empty() ? "" : table.markdown();
+  result.csv = csv(result.json["runs"]);
+  return result;
+}
+
+void write_measurement_report(const fs::path& out, const Json& json, const std::string& command) {
+  write_file(out,
+             html_page(measurement_page(measurement_of(json, out.string()), command, program())));
+}
+
+}  // namespace mop
