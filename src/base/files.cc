@@ -9,24 +9,19 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/git_lfs.h"
 #include "base/temporary.h"
 
 namespace mop {
 namespace {
 
-[[noreturn]] void fail(const char* doing, const std::filesystem::path& path, int error) {
-  throw io_error("cannot {}: {}", doing, std::strerror(error)).where("file", path.string());
-}
-
 // A device or a pipe may give bytes without end, or wait for ever.
 void check_is_file(int fd, const std::filesystem::path& path) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) fail("read", path, errno);
-  if (S_ISDIR(status.st_mode)) fail("read", path, EISDIR);
+  if (::fstat(fd, &status) != 0) throw file_error("read", path, errno);
+  if (S_ISDIR(status.st_mode)) throw file_error("read", path, EISDIR);
   if (!S_ISREG(status.st_mode))
     throw io_error("cannot read: not a regular file").where("file", path.string());
 }
@@ -44,14 +39,14 @@ struct Descriptor {
 std::string read_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail("read", path, errno);
+  if (file.fd < 0) throw file_error("read", path, errno);
   check_is_file(file.fd, path);
   std::string bytes;
   char chunk[1 << 16];
   while (true) {
     const ssize_t n = ::read(file.fd, chunk, sizeof chunk);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("read", path, errno);
+    if (n < 0) throw file_error("read", path, errno);
     if (n == 0) break;
     bytes.append(chunk, static_cast<size_t>(n));
   }
@@ -95,15 +90,16 @@ bool is_no_file(const std::filesystem::path& path) {
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   if (is_no_file(path)) {
     Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-    if (file.fd < 0) fail("write", path, errno);
-    if (const int error = write_all(file.fd, bytes); error != 0) fail("write", path, error);
+    if (file.fd < 0) throw file_error("write", path, errno);
+    if (const int error = write_all(file.fd, bytes); error != 0)
+      throw file_error("write", path, error);
     return;
   }
   remove_left_neighbours(path);
   const std::filesystem::path temporary = temporary_neighbour(path);
   const auto give_up = [&](int error) {
     ::unlink(temporary.c_str());
-    fail("write", path, error);
+    throw file_error("write", path, error, std::ssize(bytes));
   };
   // Open until it has its name: whoever removes leftovers knows it by that.
   Descriptor file{make_temporary_file(temporary)};
@@ -116,9 +112,9 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
 
 void sync_path(const std::filesystem::path& path) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) fail("flush", path, errno);
+  if (file.fd < 0) throw file_error("flush", path, errno);
   // Some file systems cannot flush a folder and say so; there is nothing to be done about it.
-  if (::fsync(file.fd) != 0 && errno != EINVAL) fail("flush", path, errno);
+  if (::fsync(file.fd) != 0 && errno != EINVAL) throw file_error("flush", path, errno);
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {

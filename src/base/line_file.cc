@@ -5,17 +5,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 
 namespace mop {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, int error) {
-  throw io_error("cannot write: {}", std::strerror(error)).where("file", path.string());
+  throw file_error("write", path, error);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/git_lfs.h"
 #include "tensor/ggml_blocks.h"
 
@@ -251,7 +251,7 @@ bool GgufFile::is_gguf(const std::filesystem::path& path) {
   std::string start(kMagic.size(), '\0');
   stream.read(start.data(), static_cast<std::streamsize>(start.size()));
   if (stream.bad()) {
-    throw io_error("cannot read: {}", std::strerror(errno)).where("file", path.string());
+    throw file_error("read", path, errno);
   }
   return stream && start == kMagic;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/ranges.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,6 +62,15 @@ void occupy_standard_streams() {
     if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
     if (::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
   }
+}
+
+// Mapped files stay open, and values that changed lie in a file each: those of a large model are
+// more than the 1024 that a shell allows at first.
+void allow_many_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void check_verb(const std::string& word) {
@@ -262,6 +272,7 @@ CLI::Validator positive() {
 int run_program(int argc, char** argv) {
   occupy_standard_streams();
   catch_signals();
+  allow_many_files();
   std::set_terminate(end_with_a_word);
   try {
     return parse_and_run(argc, argv);

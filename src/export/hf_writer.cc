@@ -2,13 +2,11 @@
 #include "export/hf_writer.h"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
-#include <cerrno>
-#include <cstring>
 #include <map>
 
-#include "base/error.h"
+#include "base/amounts.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
 #include "export/hf_composite.h"
@@ -37,14 +35,9 @@ int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
 }
 
 void check_room(const fs::path& folder, int64_t needed) {
-  struct statvfs room {};
-  if (::statvfs(folder.c_str(), &room) != 0) {
-    throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder.string());
-  }
-  const auto free = static_cast<int64_t>(room.f_bavail) * static_cast<int64_t>(room.f_frsize);
+  const int64_t free = free_disk_bytes(folder);
   if (free >= needed) return;
-  throw io_error("the disk has {:.2f} GB free, {:.2f} GB are needed",
-                 static_cast<double>(free) * 1e-9, static_cast<double>(needed) * 1e-9)
+  throw io_error("the disk has {} free, {} are needed", short_bytes(free), short_bytes(needed))
       .where("folder", folder.string())
       .hint("free some space or choose another --out");
 }

@@ -7,10 +7,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <thread>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "hub/model_id.h"
 
@@ -98,7 +97,7 @@ FileLock::FileLock(const fs::path& file, Progress& progress) {
   // Group-writable, as the other programs make it: several users may share a cache.
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664);
   if (fd_ < 0) {
-    throw io_error("cannot open a lock: {}", std::strerror(errno)).where("file", file.string());
+    throw file_error("open a lock", file, errno);
   }
   const auto start = std::chrono::steady_clock::now();
   bool told = false;

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 
 namespace mop {
@@ -55,9 +55,7 @@ class Part {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw io_error("cannot write: {}", std::strerror(errno)).where("file", path_.string());
-  }
+  [[noreturn]] void fail() const { throw file_error("write", path_, errno); }
   fs::path path_;
   int fd_ = -1;
   int64_t size_ = 0;
@@ -166,9 +164,7 @@ std::string file_checksum(const fs::path& file, size_t digits) {
   }
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"),
                                                                std::fclose);
-  if (!stream) {
-    throw io_error("cannot read: {}", std::strerror(errno)).where("file", file.string());
-  }
+  if (!stream) throw file_error("read", file, errno);
   std::vector<char> chunk(1 << 20);
   while (const size_t n = std::fread(chunk.data(), 1, chunk.size(), stream.get())) {
     EVP_DigestUpdate(hash.get(), chunk.data(), n);

@@ -6,9 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "base/temporary.h"
 #include "export/formats.h"
@@ -52,9 +51,7 @@ class Unfinished {
   explicit Unfinished(const fs::path& out) : out_(out) {
     folder_ = temporary_neighbour(out);
     lock_ = make_temporary_folder(folder_);
-    if (lock_ < 0) {
-      throw io_error("cannot write: {}", std::strerror(errno)).where("folder", folder_.string());
-    }
+    if (lock_ < 0) throw file_error("write", out, errno);
   }
   ~Unfinished() {
     std::error_code ignored;
@@ -66,9 +63,7 @@ class Unfinished {
   /// The file or folder to write.
   fs::path path() const { return folder_ / out_.filename(); }
   void finish() {
-    if (::rename(path().c_str(), out_.c_str()) != 0) {
-      throw io_error("cannot write: {}", std::strerror(errno)).where("file", out_.string());
-    }
+    if (::rename(path().c_str(), out_.c_str()) != 0) throw file_error("write", out_, errno);
     sync_path(out_.has_parent_path() ? out_.parent_path() : ".");
   }
 

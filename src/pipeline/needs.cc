@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/machine.h"
 #include "eval/validation.h"
 #include "gradient/pass_memory.h"

@@ -11,9 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "pipeline/training_rounds.h"
 
@@ -31,8 +30,8 @@ constexpr const char* kWholeForOld = "replaces";
 // In run/: what an interrupted run continues from. The result does without.
 constexpr std::array kOnlyToResume = {"state", "initial"};
 
-[[noreturn]] void fail(const std::string& doing, const fs::path& path, int error) {
-  throw io_error("cannot {}: {}", doing, std::strerror(error)).where("path", path.string());
+[[noreturn]] void fail(const char* doing, const fs::path& path, int error) {
+  throw file_error(doing, path, error);
 }
 
 bool is_empty_folder(const fs::path& path) {

@@ -3,7 +3,6 @@
 
 #include <ATen/Parallel.h>
 #include <malloc.h>
-#include <sys/statvfs.h>
 
 #include <fstream>
 
@@ -33,12 +32,6 @@ Compute open_compute(const std::string& device, const std::string& dtype) {
         std::make_shared<DeviceStore>(compute.device, compute.dtype, store_budget(compute.device));
   }
   return compute;
-}
-
-int64_t free_disk_bytes(const std::filesystem::path& folder) {
-  struct statvfs about {};
-  if (::statvfs(folder.c_str(), &about) != 0) return 0;
-  return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
 }
 
 void release_memory() {

@@ -16,9 +16,6 @@ int64_t threads_in_use();
 /// Error(kIo) when there is no such device.
 Compute open_compute(const std::string& device, const std::string& dtype);
 
-/// Bytes of disk: what there is. 0 when it cannot be found out.
-int64_t free_disk_bytes(const std::filesystem::path& folder);
-
 /// Gives memory that is free, but kept for later use, back to the system.
 void release_memory();
 

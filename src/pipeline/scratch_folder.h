@@ -4,11 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <string>
 
-#include "base/error.h"
+#include "base/file_error.h"
 
 namespace mop {
 
@@ -26,10 +25,8 @@ class ScratchFolder {
  public:
   ScratchFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "mop_XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      throw io_error("cannot make a temporary folder: {}", std::strerror(errno))
-          .where("folder", pattern);
-    }
+    if (::mkdtemp(pattern.data()) == nullptr)
+      throw file_error("make a temporary folder", pattern, errno);
     path_ = pattern;
   }
   ~ScratchFolder() {

@@ -2,7 +2,6 @@
 #include "report/table.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -25,16 +24,6 @@ bool looks_numeric(const std::string& cell) {
   return cell.find_first_not_of("0123456789.,%+-") == cell.npos;
 }
 
-std::string scaled(double value, const std::array<const char*, 5>& units) {
-  size_t unit = 0;
-  while (std::abs(value) >= 999.5 && unit + 1 < units.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  const int digits = unit == 0 || std::abs(value) >= 99.95 ? 0 : std::abs(value) >= 9.995 ? 1 : 2;
-  return fmt::format("{:.{}f}{}", value, digits, units[unit]);
-}
-
 }  // namespace
 
 std::string with_commas(int64_t number) {
@@ -42,12 +31,6 @@ std::string with_commas(int64_t number) {
   const size_t first = number < 0 ? 1 : 0;
   for (size_t i = digits.size(); i > first + 3; i -= 3) digits.insert(i - 3, ",");
   return digits;
-}
-
-std::string short_count(double number) { return scaled(number, {"", " k", " M", " G", " T"}); }
-
-std::string short_bytes(int64_t bytes) {
-  return scaled(static_cast<double>(bytes), {" B", " kB", " MB", " GB", " TB"});
 }
 
 std::string percent(double fraction) { return fmt::format("{:.2f}%", 100 * fraction); }

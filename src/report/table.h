@@ -5,14 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/amounts.h"  // the short ones
+
 namespace mop {
 
 /// 6738415616 -> "6,738,415,616".
 std::string with_commas(int64_t number);
-/// Three figures and a unit: 6738415616 -> "6.74 G", 950 -> "950".
-std::string short_count(double number);
-/// The same in bytes, decimal units: 13476831232 -> "13.5 GB".
-std::string short_bytes(int64_t bytes);
 /// 0.3056 -> "30.56%".
 std::string percent(double fraction);
 /// Seconds as "8 s", "3 min 20 s", "2 h 5 min".

@@ -1,4 +1,4 @@
-// tensor/mapped_file.cc -- mappings, and the SIGBUS handler that turns a shrunken file into zeros.
+// tensor/mapped_file.cc -- mappings, and the SIGBUS handler that turns what a file lost into zeros.
 #include "tensor/mapped_file.h"
 
 #include <ATen/ATen.h>
@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -15,7 +16,7 @@
 #include <mutex>
 #include <vector>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "tensor/huge_pages.h"
 
 namespace mop {
@@ -25,8 +26,8 @@ namespace mop {
 struct Mapping {
   std::atomic<uintptr_t> begin{0};  // 0 = free row
   std::atomic<uintptr_t> end{0};
-  std::atomic<bool> shrank{false};
-  size_t bytes = 0;  // guarded by the mutex, like the four below
+  std::atomic<bool> faulted{false};  // bytes were asked for and not there
+  size_t bytes = 0;                  // guarded by the mutex, like the four below
   int file = -1;
   std::string path;
   bool reported = false;  // check_mappings has thrown because of it
@@ -39,8 +40,13 @@ namespace {
 
 std::atomic<Mapping*> mappings{nullptr};
 std::mutex mutex;
-// Files that shrank and were unmapped before anybody was told.
-std::vector<std::string> unreported;
+// A file that lost bytes, and whether because it shrank; else the disk did not give them.
+struct Lost {
+  std::string path;
+  bool shrank;
+};
+// Those that were unmapped before anybody was told.
+std::vector<Lost> unreported;
 struct sigaction previous_action;
 uintptr_t page_bytes = 4096;
 
@@ -62,7 +68,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
     void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
     const int access = row->writable.load() ? PROT_READ | PROT_WRITE : PROT_READ;
     if (::mmap(page, page_bytes, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
-      const_cast<Mapping*>(row)->shrank.store(true, std::memory_order_release);
+      const_cast<Mapping*>(row)->faulted.store(true, std::memory_order_release);
       errno = saved;
       return;
     }
@@ -100,7 +106,7 @@ Mapping* register_mapping(const void* data, size_t size, int file, const std::st
   row->path = path;
   row->reported = false;
   row->looked_at = false;
-  row->shrank.store(false);
+  row->faulted.store(false);
   row->writable.store(false);
   const auto begin = reinterpret_cast<uintptr_t>(data);
   row->end.store(begin + (size + page_bytes - 1) / page_bytes * page_bytes);
@@ -108,17 +114,14 @@ Mapping* register_mapping(const void* data, size_t size, int file, const std::st
   return row;
 }
 
-// A file cut inside its last mapped page gives zeros without a fault, so the size is asked for as
-// well.
 bool is_short(const Mapping& row) {
   struct stat now {};
-  return row.shrank.load() ||
-         (::fstat(row.file, &now) == 0 && static_cast<size_t>(now.st_size) < row.bytes);
+  return ::fstat(row.file, &now) == 0 && static_cast<size_t>(now.st_size) < row.bytes;
 }
 
-[[noreturn]] void fail(const char* doing, const std::filesystem::path& path, const char* reason) {
-  throw io_error("cannot {}: {}", doing, reason).where("file", path.string());
-}
+// A file cut inside its last mapped page gives zeros without a fault, so the size is asked for as
+// well.
+bool lost_bytes(const Mapping& row) { return row.faulted.load() || is_short(row); }
 
 }  // namespace
 
@@ -127,14 +130,15 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   mapped->path_ = path;
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
   mapped->file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (mapped->file_ < 0) fail("read", path, std::strerror(errno));
+  if (mapped->file_ < 0) throw file_error("read", path, errno);
   struct stat status {};
-  if (::fstat(mapped->file_, &status) != 0) fail("read", path, std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) fail("read", path, "not a regular file");
+  if (::fstat(mapped->file_, &status) != 0) throw file_error("read", path, errno);
+  if (!S_ISREG(status.st_mode))
+    throw io_error("cannot read: not a regular file").where("file", path.string());
   mapped->size_ = static_cast<size_t>(status.st_size);
   if (mapped->size_ == 0) return mapped;
   void* data = ::mmap(nullptr, mapped->size_, PROT_READ, MAP_PRIVATE, mapped->file_, 0);
-  if (data == MAP_FAILED) fail("map", path, std::strerror(errno));
+  if (data == MAP_FAILED) throw file_error("map", path, errno);
   mapped->data_ = static_cast<const std::byte*>(data);
   // Reading weights in order is a tenth faster where the system keeps files in huge pages.
   ::madvise(data, mapped->size_, MADV_HUGEPAGE);
@@ -145,7 +149,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 MappedFile::~MappedFile() {
   if (mapping_ != nullptr) {
     const std::lock_guard lock(mutex);
-    if (is_short(*mapping_) && !mapping_->reported) unreported.push_back(mapping_->path);
+    if (lost_bytes(*mapping_) && !mapping_->reported)
+      unreported.push_back({mapping_->path, is_short(*mapping_)});
     // Freed before the row: an address must never belong to two rows.
     ::munmap(const_cast<std::byte*>(data_), size_);
     mapping_->begin.store(0, std::memory_order_release);
@@ -186,7 +191,7 @@ at::Tensor writable_view(const at::Tensor& mapped) {
   const size_t size = offset - start + mapped.nbytes();
   void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
                       source->file, static_cast<off_t>(start));
-  if (data == MAP_FAILED) fail("map", source->path, std::strerror(errno));
+  if (data == MAP_FAILED) throw file_error("map", source->path, errno);
   // The file's own row tells that it shrank; this one is for the signal handler alone.
   Mapping* row = register_mapping(data, size, source->file, source->path);
   row->bytes = 0;
@@ -202,17 +207,20 @@ at::Tensor writable_view(const at::Tensor& mapped) {
 
 void check_mappings() {
   const std::lock_guard lock(mutex);
-  std::vector<std::string> shrunk;
-  shrunk.swap(unreported);
+  std::vector<Lost> lost;
+  lost.swap(unreported);
   for (Mapping* row = mappings.load(); row != nullptr; row = row->next) {
     if (row->begin.load() == 0) continue;
-    if (!is_short(*row)) continue;
+    if (!lost_bytes(*row)) continue;
     row->reported = true;
-    shrunk.push_back(row->path);
+    lost.push_back({row->path, is_short(*row)});
   }
-  if (shrunk.empty()) return;
-  throw io_error("the file shrank while it was mapped: what was computed from it is worthless")
-      .where("file", shrunk.front())
+  if (lost.empty()) return;
+  const auto shrunk = std::ranges::find(lost, true, &Lost::shrank);
+  const Lost& told = shrunk == lost.end() ? lost.front() : *shrunk;
+  throw io_error("the file {} while it was mapped: what was computed from it is worthless",
+                 told.shrank ? "shrank" : "could not be read")
+      .where("file", told.path)
       .hint("restore the file and start again");
 }
 

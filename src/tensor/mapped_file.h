@@ -1,5 +1,5 @@
-// tensor/mapped_file.h -- a file mapped read-only. A file that shrinks while it is mapped becomes
-// an error at the next `check_mappings()`, not a crash.
+// tensor/mapped_file.h -- a file mapped read-only. A file that shrinks while it is mapped, or that
+// the disk does not give, becomes an error at the next `check_mappings()`, not a crash.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -41,9 +41,9 @@ class MappedFile {
 at::Tensor tensor_view(const std::shared_ptr<const MappedFile>& file, size_t begin,
                        at::IntArrayRef shape, DType dtype);
 
-/// Throws Error(kIo) naming the file when a mapped file turned out shorter than when it was opened.
-/// Reads beyond its end gave zeros in the meantime: whoever computed with mapped weights calls this
-/// before its result is used. Costs one fstat a mapped file.
+/// Throws Error(kIo) naming the file when a mapped file turned out shorter than when it was opened,
+/// or could not be read. Reads gave zeros in the meantime: whoever computed with mapped weights
+/// calls this before its result is used. Costs one fstat a mapped file.
 void check_mappings();
 
 /// Asks the system to read the bytes of `mapped` (a contiguous view of a mapping) ahead, without

@@ -8,19 +8,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "tensor/mapped_file.h"
 
 namespace mop {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& folder, int error) {
-  throw io_error("cannot write intermediate values: {}", std::strerror(error))
-      .where("folder", folder.string());
+[[noreturn]] void fail(const std::filesystem::path& folder, int error, size_t bytes = 0) {
+  throw file_error("write intermediate values", folder, error, static_cast<int64_t>(bytes));
 }
 
 // A file that goes when the object does; whoever has mapped it keeps its bytes.
@@ -41,7 +39,7 @@ class UnnamedFile {
   // Room is asked for first: writing into a full disk would end the process much later.
   void reserve(size_t size) {
     if (const int error = ::posix_fallocate(file_, 0, static_cast<off_t>(size)); error != 0)
-      fail(folder_, error);
+      fail(folder_, error, size);
   }
 
   void write(const char* data, size_t size) {

@@ -6,9 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "base/temporary.h"
 #include "tensor/mapped_file.h"
@@ -32,7 +31,7 @@ StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
   const int error = errno;
   ::close(file_);
   ::unlink(temporary_.c_str());
-  fail(error);
+  throw file_error("write", path_, error, static_cast<int64_t>(bytes));
 }
 
 StreamedFile::~StreamedFile() {
@@ -41,9 +40,7 @@ StreamedFile::~StreamedFile() {
   ::unlink(temporary_.c_str());
 }
 
-void StreamedFile::fail(int error) const {
-  throw io_error("cannot write: {}", std::strerror(error)).where("file", path_.string());
-}
+void StreamedFile::fail(int error) const { throw file_error("write", path_, error); }
 
 void StreamedFile::write(const void* data, size_t size) {
   constexpr size_t kPiece = size_t{64} << 20;  // the kernel refuses more than 2 GiB at once

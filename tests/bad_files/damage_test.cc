@@ -72,6 +72,16 @@ void read_model(const fs::path& file) {
   EXPECT_GT(total_parameters(model.config()), 0);
 }
 
+fs::path index_file(const fs::path& folder) {
+  const fs::path weights = model_file(folder, "model.safetensors");
+  Json map = Json::object();
+  for (const auto& [name, entry] : SafetensorsFile::open(weights).entries())
+    map[name] = "a.safetensors";
+  fs::rename(weights, folder / "a.safetensors");
+  write_file(folder / "model.safetensors.index.json", to_text(Json{{"weight_map", map}}));
+  return folder / "model.safetensors.index.json";
+}
+
 void read_config(const fs::path& file) {
   const ModelConfig config = parse_config(read_json(file), file.string());
   EXPECT_GT(total_parameters(config), 0);
@@ -114,6 +124,25 @@ const std::vector<Kind>& all_kinds() {
        read_model},
       {"Config", [](const fs::path& f) { return model_file(f, "config.json"); }, read_config},
       {"ModelOfConfig", [](const fs::path& f) { return model_file(f, "config.json"); }, read_model},
+      {"Index", index_file, read_model},
+      {"GenerationConfig",
+       [](const fs::path& f) {
+         model_file(f, "config.json");
+         return text_file(f / "generation_config.json",
+                          R"({"eos_token_id": [1, 2], "temperature": 0.5, "do_sample": true})");
+       },
+       read_model},
+      {"TokenizerConfig",
+       [](const fs::path& f) {
+         tokenizer_file(f, "llama2-style", "tokenizer.json");
+         return text_file(
+             f / "tokenizer_config.json",
+             R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>",)"
+             R"( "add_bos_token": true, "chat_template": [{"name": "default",)"
+             R"( "template": "{{ x }}"}], "added_tokens_decoder": {"1":)"
+             R"( {"content": "<s>", "special": true}}})");
+       },
+       [](const fs::path& file) { read_tokenizer(file.parent_path()); }},
       {"Gguf", gguf_file, read_gguf},
       {"ModelOfGguf", gguf_file, read_model},
       {"GgufTokenizer", gguf_file, read_gguf_tokenizer},
@@ -249,10 +278,11 @@ std::string damaged(const std::string& good, Random& random) {
 }
 
 // What is wrong with how `read` takes the file; empty when nothing is.
-std::string complaint(const Kind& kind, const fs::path& file) {
+std::string complaint(const Kind& kind, const fs::path& file, std::string* refusal = nullptr) {
   try {
     kind.read(file);
   } catch (const Error& e) {
+    if (refusal != nullptr) *refusal = e.what();
     return e.kind() == ErrorKind::kInternal ? e.what() : "";
   } catch (const std::exception& e) {
     return std::string("not our error: ") + e.what();
@@ -274,6 +304,24 @@ TEST_P(Damaged, IsReadOrRefusedByTheOneKindOfError) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << damaged(good, random);
     const std::string wrong = complaint(GetParam(), file);
     ASSERT_EQ(wrong, "") << "damage " << i << ":\n" << read_file(file).substr(0, 4096);
+  }
+}
+
+// So deep that whoever follows it by recursion ends the program by its stack.
+TEST_P(Damaged, NestingWithoutBoundIsRefused) {
+  const testing::TempFolder folder;
+  const fs::path file = GetParam().make(folder.path());
+  for (const auto& [opens, closes] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
+    std::string deep;
+    for (int i = 0; i < 200'000; ++i) deep += opens;
+    deep += "1";
+    for (int i = 0; i < 200'000; ++i) deep += closes;
+    write_file(file, deep);
+    std::string refusal;
+    EXPECT_EQ(complaint(GetParam(), file, &refusal), "");
+    if (file.extension() == ".json" || file.extension() == ".yaml") {
+      EXPECT_THAT(refusal, ::testing::HasSubstr("nested")) << file;
+    }
   }
 }
 

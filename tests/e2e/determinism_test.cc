@@ -1,5 +1,5 @@
 // The same recipe, seed and threads: the same bytes. Another number of threads: the same plan.
-#include "e2e/program.h"
+#include "e2e/small_jobs.h"
 
 namespace mop::testing {
 namespace {
@@ -19,6 +19,33 @@ TEST(Determinism, TheDefaultMethodGivesTheSameBytesThreeTimes) {
     const auto out = [&](int i) { return folder.path() / fmt::format("{}-{}", dtype, i); };
     for (int i = 0; i < 3; ++i) {
       const Ran ran = run(default_method(out(i), {"--threads", "2", "--dtype", dtype}));
+      ASSERT_EQ(ran.exit, 0) << ran.err;
+    }
+    EXPECT_THAT(differing(out(0), out(1)), IsEmpty()) << dtype;
+    EXPECT_THAT(differing(out(0), out(2)), IsEmpty()) << dtype;
+  }
+}
+
+TEST(Determinism, MopsLoopGivesTheSameBytesThreeTimes) {
+  const TempFolder folder;
+  const auto out = [&](int i) { return folder.path() / std::to_string(i); };
+  for (int i = 0; i < 3; ++i) {
+    const Ran ran = run(prune_args(out(i), {"--iterations", "3", "--select", "perplexity",
+                                            "--samples", "8", "--threads", "2"}));
+    ASSERT_EQ(ran.exit, 0) << ran.err;
+  }
+  EXPECT_THAT(differing(out(0), out(1)), IsEmpty());
+  EXPECT_THAT(differing(out(0), out(2)), IsEmpty());
+}
+
+TEST(Determinism, RecoveryGivesTheSameBytesThreeTimes) {
+  const TempFolder folder;
+  for (const char* dtype : {"float32", "bfloat16"}) {
+    const auto out = [&](int i) { return folder.path() / fmt::format("{}-{}", dtype, i); };
+    for (int i = 0; i < 3; ++i) {
+      Args args = training("recover", {Home::get().model(), "--dtype", dtype}, out(i));
+      args.back() = "2";  // threads
+      const Ran ran = run(args);
       ASSERT_EQ(ran.exit, 0) << ran.err;
     }
     EXPECT_THAT(differing(out(0), out(1)), IsEmpty()) << dtype;

@@ -33,16 +33,25 @@ struct Ran {
   Json json() const { return Json::parse(out); }
 };
 
+/// What the system allows a program.
+struct Limits {
+  rlim_t file_bytes = RLIM_INFINITY;
+  rlim_t open_files = 0,
+         most_open_files = 0;  ///< at first, and what it may raise that to; 0 = ours
+};
+
 /// A program at work. Output goes to files, so that nothing blocks.
 class Process {
  public:
-  explicit Process(const Args& args, rlim_t largest_file = RLIM_INFINITY) {
+  explicit Process(const Args& args, const Limits& limits = {}) {
     pid_ = ::fork();
     if (pid_ == 0) {
       redirect(folder_.path() / "out", STDOUT_FILENO);
       redirect(folder_.path() / "err", STDERR_FILENO);
-      const rlimit limit{largest_file, largest_file};
-      ::setrlimit(RLIMIT_FSIZE, &limit);
+      const rlimit bytes{limits.file_bytes, limits.file_bytes},
+          files{limits.open_files, limits.most_open_files};
+      ::setrlimit(RLIMIT_FSIZE, &bytes);
+      if (files.rlim_max > 0) ::setrlimit(RLIMIT_NOFILE, &files);
       ::signal(SIGXFSZ, SIG_IGN);
       std::vector<char*> argv = {const_cast<char*>(MOP_PROGRAM)};
       for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));

@@ -1,9 +1,12 @@
 // An adapter_config.json beside good weights, merged into the model they were trained on.
 #include "base/progress.h"
 #include "export/peft.h"
+#include "fuzz/json_mutator.h"
 #include "fuzz/target.h"
 
 using namespace mop;
+
+MOP_MUTATE_JSON(Json)
 
 MOP_FUZZ(bytes) {
   namespace fs = std::filesystem;

@@ -2,9 +2,12 @@
 #include "plan/plan.h"
 
 #include "base/parse_json.h"
+#include "fuzz/json_mutator.h"
 #include "fuzz/target.h"
 
 using namespace mop;
+
+MOP_MUTATE_JSON(Json)
 
 MOP_FUZZ(bytes) {
   const PrunePlan plan = plan_from_json(parse_json(bytes), "plan.json");

@@ -2,9 +2,12 @@
 #include "pipeline/recipe.h"
 
 #include "base/parse_json.h"
+#include "fuzz/json_mutator.h"
 #include "fuzz/target.h"
 
 using namespace mop;
+
+MOP_MUTATE_JSON(YAML)
 
 MOP_FUZZ(bytes) {
   static const ModelConfig model = parse_config(

@@ -1,8 +1,11 @@
 // A tokenizer.json.
+#include "fuzz/json_mutator.h"
 #include "fuzz/target.h"
 #include "text/bpe_tokenizer.h"
 
 using namespace mop;
+
+MOP_MUTATE_JSON(Json)
 
 MOP_FUZZ(bytes) {
   const auto tokenizer = make_tokenizer_json(bytes, {});

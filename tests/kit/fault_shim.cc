@@ -2,8 +2,8 @@
 // files below some folders (or reads them), and makes one of them fail, or be the program's last.
 //   MOP_FAULT_UNDER  the folders, separated by ':'
 //   MOP_FAULT        count, kill (a write is torn: half of it arrives), full (from then on there is
-//   no
-//                    room), broken (that change fails), unreadable (that read fails)
+//                    no room), broken (that change fails), unreadable (that read fails), short
+//                    (every read and write moves a part, or is interrupted and moves nothing)
 //   MOP_FAULT_AT     which call, from 1
 //   MOP_FAULT_COUNT  a file that gets the number of calls so far
 #include <dlfcn.h>
@@ -96,7 +96,7 @@ void tell(long calls) {
 // The error is in errno.
 Fate fate(Call call, bool below) {
   Plan& p = plan();
-  if (!below || p.mode.empty()) return Fate::kGoesOn;
+  if (!below || p.mode.empty() || p.mode == "short") return Fate::kGoesOn;
   const bool counts = p.mode == "unreadable" ? call == Call::kRead
                       : p.mode == "full"     ? call == Call::kTakesRoom
                                              : call != Call::kRead;
@@ -122,6 +122,18 @@ bool fails(Call call, bool below) {
   const Fate what = fate(call, below);
   if (what == Fate::kDies) die();
   return what == Fate::kFails;
+}
+
+// How much of it a read or write moves: in mode `short` not all, and nothing every fourth time.
+ssize_t part(size_t size, bool below) {
+  constexpr size_t kPart = 777;
+  Plan& p = plan();
+  if (p.mode != "short" || !below) return static_cast<ssize_t>(size);
+  if (++p.calls % 4 == 0) {
+    errno = EINTR;
+    return -1;
+  }
+  return static_cast<ssize_t>(std::min(size, kPart));
 }
 
 bool makes(int flags) { return (flags & (O_CREAT | O_TRUNC)) != 0; }
@@ -165,9 +177,11 @@ FILE* fopen64(const char* path, const char* how) {
 }
 
 ssize_t write(int file, const void* data, size_t size) {
-  const Fate what = fate(Call::kTakesRoom, is_below(file));
-  if (what == Fate::kFails) return -1;
-  const size_t arrives = what == Fate::kDies ? size / 2 : size;
+  const bool below = is_below(file);
+  const Fate what = fate(Call::kTakesRoom, below);
+  const ssize_t moves = part(size, below);
+  if (what == Fate::kFails || moves < 0) return -1;
+  const size_t arrives = what == Fate::kDies ? size / 2 : static_cast<size_t>(moves);
   const ssize_t written = REAL(write)(file, data, arrives);
   if (what == Fate::kDies) die();
   return written;
@@ -230,7 +244,10 @@ long syscall(long number, ...) noexcept {
 }
 
 ssize_t read(int file, void* data, size_t size) {
-  return fails(Call::kRead, is_below(file)) ? -1 : REAL(read)(file, data, size);
+  const bool below = is_below(file);
+  const ssize_t moves = part(size, below);
+  if (fails(Call::kRead, below) || moves < 0) return -1;
+  return REAL(read)(file, data, static_cast<size_t>(moves));
 }
 
 }  // extern "C"

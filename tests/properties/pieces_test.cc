@@ -1,5 +1,6 @@
 // How many tokens go through a layer together rounds sums differently, and decides nothing: the
 // shipped model loses the same units.
+#include <ATen/ops/isin.h>
 #include <gtest/gtest.h>
 
 #include "checkpoint/safetensors.h"
@@ -36,12 +37,13 @@ at::Tensor projection(const Model& model, int64_t layer, Role role) {
 // Scores and curves of which pieces of so many tokens were run together.
 class InPieces : public Measure {
  public:
-  InPieces(const Model& model, const TokenSamples& samples, int64_t tokens)
-      : model_(model), samples_(samples), tokens_(tokens) {}
+  InPieces(const Model& model, const TokenSamples& samples, int64_t tokens,
+           DType dtype = at::kFloat)
+      : model_(model), samples_(samples), tokens_(tokens), compute_{dtype} {}
 
   const std::vector<at::Tensor>& scores(const std::string& criterion) override {
     if (scores_.contains(criterion)) return scores_[criterion];
-    WeightLoader weights(model_, Compute());
+    WeightLoader weights(model_, compute_);
     const std::vector<std::string> names = {criterion};
     const auto stats =
         collect_stats(weights, samples_, needed_stats(names), silent_progress(), tokens_);
@@ -61,7 +63,7 @@ class InPieces : public Measure {
            .sensitivity_DD = moments.gradients_DD,
            .unit = mlp ? 1 : shape.group() * shape.head_dim});
     };
-    walk_half_layer_moments(model_, Compute(), samples_, folder_.path(), visit, silent_progress(),
+    walk_half_layer_moments(model_, compute_, samples_, folder_.path(), visit, silent_progress(),
                             {.piece_tokens = tokens_});
     return curves_;
   }
@@ -70,6 +72,7 @@ class InPieces : public Measure {
   const Model& model_;
   const TokenSamples& samples_;
   int64_t tokens_;
+  Compute compute_;
   TempFolder folder_;
   std::map<std::string, std::vector<at::Tensor>> scores_;
   std::vector<LayerCurves> curves_;
@@ -94,6 +97,42 @@ TEST(Pieces, OfAnySizeTakeTheSameUnits) {
   };
   const Json whole = steps(0);
   for (const int64_t tokens : {1, 100}) EXPECT_EQ(steps(tokens), whole) << "pieces of " << tokens;
+}
+
+// How many of the lowest quarter of `a` are not in that of `b`.
+int64_t changed_units(const at::Tensor& a, const at::Tensor& b) {
+  const int64_t quarter = a.size(0) / 4;
+  const at::Tensor left = a.argsort().slice(0, 0, quarter),
+                   right = b.argsort().slice(0, 0, quarter);
+  return quarter - at::isin(left, right).sum().item<int64_t>();
+}
+
+// Values of eight bits round differently where sums begin elsewhere, or where the CPU has other
+// kernels for them: units of nearly the same score may change places.
+TEST(Pieces, InBfloat16ScoresAgreeAndTheUnitsThatChangeAreCounted) {
+  const Model model = Model::open(demo_model());
+  const TokenSamples samples = calibration(model);
+  InPieces precise(model, samples, 0);
+  for (const std::string criterion : {"amp-heads", "amp-neurons", "wanda-sp-neurons"}) {
+    InPieces whole(model, samples, 0, at::kBFloat16);
+    int64_t changed_by_pieces = 0, changed_by_dtype = 0;
+    for (const int64_t tokens : {1, 100}) {
+      InPieces pieces(model, samples, tokens, at::kBFloat16);
+      for (size_t layer = 0; layer < model.layers().size(); ++layer) {
+        const at::Tensor &a = pieces.scores(criterion)[layer], &b = whole.scores(criterion)[layer],
+                         &c = precise.scores(criterion)[layer];
+        EXPECT_LT(((a - b).abs() / b.abs()).max().item<double>(), 1e-2) << criterion << layer;
+        EXPECT_LT(((a - c).abs() / c.abs()).max().item<double>(), 1e-2) << criterion << layer;
+        changed_by_pieces += changed_units(a, b);
+        changed_by_dtype += changed_units(a, c);
+      }
+    }
+    RecordProperty(criterion + " changed by pieces", static_cast<int>(changed_by_pieces));
+    RecordProperty(criterion + " changed by bfloat16", static_cast<int>(changed_by_dtype));
+    std::printf("%s: %d units of the lowest quarters change by pieces, %d by bfloat16\n",
+                criterion.c_str(), static_cast<int>(changed_by_pieces),
+                static_cast<int>(changed_by_dtype));
+  }
 }
 
 }  // namespace

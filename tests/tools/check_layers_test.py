@@ -55,6 +55,11 @@ class CheckLayers(unittest.TestCase):
         body = "int f(int x) {\n" + "  ++x;\n" * 59 + "}\n"
         self.assertIn("src/low/a.cc:1: 61 lines, at most 60: int f(int x) {", self.breaches({"src/low/a.cc": body}))
 
+    def test_a_reader_past_the_limits(self):
+        self.assertIn("src/low/a.cc: parses past the limits of base/parse_json.cc",
+                      self.breaches({"src/low/a.cc": "auto x = nlohmann::json::parse(text);\n"}))
+        self.assertIn("past the limits of base/json.cc", self.breaches({"src/low/a.cc": "YAML::Load(text);\n"}))
+
     def test_a_long_table_in_a_function_is_no_breach(self):
         body = "T f() {\n  return {\n" + "    {1, 2},\n" * 70 + "  };\n}\n"
         self.assertEqual(self.breaches({"src/low/a.cc": body}), "")

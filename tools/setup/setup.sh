@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tools/setup/setup.sh -- what the machine and this folder need, installed when missing. Sourced by ./run.
 # Everything private lives in .env/ (git ignores it); a stamp says for which pins it was made.
 

@@ -56,11 +56,14 @@ Value to_json_text(const Value& value, const Arguments& in) {
   if (!indent.is_none()) {
     style.pretty = true;
     style.item_separator = ",";
-    style.indent =
-        indent.is_text()
-            ? indent.text("")
-            : std::string(
-                  static_cast<size_t>(std::clamp<int64_t>(indent.integer("tojson"), 0, 1000)), ' ');
+    // Every level stands one indent further in than the one around it.
+    constexpr int64_t kWidest = 1000;
+    style.indent = indent.is_text() ? indent.text("")
+                                    : std::string(static_cast<size_t>(std::clamp<int64_t>(
+                                                      indent.integer("tojson"), 0, kWidest)),
+                                                  ' ');
+    if (std::ssize(style.indent) > kWidest)
+      throw bad_input("tojson is to indent by more than {} bytes", kWidest);
   }
   const Value separators = in.get(2, "separators", None{});
   if (const List* list = separators.list(); list != nullptr && list->size() == 2) {

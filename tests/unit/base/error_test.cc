@@ -76,6 +76,9 @@ TEST(Error, HasABound) {
   const Error error = bad_input("{}", large).where("file", large).hint(large);
   EXPECT_LT(std::string(error.what()).size(), 40000u);
   EXPECT_THAT(error.what(), HasSubstr("bytes more)"));
+  Error list = bad_input("tensors are missing");
+  for (int i = 0; i < 100; ++i) list = std::move(list).where(fmt::format("t{}", i), large);
+  EXPECT_LT(std::string(list.what()).size(), 300000u);
 }
 
 TEST(Error, ALongListEndsInHowManyFollowAndStillSaysWhere) {

@@ -156,6 +156,17 @@ TEST(MappedFile, AFileThatShrinksUnderAGemmBecomesAnError) {
   EXPECT_NE(error_of_check(), "") << "the mapping is still of no use";
 }
 
+// As where a disk fails: bytes are not given, and the file is as long as it was.
+TEST(MappedFile, BytesThatTheDiskDoesNotGiveAreAnErrorToo) {
+  TempFolder folder;
+  const auto path = make_file(folder, "weights", 4 * kPage);
+  const auto file = MappedFile::open(path);
+  ASSERT_EQ(::truncate(path.c_str(), kPage), 0);
+  EXPECT_EQ(std::to_integer<int>(file->bytes()[3 * kPage]), 0);
+  ASSERT_EQ(::truncate(path.c_str(), 4 * kPage), 0);
+  EXPECT_THAT(error_of_check(), HasSubstr("could not be read while it was mapped"));
+}
+
 TEST(MappedFile, AFileCutInsideItsLastPageIsNoticedToo) {
   TempFolder folder;
   const auto path = make_file(folder, "weights", 2 * kPage);

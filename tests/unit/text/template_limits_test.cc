@@ -68,6 +68,7 @@ TEST(TemplateArithmetic, StepsOfSlicesAndRangesMayBeAnyNumber) {
 TEST(TemplateLimits, RangesAndPaddingsAreBounded) {
   EXPECT_THAT(refusal("{{ range(10**12) }}"), HasSubstr("more than 100000 numbers"));
   EXPECT_EQ(render("{{ l|tojson(indent=2000000000)|length }}").size(), 4u) << "a bounded indent";
+  EXPECT_THAT(refusal("{{ l|tojson(indent=x * 1000) }}"), HasSubstr("indent by more than 1000"));
   EXPECT_THAT(refusal("{{ x|center(10**15) }}"), HasSubstr("cannot be padded"));
   EXPECT_THAT(refusal("{{ x.ljust(16000000, x * 100) }}"), HasSubstr("16 MiB"));
   EXPECT_THAT(refusal("{{ l|batch(10**15, 0)|list }}"), HasSubstr("batch"));
