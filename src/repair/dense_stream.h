@@ -14,15 +14,15 @@ namespace mop {
 
 class DenseStream {
  public:
-  /// In front of the first layer. `packed` outlives the stream.
+  /// Starts before the first layer. `packed` must outlive the stream.
   DenseStream(const Model& dense, const Compute& compute, const PackedSamples& packed);
 
-  /// Where the stream is: [N, D], compute dtype, on the compute device. A later step may write into
-  /// what nobody else holds.
+  /// Hidden states at the current position: [N, D], compute dtype, on the compute device. A later
+  /// step may overwrite the tensor unless the caller holds a reference.
   const at::Tensor& hidden_ND() const { return hidden_ND_; }
-  /// Goes on to in front of `layer`.
+  /// Advances to the input of `layer`.
   void advance_to(int64_t layer);
-  /// Goes on to behind `layer`; what the hidden states are behind its attention.
+  /// Advances to the output of `layer` and returns the hidden states after its attention.
   at::Tensor pass(int64_t layer);
 
  private:
