@@ -9,11 +9,11 @@ namespace mop {
 
 namespace {
 
-// Texts of files and servers stand in errors: they may hold anything, and any amount of it.
+// Errors quote files and servers, whose text can have any content and length.
 constexpr size_t kLongestLine = 4000, kLongestPart = 16000, kLongestText = 256 << 10;
 constexpr size_t kMostLines = 2000;
 
-// Lines after the first are indented so far that none looks like a line of ours.
+// Indents continuation lines, so that quoted text cannot imitate a line of the error itself.
 std::string shown(std::string_view text, size_t most) {
   std::string out;
   for (const char c : plain_text(shortened(text, most))) {
@@ -43,16 +43,18 @@ Error& Error::operator=(Error&& other) noexcept {
 }
 
 Error&& Error::where(std::string label, std::string text) && {
-  // Lists end in how much of them is left out; what says where they stand still follows.
+  // A long list ends in the number of omitted lines; lines with other labels still follow it.
   const size_t lines = where_.size();
   if (lines >= kMostLines && where_[lines - 1].first == label && where_[lines - 2].first == label) {
     std::string& last = where_.back().second;
-    left_out_ += left_out_ == 0 ? 2 : 1;  // the first stands in the place of a line
+    left_out_ +=
+        left_out_ == 0 ? 2 : 1;  // counts the last listed line too, which this line replaces
     const std::string now = fmt::format("and further ones: {}", left_out_);
     const bool at_end = text_.ends_with(last);
     if (at_end) text_.replace(text_.size() - last.size(), last.size(), now);
     last = now;
-    if (at_end) return std::move(*this);  // rendering anew for each would be quadratic
+    if (at_end)
+      return std::move(*this);  // rendering the whole text for each line would be quadratic
   } else {
     left_out_ = 0;
     where_.emplace_back(shown(label, kLongestLine), shown(text, kLongestPart));

@@ -1,4 +1,4 @@
-// base/error.h -- the one kind of error the library throws: what is wrong, where, and what to do.
+// base/error.h -- the only exception type the library throws: what is wrong, where, and what to do.
 #pragma once
 #include <fmt/core.h>
 
@@ -9,10 +9,10 @@
 
 namespace mop {
 
-/// Decides the exit code: kUsage is 2, kInterrupted 130/143, everything else 1.
+/// Sets the exit code: kUsage is 2, kInterrupted 130/143, everything else 1.
 enum class ErrorKind { kUsage, kBadInput, kIo, kInterrupted, kInternal };
 
-/// One clear error. `what()` is the whole text as the user sees it:
+/// `what()` is the whole text as the user sees it:
 ///   <subject, expected, got>
 ///     <label>: <where>
 ///     hint:  <what to do>
@@ -23,16 +23,16 @@ class Error : public std::exception {
   Error(const Error&) = default;
   Error(Error&&) = default;
   Error& operator=(const Error&) = default;
-  /// Also from itself: `error = std::move(error).where(...)` is how lines are added in a loop.
+  /// Safe for self-assignment: loops add lines with `error = std::move(error).where(...)`.
   Error& operator=(Error&& other) noexcept;
 
-  /// Adds a line saying where: `.where("plan", path)`.
+  /// Adds a line that says where: `.where("plan", path)`.
   Error&& where(std::string label, std::string text) &&;
-  /// Adds the line that says what to do.
+  /// Sets the line that says what to do.
   Error&& hint(std::string text) &&;
 
   ErrorKind kind() const { return kind_; }
-  /// The first line alone.
+  /// The first line only.
   const std::string& message() const { return message_; }
   const char* what() const noexcept override { return text_.c_str(); }
 
@@ -41,12 +41,13 @@ class Error : public std::exception {
   ErrorKind kind_;
   std::string message_;
   std::vector<std::pair<std::string, std::string>> where_;
-  size_t left_out_ = 0;  ///< of the list at the end of `where_`
+  size_t left_out_ = 0;  ///< lines omitted from the list at the end of `where_`
   std::string hint_;
   std::string text_;
 };
 
-/// `bad_input("layer {} has {} heads", i, n)`: an Error to throw, to which where/hint can be added.
+/// Returns an Error to throw; where() and hint() can be added: `bad_input("layer {} has {} heads",
+/// i, n)`.
 template <typename... Args>
 Error bad_input(fmt::format_string<Args...> text, Args&&... args) {
   return Error(ErrorKind::kBadInput, fmt::format(text, std::forward<Args>(args)...));
@@ -59,7 +60,7 @@ template <typename... Args>
 Error io_error(fmt::format_string<Args...> text, Args&&... args) {
   return Error(ErrorKind::kIo, fmt::format(text, std::forward<Args>(args)...));
 }
-/// A broken promise inside the program itself: our bug, never the user's.
+/// A violated invariant of the program: always a bug, never a mistake of the user.
 template <typename... Args>
 Error internal_error(fmt::format_string<Args...> text, Args&&... args) {
   return Error(ErrorKind::kInternal, fmt::format(text, std::forward<Args>(args)...));

@@ -17,7 +17,7 @@
 namespace mop {
 namespace {
 
-// A device or a pipe may give bytes without end, or wait for ever.
+// Reading a device or a pipe could block or never end.
 void check_is_file(int fd, const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw file_error("read", path, errno);
@@ -26,7 +26,7 @@ void check_is_file(int fd, const std::filesystem::path& path) {
     throw io_error("cannot read: not a regular file").where("file", path.string());
 }
 
-/// Closes the descriptor whatever happens.
+/// Closes the descriptor when it goes out of scope.
 struct Descriptor {
   int fd = -1;
   ~Descriptor() {
@@ -77,7 +77,7 @@ int write_all(int file, std::string_view bytes) {
 
 namespace {
 
-// A device or a pipe is written to, never replaced by a file of its name.
+// Devices and pipes are written to directly; a rename would replace them by a file.
 bool is_no_file(const std::filesystem::path& path) {
   struct stat status {};
   const bool there = ::stat(path.c_str(), &status) == 0;
@@ -101,7 +101,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     ::unlink(temporary.c_str());
     throw file_error("write", path, error, std::ssize(bytes));
   };
-  // Open until it has its name: whoever removes leftovers knows it by that.
+  // Stays open, and so locked, until the rename: remove_left_neighbours deletes unlocked files.
   Descriptor file{make_temporary_file(temporary)};
   if (file.fd < 0) give_up(errno);
   if (const int error = write_all(file.fd, bytes); error != 0) give_up(error);
@@ -113,7 +113,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
 void sync_path(const std::filesystem::path& path) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) throw file_error("flush", path, errno);
-  // Some file systems cannot flush a folder and say so; there is nothing to be done about it.
+  // Some file systems cannot flush a folder (EINVAL); that is ignored.
   if (::fsync(file.fd) != 0 && errno != EINVAL) throw file_error("flush", path, errno);
 }
 

@@ -1,4 +1,4 @@
-// base/files.h -- files that appear whole or not at all, and what identifies their content.
+// base/files.h -- reading files, atomic writes, and SHA-256.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -6,17 +6,17 @@
 
 namespace mop {
 
-/// The whole file. Throws Error(kIo) naming the path and the system's reason.
+/// Returns the content of the file. Throws Error(kIo) with the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes `bytes` to `path` so that it appears whole or not at all (temporary neighbour, fsync,
-/// rename). Throws Error(kIo) (disk full, no permission) and leaves what was there before.
+/// Replaces `path` atomically: writes a temporary file in the same folder, calls fsync and renames
+/// it. Throws Error(kIo) (disk full, no permission); the old file then remains.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
-/// All of `bytes` to an open file. 0, or errno.
+/// Writes all of `bytes` to a file descriptor. Returns 0 or errno.
 int write_all(int file, std::string_view bytes);
 
-/// The name under which an unfinished version of `path` is written: beside it, unlike any other.
-/// Also makes the process get an error instead of SIGXFSZ when a write meets a limit on file sizes.
+/// Returns a unique name in the folder of `path` for an unfinished version of it. Also ignores
+/// SIGXFSZ for the process, so that a write beyond the file size limit returns an error.
 std::filesystem::path temporary_neighbour(const std::filesystem::path& path);
 
 /// Flushes a file or folder to the disk. Throws Error(kIo).
@@ -25,7 +25,7 @@ void sync_path(const std::filesystem::path& path);
 /// Lower-case hexadecimal SHA-256 of the bytes.
 std::string sha256(std::string_view bytes);
 
-/// Feeds bytes piece by piece: `Sha256 h; h.add(a); h.add(b); h.hex()`.
+/// Incremental SHA-256: `Sha256 h; h.add(a); h.add(b); h.hex()`.
 class Sha256 {
  public:
   Sha256();

@@ -1,10 +1,11 @@
-// base/git_lfs.h -- files that were cloned but not fetched.
+// base/git_lfs.h -- detects Git LFS pointer files.
 #pragma once
 #include <string_view>
 
 namespace mop {
 
-/// Throws Error(kBadInput) when this is the pointer that stands in a Git clone for a large file.
+/// Throws Error(kBadInput) when `content` is a Git LFS pointer: the file was cloned but not
+/// fetched.
 void refuse_git_lfs_pointer(std::string_view content);
 
 }  // namespace mop

@@ -20,9 +20,9 @@ void check_link_inside(const fs::path& folder, const fs::path& file) {
   std::error_code error;
   const fs::path home = fs::canonical(folder, error);
   const fs::path real = error ? fs::path() : fs::canonical(file, error);
-  if (error) return;  // not there: for the reader to tell
+  if (error) return;  // a missing file: the reader reports it
   if (lies_below(real, home)) return;
-  // models--org--name/snapshots/COMMIT, beside which lie its blobs.
+  // In the hub's cache, models--org--name/snapshots/COMMIT links to models--org--name/blobs.
   const bool snapshot = home.parent_path().filename() == "snapshots";
   if (snapshot && lies_below(real, home.parent_path().parent_path() / "blobs")) return;
   throw bad_input("a link leads out of the model's folder")

@@ -26,7 +26,7 @@ Json read_json(const std::filesystem::path& path) {
 
 namespace {
 
-// The whole text as a number of the given kind.
+// Parses the whole text as a number of the given type.
 template <typename T, typename... Base>
 std::optional<T> parse_whole(std::string_view text, Base... base) {
   T value{};
@@ -57,7 +57,7 @@ std::optional<Json> parse_real(std::string_view text) {
   const double direction = text.starts_with('-') ? -1.0 : 1.0;
   if (plain == ".inf" || plain == ".Inf" || plain == ".INF") return direction * INFINITY;
   if (text == ".nan" || text == ".NaN" || text == ".NAN") return NAN;
-  // std::from_chars also takes "inf" and "nan", which are texts in YAML.
+  // std::from_chars also accepts "inf" and "nan", which are strings in YAML.
   if (plain.empty() || !(std::isdigit(static_cast<unsigned char>(plain[0])) || plain[0] == '.')) {
     return std::nullopt;
   }
@@ -65,7 +65,8 @@ std::optional<Json> parse_real(std::string_view text) {
   return std::nullopt;
 }
 
-// A plain YAML scalar by the core schema; a quoted one, or one tagged as text, is always a text.
+// Converts a plain YAML scalar by the core schema. Quoted scalars and those tagged !!str are
+// strings.
 Json scalar(const std::string& text, const std::string& tag) {
   if (tag == "!" || tag == "tag:yaml.org,2002:str") return text;
   if (text == "true" || text == "True" || text == "TRUE") return true;
@@ -78,11 +79,11 @@ Json scalar(const std::string& text, const std::string& tag) {
   return text;
 }
 
-// What we read is nested less deep, and smaller, by far. Aliases may contain themselves, and a few
-// lines of them may stand for gigabytes.
+// Limits well above what our files need. An alias can contain itself, and a few lines of aliases
+// can expand to gigabytes.
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxYamlBytes = 1 << 20;
-constexpr size_t kValueBytes = 64;  // what a value takes besides its text, about
+constexpr size_t kValueBytes = 64;  // approximate memory of a value besides its text
 
 void check_size(size_t bytes) {
   if (bytes <= kMaxYamlBytes) return;
@@ -92,7 +93,7 @@ void check_size(size_t bytes) {
       kMaxYamlBytes >> 10);
 }
 
-// Adds to `bytes` what it makes.
+// Adds the size of the created values to `bytes`.
 Json from_yaml(const YAML::Node& node, size_t& bytes, int depth = 0) {
   if (depth > kMaxDepth) throw bad_input("the YAML is nested more than {} levels deep", kMaxDepth);
   check_size(bytes += kValueBytes + (node.IsScalar() ? node.Scalar().size() : 0));
@@ -128,7 +129,7 @@ void emit(YAML::Emitter& out, const Json& value) {
     for (const auto& item : value) emit(out, item);
     out << YAML::EndSeq;
   } else if (value.is_string()) {
-    // Quoted when it would otherwise be read back as something else.
+    // Quotes strings that YAML would otherwise read back as another type.
     const auto& text = value.get_ref<const std::string&>();
     if (!scalar(text, "?").is_string()) out << YAML::DoubleQuoted;
     out << text;
@@ -149,7 +150,7 @@ Json parse_yaml(const std::string& text, const std::string& where) {
     check_size(text.size());
     size_t bytes = 0;
     Json value = from_yaml(YAML::Load(text), bytes);
-    value.dump();  // what is not UTF-8 is refused here, and not where somebody prints it
+    value.dump();  // rejects invalid UTF-8 here rather than when the value is printed
     return value;
   } catch (const YAML::Exception& e) {
     throw bad_input("not valid YAML: {}", e.what()).where("file", where);
@@ -171,7 +172,7 @@ std::string to_yaml(const Json& value) {
 }
 
 std::string to_text(const Json& value) {
-  // A path may hold bytes that are no UTF-8; they must not end a run.
+  // Paths may hold invalid UTF-8; it is replaced, so that it does not end a run.
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -184,7 +185,8 @@ bool holds(const Json& value) {
     return is_whole_number(value);
   }
   if constexpr (std::is_same_v<T, double>)
-    return value.is_number() && std::isfinite(value.get<double>());  // YAML has others
+    return value.is_number() &&
+           std::isfinite(value.get<double>());  // excludes YAML's infinities and NaN
   return value.is_string();
 }
 

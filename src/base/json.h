@@ -1,4 +1,4 @@
-// base/json.h -- reading JSON and YAML files so that every mistake names the file and the key.
+// base/json.h -- reads and writes JSON and YAML; errors name the file and the key.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -7,27 +7,26 @@
 
 namespace mop {
 
-/// Keys keep the order in which they stand in the file, so that configs are copied through
-/// unchanged.
+/// Keeps the keys in file order, so that configs are copied through unchanged.
 using Json = nlohmann::ordered_json;
 
-/// The parsed file. Throws Error(kIo) when it cannot be read, Error(kBadInput) when it is not JSON.
+/// Parses a file. Throws Error(kIo) when it cannot be read, Error(kBadInput) when it is not JSON.
 Json read_json(const std::filesystem::path& path);
-/// The same for YAML (scalars become numbers, booleans, null or texts as YAML 1.2's core schema
-/// says).
+/// The same for YAML. Scalars become numbers, booleans, null or strings by the core schema of YAML
+/// 1.2.
 Json read_yaml(const std::filesystem::path& path);
-/// The same from a text; `where` names it in errors. Throws Error(kBadInput).
+/// The same for a string; `where` names it in errors. Throws Error(kBadInput).
 Json parse_yaml(const std::string& text, const std::string& where);
-/// YAML text of a JSON value, keys in order.
+/// Returns the YAML of a JSON value, keys in order.
 std::string to_yaml(const Json& value);
-/// Pretty JSON with two spaces and a closing newline: the bytes of every JSON file we write.
+/// Returns JSON indented by two spaces with a final newline: the form of every JSON file we write.
 std::string to_text(const Json& value);
 
-/// `object[key]` as T. Throws Error(kBadInput) naming `where` when it is missing or of another
-/// type.
+/// Returns `object[key]` as T. Throws Error(kBadInput) naming `where` when the key is missing or
+/// has another type.
 template <typename T>
 T require(const Json& object, std::string_view key, std::string_view where);
-/// The same, `fallback` when the key is absent or null.
+/// The same, but returns `fallback` when the key is absent or null.
 template <typename T>
 T get_or(const Json& object, std::string_view key, T fallback, std::string_view where);
 

@@ -1,5 +1,5 @@
-// base/key_fates.h -- what becomes of every key of a format that others define: nothing that a
-// user's file says is passed over in silence.
+// base/key_fates.h -- tables that say how each key of a foreign format is handled, so that no key
+// of a user's file is ignored silently.
 #pragma once
 #include <span>
 #include <string>
@@ -11,28 +11,28 @@
 namespace mop {
 
 enum class Fate {
-  kHonoured,  ///< read, and followed
-  kRefused,   ///< an error that names the key, when its value would change the meaning
-  kIgnored,   ///< not read: `why` says why it cannot matter
+  kHonoured,  ///< read and followed
+  kRefused,   ///< an error names the key when its value would change the meaning
+  kIgnored,   ///< not read; `why` says why it has no effect
 };
 std::string_view fate_name(Fate fate);
 
-/// One key, or every key that begins so when it ends in '*'.
+/// One key, or a prefix of keys when it ends in '*'.
 struct KeyFate {
   std::string_view key;
   Fate fate;
-  std::string_view why;  ///< what it does, what is refused, or why it cannot matter
+  std::string_view why;  ///< what the key does, what is refused, or why it has no effect
 };
 
-/// The keys of one format. The first row that fits a key decides.
+/// The keys of one format. The first row that matches a key applies.
 struct FormatKeys {
-  std::string_view format;  ///< the file's name, "config.json"
+  std::string_view format;  ///< file name, "config.json"
   std::span<const KeyFate> keys;
 };
 
-/// The row for `key`; nullptr when the format has none.
+/// Returns the row for `key`, or nullptr when the format has none.
 const KeyFate* find_fate(const FormatKeys& format, std::string_view key);
-/// The keys of `object` that have no fate, in the order of the file.
+/// Returns the keys of `object` without a row, in file order.
 std::vector<std::string> unknown_keys(const Json& object, const FormatKeys& format);
 
 }  // namespace mop

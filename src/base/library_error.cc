@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// "filesystem error: cannot remove all: Input/output error [/path]" in our own words.
+// Splits "filesystem error: cannot remove all: Input/output error [/path]" into message and path.
 Error file_system_error(const std::filesystem::filesystem_error& e) {
   std::string_view what = e.what();
   constexpr std::string_view kPrefix = "filesystem error: ";

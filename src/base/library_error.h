@@ -1,4 +1,4 @@
-// base/library_error.h -- what libraries throw, as the one kind of error.
+// base/library_error.h -- converts exceptions of other libraries to mop::Error.
 #pragma once
 #include <exception>
 #include <optional>
@@ -8,11 +8,11 @@
 
 namespace mop {
 
-/// What a JSON error complains of, without the library's name for it.
+/// Returns the message of a JSON error without the library's prefix.
 std::string json_complaint(const std::exception& e);
 
-/// The user's error for an exception of the JSON and YAML libraries, of the file system or of a
-/// container. Empty for others, mop::Error among them.
+/// Converts an exception of the JSON and YAML libraries, the file system or a container. Returns
+/// nullopt for other types, including mop::Error.
 std::optional<Error> library_error(const std::exception& e);
 
 }  // namespace mop

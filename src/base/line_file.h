@@ -1,4 +1,4 @@
-// base/line_file.h -- a text file to which lines are appended while a long job runs.
+// base/line_file.h -- a text file to which a long job appends lines.
 #pragma once
 #include <filesystem>
 #include <string_view>
@@ -7,14 +7,14 @@ namespace mop {
 
 class LineFile {
  public:
-  /// Opens the file, or makes it. Throws Error(kIo).
+  /// Opens or creates the file. Throws Error(kIo).
   explicit LineFile(const std::filesystem::path& path);
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
 
-  /// Appends `line` and a line break; a killed process still has them in the file. Throws
-  /// Error(kIo) naming the file when they cannot be written (disk full).
+  /// Appends `line` and a newline, unbuffered: they are in the file even if the process is killed.
+  /// Throws Error(kIo) naming the file when the write fails (disk full).
   void add(std::string_view line);
 
  private:

@@ -13,7 +13,7 @@ namespace mop {
 namespace {
 
 struct CpuTime {
-  double busy, total;  // seconds, all processors together
+  double busy, total;  // seconds, summed over all processors
 };
 
 CpuTime machine_time() {
@@ -21,7 +21,7 @@ CpuTime machine_time() {
   std::string cpu;
   stat >> cpu;
   double sum = 0, idle = 0, value = 0;
-  // user nice system idle iowait irq softirq steal
+  // The columns are: user nice system idle iowait irq softirq steal.
   for (int i = 0; i < 8 && stat >> value; ++i) {
     sum += value;
     if (i == 3 || i == 4) idle += value;
@@ -39,7 +39,7 @@ double own_time() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// The value behind `key` and a colon in a file of such lines.
+// Returns the value of `key` in a file of "key: value" lines.
 std::string field(const char* path, const std::string& key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {

@@ -1,4 +1,5 @@
-// base/machine.h -- what must stand beside a measurement: the machine, its other load, our memory.
+// base/machine.h -- conditions to report beside a measurement: processor, foreign load, memory of
+// this process.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,21 +8,21 @@
 
 namespace mop {
 
-/// "model name" of /proc/cpuinfo; empty where there is none.
+/// Returns "model name" of /proc/cpuinfo; empty where it does not exist.
 std::string processor();
 
-/// Bytes of memory that programs may still have, the cache of files given back. 0 when it cannot be
-/// found out.
+/// Returns the bytes of memory available to programs, reclaimable file cache included; 0 when
+/// unknown.
 int64_t free_memory_bytes();
 
-/// Memory of this process in bytes, by /proc/self/status.
+/// Resident memory of this process in bytes, from /proc/self/status.
 struct ProcessMemory {
-  int64_t anonymous = 0;  ///< RssAnon: what this process alone holds
-  int64_t mapped = 0;     ///< RssFile: pages of mapped files, which the system may take back
+  int64_t anonymous = 0;  ///< RssAnon: private memory
+  int64_t mapped = 0;     ///< RssFile: pages of mapped files, which the system can reclaim
 };
 ProcessMemory process_memory();
 
-/// Looks at this process's memory every 20 ms while it lives; the largest values, each by itself.
+/// Samples this process's memory every 20 ms while it exists. Keeps the maximum of each value.
 class PeakMemory {
  public:
   PeakMemory();
@@ -35,9 +36,9 @@ class PeakMemory {
   std::thread thread_;
 };
 
-/// Share of the machine's processor time that others used since construction, 0..1: what
-/// /proc/stat counts as busy (time that a hypervisor took included), less this process's own. The
-/// system counts in ticks of about 10 ms, so that short spans are coarse.
+/// Measures the share (0..1) of the machine's CPU time that other processes used since
+/// construction: the busy time of /proc/stat, time stolen by a hypervisor included, minus the CPU
+/// time of this process. The system counts in ticks of about 10 ms, so short spans are inaccurate.
 class ForeignLoad {
  public:
   ForeignLoad();

@@ -1,5 +1,4 @@
-// base/named_table.h -- things chosen by name live in one table; looking one up is the same
-// everywhere.
+// base/named_table.h -- lookup by name in the tables of criteria, branches, selectors and so on.
 #pragma once
 #include <algorithm>
 #include <span>
@@ -20,7 +19,7 @@ std::vector<std::string> names_of(const Table& table) {
   return names;
 }
 
-/// An error to throw: a name that none of the `known` ones is.
+/// Returns an error for a `name` that is not one of `known`.
 inline Error unknown_name(std::string_view what, std::string_view name,
                           std::span<const std::string> known) {
   std::string list;
@@ -30,7 +29,7 @@ inline Error unknown_name(std::string_view what, std::string_view name,
       .hint("known: " + list);
 }
 
-/// The row of `table` whose `.name` is `name`. Throws Error(kUsage) that lists the known names.
+/// Returns the row of `table` with this `name`. Throws Error(kUsage) that lists the known names.
 template <typename Row>
 const Row& find_by_name(std::span<const Row> table, std::string_view name, std::string_view what) {
   const auto row =
@@ -39,7 +38,7 @@ const Row& find_by_name(std::span<const Row> table, std::string_view name, std::
   throw unknown_name(what, name, names_of(table));
 }
 
-/// The range of a setting that names a row of a table: `.range = row_of<all_selectors>()`.
+/// Range of a setting whose value is the name of a row: `.range = row_of<all_selectors>()`.
 template <auto table>
 OptionRange row_of() {
   return {.names = [] { return names_of(table()); }};

@@ -1,4 +1,4 @@
-// base/narrow.h -- numbers of files in narrower types.
+// base/narrow.h -- checked integer conversion for numbers read from files.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -9,7 +9,7 @@
 
 namespace mop {
 
-/// `value` as To. Throws Error(kBadInput) naming `what` when it does not fit.
+/// Converts `value` to To. Throws Error(kBadInput) naming `what` when it does not fit.
 template <typename To>
 To narrow(int64_t value, std::string_view what) {
   constexpr auto kLeast = static_cast<int64_t>(std::numeric_limits<To>::min());
@@ -18,15 +18,15 @@ To narrow(int64_t value, std::string_view what) {
   throw bad_input("{} is {}, outside of {} to {}", what, value, kLeast, kMost);
 }
 
-/// Whether a JSON value is a whole number of at most 63 bits.
+/// Returns whether a JSON value is an integer that fits int64.
 template <typename J>
 bool is_whole_number(const J& value) {
   return value.is_number_integer() &&
          !(value.is_number_unsigned() && value.template get<uint64_t>() > uint64_t{INT64_MAX});
 }
 
-/// A whole number of a JSON file, of either JSON type. Throws Error(kBadInput) naming `what` for
-/// fractions, numbers beyond 63 bits and other values.
+/// Returns an integer of a JSON file. Throws Error(kBadInput) naming `what` for fractions, numbers
+/// outside of int64 and other types.
 template <typename J>
 int64_t whole_number(const J& value, std::string_view what) {
   if (is_whole_number(value)) return value.template get<int64_t>();

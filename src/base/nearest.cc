@@ -9,8 +9,8 @@
 namespace mop {
 namespace {
 
-// Letters to add, drop, change or swap with their neighbour to turn one word into the other
-// (optimal string alignment).
+// Edit distance with insertions, deletions, substitutions and swaps of neighbours (optimal string
+// alignment).
 size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) {
@@ -28,8 +28,7 @@ size_t distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
-// Two slips in a word of six letters, one in a shorter one: names of three letters resemble each
-// other.
+// Allows two edits from six characters on, one below: most three-letter names are within two.
 size_t allowed_slips(std::string_view word) { return word.size() < 6 ? 1 : 2; }
 
 constexpr size_t kLongestName = 64;

@@ -1,4 +1,4 @@
-// base/nearest.h -- what a misspelt name was meant to be.
+// base/nearest.h -- suggestions for misspelt names.
 #pragma once
 #include <span>
 #include <string>
@@ -6,14 +6,15 @@
 
 namespace mop {
 
-/// The one of `known` that `word` is a slip of (by letters added, dropped, changed or swapped), or
-/// a longer name for; empty when there is none.
+/// Returns the name in `known` closest to `word` (few characters inserted, deleted, changed or
+/// swapped), else one that is a prefix of `word`; empty when there is none.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
-/// "did you mean 'x'?", or nothing.
+/// Returns "did you mean 'x'?", or an empty string.
 std::string did_you_mean(std::string_view word, std::span<const std::string> known);
 
-/// "word (did you mean 'x'?)", or the word alone: an item of a list of unknown names.
+/// Returns "word (did you mean 'x'?)", or the word without a suggestion, for lists of unknown
+/// names.
 std::string with_nearest(std::string_view word, std::span<const std::string> known);
 
 }  // namespace mop

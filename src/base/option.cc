@@ -17,7 +17,7 @@ namespace {
 
 struct TypeRow {
   std::string_view name;
-  std::string_view expected;  // in errors
+  std::string_view expected;  // as error messages name it
 };
 constexpr std::array<TypeRow, 7> kTypes = {{
     {"integer", "a whole number"},
@@ -92,9 +92,9 @@ void check_number(double number, const OptionSpec& spec, const std::string& plac
   const bool low = range.above_least ? number <= range.least : number < range.least;
   const bool high = range.below_most ? number >= range.most : number > range.most;
   if (!low && !high) return;
-  const bool sign = low && range.least == 0 && !range.above_least && !std::isfinite(range.most);
+  const bool negative = low && range.least == 0 && !range.above_least && !std::isfinite(range.most);
   throw usage_error("{} must {}, got {}", place,
-                    sign ? "not be negative" : "be " + bounds_text(range), number);
+                    negative ? "not be negative" : "be " + bounds_text(range), number);
 }
 
 void check_text(const std::string& text, const OptionSpec& spec, const std::string& place) {
@@ -103,7 +103,7 @@ void check_text(const std::string& text, const OptionSpec& spec, const std::stri
   throw unknown_name(place, text, choices);
 }
 
-// Every number or text that a value holds.
+// Checks every number or text of a value.
 struct CheckItems {
   const OptionSpec& spec;
   const std::string& place;

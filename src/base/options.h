@@ -14,24 +14,25 @@
 
 namespace mop {
 
-/// Settings of one part of a run (a criterion, a branch, a selector). Values are kept as JSON.
+/// The settings of one part of a run (a criterion, a branch, a selector), stored as JSON.
 class Options {
  public:
   Options();
-  /// `section` names the place in the recipe, for error messages; empty for a recipe's own
-  /// settings. `values` must be an object.
+  /// `section` is the path in the recipe, for errors; empty at the top level of a recipe. `values`
+  /// must be an object.
   Options(std::string section, const nlohmann::ordered_json& values);
-  /// The same where `declared` is all that there is. Throws Error(kUsage) for a setting that is not
-  /// declared, with the nearest that is, and for a value that does not fit its declaration.
+  /// The same, but accepts only the settings in `declared`. Throws Error(kUsage) for an undeclared
+  /// setting, with a suggestion, and for a value that does not fit its declaration.
   Options(std::string section, const nlohmann::ordered_json& values,
           std::span<const OptionSpec> declared);
   Options(const Options&);
   Options& operator=(const Options&);
   ~Options();
 
-  /// The setting, or its default; nullopt, or `unset`, where it has none. Throws Error(kUsage) for
-  /// a value that does not fit the declaration, Error(kInternal) for one that the section does not
-  /// have, or when the call and the declaration disagree on whether there is a default.
+  /// Returns the setting or its default; nullopt or `unset` when there is neither. Throws
+  /// Error(kUsage) for a value that does not fit the declaration; Error(kInternal) for an
+  /// undeclared setting, or when the call and the declaration disagree on whether there is a
+  /// default.
   template <typename T>
   T get(const Option<T>& option) const {
     return std::get<T>(or_default(option));
@@ -57,15 +58,16 @@ class Options {
 
   std::string section_;
   std::unique_ptr<nlohmann::ordered_json> values_;
-  std::optional<std::vector<std::string>> declared_;  ///< names; nullopt = nobody said
+  std::optional<std::vector<std::string>>
+      declared_;  ///< names; nullopt when the section was made without declarations
 };
 
-/// The section `name` of a recipe; empty when it is missing or null.
+/// Returns the section `name` of a recipe; empty when it is missing or null.
 Options section(const nlohmann::ordered_json& recipe, const std::string& name);
 Options section(const nlohmann::ordered_json& recipe, const std::string& name,
                 std::span<const OptionSpec> declared);
 
-/// Every declared setting that is given or has a default, in the order of the declarations.
+/// Returns every declared setting that is given or has a default, in declaration order.
 nlohmann::ordered_json filled_in(const Options& options, std::span<const OptionSpec> declared);
 
 }  // namespace mop

@@ -1,5 +1,5 @@
-// base/parse_json.cc -- values are built here and not by the library: its objects that keep their
-// order search through all keys for each one that is added.
+// base/parse_json.cc -- builds the values itself, because the library's ordered objects search all
+// keys on each insertion, which is quadratic.
 #include "base/parse_json.h"
 
 #include <string>
@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-constexpr size_t kLongestQuote = 200;  // bytes of the text that an error repeats
+constexpr size_t kLongestQuote = 200;  // bytes of the text that an error quotes
 
 template <typename J>
 class Builder final : public nlohmann::json_sax<J> {
@@ -61,7 +61,7 @@ class Builder final : public nlohmann::json_sax<J> {
     return true;
   }
 
-  // What lies around it stays where it is: it grows only when this one is closed.
+  // The returned pointer stays valid: the enclosing value grows only after this one is closed.
   J* place(J value) {
     if (levels_.empty()) return &(root_ = std::move(value));
     Level& level = levels_.back();

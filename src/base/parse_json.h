@@ -1,6 +1,6 @@
-// base/parse_json.h -- the one way in which JSON from outside is read: files, servers, records.
-// Nesting is bounded, since whatever looks at a value later does so by recursion, and a key that
-// stands twice is refused, since programs differ in which of the two they take.
+// base/parse_json.h -- the only JSON parser for external data: files, servers, records. It limits
+// nesting, since later code recurses over values, and rejects duplicate keys, since programs differ
+// in which of the two they use.
 #pragma once
 #include <optional>
 #include <string_view>
@@ -9,15 +9,15 @@
 
 namespace mop {
 
-/// Objects and lists within each other; what we read is nested less deep by far.
+/// Maximum nesting of objects and arrays, well above what our formats need.
 inline constexpr int kDeepestJson = 128;
 
-/// Keys in the order of the text. Memory and time are linear in the text. Throws Error(kBadInput)
-/// beginning with `what` when it is not JSON, is nested deeper, or has a key twice in an object.
+/// Parses `text`, keys in text order, in linear time and memory. Throws Error(kBadInput) whose
+/// message begins with `what` when it is not JSON, is nested too deep, or has a duplicate key.
 Json parse_json(std::string_view text, std::string_view what = "not valid JSON");
-/// The same with sorted keys, for objects of very many.
+/// The same with sorted keys, for objects with very many keys.
 nlohmann::json parse_sorted_json(std::string_view text, std::string_view what = "not valid JSON");
-/// Empty where `parse_json` throws.
+/// Returns nullopt where `parse_json` throws.
 std::optional<Json> try_parse_json(std::string_view text);
 
 }  // namespace mop

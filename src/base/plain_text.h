@@ -1,5 +1,5 @@
-// base/plain_text.h -- texts of files and servers as they may be shown: a terminal obeys control
-// characters, whoever wrote them.
+// base/plain_text.h -- makes text from files and servers safe to print: a terminal would obey
+// control characters in it.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace mop {
 
-/// Line feeds and tabs stay; other control characters, marks that change the direction of writing,
-/// and bytes that are no UTF-8 become \x1b or \u202e.
+/// Escapes control characters other than newline and tab, bidirectional marks and invalid UTF-8, as
+/// \x1b or \u202e.
 std::string plain_text(std::string_view text);
 
-/// At most about `bytes` bytes: the beginning, and how much more there is.
+/// Truncates to about `bytes` bytes and appends how many more there are.
 std::string shortened(std::string_view text, size_t bytes);
 
 }  // namespace mop

@@ -1,4 +1,5 @@
-// base/progress.h -- how the library tells what it is doing. It never prints; the program listens.
+// base/progress.h -- progress reports of the library. The library never prints; the caller receives
+// the reports.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,34 +9,32 @@
 
 namespace mop {
 
-/// What the parts cost that a step is made of, in order and in any one unit; none = next to
-/// nothing.
+/// Costs of the parts of a step, in order, in any one unit. Empty means negligible.
 using StepCosts = std::vector<double>;
 
-/// Receives what a long call reports. The default implementation is silent.
+/// Receives the reports of a long call. The default implementation is silent.
 class Progress {
  public:
   virtual ~Progress() = default;
-  /// One line worth keeping (also in run.log).
+  /// A line to keep, also in run.log.
   virtual void note(std::string_view text) {}
-  /// Something the user should know but that stops nothing.
+  /// A problem the user should know about; the work continues.
   virtual void warn(std::string_view text) {}
-  /// A part of the work begins: `total` units (layers, tokens, bytes) are to come.
+  /// A part of the work begins: `total` units (layers, tokens, bytes).
   virtual void begin(std::string_view what, int64_t total) {}
-  /// As begin("steps", costs.size()), where the steps and the parts inside each do not cost the
-  /// same.
+  /// Like begin("steps", costs.size()), for steps whose parts differ in cost.
   virtual void begin_steps(std::span<const StepCosts> costs) { begin("steps", std::ssize(costs)); }
-  /// `done` of the announced units are done.
+  /// Reports `done` units of the current part as complete.
   virtual void advance(int64_t done) {}
   virtual void end() {}
 };
 
-/// Listens to nothing.
+/// Ignores all reports.
 Progress& silent_progress();
 
-/// Asks running work to stop (async-signal-safe). `signal` is remembered for the exit code.
+/// Requests running work to stop (async-signal-safe). `signal` sets the exit code.
 void request_stop(int signal) noexcept;
-/// The signal that asked to stop, 0 when none did.
+/// Returns the signal that requested the stop, or 0.
 int stop_requested() noexcept;
 /// Throws Error(kInterrupted) when a stop was requested. Called between layers and between steps.
 void check_stop();

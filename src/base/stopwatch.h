@@ -4,7 +4,7 @@
 
 namespace mop {
 
-/// Seconds since it was made.
+/// Measures seconds since construction.
 class Stopwatch {
  public:
   double seconds() const {

@@ -1,5 +1,5 @@
-// base/temporary.cc -- a lock tells the living from the dead: process ids do not, across
-// containers.
+// base/temporary.cc -- a lock, not a process id, tells whether a file is in use: process ids differ
+// across containers.
 #include "base/temporary.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ bool skip_number(std::string_view& text) {
   return digits > 0;
 }
 
-// "NAME.tmp123-4", and the neighbour of such a one: "NAME.tmp123-4.tmp123-5".
+// Matches "NAME.tmp123-4" and nested ones, "NAME.tmp123-4.tmp123-5".
 bool is_neighbour(std::string_view name, std::string_view of) {
   constexpr std::string_view kTmp = ".tmp";
   if (!name.starts_with(of) || name.size() == of.size()) return false;
@@ -37,10 +37,10 @@ bool is_neighbour(std::string_view name, std::string_view of) {
   return true;
 }
 
-// Makes it until a lock is had on what still has its name: who removes leftovers may come in
-// between.
+// Creates the file until the locked descriptor still has a name: another process may remove the
+// file between creation and lock.
 template <typename Make>
-int held(const Make& make) {
+int create_locked(const Make& make) {
   while (true) {
     const int file = make();
     if (file < 0) return -1;
@@ -52,23 +52,24 @@ int held(const Make& make) {
   }
 }
 
-// The lock is kept until it is gone.
-void remove_unless_held(const fs::path& path) {
+// Holds the lock until the file is removed.
+void remove_unless_locked(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   if (file < 0) return;
-  std::error_code stays;
-  if (::flock(file, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, stays);
+  std::error_code ignored;
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
   ::close(file);
 }
 
 }  // namespace
 
 int make_temporary_file(const fs::path& path) {
-  return held([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  return create_locked(
+      [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
 }
 
 int make_temporary_folder(const fs::path& path) {
-  return held([&] {
+  return create_locked([&] {
     int folder = -1;
     do {
       if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) return -1;
@@ -84,7 +85,7 @@ void remove_left_neighbours(const fs::path& path) {
   std::error_code ignored;
   for (auto entry = fs::directory_iterator(folder, ignored);
        !ignored && entry != fs::directory_iterator(); entry.increment(ignored)) {
-    if (is_neighbour(entry->path().filename().native(), name)) remove_unless_held(entry->path());
+    if (is_neighbour(entry->path().filename().native(), name)) remove_unless_locked(entry->path());
   }
 }
 

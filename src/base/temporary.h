@@ -1,15 +1,16 @@
-// base/temporary.h -- temporary neighbours (base/files.h) that a killed process left behind.
+// base/temporary.h -- creates temporary files (base/files.h) and removes those that killed
+// processes left.
 #pragma once
 #include <filesystem>
 
 namespace mop {
 
-/// A new file to write, or a new folder, under such a name. While the descriptor is open nobody
-/// takes it for a leftover. -1 and errno where it cannot be made.
+/// Creates a temporary file or folder and returns its descriptor, or -1 with errno. The open
+/// descriptor holds a lock that protects it from `remove_left_neighbours`.
 int make_temporary_file(const std::filesystem::path& path);
 int make_temporary_folder(const std::filesystem::path& path);
 
-/// Removes the temporary neighbours of `path` that nobody holds. What cannot be removed stays.
+/// Removes the temporary neighbours of `path` that no process has locked. Ignores failures.
 void remove_left_neighbours(const std::filesystem::path& path);
 
 }  // namespace mop

@@ -5,17 +5,17 @@
 
 namespace mop {
 
-/// A code point and how many bytes it took.
+/// A code point and its length in bytes.
 struct CodePoint {
   char32_t value;
   size_t bytes;
 };
 
-/// The code point that starts at byte `at` of valid UTF-8.
+/// Returns the code point at byte `at` of valid UTF-8.
 CodePoint code_point_at(std::string_view text, size_t at);
 
-/// Length of the well-formed sequence at the start of `bytes`, else minus the length of the
-/// ill-formed piece that one U+FFFD stands for (Unicode 15, table 3-7).
+/// Returns the length of the well-formed sequence at the start of `bytes`, or minus the length of
+/// the ill-formed piece that one U+FFFD replaces (Unicode 15, table 3-7).
 int utf8_sequence(std::string_view bytes);
 
 }  // namespace mop

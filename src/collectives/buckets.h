@@ -1,5 +1,5 @@
-// collectives/buckets.h -- many small tensors travel together: neighbours of one type as one flat
-// tensor of limited size.
+// collectives/buckets.h -- sends many small tensors together: consecutive tensors of one dtype as
+// one flat tensor of limited size.
 #pragma once
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -20,8 +20,8 @@ inline at::ScalarType travel_type(const at::Tensor& tensor) {
   throw internal_error("a tensor of type {} cannot be sent to other ranks", at::toString(type));
 }
 
-/// Calls send(flat) for flat tensors on `device` that hold `bucket`'s numbers, whose tensors become
-/// what flat is afterwards.
+/// Copies the tensors of `bucket` into a flat tensor on `device`, calls send(flat), and copies the
+/// result back.
 template <typename Send>
 void send_bucket(std::span<const at::Tensor> bucket, int64_t elements, at::Device device,
                  const Send& send) {

@@ -1,4 +1,5 @@
-// collectives/collectives.cc -- one rank, the environment, and what follows from the three calls.
+// collectives/collectives.cc -- the one-rank implementation, the environment, and derived
+// operations.
 #include "collectives/collectives.h"
 
 #include <ATen/ATen.h>

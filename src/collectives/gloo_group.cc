@@ -22,7 +22,7 @@ namespace {
 
 using Group = c10d::ProcessGroupGloo;
 
-// LibTorch's reason in one line: without the place in its sources, which says nothing to a user.
+// Returns the first line of LibTorch's message without its source location.
 std::string reason(const std::exception& e) {
   const auto* error = dynamic_cast<const c10::Error*>(&e);
   std::string text = error != nullptr ? error->what_without_backtrace() : e.what();
@@ -38,7 +38,7 @@ Error broken(const RankPlace& place, const std::exception& e) {
       .hint("the first error of another rank says why; MOP_RANK_TIMEOUT sets how long to wait (s)");
 }
 
-// Work is done by LibTorch's own threads; its errors come back as exceptions of many types.
+// Runs `call` and converts its exceptions: LibTorch's threads throw many types.
 template <typename Call>
 auto guarded(const RankPlace& place, Call call) {
   try {
@@ -52,8 +52,7 @@ auto guarded(const RankPlace& place, Call call) {
 
 using Clock = std::chrono::steady_clock;
 
-// Rank 0 listens, the others call until it does. In short attempts, so that a request to stop is
-// heard in between.
+// Rank 0 listens; the others connect, in short attempts so that a stop request is noticed.
 c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(place.port);
@@ -74,7 +73,7 @@ c10::intrusive_ptr<c10d::Store> open_store(const RankPlace& place) {
   }
 }
 
-// Returns when every rank has come. Throws when they do not come in time.
+// Waits for all ranks. Throws on timeout.
 void wait_for_all(const RankPlace& place, c10d::Store& store) {
   const Clock::time_point deadline = Clock::now() + place.timeout;
   std::vector<std::string> here;
@@ -82,7 +81,7 @@ void wait_for_all(const RankPlace& place, c10d::Store& store) {
   store.set(here[static_cast<size_t>(place.rank)], std::vector<uint8_t>{1});
   while (!store.check(here)) {
     check_stop();
-    if (Clock::now() >= deadline) throw std::runtime_error("some ranks did not come in time");
+    if (Clock::now() >= deadline) throw std::runtime_error("some ranks did not join in time");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
@@ -113,7 +112,7 @@ class GlooRanks final : public Collectives {
   int64_t rank() const override { return place_.rank; }
   int64_t size() const override { return place_.size; }
 
-  // Ranks of a build that knows NCCL ask whether all do.
+  // Takes part in the question that ranks with NCCL ask; this rank answers no.
   void meet_on(c10::Device) override { sum(int64_t{0}); }
 
   void all_reduce(const std::vector<at::Tensor>& tensors) override {

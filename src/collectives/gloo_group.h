@@ -1,4 +1,4 @@
-// collectives/gloo_group.h -- several ranks through LibTorch's Gloo; see collectives.h.
+// collectives/gloo_group.h -- Collectives by LibTorch's Gloo; see collectives.h.
 #pragma once
 #include <memory>
 
@@ -6,7 +6,7 @@
 
 namespace mop {
 
-/// Throws Error(kIo) when the ranks do not all come in time.
+/// Throws Error(kIo) when the ranks do not all join in time.
 std::shared_ptr<Collectives> join_gloo(const RankPlace& place);
 
 }  // namespace mop

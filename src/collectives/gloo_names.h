@@ -1,12 +1,11 @@
-// collectives/gloo_names.h -- the names of Gloo's types that LibTorch's ProcessGroupGloo.hpp
+// collectives/gloo_names.h -- declarations of the Gloo types that LibTorch's ProcessGroupGloo.hpp
 // mentions.
 //
-// LibTorch's library holds Gloo, its wheel lacks Gloo's headers. The class we use,
-// ProcessGroupGloo, holds Gloo's objects behind shared_ptr only, so that its size and its virtual
-// table depend on LibTorch's own headers alone; declaring the names is enough, and nothing declared
-// here is ever made, derived from or called by us. (The same version's headers would serve; another
-// version's, such as Debian's, might not.) cmake/Gloo.cmake compiles a check when the build is
-// configured.
+// LibTorch's library contains Gloo, but its wheel lacks Gloo's headers. ProcessGroupGloo holds
+// Gloo's objects by shared_ptr only, so its size and virtual table depend on LibTorch's headers
+// alone. Declaring the names is therefore enough: we never create, derive from or call these types.
+// (Gloo's headers of the same version would work; another version, such as Debian's, might not.)
+// cmake/Gloo.cmake compiles a check at configuration time.
 #pragma once
 #include <chrono>
 #include <memory>

@@ -1,5 +1,5 @@
-// collectives/nccl_group.cc -- NCCL through its C functions, found at run time. Its calls are asked
-// not to block, so that a rank that never answers ends in an error.
+// collectives/nccl_group.cc -- NCCL's C functions, loaded at run time. Calls are non-blocking, so
+// that a rank that never answers causes an error.
 #include "collectives/nccl_group.h"
 
 #ifdef MOP_HAS_NCCL
@@ -20,7 +20,7 @@
 namespace mop {
 namespace {
 
-/// NCCL's functions. The library stays loaded for good, as LibTorch's do.
+/// NCCL's functions. The library stays loaded, as LibTorch's do.
 struct Library {
   decltype(&ncclGetUniqueId) unique_id;
   decltype(&ncclCommInitRankConfig) init;
@@ -63,7 +63,7 @@ ncclDataType_t type_of(const at::Tensor& flat) {
   }
 }
 
-// LibTorch works in a device's default stream as long as nobody asks for another; so does this.
+// LibTorch uses the default stream unless told otherwise; so does this.
 constexpr cudaStream_t kDefaultStream = nullptr;
 
 bool is_idle(at::Device device) {
@@ -72,14 +72,14 @@ bool is_idle(at::Device device) {
   return guard.queryStream(guard.getDefaultStream(device));
 }
 
-/// Ends what is under way at once: a kernel that waits for a rank that has gone would keep the
-/// device's stream, and whoever saves from it, for ever.
+/// Aborts pending operations: a kernel that waits for a rank that ended would block the device's
+/// stream, and any later copy from it, for ever.
 struct Abort {
   decltype(&ncclCommAbort) abort;
   void operator()(ncclComm_t handle) const { abort(handle); }
 };
 
-/// The ranks' GPUs, connected. After an error it is of no more use.
+/// A communicator of the ranks' GPUs. Unusable after an error.
 class Communicator {
  public:
   Communicator(const Library& library, Collectives& control, at::Device device,
@@ -136,7 +136,7 @@ class Communicator {
     }
   }
 
-  // Until NCCL has taken the call in and the device has done it.
+  // Waits until NCCL has accepted the call and the device has completed it.
   void wait(ncclResult_t result) {
     const auto deadline = std::chrono::steady_clock::now() + timeout_;
     while (true) {
@@ -180,7 +180,7 @@ class NcclRanks final : public Collectives {
   int64_t rank() const override { return control_->rank(); }
   int64_t size() const override { return control_->size(); }
 
-  // By now a GPU's LibTorch is loaded, which brings the library.
+  // LibTorch for GPUs is loaded by now, which loads the library.
   void meet_on(c10::Device device) override {
     communicator_.reset();
     library_ = device.type() == kind_ && is_wanted() ? open_library(file_) : std::nullopt;
@@ -204,14 +204,14 @@ class NcclRanks final : public Collectives {
   }
 
  private:
-  // Sends what lies on our kind of device; returns the rest.
+  // Sends the tensors on our type of device; returns the others.
   std::vector<at::Tensor> send_ours(const std::vector<at::Tensor>& tensors,
                                     void (Communicator::*send)(const at::Tensor&)) {
     if (!communicator_) return tensors;
     std::vector<at::Tensor> ours, others;
     for (const at::Tensor& t : tensors) (t.device().type() == kind_ ? ours : others).push_back(t);
     if (ours.empty()) return others;
-    control_->barrier();  // who has ended is noticed here
+    control_->barrier();  // detects ranks that have ended
     for_each_bucket(ours, ours[0].device(),
                     [&](const at::Tensor& flat) { (*communicator_.*send)(flat); });
     return others;

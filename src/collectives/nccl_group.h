@@ -1,4 +1,5 @@
-// collectives/nccl_group.h -- tensors on GPUs meet there, by NCCL, without a way through the CPU.
+// collectives/nccl_group.h -- exchanges tensors between GPUs by NCCL, without a copy through the
+// CPU.
 #pragma once
 #include <c10/core/Device.h>
 
@@ -10,12 +11,12 @@
 
 namespace mop {
 
-/// The same ranks, whose tensors on `kind` of devices are added up and copied by the library
-/// `library` (both are for tests) once `meet_on` found that every rank computes on such a device,
-/// has the library, was built with its headers, and MOP_NCCL is not 0. It needs a GPU of its own
-/// for every rank. All else goes on through `control`, which also notices a rank that has ended
-/// before a device waits for it; one that ends while the devices exchange may be noticed by the
-/// timeout alone. Calls throw Error(kIo) with NCCL's reason.
+/// Returns the ranks of `control`, but tensors on devices of type `kind` are exchanged by the NCCL
+/// in `library` (both parameters are for tests). NCCL is used after `meet_on` if every rank
+/// computes on its own such device, has the library, was built with its headers, and MOP_NCCL is
+/// not 0. Everything else goes through `control`, which also detects a rank that ended before a
+/// device waits for it. A rank that ends during a device exchange may be detected by the timeout
+/// only. Calls throw Error(kIo) with NCCL's reason.
 std::shared_ptr<Collectives> with_nccl(std::shared_ptr<Collectives> control,
                                        std::chrono::seconds timeout,
                                        const std::string& library = "libnccl.so.2",

@@ -15,8 +15,7 @@ namespace {
 constexpr int64_t kNormRow = 4096;
 constexpr int64_t kMostElements = int64_t{1} << 30;
 
-// LibTorch makes a float64 copy of what it takes such a norm of: on a device, only of the norms of
-// rows.
+// LibTorch's norm in float64 copies its input; on a device, only the norms of rows are copied.
 at::Tensor norm_of(const at::Tensor& values_P) {
   if (values_P.is_cpu()) {
     return at::linalg_vector_norm(values_P, 2, std::nullopt, false, at::kDouble);
@@ -31,7 +30,7 @@ at::Tensor norm_of(const at::Tensor& values_P) {
   return at::linalg_vector_norm(at::cat(norms), 2, std::nullopt, false, at::kDouble);
 }
 
-// Kernels count the elements of one tensor in 32 bits in some versions of LibTorch.
+// Some versions of LibTorch index the elements of a tensor with 32 bits.
 std::vector<at::Tensor> counted_parts(const at::Tensor& values_P) {
   if (values_P.is_cpu()) return {values_P};
   return values_P.split(kMostElements);
@@ -59,7 +58,7 @@ double AdamW::step(double learning_rate) {
       return counted_parts(flat_P.narrow(0, begin, size));
     };
     const std::vector<at::Tensor> values = parts(parameters_.values_P());
-    // The step number is raised by the call, which gets its own.
+    // The call increments the step number, so each part gets its own copy.
     const std::vector<at::Tensor> counts(values.size(), count + 1);
     at::_fused_adamw_(values, parts(gradients_P), parts(mean_P), parts(square_P), {}, counts,
                       learning_rate, options_.beta1, options_.beta2, decay, options_.epsilon,

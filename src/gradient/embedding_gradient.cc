@@ -15,7 +15,7 @@ void add_rows_of_ids(at::Tensor sum_VD, const at::Tensor& ids_N, const at::Tenso
   }
 }
 
-// The ids are on the CPU: they are sorted there, and one upload brings all that the device needs.
+// The ids are on the CPU, so they are sorted there; one upload transfers all index data.
 void add_sorted_rows_of_ids(at::Tensor sum_VD, const at::Tensor& ids_N, const at::Tensor& rows_ND) {
   const int64_t tokens = ids_N.size(0);
   if (tokens == 0) return;
@@ -26,13 +26,13 @@ void add_sorted_rows_of_ids(at::Tensor sum_VD, const at::Tensor& ids_N, const at
   const std::vector<at::Tensor> parts =
       upload(at::cat({order_N, unique_U, counts_U}), sum_VD.device())
           .split_with_sizes({tokens, unique, unique});
-  // One thread of a GPU sums a column of a segment, row after row. `unsafe` leaves out checks of
-  // the counts that would wait for the device.
+  // Each GPU thread sums one column of a segment, row by row. `unsafe` skips checks of the counts
+  // that would synchronise with the device.
   const at::Tensor sums_UD =
       at::segment_reduce(rows_ND.index_select(0, parts[0]), "sum", parts[2],
                          /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0,
                          /*unsafe=*/true);
-  sum_VD.index_add_(0, parts[1], sums_UD);  // every id once
+  sum_VD.index_add_(0, parts[1], sums_UD);  // each id occurs once
 }
 
 }  // namespace mop

@@ -1,4 +1,5 @@
-// gradient/embedding_gradient.h -- the gradient of an embedding: each token adds a row to its id's.
+// gradient/embedding_gradient.h -- gradient of an embedding: each token adds a row to that of its
+// id.
 //
 // Shape letters: N tokens, V vocabulary, D hidden.
 #pragma once
@@ -6,12 +7,12 @@
 
 namespace mop {
 
-/// sum_VD[ids_N[n]] += rows_ND[n] for every n, always in the same order. sum_VD and rows_ND are
-/// float32 on one device, ids_N is int64 on the CPU.
+/// sum_VD[ids_N[n]] += rows_ND[n] for every n, in a fixed order. sum_VD and rows_ND are float32 on
+/// one device, ids_N is int64 on the CPU.
 void add_rows_of_ids(at::Tensor sum_VD, const at::Tensor& ids_N, const at::Tensor& rows_ND);
 
-/// The way a device does it, where index_add_ adds up in any order: rows of one id are brought
-/// together and summed, then each id gets one row.
+/// The same for a device, where index_add_ is not deterministic: sorts rows by id and sums them,
+/// then adds one row per id.
 void add_sorted_rows_of_ids(at::Tensor sum_VD, const at::Tensor& ids_N, const at::Tensor& rows_ND);
 
 }  // namespace mop

@@ -13,13 +13,13 @@
 namespace mop {
 namespace {
 
-// Bytes of float32 logits made at once: several such tensors stay in the cache, and the allocator
-// keeps blocks of this size. Fewer rows than these would read a large head's weights too often.
+// Bytes of float32 logits per piece: several such tensors fit the cache, and the allocator keeps
+// blocks of this size. Smaller pieces would read the weights of a large head too often.
 constexpr int64_t kPieceBytesCpu = int64_t{4} << 20;
 constexpr int64_t kLeastRows = 128;
-// On a device the rows must fill large products; memory is the limit.
+// On a device, pieces must be large enough for efficient products; memory is the limit.
 constexpr int64_t kPieceBytesGpu = int64_t{512} << 20;
-// Tensors of that size alive at once, those in the compute dtype counted by their bytes.
+// Number of tensors of this size alive at once, with compute-dtype tensors counted by bytes.
 constexpr int64_t kPiecesAlive = 4, kPiecesOfTeacher = 8;
 
 int64_t rows_of_piece(int64_t vocab, bool on_cpu) {
@@ -27,7 +27,7 @@ int64_t rows_of_piece(int64_t vocab, bool on_cpu) {
   return std::max(kLeastRows, bytes / (vocab * int64_t{sizeof(float)}));
 }
 
-// One piece of the scored tokens, R of them.
+// A piece of the scored tokens, R of them.
 struct Rows {
   at::Tensor hidden_RD, teacher_RD;
   at::Tensor target_R1;  // int64
@@ -45,7 +45,7 @@ class Head {
         mix_(mix),
         sums_(sums) {}
 
-  /// Adds to the sums; gives the gradient by the rows' hidden states.
+  /// Adds to the sums; returns the gradient with respect to the rows' hidden states.
   at::Tensor run(const Rows& rows) {
     at::Tensor normed_RD = at::empty_like(rows.hidden_RD);
     rms_norm_out(rows.hidden_RD, globals_.final_norm_D, config_.norm_eps, normed_RD);
@@ -70,7 +70,7 @@ class Head {
     const at::Tensor weight_R1 = rows.weight_R1 * share;
     sums_.loss.add((nll_R1 * weight_R1).sum(at::kDouble));
     if (!gradients_) return {};
-    // softmax minus one at the target
+    // softmax, with 1 subtracted at the target
     at::Tensor d_RV = log_p_RV.is_cpu() ? log_p_RV.exp() : log_p_RV.exp_();
     d_RV.scatter_add_(1, rows.target_R1, at::full_like(nll_R1, -1));
     if (d_RV.is_cpu() || share < 1) return d_RV.mul_(weight_R1);

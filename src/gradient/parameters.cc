@@ -13,7 +13,7 @@
 namespace mop {
 namespace {
 
-// Handling it costs more than its numbers do.
+// Per-tensor overhead exceeds the cost of the elements.
 bool is_small(int64_t numel) { return numel <= int64_t{1} << 20; }
 
 }  // namespace
@@ -34,7 +34,7 @@ Parameters::Parameters(std::vector<ParameterSpec> specs, const Compute& compute)
   const auto flat = at::TensorOptions().dtype(at::kFloat).device(compute.device);
   values_P_ = at::empty({numel}, flat);
   gradients_P_ = at::zeros({numel}, flat);
-  // In float32 the layers compute with the values themselves.
+  // In float32 the layers use the values directly.
   computed_P_ =
       compute.dtype == at::kFloat ? values_P_ : at::empty({numel}, flat.dtype(compute.dtype));
   set_values();
@@ -44,7 +44,7 @@ Parameters::Parameters(std::vector<ParameterSpec> specs, const Compute& compute)
   refresh();
 }
 
-// A device gets small tensors together, large ones as they are stored.
+// Uploads small tensors together, and large ones in their stored dtype.
 void Parameters::set_values() {
   const bool on_cpu = values_P_.is_cpu();
   std::vector<at::Tensor> small;

@@ -1,8 +1,8 @@
-// gradient/parameters.h -- everything that is trained, in flat float32 memory: one tensor of
-// values, one of gradients, each parameter a view. So the norm, the optimizer, the sum over ranks
-// and a saved state are one call each.
+// gradient/parameters.h -- all trained tensors in flat float32 memory: one tensor of values, one of
+// gradients; each parameter is a view. The norm, the optimizer step, the sum over ranks and a saved
+// state are therefore one call each.
 //
-// Shape letter: P all trained numbers, laid end to end.
+// Shape letter: P all trained numbers, concatenated.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -16,51 +16,51 @@
 
 namespace mop {
 
-/// What a trained tensor is.
+/// The kind of a trained tensor.
 enum class Part {
-  kWeight,    ///< a tensor of the model itself
-  kLowRankA,  ///< the first factor of a low-rank addition, [R, K]
-  kLowRankB   ///< the second, [O, R]
+  kWeight,    ///< a tensor of the model
+  kLowRankA,  ///< first factor of a low-rank addition, [R, K]
+  kLowRankB   ///< second factor, [O, R]
 };
 
-/// Where a trained tensor belongs, and its first values.
+/// Location and initial values of a trained tensor.
 struct ParameterSpec {
-  std::string name;    ///< as checkpoint files call it
-  int64_t layer = -1;  ///< index in the model; -1 = outside the layers
+  std::string name;    ///< name in checkpoint files
+  int64_t layer = -1;  ///< index in the model; -1 = not in a layer
   Role role = Role::kCount;
   GlobalRole global = GlobalRole::kCount;
   Part part = Part::kWeight;
-  at::Tensor initial = {};  ///< any dtype, CPU; let go once it is copied
-  bool decays = true;       ///< whether weight decay applies (norms and biases: no)
+  at::Tensor initial = {};  ///< any dtype, CPU; released after it is copied
+  bool decays = true;       ///< whether weight decay applies (not to norms and biases)
 };
 
 class Parameters {
  public:
-  /// Copies the initial values; tensors that decay come first in memory.
+  /// Copies the initial values; tensors with weight decay come first in memory.
   Parameters(std::vector<ParameterSpec> specs, const Compute& compute);
 
   size_t count() const { return specs_.size(); }
   const ParameterSpec& spec(size_t index) const { return specs_[index]; }
-  /// Indices of the parameters of one layer; -1 = those outside the layers.
+  /// Returns the indices of the parameters of one layer; -1 = those not in a layer.
   std::vector<size_t> of_layer(int64_t layer) const;
 
   /// float32, on the compute device.
   at::Tensor& values_P() { return values_P_; }
   at::Tensor& gradients_P() { return gradients_P_; }
   int64_t numel() const { return values_P_.size(0); }
-  /// Leading numbers to which weight decay applies.
+  /// Number of leading elements to which weight decay applies.
   int64_t decaying() const { return decaying_; }
 
   /// float32 view of one parameter.
   at::Tensor value(size_t index) const { return view(values_P_, index); }
   at::Tensor gradient(size_t index) const { return view(gradients_P_, index); }
-  /// What the layers compute with: the compute dtype, a leaf of the gradient.
+  /// The tensor the layers compute with: compute dtype, an autograd leaf.
   const at::Tensor& leaf(size_t index) const { return leaves_[index]; }
-  /// Adds to the gradient of one parameter; nothing when `gradient` is undefined.
+  /// Adds to the gradient of one parameter; does nothing when `gradient` is undefined.
   void add_gradient(size_t index, const at::Tensor& gradient);
-  /// The same for several. On a device small neighbours in memory are added together.
+  /// The same for several. On a device, small neighbours in memory are added in one operation.
   void add_gradients(std::span<const size_t> indices, std::span<const at::Tensor> gradients);
-  /// The leaves follow the values. To be called when those have changed.
+  /// Copies the values to the leaves. Call after the values have changed.
   void refresh();
 
  private:

@@ -10,14 +10,14 @@
 namespace mop {
 namespace {
 
-// Bytes of activations that one layer keeps for its gradient, counted generously.
+// Returns the bytes of activations one layer keeps per token, an upper estimate.
 int64_t kept_bytes(const ModelConfig& config, const LayerShape& shape, DType dtype) {
   const int64_t query = shape.heads * shape.head_dim, key = shape.kv_heads * shape.head_dim;
   return (6 * config.hidden + 4 * query + 4 * key + 4 * shape.mlp) *
          static_cast<int64_t>(dtype_bytes(dtype));
 }
 
-// Elements that one layer's tape holds on a device for each token, its output included: the normed
+// Returns the elements of one layer's tape per token on a device, including its output: the normed
 // inputs, queries, keys, values and heads, gate, up and their product.
 int64_t taped_elements(const ModelConfig& config, const LayerShape& shape) {
   const int64_t query = shape.heads * shape.head_dim, key = shape.kv_heads * shape.head_dim;
@@ -44,7 +44,7 @@ DevicePassBytes device_pass_bytes(const ModelConfig& config, DType dtype) {
     bytes.kept += taped_elements(config, shape) * element;
     bytes.states += config.hidden * element;
   }
-  // Gradients of what the widest layer makes, and two float32 rows of the embedding's gradient.
+  // Gradients of the widest layer's activations, and two float32 rows of the embedding's gradient.
   bytes.working =
       2 * widest_elements(config) * element + 2 * config.hidden * int64_t{sizeof(float)};
   return bytes;
@@ -95,8 +95,8 @@ int64_t device_piece(const ModelConfig& config, DType dtype, const PassRoom& roo
     const int64_t tokens = device_piece_tokens(room.bytes, always + of_token.kept);
     if (tokens > 0) return tokens;
   }
-  // Layers run again. Resident weights cost nothing to read again: pieces that keep products fast
-  // leave most memory to activations.
+  // All layers are recomputed. Re-reading resident weights is free, so the smallest pieces with
+  // efficient products leave the most memory for activations.
   const int64_t most = streams ? kMostDevicePiece : 2 * kLeastDevicePiece;
   return std::clamp(device_piece_tokens(room.bytes, always + one_layer), kLeastDevicePiece, most);
 }

@@ -1,5 +1,4 @@
-// gradient/pending_sums.h -- sums of scalars that are still being computed: what lies on a device
-// is read once for all of them, when they are needed.
+// gradient/pending_sums.h -- sums of scalars on a device, downloaded together when they are needed.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -10,7 +9,7 @@ namespace mop {
 
 class PendingSum {
  public:
-  /// `term`: one float64 number, on any device. Does not wait for it.
+  /// `term`: one float64 number, on any device. Does not synchronise.
   void add(const at::Tensor& term) { terms_.push_back(term); }
   const std::vector<at::Tensor>& terms() const { return terms_; }
 
@@ -18,7 +17,7 @@ class PendingSum {
   std::vector<at::Tensor> terms_;
 };
 
-/// The value of each sum, its terms added in their order, from 0 on. All terms are on one device;
+/// Returns the value of each sum; terms are added in order. All terms must be on one device; makes
 /// one download.
 std::vector<double> read_sums(std::span<const PendingSum> sums);
 

@@ -18,11 +18,11 @@
 namespace mop {
 namespace {
 
-// A piece on its way through the layers.
+// The state of one piece during its pass through the layers.
 struct Walk {
   const TrainingPiece& piece;
   at::Tensor cos_NE, sin_NE;
-  at::Tensor keys_N;  // of the tokens, where anything is dropped
+  at::Tensor keys_N;  // only with dropout
   uint64_t seed = 0;
   bool drops = false;
   std::shared_ptr<PackingOnDevice> packed = {};
@@ -35,8 +35,8 @@ at::Tensor keys_of(const TrainingPiece& piece, c10::Device device) {
                 device);
 }
 
-// The teacher's hidden states of a piece: behind the layers that answer to the student's, and
-// behind the last one.
+// The teacher's hidden states of a piece: after the layers that correspond to the student's, and
+// after the last.
 struct TeacherStates {
   std::vector<at::Tensor> behind_ND;  ///< by student layer; empty without hidden terms
   at::Tensor last_ND;
@@ -62,8 +62,8 @@ TeacherStates run_teacher(WeightLoader& weights, const Teacher& teacher,
   return states;
 }
 
-// Adds the gradient of the hidden term of one layer; gives the term. weights_N is where the hidden
-// states are.
+// Adds the gradient of the hidden term of one layer and returns the term. weights_N is on the
+// device of the hidden states.
 at::Tensor add_hidden_term(const at::Tensor& student_ND, const at::Tensor& teacher_ND,
                            const at::Tensor& weights_N, double share, at::Tensor& d_hidden_ND) {
   const at::NoGradGuard no_grad;
@@ -127,7 +127,7 @@ struct TrainingPass::State {
         ++first_trained;
       }
     }
-    // All weights are trained or none is: see methods.h.
+    // Either all weights are trained or none is; see methods.h.
     replaces_layers = parameters.spec(0).part == Part::kWeight;
     globals = replaces_layers ? trained_globals() : weights.globals();
     room.on_device = on_device();
@@ -138,7 +138,7 @@ struct TrainingPass::State {
 
   bool on_device() const { return !compute.device.is_cpu(); }
 
-  // All that stays in the device's memory is brought there first, so that the rest can be measured.
+  // Uploads everything that stays on the device first, then measures the rest.
   int64_t room_on_device() {
     const auto place = [](WeightLoader& loader) {
       if (!loader.keeps_all()) return;
@@ -159,7 +159,7 @@ struct TrainingPass::State {
     const int64_t step = device_step_bytes(model.config(), compute.dtype, parameters.numel(),
                                            replaces_layers, teacher.has_value());
     const int64_t store = streams ? weights.compute().store->free_bytes() : 0;
-    // For LibTorch's libraries, and for holes between blocks of memory.
+    // For LibTorch's libraries and for fragmentation.
     const int64_t margin =
         memory->free_bytes / 16 + std::min(int64_t{512} << 20, memory->total_bytes / 16);
     const int64_t unused = memory->free_bytes - margin - step - store;
@@ -181,7 +181,7 @@ struct TrainingPass::State {
     return trained;
   }
 
-  // Frozen weights with the trained ones in their places.
+  // Returns the frozen weights with the trained ones in place.
   LayerWeights layer_weights(int64_t layer, const Walk& walk) {
     LayerWeights result;
     if (!replaces_layers) result = weights.layer(layer);
@@ -230,7 +230,7 @@ struct TrainingPass::State {
   }
 
   int64_t layers_kept(int64_t tokens) const {
-    if (!replaces_layers && !weights.keeps_all()) return 0;  // their memory is used again
+    if (!replaces_layers && !weights.keeps_all()) return 0;  // their memory is reused
     return layers_that_fit(model.config(), compute.dtype, tokens, room);
   }
 
@@ -238,8 +238,8 @@ struct TrainingPass::State {
     if (on_device() && !replaces_layers) weights.prefetch(layer);
   }
 
-  // Hidden states after the last layer, and what each layer left. Without an output a layer is run
-  // again.
+  // Returns the hidden states after the last layer and fills the tapes. A layer whose tape has no
+  // output is recomputed.
   at::Tensor forward(const Walk& walk, std::vector<LayerTape>& tapes) {
     const at::NoGradGuard no_grad;
     at::Tensor hidden_ND = embed(globals, walk.piece.ids_N, compute);
@@ -259,8 +259,8 @@ struct TrainingPass::State {
     return hidden_ND;
   }
 
-  // Takes the gradient by a layer's output to that by its input, which is undefined where nobody
-  // needs it.
+  // Maps the gradient of a layer's output to that of its input, which is undefined where it is not
+  // needed.
   at::Tensor backward(LayerTape tape, int64_t layer, const at::Tensor& d_output_ND) {
     std::vector<at::Tensor> inputs;
     const bool through = tape.input_ND.requires_grad();
@@ -274,7 +274,7 @@ struct TrainingPass::State {
     return through ? gradients[0] : at::Tensor();
   }
 
-  // Of words alone: what stands behind the vocabulary is not trained.
+  // For text tokens only: rows of pictures after the vocabulary are not trained.
   void add_embedding_gradient(size_t index, const at::Tensor& ids_N, const at::Tensor& d_ND) {
     const at::Tensor gradient = parameters.gradient(index);
     if (!model.input_rows().defined()) return add_rows_of_ids(gradient, ids_N, d_ND);
@@ -308,7 +308,7 @@ int64_t TrainingPass::layers_kept(int64_t tokens) const { return state_->layers_
 int64_t TrainingPass::best_piece_tokens(int64_t least, int64_t most) const {
   const int64_t bytes = activation_bytes(state_->model.config(), state_->compute.dtype);
   const int64_t tokens = state_->room.bytes / std::max<int64_t>(bytes, 1);
-  // Where layers run again anyway, large pieces read the weights less often.
+  // When layers are recomputed anyway, large pieces read the weights less often.
   return tokens < least || state_->layers_kept(1) == 0 ? most : std::min(tokens, most);
 }
 

@@ -81,7 +81,7 @@ void CachedRepo::link(const std::string& commit, const std::string& name,
   std::error_code error;
   make_folder(place.parent_path());
   if (fs::read_symlink(place, error) == target) return;
-  // Made beside and renamed, so that a reader never finds the name missing.
+  // Created under a temporary name and renamed, so that readers always find the name.
   const fs::path fresh = temporary_neighbour(place);
   fs::create_symlink(target, fresh, error);
   if (!error) fs::rename(fresh, place, error);
@@ -94,7 +94,7 @@ void CachedRepo::link(const std::string& commit, const std::string& name,
 }
 
 FileLock::FileLock(const fs::path& file, Progress& progress) {
-  // Group-writable, as the other programs make it: several users may share a cache.
+  // Group-writable, as other programs create it: users may share a cache.
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664);
   if (fd_ < 0) {
     throw file_error("open a lock", file, errno);
@@ -103,8 +103,8 @@ FileLock::FileLock(const fs::path& file, Progress& progress) {
   bool told = false;
   while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
-    // A file system without locks: a second download costs time, never correctness, because what
-    // it writes is checked and renamed.
+    // The file system has no locks. A second download then costs time only, because files are
+    // verified and renamed.
     if (error != EWOULDBLOCK && error != EINTR) return;
     if (!told && std::chrono::steady_clock::now() - start > kTellAfter) {
       progress.note("waiting for another program that downloads the same file");

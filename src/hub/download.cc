@@ -27,7 +27,7 @@ constexpr size_t kSha256Digits = 64;
 constexpr double kLongestWait = 60;
 constexpr int kWrongCopies = 2;
 
-/// The unfinished file, written at its end.
+/// The unfinished file, opened for appending.
 class Part {
  public:
   explicit Part(const fs::path& path) : path_(path) {
@@ -61,12 +61,12 @@ class Part {
   int64_t size_ = 0;
 };
 
-/// Ends a transfer whose answer is not what was asked for; the next attempt may be.
+/// Aborts a transfer with an unexpected answer; a retry may succeed.
 struct WrongAnswer {
   std::string reason;
 };
 
-// "bytes 100-199/200" -> {100, 200}; -1 where it says nothing.
+// "bytes 100-199/200" -> {100, 200}; -1 for missing values.
 std::pair<int64_t, int64_t> content_range(const std::string& header) {
   long long first = -1, last = -1, total = -1;
   if (std::sscanf(header.c_str(), "bytes %lld-%lld/%lld", &first, &last, &total) < 2)
@@ -74,7 +74,7 @@ std::pair<int64_t, int64_t> content_range(const std::string& header) {
   return {first, total};
 }
 
-// Looks at the head of an answer before its first byte is kept.
+// Checks the headers of an answer before its first byte is kept.
 void check_head(const HttpAnswer& answer, const RemoteFile& file, Part& part) {
   int64_t total = -1;
   if (answer.status == 206) {
@@ -85,7 +85,7 @@ void check_head(const HttpAnswer& answer, const RemoteFile& file, Part& part) {
     }
     total = all;
   } else {
-    part.clear();  // a server without ranges starts over
+    part.clear();  // a server without ranges sends the whole file
     const std::string length = answer.header("content-length");
     if (!length.empty()) total = std::atoll(length.c_str());
   }
@@ -95,9 +95,10 @@ void check_head(const HttpAnswer& answer, const RemoteFile& file, Part& part) {
   }
 }
 
-// One attempt. A failure that the next may mend is in the answer.
+// Makes one attempt. Failures that a retry may fix are in the answer.
 HttpAnswer transfer(HttpClient& http, const HubSettings& settings, const std::string& url,
-                    const RemoteFile& file, Part& part, const std::function<void(int64_t)>& told) {
+                    const RemoteFile& file, Part& part,
+                    const std::function<void(int64_t)>& on_bytes) {
   HttpRequest request{url, settings.token, part.size(), settings.stall_seconds, nullptr};
   bool begun = false;
   request.sink = [&](const HttpAnswer& answer, std::string_view bytes) {
@@ -108,11 +109,11 @@ HttpAnswer transfer(HttpClient& http, const HubSettings& settings, const std::st
       throw WrongAnswer{fmt::format("the server sends more than the {} bytes listed", file.size)};
     }
     part.add(bytes);
-    told(part.size());
+    on_bytes(part.size());
   };
   try {
     HttpAnswer answer = http.get(request);
-    if (answer.status == 416) {  // nothing lies behind what we have: it is not this file
+    if (answer.status == 416) {  // the server has nothing after our bytes: this is another file
       part.clear();
       answer.failure = "the server has no bytes behind those that are here";
       answer.may_pass = true;
@@ -178,15 +179,15 @@ std::string file_checksum(const fs::path& file, size_t digits) {
   return text;
 }
 
-HttpAnswer with_patience(const HubSettings& settings, const std::string& what,
-                         const std::function<HttpAnswer()>& ask,
-                         const std::function<bool()>& gained, Progress& progress) {
+HttpAnswer ask_with_retries(const HubSettings& settings, const std::string& what,
+                            const std::function<HttpAnswer()>& ask,
+                            const std::function<bool()>& made_progress, Progress& progress) {
   int64_t failures = 0;
   double wait = settings.first_wait_seconds;
   while (true) {
     HttpAnswer answer = ask();
     if (answer.ok() || !answer.may_pass) return answer;
-    if (gained()) {
+    if (made_progress()) {
       failures = 0;
       wait = settings.first_wait_seconds;
     }
@@ -202,21 +203,21 @@ HttpAnswer with_patience(const HubSettings& settings, const std::string& what,
 
 HttpAnswer download_file(HttpClient& http, const HubSettings& settings, const std::string& url,
                          const RemoteFile& file, const fs::path& blob,
-                         const std::function<void(int64_t)>& told, Progress& progress) {
+                         const std::function<void(int64_t)>& on_bytes, Progress& progress) {
   const fs::path path = blob.string() + ".incomplete";
   Part part(path);
   for (int copy = 1;; ++copy) {
     if (part.size() > file.size) part.clear();
     int64_t before = part.size();
-    told(before);
+    on_bytes(before);
     const auto ask = [&] {
       before = part.size();
-      if (part.size() < file.size) return transfer(http, settings, url, file, part, told);
+      if (part.size() < file.size) return transfer(http, settings, url, file, part, on_bytes);
       HttpAnswer nothing_to_ask;
       nothing_to_ask.status = 200;
       return nothing_to_ask;
     };
-    HttpAnswer answer = with_patience(
+    HttpAnswer answer = ask_with_retries(
         settings, file.name, ask, [&] { return part.size() > before; }, progress);
     if (!answer.ok()) return answer;
     const std::string found = file_checksum(path, file.checksum.size());

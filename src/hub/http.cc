@@ -20,12 +20,12 @@ constexpr size_t kLargestKeptBody = 64 << 20;
 constexpr size_t kLargestRefusal = 64 << 10;
 constexpr int kMaxRedirects = 10;
 
-/// What libcurl's callbacks write into.
+/// State of libcurl's callbacks.
 struct Transfer {
   const HttpRequest& request;
   HttpAnswer answer = {};
   std::exception_ptr thrown = nullptr;
-  // libcurl's own notion of a slow transfer is a mean over seconds: it notices late.
+  // libcurl's low-speed limit averages over seconds and reacts late.
   curl_off_t bytes = 0;
   std::chrono::steady_clock::time_point last_byte = std::chrono::steady_clock::now();
   bool stalled = false;
@@ -92,7 +92,8 @@ bool connection_failed(CURLcode code) {
          code == CURLE_COULDNT_CONNECT;
 }
 
-// Failures that are facts about the request or the machine: the next attempt ends the same way.
+// Returns whether the failure depends only on the request or the machine, so that a retry fails
+// too.
 bool is_lasting(CURLcode code) {
   constexpr std::array kLasting = {
       CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_PEER_FAILED_VERIFICATION,
@@ -118,8 +119,8 @@ std::string origin(const std::string& url) {
          url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 }
 
-// A file of the authorities to believe instead of those that libcurl was built with: by the
-// variables of curl, OpenSSL and huggingface_hub. Null = libcurl's own.
+// Returns the CA file set by the variables of curl, OpenSSL or huggingface_hub; nullptr = libcurl's
+// default.
 const char* authorities() {
   for (const char* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}) {
     const char* value = std::getenv(name);
@@ -168,7 +169,7 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
   Transfer transfer{request};
   HeaderList headers;
   char reason[CURL_ERROR_SIZE] = "";
-  // A fresh set of options on the same connections.
+  // Resets the options but keeps the connections.
   curl_easy_reset(handle_);
   const auto set = [this](CURLoption option, auto value) {
     curl_easy_setopt(handle_, option, value);

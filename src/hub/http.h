@@ -1,5 +1,5 @@
-// hub/http.h -- one GET at a time over libcurl, with what downloads from a hub need: redirects that
-// never carry the token to another host, ranges, stalls noticed, Ctrl-C obeyed.
+// hub/http.h -- HTTP GET by libcurl for downloads: redirects that never send the token to another
+// host, ranges, stall detection, interruption by Ctrl-C.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,26 +11,26 @@
 namespace mop {
 
 struct HttpAnswer {
-  int status = 0;                                           ///< 0 = there was no answer
-  std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
-  std::string body;          ///< unless a sink took it; of refusals at most 64 KiB
-  std::string failure;       ///< why the transfer did not complete; empty = it did
-  bool may_pass = false;     ///< whether another attempt may end otherwise
-  bool unreachable = false;  ///< no connection came about
-  bool untrusted = false;    ///< the server's certificate is of no authority that we know
+  int status = 0;                                           ///< 0 = no answer
+  std::map<std::string, std::string, std::less<>> headers;  ///< lower-case names
+  std::string body;          ///< unless a sink received it; at most 64 KiB of a refusal
+  std::string failure;       ///< why the transfer failed; empty = it succeeded
+  bool may_pass = false;     ///< whether a retry may succeed
+  bool unreachable = false;  ///< no connection could be made
+  bool untrusted = false;    ///< the server's certificate is not signed by a known authority
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
-  /// Empty when there is no such header.
+  /// Returns an empty string when there is no such header.
   std::string header(std::string_view name) const;
 };
 
 struct HttpRequest {
   std::string url;
-  std::string token;       ///< sent as a bearer to the origin (scheme, host, port) of `url` alone
-  int64_t first_byte = 0;  ///< asks for the rest of a file, by Range
+  std::string token;  ///< sent as bearer token, only to the origin (scheme, host, port) of `url`
+  int64_t first_byte = 0;  ///< requests the file from this byte on, by Range
   int64_t stall_seconds = 10;
-  /// Takes the body of a 2xx answer piece by piece; sees the headers with the first one. What it
-  /// throws ends the transfer and is thrown on.
+  /// Receives the body of a 2xx answer in pieces, with the headers. An exception ends the transfer
+  /// and is rethrown.
   std::function<void(const HttpAnswer&, std::string_view)> sink;
 };
 
@@ -41,7 +41,7 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  /// Follows up to ten redirects. Failures of the transfer are part of the answer. Throws
+  /// Follows up to ten redirects. Transfer failures are reported in the answer. Throws
   /// Error(kInterrupted) when a stop is requested.
   HttpAnswer get(const HttpRequest& request);
 
@@ -50,9 +50,9 @@ class HttpClient {
   void* handle_;
 };
 
-/// scheme://host/path: without user, query and fragment, where secrets stand.
+/// Returns scheme://host/path without user, query and fragment, which may contain secrets.
 std::string shown_url(const std::string& url);
-/// For use in a path of a URL; '/' stays.
+/// Percent-encodes text for a URL path; keeps '/'.
 std::string url_escaped(std::string_view text);
 
 }  // namespace mop

@@ -22,7 +22,7 @@ constexpr const char* kConfig = "config.json";
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-// Files of the weights that an index names. A name with a folder in it is not ours to follow.
+// Returns the weight files in an index. Ignores names that contain a folder.
 std::set<std::string> shards_of(const fs::path& index) {
   const Json json = read_json(index);
   std::set<std::string> files;
@@ -46,8 +46,8 @@ bool is_one_of(const std::string& name, const std::vector<std::string>& patterns
 }
 
 struct Missing {
-  std::vector<std::string> files;  ///< without these nothing works
-  bool tokenizer = false;          ///< none is there: the model may have none
+  std::vector<std::string> files;  ///< required files
+  bool tokenizer = false;          ///< no tokenizer file was found; the model may have none
 };
 
 Missing missing_in(const fs::path& snapshot, const WantedFiles& wanted) {
@@ -78,7 +78,7 @@ std::string megabytes(int64_t bytes) {
                                : fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
 }
 
-/// One download of one model.
+/// The download of one model.
 class Fetch {
  public:
   Fetch(const ModelId& id, const WantedFiles& wanted, const HubSettings& settings,
@@ -189,7 +189,7 @@ class Fetch {
 
   void fetch_blob(const RemoteFile& remote, int64_t done) {
     const FileLock lock(repo_.lock_file(remote.checksum), progress_);
-    if (is_here(remote)) return;  // whoever held the lock fetched it
+    if (is_here(remote)) return;  // another process fetched it meanwhile
     const std::string url =
         fmt::format("{}/{}/resolve/{}/{}", settings_.endpoint, url_escaped(id_.repo),
                     listing_.commit, url_escaped(remote.name));

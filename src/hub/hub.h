@@ -1,4 +1,4 @@
-// hub/hub.h -- a model id to a local folder: from the shared cache, else downloaded into it.
+// hub/hub.h -- resolves a model id to a local folder, downloading it to the shared cache if needed.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -10,20 +10,19 @@
 
 namespace mop {
 
-/// The files that a job needs. config.json always is one. A name that ends in '*' stands for all
-/// that begin so.
+/// The files a job needs, in addition to config.json. A name that ends in '*' is a prefix.
 struct WantedFiles {
-  bool weights = true;                  ///< model.safetensors, or the shards that its index names
-  std::vector<std::string> tokenizers;  ///< any of these is a tokenizer; all are fetched
-  std::vector<std::string> others;      ///< fetched where the hub has them
+  bool weights = true;                  ///< model.safetensors, or the shards in its index
+  std::vector<std::string> tokenizers;  ///< alternatives of which one must exist; all are fetched
+  std::vector<std::string> others;      ///< fetched if the hub has them
 };
 
-/// The snapshot folder of `id`. When the cache knows the revision and its snapshot has what is
-/// wanted, the network is not asked. Else what is missing is downloaded, weights last, so that a
-/// snapshot with weights is whole.
-/// Throws Error(kBadInput): no such model, revision or file, or access refused; Error(kIo): the
-/// network, the disk, too little room; Error(kUsage): offline and not in the cache, listing what is
-/// missing. No text ever holds the token.
+/// Returns the snapshot folder of `id`. Does not use the network when the cache has the revision
+/// and all wanted files. Otherwise downloads the missing files, weights last, so that a snapshot
+/// with weights is complete. Error messages never contain the token. Throws Error(kBadInput) when
+/// the model, revision or file does not exist or access is refused; Error(kIo) for network errors,
+/// disk errors and a full disk; Error(kUsage) when offline and not in the cache, listing the
+/// missing files.
 std::filesystem::path fetch_model(const ModelId& id, const WantedFiles& wanted,
                                   const HubSettings& settings, Progress& progress);
 

@@ -15,7 +15,7 @@ bool is_checksum(const std::string& text) {
          text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-// A file kept by Git LFS is known by the SHA-256 of its bytes, any other by git's own name of it.
+// The checksum of a Git LFS file is the SHA-256 of its bytes; of others, git's blob hash.
 RemoteFile remote_file(const Json& json, const std::string& where) {
   RemoteFile file{require<std::string>(json, "rfilename", where), 0, ""};
   const bool large = json.contains("lfs") && json["lfs"].is_object();
@@ -29,7 +29,7 @@ RemoteFile remote_file(const Json& json, const std::string& where) {
   return file;
 }
 
-// A path below the model's folder, without hidden parts and ways out of it.
+// Returns whether the path is relative, stays in the model's folder and has no hidden parts.
 bool is_plain(const std::string& name) {
   const fs::path path(name);
   return std::ranges::none_of(
@@ -54,7 +54,7 @@ Listing read_listing(const std::string& body, const std::string& where) {
   return listing;
 }
 
-// What the server says in its own words, in one short line, never with the token.
+// Returns the server's message as one short line, without the token.
 std::string own_words(const HttpAnswer& answer, const std::string& token) {
   std::string text = answer.header("x-error-message").substr(0, 300);
   for (size_t at; !token.empty() && (at = text.find(token)) != text.npos;) {
@@ -98,11 +98,11 @@ Listing list_model(HttpClient& http, const HubSettings& settings, const ModelId&
                                       url_escaped(id.repo), revision);
   const auto ask = [&] {
     HttpAnswer answer = http.get({url, settings.token, 0, settings.stall_seconds, nullptr});
-    // Without any connection there is nothing to wait for.
+    // Does not retry when no connection can be made.
     if (answer.unreachable) answer.may_pass = false;
     return answer;
   };
-  const HttpAnswer answer = with_patience(
+  const HttpAnswer answer = ask_with_retries(
       settings, id.text(), ask, [] { return false; }, progress);
   if (!answer.failure.empty()) {
     throw io_error("'{}' is no local model, and the hub cannot be asked: {}", id.text(),

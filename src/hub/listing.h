@@ -1,4 +1,4 @@
-// hub/listing.h -- what the hub says about a model: the commit of a revision and its files.
+// hub/listing.h -- queries the hub for the commit of a revision and its files.
 #pragma once
 #include <map>
 #include <string>
@@ -12,15 +12,15 @@ namespace mop {
 
 struct Listing {
   std::string commit;
-  std::map<std::string, RemoteFile> files;  ///< by name, with "/" where they lie in a folder
+  std::map<std::string, RemoteFile> files;  ///< by name, with "/" for files in folders
 };
 
-/// Asks the hub. Throws Error(kBadInput) for a refusal or an answer that is no listing, Error(kIo)
-/// when there is none.
+/// Queries the hub. Throws Error(kBadInput) for a refusal or an invalid answer, Error(kIo) when
+/// there is no answer.
 Listing list_model(HttpClient& http, const HubSettings& settings, const ModelId& id,
                    Progress& progress);
 
-/// The error for an answer outside 2xx: who refused what, and what to do.
+/// Returns the error for an answer outside 2xx, with a hint.
 Error refusal(const HttpAnswer& answer, const HubSettings& settings, const ModelId& id,
               const std::string& url);
 

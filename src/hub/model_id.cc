@@ -13,14 +13,14 @@ bool name_character(char c) {
          c == '_' || c == '-';
 }
 
-// One half of org/name. "--" stands for '/' in the cache, so no name holds it.
+// Validates org or name. "--" stands for '/' in the cache, so names must not contain it.
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 96 && std::ranges::all_of(text, name_character) &&
          text.front() != '.' && text.front() != '-' && text.back() != '.' && text.back() != '-' &&
          text.find("--") == text.npos && text.find("..") == text.npos;
 }
 
-// A revision becomes part of paths, so it must not climb out of them.
+// A revision becomes part of paths, so it must not contain "..".
 bool is_revision(std::string_view text) {
   const auto allowed = [](char c) { return name_character(c) || c == '/'; };
   return !text.empty() && std::ranges::all_of(text, allowed) && text.find("..") == text.npos &&

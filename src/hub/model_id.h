@@ -1,4 +1,4 @@
-// hub/model_id.h -- a model's name on the hub: org/name, or org/name@revision.
+// hub/model_id.h -- model ids of the hub: org/name or org/name@revision.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -11,19 +11,20 @@ struct ModelId {
   std::string repo;               ///< "org/name"
   std::string revision = "main";  ///< a branch, a tag, `refs/pr/N` or a commit
 
-  /// "org/name", with "@revision" unless that is main.
+  /// Returns "org/name", with "@revision" unless that is main.
   std::string text() const;
 };
 
-/// The id that `text` spells, or nothing when it can only be a path: it starts or ends with '/',
-/// starts with '.', has no or several '/', or characters that ids do not have.
+/// Parses a model id; nullopt when `text` can only be a path: it starts or ends with '/', starts
+/// with '.', has no '/' or several, or contains invalid characters.
 std::optional<ModelId> parse_model_id(std::string_view text);
 
-/// The id of a folder inside the cache, `.../models--org--name/snapshots/<commit>`, with the commit
-/// as its revision; nothing for any other path.
+/// Returns the id of a cache folder `.../models--org--name/snapshots/<commit>`, with the commit as
+/// revision; nullopt for other paths.
 std::optional<ModelId> id_of_snapshot(const std::filesystem::path& folder);
 
-/// Forty lower-case hexadecimal digits: such a revision never moves.
+/// Returns whether the revision is a commit (40 lower-case hexadecimal digits), which never
+/// changes.
 bool is_commit(std::string_view revision);
 
 }  // namespace mop

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kPublicHub = "https://huggingface.co";
 
-// The first of these variables that is set and not empty.
+// Returns the first of these variables that is set and not empty.
 std::string variable(std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const char* value = std::getenv(name);
@@ -44,7 +44,7 @@ std::string trimmed(const std::string& text) {
   return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
-// What goes into a header or an address must not end its line and begin another.
+// Rejects line breaks and blanks in values that become part of a header or an address.
 std::string one_word(std::string text, std::string_view name) {
   if (std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; })) return text;
   throw usage_error(

@@ -18,14 +18,14 @@ namespace mop {
 const Option<int64_t> kLoraRank = {.name = "rank",
                                    .default_value = LoraOptions().rank,
                                    .range = at_least(1),
-                                   .help = "of the additions"};
+                                   .help = "rank of the additions"};
 const Option<double> kLoraAlpha = {.name = "alpha",
                                    .default_value = LoraOptions().alpha,
                                    .help = "additions are scaled by alpha / rank"};
 const Option<double> kLoraDropout = {.name = "dropout",
                                      .default_value = LoraOptions().dropout,
                                      .range = {.least = 0, .most = 1, .below_most = true},
-                                     .help = "of the additions' inputs"};
+                                     .help = "dropout of the additions' inputs"};
 const Option<std::vector<std::string>> kLoraTargets = {.name = "targets",
                                                        .unset = "all seven",
                                                        .range = {.names = projection_names},
@@ -33,20 +33,21 @@ const Option<std::vector<std::string>> kLoraTargets = {.name = "targets",
 const Option<double> kDistilTemperature = {.name = "temperature",
                                            .default_value = LossMix().temperature,
                                            .range = above(0),
-                                           .help = "of both distributions"};
+                                           .help = "temperature of both distributions"};
 const Option<double> kDistilCrossEntropy = {.name = "cross_entropy",
                                             .default_value = LossMix().cross_entropy,
                                             .range = between(0, 1),
-                                            .help = "share of the loss on the text itself"};
+                                            .help = "share of the cross-entropy loss on the text"};
 const Option<double> kDistilHidden = {
     .name = "hidden",
     .default_value = 0,
     .range = at_least(0),
-    .help = "weight of the squared distance to the teacher's hidden states behind the same layers"};
-const Option<std::string> kDistilTrains = {.name = "trains",
-                                           .default_value = "lora",
-                                           .range = one_of({"lora", "full"}),
-                                           .help = "low-rank additions, or every weight"};
+    .help = "weight of the squared distance to the teacher's hidden states after the same layers"};
+const Option<std::string> kDistilTrains = {
+    .name = "trains",
+    .default_value = "lora",
+    .range = one_of({"lora", "full"}),
+    .help = "parameters to train: low-rank additions, or every weight"};
 
 namespace {
 
@@ -100,7 +101,7 @@ void add_pair(const ModelConfig& config, const Target& target, int64_t rank, uin
   Random random(seed,
                 static_cast<uint64_t>(target.layer) * kNumRoles + static_cast<uint64_t>(role));
   std::string name = tensor_name(*config.family, target.layer, target.tensor);
-  name.resize(name.rfind('.'));  // "weight" belongs to the projection
+  name.resize(name.rfind('.'));  // "weight" is a tensor of the projection
   ParameterSpec a{name + ".lora_A.weight", target.layer, role};
   a.part = Part::kLowRankA;
   a.initial =
@@ -112,7 +113,7 @@ void add_pair(const ModelConfig& config, const Target& target, int64_t rank, uin
   specs.push_back(std::move(b));
 }
 
-// Norms and biases are vectors; weight decay leaves them alone, as transformers' Trainer does.
+// Norms and biases are vectors, to which weight decay does not apply, as in transformers' Trainer.
 bool decays(const std::vector<Axis>& axes) { return axes.size() > 1; }
 
 }  // namespace

@@ -14,8 +14,8 @@ at::Tensor token_weights(const TrainingBatch& batch, double weight) {
   return batch.targets_N.ne(kNoLoss).to(at::kFloat).mul_(weight);
 }
 
-// A key for every token, the same in whatever piece, step and rank it is computed: the sample's
-// number among all that the run reads, and the place in it.
+// Returns a dropout key per token that does not depend on piece, step and rank: the sample's number
+// in the whole run and the position in it.
 at::Tensor token_keys(const TrainingBatch& batch, int64_t data_size) {
   std::vector<at::Tensor> keys;
   for (size_t i = 0; i < batch.lengths.size(); ++i) {
@@ -25,12 +25,12 @@ at::Tensor token_keys(const TrainingBatch& batch, int64_t data_size) {
   return at::cat(keys);
 }
 
-// Micro-batches laid end to end while they fit.
+// Concatenates micro-batches while they fit.
 class Pieces {
  public:
   explicit Pieces(int64_t most_tokens) : most_tokens_(most_tokens) {}
 
-  /// keys_N may be undefined, for all batches.
+  /// keys_N may be undefined, then for all batches.
   void add(const TrainingBatch& batch, double weight, const at::Tensor& keys_N = {}) {
     const int64_t tokens = batch.ids_N.size(0);
     if (tokens_ > 0 && tokens_ + tokens > most_tokens_) close();

@@ -1,5 +1,5 @@
-// recovery/step_batches.h -- the micro-batches of one optimizer step as pieces to compute, each
-// token with its share in the step's loss.
+// recovery/step_batches.h -- converts the micro-batches of one optimizer step to training pieces
+// with a loss weight per token.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -11,19 +11,20 @@
 namespace mop {
 
 struct StepBatches {
-  std::vector<TrainingPiece> pieces;                   ///< this rank's
-  int64_t scored_tokens = 0, tokens = 0, samples = 0;  ///< over all ranks
+  std::vector<TrainingPiece> pieces;                   ///< of this rank
+  int64_t scored_tokens = 0, tokens = 0, samples = 0;  ///< sums over all ranks
 };
 
-/// Takes the next micro-batches. Every rank calls it alike; micro-batch i is rank i % ranks'. With
-/// Accumulation::kTokens it ends with the epoch.
+/// Takes the next micro-batches. All ranks call it; micro-batch i belongs to rank i % ranks. With
+/// Accumulation::kTokens the step ends at the end of the epoch.
 StepBatches next_step(TrainingBatches& batches, const TrainOptions& options,
                       const Collectives& ranks);
 
-/// Steps of a run over `epochs` epochs, as transformers counts them for the rule.
+/// Returns the number of steps in `epochs` epochs, as transformers counts them for the accumulation
+/// rule.
 int64_t steps_of_epochs(TrainingBatches& batches, const TrainOptions& options);
 
-/// Held-out samples as pieces, every target with weight 1; every rank gets its share.
+/// Returns this rank's share of the held-out samples as pieces, every target with weight 1.
 std::vector<TrainingPiece> validation_pieces(const TrainingData& data, int64_t piece_tokens,
                                              const Collectives& ranks);
 

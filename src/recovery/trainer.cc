@@ -71,12 +71,12 @@ struct Trainer::State {
   std::vector<TrainingPiece> validation;
   bool validates;
   TrainingCounters done;
-  at::Tensor best_P;        // where there is no folder to keep them in
-  int64_t total_steps = 0;  // 0 = neither epochs nor steps limit the run
+  at::Tensor best_P;        // used when there is no folder to store them
+  int64_t total_steps = 0;  // 0 = limited by neither epochs nor steps
   int64_t validate_every = 0;
   Clock::time_point last_save = Clock::now();
-  bool moving = false;  // values and counters may belong to different steps
-  // The micro-batches of the step after `done`, and where those behind them begin.
+  bool moving = false;  // true while values and counters may belong to different steps
+  // The micro-batches of the step after `done`, and the data position after them.
   struct Work {
     StepBatches batches;
     TrainingBatches::Position end;
@@ -107,7 +107,7 @@ struct Trainer::State {
                          : std::max<int64_t>(1, steps_of_epochs(batches, one) / 10);
   }
 
-  // How much of the run is done; the limit that is nearest counts.
+  // Returns the completed fraction of the run, by the limit that is nearest.
   double fraction() const {
     double most = 0;
     const auto reach = [&](double part, double whole) {
@@ -115,7 +115,7 @@ struct Trainer::State {
     };
     reach(static_cast<double>(done.step), static_cast<double>(total_steps));
     reach(static_cast<double>(done.tokens), static_cast<double>(options.tokens));
-    // Every rank must come to the same number.
+    // All ranks must compute the same number.
     reach(ranks.size() == 1 ? done.seconds : ranks.sum(ranks.rank() == 0 ? done.seconds : 0),
           options.minutes * 60);
     return most;
@@ -146,11 +146,11 @@ struct Trainer::State {
 
   LossSums add_gradients(const StepBatches& step) {
     for (const TrainingPiece& piece : step.pieces) {
-      // Alone we may stop here; with others, all stop together between steps.
+      // A single rank may stop here; several ranks stop together between steps.
       if (ranks.size() == 1) check_stop();
       pass.start_gradients(piece, options.seed);
     }
-    // The next texts become tokens while a device computes.
+    // Tokenises the next texts while the device computes.
     const bool last = total_steps > 0 && done.step + 1 >= total_steps;
     if (!parameters.values_P().is_cpu() && !last) ahead = next_work();
     return pass.finish();
@@ -161,7 +161,7 @@ struct Trainer::State {
     const double rate =
         options.learning_rate * learning_rate_factor(schedule, options.warmup, fraction());
     const auto [work, end] = next_work();
-    // What a step that was stopped left.
+    // Discards the gradients of a step that was interrupted.
     parameters.gradients_P().zero_();
     pass.finish();
     const LossSums sums = add_gradients(work);
@@ -199,7 +199,7 @@ struct Trainer::State {
                             scored, false};
     if (!done.first_nll) done.first_nll = report.nll;
     report.best = !done.best_nll || report.nll < *done.best_nll;
-    if (report.best) keep_best(hooks);  // first: it may fail
+    if (report.best) keep_best(hooks);  // first, because it may fail
     done.validations_since_best = report.best ? 0 : done.validations_since_best + 1;
     done.judged_step = done.step;
     if (report.best) {
@@ -237,8 +237,8 @@ struct Trainer::State {
     last_save = Clock::now();
   }
 
-  // Where memory ran out: values and counters are those of the last whole step, unless that was
-  // just ending. What was saved before stays if there is no memory to save either.
+  // Saves after memory ran out, unless the failure came during an update: values and counters are
+  // then those of the last complete step. If saving fails too, the previous state remains.
   void save_if_whole(const TrainerHooks& hooks) {
     if (moving) return;
     try {
@@ -262,9 +262,9 @@ struct Trainer::State {
                                   : since(last_save) > kSaveSeconds;
   }
 
-  // A signal to any rank stops all of them, after the same step.
+  // A signal to any rank stops all ranks, after the same step.
   void stop_together() const {
-    // A signal that comes after the ranks were asked waits for the next step.
+    // A signal after this exchange takes effect at the next step.
     const int64_t asked = stop_requested() != 0;
     if ((ranks.size() > 1 ? ranks.sum(asked) : asked) == 0) return;
     check_stop();
@@ -277,7 +277,8 @@ struct Trainer::State {
       const bool due = reached >= 1 || done.step % validate_every == 0;
       if (due && done.judged_step < done.step) validate(hooks);
     };
-    judge_if_due();  // before the first step, and where a run was stopped before it could
+    judge_if_due();  // before the first step, and when a run stopped before a validation that was
+                     // due
     while (reached < 1 && !impatient()) {
       stop_together();
       const StepReport report = step();
@@ -319,8 +320,8 @@ TrainOutcome Trainer::run(const TrainerHooks& hooks) {
   try {
     s.loop(hooks);
   } catch (const Error& e) {
-    // The parameters are those after the last whole step: nothing moves them before a step's end.
-    // Among several ranks, another one may have ended.
+    // The parameters are those after the last complete step, since they change only at the end of a
+    // step. Among several ranks, another one may have ended.
     const bool another_ended = e.kind() == ErrorKind::kIo && s.ranks.size() > 1;
     if (another_ended || e.kind() == ErrorKind::kInterrupted || e.kind() == ErrorKind::kBadInput) {
       s.save(hooks);
@@ -329,7 +330,7 @@ TrainOutcome Trainer::run(const TrainerHooks& hooks) {
     }
     throw;
   } catch (const std::exception& e) {
-    // A device that failed has lost what it held; one that is only full has not.
+    // A device that failed has lost its memory content; one that is out of memory has not.
     if (is_out_of_memory(e)) s.save_if_whole(hooks);
     const std::optional<Error> error = device_error(e, s.doing());
     if (error) throw *error;

@@ -1,5 +1,5 @@
-// recovery/trainer.h -- the loop: batches, steps, validation, saving, stopping. The same data,
-// options and thread count give the same losses to the last bit, however often it was interrupted.
+// recovery/trainer.h -- the training loop: batches, steps, validation, saving, stopping. Equal
+// data, options and thread count give bit-identical losses, however often the run was interrupted.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -17,14 +17,14 @@
 
 namespace mop {
 
-/// How the micro-batches of one step become one loss.
+/// How the micro-batches of one step form one loss.
 enum class Accumulation {
-  kSamples,  ///< mean over micro-batches of their mean over tokens (transformers to 4.45); a step's
-             ///< micro-batches go on into the next epoch
-  kTokens    ///< mean over all the step's tokens (transformers from 4.46); an epoch's last step may
-             ///< have fewer micro-batches
+  kSamples,  ///< mean over micro-batches of their mean over tokens (transformers to 4.45); a step
+             ///< may continue into the next epoch
+  kTokens  ///< mean over all tokens of the step (transformers from 4.46); the last step of an epoch
+           ///< may have fewer micro-batches
 };
-/// "samples" or "tokens". Throws Error(kUsage).
+/// Parses "samples" or "tokens". Throws Error(kUsage).
 Accumulation accumulation_from_name(std::string_view name);
 
 /// The defaults are the MoP paper's.
@@ -34,24 +34,26 @@ struct TrainOptions {
   double warmup = 0;  ///< fraction of the run
   AdamWOptions adamw;
   Accumulation rule = Accumulation::kTokens;
-  int64_t accumulate = 16;  ///< micro-batches of a step, over all ranks
-  /// The run ends when the first of these is reached; 0 = no such limit. At least one is needed.
+  int64_t accumulate = 16;  ///< micro-batches per step, over all ranks
+  /// The run ends when the first of these limits is reached; 0 = no limit. At least one is
+  /// required.
   double epochs = 0;
   int64_t tokens = 0;  ///< read, scored or not
-  double minutes = 0;  ///< of training, over all resumed runs
+  double minutes = 0;  ///< training time, over all resumed runs
   int64_t steps = 0;
-  int64_t piece_tokens = 2048;  ///< samples of a step run together up to so many tokens
+  int64_t piece_tokens =
+      2048;  ///< maximum tokens of a piece: samples of a step that are run together
   int64_t validate_every =
       0;                   ///< steps; 0 = a tenth of an epoch. Validation happens at the end too
-  int64_t patience = 0;    ///< ends after so many validations without a better one; 0 = never
-  int64_t save_every = 0;  ///< steps; 0 = every five minutes, and when it is stopped
-  uint64_t seed = 0;       ///< of what is dropped
+  int64_t patience = 0;    ///< end after this many validations without improvement; 0 = never
+  int64_t save_every = 0;  ///< steps; 0 = every five minutes. Always saves when stopped
+  uint64_t seed = 0;       ///< of dropout
 };
 
-/// What one step did.
+/// Results of one step.
 struct StepReport {
   int64_t step = 0;  ///< from 1
-  double epoch = 0;  ///< data seen so far
+  double epoch = 0;  ///< epochs of data used so far
   double loss = 0;
   double learning_rate = 0;
   double gradient_norm = 0;               ///< before clipping
@@ -60,14 +62,15 @@ struct StepReport {
 };
 struct ValidationReport {
   int64_t step = 0;
-  double nll = 0;  ///< nats a scored token
+  double nll = 0;  ///< nats per scored token
   int64_t scored_tokens = 0;
   bool best = false;
 };
 
-/// What the loop tells, and where it keeps its state (rank 0 alone writes). Functions may be empty.
+/// Callbacks of the loop, which may be empty, and the folder of its state, which only rank 0
+/// writes.
 struct TrainerHooks {
-  std::filesystem::path state;  ///< folder; empty = nothing is kept
+  std::filesystem::path state;  ///< folder; empty = no state is saved
   std::function<void(const StepReport&)> on_step;
   std::function<void(const ValidationReport&)> on_validation;
 };
@@ -84,22 +87,22 @@ Json to_json(const TrainOutcome& outcome);
 
 class Trainer {
  public:
-  /// Refers to everything it is given. `validation` may be null.
+  /// Keeps references to its arguments. `validation` may be null.
   Trainer(TrainingPass& pass, Parameters& parameters, TrainingBatches& batches,
           const TrainingData* validation, const TrainOptions& options, Collectives& ranks,
           Progress& progress);
   ~Trainer();
 
-  /// Continues from the state in `folder`; false when there is none. Throws Error(kBadInput) when
+  /// Restores the state in `folder`; returns false when there is none. Throws Error(kBadInput) when
   /// it belongs to another run.
   bool restore(const std::filesystem::path& folder);
-  /// Steps that a restored run had done.
+  /// Returns the number of steps done before the restore.
   int64_t steps_done() const;
-  /// The last step it had validated after; -1 = none.
+  /// Returns the last step with a validation before the restore; -1 = none.
   int64_t judged_step() const;
-  /// Trains to the end and leaves the best parameters (the last ones without validation). When it
-  /// is asked to stop, memory runs out (Error(kIo), see tensor/device_error.h), or a loss is not
-  /// finite (Error(kBadInput)), the last good state is saved first.
+  /// Trains to the end and leaves the best parameters (without validation, the last ones). Saves
+  /// the last good state when a stop is requested, memory runs out (Error(kIo), see
+  /// tensor/device_error.h), or a loss is not finite (Error(kBadInput)).
   TrainOutcome run(const TrainerHooks& hooks);
 
  private:

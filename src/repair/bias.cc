@@ -1,5 +1,5 @@
-// repair/bias.cc -- what was removed becomes a constant: its mean over the calibration text, sent
-// through the weights that went with it.
+// repair/bias.cc -- replaces removed inputs by a constant: their mean over the calibration text,
+// times their weights.
 //
 // Shape letters: D hidden, K inputs of a projection.
 #include <ATen/ATen.h>
@@ -15,7 +15,7 @@
 namespace mop {
 namespace {
 
-// A half layer's projection, its bias, and the statistic of its inputs.
+// A projection of a half layer, its bias, and the statistic of its inputs.
 struct Compensated {
   Role projection, bias;
   Stat mean;
@@ -23,14 +23,14 @@ struct Compensated {
 constexpr Compensated kAttention = {Role::kOutput, Role::kOutputBias, Stat::kHeadChannelMean};
 constexpr Compensated kMlp = {Role::kDown, Role::kDownBias, Stat::kNeuronMean};
 
-// 1 where an input of the source layer's projection is gone: [K].
+// Returns 1 where an input of the source layer's projection was removed: [K].
 at::Tensor gone_K(const IndexList& kept, int64_t units, int64_t width) {
   const at::Tensor gone_U = at::ones({units}, at::kDouble);
   for (const int32_t unit : kept) gone_U[unit] = 0;
   return gone_U.repeat_interleave(width);
 }
 
-// A tensor of a dense layer; undefined when it has none of this role.
+// Returns a tensor of a dense layer; undefined when it has none of this role.
 at::Tensor tensor_of(const Model& dense, int64_t layer, Role role) {
   const ModelConfig& config = dense.config();
   const LayerTensor* tensor =
@@ -43,7 +43,8 @@ class BiasRepair {
   BiasRepair(const RepairInput& in, const std::vector<LayerStats>& means)
       : in_(in), means_(means), layers_(in.pruned.layers()) {}
 
-  // Whether a layer lost inputs of this projection; layers that lost all have it no more.
+  // Returns whether a layer lost some inputs of this projection. A layer that lost all no longer
+  // has the projection.
   bool lost(const Compensated& what) const {
     for (const Layer& layer : layers_) {
       const at::Tensor gone = gone_of(layer, what);

@@ -14,17 +14,17 @@ namespace mop {
 
 class DenseStream {
  public:
-  /// In front of the first layer. Shows the hidden channels that `pruned` keeps. `packed` outlives
-  /// the stream.
+  /// Starts before the first layer and shows the hidden channels that `pruned` keeps. `packed` must
+  /// outlive the stream.
   DenseStream(const Model& dense, const Model& pruned, const Compute& compute,
               const PackedSamples& packed);
 
-  /// Where the stream is: [N, D], compute dtype, on the compute device. A later step may write into
-  /// what nobody else holds.
+  /// Hidden states at the current position: [N, D], compute dtype, on the compute device. A later
+  /// step may overwrite the tensor unless the caller holds a reference.
   at::Tensor hidden_ND() const { return shown(hidden_ND_); }
-  /// Goes on to in front of `layer`.
+  /// Advances to the input of `layer`.
   void advance_to(int64_t layer);
-  /// Goes on to behind `layer`; what the hidden states are behind its attention.
+  /// Advances to the output of `layer` and returns the hidden states after its attention.
   at::Tensor pass(int64_t layer);
 
  private:

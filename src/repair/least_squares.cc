@@ -1,5 +1,5 @@
-// repair/least_squares.cc -- sequential least squares on two streams: the dense model's hidden
-// states and those of the model that is being repaired.
+// repair/least_squares.cc -- sequential least squares on two streams: the hidden states of the
+// dense model and of the model under repair.
 //
 // Shape letters: N tokens, D hidden, K inputs of a projection (heads * head size, or neurons).
 #include "solve/least_squares.h"
@@ -21,7 +21,7 @@
 namespace mop {
 namespace {
 
-// A half layer: where its projection's input and the hidden states behind it can be seen.
+// A half layer: the sites of its projection's input and of the hidden states after it.
 struct HalfLayer {
   Role projection;
   Site input, output;
@@ -45,7 +45,7 @@ class LeastSquares {
     for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
       const bool last = layer + 1 == std::ssize(layers_);
       dense_.advance_to(last ? in_.dense.num_layers() : source(layer + 1));
-      // Without attention in the next layer, the gap reaches to that one's MLP.
+      // If the next layer has no attention, the gap extends to its MLP.
       const bool gap = !last && shape(layer + 1).heads == 0;
       at::Tensor behind_next_attention_ND;
       if (gap) behind_next_attention_ND = dense_.pass(source(layer + 1));
@@ -71,7 +71,7 @@ class LeastSquares {
     return all_ND.narrow(0, first_token_[static_cast<size_t>(first_sequence)], piece.tokens());
   }
 
-  // The model as repaired so far, of whose layer only this half is left.
+  // Returns the model as repaired so far, with only this half of the layer.
   Model only(int64_t layer, const HalfLayer& half) const {
     std::vector<Layer> layers = layers_;
     Layer& halved = layers[static_cast<size_t>(layer)];
@@ -84,7 +84,7 @@ class LeastSquares {
     return in_.pruned.with_layers(std::move(layers));
   }
 
-  // One half layer over `hidden_ND`, which stays unless it is moved here.
+  // Runs one half layer on `hidden_ND`, which is preserved unless it is moved here.
   at::Tensor run_half(int64_t layer, const HalfLayer& half, at::Tensor hidden_ND,
                       const ForwardOptions& options = {}) const {
     WeightLoader weights(only(layer, half), in_.compute, WeightLoader::Keep::kOne);
@@ -116,7 +116,7 @@ class LeastSquares {
     pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
   }
 
-  // Without an MLP here, attention is what stands before the gap.
+  // If this layer has no MLP, its attention precedes the gap.
   void repair_halves(int64_t layer, const at::Tensor& behind_attention_ND,
                      const at::Tensor& before_next_ND) {
     const LayerShape& here = shape(layer);

@@ -1,5 +1,5 @@
-// repair/reconstruction.cc -- layer by layer, a layer's weights are trained until it gives the
-// dense model's hidden states from those of the model that is being repaired.
+// repair/reconstruction.cc -- trains the weights of each layer to produce the dense model's hidden
+// states from those of the model under repair.
 //
 // Shape letters: N tokens, D hidden.
 #include <ATen/ATen.h>
@@ -25,13 +25,13 @@
 namespace mop {
 namespace {
 
-// Every so many sequences, one only judges.
+// One in this many sequences is held out.
 constexpr int64_t kHeldOutEvery = 16;
 
-// Gradients are of a relative error, and small where layers are large.
+// The error is relative, so gradients are small where hidden states are large.
 constexpr AdamWOptions kOptimizer = {.epsilon = 1e-12};
 
-// The sequences of a packing, by what they are for.
+// The training and held-out sequences of a packing.
 struct Sequences {
   std::vector<int64_t> first_token, lengths, trained, held_out;
 
@@ -50,7 +50,7 @@ struct Sequences {
   }
 };
 
-// Batches of whole sequences, each pass through all of them in an order of its own.
+// Draws batches of whole sequences; each pass over all of them has its own order.
 class Order {
  public:
   Order(const Sequences& sequences, uint64_t stream) : sequences_(sequences), random_(0, stream) {}
@@ -81,14 +81,14 @@ class Order {
   std::vector<int64_t> order_;
 };
 
-// What a layer is given and what it should give, of some sequences.
+// A layer's input and target for some sequences.
 struct Batch {
   Packing packing;
   at::Tensor input_ND, target_ND;
 };
 
-// 1 / (tokens * |target|^2) of every token: the error counts beside what is there, so that the few
-// tokens of very large hidden states, which many models have, do not decide alone.
+// Returns 1 / (tokens * |target|^2) of every token. The relative error keeps the few tokens with
+// very large hidden states, which many models have, from dominating.
 at::Tensor weights_of(const at::Tensor& target_ND) {
   const at::Tensor square_N1 = target_ND.to(at::kFloat).square().sum(1, true);
   return 1 / (square_N1.clamp_min(1e-12) * static_cast<double>(target_ND.size(0)));
@@ -112,7 +112,7 @@ class Reconstruction {
       const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
       target_ND_.reset();
       dense_.advance_to(next);
-      // Without attention in the next layer, the gap reaches to that one's MLP.
+      // If the next layer has no attention, the gap extends to its MLP.
       const bool gap = layer + 1 < layers && shape(layer + 1).heads == 0;
       target_ND_ = gap ? dense_.pass(next) : dense_.hidden_ND();
       went_through(packed_.ids_N.size(0));
@@ -134,7 +134,7 @@ class Reconstruction {
 
   int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
 
-  // Tokens that a layer sees, those of a tape as many times as they cost.
+  // Returns the tokens that a layer processes; those with a tape are weighted by their cost.
   int64_t tokens_of_layer() const {
     return 2 * packed_.ids_N.size(0) + 2 * sequences_.tokens(sequences_.held_out) +
            in_.options.steps * tokens_of_step();
@@ -160,14 +160,14 @@ class Reconstruction {
     return batch;
   }
 
-  // One layer over hidden states, which are overwritten.
+  // Runs one layer on the hidden states, which are overwritten.
   at::Tensor run_layer(int64_t layer, const std::vector<Layer>& layers, at::Tensor hidden_ND,
                        const Packing& packing) const {
     WeightLoader weights(in_.pruned.with_layers(layers), in_.compute, WeightLoader::Keep::kOne);
     return run_layer_range(weights, std::move(hidden_ND), packing, layer, layer + 1);
   }
 
-  // The mean over tokens of |output - target|^2 / |target|^2.
+  // Returns the mean over tokens of |output - target|^2 / |target|^2.
   double error(int64_t layer, const std::vector<Layer>& layers, const Batch& batch) const {
     const at::Tensor output_ND =
         run_layer(layer, layers, batch.input_ND.clone(), batch.packing).to(at::kFloat);
@@ -203,7 +203,7 @@ class Reconstruction {
     return specs;
   }
 
-  // Puts the trained values into `changed`, in the dtypes that they are stored in.
+  // Stores the trained values in `changed`, in their stored dtypes.
   void train(int64_t layer, Layer& changed) {
     std::vector<ParameterSpec> specs = weights_of_layer(layer);
     std::map<Role, at::ScalarType> stored;
@@ -256,7 +256,7 @@ class Reconstruction {
   DenseStream dense_;
   std::vector<Layer> layers_;  // of the repaired model
   at::Tensor pruned_ND_;
-  at::Tensor target_ND_;  // what the layer at work should give
+  at::Tensor target_ND_;  // target of the current layer
   int64_t done_ = 0, improved_ = 0;
 };
 

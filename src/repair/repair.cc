@@ -10,17 +10,17 @@ const Option<double> kRepairDamping = {
     .default_value = RepairOptions().damping,
     .range = at_least(0),
     .help =
-        "ridge towards the weights as they are, a fraction of the mean square of an input; 0 "
+        "ridge towards the current weights, relative to the mean square of an input; 0 "
         "chooses 0.01, or 0.1 with little text"};
 const Option<int64_t> kRepairSteps = {.name = "steps",
                                       .default_value = RepairOptions().steps,
                                       .range = at_least(1),
-                                      .help = "of training for each layer, of about 1024 tokens"};
+                                      .help = "training steps per layer, about 1024 tokens each"};
 const Option<double> kRepairRate = {
     .name = "learning_rate",
     .default_value = RepairOptions().learning_rate,
     .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
-    .help = "of the first step, falling linearly to 0"};
+    .help = "learning rate of the first step; decreases linearly to 0"};
 
 std::span<const Repair> all_repairs() {
   static const RepairPass kLeastSquares = {
@@ -44,7 +44,8 @@ std::span<const Repair> all_repairs() {
        .options = {kRepairDamping, kRepairSteps, kRepairRate},
        .deviations = {32}},
       {.name = "bias",
-       .summary = "biases of o_proj and down_proj that stand for the mean of what went (FLAP)",
+       .summary =
+           "biases of o_proj and down_proj that replace the mean of the removed inputs (FLAP)",
        .solve = {bias_repair, "more calibration text helps"},
        .source = "FLAP, arXiv 2312.11983, bias compensation",
        .deviations = {26}},

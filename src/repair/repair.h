@@ -1,4 +1,5 @@
-// repair/repair.h -- new values for what pruning left, layer by layer, from calibration text.
+// repair/repair.h -- computes new values for the remaining weights, layer by layer, from
+// calibration text.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -17,40 +18,41 @@
 namespace mop {
 
 struct RepairOptions {
-  /// Ridge towards the weights as they are, as a fraction of the mean square of an input; 0 = 0.01,
-  /// or 0.1 where there are fewer than 50 tokens for each input.
+  /// Ridge towards the current weights, relative to the mean square of an input; 0 = 0.01, or 0.1
+  /// with fewer than 50 tokens per input.
   double damping = 0;
-  int64_t steps = 200;          ///< of training, for each layer
-  double learning_rate = 5e-4;  ///< of the first step; falls linearly to 0
+  int64_t steps = 200;          ///< training steps per layer
+  double learning_rate = 5e-4;  ///< of the first step; decreases linearly to 0
 };
 
-/// What a repair works on.
+/// Input of a repair.
 struct RepairInput {
   const Model& dense;
-  const Model& pruned;  ///< a view of the same checkpoint
+  const Model& pruned;  ///< must be a view of the same checkpoint
   const TokenSamples& samples;
   const Compute& compute;
   const RepairOptions& options;
-  std::filesystem::path scratch;  ///< a folder in which changed tensors lie, without names
+  std::filesystem::path scratch;  ///< folder for the unnamed files of changed tensors
 };
 
-/// One pass of a repair: a model with new values.
+/// One pass of a repair; returns a model with new values.
 struct RepairPass {
   Model (*run)(const RepairInput& input, Progress& progress) = nullptr;
-  std::string_view advice = {};  ///< what helps where held-out text is the worse for it
+  std::string_view advice = {};  ///< what to change when the pass made the held-out loss worse
 };
 
-/// A way to repair, by name.
+/// A row of the table of repairs.
 struct Repair {
   std::string name;
   std::string summary;
-  RepairPass solve;  ///< of every candidate, where steps are repaired
-  std::optional<RepairPass> finish = std::nullopt;  ///< once, of what all steps and `solve` left
-  std::string source = {};                          ///< paper and equation
-  std::vector<OptionSpec> options = {};             ///< in the section `repair`
-  std::vector<int> deviations = {};                 ///< from the paper, by number: docs/method.md
+  RepairPass solve;  ///< applied to every candidate where steps are repaired
+  std::optional<RepairPass> finish =
+      std::nullopt;                      ///< applied once at the end, after all steps and `solve`
+  std::string source = {};               ///< paper and equation
+  std::vector<OptionSpec> options = {};  ///< in the section `repair`
+  std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
-/// `repair.damping`, which every repair takes, and what those that train read besides.
+/// `repair.damping`, which every repair reads, and the settings of those that train.
 extern const Option<double> kRepairDamping;
 extern const Option<int64_t> kRepairSteps;
 extern const Option<double> kRepairRate;
@@ -58,34 +60,34 @@ std::span<const Repair> all_repairs();
 /// Throws Error(kUsage) listing the known names.
 const Repair& find_repair(std::string_view name);
 
-/// Every o_proj and down_proj that is left, first to last, becomes the least-squares solution of
-/// giving the dense model's hidden states from the *pruned* model's activations:
-///   W += [sum (t - W z) z^T] [sum z z^T + damping * mean(diag) I]^-1,  t = h_dense - h_pruned,
-/// z the input of W in the pruned model as repaired so far, h_dense the dense hidden state behind
-/// the same half layer; behind the removed halves and layers that follow, too, so that the matrix
-/// before a gap takes over what the gap added. The target with errors of earlier layers in it is
-/// that of GPTAQ (arXiv 2504.02692, section 3) and Qronos (arXiv 2505.11695). One layer's sums and
-/// two streams of hidden states are in memory; it costs one dense and two pruned forward passes
-/// beside the sums. Changed tensors keep their stored dtype.
+/// Solves every remaining o_proj and down_proj, first to last, by least squares so that the
+/// *pruned* model's activations give the dense model's hidden states:
+///   W += [sum (t - W z) z^T] [sum z z^T + damping * mean(diag) I]^-1,
+/// t = h_dense - h_pruned, z the input of W in the pruned model as repaired so far, h_dense the
+/// dense hidden state after the same half layer. If removed halves and layers follow, h_dense is
+/// taken after them, so that the matrix before a gap also compensates for the gap. This target,
+/// which includes errors of earlier layers, is that of GPTAQ (arXiv 2504.02692, section 3) and
+/// Qronos (arXiv 2505.11695). Memory: one layer's sums and two streams of hidden states. Time: one
+/// dense and two pruned forward passes, and the sums. Changed tensors keep their stored dtype.
 Model least_squares_repair(const RepairInput& input, Progress& progress);
 
-/// Every o_proj and down_proj that lost inputs gets a bias: the dense matrix times the mean of what
-/// entered its lost columns in the dense model, over all calibration tokens. Nothing else changes.
+/// Adds a bias to every o_proj and down_proj that lost inputs: the dense matrix times the mean of
+/// its removed inputs in the dense model, over all calibration tokens. Changes nothing else.
 /// Source: FLAP (arXiv 2312.11983), bias compensation.
 Model bias_repair(const RepairInput& input, Progress& progress);
 
-/// Tokens of a training step, about: whole samples until there are so many.
+/// Approximate tokens per training step: whole samples are added until it is reached.
 inline constexpr int64_t kReconstructionTokens = 1024;
 
-/// Layer by layer, first to last, all weights of a layer (projections, norms, biases) are trained
-/// by Adam on the mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2, h_pruned behind
-/// the layers before it as they have become, h_dense the dense model's hidden states behind the
-/// same layer; behind the removed halves and layers that follow, too. Every sixteenth sample, at
-/// least one, is not trained on: where its error does not fall, the layer keeps its bytes. Batches
-/// are drawn by a fixed seed, so the same input gives the same bytes. In memory: two streams of
-/// hidden states, one layer with a tape, and four float32 numbers for each of its weights. Changed
-/// tensors keep their stored dtype. Throws Error(kUsage) with fewer than two samples. Source:
-/// layer-wise reconstruction (BRECQ, arXiv 2102.05426, section 3.2).
+/// Trains all weights of each layer (projections, norms, biases), first to last, by Adam on the
+/// mean over tokens of |layer(h_pruned) - h_dense|^2 / |h_dense|^2. h_pruned is the output of the
+/// layers before it as already repaired, h_dense the dense model's hidden states after the same
+/// layer, or after the removed halves and layers that follow it. Every sixteenth sample, at least
+/// one, is held out: a layer whose held-out error does not decrease keeps its old weights. Batches
+/// use a fixed seed, so equal input gives equal bytes. Memory: two streams of hidden states, one
+/// layer with a tape, and four float32 numbers per weight of the layer. Changed tensors keep their
+/// stored dtype. Throws Error(kUsage) with fewer than two samples. Source: layer-wise
+/// reconstruction (BRECQ, arXiv 2102.05426, section 3.2).
 Model reconstruct_layers(const RepairInput& input, Progress& progress);
 
 }  // namespace mop

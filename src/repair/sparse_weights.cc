@@ -24,15 +24,16 @@ const Option<double> kWeightsDamping = {
     .name = "damping",
     .default_value = SparseOptions().damping,
     .range = at_least(0),
-    .help = "ridge of the inputs' second moments, a fraction of their mean"};
-const Option<int64_t> kWeightsBlock = {.name = "block",
-                                       .default_value = SparseOptions().block,
-                                       .range = at_least(1),
-                                       .help = "inputs whose zeros are chosen together"};
+    .help = "ridge of the inputs' second moments, relative to their mean"};
+const Option<int64_t> kWeightsBlock = {
+    .name = "block",
+    .default_value = SparseOptions().block,
+    .range = at_least(1),
+    .help = "number of inputs whose zeros are selected together"};
 const Option<int64_t> kWeightsSeed = {.name = "seed",
                                       .unset = "the run's seed",
                                       .range = at_least(0),
-                                      .help = "of the weights that are drawn"};
+                                      .help = "seed of the random selection"};
 
 namespace {
 
@@ -64,7 +65,7 @@ at::Tensor solve_random(const SparseInput& in) {
   return zeroed(in.weights_OK, lowest_of_rows(scores_OK, in.options.pattern));
 }
 
-// A place where inputs are seen, and the projections that read them.
+// A site at which inputs are observed, and the projections that read them.
 struct Readers {
   Site site;
   std::vector<Role> roles;
@@ -78,7 +79,7 @@ const std::array<Readers, 4>& readers() {
   return kReaders;
 }
 
-// What a layer's projections read, over all tokens.
+// Second moments of the inputs of a layer's projections, over all tokens.
 class InputMoments {
  public:
   InputMoments(SparseMethod::Reads reads, const Compute& compute)
@@ -95,7 +96,7 @@ class InputMoments {
     const at::Tensor squares_K = input_NK.to(at::kFloat).square().sum(0, false, at::kDouble);
     at.squares_K = at.squares_K.defined() ? at.squares_K + squares_K : squares_K;
   }
-  // To be called once a place.
+  // Call once per site.
   at::Tensor gram_KK(size_t place) {
     Place& at = places_[place];
     return at.gram ? at.gram->mean(at.rows).cpu() : at::Tensor();
@@ -213,7 +214,7 @@ class Sparsify {
   const SparseMethod& method_;
   const PackedSamples packed_;
   std::vector<Layer> layers_;  // of the sparse model
-  at::Tensor hidden_ND_;       // in front of the layer at work
+  at::Tensor hidden_ND_;       // input of the current layer
 };
 
 }  // namespace
@@ -222,8 +223,7 @@ std::span<const SparseMethod> all_sparse_methods() {
   using Reads = SparseMethod::Reads;
   static const SparseMethod kMethods[] = {
       {.name = "sparsegpt",
-       .summary =
-           "zeros where the least is lost when the other weights make up for it, which they do",
+       .summary = "zeros with the least loss after the other weights are updated to compensate",
        .source = "SparseGPT, arXiv 2301.00774, algorithm 1",
        .reads = Reads::kGram,
        .solve = solve_sparsegpt,

@@ -1,4 +1,4 @@
-// search/candidates.h -- the proposals of one step, each built only as far as somebody looks.
+// search/candidates.h -- the proposals of one step, each computed only when it is needed.
 #pragma once
 #include <memory>
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace mop {
 
-/// Knows its sizes; `step` and `model` are for those that have weights.
+/// A proposal with sizes only; `step` and `model` need weights.
 class BranchCandidate : public Candidate {
  public:
   BranchCandidate(const BranchUse& use, BranchInput input) : use_(use), input_(std::move(input)) {}
@@ -19,7 +19,8 @@ class BranchCandidate : public Candidate {
   std::string obstacle() override;
   const PlanStep& step() override;
   const Model& model() override;
-  /// The sizes after the step. Throws Error(kBadInput) when the branch can remove nothing more.
+  /// Returns the sizes after the step. Throws Error(kBadInput) when the branch can remove nothing
+  /// more.
   ShapeStep shapes() const { return use_.branch->count(input_); }
   const BranchInput& input() const { return input_; }
 
@@ -28,10 +29,10 @@ class BranchCandidate : public Candidate {
   BranchInput input_;
 };
 
-/// Proposes when its step is first asked for, and cuts when its model is.
+/// Computes the plan on the first call of step() and the pruned model on the first call of model().
 class ModelCandidate : public BranchCandidate {
  public:
-  /// `finish` is given what is left, and gives it back with new values, say; may be null.
+  /// `finish` returns the model with its final values; may be null.
   ModelCandidate(const BranchUse& use, BranchInput input, const Model& current, Measure& measure,
                  const std::function<Model(const Model&)>& finish = nullptr)
       : BranchCandidate(use, std::move(input)),
@@ -49,8 +50,8 @@ class ModelCandidate : public BranchCandidate {
   std::optional<Model> model_;
 };
 
-/// Those that may be taken: in the step that must meet the target, a branch that would overshoot
-/// leaves it to another.
+/// Returns the candidates that may be selected: in the step that must meet the target, a branch
+/// that would overshoot is omitted if another can take the step.
 std::vector<Candidate*> candidates_to_offer(
     const std::vector<std::unique_ptr<BranchCandidate>>& all);
 

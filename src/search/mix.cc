@@ -12,13 +12,13 @@
 namespace mop {
 namespace {
 
-// What a step left sees, and then has new values.
+// The pruned model with its pictures encoded and its remaining weights repaired.
 Model finished(const Model& cut, const MixFunctions& functions) {
   const Model model = functions.see ? functions.see(cut) : cut;
   return functions.repair ? functions.repair(model) : model;
 }
 
-// One Measure for all candidates of a step, made when the first of them asks.
+// A Measure shared by the candidates of a step, created on first use.
 class SharedMeasure : public Measure {
  public:
   SharedMeasure(const Model& model, std::function<std::unique_ptr<Measure>()> make,
@@ -57,7 +57,7 @@ class SharedMeasure : public Measure {
   std::unique_ptr<Measure> measure_;
 };
 
-// What the branch's own last step left over.
+// Returns what the branch's previous step carried over.
 Owed owed_by(const std::vector<PlanStep>& steps, const std::string& branch) {
   const auto last = std::find_if(steps.rbegin(), steps.rend(),
                                  [&](const PlanStep& step) { return step.branch == branch; });
@@ -71,7 +71,7 @@ std::vector<Validation> validate_all(const MixFunctions& functions,
   return functions.validate(models);
 }
 
-// One turn of the loop: candidates, choice, and the model after it.
+// One iteration of the loop: proposes, selects, and returns the step and the model after it.
 std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
                                   const std::vector<PlanStep>& steps, int64_t budget,
                                   const MixFunctions& functions) {
@@ -118,7 +118,7 @@ bool reads_curves(const MixRecipe& recipe) {
                              [](const BranchUse& use) { return use.branch->reads_curves; });
 }
 
-void Patience::check(const ModelConfig& config) {
+void StallCheck::check(const ModelConfig& config) {
   constexpr int kLongest = 64;
   const int64_t parameters = total_parameters(config);
   idle_ = parameters == parameters_ ? idle_ + 1 : 0;
@@ -131,7 +131,7 @@ MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<Pla
               const MixFunctions& functions) {
   MixResult result{replay(dense, done, functions), done};
   if (functions.replayed) functions.replayed();
-  Patience patience;
+  StallCheck stall_check;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());
     const std::optional<int64_t> budget = functions.budget(result.model.config(), steps_done);
@@ -146,7 +146,7 @@ MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<Pla
     functions.record(step, model);
     result.model = std::move(model);
     result.steps.push_back(std::move(step.plan));
-    patience.check(result.model.config());
+    stall_check.check(result.model.config());
   }
 }
 

@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// Sizes that one step hands to the next.
+// State passed from step to step.
 struct Walk {
   ModelConfig config;
   std::vector<int32_t> sources;
@@ -50,7 +50,7 @@ std::optional<std::string> preview_path(const ModelConfig& dense, const MixRecip
   Walk walk{dense, std::vector<int32_t>(dense.layers.size()), {}};
   std::iota(walk.sources.begin(), walk.sources.end(), 0);
   std::string letters;
-  Patience patience;
+  StallCheck stall_check;
   while (const auto parameters = budget(walk.config, static_cast<int64_t>(letters.size()))) {
     const auto number = static_cast<int64_t>(letters.size()) + 1;
     try {
@@ -58,7 +58,7 @@ std::optional<std::string> preview_path(const ModelConfig& dense, const MixRecip
     } catch (Error& e) {
       throw std::move(e).where("step", std::to_string(number));
     }
-    patience.check(walk.config);
+    stall_check.check(walk.config);
   }
   return letters;
 }

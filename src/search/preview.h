@@ -1,4 +1,4 @@
-// search/preview.h -- the path of a run before it runs, from sizes alone.
+// search/preview.h -- computes the path of a run in advance, from sizes only.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace mop {
 
-/// The letters of the branches that `mix` would take, one per step, when its selector needs no
-/// figures; nullopt when it does. Throws Error(kBadInput) when the target cannot be reached.
+/// Returns the letters of the branches that `mix` would take, one per step; nullopt when its
+/// selector needs validation figures. Throws Error(kBadInput) when the target cannot be reached.
 std::optional<std::string> preview_path(const ModelConfig& dense, const MixRecipe& recipe,
                                         const BudgetFunction& budget);
 

@@ -11,7 +11,7 @@
 namespace mop {
 namespace {
 
-// Indices of the candidates whose branch can still remove something.
+// Returns the indices of the candidates whose branch can still remove something.
 std::vector<size_t> available(const SelectInput& input) {
   std::vector<size_t> indices;
   std::string reasons;
@@ -24,8 +24,8 @@ std::vector<size_t> available(const SelectInput& input) {
   return indices;
 }
 
-// The letters of the path, repeated when it is too short. A branch that is not among the candidates
-// leaves the step to the path's first divisible one (see `overshoot` in plan/target.h).
+// Follows the letters of the path, repeated when it is too short. If the letter's branch is not a
+// candidate, the path's first divisible branch takes the step (see `overshoot` in plan/target.h).
 Selection follow_path(const SelectInput& input, const std::string& letters) {
   const char wanted = letters[static_cast<size_t>(input.step - 1) % letters.size()];
   const auto find = [&](char letter, bool divisible) -> std::optional<size_t> {
@@ -67,8 +67,8 @@ Selection draw(const SelectInput& input, const std::string&) {
   return {open[input.random.below(open.size())], {}};
 }
 
-// Validates all candidates together and takes the one whose `cost` is lowest, the first on a tie.
-// A candidate that yields no number (its model diverged) loses against every other.
+// Validates all candidates together and selects the lowest `cost`, the first on a tie. A candidate
+// whose figures are not finite (its model diverged) ranks last.
 Selection lowest_cost(const SelectInput& input, double (*cost)(const Validation&)) {
   const std::vector<size_t> open = available(input);
   if (open.size() == 1) return {open[0], {}};

@@ -1,12 +1,12 @@
 // solve/elimination.cc -- blocked greedy elimination.
 //
 // Shape letters: D outputs, K inputs, R rows of a factor, U units, u columns of a unit, P columns
-// of the candidates of a block, C columns that go with it, S columns that stay.
+// of the candidates of a block, C removed columns of a block, S remaining columns.
 //
-// With A = H^-1 and V = Gamma^(1/2) W, removing the columns b and repairing the others costs
-// 0.5 tr(V_b A_bb^-1 V_b^T) and leaves V - V_b A_bb^-1 A_b: and A - A_:b A_bb^-1 A_b:. Only V^T V
-// is ever needed, so any factor of W^T Gamma W does for V: the one with fewest rows is kept. (V^T V
-// itself would lose its small entries when large ones are subtracted.) V lies transposed, so that a
+// With A = H^-1 and V = Gamma^(1/2) W, removing the columns b and repairing the others costs 0.5
+// tr(V_b A_bb^-1 V_b^T) and leaves V - V_b A_bb^-1 A_b: and A - A_:b A_bb^-1 A_b:. Only V^T V is
+// needed, so V can be any factor of W^T Gamma W; the one with the fewest rows is used. (Updating
+// V^T V itself would lose its small entries by cancellation.) V is stored transposed, so that a
 // unit is a row.
 #include "solve/elimination.h"
 
@@ -22,8 +22,8 @@
 namespace mop {
 namespace {
 
-// Units looked at closely for each that may go. What is not looked at keeps its damage of before
-// the block, which may have changed.
+// Candidates per unit to remove. Units that are not candidates keep the damage from before the
+// block, which may be outdated.
 constexpr int64_t kCandidatesPerRemoval = 4;
 
 void check_tensor(const at::Tensor& tensor, const char* name, int64_t rows, int64_t columns) {
@@ -56,7 +56,7 @@ void check(const Elimination& in) {
   }
 }
 
-// F [R, n] with F^T F = S, for S symmetric up to rounding and positive semidefinite up to rounding.
+// Returns F [R, n] with F^T F = S. S is symmetric and positive semidefinite up to rounding.
 at::Tensor half(const at::Tensor& matrix) {
   const at::Tensor symmetric = (matrix + matrix.t()) / 2;
   const auto [lower, info] = at::linalg_cholesky_ex(symmetric);
@@ -65,7 +65,7 @@ at::Tensor half(const at::Tensor& matrix) {
   return values.clamp_min(0).sqrt().unsqueeze(1) * vectors.t();
 }
 
-// V^T [K, R]: the factor of W^T Gamma W with fewest rows.
+// Returns V^T [K, R]: the factor of W^T Gamma W with the fewest rows.
 at::Tensor weighted(const Elimination& in) {
   const at::Tensor w_DK = in.weights_DK.to(at::kDouble);
   const bool tall = w_DK.size(0) > w_DK.size(1);
@@ -90,14 +90,14 @@ at::Tensor damped_inverse(const Elimination& in) {
   return at::cholesky_inverse(lower_KK);
 }
 
-// B [U, u, u], the blocks on the diagonal of M [U*u, U*u].
+// Returns B [U, u, u], the diagonal blocks of M [U*u, U*u].
 at::Tensor diagonal_blocks(const at::Tensor& m_PP, int64_t unit) {
   const int64_t units = m_PP.size(0) / unit;
   const int64_t row = m_PP.stride(0), column = m_PP.stride(1);
   return m_PP.as_strided({units, unit, unit}, {unit * (row + column), row, column});
 }
 
-// V_b V_b^T of every unit, V laid by rows.
+// Returns V_b V_b^T of every unit, V stored by rows.
 at::Tensor squares_of_units(const at::Tensor& v_SR, int64_t unit) {
   const int64_t units = v_SR.size(0) / unit;
   if (unit == 1) return v_SR.square().sum(1).view({units, 1, 1});
@@ -105,8 +105,8 @@ at::Tensor squares_of_units(const at::Tensor& v_SR, int64_t unit) {
   return at::bmm(v_UuR, v_UuR.transpose(1, 2));
 }
 
-// 0.5 tr(A_bb^-1 M_bb) of every unit. Without damping, rounding may leave an A_bb that is not
-// positive; such a unit goes last.
+// Returns 0.5 tr(A_bb^-1 M_bb) of every unit. Without damping, rounding may make an A_bb
+// indefinite; that unit is removed last.
 at::Tensor damage_of_units(const at::Tensor& a_Uuu, const at::Tensor& m_Uuu) {
   if (a_Uuu.size(1) == 1) {
     const at::Tensor a_U = a_Uuu.flatten();
@@ -123,7 +123,7 @@ std::vector<double> damages(const at::Tensor& a_Uuu, const at::Tensor& m_Uuu) {
   return {first, first + damages_U.numel()};
 }
 
-// A^-1 B for a positive definite A [n, n].
+// Returns A^-1 B for a positive definite A [n, n].
 at::Tensor solve(const at::Tensor& a_nn, const at::Tensor& b_nm) {
   const auto [lower_nn, info] = at::linalg_cholesky_ex(a_nn);
   if (info.item<int64_t>() != 0) {
@@ -158,8 +158,8 @@ class Eliminator {
   int64_t removed() const { return std::ssize(curve_.order); }
   int32_t id(int64_t place) const { return ids_[static_cast<size_t>(place)]; }
 
-  // Units are known by their places in a_ and v_; those that stay are moved to the front.
-  // Lowest damage first, then the lowest index. Leaves the damages in `damages_`.
+  // Sorts the units by damage, then by index, and stores the damages in `damages_`. A unit is
+  // identified by its position in a_ and v_, where the remaining units come first.
   std::vector<int64_t> rank_all() {
     const int64_t units = std::ssize(ids_), columns = units * unit_;
     damages_ = damages(diagonal_blocks(a_KK_.narrow(0, 0, columns).narrow(1, 0, columns), unit_),
@@ -174,9 +174,9 @@ class Eliminator {
 
   double damage(int64_t place) const { return damages_[static_cast<size_t>(place)]; }
 
-  // Takes up to `most` of the lowest-ranked units one by one, with exact updates among the
-  // candidates, and stops early where a unit that is no candidate would go before them. Returns the
-  // places of those that go.
+  // Selects up to `most` of the lowest-ranked units one by one, with exact updates among the
+  // candidates. Stops early when a unit that is not a candidate would come first. Returns the
+  // positions of the selected units.
   std::vector<int64_t> choose(const std::vector<int64_t>& ranked, int64_t most) {
     const int64_t pool = std::min<int64_t>(kCandidatesPerRemoval * most, std::ssize(ranked));
     const double others =
@@ -228,7 +228,7 @@ class Eliminator {
     curve_.damage.push_back(before + damage);
   }
 
-  // M = V^T V of the candidates, without the unit whose columns start at `first`.
+  // M = V^T V of the candidates. Removes the unit whose columns start at `first`.
   void remove_locally(at::Tensor& a_PP, at::Tensor& m_PP, int64_t first) const {
     const at::Tensor a_uP = a_PP.narrow(0, first, unit_).clone();
     const at::Tensor z_uP = solve(a_uP.narrow(1, first, unit_), a_uP);
@@ -238,7 +238,7 @@ class Eliminator {
     a_PP.addmm_(a_uP.t(), z_uP, 1, -1);
   }
 
-  // Moves the units to the end, then takes them out of all others at once.
+  // Moves the selected units to the end, then removes them from all others at once.
   void remove(std::vector<int64_t> gone) {
     std::sort(gone.rbegin(), gone.rend());
     int64_t end = std::ssize(ids_);
@@ -266,14 +266,14 @@ class Eliminator {
   }
 
   int64_t unit_, block_;
-  at::Tensor a_KK_, v_KR_;       // the first ids_.size() * unit_ columns count
-  std::vector<int32_t> ids_;     // of the units that are left, by place
-  std::vector<double> damages_;  // by place, before the current block
+  at::Tensor a_KK_, v_KR_;       // the first ids_.size() * unit_ columns are valid
+  std::vector<int32_t> ids_;     // of the remaining units, by position
+  std::vector<double> damages_;  // by position, before the current block
   int64_t to_remove_;
   DamageCurve curve_;
 };
 
-// Whether no input was ever anything but 0: nothing costs anything.
+// Returns whether every input was always 0, so that no removal has a cost.
 bool is_silent(const Elimination& input) {
   return input.gram_KK.diagonal().count_nonzero().item<int64_t>() == 0;
 }

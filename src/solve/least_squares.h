@@ -1,4 +1,5 @@
-// solve/least_squares.h -- what a matrix that is kept must become: pure functions on matrices.
+// solve/least_squares.h -- ridge least squares for the weights of a repaired matrix. Pure functions
+// on matrices.
 //
 // Shape letters: O outputs, K inputs.
 #pragma once
@@ -8,16 +9,16 @@
 
 namespace mop {
 
-/// The addition to W that minimises sum_t |r_t - dW x_t|^2 + damping * mean(diag G) * |dW|^2, where
-/// G = sum_t x_t x_t^T and C = sum_t r_t x_t^T: dW = C (G + damping * mean(diag G) I)^-1. The ridge
-/// pulls towards the weights as they are, so that a column that no token used keeps its values.
+/// Returns the change dW that minimises sum_t |r_t - dW x_t|^2 + damping * mean(diag G) * |dW|^2,
+/// where G = sum_t x_t x_t^T and C = sum_t r_t x_t^T: dW = C (G + damping * mean(diag G) I)^-1. The
+/// ridge pulls towards the current weights, so a column whose input was always 0 keeps its values.
 /// gram_KK and cross_OK: CPU, any floating type; the result is float64, [O, K]. Throws
-/// Error(kBadInput) when the system cannot be solved (NaN, or no damping for a singular G).
+/// Error(kBadInput) when the system cannot be solved (NaN, or a singular G without damping).
 at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping);
 
-/// `given`, or where that is 0 a ridge for second moments of `inputs` inputs summed over so many
-/// tokens, as a fraction of their mean: 0.01, or 0.1 where there are fewer than 50 tokens for each
-/// input, which then say little.
+/// Returns `given`, or a default when it is 0: a ridge relative to the mean of the second moments
+/// of `inputs` inputs over `tokens` tokens: 0.01, or 0.1 with fewer than 50 tokens per input, when
+/// the moments are inaccurate.
 double damping_or_default(double given, int64_t tokens, int64_t inputs);
 
 }  // namespace mop

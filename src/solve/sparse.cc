@@ -17,7 +17,7 @@ void check_scores(const at::Tensor& scores_OK) {
   }
 }
 
-// True at the `count` lowest of every row.
+// Returns true at the `count` lowest entries of every row.
 at::Tensor lowest(const at::Tensor& scores_RC, int64_t count) {
   const at::Tensor order_RC =
       std::get<1>(at::sort(scores_RC, /*stable=*/true, /*dim=*/1, /*descending=*/false));
@@ -38,7 +38,7 @@ int64_t share(int64_t count, double fraction) {
   return static_cast<int64_t>(std::floor(static_cast<double>(count) * fraction));
 }
 
-// The upper factor U of the inverse, U^T U = (G + ridge)^-1.
+// Returns the upper factor U of the inverse, U^T U = (G + ridge)^-1.
 at::Tensor inverse_factor(at::Tensor gram_KK, double damping) {
   at::Tensor diagonal_K = gram_KK.diagonal();
   diagonal_K.add_(diagonal_K.mean() * damping);
@@ -65,7 +65,7 @@ class Block {
     if (!pattern.grouped()) zeros_OC_ = lowest_of_matrix(scores(0, columns()), pattern);
   }
 
-  // Changes the block; gives every column's error over its factor.
+  // Updates the block; returns each column's error divided by its diagonal entry of U.
   at::Tensor run() {
     at::Tensor group_zeros;
     for (int64_t i = 0; i < columns(); ++i) {

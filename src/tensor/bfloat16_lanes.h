@@ -1,12 +1,12 @@
-// tensor/bfloat16_lanes.h -- sixteen numbers of bfloat16 on processors that round to it themselves
-// (AVX512-BF16): a quarter of the instructions that lanes.h becomes. For files of kernels alone;
-// what uses intrinsics stands inside `#ifdef MOP_BFLOAT16_LANES`. uint16_t stands for bfloat16.
+// tensor/bfloat16_lanes.h -- vectors of sixteen bfloat16 values for processors with AVX512-BF16
+// rounding, in a quarter of the instructions that lanes.h needs. Included by kernel files only;
+// intrinsics stand inside `#ifdef MOP_BFLOAT16_LANES`. uint16_t holds a bfloat16.
 #pragma once
 
 namespace mop::bfloat16 {
 
-/// Whether this machine has what MOP_BFLOAT16 asks for, and LibTorch may use as much
-/// (ATEN_CPU_CAPABILITY=avx2, its own switch, leaves the portable kernels).
+/// Returns whether this machine has the features of MOP_BFLOAT16 and LibTorch may use AVX-512
+/// (ATEN_CPU_CAPABILITY=avx2 leaves the portable kernels).
 bool available();
 
 }  // namespace mop::bfloat16
@@ -17,20 +17,20 @@ bool available();
 
 #include <cstdint>
 
-// What is rounded loses denormals: these instructions take them for zero.
-//
-// GCC 12's intrinsics without a mask begin with a variable that is set to itself (its bug 105593).
+// Rounding flushes denormals to zero, as these instructions treat them.
+// GCC 12's intrinsics without a mask start from a self-initialised variable (GCC bug 105593), which
+// warns.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-// Functions that use what follows carry one of these. By features: a function for a processor by
-// name takes no intrinsics in.
+// Functions that use the code below need one of these attributes. They list features rather than
+// name a processor, because GCC does not inline intrinsics into functions with target "arch=".
 #define MOP_BFLOAT16_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,bmi2"
 #define MOP_BFLOAT16 __attribute__((target(MOP_BFLOAT16_TARGET), optimize("O3")))
 #define MOP_BFLOAT16_INLINE inline __attribute__((always_inline, target(MOP_BFLOAT16_TARGET)))
 
 namespace mop::bfloat16 {
 
-/// The first `count` lanes of sixteen, or all.
+/// Mask of the first `count` of sixteen lanes; all lanes when count >= 16.
 MOP_BFLOAT16_INLINE __mmask16 lanes(int64_t count) {
   return count >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1u << count) - 1);
 }
@@ -48,9 +48,10 @@ MOP_BFLOAT16_INLINE void store(__m512 x, uint16_t* to, __mmask16 lanes) {
   _mm256_mask_storeu_epi16(to, lanes, rounded(x));
 }
 
-/// 2^x to 2^-18; zero from -127 down, infinity from 128 up, NaN stays NaN.
+/// 2^x with relative error 2^-18; 0 for x <= -127, infinity for x >= 128, NaN for NaN.
 MOP_BFLOAT16_INLINE __m512 exponential2(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(-1000.f), x);  // in this order NaN passes, -infinity does not
+  x = _mm512_max_ps(_mm512_set1_ps(-1000.f),
+                    x);  // this operand order keeps NaN and clamps -infinity
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   const __m512 r = _mm512_sub_ps(x, whole);
   __m512 p = _mm512_set1_ps(0.00957010176f);
@@ -61,7 +62,7 @@ MOP_BFLOAT16_INLINE __m512 exponential2(__m512 x) {
   return _mm512_scalef_ps(p, whole);
 }
 
-/// 1 / x to 2^-14.
+/// 1 / x with relative error 2^-14.
 MOP_BFLOAT16_INLINE __m512 one_over(__m512 x) { return _mm512_rcp14_ps(x); }
 
 }  // namespace mop::bfloat16

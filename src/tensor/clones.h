@@ -1,6 +1,6 @@
-// tensor/clones.h -- one function, compiled for several instruction sets; the loader picks once,
-// for the machine it runs on. For loops that the compiler turns into vectors. The build option
-// MOP_INSTRUCTIONS leaves newer ones out (1: no AVX-512, 0: none), so that tests see old machines.
+// tensor/clones.h -- compiles a function for several instruction sets; the loader selects one for
+// the machine. For loops that the compiler vectorises. The build option MOP_INSTRUCTIONS omits
+// newer sets (1: no AVX-512, 0: none), so that tests can run the code of older machines.
 #pragma once
 
 #ifndef MOP_INSTRUCTIONS

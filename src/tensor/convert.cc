@@ -34,7 +34,7 @@ void store(std::byte* to, size_t i, T value) {
   std::memcpy(to + i * sizeof(T), &value, sizeof(T));
 }
 
-// The common pair is written in integers, which every compiler vectorises.
+// The most common conversion uses integer operations, which every compiler vectorises.
 MOP_CLONES void bfloat16_to_float(const std::byte* from, std::byte* to, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     store<uint32_t>(to, i, static_cast<uint32_t>(load<uint16_t>(from, i)) << 16);
@@ -82,7 +82,7 @@ void plain(const std::byte* from, std::byte* to, size_t count) {
   }
 }
 
-// bfloat16 and float16 meet in a block of float32 that stays in the cache.
+// Converts between bfloat16 and float16 through a block of float32 that stays in the cache.
 template <Convert& kFirst, Convert& kSecond, size_t kFromBytes, size_t kToBytes>
 void through_float(const std::byte* from, std::byte* to, size_t count) {
   alignas(64) std::byte block[1024 * sizeof(float)];
@@ -94,7 +94,7 @@ void through_float(const std::byte* from, std::byte* to, size_t count) {
 }
 
 bool has_f16c() {
-#if defined(__x86_64__) && !defined(__clang__)  // clang 14 has no name for it
+#if defined(__x86_64__) && !defined(__clang__)  // clang 14 does not know this name
   return __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx");
 #else
   return false;

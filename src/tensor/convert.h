@@ -1,4 +1,4 @@
-// tensor/convert.h -- runs of elements from one dtype to another.
+// tensor/convert.h -- converts arrays from one dtype to another.
 #pragma once
 #include <cstddef>
 
@@ -6,11 +6,11 @@
 
 namespace mop {
 
-/// Converts `count` elements from `from` to `to`, which do not overlap. `from` may be misaligned.
+/// Converts `count` elements. `from` and `to` must not overlap; `from` may be misaligned.
 using Convert = void (*)(const std::byte* from, std::byte* to, size_t count);
 
-/// The function between two dtypes: a copy when equal; F32, F16, BF16 and F64 to each other,
-/// rounding to nearest, ties to even. Throws Error(kBadInput) for a dtype we cannot compute with.
+/// Returns the conversion between two of F32, F16, BF16 and F64 (round to nearest, ties to even),
+/// or a copy for equal dtypes. Throws Error(kBadInput) for other dtypes.
 Convert find_convert(DType from, DType to);
 
 }  // namespace mop

@@ -21,7 +21,7 @@ namespace cuda {
 namespace {
 namespace fs = std::filesystem;
 
-// Fills a table of functions from a library; false when one is missing.
+// Fills a table of functions from a library. Fails when one is missing.
 class Finder {
  public:
   explicit Finder(void* library) : library_(library) {}
@@ -42,7 +42,7 @@ class Finder {
 using Status = int;  // CUresult; 0 is success
 using Context = void*;
 
-/// What is used of libcuda.so.1, by the names of its binary interface.
+/// The functions of libcuda.so.1 that are used, by their ABI names.
 struct Driver {
   Status (*init)(unsigned flags);
   Status (*error_name)(Status, const char**);
@@ -58,7 +58,7 @@ struct Driver {
                    unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
                    void* stream, void** arguments, void** extra);
 };
-// Of the enumeration CUdevice_attribute.
+// Values of the enumeration CUdevice_attribute.
 constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;
 
 std::optional<Driver> open_driver() {
@@ -104,7 +104,7 @@ int device_handle(int device) {
   return handle;
 }
 
-// The context that LibTorch uses on a GPU too. Held for good.
+// The primary context, which LibTorch uses too. It is never released.
 Context primary_context(int device) {
   static std::mutex mutex;
   static std::map<int, Context> contexts;
@@ -114,7 +114,7 @@ Context primary_context(int device) {
   return context;
 }
 
-/// A GPU's primary context is the thread's current one for as long as this lives.
+/// Makes a GPU's primary context current for the thread during its lifetime.
 class UseDevice {
  public:
   explicit UseDevice(int device) {
@@ -172,8 +172,8 @@ std::optional<Compiler> compiler_of(void* library) {
 
 constexpr std::array kCompilerNames = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
-// Files that may be NVRTC or need it, best first: LibTorch's own (as PyPI's packages lie, then
-// through its stub, which knows the way), then the system's.
+// Paths of NVRTC, in order of preference: LibTorch's own (the layout of PyPI's packages, then its
+// stub, which finds the library), then the system's.
 std::vector<std::string> compiler_files() {
   std::vector<std::string> files;
   Dl_info info{};
@@ -221,7 +221,7 @@ void check_compiler(Result result, const char* doing) {
   if (result != 0) throw internal_error("{}: NVRTC says {}", doing, compiler().error(result));
 }
 
-/// A program of NVRTC, destroyed with this.
+/// An NVRTC program, destroyed with this object.
 class Source {
  public:
   Source(const std::string& text, const std::string& name) {
@@ -255,8 +255,8 @@ class Source {
 
 // ---- LibTorch's streams -----------------------------------------------------------------------
 
-// The CUDA stream behind LibTorch's current one. Its C interface tells; a LibTorch without that
-// has c10::cuda::CUDAStream::stream(), whose object is a c10::Stream.
+// LibTorch's current CUDA stream, by its C interface or, where that is missing, by
+// c10::cuda::CUDAStream::stream(), whose object has the layout of c10::Stream.
 void* current_stream(int device) {
   using Shim = int (*)(int32_t, void**);
   using Member = void* (*)(const c10::Stream*);
@@ -266,10 +266,11 @@ void* current_stream(int device) {
       reinterpret_cast<Member>(::dlsym(RTLD_DEFAULT, "_ZNK3c104cuda10CUDAStream6streamEv"));
   if (shim != nullptr) {
     void* stream = nullptr;
-    if (shim(device, &stream) != 0) throw io_error("LibTorch does not tell its current stream");
+    if (shim(device, &stream) != 0) throw io_error("cannot get LibTorch's current stream");
     return stream;
   }
-  if (member == nullptr) throw io_error("this LibTorch has no way to tell its current stream");
+  if (member == nullptr)
+    throw io_error("this LibTorch has no function that returns its current stream");
   const c10::Device where(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
   const c10::Stream stream = c10::impl::getDeviceGuardImpl(c10::kCUDA)->getStream(where);
   return member(&stream);

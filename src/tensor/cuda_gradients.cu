@@ -1,4 +1,4 @@
-// tensor/cuda_gradients.cu -- what training needs, with the arithmetic of
+// tensor/cuda_gradients.cu -- kernels for training, with the arithmetic of
 // model/gradient_kernels.cc.
 //
 // Shape letters: R rows, C columns, I neurons.
@@ -125,7 +125,7 @@ __device__ void drop_row(const Element* x, Element* out, int columns, unsigned l
   }
 }
 
-// A block a row.
+// One block per row.
 MOP_KERNEL drop_rows(const Element* x, Element* out, const long long* keys, int columns,
                      unsigned long long seed, unsigned threshold, float scale) {
   const long long offset = blockIdx.x * static_cast<long long>(columns);

@@ -14,7 +14,8 @@ namespace {
 
 using Tensors = std::initializer_list<const at::Tensor*>;
 
-// CUDA, float32 or bfloat16, all of one device and dtype, not empty.
+// Returns whether all tensors are on one CUDA device, not empty, and of one dtype, float32 or
+// bfloat16.
 bool alike(Tensors tensors) {
   const at::Tensor& first = **tensors.begin();
   const bool known = first.scalar_type() == at::kFloat || first.scalar_type() == at::kBFloat16;
@@ -28,7 +29,7 @@ bool taken(Tensors tensors) {
          std::ranges::all_of(tensors, [](const at::Tensor* t) { return t->is_contiguous(); });
 }
 
-// Starts a kernel; its arguments follow in order. `like` tells GPU and dtype.
+// Starts a kernel with the given arguments on the GPU and for the dtype of `like`.
 template <typename... Arguments>
 bool start(Id id, const at::Tensor& like, const Grid& grid, Arguments... arguments) {
   try {
@@ -47,7 +48,7 @@ void* written(const at::Tensor& tensor) { return tensor.mutable_data_ptr(); }
 
 int64_t in_parts(int64_t count, int64_t part) { return (count + part - 1) / part; }
 
-// Elements of a 16-byte load, as in the kernels.
+// Elements per 16-byte load, as in the kernels.
 int64_t vector_of(const at::Tensor& tensor) {
   return 16 / static_cast<int64_t>(tensor.element_size());
 }
@@ -55,7 +56,7 @@ int64_t vector_of(const at::Tensor& tensor) {
 constexpr int kThreads = 256;
 constexpr int kWarpThreads = 32;
 
-// How rows are shared out: a block each or, when they are short, a warp each.
+// Assigns rows to blocks or, when rows are short, to warps.
 struct RowGrid {
   bool blocks;
   Grid grid;
@@ -71,7 +72,7 @@ Grid element_grid(const at::Tensor& tensor) {
   return {in_parts(tensor.numel(), kThreads * vector_of(tensor)), 1, kThreads};
 }
 
-// The kernels' arguments, laid out as in cuda_layer.cu and cuda_rows.cu.
+// Kernel arguments, with the layout of cuda_layer.cu and cuda_rows.cu.
 struct Heads {
   void* x;
   int64_t heads, token_stride, head_stride;
@@ -123,7 +124,7 @@ Factor factor_of(const RowWork& work) {
           work.out_NO.defined() ? written(work.out_NO) : nullptr, work.weight_OK.size(0)};
 }
 
-// The kernel for this number of rows.
+// Returns the kernel for this number of rows.
 Id for_rows(Id first, const at::Tensor& x_NK) {
   return static_cast<Id>(first + static_cast<size_t>(x_NK.size(0)) - 1);
 }

@@ -1,4 +1,4 @@
-// tensor/cuda_layer.cu -- the element-wise steps of a decoder layer, with the arithmetic of
+// tensor/cuda_layer.cu -- element-wise steps of a decoder layer, with the arithmetic of
 // model/kernels.cc.
 //
 // Shape letters: N tokens, R rows, C columns, H heads, E head size, I neurons.
@@ -39,7 +39,7 @@ __device__ __forceinline__ void norm(const Element* x, const Element* weight, El
   }
 }
 
-// out_RC may be x_RC. A block a row, or a warp a row.
+// out_RC may be x_RC. One block or one warp per row.
 MOP_KERNEL norm_blocks(const Element* x, const Element* weight, Element* out, long long rows,
                        long long columns, float eps) {
   norm<true>(x, weight, out, rows, columns, eps);
@@ -72,7 +72,7 @@ __device__ __forceinline__ void turn_pairs(Element* x, const Element* cos, const
   store(high, x + half);
 }
 
-// A block turns all heads of a token, those of two tensors: cos and sin are its rows.
+// One block rotates all heads of a token, of both tensors, with the token's rows of cos and sin.
 template <int kCount>
 __device__ void turn_token(const Heads& first, const Heads& second, const Element* cos,
                            const Element* sin, int half) {
@@ -114,7 +114,7 @@ __device__ __forceinline__ void silu_mul_at(Element* gate, const Element* up, lo
   store(g, gate + at);
 }
 
-// Every thread takes kVector elements.
+// Each thread processes kVector elements.
 MOP_KERNEL silu_mul(Element* gate, const Element* up, long long count) {
   const long long at = (blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x) * kVector;
   if (at + kVector <= count && vectors(0, gate, up)) {

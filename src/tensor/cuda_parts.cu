@@ -1,6 +1,6 @@
-// tensor/cuda_parts.cu -- what the kernels for NVIDIA GPUs share. The program compiles a file of
-// kernels by NVRTC with this text before it, once for each dtype: MOP_BFLOAT16 chooses. A test
-// compiles the same text for the CPU, with functions that stand for CUDA's.
+// tensor/cuda_parts.cu -- shared code of the kernels for NVIDIA GPUs. NVRTC compiles each kernel
+// file with this text in front, once per dtype, selected by MOP_BFLOAT16. A test compiles the same
+// text for the CPU with replacements for CUDA's functions.
 #ifdef __CUDACC_RTC__
 #define MOP_KERNEL extern "C" __global__ void
 #define MOP_UNROLL _Pragma("unroll")
@@ -23,7 +23,7 @@ __device__ __forceinline__ float widened(Element x) {
 #endif
 }
 
-// To nearest, ties to even; NaN stays NaN.
+// Rounds to nearest, ties to even; NaN stays NaN.
 __device__ __forceinline__ Element rounded(float x) {
 #ifdef MOP_BFLOAT16
   const unsigned bits = __float_as_uint(x);
@@ -60,7 +60,7 @@ __device__ __forceinline__ uint4 packed(const float (&x)[kVector]) {
   return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-// kCount is kVector, at an address that is a multiple of 16 bytes, or 1.
+// kCount is kVector, with an address that is a multiple of 16 bytes, or 1.
 template <int kCount>
 __device__ __forceinline__ void load(const Element* from, float (&to)[kCount]) {
   if constexpr (kCount == 1) {
@@ -78,15 +78,15 @@ __device__ __forceinline__ void store(const float (&from)[kCount], Element* to) 
   }
 }
 
-// Whether `count` elements from each of these addresses can be taken kVector at a time, and so can
-// what follows them.
+// Returns whether `count` elements at each of these addresses, and the rows that follow, can be
+// loaded kVector at a time.
 __device__ __forceinline__ bool vectors(long long count) { return count % kVector == 0; }
 template <typename... Others>
 __device__ __forceinline__ bool vectors(long long count, const Element* first, Others... others) {
   return (reinterpret_cast<unsigned long long>(first) & 15u) == 0 && vectors(count, others...);
 }
 
-// exp(-x) for a sigmoid: as exact as the dtype needs.
+// exp(-x) for a sigmoid, as precise as the dtype requires.
 __device__ __forceinline__ float exponential(float x) {
 #ifdef MOP_BFLOAT16
   return __expf(x);
@@ -95,7 +95,7 @@ __device__ __forceinline__ float exponential(float x) {
 #endif
 }
 
-// The sum over the threads of a warp or of a block, in each of them.
+// Sums over the threads of a warp or a block; every thread receives the sum.
 __device__ __forceinline__ float warp_sum(float x) {
   MOP_UNROLL
   for (int distance = kWarpThreads / 2; distance > 0; distance /= 2) {
@@ -107,7 +107,7 @@ __device__ __forceinline__ float block_sum(float x) {
   __shared__ float parts[kWarpThreads];
   const int warp = threadIdx.x / kWarpThreads, warps = blockDim.x / kWarpThreads;
   x = warp_sum(x);
-  __syncthreads();  // the sum before this one has been read
+  __syncthreads();  // waits until the previous sum has been read
   if (threadIdx.x % kWarpThreads == 0) parts[warp] = x;
   __syncthreads();
   float sum = 0;
@@ -115,7 +115,7 @@ __device__ __forceinline__ float block_sum(float x) {
   return sum;
 }
 
-// Rows of a matrix, each worked on by a whole block or, in groups of a block's warps, by a warp.
+// Distributes rows of a matrix over whole blocks or over the warps of a block.
 struct Team {
   long long row;
   int thread, threads;

@@ -34,7 +34,7 @@ constexpr std::array kFiles = {FileOfKernels{"cuda_layer.cu", kLayer},
                                FileOfKernels{"cuda_gradients.cu", kGradients},
                                FileOfKernels{"cuda_rows.cu", kRows}};
 
-/// A kernel's name and the file, of kFiles, that has it.
+/// A kernel's name and the index in kFiles of its source file.
 struct Kernel {
   const char* name;
   size_t file;

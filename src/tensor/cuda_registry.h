@@ -1,5 +1,5 @@
-// tensor/cuda_registry.h -- the kernels of this process: which file of CUDA C++ has them, and which
-// are compiled and loaded. For cuda_kernels.cc alone.
+// tensor/cuda_registry.h -- the GPU kernels of this process: their source files, and which are
+// compiled and loaded. For cuda_kernels.cc only.
 #pragma once
 #include <array>
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace mop::cuda {
 
-/// A kernel for GPUs.
+/// The kernels.
 enum Id : size_t {
   kNormBlocks,
   kNormWarps,
@@ -23,23 +23,23 @@ enum Id : size_t {
   kNormGradientWarps,
   kSiluGradient,
   kDrop,
-  kRowProducts,  // of one row; those of two, three and four follow
+  kRowProducts,  // for one row; the variants for two, three and four rows follow
   kGateUp = kRowProducts + 4,
   kNumKernels = kGateUp + 4
 };
 
-/// A kernel that is found once is found again without a lock.
+/// Compiles, loads and caches kernels. Repeated lookups of a kernel take no lock.
 class Registry {
  public:
   static Registry& instance();
 
-  /// Whether kernels are to be used.
+  /// Returns whether kernels are enabled.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
-  /// Compiles and loads what is not yet there. Throws Error as cuda_driver.h does.
+  /// Compiles and loads the kernel if needed. Throws Error as cuda_driver.h does.
   Function find(int device, bool bfloat16, Id id);
-  /// From now on the plain operations do the work; warns once.
+  /// Disables the kernels for the rest of the process and warns once.
   void give_up(const std::string& reason);
-  /// Why kernels are not used; empty while they are.
+  /// Returns why kernels are disabled; empty while they are enabled.
   std::string reason();
 
  private:
@@ -51,7 +51,8 @@ class Registry {
   std::atomic<bool> usable_ = false;
   std::mutex mutex_;
   std::string reason_;
-  std::map<std::tuple<std::string, bool, size_t>, std::string> codes_;  ///< by architecture
+  std::map<std::tuple<std::string, bool, size_t>, std::string>
+      codes_;  ///< key begins with the architecture
   std::map<std::tuple<int, bool, size_t>, void*> modules_;
   std::array<std::atomic<void*>, size_t{kMostDevices}* 2 * kNumKernels> handles_ = {};
 };

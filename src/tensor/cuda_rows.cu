@@ -1,14 +1,14 @@
-// tensor/cuda_rows.cu -- the matrix products of decoding: one to four rows x_NK with weights that
-// stream through once. A block computes one output of all rows, so that the grid fills a GPU, and
-// each thread asks for several pieces of the weight at once, so that the memory is never idle. The
-// order of a sum depends on the width alone.
+// tensor/cuda_rows.cu -- matrix products of decoding: one to four rows x_NK times weights that are
+// read once. Each block computes one output for all rows, so the grid fills the GPU, and each
+// thread issues several weight loads at once, so memory stays busy. The order of summation depends
+// on the width only.
 //
 // Shape letters: N rows, K inputs, O outputs.
 
 constexpr int kRowThreads = 128;
 constexpr int kPiecesAtOnce = 4;
 
-// 16 bytes, or one element, that are read once.
+// Loads 16 bytes, or one element, without caching.
 template <int kCount>
 __device__ __forceinline__ uint4 streamed(const Element* from) {
   if constexpr (kCount == 1) {
@@ -29,7 +29,7 @@ __device__ __forceinline__ uint4 streamed(const Element* from) {
 #endif
 }
 
-// This thread's share of kWeights rows of weights times kRows rows of x.
+// This thread's part of kWeights weight rows times kRows rows of x.
 template <int kWeights, int kRows, int kCount>
 __device__ __forceinline__ void add_products(const Element* const (&weight)[kWeights],
                                              const Element* x, long long width,
@@ -65,7 +65,7 @@ __device__ __forceinline__ void add_products(const Element* const (&weight)[kWei
   }
 }
 
-// Sums over the block: valid in thread n for row n.
+// Sums over the block; the result for row n is valid in thread n.
 template <int kWeights, int kRows>
 __device__ __forceinline__ void dot_rows(const Element* const (&weight)[kWeights], const Element* x,
                                          long long width, float (&result)[kWeights]) {
@@ -98,8 +98,8 @@ __device__ __forceinline__ void dot_rows(const Element* const (&weight)[kWeights
   }
 }
 
-// What x is multiplied with, and where the product goes: out_NO, to which residual_NO is added
-// unless it is null; it may be out_NO. bias_O may be null.
+// One weight and its output: out_NO, plus residual_NO unless null, which may be out_NO. bias_O may
+// be null.
 struct Factor {
   const Element *weight, *bias, *residual;
   Element* out;
@@ -136,7 +136,7 @@ __device__ __forceinline__ void product(const Factors& all, const Element* x, lo
   factor.out[at] = rounded(value);
 }
 
-// silu(gate) * up, into gate's `out`.
+// silu(gate) * up, written to gate's `out`.
 template <int kRows>
 __device__ __forceinline__ void gate_up(const Factor& gate, const Factor& up, const Element* x,
                                         long long width) {

@@ -16,7 +16,7 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
-// The folder of the LibTorch this program runs with.
+// Returns the folder of the loaded LibTorch.
 fs::path libtorch_folder() {
   Dl_info info{};
   const auto* symbol = reinterpret_cast<const void*>(&at::globalContext);
@@ -35,7 +35,7 @@ void load_cuda_library() {
             "use --device cpu, or run with a CUDA build of LibTorch (LD_LIBRARY_PATH=<its lib "
             "folder>)");
   }
-  // Stays loaded for good; its static initialisers register the CUDA backend.
+  // Stays loaded; its static initialisers register the CUDA backend.
   if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* reason = ::dlerror();
     throw io_error("libtorch_cuda.so cannot be loaded: {}",
@@ -53,8 +53,8 @@ int count_gpus() {
   return static_cast<int>(c10::impl::getDeviceGuardImpl(c10::kCUDA)->deviceCount());
 }
 
-// What holds for all work on GPUs: no attention that is planned anew for every shape, and sums of
-// products in float32.
+// Settings for all GPU work: no attention backend that re-plans for each shape, and float32
+// accumulation in matrix products.
 void configure_cuda() {
   at::Context& context = at::globalContext();
   context.setSDPUseCuDNN(false);

@@ -40,8 +40,8 @@ constexpr std::array<std::string_view, 8> kDeviceTexts = {
 
 enum class Cause { kNone, kDeviceMemory, kHostMemory, kDevice };
 
-// By text, since libraries of several versions throw the same as different types; but only what is
-// of a type that they throw, so that a callback's exceptions stay what they are.
+// Matches the text, since library versions throw different types for one error; but only for
+// exception types of these libraries, so that exceptions of user callbacks pass through.
 Cause cause_of(const std::exception& e) {
   if (dynamic_cast<const c10::Error*>(&e) == nullptr && dynamic_cast<const Error*>(&e) == nullptr &&
       dynamic_cast<const std::runtime_error*>(&e) == nullptr &&
@@ -56,7 +56,7 @@ Cause cause_of(const std::exception& e) {
   return has_any(text, kDeviceTexts) ? Cause::kDevice : Cause::kNone;
 }
 
-// LibTorch's text without the backtrace that what() ends in.
+// LibTorch's message without the backtrace at the end of what().
 std::string text_of(const std::exception& e) {
   const auto* error = dynamic_cast<const c10::Error*>(&e);
   return error != nullptr ? error->what_without_backtrace() : e.what();
@@ -75,7 +75,7 @@ Error with_circumstances(Error error, const std::exception& e, const Doing& doin
   return error;
 }
 
-// What the pattern's first group matches; empty when it is not there.
+// Returns the first group of the match; empty without a match.
 std::string found(const std::string& text, const std::string& pattern) {
   std::smatch match;
   return std::regex_search(text, match, std::regex(pattern)) ? match[1].str() : "";
@@ -85,7 +85,7 @@ constexpr const char* kLower =
     "fewer or shorter samples, a smaller --batch, --dtype bfloat16, or another device; with a "
     "smaller MOP_DEVICE_MEMORY (now {}) weights stream instead of staying on the device";
 
-// What the text or the device itself tells of its memory.
+// Adds the memory figures from the message or, failing that, from the device.
 Error with_memory(Error error, const std::string& text, const Doing& doing) {
   constexpr const char* kSize = R"(([0-9.]+ ?(?:[KMGT]i?B|bytes)))";
   const auto size_behind = [&](const std::string& words) { return found(text, words + kSize); };
@@ -128,7 +128,7 @@ Error host_memory_error(const std::exception& e, const Doing& doing) {
                                      "smaller --batch or --dtype bfloat16");
 }
 
-// What helps, by words of the cause; the last row serves all.
+// Hints by substrings of the cause; the last row is the default.
 struct Advice {
   std::string_view text, hint;
 };
@@ -166,7 +166,7 @@ bool is_out_of_memory(const std::exception& e) {
 
 std::optional<Error> device_error(const std::exception& e, const Doing& doing) {
   if (dynamic_cast<const Error*>(&e) != nullptr) return std::nullopt;
-  // Not of a device, and as foreign to the user.
+  // Not from a device, but also from the standard library.
   if (dynamic_cast<const std::filesystem::filesystem_error*>(&e) != nullptr)
     return library_error(e);
   const bool of_libtorch = dynamic_cast<const c10::Error*>(&e) != nullptr;

@@ -31,10 +31,10 @@ Probe& probe() {
   return the_one;
 }
 
-// What LibTorch's allocator holds of a device.
+// Memory that LibTorch's allocator holds on a device.
 struct Held {
-  int64_t used = 0;    // by tensors
-  int64_t unused = 0;  // kept for later ones
+  int64_t used = 0;    // in live tensors
+  int64_t unused = 0;  // cached for later tensors
 };
 
 template <typename Allocator>
@@ -43,7 +43,7 @@ Held held_by_allocator(c10::Device device) {
     auto* allocator = dynamic_cast<Allocator*>(c10::GetAllocator(device.type()));
     if (allocator == nullptr || !allocator->initialized()) return {};
     const auto stats = allocator->getDeviceStats(std::max<c10::DeviceIndex>(0, device.index()));
-    // The first entry counts all pools together.
+    // Entry 0 is the sum over all pools.
     const int64_t used = stats.allocated_bytes[0].current;
     return {used, std::max<int64_t>(0, stats.reserved_bytes[0].current - used)};
   } else {

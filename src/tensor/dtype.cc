@@ -15,7 +15,7 @@ struct Row {
   std::string_view name;
 };
 
-// Every type a safetensors header can hold whose elements are whole bytes.
+// All safetensors dtypes whose elements are whole bytes.
 constexpr std::array<Row, 18> kTable{{{at::kFloat, "F32", "float32"},
                                       {at::kBFloat16, "BF16", "bfloat16"},
                                       {at::kHalf, "F16", "float16"},

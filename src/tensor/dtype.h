@@ -9,10 +9,11 @@ namespace mop {
 
 using DType = at::ScalarType;
 
-/// "F32", "F16", "BF16", ... as safetensors spells it. Throws Error(kBadInput) for unknown names.
+/// Converts "F32", "F16", "BF16", ... as in safetensors headers. Throws Error(kBadInput) for
+/// unknown names.
 DType dtype_from_safetensors(std::string_view name);
 std::string safetensors_name(DType dtype);
-/// "float32", "bfloat16", "float16" as HF configs and `--dtype` spell it. Throws Error(kUsage).
+/// Converts "float32", "bfloat16", "float16" as in HF configs and `--dtype`. Throws Error(kUsage).
 DType dtype_from_name(std::string_view name);
 std::string dtype_name(DType dtype);
 /// Bytes of one element.

@@ -1,8 +1,8 @@
 // tensor/gather.cc
 //
-// A source is seen as [outer, length, inner] around the axis; the index as runs of consecutive
-// positions. Every output line (one `outer`) is then a row of pieces, each contiguous in source and
-// result.
+// The source is viewed as [outer, length, inner] around the axis and the index as runs of
+// consecutive positions. Each line of the result (one `outer`) is then a sequence of runs that are
+// contiguous in source and result.
 #include "tensor/gather.h"
 
 #include <ATen/ATen.h>
@@ -42,7 +42,7 @@ std::vector<Run> runs_of(std::span<const int32_t> index, int64_t length) {
   return runs;
 }
 
-// The result's memory: that of `reuse` when it fits.
+// Returns memory for the result: that of `reuse` when it fits.
 at::Tensor make_result(std::vector<int64_t> shape, DType dtype, const at::Tensor& reuse) {
   if (reuse.defined() && reuse.scalar_type() == dtype && reuse.device().is_cpu()) {
     const auto needed = static_cast<size_t>(c10::multiply_integers(shape)) * dtype_bytes(dtype);
@@ -56,7 +56,7 @@ at::Tensor make_result(std::vector<int64_t> shape, DType dtype, const at::Tensor
   return at::empty(shape, at::TensorOptions().dtype(dtype));
 }
 
-// Single elements out of a line: what removing scattered columns needs.
+// Copies single elements of a line, for scattered columns.
 template <typename T>
 void pick(const std::byte* from, std::byte* to, std::span<const int32_t> index) {
   const T* source = reinterpret_cast<const T*>(from);
@@ -73,10 +73,10 @@ struct Job {
   std::vector<Run> runs;
 };
 
-// Runs shorter than this are gathered element by element first.
+// Shorter runs are first gathered element by element.
 constexpr int64_t kShortRun = 16;
 
-// Lines [begin, end) of a job whose axis is not the outermost.
+// Gathers lines [begin, end) when the axis is not the outermost.
 void gather_lines(const Job& job, std::span<const int32_t> index, int64_t begin, int64_t end) {
   const bool scattered = job.inner == 1 &&
                          job.kept < kShortRun * static_cast<int64_t>(job.runs.size()) &&
@@ -100,8 +100,8 @@ void gather_lines(const Job& job, std::span<const int32_t> index, int64_t begin,
   }
 }
 
-// Rows [begin, end) of the result when the axis is the outermost: work is shared by result rows,
-// because one run may be the whole matrix.
+// Gathers rows [begin, end) of the result when the axis is the outermost. Work is split by result
+// rows, because one run can be the whole matrix.
 void gather_rows(const Job& job, int64_t begin, int64_t end) {
   const auto inner = static_cast<size_t>(job.inner);
   for (const Run& run : job.runs) {
@@ -140,7 +140,7 @@ at::Tensor gather(const at::Tensor& source, int64_t axis, std::span<const int32_
   job.from_bytes = dtype_bytes(source.scalar_type());
   job.to_bytes = dtype_bytes(dtype);
   job.convert = find_convert(source.scalar_type(), dtype);
-  constexpr int64_t kGrain = 1 << 16;  // elements worth a thread
+  constexpr int64_t kGrain = 1 << 16;  // elements per thread
   if (job.outer == 1) {
     at::parallel_for(0, job.kept, kGrain / job.inner + 1,
                      [&](int64_t begin, int64_t end) { gather_rows(job, begin, end); });

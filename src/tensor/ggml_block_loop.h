@@ -1,5 +1,5 @@
-// tensor/ggml_block_loop.h -- what the block formats' own files share: one block's function becomes
-// a loop over blocks, compiled for several instruction sets.
+// tensor/ggml_block_loop.h -- turns a function for one block into a loop over blocks, compiled for
+// several instruction sets; shared by the files of block formats.
 #pragma once
 #include <c10/util/Half.h>
 
@@ -10,7 +10,7 @@
 #include "tensor/clones.h"
 #include "tensor/ggml_blocks.h"
 
-// A product and a sum that are fused round once instead of twice: other bits than `gguf`'s.
+// A fused multiply-add rounds once instead of twice and would give other bits than `gguf`.
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -19,7 +19,7 @@
 
 namespace mop {
 
-/// A float16 of a block.
+/// Reads a float16.
 inline float half_at(const uint8_t* from) {
   c10::Half half;
   std::memcpy(&half, from, sizeof half);

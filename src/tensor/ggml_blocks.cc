@@ -1,4 +1,4 @@
-// tensor/ggml_blocks.cc -- blocks of 32 values, and what is done with blocks of any format.
+// tensor/ggml_blocks.cc -- formats with blocks of 32 values, and functions for all formats.
 #include "tensor/ggml_blocks.h"
 
 #include <ATen/Parallel.h>
@@ -14,11 +14,11 @@
 namespace mop {
 namespace {
 
-constexpr int kHalf = 16;            // the low halves of 16 bytes are the first values of a block
-constexpr int64_t kValues = 32;      // of a block
-constexpr int64_t kPiece = 8192;     // values converted at once, in the cache
-constexpr int64_t kGrainPieces = 8;  // a thread takes at once
-constexpr int64_t kGrain = 4096;     // blocks a thread quantises at once
+constexpr int kHalf = 16;         // the low halves of 16 bytes are the first 16 values of a block
+constexpr int64_t kValues = 32;   // per block
+constexpr int64_t kPiece = 8192;  // values converted at a time; fits the cache
+constexpr int64_t kGrainPieces = 8;  // pieces per thread
+constexpr int64_t kGrain = 4096;     // blocks per thread when quantising
 
 inline void q4_0(const uint8_t* from, float* to) {
   const float scale = half_at(from);
@@ -36,7 +36,7 @@ inline void q4_1(const uint8_t* from, float* to) {
   }
 }
 
-// The fifth bits of all 32 values stand together.
+// The fifth bits of all 32 values are stored together.
 inline void five_bits(const uint8_t* high, const uint8_t* low, int* to) {
   uint32_t bits;
   std::memcpy(&bits, high, sizeof bits);
@@ -78,7 +78,8 @@ inline void iq4_nl(const uint8_t* from, float* to) {
   by_levels(half_at(from), kIq4Levels, from + 2, to);
 }
 
-// OCP microscaling: a power of two over E2M1 values, which stand doubled here, the scale halved.
+// OCP microscaling: a power-of-two scale for E2M1 values. The table holds doubled values and the
+// scale is halved.
 inline void mxfp4(const uint8_t* from, float* to) {
   constexpr int8_t kLevels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   const uint32_t exponent = from[0];
@@ -99,15 +100,15 @@ void quantize_block(const float* from, std::byte* to) {
   }
 }
 
-// The largest float that does not round to infinity in `dtype`.
+// Returns the largest float that does not round to infinity in `dtype`.
 float largest_finite(DType dtype) {
-  if (dtype == at::kHalf) return std::bit_cast<float>(0x477fefffu);  // just below 65520
+  if (dtype == at::kHalf) return std::bit_cast<float>(0x477fefffu);  // the float just below 65520
   if (dtype == at::kBFloat16) return std::bit_cast<float>(0x7f7f7fffu);
   return std::numeric_limits<float>::max();
 }
 
 MOP_CLONES bool all_within(const float* values, int64_t count, float limit) {
-  int outside = 0;  // a NaN compares false
+  int outside = 0;  // comparisons with NaN are false, so NaN counts as outside
   for (int64_t i = 0; i < count; ++i) outside |= !(std::fabs(values[i]) <= limit);
   return outside == 0;
 }

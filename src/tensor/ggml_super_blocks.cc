@@ -1,5 +1,5 @@
-// tensor/ggml_super_blocks.cc -- super-blocks of 256 values: a half-precision scale over the small
-// integer scales of 8 or 16 groups.
+// tensor/ggml_super_blocks.cc -- formats with super-blocks of 256 values: one half-precision scale
+// for the small integer scales of 8 or 16 groups.
 #include <array>
 
 #include "tensor/ggml_block_loop.h"
@@ -17,7 +17,7 @@ inline void scaled(float scale, float least, const int* quants, int count, float
   for (int i = 0; i < count; ++i) to[i] = scale * static_cast<float>(quants[i]) - least;
 }
 
-// Value i of a half super-block of two-bit quants: bits 2(i/32) of byte i%32.
+// Value i of a half super-block of two-bit quants is in bits 2(i/32) of byte i%32.
 inline int two_bits(const uint8_t* half, int i) { return (half[i % 32] >> (i / 32 * 2)) & 3; }
 
 // [scales and minima of 16 groups: 16][quants: 64][scale][scale of the minima]
@@ -31,8 +31,8 @@ inline void q2_k(const uint8_t* from, float* to) {
   }
 }
 
-// [third bits: 32][quants: 64][scales: 12][scale]. Low halves of the 16 six-bit scales in the first
-// 8 bytes, their upper bits in the last 4.
+// [third bits: 32][quants: 64][scales: 12][scale]. The low four bits of the 16 six-bit scales are
+// in the first 8 bytes, the upper two in the last 4.
 inline void q3_k(const uint8_t* from, float* to) {
   const uint8_t *high = from, *low = from + 32, *scales = from + 96;
   const float scale = half_at(from + 108);
@@ -52,7 +52,7 @@ struct GroupScales {
   std::array<int, 8> scale, least;
 };
 
-// The six-bit scales and minima of q4_k and q5_k in 12 bytes.
+// Unpacks the six-bit scales and minima of q4_k and q5_k from 12 bytes.
 inline GroupScales unpack_scales(const uint8_t* from) {
   GroupScales all;
   for (size_t i = 0; i < 4; ++i) {
@@ -64,7 +64,7 @@ inline GroupScales unpack_scales(const uint8_t* from) {
   return all;
 }
 
-// Value i of four-bit quants that stand 64 values in 32 bytes.
+// Returns value i of four-bit quants, stored 64 values per 32 bytes.
 inline int four_bits(const uint8_t* from, int i) {
   return (from[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4)) & 15;
 }

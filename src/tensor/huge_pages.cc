@@ -19,20 +19,20 @@
 namespace mop {
 namespace {
 
-constexpr size_t kTrial = size_t{16} << 20;  // bytes that tell what the system does
+constexpr size_t kTrial = size_t{16} << 20;  // bytes read to test what the system does
 
 void read_in_order(const MappedRange& range) {
   ::madvise(const_cast<std::byte*>(range.begin), range.bytes, MADV_POPULATE_READ);
 }
 
-// Of the range's first `bytes`: gone from our page table, then from the system's cache.
+// Drops the first `bytes` of the range from the page table, then from the page cache.
 void drop(const MappedRange& range, size_t bytes) {
   ::madvise(const_cast<std::byte*>(range.begin), bytes, MADV_DONTNEED);
-  ::fdatasync(range.file);  // what is not on disk yet stays
+  ::fdatasync(range.file);  // dirty pages cannot be dropped
   ::posix_fadvise(range.file, 0, static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
 }
 
-// Bytes of the range that lie in huge pages, by /proc/self/smaps.
+// Returns how many bytes of the range are in huge pages, from /proc/self/smaps.
 size_t huge_bytes(const MappedRange& range) {
   const auto begin = reinterpret_cast<unsigned long>(range.begin);
   std::ifstream maps("/proc/self/smaps");

@@ -1,6 +1,7 @@
-// tensor/lanes.h -- sixteen numbers at a time, whatever the machine's vectors: a sum's order is the
-// same everywhere. For files of kernels alone. uint16_t stands for bfloat16, the upper half of a
-// float32. Vectors go by reference: how one is passed depends on the machine.
+// tensor/lanes.h -- portable vectors of sixteen values, so that the order of summation is the same
+// on every machine. Included by kernel files only. uint16_t holds a bfloat16, the upper half of a
+// float32. Vectors are passed by reference, because the calling convention for vectors depends on
+// the machine.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -34,7 +35,7 @@ MOP_INLINE uint16_t from_float<uint16_t>(float x) {
   return static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
 }
 
-// `count` numbers, zeros behind.
+// Loads `count` values and fills the rest with zeros.
 MOP_INLINE void load(const float* from, int64_t count, Floats& to) {
   to = Floats{};
   std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(float));
@@ -46,17 +47,17 @@ MOP_INLINE void load(const uint16_t* from, int64_t count, Floats& to) {
   std::memcpy(&to, &words, sizeof to);
 }
 
-// All sixteen, rounded as by from_float.
+// Stores all sixteen values, rounded by from_float.
 MOP_INLINE void store(const Floats& from, float* to) { std::memcpy(to, &from, sizeof from); }
 MOP_INLINE void store(const Floats& from, uint16_t* to) {
 #pragma omp simd
   for (int64_t i = 0; i < kLanes; ++i) to[i] = from_float<uint16_t>(from[i]);
 }
 
-// Every lane has the one that is `kWidth` above it.
+// Moves each lane `kWidth` lanes down.
 template <int32_t kWidth>
 MOP_INLINE void fold(const Floats& values, Floats& to) {
-  // By the builtin that clang-tidy reads too.
+  // This builtin is the one that clang-tidy knows too.
   to = __builtin_shufflevector(values, values, kWidth, kWidth + 1, kWidth + 2, kWidth + 3,
                                kWidth + 4, kWidth + 5, kWidth + 6, kWidth + 7, kWidth + 8,
                                kWidth + 9, kWidth + 10, kWidth + 11, kWidth + 12, kWidth + 13,

@@ -1,4 +1,5 @@
-// tensor/mapped_file.cc -- mappings, and the SIGBUS handler that turns what a file lost into zeros.
+// tensor/mapped_file.cc -- mappings, and the SIGBUS handler that maps zeros over the missing part
+// of a file.
 #include "tensor/mapped_file.h"
 
 #include <ATen/ATen.h>
@@ -21,8 +22,8 @@
 
 namespace mop {
 
-/// One live mapping. Rows form a list that only grows; free rows are used again. The handler, which
-/// may run on any thread at any moment, reads it without a lock.
+/// One live mapping. Rows form a linked list that only grows; free rows are reused. The handler
+/// reads it without a lock, since it can run on any thread at any time.
 struct Mapping {
   std::atomic<uintptr_t> begin{0};  // 0 = free row
   std::atomic<uintptr_t> end{0};
@@ -30,7 +31,7 @@ struct Mapping {
   size_t bytes = 0;                  // guarded by the mutex, like the four below
   int file = -1;
   std::string path;
-  bool reported = false;  // check_mappings has thrown because of it
+  bool reported = false;  // whether check_mappings has thrown for this row
   bool looked_at = false;
   std::atomic<bool> writable{false};
   Mapping* next = nullptr;
@@ -40,12 +41,12 @@ namespace {
 
 std::atomic<Mapping*> mappings{nullptr};
 std::mutex mutex;
-// A file that lost bytes, and whether because it shrank; else the disk did not give them.
+// A file whose bytes were missing: it shrank, or the disk could not read it.
 struct Lost {
   std::string path;
   bool shrank;
 };
-// Those that were unmapped before anybody was told.
+// Such files that were unmapped before check_mappings reported them.
 std::vector<Lost> unreported;
 struct sigaction previous_action;
 uintptr_t page_bytes = 4096;
@@ -59,7 +60,8 @@ const Mapping* find_mapping(uintptr_t address) {
   return nullptr;
 }
 
-// Gives the faulting instruction a page of zeros and notes the file. Only system calls and atomics.
+// Maps a page of zeros at the faulting address and marks the file. Uses system calls and atomics
+// only.
 void on_bus_error(int signal, siginfo_t* info, void*) {
   const int saved = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -73,7 +75,8 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
       return;
     }
   }
-  // Not ours: whoever was in charge before decides; the instruction (or the raise) happens again.
+  // The address is not in our mappings: restore the previous handler; the instruction (or raise)
+  // then repeats.
   ::sigaction(SIGBUS, &previous_action, nullptr);
   if (info->si_code <= 0) ::raise(signal);
   errno = saved;
@@ -97,7 +100,7 @@ Mapping* register_mapping(const void* data, size_t size, int file, const std::st
   Mapping* row = mappings.load();
   while (row != nullptr && row->begin.load() != 0) row = row->next;
   if (row == nullptr) {
-    row = new Mapping;  // lives as long as the process: the handler may look at it any time
+    row = new Mapping;  // never freed: the handler may read it at any time
     row->next = mappings.load();
     mappings.store(row, std::memory_order_release);
   }
@@ -119,8 +122,7 @@ bool is_short(const Mapping& row) {
   return ::fstat(row.file, &now) == 0 && static_cast<size_t>(now.st_size) < row.bytes;
 }
 
-// A file cut inside its last mapped page gives zeros without a fault, so the size is asked for as
-// well.
+// A file truncated within its last mapped page causes no fault, so the size is checked too.
 bool lost_bytes(const Mapping& row) { return row.faulted.load() || is_short(row); }
 
 }  // namespace
@@ -140,7 +142,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   void* data = ::mmap(nullptr, mapped->size_, PROT_READ, MAP_PRIVATE, mapped->file_, 0);
   if (data == MAP_FAILED) throw file_error("map", path, errno);
   mapped->data_ = static_cast<const std::byte*>(data);
-  // Reading weights in order is a tenth faster where the system keeps files in huge pages.
+  // Sequential reads of weights are 10% faster where the page cache uses huge pages.
   ::madvise(data, mapped->size_, MADV_HUGEPAGE);
   mapped->mapping_ = register_mapping(data, mapped->size_, mapped->file_, path.string());
   return mapped;
@@ -151,7 +153,7 @@ MappedFile::~MappedFile() {
     const std::lock_guard lock(mutex);
     if (lost_bytes(*mapping_) && !mapping_->reported)
       unreported.push_back({mapping_->path, is_short(*mapping_)});
-    // Freed before the row: an address must never belong to two rows.
+    // Unmapped before the row is freed, so that an address never belongs to two rows.
     ::munmap(const_cast<std::byte*>(data_), size_);
     mapping_->begin.store(0, std::memory_order_release);
   }
@@ -168,7 +170,7 @@ at::Tensor tensor_view(const std::shared_ptr<const MappedFile>& file, size_t beg
   }
   const auto options = at::TensorOptions().dtype(dtype);
   if (elements == 0) return at::empty(shape, options);
-  // The tensor is read-only by contract; ATen has no const data.
+  // Read-only by contract; ATen has no const data pointer.
   auto* data = const_cast<std::byte*>(file->bytes().data() + begin);
   if (begin % dtype_bytes(dtype) != 0) {
     at::Tensor copy = at::empty(shape, options);
@@ -192,7 +194,7 @@ at::Tensor writable_view(const at::Tensor& mapped) {
   void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
                       source->file, static_cast<off_t>(start));
   if (data == MAP_FAILED) throw file_error("map", source->path, errno);
-  // The file's own row tells that it shrank; this one is for the signal handler alone.
+  // The file's own row reports missing bytes; this row serves the signal handler only.
   Mapping* row = register_mapping(data, size, source->file, source->path);
   row->bytes = 0;
   row->writable.store(true);
@@ -218,7 +220,7 @@ void check_mappings() {
   if (lost.empty()) return;
   const auto shrunk = std::ranges::find(lost, true, &Lost::shrank);
   const Lost& told = shrunk == lost.end() ? lost.front() : *shrunk;
-  throw io_error("the file {} while it was mapped: what was computed from it is worthless",
+  throw io_error("the file {} while it was mapped: results computed from it are invalid",
                  told.shrank ? "shrank" : "could not be read")
       .where("file", told.path)
       .hint("restore the file and start again");

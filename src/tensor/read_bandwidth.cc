@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kWordsPerTask = 1 << 16;  // 512 KiB
 
-// Four streams at a time, as the products of decoding read.
+// Reads four streams at a time, as the products of decoding do.
 MOP_CLONES uint64_t sum_of(const uint64_t* words, int64_t count) {
   const int64_t quarter = count / 4;
   const uint64_t *a = words, *b = a + quarter, *c = b + quarter, *d = c + quarter;
@@ -38,7 +38,7 @@ ReadProbe::ReadProbe(int64_t bytes) {
     throw io_error("no memory for a probe of {} bytes: {}", size, std::strerror(errno));
   }
   ::madvise(memory, size, MADV_HUGEPAGE);
-  std::memset(memory, 1, size);  // untouched pages are all one page of zeros
+  std::memset(memory, 1, size);  // untouched pages would all map to one page of zeros
   words_ = static_cast<uint64_t*>(memory);
 }
 

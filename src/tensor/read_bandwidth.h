@@ -1,21 +1,22 @@
-// tensor/read_bandwidth.h -- how fast this machine reads memory: the ceiling of decoding, which
-// reads every weight once a token.
+// tensor/read_bandwidth.h -- measures memory read bandwidth, the upper bound of decoding speed:
+// decoding reads every weight once per token.
 #pragma once
 #include <cstdint>
 
 namespace mop {
 
-/// Memory to read, filled once. Huge pages where the system gives them, so that the figure is the
-/// memory's and not that of address translation.
+/// A buffer to read, filled once. Uses huge pages where available, so that address translation does
+/// not limit the figure.
 class ReadProbe {
  public:
-  /// `bytes` should be far beyond the caches. Throws Error(kIo) when there is not so much memory.
+  /// `bytes` should be much larger than the caches. Throws Error(kIo) when the memory is not
+  /// available.
   explicit ReadProbe(int64_t bytes);
   ~ReadProbe();
   ReadProbe(const ReadProbe&) = delete;
   ReadProbe& operator=(const ReadProbe&) = delete;
 
-  /// Bytes per second of one pass of all threads over it.
+  /// Returns bytes per second of one pass over the buffer with all threads.
   double measure() const;
 
  private:

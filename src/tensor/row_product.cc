@@ -1,5 +1,5 @@
-// tensor/row_product.cc -- weights stream through once, row after row as they lie in memory, and
-// are asked for well ahead: the processor's own prefetching stops at every page.
+// tensor/row_product.cc -- reads weights once, row after row in memory order, with software
+// prefetch well ahead: hardware prefetch stops at page boundaries.
 #include "tensor/row_product.h"
 
 #include <ATen/ATen.h>
@@ -19,17 +19,17 @@ namespace {
 
 constexpr int64_t kLineBytes = 64;
 constexpr int64_t kAheadBytes = 8192;
-// Weight rows of a task. They and what follows stay in the second-level cache, so that more than
-// kMostTogether rows of x need no second trip to memory.
+// Weight rows per task. The weights and sums of a task stay in the L2 cache, so that more than
+// kMostTogether rows of x read the weights from memory only once.
 constexpr int64_t kRowsPerTask = 64;
-// What a thread must have to read to be worth waking: about 30 microseconds' worth.
+// Bytes per thread that justify waking it: about 30 microseconds of reading.
 constexpr int64_t kBytesPerThread = 1 << 19;
 constexpr int64_t kMostTogether = 4;
 constexpr int64_t kMostRows = 8;
-// From five rows on a general product of bfloat16, which has matrix units, is faster.
+// From five rows on, a general bfloat16 product is faster, because it uses matrix units.
 constexpr int64_t kMostHalfRows = 4;
 
-// sums[i][n] += the next `count` numbers of weight row i times those of x row n.
+// Adds to sums[i][n] the next `count` products of weight row i and x row n.
 template <int64_t kWeights, int64_t kRows, typename Weight>
 MOP_INLINE void add_lanes(const Weight* weight, const float* x, int64_t width, int64_t count,
                           Floats (&sums)[kWeights][kRows]) {
@@ -42,12 +42,12 @@ MOP_INLINE void add_lanes(const Weight* weight, const float* x, int64_t width, i
   }
 }
 
-// kWeights rows of weights times kRows rows of x: y[n * kRowsPerTask + i].
+// Multiplies kWeights weight rows by kRows rows of x: y[n * kRowsPerTask + i].
 template <int64_t kWeights, int64_t kRows, typename Weight>
 MOP_INLINE void dot_block(const Weight* weight, const float* x, float* y, int64_t width) {
   constexpr int64_t kStep = std::max<int64_t>(kLanes, kLineBytes / sizeof(Weight));
   constexpr int64_t kAhead = kAheadBytes / sizeof(Weight);
-  // A single row is asked for further down the stream, several in the next rows of each.
+  // Prefetch distance: a fixed distance for a single row, the next rows when there are several.
   const int64_t ahead = kWeights == 1 ? kAhead : kWeights * width;
   Floats sums[kWeights][kRows] = {};
   int64_t k = 0;
@@ -66,8 +66,8 @@ MOP_INLINE void dot_block(const Weight* weight, const float* x, float* y, int64_
   }
 }
 
-// With one row of x its memory's bandwidth is all; with more, each loaded x must serve several
-// weights.
+// With one row of x, memory bandwidth is the limit; with more, each loaded value of x must be used
+// for several weights.
 template <int64_t kRows, typename Weight>
 MOP_INLINE void dot_rows(const Weight* weight, const float* x, float* y, int64_t outputs,
                          int64_t width) {
@@ -99,7 +99,7 @@ MOP_CLONES void dot(const float* weight, const float* x, float* y, int64_t rows,
   dot_any(weight, x, y, rows, outputs, width);
 }
 
-/// One factor of a call: where its tasks begin, what it reads and writes.
+/// One factor of a call: its first task, inputs and output.
 struct Part {
   int64_t first_task = 0, outputs = 0;
   const void* weight = nullptr;
@@ -107,7 +107,8 @@ struct Part {
   void* result = nullptr;
 };
 
-// Adds the bias and rounds: rows of `sums` -> columns [first, first + count) of the result.
+// Adds the bias, rounds, and writes the rows of `sums` to columns [first, first + count) of the
+// result.
 template <typename Stored>
 void finish(const Part& part, const float* sums, int64_t rows, int64_t first, int64_t count) {
   const auto* bias = static_cast<const Stored*>(part.bias);
@@ -139,7 +140,7 @@ void check(const at::Tensor& x_NK, const RowFactor& factor) {
                        factor.weight_OK.size(1));
 }
 
-// On a GPU, some factors at a time; by general products should the kernels fail.
+// On a GPU: several factors per launch; general products if the kernels fail.
 std::vector<at::Tensor> products_on_gpu(const at::Tensor& x_NK,
                                         std::span<const RowFactor> factors) {
   constexpr size_t kMostFactors = 3;
@@ -190,7 +191,7 @@ at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
 std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const RowFactor> factors) {
   if (x_NK.is_cuda()) return products_on_gpu(x_NK, factors);
   const int64_t rows = x_NK.size(0), width = x_NK.size(1);
-  std::vector<at::Tensor> results, biases;  // biases are held until the work is done
+  std::vector<at::Tensor> results, biases;  // biases stay alive until the work is done
   std::vector<Part> parts;
   int64_t tasks = 0, bytes = 0;
   for (const RowFactor& factor : factors) {

@@ -1,6 +1,6 @@
-// tensor/row_product.h -- the matrix product of decoding, for one or a few rows. It reads every
-// weight once, so the memory's bandwidth is its ceiling; a general matrix product reaches about
-// half of that.
+// tensor/row_product.h -- matrix products for one or a few rows, as in decoding. They read every
+// weight once and are limited by memory bandwidth; a general matrix product reaches about half of
+// it.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -9,24 +9,24 @@
 
 namespace mop {
 
-/// Whether `row_product` takes these operands: one to eight rows of float32 or one to four of
-/// bfloat16 on the CPU, one to four of either on an NVIDIA GPU (see tensor/cuda_kernels.h), weights
-/// of the same dtype, rows contiguous, no gradient wanted. Anything else belongs to `at::linear`.
+/// Returns whether `row_product` accepts these operands: one to eight rows of float32 or one to
+/// four of bfloat16 on the CPU, one to four of either on an NVIDIA GPU (see tensor/cuda_kernels.h),
+/// weights of the same dtype, contiguous rows, no gradient. Use `at::linear` otherwise.
 bool row_product_fits(const at::Tensor& x_NK, const at::Tensor& weight_OK);
 
-/// x_NK weight_OK^T (+ bias_O when defined) -> [N, O] in x's dtype; sums are float32. Equal to
-/// `at::linear` up to rounding. Operands as `row_product_fits` says; the result depends neither on
-/// the number of threads nor on the number of rows.
+/// Returns x_NK weight_OK^T (+ bias_O when defined), [N, O] in x's dtype, with float32
+/// accumulation. Equals `at::linear` up to rounding. Operands must satisfy `row_product_fits`. The
+/// result depends neither on the number of threads nor on the number of rows.
 at::Tensor row_product(const at::Tensor& x_NK, const at::Tensor& weight_OK,
                        const at::Tensor& bias_O = {});
 
-/// What x is multiplied with.
+/// A weight with its bias.
 struct RowFactor {
   at::Tensor weight_OK;
   at::Tensor bias_O = {};  ///< may be undefined
 };
-/// `row_product` of the same x with each factor. Threads are called together once for all of them;
-/// a GPU's kernel is started once for three.
+/// Returns `row_product` of x with each factor. Uses one parallel region for all factors; on a GPU,
+/// one kernel launch per three factors.
 std::vector<at::Tensor> row_products(const at::Tensor& x_NK, std::span<const RowFactor> factors);
 
 }  // namespace mop

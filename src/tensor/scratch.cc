@@ -21,7 +21,7 @@ namespace {
   throw file_error("write intermediate values", folder, error, static_cast<int64_t>(bytes));
 }
 
-// A file that goes when the object does; whoever has mapped it keeps its bytes.
+// A file that is deleted with the object; existing mappings keep its content.
 class UnnamedFile {
  public:
   explicit UnnamedFile(const std::filesystem::path& folder)
@@ -36,7 +36,7 @@ class UnnamedFile {
   UnnamedFile(const UnnamedFile&) = delete;
   UnnamedFile& operator=(const UnnamedFile&) = delete;
 
-  // Room is asked for first: writing into a full disk would end the process much later.
+  // Reserves disk space: writing to a mapping on a full disk would kill the process.
   void reserve(size_t size) {
     if (const int error = ::posix_fallocate(file_, 0, static_cast<off_t>(size)); error != 0)
       fail(folder_, error, size);

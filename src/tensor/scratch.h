@@ -1,4 +1,4 @@
-// tensor/scratch.h -- computed values that lie in files rather than in memory.
+// tensor/scratch.h -- tensors in unnamed files instead of memory.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -8,13 +8,13 @@
 
 namespace mop {
 
-/// A read-only view of a copy of `value` (CPU) in a file of `folder` that has no name any more: the
-/// system writes its pages to the disk when memory is short, and its space is free again when the
-/// last view is gone. Throws Error(kIo) when the folder cannot be written or is full.
+/// Copies `value` (CPU) to an unlinked file in `folder` and returns a read-only mapped view. The
+/// system can write its pages to disk when memory is short; the disk space is freed with the last
+/// view. Throws Error(kIo) when the folder is not writable or full.
 at::Tensor in_scratch(const at::Tensor& value, const std::filesystem::path& folder);
 
-/// Such memory to write to, zeros at first: [shape], contiguous. What is written reaches nobody
-/// else. Throws Error(kIo) as above, now and not when the disk is full later.
+/// Returns writable memory of this kind: zeros of the given shape, contiguous. Reserves the disk
+/// space now, so that writes cannot fail later. Throws Error(kIo) as above.
 at::Tensor zeros_in_scratch(at::IntArrayRef shape, DType dtype,
                             const std::filesystem::path& folder);
 

@@ -1,5 +1,6 @@
-// tensor/shared_tasks.h -- equal tasks, which threads take one by one: a thread that wakes late or
-// loses its processor for a moment holds nobody up, as it would with a share fixed beforehand.
+// tensor/shared_tasks.h -- dynamic scheduling: threads take equal tasks one by one, so that a
+// thread that wakes late or is descheduled does not delay the others, as it would with fixed
+// shares.
 #pragma once
 #include <ATen/Parallel.h>
 
@@ -9,8 +10,8 @@
 
 namespace mop {
 
-/// Calls work(task) for each of 0..tasks-1, in no particular order, on all threads or on the first
-/// `most_threads` of them: waking one costs tens of microseconds.
+/// Calls work(task) for each of 0..tasks-1, in no particular order, on at most `most_threads`
+/// threads: waking a thread costs tens of microseconds.
 template <typename Work>
 void shared_tasks(int64_t tasks, const Work& work, int64_t most_threads = 1 << 16) {
   const int64_t threads = std::min<int64_t>({tasks, most_threads, at::get_num_threads()});

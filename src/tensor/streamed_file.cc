@@ -23,7 +23,7 @@ StreamedFile::StreamedFile(const std::filesystem::path& path, size_t bytes)
   remove_left_neighbours(path);
   file_ = make_temporary_file(temporary_);
   if (file_ < 0) fail(errno);
-  // Not every file system can reserve.
+  // Some file systems cannot reserve space.
   if (::fallocate(file_, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP ||
       errno == ENOSYS) {
     return;
@@ -50,7 +50,7 @@ void StreamedFile::write(const void* data, size_t size) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int error = errno;
-      // Writing straight out of a mapped file that shrank gives EFAULT instead of SIGBUS.
+      // Writing from a mapped file that shrank gives EFAULT instead of SIGBUS.
       if (error == EFAULT) check_mappings();
       fail(error);
     }

@@ -1,5 +1,4 @@
-// tensor/streamed_file.h -- a large file written from front to back that appears whole or not at
-// all.
+// tensor/streamed_file.h -- writes a large file sequentially and atomically.
 #pragma once
 #include <cstddef>
 #include <filesystem>
@@ -8,18 +7,18 @@ namespace mop {
 
 class StreamedFile {
  public:
-  /// Reserves `bytes` in a temporary neighbour of `path`, so that a full disk is known before the
-  /// work. Throws Error(kIo) when the file cannot be made or there is no room.
+  /// Reserves `bytes` in a temporary neighbour of `path`, so that a full disk is detected before
+  /// the work. Throws Error(kIo) when the file cannot be created or there is no room.
   StreamedFile(const std::filesystem::path& path, size_t bytes);
-  /// Without `finish` nothing is left behind.
+  /// Removes the temporary file unless `finish` was called.
   ~StreamedFile();
   StreamedFile(const StreamedFile&) = delete;
   StreamedFile& operator=(const StreamedFile&) = delete;
 
   /// Appends. The bytes may lie in a mapped file. Throws Error(kIo).
   void write(const void* data, size_t size);
-  /// Flushes to the disk and gives the file its name. Throws Error(kIo), also when a mapped file
-  /// that was written from turned out short.
+  /// Flushes to disk and renames the file to `path`. Throws Error(kIo), also when a mapped source
+  /// file shrank.
   void finish();
   const std::filesystem::path& path() const { return path_; }
 

@@ -1,7 +1,7 @@
-// tensor/tiles.h -- a processor's matrix units (Intel AMX): eight registers of 16 rows of 64 bytes.
-// A product of tiles adds up over 32 numbers of bfloat16, of which the second factor holds two
-// neighbours per word. For files of kernels alone; what uses intrinsics stands inside
-// `#ifdef MOP_BFLOAT16_LANES`.
+// tensor/tiles.h -- Intel AMX matrix units: eight tile registers of 16 rows of 64 bytes. A tile
+// product sums over 32 bfloat16 values; its second factor holds pairs of neighbouring values in
+// each 32-bit word. Included by kernel files only; intrinsics stand inside `#ifdef
+// MOP_BFLOAT16_LANES`.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,8 +11,7 @@
 
 namespace mop::tiles {
 
-/// Whether this machine has such units, the system lets this program use them, and
-/// bfloat16::available().
+/// Returns whether the machine has AMX, the system permits its use, and bfloat16::available().
 bool available();
 
 }  // namespace mop::tiles
@@ -25,12 +24,12 @@ bool available();
 namespace mop::tiles {
 
 inline constexpr int64_t kRows = 16;
-inline constexpr int64_t kDepth = 32;                ///< numbers that a product adds up
-inline constexpr int64_t kNumbers = kRows * kDepth;  ///< of bfloat16
-inline constexpr int64_t kSums = kRows * kRows;      ///< of float32
+inline constexpr int64_t kDepth = 32;                ///< values that one product sums over
+inline constexpr int64_t kNumbers = kRows * kDepth;  ///< bfloat16 values per tile
+inline constexpr int64_t kSums = kRows * kRows;      ///< float32 values per tile
 inline constexpr int64_t kRowBytes = 64;
 
-/// Memory that begins on a cache line, of `bytes`, a multiple of 64: tiles are loaded line by line.
+/// Memory aligned to cache lines, which tile loads need for speed. `bytes` is a multiple of 64.
 struct alignas(kRowBytes) Line {
   std::byte bytes[kRowBytes];
 };
@@ -39,10 +38,11 @@ inline Lines make_lines(int64_t bytes) {
   return std::make_unique_for_overwrite<Line[]>(static_cast<size_t>(bytes / kRowBytes));
 }
 
-/// The intrinsics do not tell the compiler all the memory that they read and write.
+/// Compiler barrier: the intrinsics do not declare all memory that they access.
 MOP_TILES_INLINE void fence() { asm volatile("" ::: "memory"); }
 
-/// Every tile of this thread 16 rows of 64 bytes; afterwards as it was, for LibTorch's products.
+/// Configures all tiles of this thread as 16 rows of 64 bytes; restores the previous configuration
+/// afterwards, which LibTorch's products may use.
 class Scope {
  public:
   MOP_TILES_INLINE Scope() {
@@ -65,9 +65,9 @@ class Scope {
   Shapes before_;
 };
 
-/// 16 rows of 32 numbers, `stride` numbers apart -> a second factor: row j of the tile `to` holds
-/// numbers 2j and 2j + 1 of every row. It is a transposition of 16 x 16 pairs. Rows from `rows` on
-/// are zero. `to` lies on a cache line.
+/// Rearranges 16 rows of 32 values, `stride` values apart, into a second factor: row j of the tile
+/// `to` holds values 2j and 2j + 1 of every row, a transposition of 16 x 16 pairs. Rows from `rows`
+/// on are zero. `to` is aligned to a cache line.
 MOP_TILES_INLINE void transpose_pairs(const uint16_t* from, int64_t stride, int64_t rows,
                                       uint16_t* to) {
   __m512i r[16], t[16];

@@ -6,7 +6,7 @@
 namespace mop {
 namespace {
 
-// Asked once: a backend without page-locked memory answers with an exception.
+// Queried once: a backend without page-locked memory throws.
 bool offers_page_locked_memory(c10::Device device) {
   if (device.is_cpu()) return false;
   static const bool offers = [] {

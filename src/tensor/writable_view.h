@@ -1,13 +1,12 @@
-// tensor/writable_view.h -- a mapped tensor for those who may write to what they are given.
+// tensor/writable_view.h -- a copy-on-write view of a mapped tensor.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 namespace mop {
 
-/// The same values as `mapped`, a view of a mapping (mapped_file.h), in a mapping of its own: pages
-/// are those of the file until they are written to, then private copies. What is written reaches
-/// neither the file nor anybody else. Strided views are copied; a tensor in other memory is
-/// returned as it is. Throws Error(kIo) when the system has no room for the mapping.
+/// Returns the values of `mapped`, a view of a mapping (mapped_file.h), in a private copy-on-write
+/// mapping: writes change neither the file nor other views. Strided views are copied; a tensor in
+/// other memory is returned unchanged. Throws Error(kIo) when the mapping fails.
 at::Tensor writable_view(const at::Tensor& mapped);
 
 }  // namespace mop

@@ -1,4 +1,4 @@
-// text/added_tokens.h -- tokens that are found in the text before anything else looks at it.
+// text/added_tokens.h -- finds added tokens in a text before it is normalised and split.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -11,29 +11,30 @@ namespace mop {
 
 struct AddedToken {
   std::string content;
-  int64_t id = -1;           ///< -1: the vocabulary's id of `content`, or the next free one
-  bool special = false;      ///< left out by decode(skip_special)
+  int64_t id = -1;           ///< -1: the id of `content` in the vocabulary, or the next free one
+  bool special = false;      ///< omitted by decode(skip_special)
   bool normalized = false;   ///< searched for in the normalised text
-  bool lstrip = false;       ///< takes the white space before it along
-  bool rstrip = false;       ///< takes the white space behind it along
-  bool single_word = false;  ///< not found inside a word
+  bool lstrip = false;       ///< includes the white space before it
+  bool rstrip = false;       ///< includes the white space after it
+  bool single_word = false;  ///< not matched inside a word
 };
 
-/// A stretch of text, or one added token (then `token` is set).
+/// A stretch of text, or one added token when `token` is set.
 struct Segment {
-  size_t begin;  ///< bytes of the text
+  size_t begin;  ///< byte range in the text
   size_t end;
   const AddedToken* token;
 };
 
-/// Finds added tokens: leftmost first, the longest of those that start at one place.
+/// Finds added tokens: leftmost first; of those that start at the same byte, the longest.
 class AddedTokenFinder {
  public:
-  /// `spelling(token)` is what stands in the text for it; tokens must outlive the finder.
+  /// Searches for spelling(token) of each token that `wanted` accepts. The tokens must outlive the
+  /// finder.
   AddedTokenFinder(const std::vector<AddedToken>& tokens,
                    const std::function<bool(const AddedToken&)>& wanted,
                    const std::function<std::string(const AddedToken&)>& spelling);
-  /// The whole text in order; empty stretches are left out.
+  /// Splits the whole text, in order; omits empty stretches.
   std::vector<Segment> split(std::string_view text) const;
 
  private:

@@ -1,6 +1,7 @@
-// text/assistant_turns.cc -- a template may write a turn otherwise when more follows it (without
-// its thinking, say), so places are looked for in the text of the whole conversation: by comparing
-// it with renderings in which fewer messages stand, or a word more.
+// text/assistant_turns.cc -- a template may render a turn differently when more messages follow
+// (without its thinking, say). Positions are therefore found in the rendering of the whole
+// conversation, by comparing it with renderings of fewer messages and of messages with a marker
+// word added.
 #include "text/assistant_turns.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 namespace mop {
 namespace {
 
-// A word that no conversation has, and that no template cuts or changes.
+// A marker word that occurs in no conversation and that no template cuts or changes.
 constexpr std::string_view kWord = "Zq7XmopTurnW9k";
 
 size_t common_prefix(std::string_view a, std::string_view b) {
@@ -19,15 +20,15 @@ size_t common_prefix(std::string_view a, std::string_view b) {
                              a.begin());
 }
 
-// Where `asked`, of which `common` bytes stand in the text, is left: before a mark, <like> [this],
-// of which the text has the first letters because another one begins with them, too.
+// Returns `common`, the length of the common prefix of `asked` and the text, moved back before an
+// incomplete mark such as <like> or [this]: another mark can begin with the same characters.
 size_t whole_marks(std::string_view asked, size_t common) {
   if (common == asked.size()) return common;
   const size_t open = asked.substr(0, common).find_last_of("<[>]");
   return open != asked.npos && (asked[open] == '<' || asked[open] == '[') ? open : common;
 }
 
-/// A text around the one place where the word stands in it.
+/// The text before and after the only occurrence of the marker word.
 struct Around {
   std::string before, behind;
 };
@@ -43,7 +44,7 @@ void put(Json& text, bool in_front) {
   text = in_front ? std::string(kWord) + old : old + std::string(kWord);
 }
 
-// The message with the word in its content; nothing when it has none.
+// Returns the message with the marker word in its content; nullopt when it has no content.
 std::optional<Json> with_word(Json message, bool in_front) {
   if (!message.contains("content")) return std::nullopt;
   Json& content = message["content"];
@@ -60,7 +61,7 @@ std::optional<Json> with_word(Json message, bool in_front) {
   return message;
 }
 
-// A function that a call of the message names; null when it has none.
+// Returns the function of the message's first or last call; nullptr when there is none.
 Json* function_of(Json& message, bool of_last_call) {
   if (!message.contains("tool_calls") || !message["tool_calls"].is_array() ||
       message["tool_calls"].empty())
@@ -71,7 +72,7 @@ Json* function_of(Json& message, bool of_last_call) {
   return function.is_object() ? &function : nullptr;
 }
 
-// The message with the word behind the name of its last call.
+// Returns the message with the marker word after the name of its last call.
 std::optional<Json> with_word_in_name(Json message) {
   Json* function = function_of(message, true);
   if (function == nullptr || !function->contains("name") || !(*function)["name"].is_string())
@@ -80,8 +81,8 @@ std::optional<Json> with_word_in_name(Json message) {
   return message;
 }
 
-// The message with the word as one more argument of its first call, the only one that some
-// templates write; they may write its name more than once.
+// Returns the message with the marker word as an additional argument of its first call. Some
+// templates render only the first call, and may render its name more than once.
 std::optional<Json> with_word_in_arguments(Json message) {
   Json* function = function_of(message, false);
   if (function == nullptr || !function->contains("arguments")) return std::nullopt;
@@ -108,7 +109,7 @@ class Finder {
   }
 
  private:
-  // The first messages alone; nothing when the template refuses them.
+  // Renders the first messages only; nullopt when the template rejects them.
   std::optional<std::string> first(size_t count, bool ask) const {
     if (count == 0) return std::nullopt;
     return render(
@@ -126,7 +127,7 @@ class Finder {
     }
   }
 
-  // The first `count` messages with another one in `turn`'s place.
+  // Renders the first `count` messages with `message` in place of turn `turn`.
   std::optional<Around> changed(size_t turn, const std::optional<Json>& message,
                                 size_t count) const {
     if (!message) return std::nullopt;
@@ -136,9 +137,9 @@ class Finder {
     return text ? around_word(*text) : std::nullopt;
   }
 
-  // Behind the words that ask for the turn: where the conversation up to it ends, when the template
-  // writes that as it does in the whole, else where the message before it ends; at least where the
-  // turn's content begins.
+  // Returns where the turn begins, after its generation prompt: the end of the preceding
+  // conversation with the prompt, if the template renders it as in the whole; else the end of the
+  // preceding message. Never after the begin of the turn's content.
   std::optional<size_t> begin_of(size_t turn) const {
     const auto before = first(turn, false), asked = first(turn, true);
     if (asked) {
@@ -156,7 +157,7 @@ class Finder {
     return marked->before.size();
   }
 
-  // Where the message and the words that end it end, behind `begin`.
+  // Returns the end of the turn, including the text that ends it; it is after `begin`.
   std::optional<size_t> end_of(size_t turn, size_t begin) const {
     const auto until = first(turn + 1, false);
     if (until && until->size() > begin && text_.starts_with(*until)) return until->size();
@@ -166,7 +167,8 @@ class Finder {
       const auto whole = changed(turn, marked, messages().size());
       const auto alone = changed(turn, marked, turn + 1);
       if (!whole || !alone) continue;
-      // Behind the word stand the rest of the turn, which both have, and what follows it.
+      // After the marker word comes the rest of the turn, which both renderings share, then what
+      // follows it.
       const size_t rest = common_prefix(whole->behind, alone->behind);
       const std::string_view following = std::string_view(whole->behind).substr(rest);
       if (text_.ends_with(following) && text_.size() - following.size() > begin)
@@ -182,8 +184,8 @@ class Finder {
   const std::string& text_;
 };
 
-// Every `generation` block is a turn of the assistant's, in order; nothing when they are not as
-// many and it must be known which is which.
+// Takes each `generation` block as a turn of the assistant, in order. Returns false when their
+// numbers differ and it matters which is which.
 bool take_marks(const JinjaText& marked, const Conversation& conversation, SpokenText& spoken) {
   std::vector<bool> wanted;
   for (size_t i = 0; i < conversation.learned.size(); ++i) {

@@ -1,4 +1,4 @@
-// text/assistant_turns.h -- where the assistant speaks in the text of a conversation.
+// text/assistant_turns.h -- finds the assistant's turns in a rendered conversation.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,15 +10,15 @@
 namespace mop {
 
 struct SpokenText {
-  std::string text;  ///< the whole conversation, rendered once
-  /// Bytes [begin, end) of each turn that is to be learned: what follows the words that ask the
-  /// assistant to speak, up to and with the words that end the turn; of a template with
-  /// `generation` blocks, these.
+  std::string text;  ///< the rendered conversation
+  /// Byte ranges [begin, end) of the turns to learn. A turn begins after the generation prompt and
+  /// includes the text that ends it; for a template with `generation` blocks, the ranges of these
+  /// blocks.
   std::vector<std::pair<size_t, size_t>> learned;
-  int64_t lost = 0;  ///< turns that are to be learned, and whose place was not found
+  int64_t lost = 0;  ///< turns to learn whose position was not found
 };
 
-/// Throws Error(kBadInput) with the template's complaint.
+/// Throws Error(kBadInput) with the template's message.
 SpokenText find_turns(const ChatTemplate& chat, const Conversation& conversation);
 
 }  // namespace mop

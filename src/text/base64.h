@@ -6,7 +6,7 @@
 
 namespace mop {
 
-/// The bytes of `text` (RFC 4648, padded); none when it is empty or not base64.
+/// Decodes `text` (RFC 4648, padded); nullopt when it is empty or not base64.
 std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace mop

@@ -20,7 +20,7 @@ size_t slot_of(uint64_t key, size_t slots) {
   return static_cast<size_t>((key * 0x9E3779B97F4A7C15u) >> 20) & (slots - 1);
 }
 
-// Heap order: the best rank on top, the leftmost of equals.
+// Heap order: lowest rank on top; of equal ranks, the leftmost.
 bool worse(const Bpe::Scratch::Candidate& a, const Bpe::Scratch::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
 }
@@ -131,7 +131,7 @@ void Bpe::join_all(Scratch& scratch) const {
     if (left.id < 0 || left.next < 0) continue;
     auto& right = symbols[static_cast<size_t>(left.next)];
     const Join* join = find_join(left.id, right.id);
-    if (join == nullptr || join->joined != best.joined) continue;  // a neighbour changed meanwhile
+    if (join == nullptr || join->joined != best.joined) continue;  // stale: a neighbour has changed
     left.id = best.joined;
     right.id = -1;
     left.next = right.next;

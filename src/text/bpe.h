@@ -1,4 +1,4 @@
-// text/bpe.h -- byte-pair merging: symbols of a word are joined, best-ranked pair first.
+// text/bpe.h -- byte-pair encoding: merges the symbols of a word, lowest rank first.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,17 +10,17 @@
 
 namespace mop {
 
-/// What a `tokenizer.json` says about its BPE model. Ids fit 31 bits.
+/// Options of a BPE model in `tokenizer.json`. Ids fit 31 bits.
 struct BpeOptions {
   std::optional<std::string>
-      unknown;                 ///< the token for characters outside the vocabulary; none: dropped
-  bool fuse_unknown = false;   ///< neighbouring unknown characters become one token
-  bool byte_fallback = false;  ///< unknown characters become tokens <0x00>..<0xFF> first
-  bool ignore_merges = false;  ///< a word that is a token is that token, whatever the merges say
+      unknown;  ///< token for characters outside the vocabulary; unset: they are dropped
+  bool fuse_unknown = false;   ///< merge neighbouring unknown characters into one token
+  bool byte_fallback = false;  ///< encode unknown characters as tokens <0x00>..<0xFF> first
+  bool ignore_merges =
+      false;  ///< encode a word that is a token as that token, regardless of merges
 };
 
-/// A pair of symbols that may be joined; lower ranks first, among equals the leftmost pair of the
-/// word.
+/// A pair of symbols that can be merged. Lower ranks first; of equal ranks, the leftmost pair.
 struct Merge {
   std::string left, right;
   int32_t rank;
@@ -34,14 +34,15 @@ class Bpe {
   };
   using Vocabulary = std::unordered_map<std::string, int32_t, Hash, std::equal_to<>>;
 
-  /// Of two merges of one pair the later counts. Throws Error(kBadInput) when one names a token
-  /// that is not in the vocabulary.
+  /// The later of two merges of the same pair counts. Throws Error(kBadInput) when a merge names a
+  /// token that is not in the vocabulary.
   Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, BpeOptions options);
 
-  /// Buffers of `encode`, kept by the caller between words.
+  /// Buffers of `encode`, reused between words.
   struct Scratch {
     struct Symbol {
-      int32_t id, previous, next;  ///< positions in `symbols`, -1 at the ends; id -1: joined away
+      int32_t id, previous, next;  ///< neighbours as positions in `symbols`, -1 at the ends; id -1:
+                                   ///< merged into another
     };
     struct Candidate {
       int32_t rank, position, joined;
@@ -53,7 +54,7 @@ class Bpe {
   void encode(std::string_view word, Scratch& scratch, std::vector<int64_t>& ids) const;
 
   std::optional<int64_t> id_of(std::string_view token) const;
-  /// Null when there is no such token.
+  /// Returns nullptr when there is no such token.
   const std::string* token_of(int64_t id) const;
   /// Largest id + 1.
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }

@@ -27,7 +27,7 @@ BpeTokenizer::BpeTokenizer(BpeParts parts)
           [this](const AddedToken& t) { return parts_.normalizer(t.content); }),
       vocab_(parts_.model.size()) {
   for (const AddedToken& token : parts_.added) {
-    // A token that is looked for in the normalised text is written as it stands there.
+    // A `normalized` token is searched for in normalised text, so its spelling is normalised too.
     std::string text = token.normalized ? parts_.normalizer(token.content) : token.content;
     added_by_id_.emplace(token.id, Spelling{std::move(text), token.special});
     vocab_ = std::max(vocab_, token.id + 1);

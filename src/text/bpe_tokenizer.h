@@ -1,5 +1,5 @@
 // text/bpe_tokenizer.h -- the pipeline of a tokenizer.json: added tokens, normalizer,
-// pre-tokenizer, BPE or Unigram.
+// pre-tokenizer, and a BPE or Unigram model.
 #pragma once
 #include <memory>
 #include <optional>
@@ -20,11 +20,11 @@ namespace mop {
 
 struct BpeParts {
   WordModel model;
-  std::vector<AddedToken> added;  ///< every id set
+  std::vector<AddedToken> added;  ///< all ids are set
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   Decoder decoder;
-  Surround surround;  ///< what Special::kDefault adds
+  Surround surround;  ///< ids that Special::kDefault adds
   std::optional<int64_t> bos, eos;
   std::string kind, fingerprint;
 };
@@ -53,24 +53,24 @@ class BpeTokenizer final : public Tokenizer {
   int64_t vocab_;
 };
 
-/// BOS in front unless it stands there already. Throws Error(kBadInput) without a BOS.
+/// Prepends BOS unless the ids begin with it. Throws Error(kBadInput) without a BOS.
 std::vector<int64_t> with_bos(std::vector<int64_t> ids, std::optional<int64_t> bos);
 
-/// Reads a tokenizer.json, and the special tokens' names from the files beside it.
+/// Reads a tokenizer.json, and the names of special tokens from the files beside it.
 std::shared_ptr<const Tokenizer> open_tokenizer_json(const std::filesystem::path& file);
-/// The same from the file's text.
+/// The same from the content of the file.
 std::shared_ptr<const Tokenizer> make_tokenizer_json(const std::string& text,
                                                      const TokenizerConfig& config);
-/// Reads a tiktoken-format tokenizer.model ("base64 rank" lines) as Llama 3 uses it: its splitting
-/// pattern and its 256 special tokens behind the last rank.
+/// Reads a tiktoken-format tokenizer.model ("base64 rank" lines) with Llama 3's splitting regex and
+/// its 256 special tokens after the last rank.
 std::shared_ptr<const Tokenizer> open_tiktoken(const std::filesystem::path& file);
-/// The tokenizer.json that gives the ids of a tiktoken-format file with these bytes.
+/// Converts a tiktoken-format file to a tokenizer.json that gives the same ids.
 PartJson tiktoken_as_json(const std::string& bytes, const TokenizerConfig& config);
-/// Whether a file that begins with `start` has the tiktoken format.
+/// Returns whether a file that begins with `start` has the tiktoken format.
 bool looks_like_ranks(const std::string& start);
-/// Reads a SentencePiece model with LlamaTokenizer's rules for what is around it.
+/// Reads a SentencePiece model and applies LlamaTokenizer's rules for special tokens and blanks.
 std::shared_ptr<const Tokenizer> open_sentencepiece(const std::filesystem::path& file);
-/// The same from the file's bytes.
+/// The same from the content of the file.
 std::shared_ptr<const Tokenizer> make_sentencepiece(const std::string& bytes,
                                                     const TokenizerConfig& config);
 

@@ -8,7 +8,7 @@
 namespace mop {
 namespace {
 
-// Printable bytes stand for themselves; the other 68 count up from U+0100.
+// Printable bytes map to themselves; the other 68 to U+0100 and up, in order.
 constexpr std::array<char32_t, 256> make_alphabet() {
   std::array<char32_t, 256> alphabet{};
   char32_t next = 0x100;
@@ -39,7 +39,7 @@ std::string to_byte_alphabet(std::string_view bytes) {
     const char32_t c = kAlphabet[static_cast<unsigned char>(byte)];
     if (c < 0x80) {
       out += static_cast<char>(c);
-    } else {  // all stand-ins are below U+0800
+    } else {  // all characters of the alphabet are below U+0800
       out += static_cast<char>(0xC0 | c >> 6);
       out += static_cast<char>(0x80 | (c & 0x3F));
     }

@@ -1,5 +1,5 @@
-// text/byte_alphabet.h -- GPT-2's printable stand-in for each byte, in which byte-level
-// vocabularies are written.
+// text/byte_alphabet.h -- GPT-2's mapping of bytes to printable characters, used in byte-level
+// vocabularies.
 #pragma once
 #include <optional>
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace mop {
 
-/// Every byte replaced by its stand-in character.
+/// Replaces every byte by its character.
 std::string to_byte_alphabet(std::string_view bytes);
-/// The way back; nothing when a character is no stand-in.
+/// The inverse; nullopt when a character is not in the alphabet.
 std::optional<std::string> from_byte_alphabet(std::string_view text);
 
 }  // namespace mop

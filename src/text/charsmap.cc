@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-// Where the extended grapheme cluster that begins at `at` ends.
+// Returns the end of the extended grapheme cluster that begins at `at`.
 size_t end_of_grapheme(std::string_view text, size_t at) {
   utf8proc_int32_t state = 0;
   CodePoint before = code_point_at(text, at);
@@ -44,7 +44,7 @@ Charsmap::Charsmap(std::string_view base64) {
   texts_ = bytes.substr(sizeof size + size);
 }
 
-// Of the shortest beginning of `part` that has one; null when none has.
+// Returns the replacement of the shortest prefix of `part` that has one; nullptr when none has.
 const char* Charsmap::replacement_of(std::string_view part) const {
   uint32_t at = offset_of(units_[0]);
   for (const char byte : part) {

@@ -1,4 +1,4 @@
-// text/charsmap.h -- SentencePiece's table of replacements as a tokenizer.json holds it.
+// text/charsmap.h -- SentencePiece's replacement table as stored in a tokenizer.json.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,18 +7,18 @@
 
 namespace mop {
 
-/// Normaliser "Precompiled". The rules are those of the `tokenizers` library, which looks up
-/// grapheme by grapheme, not as SentencePiece itself does.
+/// Normalizer "Precompiled". Looks up one grapheme at a time, as the `tokenizers` library does;
+/// SentencePiece itself does not.
 class Charsmap {
  public:
-  /// `base64` is `precompiled_charsmap`. Throws Error(kBadInput) when it is damaged.
+  /// `base64` is the value of `precompiled_charsmap`. Throws Error(kBadInput) when it is damaged.
   explicit Charsmap(std::string_view base64);
   std::string replace(std::string_view text) const;
 
  private:
   const char* replacement_of(std::string_view part) const;
   std::vector<uint32_t> units_;  // a double array
-  std::string texts_;            // each ends with a zero
+  std::string texts_;            // zero-terminated strings
 };
 
 }  // namespace mop

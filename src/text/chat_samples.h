@@ -1,4 +1,4 @@
-// text/chat_samples.h -- conversations as texts to measure on.
+// text/chat_samples.h -- conversations rendered as texts for calibration and evaluation.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -9,12 +9,12 @@
 
 namespace mop {
 
-/// Renders conversations by a model's chat template, which is read when the first one comes.
+/// Renders conversations by a model's chat template, which is read on first use.
 class ChatSamples {
  public:
-  /// An empty path: there is no model, and conversations are refused.
+  /// Without a model (empty path), conversations cause an error.
   explicit ChatSamples(std::filesystem::path model) : model_(std::move(model)) {}
-  /// Without the BOS that the template may begin with: tokenizers add it by their own rule. Throws
+  /// Returns the text without a leading BOS, which tokenizers add by their own rule. Throws
   /// Error(kBadInput) naming `where`.
   std::string text(const Json& record, const std::string& where);
 
@@ -23,7 +23,7 @@ class ChatSamples {
   std::shared_ptr<const ChatTemplate> chat_;
 };
 
-/// As read_samples(file) of text/samples.h; conversations go through the template of `model`.
+/// Like read_samples(file) of text/samples.h, but renders conversations by the template of `model`.
 std::vector<std::string> read_samples(const std::filesystem::path& file,
                                       const std::filesystem::path& model);
 

@@ -17,7 +17,7 @@ using Sources = std::map<std::string, std::string>;
 
 constexpr const char* kReasoning[] = {"reasoning_content", "thinking", "reasoning"};
 
-// As transformers: nothing is null, and reasoning is found under its usual names.
+// As transformers: removes null fields and sets all names of reasoning.
 Json plain_message(const Json& message) {
   if (!message.is_object())
     throw bad_input("a message is a {}, not an object", message.type_name());
@@ -34,13 +34,13 @@ Json plain_message(const Json& message) {
   return plain;
 }
 
-// A member of an object; empty when there is none, or no text.
+// Returns a string member of an object; empty when it is absent or not a string.
 std::string text_of(const Json& object, const char* key) {
   const bool has = object.is_object() && object.contains(key) && object[key].is_string();
   return has ? object[key].get<std::string>() : "";
 }
 
-// A special token is written as a text or as an object with `content`.
+// A special token is stored as a string or as an object with `content`.
 std::string token_text(const Json& token) {
   if (token.is_string()) return token.get<std::string>();
   return text_of(token, "content");
@@ -144,11 +144,11 @@ ChatTemplate::ChatTemplate(const Sources& sources, Json tokens, std::string orig
 }
 
 bool ChatTemplate::tries_a_text() const {
-  constexpr const char* kText = "mop-1e4f9b7c";  // of no template
+  constexpr const char* kText = "mop-1e4f9b7c";  // a string that no template contains
   try {
     return render({{{"role", "user"}, {"content", kText}}}).find(kText) != std::string::npos;
   } catch (const Error&) {
-    return true;  // it complains of one message alone
+    return true;  // it rejects a conversation of one message; assume that it renders strings
   }
 }
 

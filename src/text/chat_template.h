@@ -1,5 +1,5 @@
-// text/chat_template.h -- a model's chat template: a conversation as the text the model was trained
-// on.
+// text/chat_template.h -- a model's chat template, which renders a conversation as the text format
+// the model was trained on.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -13,40 +13,42 @@
 namespace mop {
 
 struct ChatOptions {
-  /// Ends with what asks the assistant to speak.
+  /// Appends the prompt for the assistant's next turn.
   bool add_generation_prompt = false;
-  /// What the model may call: a list, or null.
+  /// Tools the model may call: a list, or null.
   Json tools = nullptr;
-  /// Further variables of the template, an object; "enable_thinking" is a common one.
+  /// Additional template variables, an object; "enable_thinking" is common.
   Json variables = Json::object();
 };
 
 class ChatTemplate {
  public:
-  /// By name: "default", and "tool_use" for conversations with tools. `tokens` are the special
-  /// tokens' texts by name. Throws Error(kBadInput) as JinjaTemplate does.
-  /// `origin` names the model in what rendering throws.
+  /// `sources` maps names to templates: "default", and "tool_use" for conversations with tools.
+  /// `tokens` maps names of special tokens to their texts. `origin` names the model in errors of
+  /// `render`. Throws Error(kBadInput) as JinjaTemplate does.
   ChatTemplate(const std::map<std::string, std::string>& sources, Json tokens,
                std::string origin = "");
 
-  /// The conversation as text, special tokens written out, as transformers' apply_chat_template:
-  /// fields that are null count as absent, and reasoning has all its names (reasoning_content,
-  /// thinking, reasoning). `messages` is a list of {role, content, ...}. Throws Error(kBadInput)
-  /// with the template's own complaint.
+  /// Renders the conversation like transformers' apply_chat_template, with special tokens written
+  /// out. `messages` is a list of {role, content, ...}. Null fields count as absent, and reasoning
+  /// is available under all its names (reasoning_content, thinking, reasoning). Throws
+  /// Error(kBadInput) with the template's message.
   std::string render(const Json& messages, const ChatOptions& options = {}) const;
-  /// The same, and what the template marks as the assistant's.
+  /// The same, with the ranges of `generation` blocks.
   JinjaText render_with_marks(const Json& messages, const ChatOptions& options = {}) const;
   /// The text of BOS; empty when the model's files name none.
   std::string bos() const { return tokens_.value("bos_token", ""); }
-  /// Whether it speaks of images: its model may see, and messages may have to be lists of parts.
+  /// Whether the template mentions images. Then the model may be multimodal, and message contents
+  /// may have to be lists of parts.
   bool knows_images() const { return knows_images_; }
-  /// Whether contents that are texts are written. Templates that expect lists of parts go through a
-  /// text letter by letter and write nothing of it.
+  /// Whether the template renders contents that are strings. Templates that expect lists of parts
+  /// iterate over the characters of a string and render nothing of it.
   bool writes_texts() const { return writes_texts_; }
-  /// Which special tokens a tokenizer adds to what was rendered: none, since templates write them;
-  /// but the processors of models that see add BOS to a text that does not begin with it.
+  /// Returns the special tokens a tokenizer should add to rendered text: none, since templates
+  /// write them. Exception: processors of multimodal models add BOS to text that does not begin
+  /// with it.
   Special specials_of(std::string_view rendered) const;
-  /// SHA-256 of the templates' sources and of the special tokens they may use.
+  /// SHA-256 of the template sources and of the special tokens they may use.
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
@@ -59,17 +61,18 @@ class ChatTemplate {
   Json tokens_;
   std::string fingerprint_, origin_;
   bool knows_images_, writes_texts_ = true;
-  JinjaTime now_;  ///< one day for all that is rendered
+  JinjaTime now_;  ///< fixed, so that all renderings have the same date
 };
 
-/// The sources of a model's templates by name, empty when it has none. A folder's:
+/// Returns the sources of a model's templates by name; empty when it has none. A folder:
 /// chat_template.jinja ("default") and additional_chat_templates/NAME.jinja, else `chat_template`
-/// of tokenizer_config.json (one, or a list of {name, template}), else that of
-/// chat_template.json, which processors had. A GGUF file's: tokenizer.chat_template, and
+/// of tokenizer_config.json (one, or a list of {name, template}), else that of chat_template.json,
+/// which older processors have. A GGUF file: tokenizer.chat_template and
 /// tokenizer.chat_template.tool_use. Throws Error(kBadInput) naming the file.
 std::map<std::string, std::string> chat_template_sources(const std::filesystem::path& model);
 
-/// Null when the model has none. Throws Error(kBadInput) naming what is not Jinja, and its line.
+/// Returns nullptr when the model has no template. Throws Error(kBadInput) with the line and the
+/// syntax error.
 std::shared_ptr<const ChatTemplate> read_chat_template(const std::filesystem::path& model);
 
 }  // namespace mop

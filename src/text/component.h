@@ -1,5 +1,5 @@
-// text/component.h -- a tokenizer.json is built of parts chosen by `type`; each kind of part has
-// one table.
+// text/component.h -- parts of a tokenizer.json are selected by `type`; each kind of part has one
+// table.
 #pragma once
 #include <algorithm>
 #include <filesystem>
@@ -15,21 +15,22 @@
 
 namespace mop {
 
-/// Keys sorted, unlike mop::Json: objects of 100,000 tokens need fast look-up.
+/// Sorted keys, unlike mop::Json: objects of 100,000 tokens need fast lookup.
 using PartJson = nlohmann::json;
 
-/// The parsed file. Throws Error(kIo) when it cannot be read, Error(kBadInput) when it is no JSON
-/// object.
+/// Parses the file. Throws Error(kIo) when it cannot be read, Error(kBadInput) when it is not a
+/// JSON object.
 PartJson read_part_json(const std::filesystem::path& path);
 
-/// One row of a table of parts.
+/// A row of a table of parts.
 template <typename Made>
 struct Component {
   std::string_view type;
   Made (*make)(const PartJson& part);
 };
 
-/// `part[key]`, `fallback` when absent or null. Throws Error(kBadInput) when it has another type.
+/// Returns `part[key]`, or `fallback` when it is absent or null. Throws Error(kBadInput) for
+/// another type.
 template <typename T>
 T part_field(const PartJson& part, const char* key, T fallback) {
   const auto it = part.find(key);
@@ -45,7 +46,7 @@ T part_field(const PartJson& part, const char* key, T fallback) {
   }
 }
 
-/// Makes the part that `part["type"]` names. Throws Error(kBadInput) listing the known types.
+/// Creates the part that `part["type"]` names. Throws Error(kBadInput) listing the known types.
 template <typename Made>
 Made make_component(std::span<const Component<Made>> table, const PartJson& part,
                     std::string_view kind) {
@@ -59,7 +60,7 @@ Made make_component(std::span<const Component<Made>> table, const PartJson& part
   throw bad_input("{} '{}' is not supported", kind, type).hint("known: " + known);
 }
 
-/// The parts listed under `key` of a Sequence.
+/// Creates the parts listed under `key` of a Sequence.
 template <typename Made>
 std::vector<Made> make_components(const PartJson& part, const char* key,
                                   Made (*make)(const PartJson&)) {

@@ -20,7 +20,7 @@ std::string optional_text(const Json& record, const char* key, const std::string
   return get_or<std::string>(record, key, "", where);
 }
 
-// A text that is JSON, else the value as it is.
+// Parses a JSON string of the wanted type; returns other values unchanged.
 Json parsed(const Json& value, bool (*is_wanted)(const Json&)) {
   if (!value.is_string()) return value;
   const auto json = try_parse_json(value.get_ref<const std::string&>());
@@ -30,7 +30,7 @@ Json parsed(const Json& value, bool (*is_wanted)(const Json&)) {
 bool is_object(const Json& json) { return json.is_object(); }
 bool is_structured(const Json& json) { return json.is_structured(); }
 
-// The OpenAI API writes a call's arguments as JSON in a text, templates expect them as an object.
+// The OpenAI API stores a call's arguments as a JSON string; templates expect an object.
 Json with_parsed_arguments(Json calls) {
   for (Json& call : calls) {
     Json& function = call.is_object() && call.contains("function") ? call["function"] : call;
@@ -45,7 +45,7 @@ Json as_call(const Json& function) {
   return {{"type", "function"}, {"function", function}};
 }
 
-// `tools` as a list of functions in OpenAI's form; null when there are none.
+// Returns `tools` as a list of functions in OpenAI's form; null when there are none.
 Json tools_of(const Json& record, const std::string& where) {
   if (!record.contains("tools")) return nullptr;
   const Json tools = parsed(record["tools"], is_structured);
@@ -68,7 +68,7 @@ void check_parts(const Json& content, bool has_pictures, const std::string& wher
 
 class Builder {
  public:
-  /// `has_pictures`: of the record that `where` names.
+  /// `has_pictures`: whether the record has pictures. `where` names the record in errors.
   Builder(bool has_pictures, std::string where)
       : has_pictures_(has_pictures), where_(std::move(where)) {}
 
@@ -93,7 +93,7 @@ class Builder {
     add({{"role", role}, {"content", text}}, learn);
   }
 
-  // {from, value}, or {role, content} with ShareGPT's roles.
+  // A turn is {from, value}, or {role, content} with ShareGPT's roles.
   void add_share_gpt(const Json& turn) {
     if (!turn.is_object())
       throw bad_input("{}: a turn is a {}, not an object", where_, turn.type_name());
@@ -154,7 +154,7 @@ void add_alpaca(Builder& builder, const Json& record, const std::string& where) 
   builder.add_text("assistant", require<std::string>(record, "output", where));
 }
 
-// A text, or a list of messages.
+// Adds `prompt` or `completion`: a string or a list of messages.
 void add_side(Builder& builder, const Json& record, const char* key, const char* role, bool learn,
               const std::string& where) {
   if (is_list(record, key)) {

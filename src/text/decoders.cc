@@ -83,7 +83,7 @@ Decoder make_strip(const PartJson& part) {
   };
 }
 
-// A token with a character outside the alphabet (an added token) stands for its own bytes.
+// A token with a character outside the alphabet (an added token) decodes to its own bytes.
 Decoder make_byte_level(const PartJson&) {
   return [](std::vector<std::string> tokens) {
     std::string bytes;

@@ -1,4 +1,4 @@
-// text/decoders.h -- the `decoder` of a tokenizer.json: the texts of tokens become one text.
+// text/decoders.h -- the `decoder` of a tokenizer.json: converts token strings to text.
 #pragma once
 #include <functional>
 #include <string>
@@ -8,14 +8,15 @@
 
 namespace mop {
 
-/// A step of decoding; what is left at the end is joined.
+/// A decoding step. The strings after the last step are concatenated.
 using Decoder = std::function<std::vector<std::string>(std::vector<std::string>)>;
 
-/// `part` may be null: tokens separated by blanks. Throws Error(kBadInput) on an unknown type.
+/// Creates a decoder. A null `part` joins the tokens with blanks. Throws Error(kBadInput) on an
+/// unknown type.
 Decoder make_decoder(const PartJson& part);
 
-/// Runs of tokens <0x00>..<0xFF> become the text of those bytes; each byte of an ill-formed run
-/// becomes U+FFFD.
+/// Replaces runs of tokens <0x00>..<0xFF> by the text of these bytes; in an ill-formed run, each
+/// byte becomes U+FFFD.
 std::vector<std::string> join_byte_tokens(std::vector<std::string> tokens);
 
 std::string join_texts(const std::vector<std::string>& texts);

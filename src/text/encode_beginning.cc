@@ -6,11 +6,10 @@
 namespace mop {
 namespace {
 
-// Tokens before the place where a text is cut may depend on what stands behind it; so far they
-// reach.
+// Number of tokens before a cut that may depend on the text after it.
 constexpr int64_t kMargin = 256;
 
-// A place to cut at or before `bytes`: behind a word when there is one near, never inside a
+// Returns a position to cut at or before `bytes`: after a word when one ends nearby, never inside a
 // character.
 size_t place_to_cut(std::string_view text, size_t bytes) {
   const size_t blank = text.find_last_of(" \n", bytes);

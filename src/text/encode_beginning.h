@@ -1,5 +1,4 @@
-// text/encode_beginning.h -- the first tokens of a text, at a cost that does not grow with the
-// rest.
+// text/encode_beginning.h -- encodes the beginning of a text, at a cost independent of its length.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -9,8 +8,9 @@
 
 namespace mop {
 
-/// The first `longest` ids of `tokenizer.encode(text, special)`, all when that is 0. Of a text that
-/// is much longer only a beginning is encoded: a line of 20 MB takes gigabytes otherwise.
+/// Returns the first `longest` ids of `tokenizer.encode(text, special)`, or all when `longest` is
+/// 0. Encodes only a prefix of a text that is much longer: encoding a line of 20 MB takes
+/// gigabytes.
 std::vector<int64_t> encode_beginning(const Tokenizer& tokenizer, std::string_view text,
                                       Special special, int64_t longest);
 

@@ -1,12 +1,12 @@
-// text/expansion.h -- how much longer the parts of a tokenizer may make a text.
+// text/expansion.h -- limits how much the parts of a tokenizer may lengthen a text.
 #pragma once
 #include <cstddef>
 
 namespace mop {
 
-/// Unicode's normal forms make at most 18 letters of one. Throws Error(kBadInput) when a text of
-/// `before` bytes became one of `after`, and is far beyond that: replacements of replacements grow
-/// without bound, and the file says how many there are.
+/// Throws Error(kBadInput) when a text grew from `before` to `after` bytes, far beyond the factor
+/// 18 of Unicode normalisation. A file can chain any number of replacements, whose output grows
+/// without bound.
 void check_expansion(size_t before, size_t after);
 
 }  // namespace mop

@@ -1,11 +1,11 @@
-// text/ggml_pre_tokenizer_table.cc -- the table: llama.cpp's names and the regexes of the models'
-// own tokenizer.json files, which llama.cpp follows or comes close to.
+// text/ggml_pre_tokenizer_table.cc -- the table: llama.cpp's names, and the regexes of the models'
+// own tokenizer.json files, which llama.cpp reproduces or approximates.
 #include "text/ggml_pre_tokenizers.h"
 
 namespace mop {
 namespace {
 
-// What ByteLevel with `use_regex` cuts.
+// The splitting regex of ByteLevel with `use_regex`.
 constexpr std::string_view kGpt2 =
     R"re('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)re";
 constexpr std::string_view kDigit = R"re(\p{N})re";

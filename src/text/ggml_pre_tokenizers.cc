@@ -1,4 +1,4 @@
-// text/ggml_pre_tokenizers.cc -- finding the row that cuts text as a tokenizer.json does.
+// text/ggml_pre_tokenizers.cc -- finds the row that splits text as a tokenizer.json does.
 #include "text/ggml_pre_tokenizers.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// One or two characters of every kind that a regex of the table tells from the others.
+// One or two characters of each class that a regex of the table distinguishes.
 constexpr std::string_view kKinds[] = {
     "a",      "B",      "\u00e9",     "\u00c9", "\u01c5", "\u02b0", "\u05d0", "\u4e2d", "\u3042",
     "\uac00", "\u0301", "\u3105",     "7",      "\u0663", "\u2167", " ",      "\n",     "\r",

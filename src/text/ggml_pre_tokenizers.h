@@ -1,5 +1,5 @@
-// text/ggml_pre_tokenizers.h -- llama.cpp's names (`tokenizer.ggml.pre`) for the ways in which a
-// byte-level vocabulary cuts text into words.
+// text/ggml_pre_tokenizers.h -- llama.cpp's pre-tokenizers for byte-level vocabularies, by their
+// name in `tokenizer.ggml.pre`.
 #pragma once
 #include <initializer_list>
 #include <string>
@@ -11,24 +11,25 @@
 namespace mop {
 
 struct GgmlPreTokenizer {
-  std::vector<std::string_view> names;  ///< writers take the first
-  /// Searched one after the other in what the ones before left: matches and what lies between them
-  /// are words.
+  std::vector<std::string_view> names;  ///< the first is used for writing
+  /// Applied in order, each to the text that the previous ones did not match; the matches and the
+  /// text between them are words.
   std::vector<std::string_view> regexes;
-  bool ignore_merges = false;  ///< a word that is a token is that token
-  bool add_bos = false;        ///< when the file does not say
-  /// What llama.cpp does otherwise than this row, which does what the models' own tokenizer.json
-  /// does; empty when nothing.
+  bool ignore_merges = false;  ///< encode a word that is a token as that token
+  bool add_bos = false;        ///< default when the file does not say
+  /// How llama.cpp deviates from this row, which follows the models' own tokenizer.json; empty when
+  /// it does not.
   std::string_view differs = {};
-  /// `pre_tokenizer` of their tokenizer.json where it is more than regexes.
+  /// `pre_tokenizer` of the models' tokenizer.json where regexes alone do not express it.
   std::string_view own = {};
 };
 
-/// The same as `pre_tokenizer` of a tokenizer.json.
+/// Returns the row as `pre_tokenizer` of a tokenizer.json.
 PartJson ggml_pre_tokenizer_part(const GgmlPreTokenizer& row);
-/// The first row that cuts every probe as `part` does, and treats merges so if there is one; null
-/// when there is none. The probes: all texts of three characters over one of each kind that any of
-/// the regexes tells apart, and longer ones. Throws Error(kBadInput) for a part we do not know.
+/// Returns the first row that splits every probe text as `part` does, preferring one with the same
+/// `ignore_merges`; nullptr when there is none. The probes are all strings of three characters,
+/// with one character for each class that any of the regexes distinguishes, and some longer texts.
+/// Throws Error(kBadInput) for an unknown part.
 const GgmlPreTokenizer* find_ggml_pre_tokenizer(const PartJson& part, bool ignore_merges);
 /// Throws Error(kBadInput) listing the known names.
 const GgmlPreTokenizer& ggml_pre_tokenizer(std::string_view name);

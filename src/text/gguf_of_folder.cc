@@ -17,9 +17,9 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr double kLowScore = -1000;  // of tokens that nothing is merged into
+constexpr double kLowScore = -1000;  // for tokens that are never the result of a merge
 
-// Room for `id`; what lies between stays unused.
+// Extends the vocabulary to `size`; the added tokens are unused.
 void make_room(GgufVocabulary& vocabulary, size_t size) {
   for (size_t id = vocabulary.tokens.size(); id < size; ++id) {
     vocabulary.tokens.push_back(fmt::format("[PAD{}]", id));
@@ -40,7 +40,7 @@ std::optional<int64_t> id_of(const GgufVocabulary& vocabulary, const std::string
   return it - vocabulary.tokens.begin();
 }
 
-// Tokens beside the model: behind its own, or what a piece of it is for.
+// Adds tokens from outside the model: after its own, or as the type of an existing piece.
 void put_added(GgufVocabulary& vocabulary, const std::vector<AddedToken>& added) {
   for (const AddedToken& token : added) {
     int64_t id = id_of(vocabulary, token.content).value_or(token.id);
@@ -92,7 +92,7 @@ GgufVocabulary of_spm(const std::string& bytes, const TokenizerConfig& config) {
   return result;
 }
 
-// Merges as "a b".
+// Returns the merges as "a b".
 std::vector<std::string> merges_of(const PartJson& model) {
   std::vector<std::string> merges;
   for (const PartJson& merge : model.value("merges", PartJson::array())) {
@@ -157,8 +157,8 @@ GgufVocabulary of_byte_level(const PartJson& object, const TokenizerConfig& conf
   return result;
 }
 
-// A piece's score is the rank at which it is first made. The merges must be all there are and stand
-// piece by piece, or merging by score would not be merging by rank.
+// Sets a piece's score from the rank of its first merge. Requires that no merge is missing and that
+// the merges of a piece are consecutive; otherwise merging by score differs from merging by rank.
 void score_by_merges(GgufVocabulary& vocabulary, const std::vector<std::string>& merges) {
   std::unordered_map<std::string, int64_t> first, last, count;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
@@ -180,7 +180,8 @@ void score_by_merges(GgufVocabulary& vocabulary, const std::vector<std::string>&
   }
 }
 
-// Merging by score joins any two tokens that make a third: each such pair must be a merge.
+// Merging by score joins any two tokens whose concatenation is a token, so each such pair must be a
+// merge.
 void check_all_merged(const GgufVocabulary& vocabulary, const std::vector<std::string>& merges) {
   const std::unordered_set<std::string> tokens(vocabulary.tokens.begin(), vocabulary.tokens.end());
   const std::unordered_set<std::string> pairs(merges.begin(), merges.end());
@@ -202,7 +203,7 @@ bool is_byte_token(std::string_view text) {
   return text.size() == 6 && text.starts_with("<0x") && text.ends_with('>');
 }
 
-// LLaMA 2's and Mistral's tokenizer.json: a SentencePiece model in other words.
+// LLaMA 2's and Mistral's tokenizer.json, which represent a SentencePiece model.
 GgufVocabulary of_metaspace(const PartJson& object, const TokenizerConfig& config) {
   const std::string around = object.value("normalizer", PartJson()).dump() +
                              object.value("pre_tokenizer", PartJson()).dump();

@@ -1,4 +1,4 @@
-// text/gguf_vocabulary.cc -- metadata of a GGUF file <-> vocabulary <-> a Tokenizer.
+// text/gguf_vocabulary.cc -- converts between GGUF metadata, vocabulary and Tokenizer.
 #include "text/gguf_vocabulary.h"
 
 #include <unordered_map>
@@ -30,7 +30,7 @@ const std::string& token(const GgufVocabulary& vocabulary, int64_t id) {
   return vocabulary.tokens.at(static_cast<size_t>(id));
 }
 
-// tokenizer_config.json: the special tokens and who adds them.
+// Returns a tokenizer_config.json with the special tokens and whether they are added.
 Json config_of(const GgufVocabulary& vocabulary) {
   Json added = Json::object();
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
@@ -96,8 +96,8 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& text = vocabulary.tokens[id];
     if (vocabulary.types[id] == static_cast<int64_t>(PieceType::kUnused)) continue;
-    // Added ones, too: tokenizers numbers them anew otherwise. Of equal ones the last, as
-    // llama.cpp.
+    // Includes added tokens: the tokenizers library would renumber them otherwise. Of equal tokens
+    // the last counts, as in llama.cpp.
     if (last.at(text) == id) vocab.push_back({text, id});
     if (!is_added(vocabulary.types[id])) continue;
     added.push_back({{"id", id},
@@ -134,11 +134,12 @@ Json tokenizer_json_of(const GgufVocabulary& vocabulary) {
 std::optional<int64_t> id_in(const GgufFile& file, std::string_view name, size_t size) {
   if (!file.has(key(name))) return std::nullopt;
   const int64_t id = file.integer(key(name));
-  if (id < 0 || id >= static_cast<int64_t>(size)) return std::nullopt;  // "none", in some files
+  if (id < 0 || id >= static_cast<int64_t>(size))
+    return std::nullopt;  // some files store "none" as an id out of range
   return id;
 }
 
-// One entry a token.
+// Checks that a list has one entry per token.
 template <typename List>
 void check_length(const List& list, std::string_view name, size_t size) {
   if (list.size() == size) return;

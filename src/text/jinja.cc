@@ -21,7 +21,7 @@ Flow run(const Block& block, Scope& scope, std::string& out) {
 
 namespace {
 
-// Taken apart at its end: macros and their scopes keep each other.
+// Clears the scopes at the end of a rendering, because macros and scopes refer to each other.
 class OneRendering {
  public:
   OneRendering(JinjaTime now, bool marks) {
@@ -40,11 +40,11 @@ class OneRendering {
   }
 
  private:
-  Work work_;  // ends last
+  Work work_;  // declared first, destroyed last
   Rendering rendering_;
 };
 
-// Marks taken out; nothing is told of marks that do not close each other.
+// Removes the marks. Returns no ranges when the marks are not balanced.
 JinjaText without_marks(const std::string& marked) {
   JinjaText result;
   std::vector<size_t> open;

@@ -13,8 +13,7 @@
 namespace mop {
 namespace {
 
-// The steps of a sequence and of those within it, since each is measured by the text they began
-// with.
+// Flattens nested sequences, because each step is checked against the length of the original text.
 void add_steps(const PartJson& part, std::vector<Normalizer>& steps) {
   if (!part.is_object() || part_field<std::string>(part, "type", "") != "Sequence") {
     steps.push_back(make_normalizer(part));
@@ -97,7 +96,7 @@ Normalizer make_precompiled(const PartJson& part) {
              std::string text) { return map.replace(text); };
 }
 
-// Control characters go, and rare kinds of white space become blanks.
+// Removes control characters and replaces rare kinds of white space by blanks.
 Normalizer make_nmt(const PartJson&) {
   return [](std::string text) {
     constexpr std::u32string_view kDropped =

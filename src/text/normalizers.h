@@ -1,4 +1,4 @@
-// text/normalizers.h -- the `normalizer` of a tokenizer.json: text in, text out.
+// text/normalizers.h -- the `normalizer` of a tokenizer.json.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,7 +9,7 @@ namespace mop {
 
 using Normalizer = std::function<std::string(std::string)>;
 
-/// `part` may be null: the text as it is. Throws Error(kBadInput) on an unknown type.
+/// A null `part` returns the text unchanged. Throws Error(kBadInput) on an unknown type.
 Normalizer make_normalizer(const PartJson& part);
 
 }  // namespace mop

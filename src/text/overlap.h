@@ -1,4 +1,4 @@
-// text/overlap.h -- whether one text was already in another: lines compared by hashes.
+// text/overlap.h -- detects how much of a text occurs in another, by hashes of lines.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,11 +8,11 @@
 
 namespace mop {
 
-/// A hash of every line of `text`, in order, lines of fewer than 40 letters and digits left out:
-/// they are alike by chance. Case, white space and punctuation do not count.
+/// Returns a hash of each line of `text`, in order. Omits lines with fewer than 40 letters and
+/// digits, which match by chance. Ignores case, white space and punctuation.
 std::vector<uint64_t> line_hashes(std::string_view text);
 
-/// Lines (as above) of a text, and how many of them are among known ones.
+/// Number of lines (as above), and of those that occur in the known text.
 struct Overlap {
   int64_t lines = 0, shared = 0;
   double fraction() const {

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 constexpr const char* kLibrary = "libmop_parquet.so";
 using JsonLines = char* (*)(const char* path, int out);
 
-// Beside this program or extension, in the lib folder of an installation, in the build's folder.
+// Candidate paths: beside the program or extension, in the lib folder of an installation, in the
+// build folder.
 std::vector<std::string> places() {
   if (const char* named = std::getenv("MOP_PARQUET_LIBRARY")) return {named};
   std::vector<std::string> list;
@@ -57,7 +58,7 @@ JsonLines load() {
           "lines=True)\"");
 }
 
-/// A file without a name once this is destroyed.
+/// A temporary file, unlinked when this is destroyed.
 struct TemporaryFile {
   std::string path = (fs::temp_directory_path() / "mop_parquet_XXXXXX").string();
   int descriptor = ::mkstemp(path.data());

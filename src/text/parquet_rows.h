@@ -1,5 +1,5 @@
-// text/parquet_rows.h -- the rows of a Parquet file as JSON lines, by a library that is loaded when
-// it is first needed (plugins/parquet): the program itself does not need Arrow.
+// text/parquet_rows.h -- reads the rows of a Parquet file as JSON lines, by a library loaded on
+// first use (plugins/parquet), so that the program does not depend on Arrow.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -8,10 +8,10 @@
 
 namespace mop {
 
-/// Each row of the file as one JSON object in a line: lists and structs as such, fields that are
-/// null left out, dates and times as texts. The lines lie in a temporary file that is gone with the
-/// last holder. Throws Error(kUsage) when libmop_parquet.so is not there, Error(kBadInput) when the
-/// file is damaged, Error(kIo) when the temporary file cannot be written.
+/// Returns each row as a JSON object on one line: lists and structs as such, null fields omitted,
+/// dates and times as strings. The lines are in an unlinked temporary file. Throws Error(kUsage)
+/// when libmop_parquet.so is missing, Error(kBadInput) when the file is damaged, Error(kIo) when
+/// the temporary file cannot be written.
 std::shared_ptr<const MappedFile> parquet_json_lines(const std::filesystem::path& file);
 
 }  // namespace mop

@@ -11,8 +11,8 @@
 namespace mop {
 namespace {
 
-// The classes as the reference engines define them, where PCRE2's own differ (it counts U+180E as
-// space, leaves marks and connectors out of \w, and calls blanks \h).
+// Classes as in the reference engines. PCRE2 differs: it counts U+180E as space, omits marks and
+// connectors from \w, and matches blanks with \h.
 constexpr std::string_view kSpace =
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
     "3000}";
@@ -21,8 +21,8 @@ constexpr std::string_view kWordCharacter =
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
     "\\x{1f170}-\\x{1f189}";
 
-// The expression with \s \S \w \W \h \H written out. Inside [...] the negated ones stay PCRE2's,
-// because a class cannot hold a complement written out.
+// Expands \s \S \w \W \h \H. Negated classes inside [...] remain PCRE2's, because a class cannot
+// contain a complement.
 std::string translate(std::string_view expression) {
   std::string out;
   bool in_class = false;
@@ -122,7 +122,8 @@ Pattern Pattern::regex(std::string_view expression) {
   }
   Pattern pattern;
   pattern.code_ = std::make_shared<const Code>(code);
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it PCRE2 interprets: slower, same matches
+  pcre2_jit_compile(code,
+                    PCRE2_JIT_COMPLETE);  // without JIT, PCRE2 interprets: slower, same matches
   return pattern;
 }
 
@@ -146,7 +147,7 @@ std::vector<Span> Pattern::find_all(std::string_view text) const {
     at = span.end;
     if (span.begin == span.end) {
       at += at < text.size() ? code_point_at(text, at).bytes : 1;
-      if (!found.empty() && found.back().end == span.begin) continue;  // right behind a match
+      if (!found.empty() && found.back().end == span.begin) continue;  // directly after a match
     }
     found.push_back(span);
   }

@@ -10,7 +10,7 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-// Names may stand any number of times, and each for any number of tokens.
+// Limit: a name may occur any number of times and stand for any number of tokens.
 constexpr size_t kMostAround = 1024;
 
 Ids ids_of_special(const PartJson& part, const std::string& name) {
@@ -51,7 +51,7 @@ Surround read_template(const PartJson& part) {
   return made;
 }
 
-// RobertaProcessing and BertProcessing: `cls` in front, `sep` behind, each [text, id].
+// RobertaProcessing and BertProcessing: `cls` before the text, `sep` after it, each [text, id].
 Surround read_cls_sep(const PartJson& part) {
   const auto id = [&](const char* key) {
     const auto it = part.find(key);

@@ -12,7 +12,7 @@ struct Surround {
   std::vector<int64_t> after;
 };
 
-/// `part` may be null: nothing. Throws Error(kBadInput) on an unknown type or a broken template.
+/// A null `part` adds nothing. Throws Error(kBadInput) on an unknown type or a broken template.
 Surround read_post_processor(const PartJson& part);
 
 }  // namespace mop

@@ -12,7 +12,7 @@
 namespace mop {
 namespace {
 
-// What happens to the matches (the delimiters) of a split.
+// What a split does with the matches (delimiters).
 enum class Delimiter { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
 struct Stretch {
@@ -20,7 +20,7 @@ struct Stretch {
   bool match;
 };
 
-// Matches and what lies between them, in order, covering the text.
+// Returns the matches and the stretches between them, in order, covering the text.
 std::vector<Stretch> cover(const std::vector<Span>& matches, size_t size, bool invert) {
   std::vector<Stretch> stretches;
   size_t at = 0;
@@ -48,7 +48,7 @@ std::vector<Span> merge_with_previous(const std::vector<Stretch>& stretches) {
 }
 
 std::vector<Span> merge_with_next(const std::vector<Stretch>& stretches) {
-  std::vector<Span> spans;  // built from the right
+  std::vector<Span> spans;  // in reverse order
   bool next_match = false;
   for (auto it = stretches.rbegin(); it != stretches.rend(); ++it) {
     if (it->match && !next_match && !spans.empty()) {
@@ -98,7 +98,7 @@ PreTokenizer split_by(const Pattern& pattern, Delimiter delimiter, bool invert =
                   invert);
 }
 
-// Every character with the property is one match.
+// Matches every character with the property.
 Find characters(bool (*property)(char32_t)) {
   return [property](const std::string& text) {
     std::vector<Span> found;
@@ -169,11 +169,11 @@ PreTokenizer make_byte_level(const PartJson& part) {
   };
 }
 
-// When Metaspace puts its mark in front of a word that does not begin with it.
+// When Metaspace prepends its mark to a word that does not begin with it.
 enum class Prepend { kAlways, kFirst, kNever };
 
 Prepend read_prepend_scheme(const PartJson& part) {
-  // Files older than `prepend_scheme` have `add_prefix_space`.
+  // Files older than `prepend_scheme` use `add_prefix_space`.
   const bool prefix = part_field(part, "add_prefix_space", true);
   const auto scheme = part_field<std::string>(part, "prepend_scheme", prefix ? "always" : "never");
   if (scheme == "always") return Prepend::kAlways;
@@ -207,7 +207,7 @@ PreTokenizer make_digits(const PartJson& part) {
                   individual ? Delimiter::kIsolated : Delimiter::kContiguous);
 }
 
-// Rust's \w, which has the join controls that the regexes of Split leave out.
+// Rust's \w, which includes join controls; the regexes of Split do not.
 PreTokenizer make_whitespace(const PartJson&) {
   return split_by(Pattern::regex(R"([\w\x{200c}\x{200d}]+|[^\w\s\x{200c}\x{200d}]+)"),
                   Delimiter::kRemoved,

@@ -1,5 +1,5 @@
-// text/pre_tokenizers.h -- the `pre_tokenizer` of a tokenizer.json: text cut into the words that
-// BPE sees.
+// text/pre_tokenizers.h -- the `pre_tokenizer` of a tokenizer.json: splits text into words for the
+// model.
 #pragma once
 #include <functional>
 #include <string>
@@ -11,13 +11,13 @@ namespace mop {
 
 struct Word {
   std::string text;
-  bool at_start;  ///< it begins where the whole input begins
+  bool at_start;  ///< whether it begins at the start of the input
 };
 
-/// Words in, smaller words out; empty ones are dropped.
+/// Splits words into smaller words; omits empty ones.
 using PreTokenizer = std::function<std::vector<Word>(std::vector<Word>)>;
 
-/// `part` may be null: the words as they are. Throws Error(kBadInput) on an unknown type.
+/// A null `part` returns the words unchanged. Throws Error(kBadInput) on an unknown type.
 PreTokenizer make_pre_tokenizer(const PartJson& part);
 
 }  // namespace mop

@@ -1,4 +1,4 @@
-// text/proto_wire.h -- reading the wire format of protocol buffers.
+// text/proto_wire.h -- reads the wire format of protocol buffers.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -7,7 +7,7 @@
 
 namespace mop {
 
-/// Takes a message apart from its front. Throws Error(kBadInput) where it is damaged.
+/// Reads a message sequentially. Throws Error(kBadInput) when it is damaged.
 class Wire {
  public:
   explicit Wire(std::string_view bytes) : rest_(bytes) {}
@@ -27,7 +27,7 @@ class Wire {
     rest_.remove_prefix(count);
     return part;
   }
-  /// The payload of a field of the given wire type: its bytes, or those of its number.
+  /// Returns the payload of a field of the given wire type: its bytes, or `number`.
   std::string_view payload(uint64_t type, uint64_t& number) {
     number = 0;
     if (type == 0) number = varint();
@@ -53,7 +53,7 @@ void read_fields(std::string_view message, Visit visit) {
   }
 }
 
-/// Whether it is a sequence of whole fields.
+/// Returns whether the bytes are a sequence of complete fields.
 inline bool is_message(std::string_view bytes) {
   try {
     read_fields(bytes, [](uint64_t, uint64_t, std::string_view) {});

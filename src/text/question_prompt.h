@@ -1,4 +1,4 @@
-// text/question_prompt.h -- a ScienceQA record as a text: a question and its lettered choices.
+// text/question_prompt.h -- formats a ScienceQA record: a question with lettered choices.
 #pragma once
 #include <string>
 #include <string_view>
@@ -7,8 +7,9 @@
 
 namespace mop {
 
-/// "Question: ..\nOptions: (A) .. (B) ..\nAnswer:", behind the words of the record's pictures.
-/// Throws Error(kBadInput) naming `where` when the choices are no list of up to 26 texts.
+/// Returns "Question: ..\nOptions: (A) .. (B) ..\nAnswer:" after the placeholders of the record's
+/// pictures. Throws Error(kBadInput) naming `where` unless the choices are a list of up to 26
+/// strings.
 std::string question_prompt(const Json& record, std::string_view where);
 
 }  // namespace mop

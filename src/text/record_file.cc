@@ -26,7 +26,7 @@ bool is_blank(std::string_view line) {
   return true;
 }
 
-// Where the JSON string that begins at `at` ends: behind its closing quote.
+// Returns the position after the closing quote of the JSON string that begins at `at`.
 size_t end_of_string(std::string_view json, size_t at) {
   for (++at; at < json.size(); ++at) {
     if (json[at] == '\\') {
@@ -38,8 +38,8 @@ size_t end_of_string(std::string_view json, size_t at) {
   return json.npos;
 }
 
-// Where the list's element that begins at `at` ends: at its comma or the list's bracket. Only
-// brackets and strings are looked at; the element itself is checked when it is parsed.
+// Returns the end of the list element that begins at `at`: its comma or the closing bracket.
+// Considers brackets and strings only; the element itself is checked when it is parsed.
 size_t end_of_element(std::string_view json, size_t at) {
   for (int64_t depth = 0; at < json.size();) {
     const char c = json[at];
@@ -59,7 +59,7 @@ size_t skip_blanks(std::string_view json, size_t at) {
   return std::min(json.find_first_not_of(kBlanks, at), json.size());
 }
 
-// Whether what begins at `at` is a single object over several lines, with nothing behind it.
+// Returns whether the text from `at` is a single object over several lines with nothing after it.
 bool is_one_object(std::string_view json, size_t at) {
   if (at == json.size() || json[at] != '{') return false;
   const size_t begin = at;
@@ -129,7 +129,7 @@ RecordFile RecordFile::open(const std::filesystem::path& path) try {
         .hint("a .txt has a sample a line, a .jsonl or .json a record a line or one list of them");
   return made;
 } catch (Error& e) {
-  check_mappings();  // a file that shrank has lines of zeros
+  check_mappings();  // a file that shrank reads as zeros
   if (e.kind() != ErrorKind::kBadInput) throw;
   throw std::move(e).where("file", path.string());
 }
@@ -155,7 +155,7 @@ void RecordFile::find_elements(std::string_view content) {
     at = closed ? end : skip_blanks(content, end + 1);
   }
   if (closed && skip_blanks(content, at + 1) == content.size()) return;
-  // The parser says better than we what is wrong.
+  // The parser gives a better message.
   throw internal_error("a list of {} records was not understood", parse_json(content).size());
 }
 

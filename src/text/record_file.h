@@ -1,5 +1,5 @@
-// text/record_file.h -- the samples of a text file by number, without holding the file: it is
-// mapped, and only where each record stands is remembered.
+// text/record_file.h -- random access to the records of a file. The file is mapped; only the
+// positions of the records are kept in memory.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -14,38 +14,37 @@
 
 namespace mop {
 
-/// `.txt`: one record a line, "\n" or "\r\n"; lines of white space alone are left out. `.jsonl` and
-/// `.json`: one JSON value a line, or one list whose elements are the records, or one object over
-/// several lines, which is the only record. `.parquet`: its rows as JSON values
-/// (text/parquet_rows.h). Text is UTF-8, or UTF-16 and UTF-32 with a byte order mark
-/// (text/text_file.h).
+/// `.txt`: one record per line, "\n" or "\r\n"; lines of white space are skipped. `.jsonl` and
+/// `.json`: one JSON value per line, or one list whose elements are the records, or one object over
+/// several lines as the only record. `.parquet`: its rows as JSON values (text/parquet_rows.h).
+/// Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark (text/text_file.h).
 class RecordFile {
  public:
-  /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it holds no
-  /// records, is of an unknown kind, is not text, or is a list that is not JSON.
+  /// Throws Error(kIo) when the file cannot be read, Error(kBadInput) naming it when it has no
+  /// records, an unknown extension, is not text, or is a list that is not JSON.
   static RecordFile open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_->path(); }
   int64_t size() const { return static_cast<int64_t>(records_.size()); }
-  /// Plain text: a record is a line. Otherwise it is JSON.
+  /// Whether records are lines of plain text; otherwise they are JSON.
   bool is_text() const { return layout_ == Layout::kText; }
   std::string_view bytes(int64_t record) const;
-  /// A line of a plain text.
+  /// Returns a line of a plain text.
   std::string text(int64_t record) const;
-  /// Throws Error(kBadInput) saying which line or record is not JSON.
+  /// Throws Error(kBadInput) naming the line or record that is not JSON.
   Json json(int64_t record) const;
-  /// The record's number as people count it: of its line, or in its list; from 1.
+  /// Returns the number of the record's line, or its position in the list, from 1.
   int64_t number(int64_t record) const;
-  /// "line 12", "record 12" or "row 12".
+  /// Returns "line 12", "record 12" or "row 12".
   std::string where(int64_t record) const;
-  /// Of the file's bytes.
+  /// SHA-256 of the file.
   std::string sha256() const;
 
  private:
   enum class Layout { kText, kJsonLines, kJsonList, kRows };
   struct Span {
     size_t begin, end;
-    int64_t number;  ///< as `number` says
+    int64_t number;  ///< see number()
   };
   std::string_view content() const;
   void find_lines(std::string_view content);
@@ -53,7 +52,7 @@ class RecordFile {
 
   std::shared_ptr<const MappedFile> file_;
   std::shared_ptr<const MappedFile> rows_;  ///< of a Parquet file, as JSON lines
-  std::optional<std::string> decoded_;      ///< the file's text where that is not its bytes
+  std::optional<std::string> decoded_;  ///< the text as UTF-8 when the file has another encoding
   Layout layout_ = Layout::kText;
   std::vector<Span> records_;
 };

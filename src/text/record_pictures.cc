@@ -11,7 +11,7 @@ size_t words_in(std::string_view text) {
   return count;
 }
 
-// Without the words and the line ends that set them off.
+// Removes the placeholders and the line ends that separate them from the text.
 std::string without_words(std::string text) {
   for (size_t at = 0; (at = text.find(kPictureWord, at)) != text.npos;) {
     size_t end = at + kPictureWord.size();

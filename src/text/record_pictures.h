@@ -1,4 +1,4 @@
-// text/record_pictures.h -- the pictures that a record of a data file names, for models that see.
+// text/record_pictures.h -- the pictures of a data record, for multimodal models.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,33 +12,34 @@
 
 namespace mop {
 
-/// The label of a token that is given, not learned.
+/// Label of tokens that are not learned.
 inline constexpr int64_t kNoLoss = -100;
 
-/// The word that stands for a picture in a text, as LLaVA's data and processors have it.
+/// Placeholder of a picture in a text, as in LLaVA's data and processors.
 inline constexpr std::string_view kPictureWord = "<image>";
 
-/// File names of a record's pictures: `image` (a name) or `images` (a list of names), in the order
-/// of their words; empty = it has none. Throws Error(kBadInput) naming `where` for anything else.
+/// Returns the file names of a record's pictures, `image` (a name) or `images` (a list of names),
+/// in the order of their placeholders; empty when it has none. Throws Error(kBadInput) naming
+/// `where` for other types.
 std::vector<std::string> pictures_of(const Json& record, std::string_view where);
 
-/// What is thrown when a model that reads no pictures is given one.
+/// Returns the error for a picture given to a model without vision.
 Error unread_picture(std::string_view name);
 
-/// "<image>\n" for each of them.
+/// Returns "<image>\n" for each picture.
 std::string words_of_pictures(size_t pictures);
-/// `text` behind them, or as it is when it says itself where they are.
+/// Prepends the placeholders to `text`, unless the text already contains some.
 std::string with_words_of_pictures(const std::string& text, size_t pictures);
 
-/// Turns each picture's word in a sample into the tokens that the picture is: `ids`, and `labels`
-/// beside them unless null. `was_cut`: words of later pictures may be gone.
+/// Replaces each placeholder in a sample by the picture's tokens, in `ids` and, unless null,
+/// `labels`. `was_cut`: placeholders of later pictures may be missing.
 using PlacePictures = std::function<void(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
                                          const std::vector<std::string>& pictures, bool was_cut)>;
 
-/// The conversation as `chat` expects its contents: texts as they are, where the template writes
-/// them and the words of `pictures` pictures through; otherwise lists of parts, pictures before the
-/// text ({"type": "image"}, {"type": "text", "text": ..}), which templates of vision-language
-/// models take alone.
+/// Converts the conversation to the contents that `chat` expects: strings, when the template
+/// renders strings and the placeholders of `pictures` pictures; otherwise lists of parts, pictures
+/// before the text ({"type": "image"}, {"type": "text", "text": ..}), which many templates of
+/// vision-language models require.
 Conversation as_template_expects(Conversation conversation, const ChatTemplate& chat,
                                  size_t pictures);
 

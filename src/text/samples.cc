@@ -56,7 +56,7 @@ std::string hash_of(const std::vector<std::vector<int64_t>>& ids) {
   return hash.hex();
 }
 
-// Which texts, in which order. A longer choice begins with the shorter one.
+// Returns the indices of the selected texts. A longer selection begins with the shorter one.
 std::vector<int64_t> choose(int64_t available, int64_t wanted, const SampleOptions& options) {
   const int64_t count = std::min(available, wanted);
   if (options.random) return Random(options.seed).sample(available, count);
@@ -65,7 +65,7 @@ std::vector<int64_t> choose(int64_t available, int64_t wanted, const SampleOptio
   return first;
 }
 
-// Tokens a sample may have; 0 = any number.
+// Returns the maximum number of tokens of a sample; 0 = unlimited.
 int64_t longest_sample(const SampleOptions& options, int64_t context) {
   if (options.samples < 1)
     throw usage_error("{} samples were asked for, at least 1 is needed", options.samples);

@@ -1,4 +1,4 @@
-// text/samples.h -- a text file as a list of samples, and samples as token sequences.
+// text/samples.h -- reads a text file as samples and tokenises them.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -11,60 +11,62 @@
 
 namespace mop {
 
-/// Instead of a file's name: the text that comes with the program, some 140 samples of many kinds,
-/// which SmolLM2-135M-Instruct wrote (tools/make_calibration_text.py). `./built-in` is a file.
+/// In place of a file name: the text that comes with the program, 160 samples of many kinds written
+/// by SmolLM2-135M-Instruct (tools/make_calibration_text.py). `./built-in` names a file.
 inline constexpr const char* kBuiltInText = "built-in";
 
-/// `.txt`: one sample a line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or
-/// one list): records with `text`, Alpaca records through the calibration prompt of the paper
-/// (instruction and input, no answer), or questions with choices (ScienceQA). Throws
-/// Error(kBadInput) naming file and line or record where that is not UTF-8 text (text/text_file.h)
-/// or no sample; a file without samples is an error.
+/// `.txt`: one sample per line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or
+/// one list): records with `text`, Alpaca records in the paper's calibration prompt (instruction
+/// and input, without the answer), or questions with choices (ScienceQA). Throws Error(kBadInput)
+/// naming the file and the line or record that is not UTF-8 text (text/text_file.h) or not a
+/// sample, and for a file without samples.
 std::vector<std::string> read_samples(const std::filesystem::path& file);
 
-/// How samples are chosen and cut.
+/// How samples are selected and truncated.
 struct SampleOptions {
-  int64_t samples = 128;  ///< how many; fewer when the file has fewer
-  bool random = false;    ///< draw them by `seed` instead of taking the first
+  int64_t samples = 128;  ///< number of samples; fewer when the file has fewer
+  bool random = false;    ///< select randomly by `seed`; otherwise take the first
   uint64_t seed = 0;
-  int64_t max_tokens = 0;  ///< cut each sample; 0 = the model's context
+  int64_t max_tokens = 0;  ///< maximum length of a sample; 0 = the model's context
 };
 
-/// Where a sample comes from.
+/// The origin of a sample.
 struct SampleOrigin {
-  int64_t index = 0;                  ///< among the file's samples, from 0
-  std::vector<uint64_t> line_hashes;  ///< of its whole text, see text/overlap.h
+  int64_t index = 0;                  ///< index in the file, from 0
+  std::vector<uint64_t> line_hashes;  ///< of the whole text, see text/overlap.h
 };
 
-/// A recorded list of token sequences: the one calibration set of a run.
+/// A list of token sequences: the calibration set of a run.
 struct TokenSamples {
-  std::vector<std::vector<int64_t>> ids;   ///< each non-empty
-  std::string sha256;                      ///< of the ids, for fingerprints
-  std::vector<SampleOrigin> origins = {};  ///< one a sample; none when they come from no file
-  int64_t longest = 0;                     ///< what is longer was cut; 0 = nothing was
+  std::vector<std::vector<int64_t>> ids;  ///< no sequence is empty
+  std::string sha256;                     ///< of the ids, for fingerprints
+  std::vector<SampleOrigin> origins =
+      {};               ///< one per sample; empty when the samples do not come from a file
+  int64_t longest = 0;  ///< length at which samples were truncated; 0 = none was
   int64_t tokens() const;
 };
 
-/// Tokens that are predicted: all but each sequence's first and those behind the vocabulary, which
-/// are seen and never said.
+/// Returns the number of tokens that are predicted: all except the first of each sequence and ids
+/// of `vocab` and above, which are inputs only (pictures).
 int64_t predicted_tokens(std::span<const std::vector<int64_t>> sequences, int64_t vocab);
 
-/// Takes the hash anew where ids were changed.
+/// Recomputes the hash after the ids were changed.
 void rehash(TokenSamples& samples);
 
-/// Tokenised with the tokenizer's own special tokens. `context` is the model's (tokens).
+/// Tokenises the selected texts with the tokenizer's default special tokens. `context` is the
+/// model's context length in tokens.
 TokenSamples tokenize_samples(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                               const SampleOptions& options, int64_t context);
 
-/// Calibration samples, and others to judge on.
+/// Calibration and validation samples.
 struct SplitSamples {
   TokenSamples calibration;
   TokenSamples validation;
-  int64_t shared = 0;  ///< validation samples that are calibration samples too
+  int64_t shared = 0;  ///< validation samples that are also calibration samples
 };
 
-/// As `tokenize_samples`, and for validation an eighth as many texts (at least one) that come
-/// behind them in the same order. When the texts run out the last ones serve as both.
+/// Like `tokenize_samples`; the validation set is the next texts in the same order, an eighth as
+/// many (at least one). When there are not enough texts, the last ones are in both sets.
 SplitSamples tokenize_split(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
                             const SampleOptions& options, int64_t context);
 

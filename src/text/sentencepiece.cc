@@ -1,4 +1,4 @@
-// text/sentencepiece.cc -- a SentencePiece model with what LlamaTokenizer does around it.
+// text/sentencepiece.cc -- a SentencePiece model with LlamaTokenizer's additional rules.
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 namespace mop {
 namespace {
 
-// A serialized model with these bytes behind it has normalizer_spec.add_dummy_prefix = false:
-// fields that stand twice are merged.
+// Appending these bytes to a serialized model sets normalizer_spec.add_dummy_prefix = false:
+// protocol buffers merge repeated fields.
 constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
 
 class SentencePieceTokenizer final : public Tokenizer {
@@ -45,8 +45,8 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::vector<AddedToken> added_;
   std::unique_ptr<AddedTokenFinder> finder_;
   std::optional<int64_t> bos_, eos_;
-  int64_t mark_ = -1;          // the piece that is one blank
-  size_t unknown_length_ = 0;  // pieces that the text of the unknown token is cut into
+  int64_t mark_ = -1;          // id of the piece that is a single blank
+  size_t unknown_length_ = 0;  // number of pieces of the unknown token's text
 };
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
@@ -63,7 +63,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
     if (!model_.LoadFromSerializedProto(whole).ok()) refuse();
   } catch (const Error&) {
     throw;
-  } catch (const std::exception&) {  // of the library's table of pieces
+  } catch (const std::exception&) {  // thrown by the library's piece table
     refuse();
   }
   vocab_ = model_.GetPieceSize();
@@ -84,8 +84,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
   unknown_length_ = pieces(unknown_).size();
 }
 
-// Gives ids to the tokens of the files beside the model, and to BOS, EOS and unknown if those name
-// none.
+// Assigns ids to the tokens of the files beside the model, and to BOS, EOS and unknown if those
+// files name none.
 std::vector<AddedToken> SentencePieceTokenizer::number(std::vector<AddedToken> tokens) {
   for (const auto* text : {&config_.bos, &config_.eos, &config_.unk}) {
     const auto same = [&](const AddedToken& t) { return t.content == **text; };
@@ -121,8 +121,8 @@ std::vector<int> SentencePieceTokenizer::pieces(std::string_view text) const {
   return ids;
 }
 
-// Without the dummy prefix SentencePiece would drop a blank in front, so the unknown token's text
-// goes before it and its pieces are taken off again.
+// Without the dummy prefix, SentencePiece drops a leading blank. The text of the unknown token is
+// therefore prepended and its pieces are removed from the result.
 void SentencePieceTokenizer::encode_segment(std::string_view text,
                                             std::vector<int64_t>& ids) const {
   const bool guarded = !config_.legacy && (text.starts_with(kSpmBlank) || text.starts_with(' '));
@@ -147,7 +147,7 @@ std::vector<int64_t> SentencePieceTokenizer::encode_text(std::string_view text) 
       continue;
     }
     encode_segment(text.substr(begin, end - begin), ids);
-    // A lone blank in front of a special token is the one that was put there.
+    // A single blank before a special token is the dummy prefix.
     const bool lone = !config_.legacy && ids.size() == 1 && ids[0] == mark_;
     if (lone && i + 1 < segments.size() && segments[i + 1].token->special) ids.clear();
   }

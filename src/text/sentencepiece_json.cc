@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 Json vocab_of(const SpmModel& model) {
   Json::object_t vocab;
-  // Appended, not looked up: pieces differ, and this map would search through all of them.
+  // Appends without lookup: pieces are distinct, and lookup in this ordered map is linear.
   int64_t id = 0;
   for (const Piece& piece : model.pieces) vocab.push_back({piece.text, id++});
   return vocab;
@@ -28,7 +28,7 @@ Json vocab_of(const SpmModel& model) {
 
 bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }
 
-// Each piece is what two others become; one of a higher score is merged first.
+// Each piece is the result of merging two others; higher scores are merged first.
 Json merges_of(const SpmModel& model) {
   std::unordered_map<std::string_view, size_t> ids;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
@@ -98,7 +98,7 @@ Json replace(const char* from, const char* to, const char* how = "String") {
   return {{"type", "Replace"}, {"pattern", {{how, from}}}, {"content", to}};
 }
 
-// A blank in front of every piece of text between special tokens (legacy), or of the whole alone.
+// Adds a blank before each text between special tokens (legacy), or before the whole text only.
 void add_blanks(const SpmModel& model, const TokenizerConfig& config, Json& json) {
   Json steps = Json::array();
   if (model.one_blank) {
@@ -156,7 +156,7 @@ std::string sentencepiece_as_json(const fs::path& folder) {
     if (model.kind != SpmModel::kBpe || model.pieces.empty() || model.changes_letters) return {};
     return to_text(make_json(model, read_tokenizer_config(folder)));
   } catch (const Error&) {
-    return {};  // another format under this name
+    return {};  // another format with this name
   }
 }
 

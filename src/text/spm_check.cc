@@ -13,9 +13,9 @@
 namespace mop {
 namespace {
 
-// Units of a double array come in blocks of 256, the successors of a node by their bytes.
+// A double array has blocks of 256 units: the children of a node, by byte.
 constexpr size_t kBlockBytes = 256 * sizeof(uint32_t);
-constexpr size_t kLongestReplacement = 256;  // Unicode's longest takes 33 bytes
+constexpr size_t kLongestReplacement = 256;  // the longest in Unicode's forms has 33 bytes
 
 uint32_t unit_at(std::string_view table, size_t i) {
   uint32_t unit = 0;
@@ -23,13 +23,13 @@ uint32_t unit_at(std::string_view table, size_t i) {
   return unit;
 }
 
-// Wherever a step from a unit leads, with whatever byte, there is a unit, and every value is a
-// place among the texts.
+// Checks that each step from a unit, for any byte, leads to a unit, and that each value is an
+// offset into the texts.
 void check_units(std::string_view table, std::string_view texts) {
   const size_t count = table.size() / sizeof(uint32_t);
   for (size_t i = 0; i < count; ++i) {
     const uint32_t unit = unit_at(table, i);
-    if (i > 0 && is_value(unit)) continue;  // the first is where every walk begins
+    if (i > 0 && is_value(unit)) continue;  // lookup starts at the first unit
     const size_t next = i ^ offset_of(unit);
     if (next >= count) throw bad_input("its table of replacements leads out of itself");
     if (!has_leaf(unit)) continue;
@@ -50,7 +50,7 @@ void check_texts(std::string_view texts) {
   }
 }
 
-// The bytes of a double array, the array, the texts, each with a zero behind it.
+// The layout is: byte count of the double array, the array, the zero-terminated texts.
 void check_charsmap(std::string_view map) {
   if (map.empty()) return;
   uint32_t size = 0;
@@ -75,7 +75,7 @@ void check_piece(std::string_view message) {
   read_fields(message, [](uint64_t field, uint64_t, std::string_view bytes) {
     float score = 0;
     if (field == 1 && !is_valid_utf8(bytes)) throw bad_input("a piece is not UTF-8");
-    // The library's table of pieces takes them for texts that end in a zero.
+    // The library treats pieces as zero-terminated strings.
     if (field == 1 && (bytes.empty() || bytes.find('\0') != bytes.npos))
       throw bad_input("a piece is empty or holds a zero byte");
     if (field != 2 || bytes.size() != sizeof score) return;

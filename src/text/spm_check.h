@@ -1,11 +1,11 @@
-// text/spm_check.h -- a SentencePiece model file checked before the library sees it.
+// text/spm_check.h -- validates a SentencePiece model file before the library reads it.
 #pragma once
 #include <string_view>
 
 namespace mop {
 
-/// The library follows the positions in a model's tables of replacements without looking where they
-/// lead, and takes scores as they are. Throws Error(kBadInput) saying what is damaged.
+/// The library does not check offsets in the replacement tables, nor scores. Throws
+/// Error(kBadInput) naming the damage.
 void check_spm(std::string_view bytes);
 
 }  // namespace mop

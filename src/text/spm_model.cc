@@ -22,7 +22,7 @@ Piece read_piece(std::string_view message) {
   return piece;
 }
 
-// Writes fields of a protocol buffer, numbered as SentencePiece's model has them.
+// Writes protocol buffer fields, numbered as in SentencePiece's model.
 class Message {
  public:
   void number(uint64_t field, uint64_t value) {
@@ -76,7 +76,7 @@ std::string write_spm(const SpmModel& model, const std::optional<int64_t>& bos,
     file.text(1, one.bytes());
   }
   const auto unknown = std::ranges::find(model.pieces, PieceType::kUnknown, &Piece::type);
-  // -1 (absent) is written as ten bytes of a varint.
+  // -1 (absent) is encoded as a ten-byte varint.
   const auto id = [](int64_t value) { return static_cast<uint64_t>(value); };
   const auto is_byte = [](const Piece& piece) { return piece.type == PieceType::kByte; };
   Message trainer;

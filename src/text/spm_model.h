@@ -1,4 +1,4 @@
-// text/spm_model.h -- what a SentencePiece model file holds, as far as other formats need it.
+// text/spm_model.h -- the parts of a SentencePiece model file that other formats need.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace mop {
 
-/// What stands for a blank in pieces.
+/// The character that represents a blank in pieces.
 inline constexpr const char* kSpmBlank = "\u2581";
 
 enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4, kUnused = 5, kByte = 6 };
@@ -28,12 +28,12 @@ struct SpmModel {
   bool changes_letters = false;  ///< normalizer_spec.precompiled_charsmap
 };
 
-/// The few fields we need of the protocol buffer; the library does not tell a piece's type. Throws
-/// Error(kBadInput) for damaged ones.
+/// Parses the required fields of the protocol buffer; the library does not expose the type of a
+/// piece. Throws Error(kBadInput) for damaged files.
 SpmModel read_spm(std::string_view bytes);
 
-/// A model file with these pieces, which SentencePiece loads. Pieces of type kUnknown, and those
-/// called `bos` and `eos`, become the model's special ones.
+/// Returns a model file with these pieces that SentencePiece can load. Pieces of type kUnknown, and
+/// those named `bos` and `eos`, become the special pieces.
 std::string write_spm(const SpmModel& model, const std::optional<int64_t>& bos,
                       const std::optional<int64_t>& eos);
 

@@ -20,11 +20,11 @@ constexpr std::string_view kUtf8Mark = "\xEF\xBB\xBF";
 struct Encoding {
   std::string_view name;
   std::string_view mark;
-  size_t unit;  ///< bytes
+  size_t unit;  ///< in bytes
   bool big_endian;
 };
 
-// The marks of UTF-32 come first: that of UTF-16LE is the beginning of UTF-32LE's.
+// UTF-32 first: the mark of UTF-16LE is a prefix of that of UTF-32LE.
 constexpr std::array kEncodings = {
     Encoding{"UTF-32LE", "\xFF\xFE\0\0"sv, 4, false},
     Encoding{"UTF-32BE", "\0\0\xFE\xFF"sv, 4, true},
@@ -57,7 +57,7 @@ constexpr std::array kMagics = {
           "a program", "give a text"},
 };
 
-// Safetensors begin with the length of their JSON header.
+// Safetensors files begin with the length of their JSON header.
 bool is_safetensors(std::string_view content) {
   uint64_t length = 0;
   if (content.size() < sizeof length + 2) return false;
@@ -67,7 +67,7 @@ bool is_safetensors(std::string_view content) {
 
 void refuse_binary_file(std::string_view content) {
   for (const Magic& magic : kMagics) {
-    // Some of these marks are letters: a text may begin with them.
+    // Some of these signatures are letters, with which a text may begin too.
     const bool is_binary = !is_valid_utf8(content.substr(0, 4096)) ||
                            content.substr(0, 4096).find('\0') != content.npos;
     if (content.starts_with(magic.bytes) && is_binary) {
@@ -84,7 +84,7 @@ int64_t line_at(std::string_view content, size_t at) {
   return 1 + std::count(content.begin(), content.begin() + static_cast<ptrdiff_t>(at), '\n');
 }
 
-// Letters of Western scripts in UTF-16 have a zero in every second byte.
+// Western text in UTF-16 has a zero in every second byte.
 std::string_view seems_utf16(std::string_view content) {
   const std::string_view start = content.substr(0, 256);
   std::array<size_t, 2> zeros{};
@@ -106,7 +106,7 @@ std::string_view seems_utf16(std::string_view content) {
       .hint(fmt::format("convert it: iconv -f {} -t UTF-8", encoding));
 }
 
-// Where the first zero byte or ill-formed sequence begins; npos = nowhere.
+// Returns the position of the first zero byte or ill-formed sequence; npos when there is none.
 size_t first_not_text(std::string_view content) {
   size_t at = 0;
   while (at < content.size()) {
@@ -126,7 +126,7 @@ size_t first_not_text(std::string_view content) {
   return content.npos;
 }
 
-// One unit of a decoded text.
+// Reads one code unit.
 char32_t unit_at(std::string_view content, size_t at, const Encoding& encoding) {
   char32_t value = 0;
   for (size_t i = 0; i < encoding.unit; ++i) {

@@ -1,4 +1,4 @@
-// text/tiktoken.cc -- reads the tiktoken-format tokenizer.model that Llama 3 ships.
+// text/tiktoken.cc -- reads the tiktoken-format tokenizer.model of Llama 3.
 #include <algorithm>
 #include <charconv>
 #include <tuple>
@@ -41,7 +41,7 @@ Bpe::Vocabulary read_ranks(const std::string& text) {
   return ranks;
 }
 
-// A token may be joined of any two tokens whose bytes it is; its rank is its id.
+// A token can be merged from any two tokens whose concatenation it is; its rank is its id.
 std::vector<Merge> merges_of(const Bpe::Vocabulary& ranks) {
   std::vector<Merge> merges;
   for (const auto& [token, rank] : ranks) {
@@ -76,7 +76,7 @@ std::vector<AddedToken> llama3_special_tokens(int64_t first, const TokenizerConf
                         : fmt::format("<|reserved_special_token_{}|>", reserved++);
     tokens.push_back(std::move(token));
   }
-  // Llama 3.1 gave some of the places other names; the file beside says so.
+  // Llama 3.1 renamed some special tokens; tokenizer_config.json has the names.
   for (const AddedToken& token : config.added) {
     if (token.id < first) continue;
     const auto same =
@@ -133,7 +133,7 @@ BpeParts read_parts(const std::string& bytes, const TokenizerConfig& config) {
       .fingerprint = sha256(bytes)};
 }
 
-// "a b" of every merge, by the rank of what it makes, then by the ranks of its parts.
+// Returns every merge "a b", ordered by the rank of the result, then by the ranks of the parts.
 PartJson merge_list(const Bpe::Vocabulary& ranks) {
   std::vector<Merge> merges = merges_of(ranks);
   const auto order = [&](const Merge& m) {

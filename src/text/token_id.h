@@ -1,4 +1,4 @@
-// text/token_id.h -- ids as files give them.
+// text/token_id.h -- validates token ids read from files.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -7,11 +7,11 @@
 
 namespace mop {
 
-/// Vocabularies are tables by id, so what an id may be bounds what a file can make us allocate. The
-/// largest in use have a quarter of a million tokens.
+/// Upper limit of ids. Vocabularies are arrays indexed by id, so this limits what a file can make
+/// us allocate. The largest vocabularies in use have 250,000 tokens.
 inline constexpr int64_t kMostTokens = int64_t{1} << 22;
 
-/// `id`. Throws Error(kBadInput) naming the token when it is not from 0 to kMostTokens - 1.
+/// Returns `id`. Throws Error(kBadInput) naming the token when it is not in 0..kMostTokens - 1.
 inline int64_t checked_token_id(int64_t id, std::string_view token) {
   if (id >= 0 && id < kMostTokens) return id;
   throw bad_input("token '{}' has the id {}, ids go from 0 to {}", token, id, kMostTokens - 1);

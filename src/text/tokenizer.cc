@@ -36,7 +36,7 @@ std::shared_ptr<const Tokenizer> open_file(const fs::path& file) {
 
 }  // namespace
 
-// "IQ== 0": its first line.
+// Tests for a first line like "IQ== 0".
 bool looks_like_ranks(const std::string& start) {
   const std::string line = start.substr(0, start.find('\n'));
   const size_t blank = line.find(' ');

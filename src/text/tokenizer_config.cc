@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A token is written as a text or as an object with `content` and flags.
+// A token is stored as a string or as an object with `content` and flags.
 std::optional<AddedToken> read_token(const PartJson& value, bool special) {
   AddedToken token;
   token.special = special;
@@ -51,7 +51,7 @@ void add_numbered(const PartJson& decoder, std::vector<AddedToken>& added) {
   }
 }
 
-// bos_token, eos_token, ... of one file; the first file that names one wins.
+// Adds bos_token, eos_token, ... of one file; the first file that names one wins.
 void add_special(const PartJson& object, TokenizerConfig& config) {
   for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token", "cls_token",
                           "sep_token", "mask_token"}) {
@@ -103,7 +103,7 @@ std::optional<int64_t> first_id(const PartJson& object, const char* key) {
   return std::nullopt;
 }
 
-// Settings that would change the ids in ways we do not follow.
+// Rejects settings that would change the ids and are not supported.
 void refuse_settings(const PartJson& object) {
   for (const char* key : {"split_special_tokens", "fix_mistral_regex"}) {
     if (part_field(object, key, false)) throw bad_input("`{}` is not supported", key);

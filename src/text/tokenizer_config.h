@@ -1,5 +1,5 @@
-// text/tokenizer_config.h -- what the small files beside a tokenizer say: special tokens and who
-// adds them.
+// text/tokenizer_config.h -- reads the special tokens and their settings from the files beside a
+// tokenizer.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -10,21 +10,22 @@
 
 namespace mop {
 
-/// tokenizer_config.json, special_tokens_map.json, added_tokens.json and the ids in config.json;
-/// what none of them says is absent.
+/// The content of tokenizer_config.json, special_tokens_map.json, added_tokens.json and the ids in
+/// config.json; values in none of them are unset.
 struct TokenizerConfig {
   std::optional<std::string> bos, eos, unk;  ///< texts
-  std::optional<int64_t> bos_id, eos_id;     ///< of config.json, when nothing names a text
-  bool add_bos = true;                       ///< LlamaTokenizer's defaults, as are those below
+  std::optional<int64_t> bos_id, eos_id;     ///< from config.json, when no file names the token
+  bool add_bos = true;                       ///< this default and those below are LlamaTokenizer's
   bool add_eos = false;
-  bool legacy = true;  ///< a text behind a special token gets a blank in front
+  bool legacy = true;  ///< add a blank before a text that follows a special token
   bool add_prefix_space = true;
-  std::vector<AddedToken> added;  ///< each content once; id -1 where no file gives one
+  std::vector<AddedToken> added;  ///< distinct contents; id -1 where no file gives one
 };
 
-/// Reads what is there; an empty folder gives the defaults. Throws Error naming file and key.
+/// Reads the files that exist; an empty folder gives the defaults. Throws Error naming file and
+/// key.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
-/// What the text of a tokenizer_config.json alone says.
+/// The same from the content of a tokenizer_config.json only.
 TokenizerConfig parse_tokenizer_config(const std::string& text);
 
 }  // namespace mop

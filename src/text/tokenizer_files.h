@@ -1,4 +1,4 @@
-// text/tokenizer_files.h -- which files of a model's folder are its tokenizer's.
+// text/tokenizer_files.h -- finds the tokenizer files of a model folder.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace mop {
 
-/// Those of tokenizer_files() that are there, relative to `folder`; of a name that ends in '*', all
-/// that begin so.
+/// Returns the files of tokenizer_files() that exist, relative to `folder`; a name that ends in '*'
+/// is a prefix.
 std::vector<std::string> tokenizer_files_in(const std::filesystem::path& folder);
 
 }  // namespace mop

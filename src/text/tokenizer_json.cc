@@ -84,7 +84,7 @@ WordModel read_unigram(const PartJson& model) {
 
 constexpr Component<WordModel> kModels[] = {{"BPE", read_bpe}, {"Unigram", read_unigram}};
 
-// Files older than `type` are told by their keys.
+// Files older than `type` are recognised by their keys.
 WordModel read_model(const PartJson& model) {
   if (!model.is_object()) throw bad_input("`model` is missing");
   if (model.contains("type")) return make_component<WordModel>(kModels, model, "model");
@@ -121,7 +121,8 @@ std::optional<int64_t> id_of(const BpeParts& parts, const std::string& token) {
   return parts.model.id_of(token);
 }
 
-// Tokens that only the files beside it name: known to the vocabulary, or behind all that is there.
+// Adds tokens that only the files beside tokenizer.json name, by their id in the vocabulary or
+// after the last id.
 void add_missing(const TokenizerConfig& config, BpeParts& parts) {
   int64_t next = parts.model.size();
   for (const AddedToken& token : parts.added) next = std::max(next, token.id + 1);
@@ -138,7 +139,8 @@ void add_missing(const TokenizerConfig& config, BpeParts& parts) {
   }
 }
 
-// The id of what the files beside it name, else of config.json, else of the usual spellings.
+// Returns the id of the token that the files beside it name, else config.json's, else that of a
+// usual spelling.
 std::optional<int64_t> find_special(const BpeParts& parts, const std::optional<std::string>& named,
                                     std::optional<int64_t> of_model,
                                     std::initializer_list<const char*> usual) {

@@ -15,7 +15,7 @@ constexpr std::string_view kPreTokenizer = "how a text is cut into words";
 constexpr std::string_view kDecoder = "how tokens become a text";
 constexpr std::string_view kAround = "the special tokens around a text";
 
-// What is honoured is listed key by key: a new one has no fate until somebody gives it one.
+// Keys that are read are listed one by one, so that a new key is reported until it gets a row.
 constexpr KeyFate kTokenizerJson[] = {
     {"version", kIgnored, "there is one version, 1.0"},
     {"truncation*", kIgnored, "texts are cut by --max-tokens and the model's context alone"},
@@ -240,7 +240,8 @@ constexpr KeyFate kTokenizerConfig[] = {
     {"verbose", kIgnored, kArgument},
 };
 
-// "decoder.Strip.start" of every part, of the elements of lists and of parts inside a Sequence too.
+// Adds keys such as "decoder.Strip.start" of each part, including elements of lists and parts
+// inside a Sequence.
 void add_unknown(const std::string& section, const Json& part, std::vector<std::string>& unknown) {
   if (part.is_array()) {
     for (const Json& element : part) add_unknown(section, element, unknown);

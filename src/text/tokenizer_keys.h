@@ -1,4 +1,4 @@
-// text/tokenizer_keys.h -- the fate of every key of the tokenizer's files.
+// text/tokenizer_keys.h -- how each key of the tokenizer files is handled.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -8,12 +8,13 @@
 
 namespace mop {
 
-/// tokenizer.json. A key of a part is named by the part: "model.BPE.dropout".
+/// tokenizer.json. The key of a part includes its type: "model.BPE.dropout".
 const FormatKeys& tokenizer_json_keys();
 /// tokenizer_config.json and special_tokens_map.json.
 const FormatKeys& tokenizer_config_keys();
 
-/// "tokenizer.json: model.BPE.new_key" of every key in these files of `folder` that has no fate.
+/// Returns "tokenizer.json: model.BPE.new_key" for every key in these files of `folder` without a
+/// row.
 std::vector<std::string> unknown_tokenizer_keys(const std::filesystem::path& folder);
 
 }  // namespace mop

@@ -59,8 +59,8 @@ void TrainingBatches::seek(Position position) {
   position_ = position;
 }
 
-// Takes the samples of the next batch and moves on. Without a limit on tokens none is read here
-// before its turn; with one, the first that does not fit is read again when it opens the next.
+// Takes the samples of the next batch. Without a token limit each sample is read once; with a
+// limit, the first sample that does not fit is read again for the next batch.
 std::vector<TrainingSample> TrainingBatches::take(TrainingBatch& batch) {
   if (order_epoch_ != position_.epoch) {
     order_ = epoch_order(data_.size(), options_, position_.epoch);

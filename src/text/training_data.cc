@@ -60,7 +60,7 @@ struct TrainingData::Source {
   RecordFile file;
   std::shared_ptr<const Tokenizer> tokenizer;
   TrainingDataOptions options;
-  const TrainingForm* form;  // null = by record
+  const TrainingForm* form;  // null = chosen per record
 
   Json record(int64_t index) const {
     return file.is_text() ? Json{{"text", file.text(index)}} : file.json(index);
@@ -87,7 +87,7 @@ struct TrainingData::Source {
   }
 };
 
-/// What reading every record once tells of them.
+/// Collects what the user should know while every record is read once.
 class TrainingData::Inspection {
  public:
   explicit Inspection(const Source& source) : source_(source) {}
@@ -108,7 +108,7 @@ class TrainingData::Inspection {
   }
   bool teaches() const { return teaches_; }
 
-  // Throws when no sample teaches anything.
+  // Throws when no sample has anything to learn.
   std::vector<std::string> notes() const {
     if (!teaches_) throw nothing_to_learn();
     std::vector<std::string> notes;
@@ -194,7 +194,7 @@ TrainingData TrainingData::open(const std::filesystem::path& file,
     if (data.source_->file.is_text() && form != nullptr && form->name != "text")
       throw bad_input("a plain text has no records for the form '{}'", form->name);
     Inspection inspection(*data.source_);
-    // Of a plain text the lines differ in nothing that could be wrong.
+    // Lines of a plain text have no structure to check one by one.
     const bool alike = data.source_->file.is_text();
     for (int64_t i = 0; i < data.count_; ++i) {
       inspection.look_at(i);

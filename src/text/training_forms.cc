@@ -1,4 +1,4 @@
-// text/training_forms.cc -- how a record becomes ids and labels.
+// text/training_forms.cc -- converts records to ids and labels.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ std::string alpaca_prompt(const Json& record, const std::string& where) {
                        : fmt::format(kWithInput, instruction, input);
 }
 
-// Prompt and response are tokenised by themselves, each is cut, then EOS, then the whole is cut.
+// Tokenises prompt and response separately, truncates each, appends EOS, and truncates the whole.
 TrainingSample make_alpaca(const Json& record, const Tokenizer& tokenizer,
                            const TrainingDataOptions& options, const std::string& where,
                            Special special) {
@@ -56,8 +56,8 @@ TrainingSample alpaca(const Json& record, const Tokenizer& tokenizer,
   return make_alpaca(record, tokenizer, options, where, Special::kNone);
 }
 
-// The released scripts tokenise the response with the tokenizer's special tokens too, so that a
-// second BOS stands in front of it.
+// The released scripts tokenise the response with special tokens too, which adds a second BOS
+// before it.
 TrainingSample alpaca_released(const Json& record, const Tokenizer& tokenizer,
                                const TrainingDataOptions& options, const std::string& where) {
   return make_alpaca(record, tokenizer, options, where, Special::kDefault);
@@ -87,8 +87,8 @@ void learn(TrainingSample& sample, size_t begin, size_t end) {
             sample.labels.begin() + static_cast<ptrdiff_t>(begin));
 }
 
-// The conversation is one text and tokenised whole. What the assistant says is learned; tokens that
-// reach over its borders, too.
+// Tokenises the rendered conversation as a whole. Tokens that overlap the assistant's turns are
+// learned.
 TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
                     const TrainingDataOptions& options, const std::string& where) {
   if (options.chat == nullptr) {
@@ -116,7 +116,7 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
   return sample;
 }
 
-// Both are one text; EOS follows it.
+// Tokenises prompt and completion as one text, followed by EOS.
 TrainingSample completion(const Json& record, const Tokenizer& tokenizer,
                           const TrainingDataOptions& options, const std::string& where) {
   const auto prompt = require<std::string>(record, "prompt", where);

@@ -65,7 +65,8 @@ constexpr KeyFate kMessage[] = {
     {"annotations", kIgnored, "links to sources, beside the text"},
 };
 
-// Absent in all but name. `label` is also the class of a text, which changes nothing here.
+// Empty values count as absent. `label` is also used for the class of a text, which has no effect
+// here.
 bool says_nothing(std::string_view key, const Json& value) {
   if (key == "label") return !value.is_boolean();
   return value.is_null() || (!value.is_number() && !value.is_boolean() && value.empty()) ||

@@ -1,4 +1,4 @@
-// text/training_keys.h -- what becomes of the keys of training records and of their messages.
+// text/training_keys.h -- how each key of training records and of their messages is handled.
 #pragma once
 #include <string>
 
@@ -6,13 +6,13 @@
 
 namespace mop {
 
-/// Keys of a record, in the forms of OpenAI, ShareGPT and LLaMA-Factory, Alpaca, and TRL.
+/// Keys of a record, in the forms of OpenAI, ShareGPT, LLaMA-Factory, Alpaca and TRL.
 const FormatKeys& record_keys();
-/// Keys of a message; others are given to the chat template, too.
+/// Keys of a message; other keys are passed to the chat template too.
 const FormatKeys& message_keys();
 
-/// Throws Error(kBadInput) naming `where` and the first key whose fate is to be refused and whose
-/// value is not empty.
+/// Throws Error(kBadInput) naming `where` and the first key that is to be refused and whose value
+/// is not empty.
 void refuse_keys(const Json& object, const FormatKeys& format, const std::string& where);
 
 }  // namespace mop

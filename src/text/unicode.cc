@@ -122,7 +122,7 @@ std::string to_lower_case(std::string_view text) {
     const CodePoint c = code_point_at(text, at);
     at += c.bytes;
     if (c.value == 0x130) {
-      out += "i\xCC\x87";  // the one code point whose lower case is two
+      out += "i\xCC\x87";  // the only code point whose lower case has two
     } else {
       append_utf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.value))),
                   out);

@@ -1,4 +1,4 @@
-// text/unicode.h -- UTF-8 and the few Unicode properties that tokenizers ask for.
+// text/unicode.h -- UTF-8, and the Unicode properties that tokenizers use.
 #pragma once
 #include <string>
 #include <string_view>
@@ -7,22 +7,22 @@
 
 namespace mop {
 
-/// The code point that ends just before byte `end` > 0 of valid UTF-8.
+/// Returns the code point that ends before byte `end` > 0 of valid UTF-8.
 CodePoint code_point_before(std::string_view text, size_t end);
 void append_utf8(char32_t value, std::string& out);
 
-/// Length of the well-formed sequence at the start of `bytes`; 0 when it is ill-formed.
+/// Returns the length of the well-formed sequence at the start of `bytes`; 0 when it is ill-formed.
 size_t well_formed_bytes(std::string_view bytes);
 bool is_valid_utf8(std::string_view bytes);
-/// Every maximal ill-formed piece becomes one U+FFFD: what Python's errors='replace' and Rust's
+/// Replaces every maximal ill-formed piece by one U+FFFD, as Python's errors='replace' and Rust's
 /// from_utf8_lossy do.
 std::string replace_invalid_utf8(std::string_view bytes);
 
-/// Property White_Space; what `\s` means to the reference tokenizers.
+/// Property White_Space, which `\s` matches in the reference tokenizers.
 bool is_white_space(char32_t value);
 /// Categories Nd, Nl and No.
 bool is_numeric(char32_t value);
-/// What `\w` means to Rust: alphabetic, marks, decimal digits, connectors, join controls.
+/// `\w` of Rust's regex: alphabetic, marks, decimal digits, connectors, join controls.
 bool is_word(char32_t value);
 /// ASCII punctuation and the categories P*.
 bool is_punctuation(char32_t value);
@@ -31,7 +31,7 @@ bool is_mark(char32_t value);
 
 enum class NormalForm { kC, kD, kKC, kKD };
 std::string to_normal_form(std::string_view text, NormalForm form);
-/// Each code point's own lower case (no context: a final sigma stays a sigma).
+/// Lower-cases each code point on its own (no context: a final sigma stays a sigma).
 std::string to_lower_case(std::string_view text);
 
 }  // namespace mop

@@ -1,5 +1,5 @@
-// text/unigram.cc -- as the `tokenizers` library does it, whose rules for ties and for neighbouring
-// unknown characters are followed.
+// text/unigram.cc -- follows the `tokenizers` library, including its rules for ties and for
+// neighbouring unknown characters.
 #include "text/unigram.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// How much less likely than the least likely piece an unknown character is.
+// Log-probability penalty of an unknown character below the least likely piece.
 constexpr double kUnknownPenalty = 10;
 
 uint64_t edge(int32_t node, char byte) {
@@ -93,7 +93,7 @@ void Unigram::add_cut(std::string_view cut, std::vector<int64_t>& ids) const {
 
 void Unigram::encode(std::string_view word, Scratch& scratch, std::vector<int64_t>& ids) const {
   find_best_way(word, scratch.nodes);
-  scratch.cuts.clear();  // from the end
+  scratch.cuts.clear();  // collected from the end
   bool after_unknown = false;
   for (auto end = static_cast<int64_t>(word.size()); end > 0;) {
     const Scratch::Node& node = scratch.nodes[static_cast<size_t>(end)];

@@ -1,5 +1,4 @@
-// text/word_model.h -- what turns one word of a text into ids: one of the models of a
-// tokenizer.json.
+// text/word_model.h -- the model of a tokenizer.json, which converts one word to ids.
 #pragma once
 #include <utility>
 #include <variant>
@@ -29,7 +28,7 @@ class WordModel {
   std::optional<int64_t> id_of(std::string_view token) const {
     return std::visit([&](const auto& model) { return model.id_of(token); }, model_);
   }
-  /// Null when there is no such token.
+  /// Returns nullptr when there is no such token.
   const std::string* token_of(int64_t id) const {
     return std::visit([&](const auto& model) { return model.token_of(id); }, model_);
   }

@@ -1,4 +1,4 @@
-// text/jinja/arithmetic.cc -- what + - * / // % ** do to values.
+// text/jinja/arithmetic.cc -- the operators + - * / // % ** on values.
 #include <cmath>
 
 #include "base/error.h"
@@ -45,7 +45,7 @@ Value multiplied(const Value& a, const Value& b) {
   return repeated(what, times.integer("*"));
 }
 
-// Python rounds down, and a remainder has the divisor's sign.
+// Python rounds down, and the remainder has the divisor's sign.
 Value divided(const std::string& sign, const Value& a, const Value& b) {
   if (b.real(sign) == 0) throw bad_input("division by zero");
   if (sign == "/") return a.real(sign) / b.real(sign);
@@ -55,7 +55,7 @@ Value divided(const std::string& sign, const Value& a, const Value& b) {
   }
   const int64_t x = a.integer(sign), y = b.integer(sign);
   if (y == -1)
-    return sign == "%" ? Value(0) : multiplied(a, b);  // the least number has no negative
+    return sign == "%" ? Value(0) : multiplied(a, b);  // avoids overflow: INT64_MIN has no negation
   const int64_t rest = x % y;
   const bool below = rest != 0 && (rest < 0) != (y < 0);
   return sign == "%" ? Value(below ? rest + y : rest) : Value(x / y - (below ? 1 : 0));

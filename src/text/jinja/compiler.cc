@@ -15,7 +15,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-// What a block makes as a text, in a scope of its own.
+// Renders a block to a string, in a new scope.
 std::string text_of(const Block& block, Scope& outer) {
   const auto scope = outer.inner();
   std::string out;
@@ -23,7 +23,7 @@ std::string text_of(const Block& block, Scope& outer) {
   return out;
 }
 
-// Errors of a statement say where it stands; the innermost says it first.
+// Adds the line of a statement to its errors; the innermost statement adds it first.
 Statement at_line(int line, Statement statement) {
   return [line, statement = std::move(statement)](Scope& scope, std::string& out) {
     try {
@@ -58,7 +58,7 @@ Value filtered(Value value, const Filters& filters, Scope& scope) {
   return value;
 }
 
-// A loop: over what, which of it, what is done with each.
+// A loop: the target names, the list, the filter condition and the body.
 struct For {
   Names names;
   Expression list, wanted;  // `wanted` may be empty
@@ -99,7 +99,7 @@ struct For {
   }
 };
 
-// Compiles segments; a block ends at one of the words that the caller waits for.
+// Compiles segments. A block ends at one of the words in `ends`.
 class Compiler {
  public:
   explicit Compiler(std::vector<Segment> segments) : segments_(std::move(segments)) {}
@@ -126,7 +126,7 @@ class Compiler {
     return block;
   }
 
-  // Adds the next segment to the block; true when it is one of the ends.
+  // Adds the next segment to the block; returns true when it is one of `ends`.
   bool read_segment(const Names& ends, Block& block, Reader* end) {
     const Segment& segment = segments_[at_++];
     const int line = segment.line;
@@ -308,7 +308,7 @@ class Compiler {
     };
   }
 
-  // `call(a, b) macro(..)`: the block is a macro that the called one knows as `caller`.
+  // `call(a, b) macro(..)`: the block becomes a macro, `caller` in the called macro.
   Statement read_call(Reader& in) {
     const auto parameters = in.take("(") ? read_parameters(in) : std::vector<Macro::Parameter>();
     std::string callee = in.name();
@@ -355,7 +355,7 @@ class Compiler {
     };
   }
 
-  // What the assistant says; the text is its content.
+  // A `generation` block marks the assistant's text and renders its content.
   Statement read_generation(Reader& in) {
     finish(in);
     marks_generation_ = true;
@@ -368,7 +368,7 @@ class Compiler {
     };
   }
 
-  // Nothing inherits: a block is its content.
+  // There is no inheritance: a block renders its content.
   Statement read_block() {
     Block body = read_to("endblock");
     return [body = std::move(body)](Scope& scope, std::string& out) {

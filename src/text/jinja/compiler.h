@@ -1,4 +1,4 @@
-// text/jinja/compiler.h -- the statements of a template, compiled to functions.
+// text/jinja/compiler.h -- compiles the statements of a template to functions.
 #pragma once
 #include <functional>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace mop::jinja {
 
-/// What a statement tells the loop around it.
+/// Result of a statement for the enclosing loop.
 enum class Flow { kOn, kBreak, kContinue };
 using Statement = std::function<Flow(Scope&, std::string& out)>;
 using Block = std::vector<Statement>;

@@ -1,4 +1,4 @@
-// text/jinja/cutter.cc -- a template cut into texts and tags.
+// text/jinja/cutter.cc -- splits a template into texts and tags.
 #include <algorithm>
 
 #include "base/error.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
-// Every kind of line end is "\n", and the last one goes.
+// Converts all line ends to "\n" and removes the last one.
 std::string with_plain_lines(std::string source) {
   size_t kept = 0;
   for (size_t i = 0; i < source.size(); ++i) {
@@ -22,7 +22,7 @@ std::string with_plain_lines(std::string source) {
   return source;
 }
 
-// Where the tag that begins at `begin` ends, past texts in quotes and braces of its own.
+// Returns the end of the tag that begins at `begin`, skipping quoted strings and nested braces.
 size_t end_of_tag(std::string_view source, size_t begin, char close) {
   int depth = 0;
   char quote = 0;
@@ -61,7 +61,7 @@ class Cutter {
   int line() const { return line_of(at_); }
 
  private:
-  // Counted on from the last place, unless that lies behind.
+  // Counts from the last position, or from the start when that is later.
   int line_of(size_t at) const {
     if (at < counted_) counted_ = 0, line_ = 1;
     const auto place = [&](size_t i) { return source_.begin() + static_cast<ptrdiff_t>(i); };
@@ -80,8 +80,8 @@ class Cutter {
     return source_.size();
   }
 
-  // The text before a tag. `{%-` takes all white space before it; a statement or comment without a
-  // sign the blanks of its own line, when nothing else stands before it there.
+  // Adds the text before a tag. `{%-` removes all white space before it; a statement or comment
+  // without a sign removes the blanks of its line when only blanks precede it there.
   void add_text(size_t tag) {
     std::string text = source_.substr(at_, tag - at_);
     const int line = line_of(at_);
@@ -98,8 +98,8 @@ class Cutter {
     if (!text.empty()) segments_.push_back({Segment::Kind::kText, text, line});
   }
 
-  // Goes behind a tag's closing brace at `end`: "-" takes all white space that follows, a statement
-  // or comment without a sign one line end.
+  // Moves past the closing brace of a tag at `end`: "-" removes all white space that follows; a
+  // statement or comment without a sign removes one line end.
   void leave(size_t end, char sign, bool trims) {
     at_ = end;
     if (sign == '-') {
@@ -136,7 +136,7 @@ class Cutter {
     return inside.substr(begin, inside.find_last_not_of(kBlanks) + 1 - begin) == word;
   }
 
-  // {% raw %}: no tags until {% endraw %}.
+  // {% raw %}: text without tags until {% endraw %}.
   void add_raw(size_t begin, char sign) {
     leave(begin, sign, false);
     for (size_t tag = source_.find("{%", at_); tag != source_.npos;

@@ -1,4 +1,4 @@
-// text/jinja/expression.cc -- expressions of templates, compiled to functions.
+// text/jinja/expression.cc -- compiles expressions to functions.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -21,7 +21,7 @@ List evaluate_all(const std::vector<Expression>& parts, Scope& scope) {
   return list;
 }
 
-// `[a, b]`, and `(a, b)`; a single value in round brackets is that value.
+// `[a, b]` and `(a, b)`; a single value in parentheses is that value.
 Expression read_list(Reader& in, std::string_view close) {
   std::vector<Expression> parts;
   bool comma = false;
@@ -59,7 +59,8 @@ Expression read_name(const std::string& name) {
   if (known != kConstants.end()) return constant(known->second);
   return [name](Scope& scope) {
     Value value = scope.get(name);
-    if (const auto* text = value.as<std::string>()) Work::steps(text->size() >> 8);  // it is copied
+    if (const auto* text = value.as<std::string>())
+      Work::steps(text->size() >> 8);  // the text is copied
     return value;
   };
 }
@@ -97,7 +98,7 @@ Expression read_primary(Reader& in) {
   }
 }
 
-// Behind `[`: an index, several of them (a tuple), or a slice.
+// After `[`: an index, several indices (a tuple), or a slice.
 Expression read_subscript(Reader& in, Expression value) {
   std::array<Expression, 3> bounds;
   size_t colons = 0;
@@ -156,7 +157,7 @@ Expression read_postfix(Reader& in, Expression value) {
   }
 }
 
-// Whether an argument without brackets follows a test: `is divisibleby 3`.
+// Returns whether an argument without parentheses follows a test: `is divisibleby 3`.
 bool argument_follows(const Reader& in) {
   const Token& token = in.peek();
   if (token.kind == Token::Kind::kEnd) return false;
@@ -217,7 +218,7 @@ Expression read_unary(Reader& in, bool with_filters) {
   return with_filters ? read_filters(in, value) : value;
 }
 
-// Left to right: `read` what binds tighter, join by the signs.
+// Left-associative operators: `read` reads the operands, which bind tighter.
 template <typename Read>
 Expression read_chain(Reader& in, std::initializer_list<const char*> signs, Read read) {
   Expression left = read(in);
@@ -252,7 +253,7 @@ bool compare(const std::string& sign, const Value& a, const Value& b) {
   return contains(b, a) == (sign == "in");
 }
 
-// The next comparing sign, "" when there is none.
+// Takes the next comparison operator; returns "" when there is none.
 std::string take_comparison(Reader& in) {
   for (const char* sign : {"==", "!=", "<=", ">=", "<", ">", "in"}) {
     if (in.take(sign)) return sign;
@@ -263,7 +264,7 @@ std::string take_comparison(Reader& in) {
   return "not in";
 }
 
-// `a < b <= c` compares neighbours, as Python does.
+// `a < b <= c` compares neighbouring values, as in Python.
 Expression read_comparison(Reader& in) {
   const Expression first = read_sum(in);
   std::vector<std::pair<std::string, Expression>> rest;
@@ -289,7 +290,7 @@ Expression read_not(Reader& in) {
   return [value](Scope& scope) { return Value(!is_true(value(scope))); };
 }
 
-// `and` and `or` give one of their two values, and look at the second only when they must.
+// `and` and `or` return one of their operands and evaluate the second only if needed.
 template <typename Read>
 Expression read_either(Reader& in, const char* word, bool goes_on, Read read) {
   Expression left = read(in);

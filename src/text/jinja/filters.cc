@@ -1,4 +1,4 @@
-// text/jinja/filters.cc -- the table of filters that make a value of a value.
+// text/jinja/filters.cc -- filters that map one value to one value.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -24,7 +24,7 @@ Value trim(const Value& value, const Arguments& in) {
   return strip(to_text(value), given ? &letters->text("trim") : nullptr, true, true);
 }
 
-// Unlike str.title: a word begins behind white space and -({[<.
+// Unlike str.title, a word begins after white space and -({[<.
 std::string title_words(std::string_view text) {
   std::string out;
   bool begins = true;
@@ -78,7 +78,7 @@ std::string without_underscores(std::string text) {
   return strip(text, nullptr, true, true);
 }
 
-// A whole text as a number; none when it is not one.
+// Parses the whole text as an integer; none when it is not one.
 Value parsed_integer(const std::string& text, int64_t base) {
   if (base < 2 || base > 36) throw bad_input("int knows bases from 2 to 36, not {}", base);
   std::string digits = without_underscores(text);
@@ -151,7 +151,7 @@ Value rounded(const Value& value, const Arguments& in) {
     const double tens = std::nearbyint(number * scale) / scale;
     return value.is_real() ? Value(tens) : truncated(tens);
   }
-  // Decimal digits are cut from the exact value, as Python does.
+  // Decimal digits are truncated from the exact value, as in Python.
   const auto digits = static_cast<int>(std::min<int64_t>(precision, 300));
   return std::strtod(fmt::format("{:.{}f}", number, digits).c_str(), nullptr);
 }
@@ -176,7 +176,7 @@ Value centered(const Value& value, const Arguments& in) {
   return padded(to_text(value), in.integer(0, "width", 80), '^', " ");
 }
 
-// The text up to `length` letters, whole words unless `killwords`, then `end`.
+// Truncates to `length` characters, at a word boundary unless `killwords`, and appends `end`.
 Value truncate(const Value& value, const Arguments& in) {
   const std::string text = value.text("truncate"), end = in.text(2, "end", "...");
   const int64_t size = in.integer(0, "length", 255), tail = length(end);
@@ -220,7 +220,7 @@ Value url_encoded(const Value& value, const Arguments&) {
   return out;
 }
 
-// Unlike a point, it does not look for a key.
+// Unlike `value.name`, does not look up keys.
 Value own_attribute(const Value& value, const Arguments& in) {
   const std::string name = in.text(0, "name", "");
   const bool has = value.object() != nullptr || find_method(value, name) != nullptr;

@@ -9,9 +9,9 @@
 namespace mop::jinja {
 namespace {
 
-/// How one value is written.
+/// The format of one value.
 struct Style {
-  char side = 0;  // '<', '>', '^', '=' (behind the sign); 0 = by type
+  char side = 0;  // '<', '>', '^', '=' (after the sign); 0 = by type
   std::string fill = " ";
   char sign = '-';
   bool alternate = false, grouped = false;
@@ -113,7 +113,7 @@ std::string text_with(const std::string& text, const Style& style) {
                 style.fill);
 }
 
-// "%(name)-5.2f": reads what stands behind the percent sign.
+// "%(name)-5.2f": parses the part after the percent sign.
 struct PercentField {
   Style style;
   bool named = false, star = false;
@@ -224,7 +224,7 @@ std::string brace_text(const Value& value, std::string_view spec) {
   return text_with(to_text(value), style);
 }
 
-// "0", "name", "name.member[0]"; an empty name is the next number.
+// "0", "name", "name.member[0]"; an empty name is the next positional argument.
 Value field_value(std::string_view field, const Arguments& arguments, size_t& next) {
   size_t end = std::min(field.find_first_of(".["), field.size());
   const std::string name(field.substr(0, end));
@@ -249,7 +249,7 @@ Value field_value(std::string_view field, const Arguments& arguments, size_t& ne
   return value;
 }
 
-// Where the field that begins at `begin` ends: at its closing brace.
+// Returns the position of the closing brace of the field that begins at `begin`.
 size_t end_of_field(std::string_view format, size_t begin) {
   int depth = 0;
   for (size_t at = begin; at < format.size(); ++at) {

@@ -1,4 +1,4 @@
-// text/jinja/globals.cc -- the functions that every template may call.
+// text/jinja/globals.cc -- the global functions of templates.
 #include <algorithm>
 
 #include "base/error.h"
@@ -153,7 +153,7 @@ const Table& globals() {
       {"namespace",
        [](const Value&, const Arguments& in) {
          const auto object = std::make_shared<Namespace>(make_dict(in));
-         Work::keep(object);  // it can come to hold itself
+         Work::keep(object);  // it can come to refer to itself
          Work::make_elements(8);
          return Value(std::shared_ptr<Object>(object));
        }},

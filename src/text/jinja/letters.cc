@@ -27,7 +27,7 @@ void append_lower(char32_t c, std::string& out) {
   append_utf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), out);
 }
 
-// The sharp s is the one letter of everyday texts with two capitals.
+// The sharp s is the only common letter whose upper case has two characters.
 void append_upper(char32_t c, std::string& out) {
   if (c == U'\u00DF') {
     out += "SS";
@@ -46,7 +46,7 @@ void append_title(char32_t c, std::string& out) {
 
 bool is_blank(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
 
-// Bytes of the white space or of one of `letters` at the beginning (or the end), 0 = none.
+// Returns the bytes of the first (or last) character if it can be stripped; 0 if not.
 size_t strippable(std::string_view text, const std::string* letters, bool at_end) {
   if (text.empty()) return 0;
   const CodePoint c = at_end ? code_point_before(text, text.size()) : code_point_at(text, 0);
@@ -86,7 +86,7 @@ std::string_view stripped(std::string_view text, const std::string* letters, boo
   return text;
 }
 
-// Python keeps the white space behind the last part when the limit ends the cutting.
+// When the limit stops the splitting, Python keeps the white space after the last part.
 std::vector<std::string> words(std::string_view text, int64_t limit, bool from_right) {
   std::vector<std::string> parts;
   std::string_view rest = stripped(text, nullptr, !from_right, from_right);
@@ -204,7 +204,7 @@ std::vector<std::string> letters_of(std::string_view text) {
 std::string replaced(std::string_view text, std::string_view from, std::string_view to,
                      int64_t count) {
   std::string out;
-  if (from.empty()) {  // Python puts it between all letters
+  if (from.empty()) {  // Python inserts it between all characters
     for (const std::string& letter : letters_of(text)) {
       if (count-- != 0) out += to;
       Work::check_length(out.size());
@@ -229,7 +229,7 @@ std::string padded(const std::string& text, int64_t width, char side, const std:
   if (width > (int64_t{1} << 24)) throw bad_input("a text cannot be padded to {} letters", width);
   const int64_t missing = width > size ? width - size : 0;
   Work::check_length(text.size() + static_cast<size_t>(missing) * fill.size());
-  // Python's str.center puts the odd one left when the width is odd.
+  // Python's str.center puts the extra fill character on the left when the width is odd.
   const int64_t left = side == '<'   ? 0
                        : side == '>' ? missing
                                      : missing / 2 + (missing & width & 1);

@@ -12,7 +12,8 @@ namespace {
 
 using Getter = std::function<Value(const Value&)>;
 
-// "a.0.b": a path of keys and numbers; undefined, integer or absent as they are.
+// Follows a path "a.0.b" of keys and indices; undefined, integer or absent paths are used as they
+// are.
 Value get_path(const Value& value, const Value& path) {
   if (!path.is_text()) return item(value, path);
   Value at = value;
@@ -33,7 +34,7 @@ Getter getter(const Value& path, const Value& fallback = Undefined{}) {
   };
 }
 
-// What sorting compares: texts without regard to case unless asked for.
+// Sort key of a value: strings are compared without regard to case unless requested.
 Value sort_key(const Value& value, bool case_sensitive) {
   return value.is_text() && !case_sensitive ? Value(lower(value.text(""))) : value;
 }
@@ -84,7 +85,7 @@ Value pairs(const Value& value, const Arguments&) {
   return list;
 }
 
-// map and select take what is false for no elements.
+// map and select treat a false value as an empty list.
 List elements_if_true(const Value& value) { return is_true(value) ? elements(value) : List(); }
 
 // map(attribute="a.b", default=x), map("filter", ..).
@@ -105,7 +106,7 @@ Value map(const Value& value, const Arguments& in) {
   return list;
 }
 
-// select("test", ..), selectattr("path", "test", ..): without a test what is true.
+// select("test", ..), selectattr("path", "test", ..): without a test, true elements are kept.
 template <bool kKeep, bool kAttribute>
 Value select(const Value& value, const Arguments& in) {
   constexpr size_t kTest = kAttribute ? 1 : 0;
@@ -225,7 +226,7 @@ Value sum(const Value& value, const Arguments& in) {
   return total;
 }
 
-// Lists of `size` elements, the last filled up.
+// Splits into lists of `size` elements; the last is filled up.
 Value batched(const Value& value, const Arguments& in) {
   const int64_t size = in.integer(0, "linecount", 0);
   const Value fill = in.get(1, "fill_with", None{});
@@ -240,7 +241,7 @@ Value batched(const Value& value, const Arguments& in) {
   return batches;
 }
 
-// `count` lists of about equal length.
+// Splits into `count` lists of about equal length.
 Value sliced(const Value& value, const Arguments& in) {
   const List all = elements(value);
   const int64_t count = in.integer(0, "slices", 0), size = count < 1 ? 0 : std::ssize(all) / count;

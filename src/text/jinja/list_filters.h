@@ -1,4 +1,4 @@
-// text/jinja/list_filters.h -- filters that go over the elements of a value.
+// text/jinja/list_filters.h -- filters that process the elements of a value.
 #pragma once
 #include "text/jinja/tables.h"
 

@@ -1,4 +1,4 @@
-// text/jinja/methods.cc -- the methods of texts, mappings, lists and numbers: one table a type.
+// text/jinja/methods.cc -- the methods of strings, mappings, lists and numbers: one table per type.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,7 @@ namespace {
 
 List texts(const std::vector<std::string>& parts) { return {parts.begin(), parts.end()}; }
 
-// The text argument at `place`; nullptr when absent or none.
+// Returns the string argument at `place`; nullptr when it is absent or none.
 const std::string* optional_text(const Arguments& in, size_t place, std::string_view name) {
   const Value* value = in.find(place, name);
   return value == nullptr || value->is_none() ? nullptr : &value->text(name);
@@ -50,7 +50,7 @@ Value partitioned(const Value& value, const Arguments& in) {
   return Value::tuple({text.substr(0, at), separator, text.substr(at + separator.size())});
 }
 
-// text[start:end] of the methods that look into a part.
+// Returns text[start:end] for the methods that take a range.
 std::string part_of(const Value& value, const Arguments& in) {
   if (in.positional.size() < 2) return value.text("a method of a text");
   return slice(value, in.positional[1], in.get(2, "end", None{}), None{}).text("");
@@ -141,7 +141,7 @@ Value lines(const Value& value, const Arguments& in) {
   return texts(split_lines(value.text(""), in.flag(0, "keepends")));
 }
 
-// Whether the text is not empty and all its code points are such.
+// Returns whether the text is not empty and all its code points satisfy the check.
 template <typename Check>
 Function all_are(Check check) {
   return [check](const Value& value, const Arguments&) {
@@ -155,7 +155,7 @@ Function all_are(Check check) {
   };
 }
 
-// Letters of this case, and none of the other.
+// Returns whether the text has letters of the wanted case and none of the other.
 template <Case kWanted, Case kOther>
 Value is_case(const Value& value, const Arguments&) {
   bool any = false;

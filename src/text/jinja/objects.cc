@@ -24,7 +24,7 @@ Value Scope::get(const std::string& name) const {
   return find_global(name, rendering_);
 }
 
-// A macro keeps its scope and the scope its macro: the rendering takes them apart.
+// A macro and its scope refer to each other; the rendering clears captured scopes at its end.
 std::shared_ptr<Scope> Scope::capture() {
   rendering_.captured.push_back(shared_from_this());
   return shared_from_this();

@@ -1,4 +1,4 @@
-// text/jinja/objects.h -- loops and macros: what the statements of a template make.
+// text/jinja/objects.h -- loops and macros as values of a template.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,10 +8,11 @@
 
 namespace mop::jinja {
 
-/// `loop` in a loop's body.
+/// The variable `loop` in the body of a loop.
 class Loop final : public Object {
  public:
-  /// Renders the loop's body over other elements, one level deeper; empty = it is not recursive.
+  /// Renders the loop's body for other elements, one level deeper; empty when the loop is not
+  /// recursive.
   using Recurse = std::function<std::string(const Value& elements, int depth)>;
   Loop(List items, int depth, Recurse recurse)
       : items_(std::move(items)), level_(depth), recurse_(std::move(recurse)) {
@@ -33,7 +34,7 @@ class Loop final : public Object {
   mutable std::optional<List> last_changed_;
 };
 
-/// A macro, and the block of `call`, which its macro knows as `caller`.
+/// A macro, or the block of a `call` statement, which its macro sees as `caller`.
 class Macro final : public Object {
  public:
   struct Parameter {
@@ -59,7 +60,7 @@ class Macro final : public Object {
   std::shared_ptr<Scope> home_;
 };
 
-/// Throws Error(kBadInput) when calls are nested too deep, as endless ones are.
+/// Counts nested calls. Throws Error(kBadInput) when they are too deep, as endless recursion is.
 class Deeper {
  public:
   explicit Deeper(Rendering& rendering);

@@ -1,4 +1,4 @@
-// text/jinja/operations.h -- what Python's operators and functions do to values.
+// text/jinja/operations.h -- Python's operators and functions on values.
 #pragma once
 #include <string>
 
@@ -16,20 +16,20 @@ bool contains(const Value& container, const Value& item);
 Value add(const Value& a, const Value& b);
 std::string html_escaped(const std::string& text);
 Value negative(const Value& value);
-/// - * / // % **
+/// Applies - * / // % or **.
 Value calculate(const std::string& sign, const Value& a, const Value& b);
-/// What a loop over it meets: elements, keys, characters.
+/// Returns the elements that a loop visits: elements, keys or characters.
 List elements(const Value& value);
 int64_t length(const Value& value);
-/// `value.key` and `value[key]`; undefined when there is none.
+/// `value.key` and `value[key]`; undefined when absent.
 Value attribute(const Value& value, const std::string& key);
 Value item(const Value& value, const Value& key);
-/// `value[begin:end:step]`; none = left out.
+/// `value[begin:end:step]`; a none argument is omitted.
 Value slice(const Value& value, const Value& begin, const Value& end, const Value& step);
 /// `value(..)`.
 Value call(const Value& value, const Arguments& arguments);
 
-/// As Python's json.dumps.
+/// Options of Python's json.dumps.
 struct JsonStyle {
   std::string indent = {}, item_separator = ", ", key_separator = ": ";
   bool pretty = false, ascii = false, sort_keys = false;

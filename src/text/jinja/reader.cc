@@ -1,4 +1,4 @@
-// text/jinja/reader.cc -- the inside of a tag as names, numbers, texts and signs.
+// text/jinja/reader.cc -- splits the content of a tag into names, numbers, strings and signs.
 #include "text/jinja/reader.h"
 
 #include <algorithm>
@@ -20,7 +20,8 @@ bool is_name_start(char c) {
          static_cast<unsigned char>(c) >= 0x80;
 }
 
-// `digits` digits of base 8 or 16 from `at` on, as UTF-8; whether there are any.
+// Reads `digits` digits of base 8 or 16 from `at` as a UTF-8 code point; returns whether there are
+// any.
 bool read_code(std::string_view source, size_t& at, size_t digits, int base, std::string& text) {
   uint32_t code = 0;
   const char* begin = source.data() + at;
@@ -33,7 +34,7 @@ bool read_code(std::string_view source, size_t& at, size_t digits, int base, std
   return true;
 }
 
-// What stands behind a backslash; what Python does not know stays as it is.
+// Reads an escape sequence after a backslash; keeps unknown ones, as Python does.
 void read_escape(std::string_view source, size_t& at, std::string& text) {
   static constexpr std::string_view kLetters = "ntrbfav\\'\"", kMeanings = "\n\t\r\b\f\a\v\\'\"";
   const char c = source[at];
@@ -56,7 +57,7 @@ void read_escape(std::string_view source, size_t& at, std::string& text) {
   text += '\\';
 }
 
-// A text between quotes, with Python's escapes.
+// Reads a quoted string with Python's escapes.
 std::string read_text(std::string_view source, size_t& at) {
   const char quote = source[at++];
   std::string text;
@@ -72,7 +73,7 @@ std::string read_text(std::string_view source, size_t& at) {
   return text;
 }
 
-// 12, 1_000, 0x1F, 1.5, 2e-3. Behind a point there are only digits: `a.0`.
+// 12, 1_000, 0x1F, 1.5, 2e-3. After a point only digits: `a.0`.
 Token read_number(std::string_view source, size_t& at, bool behind_point) {
   std::string text;
   const auto digits = [&] {

@@ -1,4 +1,4 @@
-// text/jinja/reader.h -- a template's source in pieces: texts and tags, and the tokens of a tag.
+// text/jinja/reader.h -- lexer and parser of templates: texts and tags, and the tokens of a tag.
 #pragma once
 #include <functional>
 #include <memory>
@@ -11,14 +11,14 @@
 
 namespace mop::jinja {
 
-/// A text, or the inside of a tag.
+/// A text, or the content of a tag.
 struct Segment {
   enum class Kind { kText, kOutput, kStatement } kind;
   std::string text;
   int line;
 };
-/// Cuts a template, taking away the white space that trim_blocks, lstrip_blocks and the signs in
-/// the tags say. Throws Error(kBadInput) naming the line.
+/// Splits a template and removes the white space that trim_blocks, lstrip_blocks and the signs in
+/// tags select. Throws Error(kBadInput) naming the line.
 std::vector<Segment> cut(const std::string& source);
 
 struct Token {
@@ -26,35 +26,35 @@ struct Token {
   std::string text;
 };
 
-/// `(a, *b, c=d, **e)` of a call. A name may be "*" or "**".
+/// The arguments `(a, *b, c=d, **e)` of a call. A name may be "*" or "**".
 using ArgumentList = std::vector<std::pair<std::string, Expression>>;
 Arguments evaluate(const ArgumentList& list, Scope& scope);
 
-/// Reads the inside of one tag.
+/// Parses the content of one tag.
 class Reader {
  public:
   explicit Reader(std::string_view source);
   const Token& peek(size_t ahead = 0) const;
   bool next_is(std::string_view sign_or_word, size_t ahead = 0) const;
   Token next();
-  /// Whether the next token is this sign or word; then it is taken.
+  /// Consumes the next token if it is this sign or word; returns whether it was.
   bool take(std::string_view text);
   void expect(std::string_view text);
   std::string name();
   bool at_end() const { return peek().kind == Token::Kind::kEnd; }
 
-  /// An expression as long as it goes; `conditional` = `a if b else c` too.
+  /// Parses the longest expression; `conditional` includes `a if b else c`.
   Expression expression(bool conditional = true);
-  /// The same, or several with commas between: a tuple.
+  /// Parses one expression, or several separated by commas: a tuple.
   Expression expressions(bool conditional = true);
-  /// Behind the opening bracket.
+  /// Parses arguments after the opening parenthesis.
   ArgumentList arguments();
-  /// `name(..)` of a filter.
+  /// Parses the `name(..)` of a filter.
   std::pair<std::string, ArgumentList> filter();
 
-  /// Operators one behind the other, which nest what they make, are only so many in a tag.
+  /// Counts an operator; throws when a tag has too many, since each nests the expression deeper.
   void link();
-  /// Brackets within brackets go only so deep.
+  /// Limits the depth of nested brackets.
   struct Nesting {
     explicit Nesting(Reader& reader);
     ~Nesting() { --reader.depth_; }

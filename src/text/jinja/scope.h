@@ -1,4 +1,4 @@
-// text/jinja/scope.h -- the names that are in sight while a template is rendered.
+// text/jinja/scope.h -- variables and expressions during the rendering of a template.
 #pragma once
 #include <concepts>
 #include <functional>
@@ -16,7 +16,7 @@ namespace mop::jinja {
 
 class Scope;
 
-/// A compiled expression. Copies are cheap: expressions hold others.
+/// A compiled expression. Cheap to copy, since expressions contain others.
 class Expression {
  public:
   using Run = std::function<Value(Scope&)>;
@@ -35,29 +35,28 @@ class Expression {
   std::shared_ptr<const Run> run_;
 };
 
-/// One rendering.
+/// State of one rendering.
 struct Rendering {
   JinjaTime now;
-  bool marks = false;  ///< generation blocks stand between kBeginMark and kEndMark
-  int depth = 0;       ///< calls of macros and recursive loops under way
-  std::vector<std::shared_ptr<Scope>> captured = {};  ///< by macros
+  bool marks = false;  ///< whether generation blocks are enclosed in kBeginMark and kEndMark
+  int depth = 0;       ///< current depth of macro calls and recursive loops
+  std::vector<std::shared_ptr<Scope>> captured = {};  ///< scopes captured by macros
 };
-// Bytes that never stand in UTF-8.
+// Bytes that never occur in UTF-8.
 inline constexpr char kBeginMark = '\xFE', kEndMark = '\xFF';
 
-/// A loop's body, a macro's and that of some blocks each have a scope of their own: what is set
-/// there ends with it.
+/// A scope of variables. The bodies of loops, macros and some blocks have their own scope.
 class Scope : public std::enable_shared_from_this<Scope> {
  public:
   explicit Scope(Rendering& rendering) : rendering_(rendering) {}
   explicit Scope(std::shared_ptr<Scope> outer)
       : outer_(std::move(outer)), rendering_(outer_->rendering_) {}
   std::shared_ptr<Scope> inner() { return std::make_shared<Scope>(shared_from_this()); }
-  /// What was set, else the global function of this name, else undefined.
+  /// Returns the variable, else the global function of this name, else undefined.
   Value get(const std::string& name) const;
   void set(const std::string& name, Value value) { names_[name] = std::move(value); }
   Rendering& rendering() const { return rendering_; }
-  /// For as long as the rendering lasts.
+  /// Keeps the scope alive until the rendering ends.
   std::shared_ptr<Scope> capture();
   void clear() { names_.clear(); }
 

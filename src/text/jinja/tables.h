@@ -1,4 +1,4 @@
-// text/jinja/tables.h -- filters, tests, methods and functions: what templates call by name.
+// text/jinja/tables.h -- filters, tests, methods and functions by name.
 #pragma once
 #include <functional>
 #include <map>
@@ -10,21 +10,21 @@ namespace mop::jinja {
 
 struct Rendering;
 
-/// Things called by name: `x | name(..)`, `x is name(..)`, `x.name(..)`, `name(..)`.
+/// A named function: `x | name(..)`, `x is name(..)`, `x.name(..)`, `name(..)`.
 using Function = std::function<Value(const Value& subject, const Arguments& arguments)>;
 using Table = std::map<std::string, Function, std::less<>>;
-/// Null for a name that is not known.
+/// Returns nullptr for an unknown name.
 const Function* find_filter(const std::string& name);
 const Function* find_test(const std::string& name);
-/// Of this value's type.
+/// Finds a method of the type of `value`.
 const Function* find_method(const Value& value, const std::string& name);
-/// Whether Python's type has such a method, which would change the value.
+/// Returns whether this is a method in Python that would modify the value.
 bool changes_its_value(const Value& value, const std::string& name);
-/// A global function as a value; undefined when there is none.
+/// Returns a global function as a value; undefined when there is none.
 Value find_global(const std::string& name, Rendering& rendering);
-/// A function as a value; what it is called with besides its arguments is `subject`.
+/// Returns a function as a value that is called with `subject` as its first argument.
 Value bound(std::string name, const Function& function, Value subject);
-/// The same, throwing for what is not known.
+/// Calls the filter or test `name`. Throws Error(kBadInput) for an unknown name.
 Value apply_filter(const std::string& name, const Value& value, const Arguments& arguments);
 bool passes_test(const std::string& name, const Value& value, const Arguments& arguments);
 

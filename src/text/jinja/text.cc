@@ -1,4 +1,4 @@
-// text/jinja/text.cc -- values as texts: Python's str, repr and json.dumps.
+// text/jinja/text.cc -- values as strings: Python's str, repr and json.dumps.
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace mop::jinja {
 namespace {
 
-// The shortest digits that give the number back: 1.0, 0.1, 1e+16, 1e-05.
+// Returns the shortest digits that round-trip: 1.0, 0.1, 1e+16, 1e-05.
 std::string real_text(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
@@ -113,7 +113,7 @@ std::string json_key(const Value& key, const JsonStyle& style) {
   throw bad_input("{} cannot be a key in JSON", key.type());
 }
 
-// {"[", parts, "]"}, each part on a line of its own when the style is pretty.
+// Returns {"[", parts, "]"}, with each part on its own line when the style is pretty.
 std::string json_parts(char open, const std::vector<std::string>& parts, char close,
                        const JsonStyle& style, const std::string& margin) {
   std::string text(1, open);

@@ -202,7 +202,7 @@ bool less(const Value& a, const Value& b) {
   Work::steps(1);
   if (a.is_integer() && b.is_integer()) return a.integer("") < b.integer("");
   if (a.is_number() && b.is_number()) return a.real("") < b.real("");
-  // The order of UTF-8 is that of code points.
+  // The order of UTF-8 strings equals that of their code points.
   if (a.is_text() && b.is_text()) return a.text("") < b.text("");
   const List *x = a.list(), *y = b.list();
   if (x != nullptr && y != nullptr && a.is_tuple() == b.is_tuple()) {
@@ -223,11 +223,12 @@ bool contains(const Value& container, const Value& item) {
   if (const Dict* dict = container.dict()) return dict->find(item) != nullptr;
   if (const List* list = container.list())
     return std::any_of(list->begin(), list->end(), [&](const Value& v) { return equal(v, item); });
-  elements(container);  // what has none is refused
+  elements(container);  // throws for a value without elements
   return false;
 }
 
-// What is copied and let go costs steps; only where much of it may be there at a time, bytes.
+// Copied and freed memory counts as steps; it counts as bytes only where much of it can be live at
+// once.
 constexpr size_t kShort = 10000, kShortText = size_t{1} << 20;
 
 List elements(const Value& value) {
@@ -267,7 +268,7 @@ namespace {
   throw bad_input("`{}` is undefined, it has no `{}`", undefined.name, key);
 }
 
-// `key` of a mapping, or an element by its number; null when there is none.
+// Returns the value of `key` in a mapping, or an element by its index; nullptr when absent.
 const Value* find_item(const Value& value, const Value& key) {
   if (const Dict* dict = value.dict()) return dict->find(key);
   const List* list = value.list();

@@ -1,5 +1,5 @@
-// text/jinja/value.h -- values of text/jinja.h. They behave as Python's do, and like those that
-// transformers gives to a template, they cannot be changed: only a namespace can.
+// text/jinja/value.h -- values of text/jinja.h. They behave as in Python but are immutable, except
+// namespaces.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -20,26 +20,26 @@ class Dict;
 struct Arguments;
 using List = std::vector<Value>;
 
-/// What exists only while a template is rendered: a namespace, a loop, a macro, a function.
+/// An object that exists only during a rendering: a namespace, a loop, a macro, a function.
 class Object {
  public:
   virtual ~Object() = default;
-  virtual std::string type() const = 0;  ///< "macro", as errors name it
+  virtual std::string type() const = 0;  ///< "macro", for errors
   virtual Value attribute(const std::string& name) const;
-  /// Throws Error(kBadInput): only namespaces can be changed.
+  /// Throws Error(kBadInput) unless it is a namespace.
   virtual void set(const std::string& name, Value value);
   virtual bool is_callable() const { return false; }
   virtual Value call(const Arguments& arguments);
-  /// Lets go of what it holds.
+  /// Releases the values it holds, to break reference cycles.
   virtual void clear() {}
-  /// How deep what it holds is nested.
+  /// Nesting depth of the values it holds.
   int depth() const { return depth_; }
 
  protected:
   int depth_ = 0;
 };
 
-/// Nothing; `name` is what was looked for in vain.
+/// An undefined value; `name` is the name that was not found.
 struct Undefined {
   std::string name;
 };
@@ -47,7 +47,7 @@ struct None {};
 struct Tuple {
   std::shared_ptr<const List> list;
 };
-/// A text that the filters `safe` and `escape` make: what is added to it is escaped for HTML.
+/// A string from the filters `safe` and `escape`: text appended to it is escaped for HTML.
 struct SafeText {
   std::string text;
 };
@@ -89,19 +89,19 @@ class Value {
   bool is_boolean() const { return as<bool>() != nullptr; }
   bool is_integer() const { return as<int64_t>() != nullptr; }
   bool is_real() const { return as<double>() != nullptr; }
-  /// As Python counts: booleans too.
+  /// Includes booleans, as in Python.
   bool is_number() const { return is_integer() || is_real() || is_boolean(); }
   bool is_tuple() const { return as<Tuple>() != nullptr; }
   const Dict* dict() const;
-  /// Of a list or tuple; null otherwise.
+  /// The elements of a list or tuple; nullptr otherwise.
   const List* list() const;
   Object* object() const;
 
-  /// Each throws Error(kBadInput) saying what it is instead; `what` is who asks.
+  /// Each throws Error(kBadInput) naming the actual type; `what` names the operation.
   const std::string& text(std::string_view what) const;
   int64_t integer(std::string_view what) const;
   double real(std::string_view what) const;
-  /// "a list", or "undefined (`name`)".
+  /// Returns "a list", or "undefined (`name`)".
   std::string type() const;
 
  private:
@@ -111,18 +111,18 @@ class Value {
   explicit Value(Any any) : any_(std::move(any)) {}
   friend int depth_of(const List& list);
   Any any_;
-  int depth_ = 0;  ///< of lists within lists; bounded, since values are gone through by recursion
+  int depth_ = 0;  ///< nesting of lists; limited, since values are processed recursively
 };
 
-/// The deepest of the elements.
+/// Returns the largest depth of the elements.
 int depth_of(const List& list);
 
-/// A mapping in the order in which its keys were set.
+/// A mapping in insertion order.
 class Dict {
  public:
   const Value* find(const Value& key) const;
   void set(Value key, Value value);
-  /// The same for a key that it does not have.
+  /// The same for a key that is not in the mapping.
   void append(Value key, Value value) { items_.emplace_back(std::move(key), std::move(value)); }
   const std::vector<std::pair<Value, Value>>& items() const { return items_; }
 
@@ -130,13 +130,13 @@ class Dict {
   std::vector<std::pair<Value, Value>> items_;
 };
 
-/// What a call was given.
+/// The arguments of a call.
 struct Arguments {
   List positional;
   std::vector<std::pair<std::string, Value>> named;
-  /// The argument called `name`, or at `place`; null when absent.
+  /// Returns the argument `name`, or the positional one at `place`; nullptr when absent.
   const Value* find(size_t place, std::string_view name) const;
-  /// The same; `fallback` when absent.
+  /// The same, but returns `fallback` when absent.
   Value get(size_t place, std::string_view name, Value fallback) const;
   std::string text(size_t place, std::string_view name, std::string fallback) const;
   int64_t integer(size_t place, std::string_view name, int64_t fallback) const;

@@ -15,8 +15,8 @@ const char* stack_now() { return static_cast<const char*>(__builtin_frame_addres
 
 Work::Work() : outer_(current), stack_(stack_now()) { current = this; }
 
-// Members first, one object after the other: a long chain of them would be taken apart by
-// recursion, a circle not at all.
+// Clears the members of each object first: destroying a long chain would recurse deeply, and a
+// cycle would leak.
 Work::~Work() {
   for (const auto& object : kept_) object->clear();
   current = outer_;

@@ -1,5 +1,4 @@
-// text/jinja/work.h -- what a template may cost: it is a program, and comes with a stranger's
-// model.
+// text/jinja/work.h -- resource limits of templates, which are programs from untrusted models.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +9,9 @@ namespace mop::jinja {
 
 class Object;
 
-/// The work of one rendering, on the thread that renders: steps, bytes of texts and lists made, the
-/// longest text, and depth. The functions below throw Error(kBadInput) saying which limit was met;
-/// they do nothing outside of a rendering.
+/// The resources of one rendering, for the thread that renders: steps, bytes of strings and lists
+/// created, longest string, and stack depth. The functions below throw Error(kBadInput) naming the
+/// exceeded limit; outside of a rendering they do nothing.
 class Work {
  public:
   static constexpr int64_t kMostSteps = 10'000'000;
@@ -25,17 +24,17 @@ class Work {
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  /// Operations done or about to be done. The first also looks at the stack.
+  /// Count operations. The first also checks the stack depth.
   static void step();
   static void steps(size_t count);
-  /// A text, or elements of a list, made or about to be made.
+  /// Count a string, or elements of a list, before or after it is created.
   static void make_text(size_t bytes);
   static void make_elements(size_t count);
-  /// A text that grows: its length so far.
+  /// Checks the current length of a growing string.
   static void check_length(size_t bytes);
-  /// A search in a text of `bytes` for one of `wanted`, which may look at each byte so often.
+  /// Counts a search in `bytes` bytes that may look at each of them `wanted` times.
   static void search(size_t bytes, size_t wanted) { steps((bytes * wanted) >> 10); }
-  /// Keeps what can hold itself until the rendering ends.
+  /// Keeps an object that can refer to itself alive until the rendering ends.
   static void keep(const std::shared_ptr<Object>& object);
 
  private:

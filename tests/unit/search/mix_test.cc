@@ -286,9 +286,9 @@ TEST(PatienceTest, EndsARunThatRemovesNothing) {
   TempFolder folder;
   testing::write_random_model(folder.path());
   const Model model = Model::open(folder.path());
-  Patience patience;
-  for (int i = 0; i < 64; ++i) patience.check(model.config());
-  EXPECT_THROW(patience.check(model.config()), Error);
+  StallCheck stall_check;
+  for (int i = 0; i < 64; ++i) stall_check.check(model.config());
+  EXPECT_THROW(stall_check.check(model.config()), Error);
 }
 
 }  // namespace
