@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import random
+import re
 
 import torch
 import transformers
@@ -48,6 +49,10 @@ BEGINNINGS = [
 ]
 
 
+# Addresses and living people: what a small model says of them is made up.
+UNWANTED = re.compile(r"https?:|www\.|@\w+\.\w|\.com\b|Musk|Trump|Obama|Putin|Biden|Gates|Hitler")
+
+
 def requests(tokenizer, draw):
     for i, topic in enumerate(TOPICS * 2):
         request = REQUESTS[(i * 5 + i // len(TOPICS)) % len(REQUESTS)].format(topic)
@@ -84,7 +89,7 @@ def main():
         print(f"{len(texts)} of {len(prompts)}", flush=True)
     with open(args.out, "w", encoding="utf-8") as file:
         for text in texts:
-            if len(text) > 200:  # what ends at once says nothing
+            if len(text) > 200 and not UNWANTED.search(text):
                 file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
 
 

@@ -11,7 +11,7 @@
 
 namespace mop {
 
-/// In place of a file name: the text that comes with the program, 160 samples of many kinds written
+/// In place of a file name: the text that comes with the program, some 150 samples of many kinds written
 /// by SmolLM2-135M-Instruct (tools/make_calibration_text.py). `./built-in` names a file.
 inline constexpr const char* kBuiltInText = "built-in";
 
