@@ -19,8 +19,8 @@ struct LatencyOptions {
   int64_t new_tokens = 128;  ///< at least 1; EOS does not end a request
   int64_t batch = 1;
   int64_t repeats = 5;  ///< measured requests per model
-  int64_t warmups =
-      1;  ///< requests before the measured ones, at least 1; memory is measured during them
+  /// Requests before the measured ones, at least 1; memory is measured during them.
+  int64_t warmups = 1;
   uint64_t seed = 0;                       ///< of the prompts' random tokens
   int64_t probe_bytes = int64_t{1} << 30;  ///< buffer size of the read bandwidth measurement
 };
@@ -45,13 +45,13 @@ struct Latency {
   Spread total_seconds;
   Spread prompt_tokens_per_second;  ///< sum over the batch, as in the next line
   Spread new_tokens_per_second;     ///< without the first tokens
-  int64_t weight_bytes =
-      0;  ///< bytes that each decoding step reads: all weights in the compute dtype, except the
-          ///< embedding, of which a step reads one row per sequence
+  /// Bytes that each decoding step reads: all weights in the compute dtype, except the embedding,
+  /// of which a step reads one row per sequence.
+  int64_t weight_bytes = 0;
   int64_t kv_cache_bytes = 0;   ///< at the end of a request
   double decode_bandwidth = 0;  ///< weight_bytes over the median of token_seconds
-  double bandwidth_fraction =
-      0;               ///< relative to the memory bandwidth (LatencyReport); caches may make it > 1
+  /// Relative to the memory bandwidth (LatencyReport); caches may make it > 1.
+  double bandwidth_fraction = 0;
   ProcessMemory peak;  ///< growth of the process while this model was loaded and warmed up
 };
 

@@ -54,8 +54,8 @@ PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer
 struct SideBySide {
   PerplexityResult model, dense;
   double kl = 0;  ///< mean KL(dense || model), nats per scored token
-  double agreement =
-      0;  ///< fraction of scored tokens for which both models have the same most likely token
+  /// Fraction of scored tokens for which both models have the same most likely token.
+  double agreement = 0;
 };
 /// Throws Error(kBadInput) when the vocabulary sizes differ.
 SideBySide compare_on_text(WeightLoader& model, WeightLoader& dense, const ScoredText& text,

@@ -28,8 +28,8 @@ Answers score_requests(WeightLoader& weights, std::span<const Question> question
 struct Comparison {
   Answers model, dense;
   double kl = 0;  ///< mean KL(dense || model), nats per scored token
-  double agreement =
-      0;  ///< fraction of scored tokens for which both models have the same most likely token
+  /// Fraction of scored tokens for which both models have the same most likely token.
+  double agreement = 0;
 };
 /// Holds at most one group's hidden states of both models, and some rows of logits. Throws
 /// Error(kBadInput) when the vocabulary sizes differ or logits are not finite.

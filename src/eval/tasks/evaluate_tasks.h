@@ -47,8 +47,8 @@ std::vector<TaskQuestions> read_tasks(const Tokenizer& tokenizer, int64_t contex
 /// Result of one record.
 struct TaskSample {
   TaskItem item;  ///< with its requests as asked, examples included
-  std::vector<LogLikelihood>
-      answers;  ///< one per request; the windows of a rolling request are summed
+  /// One per request; the windows of a rolling request are summed.
+  std::vector<LogLikelihood> answers;
   std::vector<MetricValue> values;  ///< one per metric
 };
 

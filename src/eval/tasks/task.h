@@ -31,8 +31,8 @@ struct TaskItem {
   std::vector<TextRequest> requests;  ///< one per choice, in order
   int64_t gold = 0;                   ///< index of the correct choice
   std::vector<int64_t> choice_chars;  ///< kChoice: characters of each choice's text
-  std::vector<std::string>
-      pictures;  ///< file names, in the order of their placeholders in the contexts
+  /// File names, in the order of their placeholders in the contexts.
+  std::vector<std::string> pictures;
   /// Special tokens to add, where a chat template rendered the contexts.
   std::optional<Special> special;
   Json target;  ///< the correct answer, for sample logs
@@ -55,8 +55,8 @@ struct Task {
   TaskItem (*read)(const Json& record, const std::string& where);
   std::string needs = {};    ///< a field that records must have;
   std::string instead = {};  ///< the task to use for records without it
-  bool message =
-      false;          ///< whether contexts become a user's message if the model has a chat template
+  /// Whether contexts become a user's message if the model has a chat template.
+  bool message = false;
   bool sees = false;  ///< whether records may have pictures; such tasks have no solved examples
 };
 

@@ -13,8 +13,8 @@ namespace mop {
 
 /// The records of one file as items.
 struct TaskFile {
-  const Task* task =
-      nullptr;  ///< the task that fits the records, possibly `instead` of the requested one
+  /// The task that fits the records, possibly `instead` of the requested one.
+  const Task* task = nullptr;
   std::filesystem::path path;
   std::string sha256;
   std::vector<TaskItem> items;
