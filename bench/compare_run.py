@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""`mop prune` against the released scripts' way of working, on the embedded model to 40% of its blocks.
+"""Compares `mop prune` with the procedure of the released scripts, on the embedded model to 40% of its blocks.
 
-Same path, same budget rule, same calibration file and number of samples, same threads, same dtype (the
-released scripts for grouped queries compute in bfloat16); they take turns. Result to expect: `ratio` of at least
-10, whole process against whole process. `ratio_without_imports`: Python's imports not counted, our start-up
-counted. `ratio_bare_forward`: the same, and without the scripts' text-generation pipeline.
+Both use the same path, budget rule, calibration file, number of samples, threads and dtype (the released scripts for
+grouped queries compute in bfloat16), and run alternately. Expected result: `ratio` of at least 10, whole process
+against whole process. `ratio_without_imports` excludes Python's imports but includes our start-up.
+`ratio_bare_forward` also excludes the scripts' text-generation pipeline.
 """
 import argparse
 import json

@@ -1,5 +1,5 @@
-"""The steps of bench/gpu.sh that say whether a GPU computes what the CPU does: on the embedded model, in float32 unless
-they say otherwise, side by side, since a start with CUDA takes seconds and a card serves several processes."""
+"""Steps of bench/gpu.sh that check whether a GPU gives the same results as the CPU: on the embedded model, in float32
+unless stated otherwise. They run in parallel, since starting CUDA takes seconds and a card serves several processes."""
 import concurrent.futures
 import json
 import math
@@ -14,13 +14,14 @@ TINY = ROOT / "assets/tinystories-12l"
 EVALUATION = ROOT / "assets/text/generated-evaluation.txt"
 CALIBRATION = ROOT / "assets/text/generated-calibration.txt"
 SCORES = ["--criterion", "amp-heads,amp-neurons"]
-# Suites, as tools/prepare_device.sh finds them, without those that use LibTorch before CUDA is loaded: it would remember
-# that there is none.
+# Test suites, as in tools/prepare_device.sh, except those that use LibTorch before CUDA is loaded: LibTorch would
+# then cache that there is no GPU.
 TEST_FILTER = "*Cuda*.*-*CudaSource*"
 
 
 def side_by_side(*jobs):
-    """Runs functions at once, as the cores allow; their results in order. The first error is ours when all have ended."""
+    """Runs functions in parallel, as many as there are cores; returns their results in order. Raises the first error
+    after all have ended."""
     with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
         return [future.result() for future in [pool.submit(job) for job in jobs]]
 
@@ -30,7 +31,7 @@ def few_threads():
 
 
 def first_lines(visit, text, count):
-    """A file of the first lines of a text; two steps at once write the same."""
+    """Writes a file with the first lines of a text; parallel steps write the same content."""
     file = visit.output / f"{text.stem}-{count}.txt"
     if not file.exists():
         file.write_text("".join(text.read_text(encoding="utf-8").splitlines(keepends=True)[:count]), encoding="utf-8")
@@ -38,7 +39,7 @@ def first_lines(visit, text, count):
 
 
 def both(visit, name, arguments):
-    """What `mop arguments(device)` says on the visit's device and on the CPU."""
+    """Returns the output of `mop arguments(device)` on the visit's device and on the CPU."""
     def on(where, device):
         return visit.mop(f"{name}-{where}", *arguments(device, where), environment=few_threads())
     return side_by_side(lambda: on("device", visit.device), lambda: on("cpu", "cpu"))
@@ -57,7 +58,7 @@ def sets(*settings):
 
 
 def tensors(file):
-    """{name: numbers} of a safetensors file of float32 or float64."""
+    """Returns {name: numbers} of a safetensors file of float32 or float64."""
     data = file.read_bytes()
     length = struct.unpack("<Q", data[:8])[0]
     header, found = json.loads(data[8 : 8 + length]), {}
@@ -70,7 +71,7 @@ def tensors(file):
 
 
 def units(plan):
-    """What a plan removes: {(step, branch, layer, kind, index)}."""
+    """Returns what a plan removes: {(step, branch, layer, kind, index)}."""
     found = set()
     for number, step in enumerate(plan["steps"]):
         for layer in step["layers"]:
@@ -95,7 +96,7 @@ def smoke(visit):
     visit.figures["version"] = said[:3]
     prompt = ["generate", TINY, "--prompt", "once upon a time", "--max-new-tokens", 20, "--device", visit.device]
     first = visit.mop("generate", *prompt)
-    # Without NVIDIA's folders in LD_LIBRARY_PATH, as most people start it.
+    # Without NVIDIA's folders in LD_LIBRARY_PATH, as most users run it.
     bare = visit.mop("generate-bare", *prompt, environment=visit.environment(bare=True))
     seconds = [round(first.seconds, 2), round(bare.seconds, 2)]
     visit.figures.update(text=first.out.strip(), start_seconds=seconds, said=bare.err.strip()[-600:])
@@ -122,7 +123,7 @@ def kernels(visit):
 
 
 def kernel_times(visit):
-    """What the tests of the kernels print of their times, beside LibTorch's own operations."""
+    """Runs the kernel tests and returns the times they print, with those of LibTorch's operations."""
     command = [visit.program("test_model"), "--gtest_filter=*CudaTimes*", "--gtest_brief=1"]
     said = visit.run("times", command, {"MOP_CUDA_TIMES": "1"})
     visit.figures["lines"] = [line.rstrip() for line in said.out.splitlines() if line.startswith(" ")]
@@ -174,7 +175,7 @@ def equal_text(visit):
 
 
 def equal_training(visit, name, settings):
-    """The losses of a few steps; on the device twice, which must be equal to the last bit."""
+    """Compares the losses of a few steps. Two runs on the device must be bit-identical."""
     def train(where, device):
         out = visit.output / f"train-{name}-{where}"
         shutil.rmtree(out, ignore_errors=True)
@@ -201,7 +202,7 @@ def equal(visit):
     def guarded(name, job):
         try:
             job(visit)
-        except Exception as error:  # the other comparisons are worth having
+        except Exception as error:  # the other comparisons are still useful
             visit.check(f"{name} could be compared", False, f"{type(error).__name__}: {error}"[:300])
     side_by_side(*[lambda item=item: guarded(*item) for item in jobs.items()])
 
@@ -227,14 +228,14 @@ def memcheck(visit):
                   "--force"],
     }
 
-    # Without the allocator's cache, reads beyond a tensor leave its memory and are seen.
+    # Without the allocator's cache, reads beyond a tensor access unmapped memory and are detected.
     environment = {**visit.environment(), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
 
     def one(name, arguments):
         try:
             command = [*prefix, visit.program("mop"), *arguments, "--device", visit.device]
             said = visit.run(name, command, environment, allow_failure=True)
-        except Exception as error:  # told as a check: the others may have ended
+        except Exception as error:  # reported as a failed check: the others may have finished
             return visit.check(f"memcheck, {name}", False, f"{type(error).__name__}: {error}")
         found = re.findall(r"^========= (.*)", said.out + said.err, re.M)
         return visit.check(f"memcheck, {name}", said.code == 0, " | ".join(found[-1:] if said.code == 0 else found[:6])[:500])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""bench/gpu_report.py RESULTS.jsonl [OUT.md]: the results of bench/gpu.sh as tables, beside the goals.
+"""bench/gpu_report.py RESULTS.jsonl [OUT.md]: formats the results of bench/gpu.sh as tables, beside the goals.
 
-Without OUT.md, bench/runs/DATE-gpu-CARD.md is written; `-` prints. What was not measured is said to be so.
+Writes bench/runs/DATE-gpu-CARD.md by default; OUT.md `-` prints. Marks missing measurements as such.
 """
 import pathlib
 import re
@@ -26,7 +26,7 @@ def table(head, rows):
 
 
 def look(figures, *path):
-    """figures[a][b]...; None where there is none."""
+    """Returns figures[a][b]...; None when it is missing."""
     for part in path:
         try:
             figures = figures[part]
@@ -44,13 +44,13 @@ def quotient(a, b):
 
 
 def resident(figures, kind):
-    """Seconds of a pass whose weights are on the card: the middle of the repeats."""
+    """Returns the seconds of a pass with weights on the card: the median of the repeats."""
     seconds = look(figures, kind, "seconds")
     return sorted(seconds)[len(seconds) // 2] if seconds else None
 
 
 def goals(found):
-    """(what, goal, reached or None, does it reach the goal?)."""
+    """Returns (what, goal, reached or None, whether it reaches the goal)."""
     passes, lora = found.get("pass7b", {}), found.get("lora7b", {})
     decode = look(found, "latency7b", "mop 12+128", "models")
     bandwidth = look(found, "machine", "d2d_read_and_write_gb_per_second")
@@ -129,7 +129,7 @@ def profile_lines(found):
 
 
 def cell(text):
-    """Text that stays in one cell of a table."""
+    """Escapes text for one cell of a table."""
     return re.sub(r"\s+", " ", str(text)).replace("|", "/")
 
 
@@ -169,7 +169,7 @@ def latency_lines(figures):
 
 
 def report(results):
-    """Markdown of the last result of every step."""
+    """Returns Markdown of the last result of every step."""
     if not results:
         return "Nothing was run.\n"
     last = gpu_results.latest(results)

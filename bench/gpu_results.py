@@ -1,4 +1,4 @@
-"""Results of steps on a GPU: one JSON object a line, keyed by (step, commit, card)."""
+"""Results of the steps on a GPU: one JSON object per line, keyed by (step, commit, card)."""
 import json
 
 
@@ -7,7 +7,7 @@ def key_of(result):
 
 
 def load(*files):
-    """All results in the files that are there, in order; a line that was cut off is no result."""
+    """Reads all results in the existing files, in order; ignores truncated lines."""
     results = []
     for file in files:
         if not file.exists():
@@ -34,12 +34,12 @@ def append(file, result):
 
 
 def is_done(results, step, commit, card):
-    """Has the step ended well for this commit on this card?"""
+    """Returns whether the step ended well for this commit and card."""
     return any(key_of(r) == (step, commit, card) and r["status"] == "ok" for r in results)
 
 
 def latest(results):
-    """{step: its last result}; one that ended well stands against later ones that did not, of the same key."""
+    """Returns {step: its last result}. A result that ended well is not replaced by a later failure with the same key."""
     found = {}
     for result in results:
         before = found.get(result["step"])

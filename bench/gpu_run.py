@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The driver of bench/gpu.sh, which says what goes in and comes out; the steps are in gpu_steps.py."""
+"""The driver of bench/gpu.sh, which documents its input and output; the steps are in gpu_steps.py."""
 import argparse
 import datetime
 import json
@@ -21,31 +21,31 @@ import gpu_steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DEVICE = ROOT / ".device"
-LOG_BYTES = 1 << 20  # of one command, at most: the end of it
+LOG_BYTES = 1 << 20  # per command; keeps the end
 
 
 class OutOfTime(Exception):
-    """A step's time is over."""
+    """A step exceeded its time."""
 
 
 class Failed(Exception):
-    """A command failed or said something that cannot be read."""
+    """A command failed or its output cannot be parsed."""
 
 
 def torch_folder(python):
-    """The folder of that Python's torch, without importing it: that takes seconds."""
+    """Returns the folder of that Python's torch without importing it, which takes seconds."""
     code = "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
     return pathlib.Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
 
 
 def library_path(torch, programs):
-    """Where the loader looks: our own libraries, LibTorch's, and those NVIDIA's wheels put beside it."""
+    """Returns the library path: our own libraries, LibTorch's, and those that NVIDIA's wheels install beside it."""
     beside = [torch.parent / "torch.libs", *sorted((torch.parent / "nvidia").glob("*/lib"))]
     return [programs[0].parent / "lib", torch / "lib", *beside]
 
 
 def stop(process):
-    """Ends a command and all that it started: politely first, so that it removes its files."""
+    """Ends a command and its children, first by SIGTERM so that they remove their files."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -58,7 +58,7 @@ def stop(process):
 
 
 class Visit:
-    """What steps need to know, and how they run commands."""
+    """The settings of the steps, and functions to run commands."""
 
     def __init__(self, args):
         self.rehearsal = args.rehearse
@@ -71,7 +71,7 @@ class Visit:
         self.output = pathlib.Path(os.environ.get("MOP_GPU_OUTPUT") or "/tmp/mop-gpu-output")
         self.logs = self.output / "logs"
         self.libraries = library_path(self.torch, self.programs)
-        self.patience = 5 if args.rehearse else 1  # a CPU is slower, and others use it
+        self.patience = 5 if args.rehearse else 1  # a CPU is slower and may have other load
         self.end = time.monotonic() + float(os.environ.get("MOP_GPU_SECONDS", 540 * self.patience))
         self.deadline = self.end
         self.step = "start"
@@ -106,7 +106,7 @@ class Visit:
         return sorted(file for file in files if file.is_file() and os.access(file, os.X_OK))
 
     def environment(self, bare=False):
-        """For our own programs; Python finds its libraries itself. Bare: nothing of NVIDIA's is named."""
+        """Returns the environment of our programs; Python finds its libraries itself. `bare` omits NVIDIA's folders."""
         folders = self.libraries[:2] if bare else self.libraries
         before = [] if bare else [os.environ.get("LD_LIBRARY_PATH", "")]
         return {"LD_LIBRARY_PATH": ":".join(str(p) for p in [*folders, *before] if str(p))}
@@ -115,10 +115,10 @@ class Visit:
         return self.deadline - time.monotonic()
 
     def run(self, name, command, environment=None, allow_failure=False):
-        """Runs to the end or the step's deadline; standard output. Everything it said goes to the logs."""
+        """Runs a command until it ends or the step's deadline; returns its standard output. Logs all of its output."""
         command = [str(part) for part in command]
         ours = pathlib.Path(command[0]).parent in self.programs
-        # Threads that spin while they wait slow each other down where others compute too.
+        # Spinning threads slow each other down on a machine with other load.
         passive = {"OMP_WAIT_POLICY": "passive"} if self.rehearsal else {}
         env = {**os.environ, **passive, **(self.environment() if ours else {}), **(environment or {})}
         if self.left() <= 0:
@@ -163,7 +163,7 @@ class Visit:
 
 
 class Said:
-    """What a command left behind."""
+    """The output of a command."""
 
     def __init__(self, out, err, code, seconds):
         self.out, self.err, self.code, self.seconds = out, err, code, seconds
@@ -187,7 +187,7 @@ def card_of(rehearsal):
 
 
 def commit_of(visit):
-    """As .device/stamp.json has it; of programs built here, as they say themselves."""
+    """Returns the commit in .device/stamp.json, or that of programs built here, by their --version."""
     stamp = DEVICE / "stamp.json"
     if stamp.exists() and DEVICE in visit.programs[0].parents:
         return json.loads(stamp.read_text(encoding="utf-8"))["commit"]
@@ -196,7 +196,7 @@ def commit_of(visit):
 
 
 class Monitor:
-    """The card's memory, load, clock and power, four times a second."""
+    """Samples the card's memory, load, clock and power four times per second."""
 
     FIELDS = ("memory.used", "utilization.gpu", "clocks.sm", "power.draw")
 
@@ -229,7 +229,7 @@ class Monitor:
 
 
 def run_step(visit, name, step, monitor):
-    """The step's result; whatever happens, there is one."""
+    """Runs a step and returns its result, also after a failure."""
     visit.step, visit.figures, visit.checks = name, {}, []
     visit.deadline = min(visit.end, time.monotonic() + step.seconds * visit.patience)
     start, status, reason = time.monotonic(), "ok", ""
@@ -237,7 +237,7 @@ def run_step(visit, name, step, monitor):
         step.work(visit)
     except OutOfTime as late:
         status, reason = "out of time", str(late)
-    except Exception as error:  # the other steps are worth running
+    except Exception as error:  # the other steps are still worth running
         status, reason = "failed", f"{error}"
         if not isinstance(error, Failed):
             (visit.logs / f"{name}-traceback.log").write_text(traceback.format_exc(), encoding="utf-8")
@@ -288,7 +288,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", type=pathlib.Path, default=ROOT / "runs/gpu")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, with small models")
-    parser.add_argument("--again", action="store_true", help="also what is done")
+    parser.add_argument("--again", action="store_true", help="repeat finished steps")
     parser.add_argument("--list", action="store_true", help="name the steps")
     return parser.parse_args()
 

@@ -1,6 +1,8 @@
-"""The steps of bench/gpu.sh: each fills `visit.figures` and makes `visit.check`s. See gpu_run.py for what a visit can do.
+"""The steps of bench/gpu.sh: each sets `visit.figures` and calls `visit.check`. See gpu_run.py for the functions of a
+visit.
 
-Figures come from a random checkpoint of a 7B's shape (in a rehearsal: of a small one), one process at a time.
+Figures are measured on a random checkpoint with the shape of a 7B (in a rehearsal: a small one), one process at a
+time.
 """
 import csv
 import dataclasses
@@ -21,13 +23,13 @@ from gpu_checks import CALIBRATION, TINY, relative, sets
 @dataclasses.dataclass
 class Step:
     what: str
-    seconds: int  # at most
+    seconds: int  # maximum
     work: typing.Callable
     large: bool = False  # needs the 7B
 
 
 class Checkpoint:
-    """The random checkpoint that speed is measured on; written in the background."""
+    """The random checkpoint for speed measurements, written in the background."""
 
     def __init__(self, visit, wanted):
         self.shape = "llama-15m" if visit.rehearsal else "llama-7b"
@@ -48,7 +50,7 @@ class Checkpoint:
                 raise RuntimeError(said[-500:])
             part.rename(self.folder)
             self.seconds = time.monotonic() - start
-        except Exception as error:  # told to the step that needs the checkpoint
+        except Exception as error:  # reported by the step that needs the checkpoint
             self.error = error
 
     def get(self, visit):
@@ -73,7 +75,7 @@ def large(visit):
 
 
 def pruned(visit):
-    """The large model with 40% of its blocks removed, its widths multiples of what kernels like."""
+    """Returns the large model with 40% of its blocks removed and widths that suit the kernels."""
     folder = visit.output / "pruned"
     if not folder.exists():
         text = visit.output / "few.txt"
@@ -85,7 +87,7 @@ def pruned(visit):
 
 
 def machine(visit):
-    if visit.background.thread.ident is not None:  # its writing would take bandwidth from what is measured
+    if visit.background.thread.ident is not None:  # its writing would use bandwidth during measurements
         visit.background.thread.join(max(0.0, visit.left() - 20))
     fields = ("name", "driver_version", "memory.total", "pstate", "clocks.sm", "clocks.max.sm", "clocks.max.mem", "power.limit",
               "temperature.gpu")
@@ -102,7 +104,7 @@ def machine(visit):
 
 
 def disk_write(folder, mebibytes):
-    """Written and flushed, as a checkpoint is."""
+    """Measures the speed of writing and flushing, as for a checkpoint."""
     block, file = os.urandom(1 << 20), folder / "disk"
     start = time.monotonic()
     with open(file, "wb") as stream:
@@ -133,7 +135,7 @@ def whole_run(select):
 
 
 def write_lora_text(file, count):
-    """Stories joined until none is shorter than the cut."""
+    """Writes samples of concatenated stories, each at least as long as the cut."""
     stories = CALIBRATION.read_text(encoding="utf-8").splitlines()
     lines = (" ".join(stories[(5 * i + k) % len(stories)] for k in range(5)) for i in range(count))
     file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
@@ -141,7 +143,7 @@ def write_lora_text(file, count):
 
 
 def lora(visit):
-    """20 steps of 16 samples of 512 tokens, four at a time, by both; the same texts in the same order."""
+    """Trains 20 steps of 16 samples of 512 tokens, four at a time, by both programs; same texts in the same order."""
     steps, cut, batch, each = (3, 32, 2, 2) if visit.rehearsal else (20, 512, 4, 4)
     text = write_lora_text(visit.output / "lora.txt", steps * batch * each)
     out = visit.output / "lora"
@@ -170,13 +172,13 @@ def mean(values):
 
 
 def with_speed(run):
-    """Tokens a second without the first two steps, which make kernels and find memory."""
+    """Adds tokens per second, without the first two steps, which compile kernels and allocate memory."""
     counted = slice(2, None) if len(run["tokens"]) > 4 else slice(1, None)
     return {**run, "tokens_per_second": sum(run["tokens"][counted]) / sum(run["seconds"][counted])}
 
 
 def latency(visit):
-    """Dense and pruned by `mop bench`, then the same requests by transformers."""
+    """Measures dense and pruned by `mop bench`, then the same requests by transformers."""
     new, repeat = (8, 2) if visit.rehearsal else (128, 3)
     dense, small = large(visit), pruned(visit)
     for prompt in (12, 512):
@@ -190,7 +192,7 @@ def latency(visit):
 
 
 def profile(visit, name, skip, count, arguments):
-    """Where a card's time goes, by kernel: the launches from `skip` on, timed one by one by ncu."""
+    """Profiles kernel times: ncu measures the launches from `skip` on one by one."""
     tool = shutil.which("ncu") or next(map(str, pathlib.Path("/opt/nvidia").glob("nsight-compute/*/ncu")), None)
     if visit.rehearsal:
         return visit.run(name, arguments)

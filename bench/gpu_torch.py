@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a GPU gives and what others make of it, by torch, transformers and peft: for bench/gpu.sh. Prints JSON.
+"""Reference measurements on a GPU by torch, transformers and peft, for bench/gpu.sh. Prints JSON.
 
-  gpu_torch.py ceilings                    copies, matrix products, one-row products
-  gpu_torch.py latency MODEL               transformers: greedy, bfloat16, sdpa, dynamic cache, no compilation
-  gpu_torch.py lora MODEL TEXT             peft: a bare loop, rank 32 on all seven projections, with the micro-batch and
-                                           the checkpointing that are fastest of those that fit
+    gpu_torch.py ceilings                    copies, matrix products, one-row products
+    gpu_torch.py latency MODEL               transformers: greedy, bfloat16, sdpa, dynamic cache, no compilation
+    gpu_torch.py lora MODEL TEXT             peft: a bare loop, rank 32 on all seven projections, with the fastest
+                                             micro-batch and checkpointing that fit
 """
 import argparse
 import json
@@ -56,7 +56,7 @@ def products(device, shapes):
 
 
 def one_row(device, count, i, o):
-    """Bandwidth of products of one row with more weights than caches hold."""
+    """Returns the bandwidth of one-row products whose weights exceed the caches."""
     weights = [torch.randn(o, i, dtype=torch.bfloat16, device=device) for _ in range(count)]
     row = torch.randn(1, i, dtype=torch.bfloat16, device=device)
     seconds = median_seconds(lambda: [torch.nn.functional.linear(row, w) for w in weights], device)
@@ -113,7 +113,7 @@ def batches(args, folder):
 
 
 def loss_and_gradient(model, ids, micro):
-    """Of one step's samples, `micro` at a time; all are of one length."""
+    """Computes loss and gradient of one step's samples, `micro` at a time; all have the same length."""
     loss_of_step = 0.0
     for part in ids.split(micro):
         loss = model(input_ids=part, labels=part).loss * (len(part) / len(ids))
@@ -130,7 +130,7 @@ def set_checkpointing(model, on):
 
 
 def speed_of(args, model, ids, micro, checkpointing):
-    """Tokens per second forward and backward, or why not."""
+    """Returns tokens per second of forward and backward, or why it failed."""
     set_checkpointing(model, checkpointing)
     try:
         seconds = median_seconds(lambda: loss_and_gradient(model, ids, micro), args.device, 2)
@@ -143,7 +143,8 @@ def speed_of(args, model, ids, micro, checkpointing):
 
 
 def best_way(args, model, ids):
-    """Of (micro-batch, checkpointing): those of a whole step and its parts, each without checkpointing first."""
+    """Returns the fastest (micro-batch, checkpointing): tries a whole step and its parts, each first without
+    checkpointing."""
     sizes = sorted({len(ids), max(1, len(ids) // 2), args.batch}, reverse=True)
     tried = {(micro, again): speed_of(args, model, ids, micro, again) for micro, again in [*((m, False) for m in sizes), (sizes[0], True)]}
     numbers = {way: speed for way, speed in tried.items() if not isinstance(speed, str)}
@@ -181,7 +182,7 @@ def lora(args):
         result["tokens"].append(ids.numel())
     if args.device == "cuda":
         result["peak_memory_bytes"] = torch.cuda.max_memory_allocated()
-    # Additions that are trained in bfloat16 themselves, which is not what we and peft's defaults do: speed alone.
+    # The additions are trained in bfloat16, unlike ours and peft's default: for a speed comparison only.
     for p in trained:
         p.data = p.data.bfloat16()
     result["bfloat16_additions"] = speed_of(args, model, inputs[0], micro, checkpointing)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""What pruning saves in latency: dense against 40% of the block parameters removed, by depth, by width and by both.
+"""Measures how pruning reduces latency: the dense model against 40% of the block parameters removed, by depth, by
+width and by both.
 
-Prunes random checkpoints (latency does not depend on the values; `./run bench latency` makes them) and runs
-`mop bench PRUNED --vs DENSE`, whose requests take turns. Prints a Markdown report and writes it to bench/runs/. The
-paper's measurement is 12 prompt and 128 generated tokens at batch 1: 2.21 s to 1.36 s on a GPU, 39% less. llama.cpp is
+Prunes random checkpoints (latency does not depend on the values; `./run bench latency` makes them) and runs `mop
+bench PRUNED --vs DENSE`, which alternates the requests. Prints a Markdown report and writes it to bench/runs/. The
+paper measured 12 prompt and 128 generated tokens at batch 1: 2.21 s to 1.36 s on a GPU, 39% less. llama.cpp is
 measured too when --llama-cpp names a Python that has the package xllamacpp.
 
-Every finished measurement is a line of MODELS/latency-cells.jsonl: an interrupted run, started again with the same program
-and flags, goes on from there; the report is written anew after each way.
+Every finished measurement is a line of MODELS/latency-cells.jsonl. An interrupted run continues from there when it is
+started again with the same program and flags. The report is rewritten after each way.
 """
 import argparse
 import datetime
@@ -23,7 +24,7 @@ import prune_large
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-# How 40% of the blocks go: the selector's path, and more flags of `mop prune`.
+# How 40% of the blocks are removed: the selector's path, and further flags of `mop prune`.
 WAYS = {
     "depth": ["--select", "path:L"],
     "width": ["--select", "path:G"],
@@ -31,8 +32,8 @@ WAYS = {
     "mixture of 32s": ["--select", "path:LG", "--shape-multiple", "32"],
 }
 
-# llama.cpp on another machine (two cores of an AMD EPYC, Zen 4, 28 to 38 GB/s), tokens per second, bfloat16:
-# prompt and decoding, all parameters and 60% of them.
+# llama.cpp on another machine (two cores of an AMD EPYC, Zen 4, 28 to 38 GB/s), in tokens per second, bfloat16:
+# prompt and decoding, with all parameters and with 60% of them.
 LLAMA_CPP_ELSEWHERE = {
     "llama-1.1b": {"prompt": ("123", "220 to 270"), "decode": ("13.3", "23 to 31")},
     "llama-7b": {"prompt": ("24.0", "37.5"), "decode": ("2.60", "5.0")},
@@ -55,7 +56,7 @@ def parse():
     parser.add_argument("--llama-cpp", metavar="PYTHON", help="a Python with xllamacpp: measure llama.cpp too")
     parser.add_argument("--patience", type=int, default=60, help="seconds to wait for a quiet machine each time")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
-    parser.add_argument("--keep", action="store_true", help="keep the pruned checkpoints for the next time")
+    parser.add_argument("--keep", action="store_true", help="keep the pruned checkpoints")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "runs", help="folder of the report")
     return parser.parse_args()
 
@@ -76,7 +77,7 @@ def pruned_folder(args, dense, way):
 
 
 def pruned_model(args, dense, way):
-    """The pruned checkpoint; statistics come from little made-up text, which a random model does not mind."""
+    """Returns the pruned checkpoint; random text suffices for the statistics of a random model."""
     folder = pruned_folder(args, dense, way)
     if (folder / "config.json").exists():
         return folder
@@ -122,7 +123,7 @@ def gguf_of(model):
 
 
 def llama_cpp_line(args, model, prompt, generate):
-    """llama.cpp's own times for one of our checkpoints, exported as GGUF; None without the package."""
+    """Returns llama.cpp's times for one of our checkpoints, exported as GGUF; None without the package."""
     file = gguf_of(model)
     if not file.exists():
         measure.run(command(args.mop, "export", model, "--format", "gguf", "--dtype", "bf16", "--out", file))
@@ -134,7 +135,7 @@ def llama_cpp_line(args, model, prompt, generate):
 
 
 class Shape:
-    """The measurements of one shape's ways, each done once."""
+    """The measurements of one shape, each done once."""
 
     def __init__(self, args, shape, cells):
         self.args, self.dense, self.cells = args, dense_model(args, shape), cells
@@ -186,7 +187,7 @@ def table(shape, results):
 
 
 def llama_cpp_row(name, ours, theirs):
-    """One model in both programs."""
+    """Returns the row of one model in both programs."""
     parts = [(ours[key], theirs[key]) for key in ("first_token_seconds", "token_seconds")]
     cells = [f"{milliseconds(a)} | {milliseconds(b)} | {b['median'] / a['median']:.2f}" for a, b in parts]
     return f"| {name} | {' | '.join(cells)} |"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""llama.cpp's time to the first token and per token for one GGUF file, through the binding that the tests use (float32
-KV cache, no flash attention). Prints {first_token_seconds, token_seconds} as medians with smallest and largest, as
-`mop bench` does. bench/latency.py calls this with a Python that has the package xllamacpp."""
+"""Measures llama.cpp's time to the first token and per token for one GGUF file, through the binding that the tests
+use (float32 KV cache, no flash attention). Prints {first_token_seconds, token_seconds} with median, minimum and
+maximum, as `mop bench` does. bench/latency.py calls this with a Python that has the package xllamacpp."""
 import argparse
 import json
 import os
@@ -16,7 +16,7 @@ import llama_cpp  # noqa: E402
 
 
 class LastLogits(llama_cpp.LlamaCpp):
-    """Asks for the logits behind the last token alone, as a user's generation does."""
+    """Requests the logits of the last token only, as generation does."""
 
     def most_likely(self, ids, start):
         batch = self.lib.llama_batch_init(len(ids), 0, 1)
@@ -34,7 +34,7 @@ class LastLogits(llama_cpp.LlamaCpp):
 
 
 def request(model, prompt, new_tokens):
-    """(seconds to the first token, seconds per token after it)."""
+    """Returns (seconds to the first token, seconds per token after it)."""
     model.clear()
     start = time.perf_counter()
     token = model.most_likely(prompt, 0)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What pruning the language model of a LLaVA saves: prompts with a picture, decoding, and what the tower takes.
+"""Measures how pruning the language model of a LLaVA reduces latency: prompts with a picture, decoding, and the time
+of the tower.
 
-Prunes a random LLaVA-1.5-7B (`./run bench llava` makes it; times do not depend on the values) by the mixture LG and runs
-`mop bench` on each model alone: two of them do not fit the memory of a small machine. Prints a Markdown report and
-writes it to bench/runs/. Every finished measurement is a line of MODELS/llava-latency-cells.jsonl: an interrupted run,
-started again with the same program and flags, goes on from there.
+Prunes a random LLaVA-1.5-7B (`./run bench llava` makes it; times do not depend on the values) by the path LG and runs
+`mop bench` on each model alone, since two do not fit into the memory of a small machine. Prints a Markdown report and
+writes it to bench/runs/. Every finished measurement is a line of MODELS/llava-latency-cells.jsonl. An interrupted run
+continues from there when it is started again with the same program and flags.
 """
 import argparse
 import datetime
@@ -29,7 +30,7 @@ def parse():
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "runs" / "bench", help="folder of checkpoints")
     parser.add_argument("--remove", type=float, nargs="+", default=[0.2, 0.4], help="fractions of the blocks")
     parser.add_argument("--select", default="path:LG", help="the path of `mop prune` (default path:LG)")
-    parser.add_argument("--prompt", type=int, default=32, help="tokens behind the picture")
+    parser.add_argument("--prompt", type=int, default=32, help="tokens after the picture")
     parser.add_argument("--generate", type=int, default=16)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--dtype", default="bfloat16")
@@ -48,7 +49,7 @@ def bench(args, model):
 
 
 def bench_pruned(args, dense, remove):
-    """The pruned checkpoint is there only as long as it is measured."""
+    """Prunes, measures and removes the pruned checkpoint."""
     folder = args.models / f"{dense.name}-{remove:g}"
     text = args.models / "latency-calibration.txt"
     prune_large.write_calibration(text, 9, 97)

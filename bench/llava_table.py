@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Does text-only recovery restore what a pruned vision-language model sees? One command, resumable.
+"""Measures whether text-only recovery restores the visual accuracy of a pruned vision-language model. One command,
+resumable.
 
-  .env/reference/bin/python tools/small_llava.py SMALL      (once: a small LLaVA and questions about drawn shapes)
-  bench/llava_table.py SMALL [--fractions 0.2,0.4] [--tokens 40000] [--method lora] [--out runs/llava]
-  bench/llava_table.py SMALL --tower [--fractions 0.2,0.4] [--out runs/tower]
+    .env/reference/bin/python tools/small_llava.py SMALL      (once: a small LLaVA and questions about drawn shapes)
+    bench/llava_table.py SMALL [--fractions 0.2,0.4] [--tokens 40000] [--method lora] [--out runs/llava]
+    bench/llava_table.py SMALL --tower [--fractions 0.2,0.4] [--out runs/tower]
 
-The language model loses 20 and 40% of its blocks, calibrated on questions told in words; then it is trained on as many tokens
-of scenes told in words, or of pictures with questions, each at the best of the rates that `mop recover` tries on held-out
-samples. Accuracy on questions about pictures that no training has seen. Every finished cell is a line of OUT/cells.jsonl.
+The language model loses 20 and 40% of its blocks, calibrated on questions without pictures. It is then trained on
+equally many tokens of scenes described in words, or of pictures with questions, each at the best learning rate that
+`mop recover` finds on held-out samples. Reports the accuracy on questions about pictures that are not in the training
+data. Every finished cell is a line of OUT/cells.jsonl.
 
 With --tower the vision tower loses 20 and 40% of the heads and MLPs that are computed, calibrated on conversations about
 pictures, by several criteria and by random units of three seeds, without training; and the whole model loses as much by

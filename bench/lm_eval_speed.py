@@ -4,7 +4,7 @@
     bench/lm_eval_speed.py [MODEL] [--data DIR] [--tasks a,b] [--limit N] [--repeat 3] [--threads N]
                            [--dtype float32|bfloat16] [--together]
 
-Prints, for every task, how far the two are apart on any request's log-likelihood, whether all figures are equal, the
+Prints, for every task, the largest difference of a request's log-likelihood, whether all figures are equal, the
 seconds that each took, and their ratio. lm_eval's time is that of its evaluation alone (its model is loaded, its data
 read); ours is the whole program, from its start to the written samples. In float32 both give the same figures,
 bootstrapped standard errors included; in bfloat16, lm_eval's default for a checkpoint stored so, both round.
@@ -31,7 +31,7 @@ import tasks as reference  # noqa: E402
 
 
 def run_mop(args, names, tokenizer, folder, dtype="float32"):
-    """(seconds, {task: (figures, samples)})."""
+    """Returns (seconds, {task: (figures, samples)})."""
     command = [str(args.mop), "eval", str(args.model), "--tasks", ",".join(names), "--data", str(args.data), "--bos", args.bos,
                "--dtype", dtype, "--out", str(folder / "mop"), "--log-samples", "--json"]
     command += ["--limit", str(args.limit)] if args.limit else []
@@ -71,7 +71,7 @@ def run_reference(args, names, tokenizer, dtype="float32"):
 
 
 def compare(ours, theirs):
-    """(requests, max |difference|, greedy flags equal, hashes equal)."""
+    """Returns (requests, max |difference|, greedy flags equal, hashes equal)."""
     difference, requests, greedy = 0.0, 0, True
     for mine, other in zip(reference.items_of(ours), reference.items_of(theirs), strict=True):
         for a, b in zip(mine[1], other[1], strict=True):
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--limit", type=int)
     parser.add_argument("--bos", default="auto")
     parser.add_argument("--batch", type=int, default=32, help="lm_eval's batch size")
-    parser.add_argument("--bootstrap", type=int, default=100000, help="lm_eval's draws (its default; ours are as many)")
+    parser.add_argument("--bootstrap", type=int, default=100000, help="lm_eval's bootstrap draws (its default; ours are as many)")
     parser.add_argument("--dtype", default="float32", help="bfloat16: lm_eval's own default for this model")
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--repeat", type=int, default=3)

@@ -1,4 +1,4 @@
-"""Timing whole commands on a machine that others use too."""
+"""Times whole commands on a machine with other load."""
 import json
 import os
 import resource
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-# An interrupted benchmark cleans up behind itself.
+# Runs the cleanup of an interrupted benchmark.
 for stop in (signal.SIGINT, signal.SIGTERM):
     signal.signal(stop, lambda number, frame: sys.exit(f"stopped by signal {number}"))
 
@@ -16,7 +16,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def machine_seconds():
-    """(busy, total) processor seconds of the whole machine since it started."""
+    """Returns (busy, total) processor seconds of the whole machine since it started."""
     with open("/proc/stat", encoding="ascii") as file:
         values = [int(v) / TICKS for v in file.readline().split()[1:9]]
     return sum(values) - values[3] - values[4], sum(values)
@@ -28,7 +28,7 @@ def children_seconds():
 
 
 def wait_until_quiet(limit, patience=600):
-    """Waits for a second in which others use less than `limit` of the machine; gives up after `patience` seconds."""
+    """Waits until others use less than `limit` of the machine for a second; gives up after `patience` seconds."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         busy, total = machine_seconds()
@@ -40,7 +40,8 @@ def wait_until_quiet(limit, patience=600):
 
 
 def memory_bytes(pid):
-    """(anonymous, resident: mapped files' pages included) of a process; zeros when it is gone."""
+    """Returns (anonymous, resident) bytes of a process, resident including pages of mapped files; zeros when it has
+    ended."""
     found = {}
     try:
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
@@ -54,7 +55,8 @@ def memory_bytes(pid):
 
 
 def run(command, environment=None):
-    """Runs to the end: stdout, seconds, share of the machine that others used, peak memory. Ends with us."""
+    """Runs a command to the end. Returns stdout, seconds, the share of the machine that others used, and peak memory.
+    The command ends with this process."""
     busy, total = machine_seconds()
     own, start = children_seconds(), time.perf_counter()
     process = subprocess.Popen(
@@ -84,7 +86,8 @@ def run(command, environment=None):
 
 
 def run_quiet(command, limit=0.05, tries=5, environment=None):
-    """Like `run`, again while others use more than `limit` of the machine; the quietest of `tries`."""
+    """Like `run`, but repeats up to `tries` times while others use more than `limit` of the machine; returns the
+    quietest run."""
     best = None
     for _ in range(tries):
         wait_until_quiet(limit, patience=60)
@@ -97,7 +100,7 @@ def run_quiet(command, limit=0.05, tries=5, environment=None):
 
 
 class Cells:
-    """Finished measurements, a line each of `file`: an interrupted benchmark, started again, does not do them again."""
+    """Finished measurements, one per line of `file`, so that an interrupted benchmark does not repeat them."""
 
     def __init__(self, file, fresh=False):
         self.file = file
@@ -109,11 +112,11 @@ class Cells:
             try:
                 cell = json.loads(line)
                 self.known[cell["key"]] = cell["value"]
-            except (ValueError, KeyError, TypeError):  # the line that was being written
+            except (ValueError, KeyError, TypeError):  # a line that was cut off
                 continue
 
     def get(self, key, measure):
-        """The value of `key` (anything that JSON can say), measured when it is not there."""
+        """Returns the value of `key` (any JSON value); measures it when it is missing."""
         name = json.dumps(key, sort_keys=True, default=str)
         if name not in self.known:
             self.known[name] = measure()
@@ -123,11 +126,11 @@ class Cells:
 
 
 def stamp(program):
-    """Changes when the program is built anew."""
+    """Changes when the program is rebuilt."""
     status = os.stat(program)
     return [status.st_size, status.st_mtime_ns]
 
 
 def last_json(text):
-    """The JSON object that a program's standard output ends with."""
+    """Returns the JSON object at the end of a program's standard output."""
     return json.loads(text[text.index("{") :])

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Anonymous memory and time of `mop prune` on a large checkpoint, with both candidates alive.
+"""Measures anonymous memory and time of `mop prune` on a large checkpoint, with both candidates alive.
 
-The selector `perplexity` builds and scores both branches of every step; --dtype bfloat16. Results to expect:
-at most 3 GiB of anonymous memory for the 7B at 128 x 128 tokens, whatever the number of steps; the 13B, larger
-than this machine's memory, ends its width step.
+The selector `perplexity` builds and scores both branches of every step; --dtype bfloat16. Expected results: at most 3
+GiB of anonymous memory for the 7B at 128 x 128 tokens, for any number of steps; the 13B, larger than this machine's
+memory, completes its width step.
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def write_calibration(path, samples, vocabulary):
-    """Lines of made-up words: a random model does not mind, and no text is needed."""
+    """Writes lines of random words, which suffice for a random model."""
     words = [f"word{i}" for i in range(vocabulary)]
     with open(path, "w", encoding="ascii") as file:
         for s in range(samples):
@@ -38,7 +38,7 @@ def main():
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="mop_memory_", dir=args.work or args.model.resolve().parent))
     try:
-        # An eighth more lines: validation samples come behind those for statistics.
+        # An eighth more lines: the validation samples follow those for statistics.
         write_calibration(work / "calibration.txt", args.samples + max(1, args.samples // 8), 997)
         command = [args.mop, "prune", args.model, "--out", work / "out", "--calibration", work / "calibration.txt",
                    "--samples", args.samples, "--max-tokens", args.tokens, "--select",

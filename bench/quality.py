@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What pruning costs, side by side with its controls, without recovery training.
+"""Measures the perplexity after pruning, with controls, without recovery training.
 
   bench/quality.py [--model tinystories-12l|smollm2-135m] [--mop build/src/mop] [--fractions 0.2,0.3,0.4]
                    [--tasks arc_easy,piqa --limit 100] [--windows 40] [--samples 64] [--dtype float32] [--table method|criteria|allocations|depth]
@@ -37,7 +37,7 @@ class Setting:
     calibration: pathlib.Path = CALIBRATION
     text: pathlib.Path = TEXT
     protocol: str = "lines"
-    limit: int | None = None  # lines or windows of the text, from its beginning
+    limit: int | None = None  # number of first lines or windows of the text
     samples: int = 128
     max_tokens: int = 1024
 
@@ -122,7 +122,7 @@ def run(command):
 
 
 def figures(args, setting, model):
-    """(perplexity, mean accuracy or None)"""
+    """Returns (perplexity, mean accuracy or None)."""
     judge = [args.mop, "eval", model, "--dtype", args.dtype, "--json"]
     part = ["--limit", setting.limit] if setting.limit else []
     said = json.loads(run([*judge, "--text", setting.text, "--protocol", setting.protocol, *part]))
@@ -152,7 +152,7 @@ def processor():
 
 
 def machine(args):
-    """Date, commit, processor and threads, as reports name them."""
+    """Returns date, commit, processor and threads, as reports name them."""
     about = run([args.mop, "--version"]).splitlines()
     return f"{datetime.date.today()}, {', '.join(about)}, {processor()}, {os.cpu_count()} cores"
 
@@ -191,7 +191,7 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, help="another text")
     parser.add_argument("--windows", type=int, help="the first windows (or lines) of the text; default: the model's")
     parser.add_argument("--samples", type=int, help="calibration samples; default: the model's")
-    parser.add_argument("--dtype", default="float32", help="to compute in")
+    parser.add_argument("--dtype", default="float32", help="compute dtype")
     parser.add_argument("--tasks", help="zero-shot tasks from MOP_TEST_DATA, too")
     parser.add_argument("--limit", type=int, help="the first records of each task")
     parser.add_argument("--table", default="method", choices=TABLES)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What pruning leaves of a quantised model: sizes of Q4_K_M files and, with --speeds, their speed in llama.cpp; dense and with
-20% and 40% of the layers' parameters removed, MLP widths in the default multiples and in multiples of 1. Markdown on stdout:
+"""Measures what pruning leaves of a quantised model: sizes of Q4_K_M files and, with --speeds, their speed in
+llama.cpp; dense and with 20% and 40% of the layers' parameters removed, MLP widths in the default multiples and in
+multiples of 1. Markdown on stdout:
 
     bench/quantised.py [--model FOLDER] [--text FILE] [--speeds] > bench/runs/DATE-quantised.md
 
-llama.cpp itself quantises (llama_model_quantize, by .env/quantise: ./run setup --quantise) and runs the files (.env/reference).
-Sizes are the same on every machine. Speeds are medians of requests in turn, wanted on a quiet one: only their ratios mean
-something."""
+llama.cpp itself quantises (llama_model_quantize, by .env/quantise: ./run setup --quantise) and runs the files
+(.env/reference). Sizes are the same on every machine. Speeds are medians of alternating requests and need a quiet
+machine: only their ratios are meaningful."""
 
 import argparse
 import datetime
@@ -33,7 +34,7 @@ def run(*command):
 
 
 def variants(model, args, work):
-    """(name, folder)"""
+    """Yields (name, folder)."""
     yield "dense", model
     for removed in (0.2, 0.4):
         for multiple in ("default", "1"):
@@ -82,7 +83,7 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, default=ROOT / "assets" / "text" / "generated-calibration.txt")
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--select", default="path:G")
-    parser.add_argument("--speeds", action="store_true", help="measure as well: the machine must have nothing else to do")
+    parser.add_argument("--speeds", action="store_true", help="measure speeds too; needs an otherwise idle machine")
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--generate", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=3)

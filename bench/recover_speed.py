@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""LoRA recovery: tokens per second and memory of `mop recover` against peft and transformers, in turn.
+"""LoRA recovery: tokens per second and memory of `mop recover` against peft and transformers, measured alternately.
 
-  bench/recover_speed.py [--models SMALL LARGE] [--repeat 3] [--steps 3] [--json]
+    bench/recover_speed.py [--models SMALL LARGE] [--repeat 3] [--steps 3] [--json]
 
 Runs with the reference environment's Python; `./run bench passes llama-1.1b` makes the large model. Both train the
-paper's LoRA (rank 32, all seven projections, dropout 0.05, micro-batch 1, 16 of them a step) on the same texts, cut to
---max-tokens. The reference is a bare loop around peft, without the Trainer's own overhead; what it tokenises and loads
-is not counted, nor is the first step of either. The small model computes in float32, others in bfloat16. Prints a
-Markdown table: the speed's ratio should be at least 1.5, the memory's at most 1. Every finished pair is a line of OUT
-and is not measured again with the same program.
+paper's LoRA (rank 32, all seven projections, dropout 0.05, micro-batch 1, 16 per step) on the same texts, truncated
+to --max-tokens. The reference is a bare loop around peft, without the Trainer's overhead. Its tokenisation and
+loading are not counted, nor is the first step of either. The small model computes in float32, others in bfloat16.
+Prints a Markdown table: the speed ratio should be at least 1.5, the memory ratio at most 1. Every finished pair is a
+line of OUT and is not measured again with the same program.
 """
 import argparse
 import json
@@ -33,19 +33,19 @@ def parse():
     parser.add_argument("--mop", type=pathlib.Path, default=ROOT / "build/src/mop")
     parser.add_argument("--models", nargs="+", type=pathlib.Path, default=[SMALL, LARGE])
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=3, help="counted steps of 16 samples")
+    parser.add_argument("--steps", type=int, default=3, help="measured steps of 16 samples")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patience", type=int, default=60, help="seconds to wait for a quiet machine each time")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs/bench/recover-speed.jsonl")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
-    parser.add_argument("--json", action="store_true", help="JSON in the place of the table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--reference", nargs=3, metavar=("MODEL", "DTYPE", "TEXT"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def write_texts(path, samples):
-    """Stories joined until none is shorter than the cut."""
+    """Writes samples of concatenated stories, each at least as long as the cut."""
     stories = STORIES.read_text().splitlines()
     lines = [" ".join(stories[(5 * i + k) % len(stories)] for k in range(5)) for i in range(samples)]
     path.write_text("\n".join(lines) + "\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What recovery gives back, side by side with its controls: one command, resumable, some two hours on two quiet cores.
+"""Measures how much recovery restores, with controls: one command, resumable, about two hours on two quiet cores.
 
   bench/recovery_table.py [--model tinystories-12l] [--data ../shared/data] [--tokens 500000] [--method lora]
                           [--fractions 0.2,0.3,0.4] [--rules TEXT ...] [--swept] [--out runs/recovery]
@@ -95,7 +95,7 @@ class Bench:
         return self.cells[key]
 
     def prune(self, name, fraction, rule, seed):
-        """Folder of the pruned model, kept for the other cells."""
+        """Returns the folder of the pruned model, kept for the other cells."""
         out = self.args.out / f"{name}-{fraction}-{rule}-{seed}".replace(" ", "_").replace(",", "")
         if not (out / "config.json").exists():
             setting = self.setting(name)
@@ -105,7 +105,7 @@ class Bench:
         return out
 
     def removed(self, name, fraction, rule, seed):
-        """The part of the block parameters that is gone."""
+        """Returns the fraction of the block parameters that was removed."""
         pruned, dense = (self.mop("inspect", model)[0]["block_parameters"] for model in
                          (self.prune(name, fraction, rule, seed), self.setting(name).model))
         return 1 - pruned / dense
@@ -193,8 +193,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--method", choices=METHODS, default="lora")
     parser.add_argument("--fractions", default="0.2,0.3,0.4")
-    parser.add_argument("--rules", nargs="*", help="only rows that have one of these names or parts of a name, and no second table")
-    parser.add_argument("--swept", action="store_true", help="the best of several rates for every row")
+    parser.add_argument("--rules", nargs="*", help="only rows whose name contains one of these, without the second table")
+    parser.add_argument("--swept", action="store_true", help="use the best of several learning rates for every row")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     bench = Bench(args)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the authors' released scripts do, written from the description in docs/method.md, to time it.
+"""Reimplements the authors' released scripts from the description in docs/method.md, to time them.
 
 Every iteration loads the checkpoint of the one before, prunes it and writes the next. A depth step deletes
 the third layer from the end. A width step measures heads and neurons in two separate passes over two
@@ -26,7 +26,7 @@ IMPORTED = time.perf_counter()
 
 
 class Clock:
-    """Adds up the seconds of each kind of work."""
+    """Sums the seconds of each kind of work."""
 
     def __init__(self):
         self.seconds = {}
@@ -39,7 +39,7 @@ class Clock:
 
 
 def head_pass(run, model, prompts):
-    """Mean over prompts of the mean over tokens of |W_o[:, head] x_head|_1, per layer [heads]."""
+    """Returns the mean over prompts of the mean over tokens of |W_o[:, head] x_head|_1, per layer [heads]."""
     config = model.config
     sums = [torch.zeros(config.num_attention_heads) for _ in model.model.layers]
 
@@ -56,7 +56,7 @@ def head_pass(run, model, prompts):
 
 
 def neuron_pass(run, model, prompts):
-    """Mean over prompts of the mean over tokens of |x_j| entering down_proj, per layer [neurons]."""
+    """Returns the mean over prompts of the mean over tokens of |x_j| entering down_proj, per layer [neurons]."""
     sums = [torch.zeros(model.config.intermediate_size) for _ in model.model.layers]
 
     def hook_of(layer, index):
@@ -89,7 +89,7 @@ def keep_columns(linear, kept):
 
 
 def delete_layer(model):
-    """The third layer from the end of the current model."""
+    """Deletes the third layer from the end of the current model."""
     del model.model.layers[len(model.model.layers) - 3]
     for index, layer in enumerate(model.model.layers):
         layer.self_attn.layer_idx = index
@@ -99,7 +99,7 @@ def delete_layer(model):
 
 
 def delete_group(model, scores):
-    """The lowest KV group of every layer, with its query heads."""
+    """Deletes the lowest KV group of every layer, with its query heads."""
     config = model.config
     group = config.num_attention_heads // config.num_key_value_heads
     for layer, score in zip(model.model.layers, scores):
@@ -129,7 +129,7 @@ def delete_neurons(model, scores, count):
 
 
 def released_counts(config, owed):
-    """(groups, neurons, owed) of one width step: the released rule for grouped queries."""
+    """Returns (groups, neurons, owed) of one width step by the released rule for grouped queries."""
     hidden, size, layers = config.hidden_size, config.head_dim, config.num_hidden_layers
     heads, groups = config.num_attention_heads, config.num_key_value_heads
     attention = hidden * size * (2 * heads + 2 * groups)
@@ -197,7 +197,7 @@ def main():
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dtype", default="bfloat16", help="of the model; sums are float32, as released")
+    parser.add_argument("--dtype", default="bfloat16", help="dtype of the model; sums are float32, as released")
     parser.add_argument("--bare-forward", action="store_true", help="without the text-generation pipeline")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

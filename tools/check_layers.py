@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the rules of the house that a compiler does not: which room may include which (the table in
-ARCHITECTURE.md), the DEPS of src/CMakeLists.txt, the length of files and functions. Prints every breach; exits 1."""
+"""Checks rules that the compiler does not: includes between rooms (the table in ARCHITECTURE.md), the DEPS of
+src/CMakeLists.txt, and the length of files and functions. Prints every violation; exits 1 if there is one."""
 
 import argparse
 import pathlib
@@ -14,7 +14,7 @@ CODE_FOLDERS = ("src", "tests", "bench", "examples", "tools")
 
 
 def read_table(text):
-    """{room: set of rooms it may include} from the Markdown table whose header names `may include`."""
+    """Returns {room: set of rooms it may include} from the Markdown table with a column `may include`."""
     rooms, in_table = {}, False
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -31,7 +31,7 @@ def check_table(rooms):
     for room, allowed in rooms.items():
         for other in sorted(allowed - rooms.keys()):
             yield f"ARCHITECTURE.md: {room} may include {other}, which is not a room"
-    # Rooms stand in the order data flows, so an arrow that points forward would be a cycle in waiting.
+    # Rooms are in the order of the data flow, so an arrow to a later room could form a cycle.
     order = list(rooms)
     for room, allowed in rooms.items():
         for other in sorted(allowed & rooms.keys()):
@@ -81,8 +81,8 @@ def check_deps(root, rooms):
 
 
 def functions(lines):
-    """(first line, name, length) of top-level functions: Google style closes them with a brace in column 0. Functions
-    of at most six statements are tables, which may be long."""
+    """Yields (first line, name, length) of top-level functions: Google style closes them with a brace in column 0.
+    Functions of at most six statements are tables, which may be long."""
     start = None
     for number, line in enumerate(lines, 1):
         opens = line.endswith("{") and not line.startswith(("namespace", "class", "struct", "enum", "extern", "#"))
@@ -137,7 +137,7 @@ def main():
     breaches = check(parser.parse_args().root)
     for breach in breaches:
         print(breach)
-    print(f"{len(breaches)} breaches of the house rules" if breaches else "every include follows the table")
+    print(f"{len(breaches)} violations" if breaches else "every include follows the table")
     return 1 if breaches else 0
 
 

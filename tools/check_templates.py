@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""check_templates.py FOLDER... -- renders a set of conversations through every *.jinja there, by the program and by
-transformers, and says where the texts differ. Needs .env/reference and `ninja -C build mop_render_chats`.
-  .env/reference/bin/python tools/check_templates.py FOLDER [--program build/tools/mop_render_chats] [--verbose]
-Exit code 1 when a text differs, or when the program refuses what transformers renders."""
+"""check_templates.py FOLDER... -- renders a set of conversations through every *.jinja in the folders, with the
+program and with transformers, and reports differences. Needs .env/reference and `ninja -C build mop_render_chats`.
+    .env/reference/bin/python tools/check_templates.py FOLDER [--program build/tools/mop_render_chats] [--verbose]
+Exit code 1 when a text differs, or when the program rejects what transformers renders."""
 
 import argparse
 import difflib
@@ -92,7 +92,8 @@ def conversations():
 
 
 def expected(template, chat):
-    """apply_chat_template of a tokenizer with <s> and </s>; None where it refuses."""
+    """Returns the output of apply_chat_template for a tokenizer with <s> and </s>; None when the template rejects the
+    conversation."""
     messages = [{k: v for k, v in message.items() if v is not None} for message in chat["messages"]]
     try:
         texts, marks = chat_utils.render_jinja_template(
@@ -111,8 +112,9 @@ def run(program, chats, files):
 
 
 def check_turns(program, chats, files, verbose):
-    """Templates that mark what the assistant says, without their marks: are its turns found where the marks were? A
-    template may mark less (not the line end behind a turn) or more; what counts is how many turns are lost."""
+    """Removes the `generation` marks of templates that have them and checks whether the program finds the assistant's
+    turns without them. A template may mark less (not the line end after a turn) or more; the number of lost turns
+    counts."""
     chats = [chat for chat in chats if not chat["ask"]]
     counts = {"turns": 0, "lost": 0, "as marked": 0, "as marked but for white space": 0, "otherwise": 0}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The Hub's parquet files of the zero-shot tasks as the jsonl files that `mop eval --tasks` reads.
+"""Converts the Hub's parquet files of the zero-shot tasks to the jsonl files that `mop eval --tasks` reads.
 
     tools/convert_task_parquet.py arc_easy test-00000-of-00001.parquet --out data/
 
-writes data/arc-easy-test.jsonl. Several parquet files of one split are joined in the order given; the split is read
-from the files' names unless --split says it. Needs pyarrow (.env/lm_eval has it).
+writes data/arc-easy-test.jsonl. Several parquet files of one split are concatenated in the given order. The split is
+taken from the file names unless --split is given. Needs pyarrow (.env/lm_eval has it).
 """
 import argparse
 import json
@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-# Task: the name's beginning, the fields that its records must have.
+# Task: prefix of the file name, required fields of a record.
 TASKS = {
     "arc_easy": ("arc-easy", ["question", "choices", "answerKey"]),
     "arc_challenge": ("arc-challenge", ["question", "choices", "answerKey"]),
@@ -29,7 +29,7 @@ TASKS = {
 def split_of(files):
     found = {match[0] for match in (re.search("train|validation|test", file.name) for file in files) if match}
     if len(found) != 1:
-        sys.exit("error: the files' names do not tell one split\n  hint:  --split train|validation|test")
+        sys.exit("error: the file names do not name exactly one split\n  hint:  --split train|validation|test")
     return found.pop()
 
 

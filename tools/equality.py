@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The equality tables: mop's figures beside those of lm_eval and transformers, in float32, in one run.
+"""Prints the equality tables: figures of mop and of lm_eval and transformers, in float32, from one run.
 
     tools/equality.py [MODEL] [--vs DENSE] [--data DIR] [--text FILE] [--limit N] [--bos auto,never]
 
-Tasks and the protocol word: lm_eval on the same local files. lines, windows:N and the comparison with DENSE: transformers.
-Fails when a log-likelihood is apart by more than 1e-3, an accuracy at all, or a perplexity by more than 1e-4 of it.
+Tasks and the protocol word are compared with lm_eval on the same local files; lines, windows:N and the comparison
+with DENSE with transformers. Fails when a log-likelihood differs by more than 1e-3, an accuracy differs at all, or a
+perplexity differs by more than 1e-4 (relative).
 """
 import argparse
 import json
@@ -38,7 +39,7 @@ def task_row(args, name, rule, tokenizer, folder):
 
 
 def reads_our_results(folder):
-    """lm_eval's own table of the newest results that mop wrote."""
+    """Returns lm_eval's own table of the newest results that mop wrote."""
     from lm_eval.utils import make_table
 
     newest = max((folder / "mop").rglob("results_*.json"))

@@ -1,12 +1,12 @@
-"""A small LLaVA that really sees: a CLIP-like tower and a projector in front of the embedded 12-layer language model, trained
-on questions about drawn shapes. No pretrained one is needed for what is measured with it; its weights are not committed.
+"""Trains a small LLaVA: a CLIP-like tower and a projector before the embedded 12-layer language model, on questions
+about drawn shapes. It replaces a pretrained model in measurements; its weights are not committed.
 
     .env/reference/bin/python tools/small_llava.py OUT [--steps 2500] [--pictures 3000]
 
-OUT/model is a LLaVA-1.5 folder; OUT/data holds pictures and what is asked of them: train.json (conversations with
-pictures), text.json (the same questions of scenes told in words), questions.jsonl (text-only questions with choices, to
-calibrate), scienceqa.jsonl and pope.jsonl (questions to evaluate on, of pictures that no training has seen). Resumes nothing;
-same arguments, torch and thread count: same files.
+OUT/model is a LLaVA-1.5 folder. OUT/data has pictures and questions: train.json (conversations with pictures),
+text.json (the same questions about scenes described in words), questions.jsonl (text-only questions with choices, for
+calibration), scienceqa.jsonl and pope.jsonl (evaluation questions about pictures that are not in the training data).
+Cannot be resumed. Same arguments, torch and thread count give the same files.
 """
 
 import argparse
@@ -26,7 +26,7 @@ COLOURS = {"red": (220, 30, 30), "green": (20, 160, 40), "blue": (30, 60, 220), 
 SHAPES = ("circle", "square", "triangle")
 PLACES = {("top", "left"): (2, 2), ("top", "right"): (18, 2), ("bottom", "left"): (2, 18), ("bottom", "right"): (18, 18)}
 NUMBERS = ("no", "one", "two", "three")
-# LLaVA-1.5's template with roles in lower case, which the embedded tokenizer has words for.
+# LLaVA-1.5's template with lower-case roles, for which the embedded tokenizer has tokens.
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'] + ': ' }}"
     "{% for part in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}"
@@ -36,7 +36,7 @@ TEMPLATE = (
 
 
 def scene(rng):
-    """One to three shapes of different kinds and colours, each in a corner of its own."""
+    """Returns one to three shapes of different kinds and colours, each in its own corner."""
     count = rng.randint(1, 3)
     return list(zip(rng.sample(SHAPES, count), rng.sample(list(COLOURS), count), rng.sample(list(PLACES), count)))
 
@@ -62,7 +62,7 @@ def told(things):
 
 
 def questions(things, rng):
-    """(question, choices, index of the right one) of every kind."""
+    """Returns (question, choices, index of the correct one) of every kind."""
     shape, colour, place = rng.choice(things)
     absent = rng.choice([(s, c) for s in SHAPES for c in COLOURS if all((s, c) != thing[:2] for thing in things)])
     yield f"what colour is the {shape}?", list(COLOURS), list(COLOURS).index(colour)
@@ -129,7 +129,7 @@ def make_model(out):
 
 
 def encode(record, tokenizer, patches):
-    """ids and labels: what the assistant says is learned, its end too."""
+    """Returns ids and labels: the assistant's turns, including their ends, are learned."""
     asked, answer = (turn["value"] for turn in record["conversations"])
     text = f"user: {asked} assistant:"
     head = tokenizer(text)["input_ids"]
@@ -160,7 +160,7 @@ def train(model, tokenizer, processor, folder, files, steps, seed):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [1e-3, 2e-4], total_steps=steps, pct_start=0.1)
     total = 0.0
     for step in range(1, steps + 1):
-        # Questions of pictures, of scenes told in words: both must be answered.
+        # Trains on questions about pictures and about scenes described in words; the model must answer both.
         records = rng.sample(files["train"], 24) if step % 3 else rng.sample(files["text"], 24)
         loss = model(**batch_of(records, pixels, tokenizer, patches)).loss
         optimizer.zero_grad(set_to_none=True)

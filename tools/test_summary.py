@@ -8,7 +8,7 @@ import sys
 
 
 def summary(log):
-    """The lines to print for the text of a log: skipped cases by reason, then one line of totals."""
+    """Returns the summary of a log: skipped cases by reason, then one line of totals."""
     passed = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) tests?\.", log, re.M)))
     failed = sum(map(int, re.findall(r"^\[  FAILED  \] (\d+) tests?, listed below", log, re.M)))
     reasons = {}

@@ -47,8 +47,8 @@ Error&& Error::where(std::string label, std::string text) && {
   const size_t lines = where_.size();
   if (lines >= kMostLines && where_[lines - 1].first == label && where_[lines - 2].first == label) {
     std::string& last = where_.back().second;
-    left_out_ +=
-        left_out_ == 0 ? 2 : 1;  // counts the last listed line too, which this line replaces
+    // Counts the last listed line too, which this line replaces.
+    left_out_ += left_out_ == 0 ? 2 : 1;
     const std::string now = fmt::format("and further ones: {}", left_out_);
     const bool at_end = text_.ends_with(last);
     if (at_end) text_.replace(text_.size() - last.size(), last.size(), now);

@@ -58,8 +58,8 @@ class Options {
 
   std::string section_;
   std::unique_ptr<nlohmann::ordered_json> values_;
-  std::optional<std::vector<std::string>>
-      declared_;  ///< names; nullopt when the section was made without declarations
+  /// Names; nullopt when the section was made without declarations.
+  std::optional<std::vector<std::string>> declared_;
 };
 
 /// Returns the section `name` of a recipe; empty when it is missing or null.

@@ -1,5 +1,5 @@
-// cli/completion.cc -- scripts for bash and zsh. All words are in the script: a shell does not wait
-// for the program to start.
+// cli/completion.cc -- scripts for bash and zsh. The script contains all words, so that completion
+// does not start the program.
 #include "cli/completion.h"
 
 #include <fmt/ranges.h>
@@ -17,7 +17,7 @@ std::string words(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// "width.budget=" of every setting that the tables have.
+// Returns "width.budget=" for every setting in these tables.
 std::vector<std::string> settings_in(const std::vector<std::string>& tables) {
   std::vector<std::string> keys;
   for (const std::string& table : tables) {
@@ -38,7 +38,7 @@ std::vector<std::string> settings_of(const std::string& verb) {
   return settings_in({"recipe", "branches", "criteria", "repairs", "weights"});
 }
 
-// Branches of the script's `case`: what may stand behind a flag.
+// Returns `case` branches of the script: the values of each flag.
 std::string value_cases() {
   std::string text;
   for (const Verb& verb : all_verbs()) {
@@ -55,7 +55,7 @@ std::string value_cases() {
   return text;
 }
 
-// What may stand behind the verb itself.
+// Returns `case` branches for the arguments of each verb.
 std::string argument_cases() {
   std::string text;
   for (const Verb& verb : all_verbs()) {
@@ -65,7 +65,7 @@ std::string argument_cases() {
     }
   }
   for (const CatalogTable& table : catalog_tables()) {
-    if (table.name == "keys") continue;  // with spaces, and read as a whole
+    if (table.name == "keys") continue;  // keys contain spaces and are matched as a whole
     text +=
         fmt::format("    \"list {}\") words=\"{}\" ;;\n", table.name, words(row_names(table.name)));
   }
@@ -84,7 +84,7 @@ std::string flag_cases() {
   return text;
 }
 
-// `=` is a word of its own in bash: `--budget=ex` are three.
+// bash treats `=` as a separate word: `--budget=ex` is three words.
 constexpr const char* kScript =
     R"(# Completion of mop's verbs, flags, names and settings: written by `mop completion`.
 _mop() {{

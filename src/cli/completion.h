@@ -1,14 +1,14 @@
-// cli/completion.h -- the program as its shells and its manual see it, from the declarations.
+// cli/completion.h -- shell completion and the manual page, generated from the declarations.
 #pragma once
 #include <string>
 
 namespace mop {
 
-/// A script for `shell` (see `completion_shells`) that completes verbs, flags, names and settings.
-/// Throws Error(kUsage) for another shell.
+/// Returns a script for `shell` (see `completion_shells`) that completes verbs, flags, names and
+/// settings. Throws Error(kUsage) for another shell.
 std::string completion_script(const std::string& shell);
 
-/// mop(1) in the man macros.
+/// Returns mop(1) in man macros.
 std::string manual_page();
 
 }  // namespace mop

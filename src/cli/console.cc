@@ -59,7 +59,7 @@ void Console::begin_steps(std::span<const StepCosts> costs) {
 void Console::advance(int64_t done) {
   if (parts_.empty()) return;
   Part& part = parts_.back();
-  // What is there at once was done by an earlier run and says nothing about speed.
+  // Units reported immediately were done by an earlier run and must not count for the speed.
   if (part.done == 0 && part.ended == 0 && now_() - part.start < std::chrono::milliseconds(50))
     part.first = done;
   part.done = done;
@@ -78,13 +78,14 @@ void Console::end() {
 
 namespace {
 
-// What the first `parts` parts of a step cost.
+// Returns the cost of the first `parts` parts of a step.
 double cost_of(const StepCosts& step, size_t parts) {
   const auto end = step.begin() + static_cast<ptrdiff_t>(std::min(parts, step.size()));
   return std::accumulate(step.begin(), end, 0.0);
 }
 
-// Costs of the units before number `units`. Those beyond the announced ones are like the last.
+// Returns the cost of the units before `units`. Units beyond the announced ones cost as much as the
+// last.
 double cost_before(const std::vector<StepCosts>& costs, int64_t units) {
   if (costs.empty()) return static_cast<double>(units);
   double sum = 0;
@@ -97,7 +98,7 @@ double cost_before(const std::vector<StepCosts>& costs, int64_t units) {
 
 }  // namespace
 
-// What a part has cost so far, what lies inside its current unit included.
+// Returns the cost so far, including finished parts of the current unit.
 double Console::spent(size_t index) const {
   const Part& part = parts_[index];
   const double before = cost_before(part.costs, part.done);
@@ -110,7 +111,7 @@ double Console::spent(size_t index) const {
   return before + ended + inside * (cost_of(step, part.ended + 1) - ended);
 }
 
-// What it will have cost. The number of steps may be an estimate that turned out too low.
+// Returns the total cost. The announced number of steps can be an estimate that is too low.
 double Console::expected(size_t index) const {
   const Part& part = parts_[index];
   const bool unfinished = index + 1 < parts_.size() || part.ended > 0;
@@ -122,7 +123,7 @@ double Console::fraction(size_t index) const {
   return whole > 0 ? std::clamp(spent(index) / whole, 0.0, 1.0) : 0;
 }
 
-// By the speed of what was done since the outermost part began; empty when that says too little.
+// Estimates from the speed since the outermost part began; empty when there is too little data.
 std::string Console::time_left() const {
   const Part& whole = parts_.front();
   if (whole.total <= 0) return "";

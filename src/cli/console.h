@@ -1,5 +1,4 @@
-// cli/console.h -- progress on stderr: one line that is redrawn on a terminal, plain lines
-// elsewhere.
+// cli/console.h -- progress on stderr: one line, redrawn, on a terminal; separate lines elsewhere.
 #pragma once
 #include <chrono>
 #include <cstdio>
@@ -11,15 +10,15 @@
 
 namespace mop {
 
-/// Writes to a stream whose reader may have gone (a pipe's end, a terminal under nohup): a long run
-/// does not end because nobody listens.
+/// Writes to a stream and ignores errors: a long run must not end because the reader is gone (a
+/// closed pipe, a terminal under nohup).
 void tell(std::FILE* stream, std::string_view text) noexcept;
 
 class Console : public Progress {
  public:
   using Clock = std::chrono::steady_clock;
   using Now = std::function<Clock::time_point()>;
-  /// `terminal` decides between redrawing and plain lines; those come at most every ten seconds.
+  /// `terminal` selects redrawing; otherwise progress lines appear at most every ten seconds.
   Console(std::FILE* stream, bool terminal, Now now = Clock::now);
   ~Console() override;
   void note(std::string_view text) override;
@@ -28,18 +27,18 @@ class Console : public Progress {
   void begin_steps(std::span<const StepCosts> costs) override;
   void advance(int64_t done) override;
   void end() override;
-  /// Ends the line being redrawn, for what others print.
+  /// Clears the redrawn line before other output.
   void clear();
 
  private:
   struct Part {
     std::string what;
     int64_t total = 0;
-    std::vector<StepCosts> costs;  ///< of each unit; none = all cost the same
+    std::vector<StepCosts> costs;  ///< per unit; empty = all cost the same
     Clock::time_point start;
     int64_t done = 0;
-    int64_t first = 0;  ///< done when it was first told: what a resumed run need not do again
-    size_t ended = 0;   ///< parts that ended inside the current unit
+    int64_t first = 0;  ///< units done at the first report: those that a resumed run skips
+    size_t ended = 0;   ///< parts that ended in the current unit
   };
   void draw(bool now);
   std::string status() const;

@@ -1,4 +1,4 @@
-// cli/main.cc -- the program, and what has to be said before its libraries wake up.
+// cli/main.cc -- main(), and environment settings that libraries read while they are loaded.
 #include <alloca.h>
 #include <unistd.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 #define MOP_BEFORE_LIBRARIES __attribute__((no_sanitize("address", "undefined")))
 
-// Nothing of the C library may be called this early.
+// The C library is not initialised this early, so its functions must not be called.
 MOP_BEFORE_LIBRARIES bool begins(const char* text, const char* prefix) {
   while (*prefix != '\0' && *text == *prefix) ++text, ++prefix;
   return *prefix == '\0';
@@ -25,7 +25,7 @@ MOP_BEFORE_LIBRARIES bool says(char** environment, const char* prefix) {
   return *environment != nullptr;
 }
 
-// Whether the verb is one that trains, or may: a pruning recipe can have a section `recovery`.
+// Returns whether the verb trains or may train: a pruning recipe can have a section `recovery`.
 MOP_BEFORE_LIBRARIES bool trains(int argc, char** argv) {
   if (argc < 2) return false;
   if (begins(argv[1], "recover") || begins(argv[1], "train")) return true;
@@ -38,17 +38,18 @@ MOP_BEFORE_LIBRARIES bool trains(int argc, char** argv) {
   return false;
 }
 
-// Three libraries read their settings from the environment while they are loaded, so the program
-// starts itself anew with them said, unless the user said them. Before the libraries' own start
-// this costs a hundredth of a second, after it a fifth.
+// Three libraries read environment variables while they are loaded. The program therefore adds
+// those that the user did not set, and executes itself again. In .preinit_array this costs a
+// hundredth of a second; in main() it would cost a fifth.
 MOP_BEFORE_LIBRARIES void start_with_settings(int argc, char** argv, char** environment) {
-  // Threads of libgomp spin while they wait, and on a machine that others use too, what waits takes
-  // the processor from what works: a run becomes several times slower. A short spin does not.
+  // libgomp's threads spin while they wait. On a machine with other load they then take the
+  // processor from working threads, which slows a run several times. A short spin avoids this.
   static char spin[] = "GOMP_SPINCOUNT=10000";
-  // What goes wrong between ranks is one error of ours; LibTorch's log would tell it again.
+  // Failures between ranks are reported as one error of ours; LibTorch's log would repeat them.
   static char quiet[] = "TORCH_CPP_LOG_LEVEL=FATAL";
-  // A training step frees its activations and wants them again: an allocator that gives the memory
-  // back in between spends a fifth of the time on new pages (mimalloc 2.0's name, and 2.1's).
+  // A training step frees its activations and allocates them again. An allocator that returns the
+  // memory to the system in between spends a fifth of the time on new pages. (The names are those
+  // of mimalloc 2.0 and 2.1.)
   static char keep[] = "MIMALLOC_ALLOW_DECOMMIT=0", keep_newer[] = "MIMALLOC_PURGE_DELAY=-1";
   const bool add_spin =
       !says(environment, "OMP_WAIT_POLICY=") && !says(environment, "GOMP_SPINCOUNT=");
@@ -66,7 +67,7 @@ MOP_BEFORE_LIBRARIES void start_with_settings(int argc, char** argv, char** envi
     wanted[count++] = keep_newer;
   }
   wanted[count] = nullptr;
-  ::execve("/proc/self/exe", argv, wanted);  // where that fails, the run is slower and no worse
+  ::execve("/proc/self/exe", argv, wanted);  // if this fails, the run is only slower
 }
 
 __attribute__((section(".preinit_array"),
@@ -75,8 +76,8 @@ __attribute__((section(".preinit_array"),
 }  // namespace
 
 #if !defined(__SANITIZE_ADDRESS__)
-// mimalloc's own `new` aborts without a word where memory runs out: it is written in C. Its malloc,
-// which these call, says so; its `delete` takes what they give.
+// mimalloc's `new` aborts without a message when memory runs out, because it is compiled as C. Its
+// malloc, which these functions call, returns null; its `delete` accepts malloc's memory.
 namespace {
 void* or_throw(void* memory) {
   if (memory == nullptr) throw std::bad_alloc();
@@ -97,5 +98,5 @@ void* operator new[](size_t size, std::align_val_t alignment) { return aligned(s
 int main(int argc, char** argv) {
   const int code = mop::run_program(argc, argv);
   std::fflush(nullptr);
-  std::_Exit(code);  // all files are closed; LibTorch's destructors take a twentieth of a second
+  std::_Exit(code);  // all files are closed; skips LibTorch's destructors, which take 0.05 s
 }

@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// A text in which nothing is a request or an escape of troff.
+// Escapes troff requests and escapes.
 std::string plain(const std::string& text) {
   std::string safe;
   for (const char c : text) {

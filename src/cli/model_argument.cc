@@ -19,7 +19,7 @@ void resolve_models(CLI::App& app, ModelPart part, Progress& progress) {
     for (const std::string& text : given) {
       option->add_result(local_model(text, progress, part).string());
     }
-    option->run_callback();  // gives the verb's variable its new value
+    option->run_callback();  // updates the verb's variable
   }
 }
 

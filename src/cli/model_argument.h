@@ -1,5 +1,5 @@
-// cli/model_argument.h -- MODEL on the command line: hub ids become local paths before a verb
-// works.
+// cli/model_argument.h -- resolves MODEL on the command line: hub ids become local paths before a
+// verb runs.
 #pragma once
 #include <CLI/CLI.hpp>
 
@@ -8,9 +8,9 @@
 
 namespace mop {
 
-/// Replaces the value of every given option of `app` that is called MODEL, or whose type is
-/// (`->type_name("MODEL")`), by the local path of what it names. For after parsing, so that nothing
-/// is downloaded for a command that cannot run.
+/// Replaces the value of every given option of `app` that is named MODEL or has that type
+/// (`->type_name("MODEL")`) by a local path. Call after parsing, so that nothing is downloaded for
+/// an invalid command.
 void resolve_models(CLI::App& app, ModelPart part, Progress& progress);
 
 }  // namespace mop

@@ -35,7 +35,7 @@
 namespace mop {
 namespace {
 
-// The first signal asks to stop, the second one does not wait.
+// The first signal requests a stop, the second exits immediately.
 void on_signal(int signal) {
   if (stop_requested() != 0) ::_exit(128 + signal);
   request_stop(signal);
@@ -46,17 +46,17 @@ void catch_signals() {
   action.sa_handler = on_signal;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  // A terminal that closes is a stop too, unless nohup says otherwise.
+  // A closed terminal is a stop request too, unless nohup ignores it.
   struct sigaction before {};
   if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
     ::sigaction(SIGHUP, &action, nullptr);
   }
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of the write
+  ::signal(SIGXFSZ, SIG_IGN);  // writes beyond the file size limit fail instead
 }
 
-// A standard stream that the caller closed is not to become a file that we open later: results
-// would be printed into it. What is written to this one fails, as it should.
+// Occupies closed standard streams, so that a file opened later cannot become standard output.
+// Writes to an occupied stream fail, as they should.
 void occupy_standard_streams() {
   for (int stream = 0; stream <= STDERR_FILENO; ++stream) {
     if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
@@ -78,7 +78,7 @@ void check_verb(const std::string& word) {
   if (std::ranges::find(known, word) == known.end()) throw unknown_name("verb", word, known);
 }
 
-// Flags that the verb does not have, and those that were meant.
+// Returns suggestions for unknown flags.
 std::string meant_flags(CLI::App& app, int argc, char** argv) {
   if (argv[1][0] == '-') return "";
   std::vector<std::string> known;
@@ -95,12 +95,12 @@ std::string meant_flags(CLI::App& app, int argc, char** argv) {
   return meant;
 }
 
-// JSON of any text, also of one that ends inside a character.
+// Returns JSON of any text, including text cut inside a UTF-8 character.
 std::string printable(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// Names and texts of files may hold what a terminal obeys.
+// Escapes control characters for terminals: names and texts of files may contain them.
 std::string shown(const Answer& answer, bool as_json) {
   const std::string text = as_json ? printable(answer.json) : answer.text;
   const bool as_it_is = (as_json || answer.verbatim) && ::isatty(STDOUT_FILENO) == 0;
@@ -113,7 +113,7 @@ void print_result(const std::string& text) {
   }
 }
 
-// What was parsed: one verb and how to answer.
+// The parsed command: a verb's function and the common flags.
 struct Command {
   std::function<Answer(Progress&)> work;
   CommonFlags common;
@@ -130,7 +130,7 @@ void add_verb(CLI::App& app, const Verb& verb, Command& command) {
   });
 }
 
-// The program's own help shows the verbs by task, each with an example.
+// Lists the verbs by task in the program's help, each with an example.
 class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_subcommands(const CLI::App* app, CLI::AppFormatMode mode) const override {
@@ -199,8 +199,8 @@ int parse_and_run(int argc, char** argv) {
   return run_command(command);
 }
 
-// What no caller could catch: memory that runs out while values are let go, or on another thread.
-[[noreturn]] void end_with_a_word() {
+// Handles exceptions that no caller can catch: out of memory in a destructor or on another thread.
+[[noreturn]] void report_and_exit() {
   const char* what = "an exception that could not be caught";
   try {
     if (std::current_exception()) std::rethrow_exception(std::current_exception());
@@ -273,7 +273,7 @@ int run_program(int argc, char** argv) {
   occupy_standard_streams();
   catch_signals();
   allow_many_files();
-  std::set_terminate(end_with_a_word);
+  std::set_terminate(report_and_exit);
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& e) {

@@ -1,5 +1,5 @@
-// cli/program.h -- the command line program as a function, so that a plug-in's own main can add
-// criteria, branches or selectors to the tables first.
+// cli/program.h -- the command line program as a function, so that a plug-in's main() can first add
+// criteria, branches or selectors to the tables.
 #pragma once
 
 namespace mop {

@@ -1,4 +1,4 @@
-// cli/rank.cc -- a verb that several processes share.
+// cli/rank.cc -- runs a verb as one of several processes.
 #include "cli/verb.h"
 
 namespace mop {

@@ -39,7 +39,7 @@ void RecipeFlags::add_run(CLI::App& app) {
 Json RecipeFlags::recipe() const {
   Json recipe = file_.empty() ? Json::object() : read_recipe(file_);
   for (const auto& [key, value] : flags_) {
-    // The kinds of target exclude each other: a flag replaces what the file says.
+    // The kinds of target exclude each other: a flag replaces the one in the file.
     if (key == "plan") recipe.erase("target");
     if (key == "target.iterations" || key == "target.remove") recipe.erase("plan");
     if (key == "target.iterations") recipe.erase("target");

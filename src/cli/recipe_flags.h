@@ -1,5 +1,5 @@
-// cli/recipe_flags.h -- flags that are settings of a recipe. The recipe file comes first, then
-// flags, then --set.
+// cli/recipe_flags.h -- builds a recipe from the command line. Flags override the recipe file;
+// --set overrides both.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <span>
@@ -15,11 +15,11 @@ struct SettingFlag;
 
 class RecipeFlags {
  public:
-  /// What decides sizes: target, selector, branches. For `plan` and `prune`.
+  /// Adds the flags that determine sizes: target, selector, branches. For `plan` and `prune`.
   void add_sizes(CLI::App& app);
-  /// What is measured on, with what. For `prune`.
+  /// Adds the flags for data, criteria and compute. For `prune`.
   void add_run(CLI::App& app);
-  /// The merged recipe.
+  /// Returns the merged recipe.
   Json recipe() const;
 
  private:

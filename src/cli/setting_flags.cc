@@ -61,7 +61,7 @@ constexpr SettingFlag kTrainingFlags[] = {
 };
 constexpr SettingFlag kRecoverFlags[] = {{"--method", "method"}, {"--teacher", "teacher"}};
 
-// What is listed in a help or as the type of a flag is short; longer lists are `mop list`'s.
+// Help and flag types show short lists only; `mop list` shows longer ones.
 constexpr size_t kShortList = 48;
 
 std::string short_choices(const OptionSpec& spec, const char* between) {
@@ -132,7 +132,7 @@ CLI::Option* add_setting(CLI::App& app, const SettingFlag& flag, const OptionSpe
   if (spec.type == OptionType::kIntegers) {
     return add_value<std::vector<int64_t>>(app, name, spec, std::move(keep))->delimiter(',');
   }
-  // A flag given twice: the last one counts, so that scripts can append.
+  // The last of repeated flags counts, so that scripts can append flags.
   return add_scalar(app, name, spec, std::move(keep))->take_last();
 }
 

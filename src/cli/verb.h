@@ -1,4 +1,4 @@
-// cli/verb.h -- a verb of the program is a row {name, summary, setup}: one file each, one table.
+// cli/verb.h -- the verbs of the program: one file and one row {name, summary, setup} each.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -14,24 +14,24 @@
 
 namespace mop {
 
-/// What a verb leaves: for machines, and for people.
+/// The output of a verb, for machines and for people.
 struct Answer {
   Json json;            ///< printed with --json
-  std::string text;     ///< printed without
-  bool silent = false;  ///< another rank says it
-  int exit = 0;         ///< exit code: a check that failed is a result
-  /// `text` is a model's own words: as they are, but for a terminal.
+  std::string text;     ///< printed without --json
+  bool silent = false;  ///< print nothing, because another rank prints the result
+  int exit = 0;         ///< exit code: a failed check is a result
+  /// `text` is a model's output; control characters are escaped only for a terminal.
   bool verbatim = false;
 };
 
 struct Verb {
   std::string name;
   std::string summary;
-  /// Declares the verb's arguments and returns what runs once they are parsed.
+  /// Declares the verb's arguments and returns the function to run after parsing.
   std::function<std::function<Answer(Progress&)>(CLI::App&)> setup;
-  ModelPart part = ModelPart::kAll;  ///< what it reads of MODEL
-  std::string task = {};             ///< what the help lists it under
-  std::string example = {};          ///< one command
+  ModelPart part = ModelPart::kAll;  ///< the parts of MODEL that the verb reads
+  std::string task = {};             ///< heading in the help
+  std::string example = {};          ///< a command line
 };
 
 Verb inspect_verb();
@@ -51,25 +51,23 @@ Verb list_verb();
 Verb completion_verb();
 Verb man_verb();
 
-/// Shells that `mop completion` writes for.
+/// Shells that `mop completion` supports.
 std::vector<std::string> completion_shells();
 
-/// Runs `work` as one rank of the job that the environment describes (RANK, WORLD_SIZE, ...). Ranks
-/// other than 0 report nothing.
+/// Runs `work` as one rank of the job in the environment (RANK, WORLD_SIZE, ...). Ranks other than
+/// 0 report nothing.
 Answer as_rank(Progress& progress, const std::function<Answer(Progress&, Collectives&)>& work);
 
-/// --device, --dtype and --threads: shared by all verbs that compute. Threads take effect when
-/// parsed.
+/// Adds --device, --dtype and --threads. --threads takes effect when it is parsed.
 void add_compute_flags(CLI::App& app, ComputeChoice& choice);
 void add_threads_flag(CLI::App& app);
 
 /// --report FILE of verbs that measure.
 void add_report_flag(CLI::App& app, std::filesystem::path& file);
-/// A command line that does the same, as a shell reads it: the verb's flags as they were given, but
-/// for --report.
+/// The verb's command line, quoted for a shell, without --report.
 std::string command_line(const CLI::App& app);
 
-/// Numbers from 0 up, and above 0. CLI11's own name the largest double there is, digit by digit.
+/// Accept numbers from 0, and above 0. CLI11's validators print the largest double in full.
 CLI::Validator not_negative();
 CLI::Validator positive();
 

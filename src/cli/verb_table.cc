@@ -16,7 +16,7 @@ Verb with(const char* task, Verb verb, const char* example) {
   return verb;
 }
 
-// Flags that are no setting of a recipe and take names.
+// Flags that take names and are not settings of a recipe.
 struct NamedValues {
   const char *verb, *flag;
   std::vector<std::string> (*values)();
@@ -47,7 +47,7 @@ void add_flags(const CLI::App& app, const std::string& verb, std::vector<VerbFla
     flags.push_back({one, takes_value ? option->get_type_name() : "", option->get_description(),
                      values_of(verb, one)});
   }
-  // Groups of options are parsers without a name.
+  // CLI11 stores option groups as unnamed parsers.
   for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) {
     add_flags(*group, verb, flags);
   }

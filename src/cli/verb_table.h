@@ -1,5 +1,5 @@
-// cli/verb_table.h -- all verbs in one table, and their flags as data: for help, shell completion
-// and the manual page.
+// cli/verb_table.h -- the table of verbs, and their flags as data for help, shell completion and
+// the manual page.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,27 +8,27 @@
 
 namespace mop {
 
-/// In the order of the help: verbs of one task stand together.
+/// In the order of the help, grouped by task.
 const std::vector<Verb>& all_verbs();
 
-/// What every verb has beside its own arguments.
+/// Flags of every verb.
 struct CommonFlags {
   bool json = false;
   std::string out;
 };
-/// Declares the verb's arguments and the common ones in `app`, which lives as long as `common`.
-/// Returns what runs once they are parsed.
+/// Declares the verb's arguments and the common flags in `app`. `common` must outlive `app`.
+/// Returns the function to run after parsing.
 std::function<Answer(Progress&)> declare(CLI::App& app, const Verb& verb, CommonFlags& common);
 
-/// A flag ("--budget") or an argument without one ("MODEL").
+/// A flag ("--budget") or a positional argument ("MODEL").
 struct VerbFlag {
   std::string name;
-  std::string type;  ///< "TEXT", "FILE"; empty: takes no value
+  std::string type;  ///< "TEXT", "FILE"; empty: a flag without a value
   std::string help;
-  std::vector<std::string> values;  ///< that it may have; empty = they are not listed
+  std::vector<std::string> values;  ///< valid values; empty = not listed
   bool is_argument() const { return !name.starts_with("-"); }
 };
-/// Arguments first, then flags, in the order of the verb's help.
+/// Returns arguments, then flags, in the order of the verb's help.
 std::vector<VerbFlag> flags_of(const Verb& verb);
 
 }  // namespace mop

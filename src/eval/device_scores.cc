@@ -15,12 +15,12 @@
 namespace mop {
 namespace {
 
-// Bytes of one model's logits, in its dtype, that are made at once. A comparison holds about ten
-// times as much in float32.
+// Bytes of one model's logits per piece, in its dtype. A comparison holds about ten times as much
+// in float32.
 constexpr int64_t kDevicePieceBytes = int64_t{256} << 20;
 constexpr int64_t kLeastRows = 16;
 
-// Some neighbouring predictions.
+// A range of predictions.
 struct Piece {
   int64_t first = 0, count = 0;
   at::Tensor rows_R, targets_R1;
@@ -39,32 +39,33 @@ int64_t row_bytes(const LastHidden& model) {
   return model.globals.head_VD.size(0) * model.hidden_ND.element_size();
 }
 
-// What a model says behind some rows.
-struct Said {
+// A model's output for some rows.
+struct RowOutput {
   at::Tensor hidden_RD, logits_RV;
   at::Tensor log_p_RV;  // float32
 };
 
-Said say(const LastHidden& model, const Piece& piece) {
-  Said said;
-  said.hidden_RD = model.hidden_ND.index_select(0, piece.rows_R);
-  said.logits_RV = logits(model.globals, model.config, said.hidden_RD);
-  said.log_p_RV = at::log_softmax(said.logits_RV, 1, at::kFloat);
-  return said;
+RowOutput output_of(const LastHidden& model, const Piece& piece) {
+  RowOutput output;
+  output.hidden_RD = model.hidden_ND.index_select(0, piece.rows_R);
+  output.logits_RV = logits(model.globals, model.config, output.hidden_RD);
+  output.log_p_RV = at::log_softmax(output.logits_RV, 1, at::kFloat);
+  return output;
 }
 
-at::Tensor nll_of(const Said& said, const Piece& piece) {
-  return said.log_p_RV.gather(1, piece.targets_R1).squeeze(1).neg();
+at::Tensor nll_of(const RowOutput& output, const Piece& piece) {
+  return output.log_p_RV.gather(1, piece.targets_R1).squeeze(1).neg();
 }
 
-// 1 where no token is likelier than the target.
-at::Tensor greedy_of(const Said& said, const Piece& piece) {
-  const at::Tensor own_R = said.logits_RV.gather(1, piece.targets_R1).squeeze(1);
-  return own_R.ge(said.logits_RV.amax(1)).to(at::kFloat);
+// Returns 1 where no token is more likely than the target.
+at::Tensor greedy_of(const RowOutput& output, const Piece& piece) {
+  const at::Tensor own_R = output.logits_RV.gather(1, piece.targets_R1).squeeze(1);
+  return own_R.ge(output.logits_RV.amax(1)).to(at::kFloat);
 }
 
-// KL(dense || model); overwrites the model's.
-at::Tensor take_kl(const at::Tensor& dense_log_p_RV, const at::Tensor& dense_p_RV, Said& model) {
+// Returns KL(dense || model); overwrites model.log_p_RV.
+at::Tensor take_kl(const at::Tensor& dense_log_p_RV, const at::Tensor& dense_p_RV,
+                   RowOutput& model) {
   return model.log_p_RV.neg_().add_(dense_log_p_RV).mul_(dense_p_RV).sum(1);
 }
 
@@ -72,7 +73,7 @@ at::Tensor table(at::IntArrayRef shape, const DevicePredictions& predictions) {
   return at::empty(shape, predictions.rows_R.options().dtype(at::kFloat));
 }
 
-// Writes `values_R` to the piece's part of a line of the table.
+// Writes `values_R` to the piece's range of a row of the table.
 void put(const at::Tensor& line_R, const Piece& piece, const at::Tensor& values_R) {
   line_R.narrow(0, piece.first, piece.count).copy_(values_R);
 }
@@ -109,9 +110,9 @@ TokenScores token_scores(const LastHidden& model, const DevicePredictions& predi
   const c10::NoGradGuard no_grad;
   const at::Tensor table_2R = table({2, predictions.size()}, predictions);
   for_predictions(predictions, row_bytes(model), [&](const Piece& piece) {
-    const Said said = say(model, piece);
-    put(table_2R[0], piece, nll_of(said, piece));
-    put(table_2R[1], piece, greedy_of(said, piece));
+    const RowOutput output = output_of(model, piece);
+    put(table_2R[0], piece, nll_of(output, piece));
+    put(table_2R[1], piece, greedy_of(output, piece));
   });
   const at::Tensor host_2R = table_2R.cpu();
   return scores_of(host_2R[0], host_2R[1], predictions);
@@ -122,14 +123,15 @@ TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& 
   const c10::NoGradGuard no_grad;
   const at::Tensor table_6R = table({6, predictions.size()}, predictions);
   for_predictions(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
-    const Said ours = say(dense, piece);
-    Said theirs = say(model, piece);
-    put(table_6R[0], piece, nll_of(ours, piece));
-    put(table_6R[1], piece, greedy_of(ours, piece));
-    put(table_6R[2], piece, nll_of(theirs, piece));
-    put(table_6R[3], piece, greedy_of(theirs, piece));
-    put(table_6R[4], piece, take_kl(ours.log_p_RV, ours.log_p_RV.exp(), theirs));
-    put(table_6R[5], piece, ours.logits_RV.argmax(1).eq(theirs.logits_RV.argmax(1)));
+    const RowOutput dense_output = output_of(dense, piece);
+    RowOutput model_output = output_of(model, piece);
+    put(table_6R[0], piece, nll_of(dense_output, piece));
+    put(table_6R[1], piece, greedy_of(dense_output, piece));
+    put(table_6R[2], piece, nll_of(model_output, piece));
+    put(table_6R[3], piece, greedy_of(model_output, piece));
+    put(table_6R[4], piece,
+        take_kl(dense_output.log_p_RV, dense_output.log_p_RV.exp(), model_output));
+    put(table_6R[5], piece, dense_output.logits_RV.argmax(1).eq(model_output.logits_RV.argmax(1)));
   });
   const at::Tensor host = table_6R.cpu();
   TokenComparison sums;
@@ -147,21 +149,22 @@ std::vector<Validation> compare_tokens(const LastHidden& dense,
   const auto count = static_cast<int64_t>(candidates.size());
   const at::Tensor table_C3R = table({count, 3, predictions.size()}, predictions);
   for_predictions(predictions, 2 * row_bytes(dense), [&](const Piece& piece) {
-    const Said ours = say(dense, piece);
-    const at::Tensor dense_p_RV = ours.log_p_RV.exp();
+    const RowOutput dense_output = output_of(dense, piece);
+    const at::Tensor dense_p_RV = dense_output.log_p_RV.exp();
     for (int64_t c = 0; c < count; ++c) {
       const LastHidden& candidate = candidates[static_cast<size_t>(c)];
-      Said theirs = say(candidate, piece);
-      put(table_C3R[c][0], piece, nll_of(theirs, piece));
-      put(table_C3R[c][1], piece, take_kl(ours.log_p_RV, dense_p_RV, theirs));
-      put(table_C3R[c][2], piece, row_cosine(dense, ours.hidden_RD, candidate, theirs.hidden_RD));
+      RowOutput model_output = output_of(candidate, piece);
+      put(table_C3R[c][0], piece, nll_of(model_output, piece));
+      put(table_C3R[c][1], piece, take_kl(dense_output.log_p_RV, dense_p_RV, model_output));
+      put(table_C3R[c][2], piece,
+          row_cosine(dense, dense_output.hidden_RD, candidate, model_output.hidden_RD));
     }
   });
   const at::Tensor sums_C3 = table_C3R.sum(2, false, at::kDouble).cpu();
   std::vector<Validation> sums;
   for (int64_t c = 0; c < count; ++c) {
     const auto sum = [&](int64_t line) { return sums_C3[c][line].item<double>(); };
-    // Only a failure looks at single tokens.
+    // Downloads single tokens only after a failure.
     if (!std::isfinite(sum(0) + sum(1))) {
       require_finite((table_C3R[c][0] + table_C3R[c][1]).cpu(), predictions);
     }

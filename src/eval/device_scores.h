@@ -1,5 +1,5 @@
-// eval/device_scores.h -- token scores on a device: what is predicted where goes there once a
-// group, all figures come back in one download. Float32 throughout.
+// eval/device_scores.h -- token scores computed on a device: one upload of the predictions per
+// group, one download of all figures. Accumulates in float32.
 //
 // Shape letters as in token_scores.h; C candidates.
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace mop {
 
-/// Rows of hidden states and what comes next behind each: one upload.
+/// Rows of hidden states and the target of each, on the device: one upload.
 struct DevicePredictions {
   DevicePredictions() = default;
   /// Both int64 on the CPU. Throws Error(kBadInput) for a target outside of `vocab`.
@@ -26,8 +26,8 @@ struct DevicePredictions {
   at::Tensor host_rows_R;        ///< int64, CPU
 };
 
-/// Each gives what its namesake in token_scores.h gives, and throws like it. Logits are made in
-/// pieces of bounded memory.
+/// Device versions of the functions in token_scores.h, with the same results and errors. Logits are
+/// computed in pieces of bounded memory.
 TokenScores token_scores(const LastHidden& model, const DevicePredictions& predictions);
 TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& model,
                                      const DevicePredictions& predictions);

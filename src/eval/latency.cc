@@ -34,7 +34,7 @@ void check(const LatencyOptions& options, std::span<WeightLoader* const> models)
   }
 }
 
-// Tokens that every model has: the smallest vocabulary decides.
+// Uses ids below the smallest vocabulary, so that all models have the tokens.
 at::Tensor random_prompts(const LatencyOptions& options, std::span<WeightLoader* const> models) {
   int64_t vocab = models[0]->model().config().vocab;
   for (const WeightLoader* model : models) vocab = std::min(vocab, model->model().config().vocab);
@@ -53,7 +53,7 @@ RequestTime run_request(WeightLoader& weights, at::Tensor ids_BT, const LatencyO
   const Stopwatch watch;
   for (int64_t step = 0; step < options.new_tokens; ++step) {
     ids_BT = decoder.feed(ids_BT).argmax(1, /*keepdim=*/true);
-    // A copy to the CPU waits for a device, so times include all of its work.
+    // Copying to the CPU synchronises with the device, so that times include all of its work.
     if (step == 0 || step + 1 == options.new_tokens) ids_BT.cpu();
     if (step == 0) time.first = watch.seconds();
   }
@@ -61,9 +61,9 @@ RequestTime run_request(WeightLoader& weights, at::Tensor ids_BT, const LatencyO
   return time;
 }
 
-// Weights that are used where they are mapped, once for each of their files. Nothing when all
-// models do not fit into memory together: they would push each other out.
-void settle(WeightLoader& weights, int64_t bytes_of_all) {
+// Reads mapped weights into huge pages, once per file. Does nothing when all models do not fit into
+// memory together, since they would evict each other.
+void read_weights(WeightLoader& weights, int64_t bytes_of_all) {
   const int64_t most_bytes = free_memory_bytes();
   if (!weights.keeps_all() || bytes_of_all > most_bytes) return;
   for (int64_t i = 0; i < weights.model().num_layers(); ++i) {
@@ -83,7 +83,7 @@ ProcessMemory warm_up(WeightLoader& weights, const at::Tensor& prompts_BT,
                       const LatencyOptions& options, int64_t bytes_of_all) {
   const ProcessMemory before = process_memory();
   const PeakMemory memory;
-  settle(weights, bytes_of_all);
+  read_weights(weights, bytes_of_all);
   for (int64_t i = 0; i < options.warmups; ++i) {
     check_stop();
     run_request(weights, prompts_BT, options);
@@ -106,7 +106,7 @@ int64_t kv_cache_bytes(const WeightLoader& weights, const LatencyOptions& option
          static_cast<int64_t>(dtype_bytes(weights.compute().dtype));
 }
 
-/// The counted rounds: times of every model, and the machine meanwhile.
+/// The measured rounds: times of every model, and the foreign load.
 struct Rounds {
   std::vector<std::vector<RequestTime>> times;  // [model][round]
   std::vector<double> foreign_by_round, bandwidths;
@@ -197,7 +197,7 @@ Json to_json(const LatencyRatios& r) {
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
-  if (values.empty()) throw internal_error("there is no middle of nothing");
+  if (values.empty()) throw internal_error("no values to summarise");
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2;
   const double median =

@@ -1,6 +1,6 @@
-// eval/packed_groups.h -- documents packed into groups whose hidden states fit a bound.
+// eval/packed_groups.h -- packs documents into groups whose hidden states fit a memory limit.
 //
-// Shape letters: N tokens of all sequences laid end to end.
+// Shape letters: N tokens of all sequences, concatenated.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -15,16 +15,16 @@ namespace mop {
 struct PackedGroup {
   Packing packing;
   at::Tensor ids_N;      ///< int64, CPU
-  at::Tensor targets_N;  ///< each token's successor in its own sequence, -1 for the last one
+  at::Tensor targets_N;  ///< next token in the same sequence, -1 for the last
 };
 
-/// Whole sequences in order, in groups of at most `max_tokens` (a longer sequence is a group
-/// alone).
+/// Groups whole sequences, in order, into at most `max_tokens` tokens (a longer sequence is a group
+/// of its own).
 std::vector<PackedGroup> pack_groups(std::span<const std::vector<int64_t>> sequences,
                                      int64_t max_tokens);
 
-/// Most tokens whose hidden states a group may hold: 256 MiB on the CPU, 2 GiB on a GPU, 64 Ki
-/// tokens.
+/// Returns the maximum tokens per group: hidden states of 256 MiB on the CPU, 2 GiB on a GPU, and
+/// at most 64 Ki tokens.
 int64_t group_tokens(const ModelConfig& config, const Compute& compute);
 
 }  // namespace mop

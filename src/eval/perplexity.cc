@@ -1,4 +1,4 @@
-// eval/perplexity.cc -- from log-likelihoods of sequences to the figure of a protocol.
+// eval/perplexity.cc -- computes the figures of a protocol from log-likelihoods of sequences.
 #include "eval/perplexity.h"
 
 #include <cmath>
@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// A sequence shares nothing with others, so each is a question of its own.
+// Sequences share no prefix, so each is a question of its own.
 std::vector<Question> questions_of(std::span<const TokenRequest> sequences) {
   std::vector<Question> questions;
   for (const TokenRequest& sequence : sequences) questions.push_back({sequence});

@@ -12,7 +12,7 @@ namespace {
 
 using Members = std::vector<size_t>;
 
-// Splits `members` into classes of models for which `same(first of class, model)`.
+// Groups `members` by `same`, compared with the first member of each group.
 template <typename Same>
 std::vector<Members> split(const Members& members, Same same) {
   std::vector<Members> classes;
@@ -62,7 +62,7 @@ class Walk {
     return models_[a]->layers()[layer].same_as(models_[b]->layers()[layer]);
   }
 
-  // Where `members`, which agree below `layer`, stop agreeing.
+  // Returns the first layer at which `members`, which agree below `layer`, differ.
   int64_t fork_of(const Members& members, int64_t layer) const {
     const auto goes_on = [&](size_t m) {
       return !ends(m, layer) && same_layer(members.front(), m, layer);
@@ -72,7 +72,7 @@ class Walk {
     return layer;
   }
 
-  // `hidden_ND` enters `layer` of all members and may be overwritten.
+  // `hidden_ND` is the input of `layer` for all members and may be overwritten.
   void descend(const Members& members, int64_t layer, at::Tensor hidden_ND) {
     Members going_on;
     for (const size_t m : members) {

@@ -1,5 +1,5 @@
-// eval/prefix_walk.h -- several models over the same tokens, layer by layer; they part where they
-// differ.
+// eval/prefix_walk.h -- runs several models on the same tokens and computes shared first layers
+// once.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,10 +11,9 @@
 
 namespace mop {
 
-/// hidden_ND after the last layer of every model, in order. Models of one checkpoint that begin
-/// with the same layers compute them once; two whose layers are all the same get the same tensor.
-/// At most one copy of the hidden states is alive for every model. `after_layer` is called after
-/// each layer that really ran.
+/// Returns hidden_ND after the last layer of every model, in order. Models of one checkpoint
+/// compute equal first layers once; two models with equal layers get the same tensor. Holds at most
+/// one copy of the hidden states per model. Calls `after_layer` after each layer computed.
 std::vector<at::Tensor> walk_models(std::span<const Model* const> models, const PackedGroup& group,
                                     const Compute& compute,
                                     const std::function<void()>& after_layer);

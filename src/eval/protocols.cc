@@ -19,13 +19,13 @@ namespace {
 
 using Path = std::filesystem::path;
 
-// All tokens but the first `first` are scored.
+// Scores all tokens except the first `first`.
 TokenRequest scored_from(std::vector<int64_t> ids, int64_t first) {
   const int64_t scored = static_cast<int64_t>(ids.size()) - first;
   return {std::move(ids), scored};
 }
 
-// Documents that are scored of so many.
+// Returns the number of documents to score.
 size_t within(int64_t limit, size_t documents) {
   return limit > 0 ? std::min(documents, static_cast<size_t>(limit)) : documents;
 }
@@ -57,7 +57,7 @@ bool has_rows(const Path& text) {
   return text.extension() == ".jsonl" || text.extension() == ".parquet";
 }
 
-// Calls use(record, where) for every row of a file that has rows.
+// Calls use(record, where) for every row of a file with rows.
 template <typename Use>
 void for_each_row(const Path& text, Use use) {
   const RecordFile rows = RecordFile::open(text);
@@ -70,8 +70,8 @@ void for_each_row(const Path& text, Use use) {
   check_mappings();
 }
 
-// A text file is one document, white space and all; the `text` of all rows is joined by a blank
-// line, empty ones too.
+// Returns the whole text of a file, unchanged. The `text` fields of rows, including empty ones, are
+// joined by a blank line.
 std::string read_document(const Path& text) {
   if (!has_rows(text)) return read_text(text);
   std::string joined;
@@ -87,15 +87,15 @@ std::string read_document(const Path& text) {
 const Option<int64_t> kWindow = {.name = "length",
                                  .unset = "must be given",
                                  .range = at_least(2),
-                                 .help = "tokens of a window: windows:2048"};
+                                 .help = "tokens per window: windows:2048"};
 const Option<int64_t> kLlamaCppWindow = {.name = "length",
                                          .default_value = 512,
                                          .range = at_least(4),
-                                         .help = "tokens of a window: llama.cpp:512"};
+                                         .help = "tokens per window: llama.cpp:512"};
 const Option<std::string> kBos = {.name = "bos",
                                   .default_value = "auto",
                                   .range = one_of({"auto", "always", "never"}),
-                                  .help = "whether BOS stands before a page: word:always"};
+                                  .help = "whether a page begins with BOS: word:always"};
 
 int64_t window_length(std::string_view protocol, const ProtocolInput& in,
                       const Option<int64_t>& option) {
@@ -117,7 +117,8 @@ int64_t window_length(std::string_view protocol, const ProtocolInput& in,
   return length;
 }
 
-// Disjoint windows of `length` tokens whose tokens from position `first` on are scored.
+// Splits the text into disjoint windows of `length` tokens and scores each window from position
+// `first` on.
 ScoredText cut_windows(const ProtocolInput& in, int64_t length, int64_t first) {
   ScoredText scored;
   scored.texts = {read_document(in.text)};
@@ -147,8 +148,8 @@ ScoredText read_windows(const ProtocolInput& in) {
   return scored;
 }
 
-// Windows as llama.cpp's perplexity tool cuts them: each begins with BOS in place of its first
-// token where the tokenizer adds one, and its second half is scored.
+// Windows as in llama.cpp's perplexity tool: if the tokenizer adds BOS, it replaces the first token
+// of each window; the second half is scored.
 ScoredText read_llama_cpp(const ProtocolInput& in) {
   const Tokenizer& tokenizer = in.tokenizer;
   const int64_t length = window_length("llama.cpp", in, kLlamaCppWindow);
@@ -161,7 +162,7 @@ ScoredText read_llama_cpp(const ProtocolInput& in) {
   return scored;
 }
 
-// The wikitext task's pages as a text: windows of each page follow each other.
+// The pages of the wikitext task as one text, with the windows of each page in order.
 ScoredText read_word(const ProtocolInput& in) {
   const Path& text = in.text;
   const BosRule rule = parse_bos_rule(in.argument.empty() ? *kBos.default_value : in.argument);

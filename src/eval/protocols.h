@@ -1,5 +1,5 @@
-// eval/protocols.h -- what a named protocol of perplexity makes of a text: what is scored behind
-// what, and how it becomes one figure. Protocols differ in this and in nothing else.
+// eval/protocols.h -- the table of perplexity protocols. A protocol defines which tokens of a text
+// are scored, their context, and how the figure is averaged.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,33 +15,33 @@
 
 namespace mop {
 
-/// What `nll` is a mean over.
+/// What `nll` is averaged over.
 enum class NllMean {
   kTokens,     ///< all scored tokens
   kDocuments,  ///< documents, each the mean over its tokens
-  kWords       ///< words of the text: as if a word were a token
+  kWords       ///< words of the text, as if each were a token
 };
 
 struct ScoredText {
-  std::string protocol;  ///< as asked for: "windows:2048"
+  std::string protocol;  ///< as requested: "windows:2048"
   std::vector<TokenRequest> sequences;
   int64_t documents = 0;  ///< lines, windows or pages
   NllMean mean = NllMean::kTokens;
-  std::string bos;                 ///< the BOS rule in words
-  int64_t words = 0, bytes = 0;    ///< kWords: of the original text
-  std::vector<std::string> texts;  ///< what was tokenised
-  int64_t limit = 0;               ///< as asked for; 0 = none
+  std::string bos;                 ///< description of the BOS rule
+  int64_t words = 0, bytes = 0;    ///< kWords: size of the original text
+  std::vector<std::string> texts;  ///< the tokenised texts
+  int64_t limit = 0;               ///< as requested; 0 = none
   int64_t left_out = 0;            ///< documents beyond the limit
-  std::string text_sha256;         ///< of the file's bytes
+  std::string text_sha256;         ///< of the file
   std::string tokenizer_sha256;
 };
 
 struct ProtocolInput {
   const std::filesystem::path& text;
   const Tokenizer& tokenizer;
-  std::string argument;  ///< what follows the colon ("2048")
-  int64_t context = 0;   ///< the model's, tokens
-  int64_t limit = 0;     ///< the first lines, windows or pages; 0 = all
+  std::string argument;  ///< text after the colon ("2048")
+  int64_t context = 0;   ///< the model's context, tokens
+  int64_t limit = 0;     ///< number of first lines, windows or pages to score; 0 = all
 };
 
 struct Protocol {
@@ -49,13 +49,13 @@ struct Protocol {
   std::string summary;  ///< one line for `mop list protocols`
   /// Throws Error(kUsage) for a bad argument, Error(kBadInput) for a text it cannot score.
   std::function<ScoredText(const ProtocolInput&)> read;
-  std::string source = {};               ///< the program or paper whose protocol it is
-  std::vector<OptionSpec> options = {};  ///< the argument behind the colon; none or one
+  std::string source = {};               ///< the program or paper that defines the protocol
+  std::vector<OptionSpec> options = {};  ///< the argument after the colon; at most one
 };
 std::span<const Protocol> all_protocols();
 
-/// `protocol` is "name" or "name:argument"; `limit` is ProtocolInput's. Throws Error(kUsage)
-/// listing the known names.
+/// Reads a text for a protocol. `protocol` is "name" or "name:argument"; `limit` is
+/// ProtocolInput's. Throws Error(kUsage) listing the known names.
 ScoredText read_scored_text(const std::filesystem::path& text, const Tokenizer& tokenizer,
                             std::string_view protocol, int64_t context, int64_t limit = 0);
 

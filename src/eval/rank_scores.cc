@@ -8,10 +8,11 @@
 namespace mop {
 namespace {
 
-// Which questions each rank scores: the longest first, in turn, so that shares weigh the same.
-class Deal {
+// Assigns questions to ranks: sorted by length, longest first, then round-robin, so that shares are
+// balanced.
+class Assignment {
  public:
-  Deal(std::span<const Question> questions, const Collectives& ranks)
+  Assignment(std::span<const Question> questions, const Collectives& ranks)
       : questions_(questions), order_(questions.size()), ranks_(ranks.size()) {
     std::iota(order_.begin(), order_.end(), size_t{0});
     const auto tokens = [&](size_t question) {
@@ -29,7 +30,7 @@ class Deal {
     return questions;
   }
 
-  // Every rank's answers become all answers. A sum takes eight bytes, `greedy` one.
+  // Exchanges the answers of all ranks. A sum takes eight bytes, `greedy` one.
   Answers collect(const Answers& own, Collectives& ranks) const {
     std::string bytes;
     for (const auto& answer : own) {
@@ -78,21 +79,22 @@ int64_t scored_tokens(const std::vector<Question>& questions) {
 Answers score_requests(WeightLoader& weights, std::span<const Question> questions,
                        Collectives& ranks, Progress& progress) {
   if (ranks.size() == 1) return score_requests(weights, questions, progress);
-  const Deal deal(questions, ranks);
-  const std::vector<Question> share = deal.share(ranks.rank());
-  return deal.collect(share.empty() ? Answers() : score_requests(weights, share, progress), ranks);
+  const Assignment assignment(questions, ranks);
+  const std::vector<Question> share = assignment.share(ranks.rank());
+  return assignment.collect(share.empty() ? Answers() : score_requests(weights, share, progress),
+                            ranks);
 }
 
 Comparison compare_requests(WeightLoader& model, WeightLoader& dense,
                             std::span<const Question> questions, Collectives& ranks,
                             Progress& progress) {
   if (ranks.size() == 1) return compare_requests(model, dense, questions, progress);
-  const Deal deal(questions, ranks);
-  const std::vector<Question> share = deal.share(ranks.rank());
+  const Assignment assignment(questions, ranks);
+  const std::vector<Question> share = assignment.share(ranks.rank());
   Comparison both;
   if (!share.empty()) both = compare_requests(model, dense, share, progress);
-  both.model = deal.collect(both.model, ranks);
-  both.dense = deal.collect(both.dense, ranks);
+  both.model = assignment.collect(both.model, ranks);
+  both.dense = assignment.collect(both.dense, ranks);
   const auto own = static_cast<double>(scored_tokens(share));
   const double all = ranks.sum(own);
   both.kl = ranks.sum(both.kl * own) / all;

@@ -1,4 +1,4 @@
-// eval/rank_scores.h -- log-likelihoods of requests that several processes share.
+// eval/rank_scores.h -- scores requests on several ranks.
 #pragma once
 #include <span>
 
@@ -8,12 +8,12 @@
 
 namespace mop {
 
-/// `score_requests` with the questions dealt to the ranks by length: each scores its share, and all
-/// get all answers, in the order of the questions. With one rank it is `score_requests`.
+/// `score_requests` with the questions distributed over the ranks by length. Each rank scores its
+/// share; all ranks return all answers, in the order of the questions.
 Answers score_requests(WeightLoader& weights, std::span<const Question> questions,
                        Collectives& ranks, Progress& progress);
 
-/// The same for two models side by side.
+/// The same for two models.
 Comparison compare_requests(WeightLoader& model, WeightLoader& dense,
                             std::span<const Question> questions, Collectives& ranks,
                             Progress& progress);

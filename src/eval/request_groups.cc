@@ -1,5 +1,5 @@
-// eval/request_groups.cc -- questions become sequences with branches (Packing::branches): the
-// common beginning is the sequence, what is left of each request a branch.
+// eval/request_groups.cc -- converts questions to sequences with branches (Packing::branches): the
+// common prefix is the sequence, the rest of each request a branch.
 #include "eval/request_groups.h"
 
 #include <ATen/ATen.h>
@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// Tokens that are run: the last one of a request is only predicted.
+// Returns the number of tokens to run: the last one of a request is only predicted.
 int64_t input_length(const TokenRequest& request) {
   return static_cast<int64_t>(request.ids.size()) - 1;
 }
@@ -31,14 +31,16 @@ int64_t asked_tokens(const Question& question) {
   return tokens;
 }
 
-/// How a question is run: `shared` tokens once, then the rest of every request; 0 = each by itself.
+/// How a question is run: `shared` tokens once, then the rest of every request; 0 = each request
+/// separately.
 struct Layout {
   size_t question = 0;
   int64_t shared = 0;
   int64_t tokens = 0;
 };
 
-// Sharing must save an eighth of the tokens: sequences without branches run in larger batches.
+// Shares a prefix only if that saves an eighth of the tokens: sequences without branches run in
+// larger batches.
 Layout layout_of(std::span<const Question> questions, size_t q, int64_t longest_shared) {
   const Question& question = questions[q];
   const auto more = static_cast<int64_t>(question.size()) - 1;

@@ -1,5 +1,5 @@
-// eval/request_groups.h -- token sequences whose end is predicted, and how many of them go through
-// the layers together.
+// eval/request_groups.h -- token sequences whose last tokens are scored, and their grouping for the
+// forward pass.
 //
 // Shape letters: N tokens that are run, R predictions.
 #pragma once
@@ -13,39 +13,38 @@
 
 namespace mop {
 
-/// Tokens of which the last `scored` are predicted, each from all before it. The first one never
-/// is.
+/// A sequence whose last `scored` tokens are predicted, each from all tokens before it. The first
+/// token is never predicted.
 struct TokenRequest {
   std::vector<int64_t> ids;
   int64_t scored = 0;
 };
 
-/// Requests that are likely to begin alike: the choices of a question.
+/// Requests that usually share a prefix: the choices of a question.
 using Question = std::vector<TokenRequest>;
 
-/// Questions that go through the layers together.
+/// Questions that are run together.
 struct RequestGroup {
-  /// Where the predictions of a request begin, and how many there are.
+  /// The request that some predictions belong to, and their number.
   struct Place {
     size_t question, request;
     int64_t scored;
   };
-  at::Tensor ids_N;  ///< int64, CPU; the last token of a request is only predicted, so not among
-                     ///< them
+  at::Tensor ids_N;  ///< int64, CPU; without the last token of a request, which is only predicted
   Packing packing;
-  at::Tensor rows_R;          ///< int64, CPU: which of the N tokens predicts
-  at::Tensor targets_R;       ///< int64, CPU: what
+  at::Tensor rows_R;          ///< int64, CPU: index among the N tokens of the predicting token
+  at::Tensor targets_R;       ///< int64, CPU: the predicted token
   std::vector<Place> places;  ///< in the order of the predictions
 };
 
-/// Longest questions first, packed without padding, at most `max_tokens` a group (a longer question
-/// is alone). What the requests of a question have in common at their beginning is there once, but
+/// Packs questions without padding, longest first, at most `max_tokens` per group (a longer
+/// question is a group of its own). The common prefix of a question's requests is run once, except
 /// for questions with a request of more than `longest_shared` tokens (see
 /// longest_with_shared_rope).
 std::vector<RequestGroup> group_requests(std::span<const Question> questions, int64_t max_tokens,
                                          int64_t longest_shared = INT64_MAX);
 
-/// Tokens that go through the layers for these questions, and what they would be without sharing.
+/// Number of tokens run for these questions, and the number without sharing prefixes.
 struct TokenCount {
   int64_t run = 0, asked = 0;
 };

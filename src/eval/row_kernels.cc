@@ -1,5 +1,6 @@
-// eval/row_kernels.cc -- two passes over each row while it lies in cache: the maximum, then the sum
-// of exponentials. LibTorch's log_softmax would write all of it to memory to read one number a row.
+// eval/row_kernels.cc -- makes two passes over each row while it is in cache: the maximum, then the
+// sum of exponentials. LibTorch's log_softmax would write the whole row to memory to read one
+// number of it.
 #include "eval/row_kernels.h"
 
 #include <ATen/ATen.h>
@@ -14,8 +15,8 @@
 namespace mop {
 namespace {
 
-// Terms that are added up in float32; their sums are added in double. So a long row loses nothing,
-// however few numbers at a time the machine (or a build with sanitizers) takes.
+// Terms summed in float32; the block sums are added in double. Long rows keep their precision for
+// any vector width (builds with sanitizers have a smaller one).
 constexpr int64_t kBlock = 1024;
 
 template <typename T>
@@ -62,7 +63,7 @@ MOP_INLINE float kl_of_row(const T* a, const T* b, int64_t n) {
   return static_cast<float>(total_weighted / total_p - std::log(total_p) + std::log(total_q));
 }
 
-// Where the scores of rows go.
+// Destination of the scores of rows.
 struct Out {
   float* nll;
   bool* greedy;
@@ -117,7 +118,7 @@ void kl_all(const T* p, const T* q, float* kl, int64_t rows, int64_t vocab) {
   });
 }
 
-// The kernels read float32 and bfloat16; float16 is widened first.
+// The kernels read float32 and bfloat16; float16 is converted first.
 at::Tensor readable(const at::Tensor& logits) {
   const bool known = logits.scalar_type() == at::kFloat || logits.scalar_type() == at::kBFloat16;
   return known ? logits.contiguous() : logits.to(at::kFloat).contiguous();

@@ -1,4 +1,4 @@
-// eval/score_requests.cc -- every group goes through all layers, then its scored tokens through the
+// eval/score_requests.cc -- runs each group through all layers, then its scored tokens through the
 // head. Shape letters: R predictions, D hidden.
 #include "eval/score_requests.h"
 
@@ -16,7 +16,7 @@
 namespace mop {
 namespace {
 
-// Predictions whose hidden states are gathered at once for the head.
+// Predictions whose hidden states are gathered together for the head.
 constexpr int64_t kPredictions = 8192;
 
 void add_answers(const RequestGroup& group, const TokenScores& scores, Answers& answers) {
@@ -37,7 +37,7 @@ Answers empty_answers(std::span<const Question> questions) {
   return answers;
 }
 
-/// Counts layers for a progress of known length.
+/// Counts layers for progress reports.
 class LayerProgress {
  public:
   LayerProgress(Progress& progress, size_t groups, int64_t layers) : progress_(progress) {
@@ -77,7 +77,7 @@ TokenScores score_group(WeightLoader& weights, const RequestGroup& group,
   return {at::cat(nll), at::cat(greedy)};
 }
 
-/// The sums of a comparison, and what both models say to the group at hand.
+/// The sums of a comparison, and both models' outputs for the current group.
 struct ComparedGroup {
   TokenScores model, dense;
   double kl = 0;

@@ -1,4 +1,4 @@
-// eval/token_scores.cc -- the output head in pieces of some dozen MiB of logits.
+// eval/token_scores.cc -- applies the output head in pieces of a few dozen MiB of logits.
 #include "eval/token_scores.h"
 
 #include <ATen/ATen.h>
@@ -12,8 +12,8 @@
 namespace mop {
 namespace {
 
-// Bytes of logits made at once. Small enough to stay in the last-level cache, large enough that the
-// head's weights, read once a piece, do not matter.
+// Bytes of logits per piece: small enough for the last-level cache, large enough that reading the
+// head's weights once per piece is negligible.
 constexpr int64_t kPieceBytes = int64_t{32} << 20;
 
 int64_t rows_per_piece(const GlobalWeights& globals, const at::Tensor& hidden_ND) {
@@ -21,7 +21,7 @@ int64_t rows_per_piece(const GlobalWeights& globals, const at::Tensor& hidden_ND
   return std::max<int64_t>(16, kPieceBytes / row_bytes);
 }
 
-// Calls visit(positions_R, targets_R) for the scored positions, `rows` of them at a time.
+// Calls visit(positions_R, targets_R) for the scored positions, in pieces of `rows`.
 template <typename Visit>
 void for_scored(const at::Tensor& targets_N, int64_t rows, Visit visit) {
   const at::Tensor scored_S = targets_N.ge(0).nonzero().squeeze(1);
@@ -50,7 +50,7 @@ void require_finite(const at::Tensor& values_R, const at::Tensor& positions_R) {
   throw not_finite_logits(positions_R[first].item<int64_t>());
 }
 
-// Writes the scores of logits_RV, which belong to the predictions from number `first` on.
+// Writes the scores of logits_RV, which belong to the predictions from index `first` on.
 void score_piece(const at::Tensor& logits_RV, const at::Tensor& targets_R, int64_t first,
                  TokenScores& scores) {
   const int64_t count = logits_RV.size(0);

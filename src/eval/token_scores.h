@@ -1,7 +1,7 @@
-// eval/token_scores.h -- what single tokens say about a model: their likelihood, and how far its
-// output is from another model's. On the CPU; for a device see device_scores.h.
+// eval/token_scores.h -- likelihoods of single tokens, and the distance between the outputs of two
+// models. CPU; for a device see device_scores.h.
 //
-// Shape letters: N tokens of all sequences laid end to end, R predictions, D hidden, V vocabulary.
+// Shape letters: N tokens of all sequences, concatenated; R predictions, D hidden, V vocabulary.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,18 +14,18 @@
 
 namespace mop {
 
-/// One value a prediction: its negative log-likelihood in nats (float32 on the CPU), and whether
-/// the target is the token that the model finds most likely (bool on the CPU; a tie counts).
+/// Per prediction: the negative log-likelihood in nats (float32 on the CPU), and whether the target
+/// is the model's most likely token (bool on the CPU; a tie counts).
 struct TokenScores {
   at::Tensor nll_R, greedy_R;
 };
-/// hidden_RD after the last layer, targets_R (int64, CPU): what comes next. Logits are made in
-/// cache-sized pieces, never R x V at once, and no gradient is recorded. Throws Error(kBadInput)
+/// Scores targets_R (int64, CPU), the next tokens, from hidden_RD after the last layer. Computes
+/// logits in cache-sized pieces, never R x V at once; records no gradient. Throws Error(kBadInput)
 /// when a logit is NaN or infinite.
 TokenScores token_scores(const GlobalWeights& globals, const ModelConfig& config,
                          const at::Tensor& hidden_RD, const at::Tensor& targets_R);
 
-/// The last hidden states of one model and what turns them into logits. Refers to all three.
+/// One model's last hidden states and what converts them to logits. Holds references.
 struct LastHidden {
   const GlobalWeights& globals;
   const ModelConfig& config;
@@ -35,24 +35,24 @@ struct LastHidden {
   at::Tensor channels_D = {};
 };
 
-/// Cosine of each row behind the final norms, [R] float32. RMS norm scales whole rows, which a
-/// cosine does not see: the norms' weights are all that is left of them. Channels that the model
-/// lost are zeros.
+/// Cosine of each row after the final norms, [R] float32. The cosine ignores the scaling of whole
+/// rows by RMS norm, so only the norms' weights are applied. Channels that the model lost are
+/// zeros.
 at::Tensor row_cosine(const LastHidden& dense, const at::Tensor& dense_RD, const LastHidden& model,
                       const at::Tensor& model_RD);
 
-/// What two models say to the same predictions.
+/// Scores of two models for the same predictions.
 struct TokenComparison {
   TokenScores model, dense;
   double kl = 0;       ///< sum of KL(dense || model), nats
-  int64_t agreed = 0;  ///< predictions for which both find the same token most likely
+  int64_t agreed = 0;  ///< predictions for which both models have the same most likely token
 };
-/// Like `token_scores`; both hidden states belong to targets_R, both vocabularies are one.
+/// Like `token_scores`, for two models with the same vocabulary.
 TokenComparison compare_token_scores(const LastHidden& dense, const LastHidden& model,
                                      const at::Tensor& targets_R);
 
-/// For each candidate the *sums* over the tokens that have a target: nll, KL from `dense`, and the
-/// cosine of the hidden states behind the final norm. Throws like `token_scores`.
+/// Returns per candidate the *sums* over tokens with a target: nll, KL from `dense`, and the cosine
+/// of the hidden states after the final norm. Throws as `token_scores` does.
 std::vector<Validation> compare_tokens(const LastHidden& dense,
                                        std::span<const LastHidden> candidates,
                                        const at::Tensor& targets_N);

@@ -18,7 +18,7 @@ namespace mop {
 namespace {
 
 constexpr int64_t kUnknowns = 5;
-// Weights of the layers that are timed: more than caches hold.
+// Weights of the timed layers: more than the caches hold.
 constexpr int64_t kLayerBytes = int64_t{128} << 20;
 
 std::array<double, kUnknowns> row_of(const LatencySample& sample) {
@@ -26,13 +26,13 @@ std::array<double, kUnknowns> row_of(const LatencySample& sample) {
           static_cast<double>(sample.mlps), static_cast<double>(sample.neurons)};
 }
 
-// Least squares in the unknowns of `open`; the others are 0.
+// Least squares for the unknowns in `open`; the others are 0.
 std::vector<double> solve(const at::Tensor& rows_SU, const std::vector<int64_t>& open) {
   const at::Tensor columns = at::tensor(open, at::kLong);
   at::Tensor part_SO = rows_SU.index_select(1, columns);
   const at::Tensor scale_O = part_SO.norm(2, 0).clamp_min(1e-300);
   part_SO = part_SO / scale_O;
-  // Samples that cannot tell two unknowns apart share the time between them.
+  // Unknowns that the samples cannot distinguish share the time equally.
   const at::Tensor gram_OO =
       part_SO.t().mm(part_SO) + at::eye(std::ssize(open), at::kDouble) * 1e-9;
   const at::Tensor solved_O =
@@ -44,7 +44,7 @@ std::vector<double> solve(const at::Tensor& rows_SU, const std::vector<int64_t>&
   return all;
 }
 
-// The first `layers` of a model, with this part of their groups and neurons.
+// Returns the first `layers` of a model, with this fraction of their groups and neurons.
 Model part_of(const Model& model, size_t layers, double groups, double neurons) {
   std::vector<Layer> some(model.layers().begin(),
                           model.layers().begin() + static_cast<int64_t>(layers));
@@ -60,7 +60,7 @@ Model part_of(const Model& model, size_t layers, double groups, double neurons) 
       layer.heads.resize(layer.kv_heads.size() * group);
     }
     if (!layer.neurons.empty()) layer.neurons.resize(share(layer.neurons.size(), neurons));
-    layer.changed.clear();  // times, not values
+    layer.changed.clear();  // only times matter, not values
   }
   return model.with_layers(std::move(some));
 }
@@ -76,8 +76,8 @@ LatencySample counts_of(const ModelConfig& config) {
   return sample;
 }
 
-// Those that differ, the whole one first. Halves alone take short times, which others on the
-// machine disturb least.
+// Returns the distinct models to time, the unchanged one first. Half layers alone have short times,
+// which other load disturbs least.
 std::vector<Model> models_to_time(const Model& model, DType dtype) {
   const int64_t layer_bytes =
       std::max<int64_t>(1, block_parameters(model.config()) / model.num_layers() *
@@ -105,7 +105,7 @@ std::vector<Model> models_to_time(const Model& model, DType dtype) {
 LatencyOptions request_for(const ModelConfig& config) {
   LatencyOptions options;
   options.prompt_tokens = std::clamp<int64_t>(config.context / 2, 1, 12);
-  // Short requests, many of them: of a long one some part is always somebody else's.
+  // Uses many short requests: other processes would interrupt some part of a long one.
   options.new_tokens = std::clamp<int64_t>(config.context - options.prompt_tokens, 2, 9);
   options.repeats = 20;
   options.probe_bytes = int64_t{1} << 20;
@@ -115,7 +115,7 @@ LatencyOptions request_for(const ModelConfig& config) {
 }  // namespace
 
 UnitLatency fit_unit_latency(std::vector<LatencySample> samples) {
-  if (samples.empty()) throw bad_input("times of no model tell nothing");
+  if (samples.empty()) throw bad_input("there are no measured models to fit times to");
   at::Tensor rows_SU = at::empty({std::ssize(samples), kUnknowns}, at::kDouble);
   for (size_t s = 0; s < samples.size(); ++s) {
     const double seconds = samples[s].seconds;
@@ -129,7 +129,7 @@ UnitLatency fit_unit_latency(std::vector<LatencySample> samples) {
   }
   std::vector<int64_t> open = {0, 1, 2, 3, 4};
   std::vector<double> times = solve(rows_SU, open);
-  // A time below 0 is none.
+  // Removes the unknown with the most negative time and solves again.
   while (open.size() > 1) {
     const auto lowest = std::ranges::min_element(
         open, {}, [&](int64_t u) { return times[static_cast<size_t>(u)]; });
@@ -165,7 +165,7 @@ UnitLatency measure_unit_latency(const Model& model, const Compute& compute, Pro
   std::vector<LatencySample> samples;
   for (size_t i = 0; i < models.size(); ++i) {
     samples.push_back(counts_of(models[i].config()));
-    // The quickest: what others do on the machine only adds.
+    // Uses the minimum, because other load only adds time.
     samples.back().seconds = report.models[i].token_seconds.min;
   }
   UnitLatency latency = fit_unit_latency(std::move(samples));

@@ -1,4 +1,4 @@
-// eval/unit_latency.h -- what a KV group, a neuron and a half layer cost in the time of a token.
+// eval/unit_latency.h -- measures the decoding time of a KV group, a neuron and a half layer.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -9,28 +9,28 @@
 
 namespace mop {
 
-/// One model that was timed: how many of each it has in all its layers.
+/// One timed model: its total number of each unit over all layers.
 struct LatencySample {
   int64_t attentions = 0, kv_groups = 0, mlps = 0, neurons = 0;
-  double seconds = 0;  ///< of decoding one token
+  double seconds = 0;  ///< per decoded token
 };
 
-/// Seconds that a token costs: outside the layers, for each half that is there, for each unit.
+/// Seconds per token: outside the layers, per half layer, per unit.
 struct UnitLatency {
   double outside = 0, attention = 0, kv_group = 0, mlp = 0, neuron = 0;
-  double worst = 0;         ///< the largest error of a sample's time by these, relative to it
-  double foreign_load = 0;  ///< share of the machine that others used meanwhile
-  std::vector<LatencySample> samples;  ///< measured
+  double worst = 0;                    ///< largest relative error of the fit over the samples
+  double foreign_load = 0;             ///< share of the CPU that other processes used
+  std::vector<LatencySample> samples;  ///< the measurements
 };
 
-/// The five times that explain the samples best, none below 0: least squares of relative errors.
-/// Throws Error(kBadInput) without samples, or for a time that is no positive number.
+/// Fits the five times to the samples by non-negative least squares of relative errors. Throws
+/// Error(kBadInput) without samples, or for a time that is not a positive number.
 UnitLatency fit_unit_latency(std::vector<LatencySample> samples);
 
-/// Decodes by models of the first layers as they are, of their attention halves alone with fewer
-/// and fewer groups, of their MLPs alone with fewer and fewer neurons, of half of both and of
-/// neither, in turn; then fits. As many layers as exceed the caches, not more. The weights of these
-/// models lie in memory meanwhile.
+/// Times decoding by models made of the first layers: unchanged; attention halves only, with fewer
+/// and fewer groups; MLPs only, with fewer and fewer neurons; half of both; and neither. Measures
+/// them alternately, then fits. Uses only as many layers as exceed the caches, and holds the
+/// weights of these models in memory.
 UnitLatency measure_unit_latency(const Model& model, const Compute& compute,
                                  Progress& progress = silent_progress());
 

@@ -15,7 +15,7 @@
 namespace mop {
 namespace {
 
-/// One group of samples and, once known and if it may be kept, what the dense model makes of it.
+/// A group of samples and, if computed and small enough to keep, the dense model's hidden states.
 struct ReferenceGroup {
   PackedGroup packed;
   at::Tensor dense_ND = {};
@@ -28,7 +28,7 @@ struct ReferenceGroup {
       const at::Tensor rows_R = packed.targets_N.ge(0).nonzero().squeeze(1);
       predictions = {rows_R, packed.targets_N.index_select(0, rows_R),
                      dense.globals.head_VD.size(0), device};
-      packed.ids_N = upload(packed.ids_N, device);  // they were checked when they were embedded
+      packed.ids_N = upload(packed.ids_N, device);  // validated when they were embedded
     }
     return compare_tokens(dense, candidates, predictions);
   }
@@ -42,7 +42,7 @@ std::vector<std::vector<int64_t>> scorable(const TokenSamples& samples) {
   return sequences;
 }
 
-// Each rank's part of the means, added up.
+// Sums each rank's part of the means.
 void merge(std::span<Validation> parts, Collectives& ranks) {
   if (ranks.size() == 1) return;
   const at::Tensor sums_C3 = at::zeros({static_cast<int64_t>(parts.size()), 3}, at::kDouble);
@@ -57,7 +57,7 @@ void merge(std::span<Validation> parts, Collectives& ranks) {
   }
 }
 
-// The globals of a candidate: the dense model's unless some were changed.
+// Returns a candidate's globals: the dense model's unless some were changed.
 struct Globals {
   Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
     if (model.changed_globals().empty() && model.channels() == dense.model().channels()) {

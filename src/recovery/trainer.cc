@@ -277,8 +277,7 @@ struct Trainer::State {
       const bool due = reached >= 1 || done.step % validate_every == 0;
       if (due && done.judged_step < done.step) validate(hooks);
     };
-    judge_if_due();  // before the first step, and when a run stopped before a validation that was
-                     // due
+    judge_if_due();  // before the first step, or the validation that was due when a run stopped
     while (reached < 1 && !impatient()) {
       stop_together();
       const StepReport report = step();

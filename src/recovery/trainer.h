@@ -41,10 +41,10 @@ struct TrainOptions {
   int64_t tokens = 0;  ///< read, scored or not
   double minutes = 0;  ///< training time, over all resumed runs
   int64_t steps = 0;
-  int64_t piece_tokens =
-      2048;  ///< maximum tokens of a piece: samples of a step that are run together
-  int64_t validate_every =
-      0;                   ///< steps; 0 = a tenth of an epoch. Validation happens at the end too
+  /// Maximum tokens of a piece: samples of a step that are run together.
+  int64_t piece_tokens = 2048;
+  /// Steps; 0 = a tenth of an epoch. Validation happens at the end too.
+  int64_t validate_every = 0;
   int64_t patience = 0;    ///< end after this many validations without improvement; 0 = never
   int64_t save_every = 0;  ///< steps; 0 = every five minutes. Always saves when stopped
   uint64_t seed = 0;       ///< of dropout

@@ -37,8 +37,8 @@ Json to_json(const TrainingCounters& c) {
 }
 
 TrainingCounters from_text(const std::string& text) {
-  const Json json =
-      try_parse_json(text).value_or(Json());  // null has no members, which gives the same error
+  // Null has no members, which gives the same error.
+  const Json json = try_parse_json(text).value_or(Json());
   TrainingCounters c;
   c.step = json.at("step");
   c.tokens = json.at("tokens");

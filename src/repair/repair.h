@@ -46,8 +46,8 @@ struct Repair {
   std::string name;
   std::string summary;
   RepairPass solve;  ///< applied to every candidate where steps are repaired
-  std::optional<RepairPass> finish =
-      std::nullopt;                      ///< applied once at the end, after all steps and `solve`
+  /// Applied once at the end, after all steps and `solve`.
+  std::optional<RepairPass> finish = std::nullopt;
   std::string source = {};               ///< paper and equation
   std::vector<OptionSpec> options = {};  ///< in the section `repair`
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md

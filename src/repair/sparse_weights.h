@@ -43,8 +43,8 @@ struct SparseMethod {
   std::string name;
   std::string summary;
   std::string source = {};  ///< paper and equation
-  Reads reads =
-      Reads::kNothing;  ///< which input statistics it needs; the other tensors are undefined
+  /// Which input statistics it needs; the other tensors are undefined.
+  Reads reads = Reads::kNothing;
   at::Tensor (*solve)(const SparseInput& input) = nullptr;  ///< returns the new weights, float64
   std::vector<OptionSpec> options = {};                     ///< in the section `weights`
   std::vector<int> deviations = {};  ///< from the paper, by number: docs/method.md

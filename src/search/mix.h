@@ -28,8 +28,8 @@ struct MixRecipe {
   std::string selector;             ///< "random", "path:LGGL", ...
   uint64_t seed = 0;                ///< of the selector; step n uses stream n
   std::vector<int32_t> protect;     ///< source layers that no step may remove whole
-  std::shared_ptr<const Costs> costs =
-      nullptr;  ///< cost of each unit, in which budgets are measured; null = parameters
+  /// Cost of each unit, in which budgets are measured; null = parameters.
+  std::shared_ptr<const Costs> costs = nullptr;
 };
 
 /// Returns whether a branch may request damage curves.

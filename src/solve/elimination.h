@@ -17,8 +17,8 @@ struct Elimination {
   /// Gamma = sum_t g_t g_t^T / N: second moments of the loss's gradient with respect to the
   /// outputs. Undefined: the identity; the damage is then the squared error of the outputs.
   at::Tensor sensitivity_DD = {};
-  int64_t unit =
-      1;  ///< consecutive columns removed together, such as the query heads of a KV group
+  /// Consecutive columns removed together, such as the query heads of a KV group.
+  int64_t unit = 1;
   double damping = 1e-2;  ///< ridge towards the current weights, relative to the mean of diag G
   int64_t block = 64;     ///< units that may be removed between two full updates; 1: exact
   int64_t keep = 0;       ///< units that are never removed

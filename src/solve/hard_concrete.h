@@ -14,8 +14,8 @@ struct HardConcrete {
 
 struct GateSample {
   at::Tensor gates_U;  ///< in [0, 1]
-  at::Tensor
-      slopes_U;  ///< derivative of each gate with respect to its logit; 0 where it was clamped
+  /// Derivative of each gate with respect to its logit; 0 where it was clamped.
+  at::Tensor slopes_U;
 };
 
 /// Equations 10 and 11: s = sigmoid((log u - log(1 - u) + logit) / temperature), stretched and

@@ -50,8 +50,8 @@ MOP_BFLOAT16_INLINE void store(__m512 x, uint16_t* to, __mmask16 lanes) {
 
 /// 2^x with relative error 2^-18; 0 for x <= -127, infinity for x >= 128, NaN for NaN.
 MOP_BFLOAT16_INLINE __m512 exponential2(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(-1000.f),
-                    x);  // this operand order keeps NaN and clamps -infinity
+  // This operand order keeps NaN and clamps -infinity.
+  x = _mm512_max_ps(_mm512_set1_ps(-1000.f), x);
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   const __m512 r = _mm512_sub_ps(x, whole);
   __m512 p = _mm512_set1_ps(0.00957010176f);

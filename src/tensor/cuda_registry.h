@@ -51,8 +51,8 @@ class Registry {
   std::atomic<bool> usable_ = false;
   std::mutex mutex_;
   std::string reason_;
-  std::map<std::tuple<std::string, bool, size_t>, std::string>
-      codes_;  ///< key begins with the architecture
+  /// The key begins with the architecture.
+  std::map<std::tuple<std::string, bool, size_t>, std::string> codes_;
   std::map<std::tuple<int, bool, size_t>, void*> modules_;
   std::array<std::atomic<void*>, size_t{kMostDevices}* 2 * kNumKernels> handles_ = {};
 };

@@ -13,8 +13,8 @@ namespace mop {
 /// The context of an exception, for the error message.
 struct Doing {
   std::string what;  ///< the operation, "step 7 of the training"; empty = unknown
-  std::string
-      lower;  ///< advice on how to use less memory in this operation; empty = general advice
+  /// Advice on how to use less memory in this operation; empty = general advice.
+  std::string lower;
   std::optional<c10::Device> device = {};  ///< the device, if known
 };
 

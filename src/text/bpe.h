@@ -12,12 +12,12 @@ namespace mop {
 
 /// Options of a BPE model in `tokenizer.json`. Ids fit 31 bits.
 struct BpeOptions {
-  std::optional<std::string>
-      unknown;  ///< token for characters outside the vocabulary; unset: they are dropped
+  /// Token for characters outside the vocabulary; unset: they are dropped.
+  std::optional<std::string> unknown;
   bool fuse_unknown = false;   ///< merge neighbouring unknown characters into one token
   bool byte_fallback = false;  ///< encode unknown characters as tokens <0x00>..<0xFF> first
-  bool ignore_merges =
-      false;  ///< encode a word that is a token as that token, regardless of merges
+  /// Encode a word that is a token as that token, regardless of merges.
+  bool ignore_merges = false;
 };
 
 /// A pair of symbols that can be merged. Lower ranks first; of equal ranks, the leftmost pair.

@@ -40,8 +40,8 @@ struct SampleOrigin {
 struct TokenSamples {
   std::vector<std::vector<int64_t>> ids;  ///< no sequence is empty
   std::string sha256;                     ///< of the ids, for fingerprints
-  std::vector<SampleOrigin> origins =
-      {};               ///< one per sample; empty when the samples do not come from a file
+  /// One per sample; empty when the samples do not come from a file.
+  std::vector<SampleOrigin> origins = {};
   int64_t longest = 0;  ///< length at which samples were truncated; 0 = none was
   int64_t tokens() const;
 };

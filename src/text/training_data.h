@@ -20,8 +20,8 @@ namespace mop {
 struct TrainingSample {
   std::vector<int64_t> ids;
   std::vector<int64_t> labels;  ///< per token: its id, or kNoLoss; not shifted
-  int64_t lost_turns =
-      0;  ///< assistant turns that are not learned, because their position was not found
+  /// Assistant turns that are not learned, because their position was not found.
+  int64_t lost_turns = 0;
 };
 
 struct TrainingDataOptions {

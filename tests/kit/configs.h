@@ -1,4 +1,4 @@
-// tests/kit/configs.h -- model configs from numbers alone, for tests that need no weights.
+// tests/kit/configs.h -- model configs built from sizes, for tests without weights.
 #pragma once
 #include <string>
 
@@ -30,7 +30,7 @@ inline ModelConfig make_config(const Sizes& sizes) {
 
 inline ModelConfig llama2_7b() { return make_config({32, 4096, 32, 32, 128, 11008, 32000}); }
 inline ModelConfig llama3_8b() { return make_config({32, 4096, 32, 8, 128, 14336, 128256}); }
-/// What llava-1.5-7b-hf's config says of its sizes: the rest are the classes' own.
+/// The sizes in llava-1.5-7b-hf's config; all other values are the classes' defaults.
 inline ModelConfig llava_7b() {
   return parse_config({{"model_type", "llava"},
                        {"image_token_index", 32000},

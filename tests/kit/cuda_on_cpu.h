@@ -1,6 +1,6 @@
-// tests/kit/cuda_on_cpu.h -- enough of CUDA to compile and run kernels on the CPU: the threads of a
-// block are threads, and blocks run one after another. A file includes this, then the kernels'
-// text inside a namespace. Slow; for a few small blocks.
+// tests/kit/cuda_on_cpu.h -- emulates enough of CUDA to compile and run kernels on the CPU: each
+// thread of a block is a thread, and blocks run one after another. A file includes this header,
+// then the kernels' text inside a namespace. Slow; for a few small blocks.
 #pragma once
 #include <barrier>
 #include <bit>
@@ -21,7 +21,7 @@ inline thread_local Place thread_place;
 inline thread_local Place block_place;
 inline thread_local Place block_size;
 
-/// The threads that wait for each other.
+/// The barriers of one block.
 struct Block {
   explicit Block(int threads) : all(threads), exchanged(static_cast<size_t>(threads)) {
     for (int first = 0; first < threads; first += 32) {
@@ -44,8 +44,8 @@ inline float exchange(float mine, unsigned distance) {
   return theirs;
 }
 
-/// Calls the kernel for every thread. Kernels whose threads do not wait for each other
-/// (`together` = false) run in the caller's thread.
+/// Calls the kernel for every thread of every block. With `together` = false, for kernels without
+/// synchronisation, the calls run in the caller's thread.
 template <typename Kernel>
 void launch(int64_t blocks, int threads, bool together, const Kernel& kernel) {
   for (int64_t b = 0; b < blocks; ++b) {

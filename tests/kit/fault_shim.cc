@@ -84,8 +84,8 @@ bool is_below(int folder, const char* path) {
 enum class Call { kChange, kTakesRoom, kRead };
 enum class Fate { kGoesOn, kFails, kDies };
 
-// At every call: a program may end without its destructors.
-void tell(long calls) {
+// Writes the count at every call, because a program may end without running destructors.
+void write_count(long calls) {
   const int file =
       REAL(open)(plan().report.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   const std::string text = std::to_string(calls);
@@ -93,7 +93,7 @@ void tell(long calls) {
   ::close(file);
 }
 
-// The error is in errno.
+// The caller sets errno.
 Fate fate(Call call, bool below) {
   Plan& p = plan();
   if (!below || p.mode.empty() || p.mode == "short") return Fate::kGoesOn;
@@ -102,7 +102,7 @@ Fate fate(Call call, bool below) {
                                              : call != Call::kRead;
   if (!counts) return Fate::kGoesOn;
   const long number = ++p.calls;
-  if (!p.report.empty()) tell(number);
+  if (!p.report.empty()) write_count(number);
   if (p.mode == "full" && number >= p.at) {
     errno = ENOSPC;
     return Fate::kFails;

@@ -1,4 +1,4 @@
-// tests/kit/gpu.h -- the GPU, for tests that skip without one.
+// tests/kit/gpu.h -- fixture for tests that need a GPU.
 #pragma once
 #include <c10/core/Device.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 namespace mop::testing {
 
-/// The first GPU, opened once, or why there is none.
+/// The first GPU, opened once, or the reason why there is none.
 struct Gpu {
   std::optional<c10::Device> device;
   std::string reason;
@@ -28,7 +28,7 @@ inline const Gpu& gpu() {
   return found;
 }
 
-/// Skips in one line where there is no GPU: tests named OnCuda.* begin with SetUp of this.
+/// Skips the test when there is no GPU. Tests named OnCuda.* use this fixture.
 class OnCuda : public ::testing::Test {
  protected:
   void SetUp() override {

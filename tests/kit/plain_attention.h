@@ -1,5 +1,5 @@
-// tests/kit/plain_attention.h -- LibTorch's attention over all tokens at once, in float64 on the
-// CPU, with a mask that is written down token by token: what faster ways are compared with.
+// tests/kit/plain_attention.h -- reference attention: LibTorch's attention over all tokens in
+// float64 on the CPU, with an explicit mask.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -11,7 +11,7 @@
 
 namespace mop::testing {
 
-/// [N, N] bool: same beginning or same branch, not later, not older than the window.
+/// [N, N] bool: same sequence or branch, not later, within the window.
 inline at::Tensor seen_by(const Packing& packing, std::optional<int64_t> window) {
   std::vector<int64_t> tree, branch, position;
   int64_t trees = 0, beginning = 0;
@@ -37,7 +37,7 @@ inline at::Tensor seen_by(const Packing& packing, std::optional<int64_t> window)
   return seen;
 }
 
-/// heads_NHE in float64; differentiable.
+/// Returns heads_NHE in float64; differentiable.
 inline at::Tensor plain_attention(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                                   const at::Tensor& value_NKE, const Packing& packing,
                                   std::optional<int64_t> window) {

@@ -65,7 +65,7 @@ Json composite_config(const RandomModel& what, const Json& language_model) {
             {"patch_size", 4}}}};
 }
 
-// As files of transformers 4 name what stands beside a language model.
+// Returns transformers 4's name of a tensor outside the language model.
 std::string old_name(const std::string& name) {
   if (name.starts_with("vision_tower.")) return "vision_tower.vision_model." + name.substr(13);
   const bool outside = name.starts_with("multi_modal_projector.") || name == "image_newline";

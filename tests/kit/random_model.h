@@ -1,4 +1,4 @@
-// tests/kit/random_model.h -- small random models of every family, written as real HF folders.
+// tests/kit/random_model.h -- small random models of every family, written as Hugging Face folders.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 namespace mop::testing {
 
-/// A folder that is removed with the object.
+/// A temporary folder, removed by the destructor.
 class TempFolder {
  public:
   TempFolder();
@@ -22,7 +22,7 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-/// Sizes of a random model; weights are drawn from `seed`, the same on every machine.
+/// Sizes of a random model; `seed` gives the same weights on every machine.
 struct RandomModel {
   std::string family = "llama";  ///< model_type
   int64_t layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, mlp = 48, vocab = 96,
@@ -32,20 +32,20 @@ struct RandomModel {
   uint64_t seed = 1;
   std::string extra =
       "";  ///< JSON object merged into config.json, e.g. R"({"attention_bias":true})"
-  /// model_type of the model that it is the language model of: a small tower and projector stand
-  /// beside it, named as transformers 4 names them. Empty = it stands alone.
+  /// model_type of an enclosing vision-language model, which adds a small tower and projector with
+  /// transformers 4's names. Empty = no enclosing model.
   std::string within = "";
   int64_t tower_layers = 2, tower_heads = 2;  ///< of that tower: hidden 16, MLP 28
 };
-/// Writes config.json and model.safetensors into `folder` (made when absent).
+/// Writes config.json and model.safetensors to `folder`, which is created if needed.
 void write_random_model(const std::filesystem::path& folder, const RandomModel& what = {});
 
-/// The embedded demo model and texts (assets/), which are part of the project.
+/// The embedded demo model and texts (assets/).
 std::filesystem::path demo_model();
 std::filesystem::path demo_calibration();
 std::filesystem::path demo_evaluation();
-/// MOP_TEST_DATA (default ../shared/data beside the source): empty when absent; tests then skip
-/// with `GTEST_SKIP() << no_test_data()`.
+/// Returns MOP_TEST_DATA (default ../shared/data beside the source); empty when absent. Tests then
+/// skip with `GTEST_SKIP() << no_test_data()`.
 std::filesystem::path test_data();
 std::string no_test_data();
 

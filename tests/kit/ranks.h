@@ -1,4 +1,4 @@
-// tests/kit/ranks.h -- the ranks of one job, each in a thread of this process.
+// tests/kit/ranks.h -- runs the ranks of one job as threads of this process.
 #pragma once
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -38,10 +38,13 @@ inline RankPlace place(int64_t rank, int64_t size, int64_t port) {
   return place;
 }
 
-// Runs `work` as every rank, each in a thread of its own; returns what each threw, "" for nothing.
+// Runs `work` as every rank, each in its own thread. Returns the error message of each rank, ""
+// without an error.
 inline std::vector<std::string> as_ranks(
     int64_t size, const std::function<void(std::shared_ptr<Collectives>)>& work) {
-  ::signal(SIGPIPE, SIG_IGN);  // as the program does: a rank that is gone is an error, not an end
+  ::signal(
+      SIGPIPE,
+      SIG_IGN);  // as the program does: writing to a rank that ended is then an error, not a signal
   const int64_t port = free_port();
   std::vector<std::string> errors(static_cast<size_t>(size));
   std::vector<std::thread> threads;

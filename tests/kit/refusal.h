@@ -1,4 +1,4 @@
-// tests/kit/refusal.h -- the text with which something is refused.
+// tests/kit/refusal.h -- returns the message of an expected error.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -8,7 +8,8 @@
 
 namespace mop::testing {
 
-/// What the Error(kBadInput) says that `act` throws; "nothing was refused" when it throws none.
+/// Returns the message of the Error(kBadInput) that `act` throws; "nothing was refused" when it
+/// throws none.
 template <typename Act>
 std::string refusal_of(Act&& act) {
   try {

@@ -1,4 +1,4 @@
-// tests/kit/upstream_keys.h -- every key that a format's own authors define has a fate.
+// tests/kit/upstream_keys.h -- checks that a table of key fates covers every key of a format.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 
 namespace mop {
 
-/// Walks tests/golden/keys/`file` ({"source": "...", "keys": [...]}, made by tools/golden/) and
-/// fails on a key that `format` gives no fate, and on a row that no key of the schema meets unless
-/// `own` names it (keys that no schema lists but files have).
+/// Reads tests/golden/keys/`file` ({"source": "...", "keys": [...]}, made by tools/golden/). Fails
+/// for a key without a row in `format`, and for a row that matches no key of the schema, unless
+/// `own` contains a matching key (keys that no schema lists but files have).
 inline void expect_every_key_has_a_fate(const FormatKeys& format, const std::string& file,
                                         const std::vector<std::string>& own = {}) {
   const Json schema = read_json(std::string(MOP_SOURCE_DIR) + "/tests/golden/keys/" + file);

@@ -8,7 +8,7 @@
 namespace mop {
 namespace {
 
-// A time in the unit that suits it, three figures.
+// Formats a time with a suitable unit and three significant digits.
 std::string time_text(double seconds) {
   const auto [value, unit] =
       seconds < 1 ? std::pair{1000 * seconds, "ms"} : std::pair{seconds, "s"};
@@ -34,7 +34,7 @@ std::string ratio_text(const Json& spread) {
                      median <= 1 ? "less" : "more");
 }
 
-/// One row of the table: what a model's figure is, and the ratio that belongs to it.
+/// A row of the table: a model's figure and its ratio.
 struct Row {
   const char* name;
   std::function<std::string(const Json& model)> value;
@@ -118,17 +118,19 @@ Verb bench_verb() {
             auto job = std::make_shared<BenchJob>();
             LatencyOptions& options = job->options;
             app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
-            app.add_option("--vs", job->versus, "another one, measured in turn; ratios to it")
+            app.add_option("--vs", job->versus,
+                           "another checkpoint to measure alternately; adds ratios")
                 ->type_name("MODEL");
             const auto count = [&](const char* flag, int64_t& value, const char* help) {
               app.add_option(flag, value, help)->check(positive());
             };
-            count("--prompt", options.prompt_tokens, "tokens of a prompt (default 12)");
+            count("--prompt", options.prompt_tokens, "tokens per prompt (default 12)");
             count("--generate", options.new_tokens, "tokens to generate (default 128)");
             count("--batch", options.batch, "sequences at a time (default 1)");
-            count("--repeat", options.repeats, "counted requests (default 5)");
-            count("--warmup", options.warmups, "requests before, not counted (default 1)");
-            app.add_option("--seed", options.seed, "of the prompts' random tokens (default 0)");
+            count("--repeat", options.repeats, "measured requests (default 5)");
+            count("--warmup", options.warmups, "requests before the measured ones (default 1)");
+            app.add_option("--seed", options.seed,
+                           "seed of the prompts' random tokens (default 0)");
             add_compute_flags(app, job->compute);
             auto page = std::make_shared<std::filesystem::path>();
             add_report_flag(app, *page);

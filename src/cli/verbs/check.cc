@@ -33,7 +33,7 @@ std::string check_text(const Json& result) {
   return table.text() + details;
 }
 
-// A check that fails is the result and an exit code, with the table on stdout.
+// A failed check is a result: prints the table on stdout and sets the exit code.
 Answer answer(const CheckJob& job, Progress& progress) {
   const Json result = check(job, progress);
   return {.json = result, .text = check_text(result), .exit = result["ok"].get<bool>() ? 0 : 1};

@@ -38,7 +38,7 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
                       "folder where the records' pictures are (default: that of --data)"));
   more(app.add_option("--bos", job.bos, "auto: the tokenizer's rule; always; never")
            ->check(CLI::IsMember({"auto", "always", "never"})));
-  more(app.add_option("--fewshot", job.fewshot, "solved examples in front of each question")
+  more(app.add_option("--fewshot", job.fewshot, "solved examples before each question")
            ->check(not_negative()));
   more(app.add_flag("--log-samples", job.log_samples, "write every record's answers beside --out"));
   more(app.add_option("--tokenizer", job.tokenizer, "another folder's or file's tokenizer"));
@@ -47,57 +47,57 @@ void add_task_flags(CLI::App& app, EvalTasksJob& job) {
 }  // namespace
 
 Verb eval_verb() {
-  return {"eval", "perplexity by a named protocol, or zero-shot tasks", [](CLI::App& app) {
-            auto job = std::make_shared<EvalTextJob>();
-            auto tasks = std::make_shared<EvalTasksJob>();
-            app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
-            add_text_flags(app, *job);
-            add_task_flags(app, *tasks);
-            app.add_option("--limit", job->limit,
-                           "the first N records of each task, or lines, windows or pages of the "
-                           "text")
-                ->check(positive());
-            app.add_option("--vs", job->versus, "the dense model, to stand beside this one")
-                ->type_name("MODEL");
-            app.add_option("--calibration", job->calibration,
-                           "warn when this text is evaluated on (default: what the model's run "
-                           "folder recorded)");
-            app.add_option("--adapter", job->adapter, "PEFT adapter folder to merge into MODEL");
-            app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
-            app.add_option("--seed", "accepted for symmetry: evaluation draws nothing");
-            add_compute_flags(app, job->compute);
-            auto page = std::make_shared<std::filesystem::path>();
-            add_report_flag(app, *page);
-            return [job, tasks, page, &app](Progress& progress) {
-              if (!page->empty() && tasks->tasks.empty() && job->versus.empty()) {
-                throw usage_error("--report shows a text's perplexity beside another model's")
-                    .hint("give --vs DENSE");
+  return {
+      "eval", "perplexity by a named protocol, or zero-shot tasks", [](CLI::App& app) {
+        auto job = std::make_shared<EvalTextJob>();
+        auto tasks = std::make_shared<EvalTasksJob>();
+        app.add_option("MODEL", job->model, "folder of a checkpoint")->required();
+        add_text_flags(app, *job);
+        add_task_flags(app, *tasks);
+        app.add_option("--limit", job->limit,
+                       "the first N records of each task, or lines, windows or pages of the "
+                       "text")
+            ->check(positive());
+        app.add_option("--vs", job->versus, "the dense model to compare with")->type_name("MODEL");
+        app.add_option("--calibration", job->calibration,
+                       "warn when this text is evaluated on (default: what the model's run "
+                       "folder recorded)");
+        app.add_option("--adapter", job->adapter, "PEFT adapter folder to merge into MODEL");
+        app.add_option("--out", tasks->out, "write the JSON to this file (tasks: or folder)");
+        app.add_option("--seed", "accepted for symmetry; evaluation is not random");
+        add_compute_flags(app, job->compute);
+        auto page = std::make_shared<std::filesystem::path>();
+        add_report_flag(app, *page);
+        return [job, tasks, page, &app](Progress& progress) {
+          if (!page->empty() && tasks->tasks.empty() && job->versus.empty()) {
+            throw usage_error("--report shows a text's perplexity beside another model's")
+                .hint("give --vs DENSE");
+          }
+          if (tasks->tasks.empty() && job->text.empty()) {
+            throw usage_error("there is nothing to evaluate on")
+                .hint("give --text FILE --protocol NAME, or --tasks a,b --data DIR");
+          }
+          return as_rank(progress, [&](Progress& listener, Collectives& ranks) {
+            job->compute.ranks = &ranks;
+            const auto with_page = [&](Answer answer) {
+              if (!page->empty() && ranks.rank() == 0) {
+                write_measurement_report(*page, answer.json, command_line(app));
               }
-              if (tasks->tasks.empty() && job->text.empty()) {
-                throw usage_error("there is nothing to evaluate on")
-                    .hint("give --text FILE --protocol NAME, or --tasks a,b --data DIR");
-              }
-              return as_rank(progress, [&](Progress& listener, Collectives& ranks) {
-                job->compute.ranks = &ranks;
-                const auto with_page = [&](Answer answer) {
-                  if (!page->empty() && ranks.rank() == 0) {
-                    write_measurement_report(*page, answer.json, command_line(app));
-                  }
-                  return answer;
-                };
-                if (tasks->tasks.empty()) {
-                  return with_page(answer_text(*job, tasks->out, listener));
-                }
-                tasks->model = job->model;
-                tasks->adapter = job->adapter;
-                tasks->versus = job->versus;
-                tasks->calibration = job->calibration;
-                tasks->limit = job->limit;
-                tasks->compute = job->compute;
-                return with_page(answer_tasks(*tasks, listener));
-              });
+              return answer;
             };
-          }};
+            if (tasks->tasks.empty()) {
+              return with_page(answer_text(*job, tasks->out, listener));
+            }
+            tasks->model = job->model;
+            tasks->adapter = job->adapter;
+            tasks->versus = job->versus;
+            tasks->calibration = job->calibration;
+            tasks->limit = job->limit;
+            tasks->compute = job->compute;
+            return with_page(answer_tasks(*tasks, listener));
+          });
+        };
+      }};
 }
 
 }  // namespace mop

@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// "210 q4_1, 61 f32", the commonest first.
+// Returns "210 q4_1, 61 f32", most frequent first.
 std::string types_text(const Json& types) {
   std::vector<std::pair<int64_t, std::string>> counts;
   for (const auto& [type, count] : types.items()) counts.emplace_back(-count.get<int64_t>(), type);
@@ -21,7 +21,7 @@ std::string types_text(const Json& types) {
   return text;
 }
 
-// "llama, the language model of a llava-1.5".
+// Returns "llama, the language model of a llava-1.5".
 std::string family_text(const Json& about) {
   const auto family = about["family"].get<std::string>();
   if (!about.contains("composite")) return family;
@@ -39,7 +39,7 @@ std::string tower_units_text(const Json& tower) {
                      number("neuron_parameters"));
 }
 
-// What stands beside the language model, and what a picture costs.
+// Adds the parts besides the language model and the cost of a picture.
 void add_parts(const Json& about, std::vector<std::pair<std::string, std::string>>& lines) {
   if (!about.contains("composite")) return;
   const Json& whole = about["composite"];
@@ -82,7 +82,7 @@ std::string inspect_text(const Json& about) {
 }  // namespace
 
 Verb inspect_verb() {
-  return {"inspect", "check a checkpoint and say what it is", [](CLI::App& app) {
+  return {"inspect", "validate and describe a checkpoint", [](CLI::App& app) {
             auto model = std::make_shared<std::string>();
             app.add_option("MODEL", *model, "folder of a checkpoint")->required();
             return [model](Progress&) {

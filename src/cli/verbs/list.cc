@@ -1,4 +1,4 @@
-// cli/verbs/list.cc -- mop list [TABLE [NAME]]: everything that can be chosen by name or set
+// cli/verbs/list.cc -- mop list [TABLE [NAME]]: all names and settings
 #include <fmt/format.h>
 
 #include "base/error.h"

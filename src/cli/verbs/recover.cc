@@ -1,4 +1,4 @@
-// cli/verbs/recover.cc -- mop recover MODEL --data FILE --out DIR, and mop train from nothing
+// cli/verbs/recover.cc -- mop recover MODEL --data FILE --out DIR, and mop train
 #include "pipeline/recover.h"
 
 #include <cmath>
@@ -20,7 +20,7 @@ struct RecoverFlags {
   std::vector<std::string> sets;
 };
 
-// A flag is a setting of the same recipe that a file may hold.
+// Adds flags for settings that a recipe file can also set.
 void add_flags(CLI::App& app, RecoverFlags& flags, std::span<const SettingFlag> settings) {
   for (const SettingFlag& flag : settings) {
     const auto keep = [&flags, key = std::string(flag.key)](Json value) {
@@ -52,7 +52,7 @@ void add_common(CLI::App& app, RecoverFlags& flags) {
 Json settings(const RecoverFlags& flags) {
   Json json = flags.recipe.empty() ? Json::object() : read_recipe(flags.recipe);
   for (const auto& [key, value] : flags.flags) {
-    // The limits exclude each other: a flag replaces what the file says.
+    // The limits exclude each other: a flag replaces the one in the file.
     if (key == "epochs" || key == "tokens" || key == "minutes") {
       for (const char* limit : {"epochs", "tokens", "minutes"}) json.erase(limit);
     }
@@ -67,7 +67,8 @@ IfThere if_there(const RecoverFlags& flags) {
   return flags.resume ? IfThere::kResume : flags.force ? IfThere::kReplace : IfThere::kRefuse;
 }
 
-// "0.001, the best of 0.0001 (12.346), 0.001 (11.201)": held-out perplexities of the trials.
+// Returns "0.001, the best of 0.0001 (12.346), 0.001 (11.201)", with the held-out perplexities of
+// the trials.
 std::string rate_text(const Json& outcome) {
   std::string text = fmt::format("{:g}", outcome["learning_rate"].get<double>());
   const Json trials = outcome.value("trials", Json::array());
@@ -82,7 +83,7 @@ std::string rate_text(const Json& outcome) {
 }
 
 std::string recover_text(const Json& metrics) {
-  if (metrics.is_null()) return "";  // a rank that writes nothing
+  if (metrics.is_null()) return "";  // a rank other than 0
   const Json& outcome = metrics["outcome"];
   std::string text = facts(
       {{"trained", fmt::format("{} steps, {} tokens ({} scored), ended by {}",

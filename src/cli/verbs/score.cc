@@ -31,7 +31,7 @@ Answer run(ScoreFlags& flags, Progress& progress) {
 }  // namespace
 
 Verb score_verb() {
-  return {"score", "how much every head and neuron matters", [](CLI::App& app) {
+  return {"score", "importance scores of every head and neuron", [](CLI::App& app) {
             auto flags = std::make_shared<ScoreFlags>();
             ScoreJob& job = flags->job;
             app.add_option("MODEL", job.model, "folder of a checkpoint")->required();
@@ -44,11 +44,11 @@ Verb score_verb() {
             app.add_option("--calibration", job.calibration,
                            "text to measure on (default: built-in, the program's own)");
             app.add_option("--out", job.out, "safetensors file for the scores")->required();
-            app.add_option("--samples", job.samples.samples, "how many samples (default 128)");
+            app.add_option("--samples", job.samples.samples, "number of samples (default 128)");
             app.add_option("--sample", flags->sample, "first (default) or random");
             app.add_option("--max-tokens", job.samples.max_tokens,
                            "cut samples (default: the context)");
-            app.add_option("--seed", flags->seed, "of drawn samples (default 0)");
+            app.add_option("--seed", flags->seed, "seed for --sample random (default 0)");
             add_compute_flags(app, job.compute);
             return [flags](Progress& progress) { return run(*flags, progress); };
           }};

@@ -1,4 +1,4 @@
-// cli/verbs/shell.cc -- mop completion SHELL and mop man: what a shell and a manual know of mop
+// cli/verbs/shell.cc -- mop completion SHELL and mop man
 #include <fmt/ranges.h>
 
 #include "cli/completion.h"

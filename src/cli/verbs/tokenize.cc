@@ -12,8 +12,7 @@ Verb tokenize_verb() {
             app.add_option("MODEL", job->tokenizer, "folder of a checkpoint, or a tokenizer file")
                 ->required();
             app.add_option("--text", job->text, "every line is tokenised by itself")->required();
-            app.add_flag("--special", job->special,
-                         "add BOS and EOS as the tokenizer's own rule does");
+            app.add_flag("--special", job->special, "add BOS and EOS by the tokenizer's own rule");
             return [job](Progress&) {
               const auto lines = tokenize(*job);
               std::string text;

@@ -1,5 +1,5 @@
-// eval/tasks/choices.cc -- records of the multiple-choice data sets as requests. Every choice is
-// scored behind its context with one space between, but WinoGrande's, where the contexts differ.
+// eval/tasks/choices.cc -- converts records of multiple-choice data sets to requests. Each choice
+// is scored after its context and a space, except for WinoGrande, where the contexts differ.
 #include "base/error.h"
 #include "eval/tasks/python_text.h"
 #include "eval/tasks/task.h"
@@ -21,7 +21,7 @@ int64_t checked_gold(int64_t gold, size_t choices, const std::string& where) {
 std::vector<std::string> texts(const Json& list, const std::string& where) {
   std::vector<std::string> out;
   for (const Json& text : list) {
-    if (!text.is_string()) throw bad_input("a choice is not a text").where("record", where);
+    if (!text.is_string()) throw bad_input("a choice is not a string").where("record", where);
     out.push_back(text);
   }
   if (out.empty()) throw bad_input("there are no choices").where("record", where);
@@ -64,7 +64,7 @@ TaskItem labelled(const Json& record, const std::string& context, const std::str
                      found - labels.begin(), where);
 }
 
-// Brackets are left over from the WikiHow part: `re.sub("\[.*?\]", "", text)`.
+// Removes brackets left over from WikiHow: `re.sub("\[.*?\]", "", text)`.
 std::string without_brackets(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
@@ -105,9 +105,10 @@ TaskItem hellaswag(const Json& record, const std::string& context, const std::st
   return item;
 }
 
-// A picture's word stands before what is asked of it.
-TaskItem seen(const Json& record, const std::string& question,
-              const std::vector<std::string>& choices, int64_t gold, const std::string& where) {
+// Puts the placeholders of pictures before the question.
+TaskItem with_pictures(const Json& record, const std::string& question,
+                       const std::vector<std::string>& choices, int64_t gold,
+                       const std::string& where) {
   const std::vector<std::string> pictures = pictures_of(record, where);
   TaskItem item =
       one_context(record, with_words_of_pictures(question, pictures.size()), choices, gold, where);
@@ -124,22 +125,22 @@ std::vector<std::string> letters_of(size_t choices, const std::string& where) {
   return letters;
 }
 
-// {question, choices, answer: its number, hint?: what is known}, the hint before the question.
+// {question, choices, answer: index, hint?: context}; the hint precedes the question.
 std::string scienceqa_question(const Json& record, const std::string& where) {
   const auto hint = get_or<std::string>(record, "hint", "", where);
   return (hint.empty() ? "" : "Context: " + hint + "\n") +
          require<std::string>(record, "question", where);
 }
 
-// {text, label: yes or no}. The first choice is what precision and recall are of.
+// {text, label: yes or no}. Precision and recall refer to the first choice.
 TaskItem pope(const Json& record, const std::string& suffix,
               const std::vector<std::string>& choices, const std::string& where) {
   const auto label = require<std::string>(record, "label", where);
   if (label != "yes" && label != "no") {
     throw bad_input("the label is '{}', expected yes or no", label).where("record", where);
   }
-  return seen(record, require<std::string>(record, "text", where) + suffix, choices, label == "no",
-              where);
+  return with_pictures(record, require<std::string>(record, "text", where) + suffix, choices,
+                       label == "no", where);
 }
 
 }  // namespace
@@ -150,19 +151,19 @@ TaskItem read_scienceqa(const Json& record, const std::string& where) {
   std::string question = scienceqa_question(record, where);
   for (size_t i = 0; i < choices.size(); ++i) question += "\n" + letters[i] + ". " + choices[i];
   question += "\nAnswer with the option's letter from the given choices directly.";
-  return seen(record, question, letters, require<int64_t>(record, "answer", where), where);
+  return with_pictures(record, question, letters, require<int64_t>(record, "answer", where), where);
 }
 
 TaskItem read_scienceqa_choices(const Json& record, const std::string& where) {
-  return seen(record, scienceqa_question(record, where),
-              texts(list_of(record, "choices", where), where),
-              require<int64_t>(record, "answer", where), where);
+  return with_pictures(record, scienceqa_question(record, where),
+                       texts(list_of(record, "choices", where), where),
+                       require<int64_t>(record, "answer", where), where);
 }
 
 TaskItem read_scienceqa_plain(const Json& record, const std::string& where) {
   const size_t choices = texts(list_of(record, "choices", where), where).size();
-  return seen(record, question_prompt(record, where), letters_of(choices, where),
-              require<int64_t>(record, "answer", where), where);
+  return with_pictures(record, question_prompt(record, where), letters_of(choices, where),
+                       require<int64_t>(record, "answer", where), where);
 }
 
 TaskItem read_pope(const Json& record, const std::string& where) {
@@ -210,7 +211,7 @@ TaskItem read_boolq(const Json& record, const std::string& where) {
                      {"no", "yes"}, require<int64_t>(record, "label", where), where);
 }
 
-// The text before the blank with each option is the context; what follows the blank is scored.
+// Each context is the text before the blank plus an option; the text after the blank is scored.
 TaskItem read_winogrande(const Json& record, const std::string& where) {
   const auto sentence = require<std::string>(record, "sentence", where);
   const size_t blank = sentence.find('_');

@@ -67,7 +67,7 @@ TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
   return {std::move(context), scored};
 }
 
-// The last token is only predicted, so one more than the context fits.
+// The last token is only predicted, so one token more than the context fits.
 void RequestEncoder::cut(TokenRequest& request) const {
   std::vector<int64_t>& ids = request.ids;
   if (std::ssize(ids) > context_ + 1) ids.erase(ids.begin(), ids.end() - (context_ + 1));
@@ -113,7 +113,7 @@ std::vector<TokenRequest> RequestEncoder::rolling(std::string_view text) const {
     const int64_t end = std::min(length, begin + context_);
     std::vector<int64_t> window;
     if (begin == 0) window.push_back(prefix_);
-    // The last window sees as much of what came before as fits.
+    // The last window has as much context as fits.
     const int64_t first = begin == 0 ? 0 : end - context_ - 1;
     window.insert(window.end(), ids.begin() + first, ids.begin() + end);
     windows.push_back({std::move(window), end - begin});

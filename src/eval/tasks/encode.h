@@ -1,4 +1,4 @@
-// eval/tasks/encode.h -- requests as token ids, split where lm-evaluation-harness splits them.
+// eval/tasks/encode.h -- converts requests to token ids, split as in lm-evaluation-harness.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,38 +11,40 @@
 
 namespace mop {
 
-/// Who adds BOS. The rule decides figures by whole points, so it is stamped on every result.
+/// Whether BOS is added. The rule changes figures by whole points, so every result records it.
 enum class BosRule {
   kAuto,    ///< the tokenizer's own rule: lm-evaluation-harness 0.4.9.2 and later
   kAlways,  ///< BOS in front of every text
   kNever    ///< no special token: 0.4.7 to 0.4.9.1
 };
-/// "auto", "always", "never". Throws Error(kUsage) for another name.
+/// Parses "auto", "always", "never". Throws Error(kUsage) for another name.
 BosRule parse_bos_rule(std::string_view name);
 std::string bos_rule_name(BosRule rule);
-/// The rule, and whose it is.
+/// Describes the rule and the versions of lm-evaluation-harness that use it.
 std::string bos_in_words(BosRule rule);
 
 class RequestEncoder {
  public:
-  /// `context` is the model's (tokens). The tokenizer must outlive the encoder.
+  /// `context` is the model's context in tokens. The tokenizer must outlive the encoder.
   RequestEncoder(const Tokenizer& tokenizer, BosRule rule, int64_t context);
 
-  /// Blanks that end the context go to the continuation; the continuation's ids are those of both
-  /// texts together behind as many as the context alone has. What does not fit is cut on the left.
-  /// Throws Error(kBadInput) when nothing is left to score, or more than the context holds.
+  /// Encodes a request. Trailing blanks of the context move to the continuation. The continuation's
+  /// ids are those of both texts together, after as many ids as the context alone has. Truncates on
+  /// the left to fit. Throws Error(kBadInput) when nothing is left to score, or the continuation is
+  /// longer than the model's context.
   TokenRequest pair(const TextRequest& request) const;
-  /// Windows that together predict every token of the text once. Full ones begin with the last
-  /// token of the one before; the last one sees as many as fit. An empty text gives none.
+  /// Returns windows that together predict every token of the text once. Each full window begins
+  /// with the last token of the previous one; the last window has as much context as fits. Empty
+  /// for an empty text.
   std::vector<TokenRequest> rolling(std::string_view text) const;
-  /// Requests of an item in order; for a rolling one its windows. One with pictures is not cut:
-  /// their words become many tokens (check_fits).
+  /// Encodes the requests of an item, in order; a rolling request gives its windows. Requests with
+  /// pictures are not truncated, because their placeholders expand to many tokens (see check_fits).
   std::vector<TokenRequest> encode(const TaskItem& item, TaskKind kind) const;
   /// Throws Error(kBadInput) when the request is longer than the model's context.
   void check_fits(const TokenRequest& request) const;
 
  private:
-  /// A text and its ids: the choices of a question share their context.
+  /// Cache of a text's ids: the choices of a question share their context.
   struct Encoded {
     std::string text;
     std::vector<int64_t> ids;
@@ -55,7 +57,7 @@ class RequestEncoder {
   const Tokenizer& tokenizer_;
   BosRule rule_;
   int64_t context_;
-  int64_t prefix_;           ///< stands in for an empty context
+  int64_t prefix_;           ///< used in place of an empty context
   std::string prefix_text_;  ///< a text that starts with it gets no special tokens
 };
 

@@ -16,7 +16,7 @@ void add_shots(TaskQuestions& asked, const TaskOptions& options, size_t count) {
     throw usage_error("task {} has no solved examples", file.task->name)
         .hint("leave out --fewshot");
   }
-  // Drawn from the records as they are, so all are drawn before any is changed.
+  // Examples are drawn from the unmodified records, so all are drawn before any record is changed.
   std::vector<std::string> prefixes;
   {
     Shots shots(file, options.data, options.fewshot);
@@ -31,7 +31,7 @@ void add_shots(TaskQuestions& asked, const TaskOptions& options, size_t count) {
   }
 }
 
-// Does `work` on a record, which what it throws names.
+// Calls `work` and adds the record to its errors.
 template <typename Work>
 void on_record(const TaskFile& file, size_t record, const Work& work) {
   try {
@@ -54,7 +54,7 @@ void encode_all(TaskQuestions& asked, const RequestEncoder& encoder, const ChatT
   });
 }
 
-// In the records' order, so that the rows have the same places in every run.
+// In record order, so that the rows of pictures have the same ids in every run.
 void place_pictures(TaskQuestions& asked, const RequestEncoder& encoder,
                     const PlacePictures& place) {
   for (size_t i = 0; i < asked.questions.size(); ++i) {
@@ -83,7 +83,7 @@ TaskQuestions read_task(const Task& task, const RequestEncoder& encoder,
   return asked;
 }
 
-// Windows of a document follow each other and share nothing, so each is a question of its own.
+// Windows of a document share no prefix, so each is a question of its own.
 Answers answer_all(WeightLoader& weights, TaskKind kind, const std::vector<Question>& questions,
                    Collectives& ranks, Progress& progress) {
   if (kind != TaskKind::kRolling) return score_requests(weights, questions, ranks, progress);

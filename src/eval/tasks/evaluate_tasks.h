@@ -19,35 +19,37 @@ namespace mop {
 
 struct TaskOptions {
   std::filesystem::path data;  ///< folder of the data files
-  int64_t limit = 0;           ///< the first records of each task; 0 = all
+  int64_t limit = 0;           ///< number of first records of each task; 0 = all
   BosRule bos = BosRule::kAuto;
-  int64_t fewshot = 0;  ///< solved examples in front of each question (not rolling tasks)
-  Collectives& ranks = one_rank();     ///< among which the questions are split
-  const ChatTemplate* chat = nullptr;  ///< of the model, for tasks that ask by a message
-  PlacePictures place = nullptr;       ///< where pictures get their ids; none = the model sees none
+  int64_t fewshot = 0;  ///< solved examples before each question (not for rolling tasks)
+  Collectives& ranks = one_rank();     ///< ranks that share the questions
+  const ChatTemplate* chat = nullptr;  ///< the model's, for tasks that ask by a message
+  PlacePictures place = nullptr;  ///< inserts the ids of pictures; none = the model has no vision
 };
 
-/// A task's records as they are asked.
+/// A task's records, encoded.
 struct TaskQuestions {
-  TaskFile file;        ///< its items: those asked alone, as they are asked
+  TaskFile file;        ///< the records to evaluate, as they are asked
   int64_t records = 0;  ///< in the file
   int64_t fewshot = 0;
   std::string fewshot_source;  ///< empty without examples
   std::vector<Question> questions;
 };
 
-/// One a name, in order; `context` is the model's (tokens). Throws Error: unknown name, no data
-/// file, a broken record, a request that cannot be scored (naming task and record), pictures for a
-/// model that sees none, Error(kUsage) for solved examples of tasks that see.
+/// Reads the tasks `names`, in order; `context` is the model's context in tokens. Throws Error for
+/// an unknown name, a missing data file, a broken record, a request that cannot be scored (naming
+/// task and record), or pictures without vision; Error(kUsage) for solved examples in tasks with
+/// pictures.
 std::vector<TaskQuestions> read_tasks(const Tokenizer& tokenizer, int64_t context,
                                       std::span<const std::string> names,
                                       const TaskOptions& options);
 
-/// One evaluated record.
+/// Result of one record.
 struct TaskSample {
-  TaskItem item;                       ///< its requests as asked, examples included
-  std::vector<LogLikelihood> answers;  ///< one a request; a rolling one's windows are added up
-  std::vector<MetricValue> values;     ///< one a metric
+  TaskItem item;  ///< with its requests as asked, examples included
+  /// One per request; the windows of a rolling request are summed.
+  std::vector<LogLikelihood> answers;
+  std::vector<MetricValue> values;  ///< one per metric
 };
 
 struct TaskResult {
@@ -62,7 +64,7 @@ struct TaskResult {
   std::vector<TaskSample> samples;
 };
 
-/// One result a task, in order; the model has the rows of the questions' pictures.
+/// Returns one result per task, in order. The model must have the rows of the questions' pictures.
 std::vector<TaskResult> evaluate_tasks(WeightLoader& weights, std::vector<TaskQuestions> tasks,
                                        Collectives& ranks = one_rank(),
                                        Progress& progress = silent_progress());

@@ -1,4 +1,4 @@
-// eval/tasks/for_records.h -- records on all threads, told of in their order.
+// eval/tasks/for_records.h -- processes records on all threads.
 #pragma once
 #include <ATen/Parallel.h>
 
@@ -11,8 +11,8 @@
 
 namespace mop {
 
-/// Calls work(i) for each of 0..count-1, several at a time. Of the errors it throws, the one of the
-/// smallest i comes out, after the others' work is done.
+/// Calls work(i) for each of 0..count-1 in parallel. Throws the error of the smallest i, after all
+/// calls are done.
 template <typename Work>
 void for_records(size_t count, const Work& work) {
   constexpr int64_t kTogether = 16;

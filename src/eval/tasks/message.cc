@@ -13,7 +13,7 @@ std::string rendered(const Json& messages, bool asks, const ChatTemplate& chat, 
   return chat.render(conversation.messages, options);
 }
 
-// What stands between the question and the end of `answer` in `whole`.
+// Returns the text of `whole` from the end of the question to the end of `answer`.
 std::string answer_in(const std::string& whole, const std::string& asked,
                       const std::string& answer) {
   const size_t at = whole.starts_with(asked) ? whole.find(answer, asked.size()) : whole.npos;
@@ -34,7 +34,7 @@ void write_as_message(TaskItem& item, const ChatTemplate& chat) {
       question = request.context;
       asked = rendered(messages, true, chat, item.pictures.size());
     }
-    const std::string answer = request.continuation.substr(1);  // without the space before it
+    const std::string answer = request.continuation.substr(1);  // without the leading space
     messages.push_back({{"role", "assistant"}, {"content", answer}});
     request = {asked,
                answer_in(rendered(messages, false, chat, item.pictures.size()), asked, answer)};

@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// The first of the largest, as numpy's argmax.
+// Returns the first maximum, as numpy's argmax does.
 int64_t best_of(const std::vector<double>& scores) {
   return std::max_element(scores.begin(), scores.end()) - scores.begin();
 }
@@ -55,8 +55,7 @@ double standard_error_of_mean(const std::vector<MetricValue>& values) {
   return sample_deviation(plain) / std::sqrt(static_cast<double>(values.size()));
 }
 
-// The spread of exp(-mean) over 100,000 draws of as many items with replacement, a thousand by
-// each seed.
+// Standard deviation of exp(-mean) over 100,000 bootstrap samples, a thousand per seed.
 double bootstrapped_perplexity(const std::vector<MetricValue>& values) {
   constexpr int64_t kSeeds = 100, kDraws = 1000;
   std::vector<double> perplexities(kSeeds * kDraws);
@@ -78,14 +77,14 @@ double bootstrapped_perplexity(const std::vector<MetricValue>& values) {
   return sample_deviation(perplexities);
 }
 
-// Nothing was said or nothing was there: 0, as in scikit-learn.
+// 0 when the denominator is 0, as in scikit-learn.
 double ratio(const std::vector<MetricValue>& values) {
   const double mean = weighted_mean(values);
   return std::isnan(mean) ? 0 : mean;
 }
 
-// What a question with the answer `best` and the right one `gold` adds. Number 0 is yes.
-MetricValue right(int64_t best, int64_t gold) { return {best == gold ? 1. : 0.}; }
+// Contribution of a question with the answer `best` and the correct one `gold`. Choice 0 is yes.
+MetricValue correct(int64_t best, int64_t gold) { return {best == gold ? 1. : 0.}; }
 MetricValue said_yes(int64_t best, int64_t) { return {best == 0 ? 1. : 0.}; }
 MetricValue precision(int64_t best, int64_t gold) {
   return {best == 0 && gold == 0 ? 1. : 0., best == 0 ? 1. : 0.};
@@ -101,7 +100,7 @@ struct MetricRow {
   std::optional<bool> higher_is_better;
   double (*value)(const std::vector<MetricValue>&);
   double (*standard_error)(const std::vector<MetricValue>&);
-  MetricValue (*of_choice)(int64_t best, int64_t gold) = right;
+  MetricValue (*of_choice)(int64_t best, int64_t gold) = correct;
 };
 
 double exp_of_mean(const std::vector<MetricValue>& v) { return std::exp(-mean_of(v)); }

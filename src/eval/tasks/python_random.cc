@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// init_by_array({seed}) of the Mersenne Twister's authors, which is how Python seeds it.
+// init_by_array({seed}) of the Mersenne Twister's authors, with which Python seeds it.
 std::array<uint32_t, 624> state_of(uint32_t seed) {
   constexpr size_t kSize = 624;
   std::array<uint32_t, kSize> state;
@@ -38,7 +38,7 @@ std::array<uint32_t, 624> state_of(uint32_t seed) {
   return state;
 }
 
-// Hands a ready state to std::mt19937, whose constructor asks a seed sequence for its words.
+// A seed sequence that sets the state of std::mt19937 directly.
 struct ReadyState {
   using result_type = uint32_t;
   template <typename Iterator>
@@ -70,7 +70,7 @@ int64_t PythonRandom::below(int64_t n) {
 }
 
 std::vector<int64_t> PythonRandom::sample(int64_t n, int64_t count) {
-  // Python's choice between a pool and a set decides which numbers are drawn.
+  // Python draws different numbers from a pool than from a set, by the size of the population.
   int64_t set_size = 21;
   if (count > 5) {
     const double power = std::ceil(std::log(static_cast<double>(count * 3)) / std::log(4.));

@@ -1,5 +1,5 @@
-// eval/tasks/python_random.h -- the random numbers of Python's `random.Random(seed)`, so that
-// examples and bootstrapped errors are those of lm-evaluation-harness.
+// eval/tasks/python_random.h -- reproduces Python's `random.Random(seed)`, for the examples and
+// bootstrapped errors of lm-evaluation-harness.
 #pragma once
 #include <cstdint>
 #include <random>
@@ -12,7 +12,7 @@ class PythonRandom {
   explicit PythonRandom(uint32_t seed);
   /// random(): uniform in [0, 1) with 53 bits.
   double uniform();
-  /// sample(range(n), count): `count` <= n different numbers below n.
+  /// sample(range(n), count): `count` <= n distinct numbers below n.
   std::vector<int64_t> sample(int64_t n, int64_t count);
 
  private:

@@ -1,4 +1,4 @@
-// eval/tasks/python_text.h -- the few text operations of Python that the prompts were defined with.
+// eval/tasks/python_text.h -- Python's string operations that the prompts use.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -6,16 +6,16 @@
 
 namespace mop {
 
-/// What `str.isspace` and `\s` mean.
+/// Characters that `str.isspace` and `\s` match.
 bool is_python_space(char32_t value);
-/// Bytes of the white space that `text` starts with, and ends with.
+/// Return the bytes of leading and of trailing white space.
 size_t leading_space(std::string_view text);
 size_t trailing_space(std::string_view text);
 /// `str.strip()`.
 std::string strip(std::string_view text);
 /// `str.replace(from, to)`.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
-/// `str.capitalize()`, without the rules that look at neighbours (a final sigma).
+/// `str.capitalize()`, without context-dependent rules (a final sigma).
 std::string capitalize(std::string_view text);
 /// `len(text)`: code points.
 int64_t num_characters(std::string_view text);

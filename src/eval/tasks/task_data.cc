@@ -37,7 +37,7 @@ std::vector<Json> read_records(const RecordFile& file) {
   return records;
 }
 
-// The task that can read these records.
+// Returns the task that can read these records.
 const Task& fitting(const Task& task, const Json& first) {
   const bool fits = task.needs.empty() || first.contains(task.needs);
   return fits || task.instead.empty() ? task : find_task(task.instead);
@@ -52,7 +52,7 @@ TaskFile read_file_of(const Task& task, const fs::path& path) {
   try {
     records = read_records(source);
   } catch (const Error&) {
-    check_mappings();  // a file that shrank has lines of zeros
+    check_mappings();  // a file that shrank reads as zeros
     throw;
   }
   check_mappings();
@@ -99,7 +99,7 @@ Shots::Shots(const TaskFile& evaluated, const fs::path& folder, int64_t count)
   }
   own_ = examples_.empty();
   if (own_) source_ = "the evaluated file";
-  // One more is drawn where the reference makes room for the question's own record.
+  // The reference draws one more where the question's own record may be among the examples.
   drawn_ = count_ + (own_ || task.split != "test" ? 1 : 0);
   const auto available = static_cast<int64_t>(pool().size());
   if (drawn_ > available) {

@@ -1,4 +1,4 @@
-// eval/tasks/task_data.h -- the data files of a task, and solved examples drawn from them.
+// eval/tasks/task_data.h -- reads the data files of a task and draws solved examples.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -11,29 +11,31 @@
 
 namespace mop {
 
-/// Records of one file as items.
+/// The records of one file as items.
 struct TaskFile {
-  const Task* task = nullptr;  ///< the row that fits the records, maybe `instead` of the one asked
+  /// The task that fits the records, possibly `instead` of the requested one.
+  const Task* task = nullptr;
   std::filesystem::path path;
   std::string sha256;
   std::vector<TaskItem> items;
 };
 
-/// FILE-SPLIT.jsonl, NAME-SPLIT.jsonl, NAME_SPLIT.jsonl or (evaluated split) NAME.jsonl of
-/// `folder`; none when there is none of them.
+/// Finds FILE-SPLIT.jsonl, NAME-SPLIT.jsonl, NAME_SPLIT.jsonl or (evaluated split) NAME.jsonl in
+/// `folder`; nullopt when there is none.
 std::optional<std::filesystem::path> find_task_file(const Task& task, const std::string& split,
                                                     const std::filesystem::path& folder);
-/// The evaluated split. Throws Error(kBadInput) naming what was looked for, or the broken line.
+/// Reads the evaluated split. Throws Error(kBadInput) naming the files it looked for, or the broken
+/// line.
 TaskFile read_task_file(const Task& task, const std::filesystem::path& folder);
 
-/// Draws K solved examples for one question after the other: from the training split where its file
-/// is there, else the validation split, else from the evaluated file itself, never the question's
-/// own record. The draw is lm-evaluation-harness's (seed 1234).
+/// Draws K solved examples for each question in turn: from the training split if its file exists,
+/// else the validation split, else from the evaluated file, excluding the question's own record.
+/// Draws the same examples as lm-evaluation-harness (seed 1234).
 class Shots {
  public:
-  /// `evaluated` must outlive it. Throws Error(kBadInput) when there are too few records.
+  /// `evaluated` must outlive this object. Throws Error(kBadInput) when there are too few records.
   Shots(const TaskFile& evaluated, const std::filesystem::path& folder, int64_t count);
-  /// What stands in front of the context of item number `index`; called for items in order.
+  /// Returns the text before the context of item `index`. Call for the items in order.
   std::string next(int64_t index);
   /// "train", "validation" or "the evaluated file".
   const std::string& source() const { return source_; }

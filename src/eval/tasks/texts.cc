@@ -1,4 +1,4 @@
-// eval/tasks/texts.cc -- records that are plain texts: LAMBADA and WikiText.
+// eval/tasks/texts.cc -- plain-text records: LAMBADA and WikiText.
 #include "eval/tasks/python_text.h"
 #include "eval/tasks/task.h"
 
@@ -7,8 +7,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// re.sub(r"/' [0-9]/", r"/'[0-9]/", text): the replacement is those very characters, as written
-// there.
+// re.sub(r"/' [0-9]/", r"/'[0-9]/", text): the replacement is this literal string.
 std::string number_quotes(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
@@ -23,7 +22,7 @@ std::string number_quotes(std::string_view text) {
   return out;
 }
 
-// White space just inside a pair of marks goes; pairs do not nest and do not overlap.
+// Removes white space directly inside a pair of marks; pairs neither nest nor overlap.
 std::string tighten(std::string_view text, char open, char close) {
   std::string out;
   for (size_t at = 0; at < text.size();) {

@@ -282,7 +282,7 @@ TEST_F(Mix, APreviewNamesTheStepThatCannotBeTaken) {
   }
 }
 
-TEST(PatienceTest, EndsARunThatRemovesNothing) {
+TEST(StallCheckTest, EndsARunThatRemovesNothing) {
   TempFolder folder;
   testing::write_random_model(folder.path());
   const Model model = Model::open(folder.path());
