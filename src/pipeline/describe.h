@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -28,6 +29,11 @@ std::string shape_text(const std::vector<LayerShape>& layers, int64_t hidden = 0
 std::string shape_text(const ModelConfig& config);
 /// The hidden size where it is not the checkpoint's, else 0.
 int64_t changed_hidden(const ModelConfig& config);
+
+/// What can be removed, a line for each kind: [{name, count, parameters: [least, most] of one}].
+Json units_json(const ModelConfig& config);
+/// The same for people: ("neurons", "9,216 of 1,152 parameters").
+std::vector<std::pair<std::string, std::string>> unit_lines(const Json& units);
 
 /// Everything `mop inspect` says. Opens and checks the whole checkpoint: throws like Model::open.
 Json inspect(const std::filesystem::path& folder);

@@ -215,6 +215,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     after.layers = accounting->steps.back().layers;
     after.hidden = accounting->steps.back().hidden;
   }
+  json["units"] = units_json(dense);
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);
