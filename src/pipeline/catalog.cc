@@ -25,6 +25,7 @@
 #include "search/selector.h"
 #include "stats/layer_stats.h"
 #include "structure/currency.h"
+#include "structure/unit.h"
 #include "text/training_data.h"
 
 namespace mop {
@@ -164,6 +165,7 @@ Json keys() {
 const std::vector<CatalogTable>& catalog_tables() {
   static const std::vector<CatalogTable> tables = {
       {"criteria", "what ranks units or layers", [] { return rows_with_sections(all_criteria()); }},
+      {"units", "what can be removed whole", [] { return rows_of(all_units()); }},
       {"selectors", "which branch a step takes", [] { return rows_of(all_selectors()); }},
       {"branches", "ways to make the model smaller",
        [] { return rows_with_sections(all_branches()); }},

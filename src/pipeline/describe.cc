@@ -7,6 +7,7 @@
 #include "model/composite.h"
 #include "model/family.h"
 #include "pipeline/device_needs.h"
+#include "report/table.h"
 #include "structure/unit.h"
 #include "tensor/dtype.h"
 #include "text/tokenizer_keys.h"
@@ -171,6 +172,39 @@ std::string step_shape_text(const Json& step) {
   return text + "; tower: " + tower_text(layers_from_json(step["tower"]));
 }
 
+Json units_json(const ModelConfig& config) {
+  Json units = Json::array();
+  for (const UnitKind kind :
+       {UnitKind::kLayer, UnitKind::kKvGroup, UnitKind::kNeuron, UnitKind::kChannel}) {
+    std::string_view name;
+    int64_t count = 0, least = INT64_MAX, most = 0;
+    for (const LayerShape& shape : config.layers) {
+      const int64_t here = num_units(kind, config, shape);
+      if (here == 0) continue;
+      count = kind == UnitKind::kChannel ? here : count + here;
+      const int64_t parameters = unit_parameters(kind, config, shape);
+      least = std::min(least, parameters), most = std::max(most, parameters);
+      if (name.empty()) name = unit_name(kind, shape);
+    }
+    if (count == 0 || (kind == UnitKind::kChannel && config.composite)) continue;
+    units.push_back({{"name", name}, {"count", count}, {"parameters", {least, most}}});
+  }
+  return units;
+}
+
+std::vector<std::pair<std::string, std::string>> unit_lines(const Json& units) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const Json& unit : units) {
+    const auto least = unit["parameters"][0].get<int64_t>(),
+               most = unit["parameters"][1].get<int64_t>();
+    lines.emplace_back(
+        unit["name"].get<std::string>() + "s",
+        fmt::format("{} of {}{} parameters", with_commas(unit["count"].get<int64_t>()),
+                    with_commas(least), least == most ? "" : " to " + with_commas(most)));
+  }
+  return lines;
+}
+
 Json inspect(const std::filesystem::path& folder) {
   const Model model = Model::open(folder);
   const ModelConfig& config = model.config();
@@ -194,6 +228,7 @@ Json inspect(const std::filesystem::path& folder) {
   json["tied_embedding"] = config.tied_embedding;
   json["shape"] = shape_text(config.layers);
   json["layers"] = sizes["layers"];
+  json["units"] = units_json(config);
   json["fingerprint"] = checkpoint.fingerprint();
   json["warnings"] = reader_warnings(config);
   for (const std::string& note : config.notes) json["warnings"].push_back(note);

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -38,6 +39,11 @@ std::vector<LayerShape> cut_tower_of(const ModelConfig& dense, const ModelConfig
 std::string shape_text(const ModelConfig& dense, const ModelConfig& after);
 /// The same of a step as JSON has it: {layers, hidden and tower where they were cut}.
 std::string step_shape_text(const Json& step);
+
+/// What can be removed, a line for each kind: [{name, count, parameters: [least, most] of one}].
+Json units_json(const ModelConfig& config);
+/// The same for people: ("neurons", "9,216 of 1,152 parameters").
+std::vector<std::pair<std::string, std::string>> unit_lines(const Json& units);
 
 /// Everything `mop inspect` says. Opens and checks the whole checkpoint: throws like Model::open.
 Json inspect(const std::filesystem::path& folder);

@@ -212,6 +212,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   }
   Json json = accounting_json(*accounting);
   const ModelConfig after = config_after(dense, *accounting);
+  json["units"] = units_json(dense);
   json["device_memory"] = {{"dense", device_memory_json(dense)},
                            {"after", device_memory_json(after)}};
   json["widths"] = width_multiple_text(recipe, dense);

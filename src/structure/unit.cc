@@ -39,12 +39,44 @@ int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool
   return layer_parameters(config, shape) - layer_parameters(config, rest);
 }
 
+constexpr std::array kUnits = {
+    Unit{.kind = UnitKind::kLayer,
+         .name = "layer",
+         .in_plan = "whole",
+         .summary = "a decoder layer: both halves"},
+    Unit{.kind = UnitKind::kAttention,
+         .name = "attention",
+         .in_plan = "attention",
+         .summary = "the attention half of a layer: q, k, v, o, their biases and the norm"},
+    Unit{.kind = UnitKind::kMlp,
+         .name = "MLP",
+         .in_plan = "mlp",
+         .summary = "the MLP half of a layer: gate, up, down, their biases and the norm"},
+    Unit{.kind = UnitKind::kKvGroup,
+         .name = "KV group",
+         .in_plan = "kv_heads, heads",
+         .summary = "a KV head with the query heads that share it: rows of k, v and q, columns of "
+                    "o; a query head where each has its own KV head",
+         .name_of_single = "query head"},
+    Unit{.kind = UnitKind::kNeuron,
+         .name = "neuron",
+         .in_plan = "neurons",
+         .summary = "a row of gate and up, a column of down"},
+    Unit{.kind = UnitKind::kChannel,
+         .name = "hidden channel",
+         .in_plan = "hidden_channels",
+         .summary = "of the residual stream: a column of q, k, v, gate, up, embedding and head, a "
+                    "row of o and down, an entry of every norm; of the whole model"}};
+
 }  // namespace
 
-std::string_view unit_name(UnitKind kind) {
-  constexpr std::array<std::string_view, 6> kNames = {"layer",    "attention", "MLP",
-                                                      "KV group", "neuron",    "hidden channel"};
-  return kNames[static_cast<size_t>(kind)];
+std::span<const Unit> all_units() { return kUnits; }
+
+std::string_view unit_name(UnitKind kind) { return kUnits[static_cast<size_t>(kind)].name; }
+
+std::string_view unit_name(UnitKind kind, const LayerShape& shape) {
+  const Unit& unit = kUnits[static_cast<size_t>(kind)];
+  return shape.group() == 1 && !unit.name_of_single.empty() ? unit.name_of_single : unit.name;
 }
 
 int64_t num_units(UnitKind kind, const LayerShape& shape) {

@@ -19,7 +19,20 @@ enum class UnitKind {
   kChannel     ///< a channel of the residual stream, of the whole model
 };
 
+struct Unit {
+  UnitKind kind;
+  std::string_view name;     ///< "KV group"
+  std::string_view in_plan;  ///< the key that names it in plan.json
+  std::string_view summary;  ///< which rows and columns go with it
+  /// Its name where a layer's KV heads have one query head each; empty = the same.
+  std::string_view name_of_single = {};
+};
+/// In the order of `UnitKind`.
+std::span<const Unit> all_units();
+
 std::string_view unit_name(UnitKind kind);
+/// As it is called in a layer of this shape.
+std::string_view unit_name(UnitKind kind, const LayerShape& shape);
 
 /// How many units of this kind a layer has; 0 channels, which are the model's.
 int64_t num_units(UnitKind kind, const LayerShape& shape);

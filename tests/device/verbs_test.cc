@@ -107,17 +107,19 @@ TEST_F(Verbs, ScoresByLossesAreThoseOfTheCpu) {
   }
 }
 
-Json prune_on(const std::string& device, const std::string& select, const fs::path& out) {
-  const Json recipe = {{"model", demo_model().string()},
-                       {"calibration",
-                        {{"file", demo_calibration().string()},
-                         {"samples", 10},
-                         {"sample", "first"},
-                         {"max_tokens", 32}}},
-                       {"target", {{"iterations", 4}}},
-                       {"select", select},
-                       {"seed", 3},
-                       {"compute", {{"device", device}, {"dtype", "float32"}}}};
+Json prune_on(const std::string& device, const std::string& select, const fs::path& out,
+              const Json& more = Json::object()) {
+  Json recipe = {{"model", demo_model().string()},
+                 {"calibration",
+                  {{"file", demo_calibration().string()},
+                   {"samples", 10},
+                   {"sample", "first"},
+                   {"max_tokens", 32}}},
+                 {"target", {{"iterations", 4}}},
+                 {"select", select},
+                 {"seed", 3},
+                 {"compute", {{"device", device}, {"dtype", "float32"}}}};
+  recipe.update(more);
   return prune(recipe_from_json(recipe), {out, IfThere::kRefuse}, silent_progress());
 }
 
@@ -133,6 +135,23 @@ TEST_F(Verbs, PruningTakesTheSameStepsToTheSameBytes) {
               read_json(cpu / "run/plan.json")["steps"]);
     expect_close_json(found["figures"], expected["figures"]);
   }
+}
+
+TEST_F(Verbs, HiddenChannelsGoAsOnTheCpu) {
+  const Json more = {{"branches", {"hidden", "width"}}, {"hidden", {{"channel_multiple", 4}}}};
+  for (const std::string select : {"path:CCGC", "kl"}) {
+    SCOPED_TRACE(select);
+    const fs::path cpu = folder_.path() / (select.substr(0, 4) + ".cpu");
+    const fs::path device = folder_.path() / (select.substr(0, 4) + ".opaque");
+    const Json expected = prune_on("cpu", select, cpu, more);
+    const Json found = prune_on("opaque", select, device, more);
+    expect_same_model(device, cpu);
+    expect_close_json(found["figures"], expected["figures"]);
+  }
+  const auto at = [&](const char* device) {
+    return Model::open(folder_.path() / (std::string("path.") + device));
+  };
+  ASSERT_LT(at("cpu").config().hidden, 192);
 }
 
 TEST_F(Verbs, PerplexityAlsoBesideAnotherModel) {

@@ -72,6 +72,7 @@ std::string inspect_text(const Json& about) {
        {"hidden size", number("hidden")},
        {"vocabulary", number("vocab")},
        {"context", number("context") + " tokens"}});
+  for (const auto& [name, line] : unit_lines(about["units"])) lines.emplace_back(name, line);
   for (const auto& line : device_memory_lines(about["device_memory"])) lines.push_back(line);
   std::string text = facts(lines);
   for (const Json& warning : about["warnings"])

@@ -22,6 +22,8 @@ std::string plan_text(const Json& plan) {
   const std::string widths = plan["widths"];
   if (!widths.empty()) text += widths + "\n";
   std::vector<std::pair<std::string, std::string>> lines;
+  for (const auto& [name, line] : unit_lines(plan["units"]))
+    lines.emplace_back("dense, " + name, line);
   for (const char* model : {"dense", "after"}) {
     for (const auto& [name, line] : device_memory_lines(plan["device_memory"][model])) {
       lines.emplace_back(fmt::format("{}, {}", model, name), line);

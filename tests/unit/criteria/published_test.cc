@@ -106,6 +106,34 @@ TEST_F(Published, MinitronIsTheNormOfTheResponses) {
   expect(score("minitron-heads"), {2, 4});
 }
 
+TEST_F(Published, MinitronAddsUpBothNormsOfAHiddenChannel) {
+  gathered(Stat::kAttentionChannelResponse, {4, 9});
+  gathered(Stat::kMlpChannelResponse, {1, 0.25});
+  expect(score("minitron-hidden"), {2 + 1, 3 + 0.5});
+}
+
+TEST_F(Published, EnergyOfAHiddenChannelIsItsShareBehindTheProjectionsThatReadIt) {
+  gathered(Stat::kAttentionChannelSquare, {1, 3});
+  gathered(Stat::kMlpChannelSquare, {2, 1});
+  LayerWeights w = weights();
+  w[Role::kQuery] = at::ones({8, 2});
+  w[Role::kKey] = w[Role::kValue] = at::ones({4, 2});
+  // Squares of the columns: 16 and 16, 15 and 11.
+  const Criterion& row = find_criterion("energy-hidden");
+  expect(row.score({stats_, w, kTiny, kTiny.layers[0], {}, 0}),
+         {1 / 4. + 30 / 41., 3 / 4. + 11 / 41.});
+}
+
+TEST_F(Published, MagnitudeOfAHiddenChannelIsTheNormOfItsWeightsInTheLayer) {
+  LayerWeights all;
+  for (const LayerTensor* tensor : tensors_of_layer(kTiny, kTiny.layers[0])) {
+    all[tensor->role] = at::full(axis_lengths(tensor->axes, kTiny, kTiny.layers[0]), -2.f);
+  }
+  // 8 of q and of o, 4 of k and of v, three times 3, two norms: 35 entries of 2.
+  const Criterion& row = find_criterion("magnitude-hidden");
+  expect(row.score({stats_, all, kTiny, kTiny.layers[0], {}, 0}), {std::sqrt(140), std::sqrt(140)});
+}
+
 TEST_F(Published, LayersAreScoredByWhatTheyChange) {
   gathered(Stat::kLayerDistance, {0.25});
   gathered(Stat::kLayerAngle, {0.125});

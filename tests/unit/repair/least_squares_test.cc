@@ -40,6 +40,18 @@ TEST_F(LeastSquaresRepair, ComesNearerToTheDenseModelWhateverGoes) {
   for (const Layer& layer : better.layers()) EXPECT_EQ(layer.changed.size(), 2u);
 }
 
+TEST_F(LeastSquaresRepair, ComesNearerToTheChannelsThatAreLeft) {
+  const Model pruned = dense_.with_channels(without(all_indices(32), {2, 3, 11, 12, 13, 28}));
+  const Model better = repaired(pruned, 0);
+  const at::Tensor channels = at::tensor(pruned.channels(), at::kInt);
+  const at::Tensor wanted = hidden(dense_).index_select(1, channels);
+  const auto error = [&](const Model& model) {
+    return ((hidden(model) - wanted).norm() / wanted.norm()).item<double>();
+  };
+  EXPECT_LT(error(better), 0.8 * error(pruned));
+  EXPECT_EQ(better.channels(), pruned.channels());
+}
+
 TEST_F(LeastSquaresRepair, TheMatrixBeforeAGapTakesOverWhatTheGapAdded) {
   std::vector<Layer> layers = dense_.layers();
   layers.pop_back();

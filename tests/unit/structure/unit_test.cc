@@ -38,6 +38,21 @@ TEST(Units, CostWhatTheirRowsAndColumnsHold) {
   EXPECT_EQ(unit_parameters(UnitKind::kLayer, kGrouped, shape), 192 + 384 + 16);
 }
 
+TEST(Units, AHiddenChannelIsOfTheWholeModel) {
+  const LayerShape& shape = kGrouped.layers[0];
+  EXPECT_EQ(num_units(UnitKind::kChannel, shape), 0);
+  EXPECT_EQ(num_units(UnitKind::kChannel, kGrouped, shape), 8);
+  // 24 of attention, 48 of the MLP and 2 norms in each layer, the embedding, the head, a norm.
+  EXPECT_EQ(unit_parameters(UnitKind::kChannel, kGrouped, shape), 4 * (24 + 48 + 2) + 2 * 10 + 1);
+}
+
+TEST(Units, AKvGroupOfOneHeadIsAQueryHead) {
+  EXPECT_EQ(unit_name(UnitKind::kKvGroup, kGrouped.layers[0]), "KV group");
+  EXPECT_EQ(unit_name(UnitKind::kKvGroup, {4, 4, 2, 16}), "query head");
+  EXPECT_EQ(unit_name(UnitKind::kNeuron, {4, 4, 2, 16}), "neuron");
+  for (const Unit& unit : all_units()) EXPECT_EQ(unit_name(unit.kind), unit.name);
+}
+
 TEST(Units, TheLastGroupCostsNoMoreThanTheOthers) {
   EXPECT_EQ(unit_parameters(UnitKind::kKvGroup, kGrouped, {2, 1, 2, 16}),
             unit_parameters(UnitKind::kKvGroup, kGrouped, {4, 2, 2, 16}));
