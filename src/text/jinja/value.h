@@ -21,7 +21,7 @@ struct Arguments;
 using List = std::vector<Value>;
 
 /// What exists only while a template is rendered: a namespace, a loop, a macro, a function.
-class Object {
+class Object : public std::enable_shared_from_this<Object> {
  public:
   virtual ~Object() = default;
   virtual std::string type() const = 0;  ///< "macro", as errors name it
@@ -36,6 +36,8 @@ class Object {
   int depth() const { return depth_; }
 
  protected:
+  /// This object as a value: what its functions are bound to, since they may outlive its name.
+  Value self() const;
   int depth_ = 0;
 };
 
