@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # tools/fuzz.sh BUILD MINUTES [TARGET...]: the minutes shared between the targets of tests/fuzz, one after the other.
+# MOP_FUZZ_TIMEOUT: seconds that one input may take, 20; more where the machine has other work.
 # What a target has learned is kept in BUILD/corpus, what it found in BUILD/findings; exits 1 when it found anything.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -45,7 +46,7 @@ for target; do
   for seed in $(seeds "$target"); do
     cp "$seed" "$corpus/seed-$(echo "$seed" | tr '/' '-')"
   done
-  { time nice "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout=20 \
+  { time nice "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout="${MOP_FUZZ_TIMEOUT:-20}" \
     -rss_limit_mb=4096 -malloc_limit_mb=1024 -detect_leaks=0 -print_final_stats=1 \
     -artifact_prefix="$build/findings/$target-" "$corpus" >"$log" 2>&1 || found=1; } 2>"$build/$target.time"
   cpu=$(awk '{printf "%.0f", $1 + $2}' "$build/$target.time")

@@ -1,6 +1,7 @@
 // base/json.cc
 #include "base/json.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
@@ -152,6 +153,8 @@ Json parse_yaml(const std::string& text, const std::string& where) {
     Json value = from_yaml(YAML::Load(text), bytes);
     value.dump();  // rejects invalid UTF-8 here rather than when the value is printed
     return value;
+  } catch (const YAML::DeepRecursion&) {  // its words are "bad file"
+    throw bad_input("the YAML is nested more than {} levels deep", kMaxDepth).where("file", where);
   } catch (const YAML::Exception& e) {
     throw bad_input("not valid YAML: {}", e.what()).where("file", where);
   } catch (const Json::exception& e) {

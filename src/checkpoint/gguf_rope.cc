@@ -32,10 +32,14 @@ void put_llama3_rope(const GgufFile& file, const GgufTensor& stored, Json& confi
     candidates.push_back({largest, 1.0, 4.0, context});
   }
   const int64_t head_dim = config["head_dim"].get<int64_t>();
+  if (factors.numel() != head_dim / 2) {  // nothing is made by a size that the file merely claims
+    throw bad_input("'{}' holds {} factors for heads of {}", kRopeFactors, factors.numel(),
+                    head_dim);
+  }
   for (const Llama3Rope& rope : candidates) {
     const at::Tensor made = llama3_rope_factors(rope.factor, rope.low, rope.high, rope.context,
                                                 config["rope_theta"].get<double>(), head_dim);
-    if (made.numel() != factors.numel() || !at::allclose(made, factors.flatten(), 1e-4)) continue;
+    if (!at::allclose(made, factors.flatten(), 1e-4)) continue;
     config["rope_scaling"] = {{"rope_type", "llama3"},
                               {"factor", rope.factor},
                               {"low_freq_factor", rope.low},

@@ -31,6 +31,7 @@
 #include "cli/verb_table.h"
 #include "pipeline/runtime.h"
 #include "tensor/device_error.h"
+#include "tensor/lost_bytes.h"
 
 namespace mop {
 namespace {
@@ -277,8 +278,9 @@ int run_program(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const Error& e) {
-    tell(stderr, fmt::format("error: {}\n", e.what()));
-    return exit_code(e);
+    const Error cause = cause_of(e);
+    tell(stderr, fmt::format("error: {}\n", cause.what()));
+    return exit_code(cause);
   } catch (const std::exception& e) {
     std::optional<Error> error = device_error(e);
     if (!error) error = library_error(e);

@@ -19,6 +19,7 @@
 
 #include "base/file_error.h"
 #include "tensor/huge_pages.h"
+#include "tensor/lost_bytes.h"
 
 namespace mop {
 
@@ -224,6 +225,15 @@ void check_mappings() {
                  told.shrank ? "shrank" : "could not be read")
       .where("file", told.path)
       .hint("restore the file and start again");
+}
+
+Error cause_of(const Error& error) {
+  try {
+    check_mappings();
+  } catch (const Error& lost) {
+    return lost;
+  }
+  return error;
 }
 
 namespace {

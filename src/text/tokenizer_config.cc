@@ -1,8 +1,9 @@
 // text/tokenizer_config.cc
 #include "text/tokenizer_config.h"
 
-#include <algorithm>
 #include <charconv>
+#include <string>
+#include <unordered_map>
 
 #include "base/parse_json.h"
 #include "text/component.h"
@@ -32,13 +33,20 @@ std::optional<AddedToken> read_token(const PartJson& value, bool special) {
   return token;
 }
 
-void add_once(const AddedToken& token, std::vector<AddedToken>& added) {
-  const bool known = std::any_of(added.begin(), added.end(),
-                                 [&](const AddedToken& t) { return t.content == token.content; });
-  if (!known) added.push_back(token);
-}
+// What is read so far. A file may name very many tokens, so they are found by their texts.
+struct Reading {
+  TokenizerConfig config;
+  std::unordered_map<std::string, size_t> places = {};
 
-void add_numbered(const PartJson& decoder, std::vector<AddedToken>& added) {
+  /// The token of this text, which is the given one where there was none.
+  AddedToken& add_once(AddedToken token) {
+    const auto [it, added] = places.emplace(token.content, config.added.size());
+    if (added) config.added.push_back(std::move(token));
+    return config.added[it->second];
+  }
+};
+
+void add_numbered(const PartJson& decoder, Reading& in) {
   for (const auto& [key, value] : decoder.items()) {
     auto token = read_token(value, false);
     int64_t id = -1;
@@ -47,12 +55,13 @@ void add_numbered(const PartJson& decoder, std::vector<AddedToken>& added) {
       throw bad_input("`added_tokens_decoder` has an entry '{}' that is no token", key);
     }
     token->id = checked_token_id(id, token->content);
-    add_once(*token, added);
+    in.add_once(*token);
   }
 }
 
 // Adds bos_token, eos_token, ... of one file; the first file that names one wins.
-void add_special(const PartJson& object, TokenizerConfig& config) {
+void add_special(const PartJson& object, Reading& in) {
+  TokenizerConfig& config = in.config;
   for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token", "cls_token",
                           "sep_token", "mask_token"}) {
     if (!object.contains(key)) continue;
@@ -62,35 +71,25 @@ void add_special(const PartJson& object, TokenizerConfig& config) {
     if (name == "bos_token" && !config.bos) config.bos = token->content;
     if (name == "eos_token" && !config.eos) config.eos = token->content;
     if (name == "unk_token" && !config.unk) config.unk = token->content;
-    add_once(*token, config.added);
+    in.add_once(*token);
   }
   // Lists, or objects of named tokens.
   for (const char* key :
        {"additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"}) {
     if (!object.contains(key) || !object[key].is_structured()) continue;
     for (const PartJson& value : object[key]) {
-      if (const auto token = read_token(value, true)) add_once(*token, config.added);
+      if (const auto token = read_token(value, true)) in.add_once(*token);
     }
   }
 }
 
 // added_tokens.json: {"<pad>": 32000}.
-void add_listed(const PartJson& object, TokenizerConfig& config) {
+void add_listed(const PartJson& object, Reading& in) {
   for (const auto& [content, id] : object.items()) {
     if (!id.is_number_integer()) throw bad_input("`{}` has no integer id", content);
     const int64_t number = checked_token_id(whole_number(id, "an id"), content);
-    const auto it =
-        std::find_if(config.added.begin(), config.added.end(),
-                     [&text = content](const AddedToken& t) { return t.content == text; });
-    if (it != config.added.end()) {
-      if (it->id < 0) it->id = number;
-      continue;
-    }
-    AddedToken token;
-    token.content = content;
-    token.id = number;
-    token.normalized = true;
-    config.added.push_back(std::move(token));
+    AddedToken& token = in.add_once({.content = content, .normalized = true});
+    if (token.id < 0) token.id = number;
   }
 }
 
@@ -115,23 +114,23 @@ void refuse_settings(const PartJson& object) {
   }
 }
 
-void read_main_file(const PartJson& object, TokenizerConfig& config) {
+void read_main_file(const PartJson& object, Reading& in) {
   refuse_settings(object);
+  TokenizerConfig& config = in.config;
   config.add_bos = part_field(object, "add_bos_token", config.add_bos);
   config.add_eos = part_field(object, "add_eos_token", config.add_eos);
   config.legacy = part_field(object, "legacy", config.legacy);
   config.add_prefix_space = part_field(object, "add_prefix_space", config.add_prefix_space);
-  if (object.contains("added_tokens_decoder"))
-    add_numbered(object["added_tokens_decoder"], config.added);
-  add_special(object, config);
+  if (object.contains("added_tokens_decoder")) add_numbered(object["added_tokens_decoder"], in);
+  add_special(object, in);
 }
 
 template <typename Read>
-void read_one(const fs::path& path, TokenizerConfig& config, Read read) {
+void read_one(const fs::path& path, Reading& in, Read read) {
   if (!fs::exists(path)) return;
   const PartJson object = read_part_json(path);
   try {
-    read(object, config);
+    read(object, in);
   } catch (Error& e) {
     throw std::move(e).where("file", path.string());
   }
@@ -140,21 +139,21 @@ void read_one(const fs::path& path, TokenizerConfig& config, Read read) {
 }  // namespace
 
 TokenizerConfig parse_tokenizer_config(const std::string& text) {
-  TokenizerConfig config;
-  read_main_file(parse_sorted_json(text), config);
-  return config;
+  Reading in;
+  read_main_file(parse_sorted_json(text), in);
+  return std::move(in.config);
 }
 
 TokenizerConfig read_tokenizer_config(const fs::path& folder) {
-  TokenizerConfig config;
-  read_one(folder / "tokenizer_config.json", config, read_main_file);
-  read_one(folder / "special_tokens_map.json", config, add_special);
-  read_one(folder / "added_tokens.json", config, add_listed);
-  read_one(folder / "config.json", config, [](const PartJson& object, TokenizerConfig& c) {
-    c.bos_id = first_id(object, "bos_token_id");
-    c.eos_id = first_id(object, "eos_token_id");
+  Reading in;
+  read_one(folder / "tokenizer_config.json", in, read_main_file);
+  read_one(folder / "special_tokens_map.json", in, add_special);
+  read_one(folder / "added_tokens.json", in, add_listed);
+  read_one(folder / "config.json", in, [](const PartJson& object, Reading& all) {
+    all.config.bos_id = first_id(object, "bos_token_id");
+    all.config.eos_id = first_id(object, "eos_token_id");
   });
-  return config;
+  return std::move(in.config);
 }
 
 }  // namespace mop

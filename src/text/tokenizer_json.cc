@@ -1,6 +1,7 @@
 // text/tokenizer_json.cc -- reads the tokenizer.json of the `tokenizers` library.
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 #include <utility>
 
 #include "base/files.h"
@@ -125,10 +126,13 @@ std::optional<int64_t> id_of(const BpeParts& parts, const std::string& token) {
 // after the last id.
 void add_missing(const TokenizerConfig& config, BpeParts& parts) {
   int64_t next = parts.model.size();
-  for (const AddedToken& token : parts.added) next = std::max(next, token.id + 1);
+  std::unordered_set<std::string> known;
+  for (const AddedToken& token : parts.added) {
+    next = std::max(next, token.id + 1);
+    known.insert(token.content);
+  }
   for (AddedToken token : config.added) {
-    const auto same = [&](const AddedToken& t) { return t.content == token.content; };
-    if (std::any_of(parts.added.begin(), parts.added.end(), same)) continue;
+    if (!known.insert(token.content).second) continue;
     if (const auto id = parts.model.id_of(token.content)) {
       token.id = *id;
     } else if (token.id < next) {

@@ -319,8 +319,9 @@ TEST_P(Damaged, NestingWithoutBoundIsRefused) {
     write_file(file, deep);
     std::string refusal;
     EXPECT_EQ(complaint(GetParam(), file, &refusal), "");
-    if (file.extension() == ".json" || file.extension() == ".yaml") {
-      EXPECT_THAT(refusal, ::testing::HasSubstr("nested")) << file;
+    // A tokenizer that begins with a bracket is taken for one of another format.
+    if (file.extension() == ".yaml" || (file.extension() == ".json" && deep[0] == '{')) {
+      EXPECT_THAT(refusal, ::testing::HasSubstr("nested more than")) << file;
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 #include "model/model.h"
 
 namespace mop {
@@ -262,6 +263,23 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
     all.emplace_back(entry);
     EXPECT_THAT(model_error(all), AllOf(HasSubstr(text), HasSubstr("m.gguf")));
   }
+}
+
+// Heads of a size that would fill the memory with factors, beside a tensor of four.
+TEST_F(BadGgufModel, RopeFactorsOfAnotherHeadSize) {
+  GgufMetadata all = sizes();
+  all.emplace_back("llama.attention.key_length",
+                   GgufValue{GgufType::kInt64, false, std::vector{int64_t{1} << 40}});
+  all.emplace_back("llama.attention.value_length",
+                   GgufValue{GgufType::kInt64, false, std::vector{int64_t{1} << 40}});
+  GgufWriter writer(
+      file(), all,
+      {{"token_embd.weight", GgmlType::kF32, {4, 8}}, {"rope_freqs.weight", GgmlType::kF32, {4}}});
+  writer.write(at::ones({4, 8}));
+  writer.write(at::ones({4}));
+  writer.finish();
+  EXPECT_THAT(mop::testing::refusal_of([&] { Model::open(file()); }),
+              HasSubstr("holds 4 factors for heads of 1099511627776"));
 }
 
 // 0, false, 1 for a scale: what they would change is not there.

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "kit/cpu_time.h"
 #include "kit/random_model.h"
 
 namespace mop {
@@ -146,6 +147,24 @@ TEST(GoodSafetensors, IsRead) {
 }
 
 // Cut anywhere, a real file is refused and nothing crashes.
+// A header of megabytes: as many tensors as a large mixture of experts has.
+TEST(GoodSafetensors, AreReadInTimeInProportionToTheirTensors) {
+  const TempFolder folder;
+  const auto read = [&](int tensors) {
+    std::string header = "{";
+    for (int i = 0; i < tensors; ++i)
+      header += fmt::format(
+          "\"model.layers.{}.w\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[{},{}]}},", i,
+          i, i + 1);
+    header.back() = '}';
+    std::ofstream(folder.path() / "m", std::ios::binary)
+        << file_of(header, static_cast<size_t>(tensors));
+    EXPECT_EQ(std::ssize(SafetensorsFile::open(folder.path() / "m").entries()), tensors);
+  };
+  read(20000);
+  EXPECT_LT(testing::growth(read, 5000), 10);
+}
+
 TEST(BadSafetensorsCut, AnywhereIsRefused) {
   TempFolder folder;
   const fs::path path = folder.path() / "model.safetensors";

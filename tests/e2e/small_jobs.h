@@ -109,10 +109,16 @@ inline const std::vector<Job>& jobs() {
   return all;
 }
 
-/// What a job left: a folder's files, or the one file.
+/// What a job left: a folder's files, or the one file without how long it took.
 inline std::map<std::string, std::string> result(const fs::path& out) {
   if (fs::is_directory(out)) return tree(out);
-  return {{"file", read_file(out)}};
+  std::string bytes = read_file(out);
+  if (bytes.starts_with("{")) {
+    Json answer = Json::parse(bytes);
+    answer.erase("seconds");
+    bytes = answer.dump();
+  }
+  return {{"file", bytes}};
 }
 
 }  // namespace mop::testing

@@ -84,6 +84,7 @@ Value parsed_integer(const std::string& text, int64_t base) {
   std::string digits = without_underscores(text);
   const bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.erase(0, 1);
+  if (digits.starts_with('-')) return None{};  // of two signs from_chars reads the second
   const bool prefixed =
       digits.size() > 2 && digits[0] == '0' &&
       ((base == 16 && (digits[1] | 32) == 'x') || (base == 8 && (digits[1] | 32) == 'o') ||
@@ -98,7 +99,9 @@ Value parsed_integer(const std::string& text, int64_t base) {
 
 Value parsed_real(const std::string& text) {
   std::string digits = without_underscores(text);
-  if (digits.starts_with('+')) digits.erase(0, 1);
+  const bool plus = digits.starts_with('+');
+  if (plus) digits.erase(0, 1);
+  if (plus && digits.starts_with('-')) return None{};
   double number = 0;
   const char* end = digits.data() + digits.size();
   const auto result = std::from_chars(digits.data(), end, number);
@@ -181,7 +184,7 @@ Value truncate(const Value& value, const Arguments& in) {
   const std::string text = value.text("truncate"), end = in.text(2, "end", "...");
   const int64_t size = in.integer(0, "length", 255), tail = length(end);
   if (size < tail) throw bad_input("truncate to {} letters leaves no room for '{}'", size, end);
-  if (length(text) <= size + in.integer(3, "leeway", 5)) return text;
+  if (length(text) - size <= in.integer(3, "leeway", 5)) return text;
   const std::string kept = slice(text, 0, size - tail, None{}).text("");
   if (in.flag(1, "killwords")) return kept + end;
   return kept.substr(0, kept.rfind(' ')) + end;

@@ -48,31 +48,24 @@ class Cycler final : public Object {
   std::string type() const override { return "cycler"; }
   Value attribute(const std::string& name) const override {
     if (name == "current") return items_[at_];
-    if (name == "next") {
-      return bound(
-          name,
-          [this](const Value&, const Arguments&) {
-            const Value now = items_[at_];
-            at_ = (at_ + 1) % items_.size();
-            return now;
-          },
-          None{});
-    }
-    if (name == "reset") {
-      return bound(
-          name,
-          [this](const Value&, const Arguments&) {
-            at_ = 0;
-            return Value(None{});
-          },
-          None{});
-    }
+    if (name == "next") return bound(name, next, self());
+    if (name == "reset") return bound(name, reset, self());
     return Undefined{name};
   }
 
  private:
+  static Value next(const Value& self, const Arguments&) {
+    auto& cycler = static_cast<Cycler&>(*self.object());
+    const Value now = cycler.items_[cycler.at_];
+    cycler.at_ = (cycler.at_ + 1) % cycler.items_.size();
+    return now;
+  }
+  static Value reset(const Value& self, const Arguments&) {
+    static_cast<Cycler&>(*self.object()).at_ = 0;
+    return None{};
+  }
   List items_;
-  mutable size_t at_ = 0;
+  size_t at_ = 0;
 };
 
 class Joiner final : public Object {

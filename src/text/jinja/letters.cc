@@ -91,7 +91,7 @@ std::vector<std::string> words(std::string_view text, int64_t limit, bool from_r
   std::vector<std::string> parts;
   std::string_view rest = stripped(text, nullptr, !from_right, from_right);
   while (!rest.empty()) {
-    const bool last = limit-- == 0;
+    const bool last = std::ssize(parts) == limit;
     const size_t begin = from_right && !last ? word_begin(rest) : 0;
     const size_t end = from_right || last ? rest.size() : word_end(rest);
     parts.emplace_back(rest.substr(begin, end - begin));
@@ -157,7 +157,7 @@ std::vector<std::string> split(std::string_view text, const std::string* separat
   if (separator->empty()) throw bad_input("a text cannot be split at an empty one");
   std::vector<std::string> parts;
   Work::search(text.size(), separator->size());
-  while (limit-- != 0) {
+  while (std::ssize(parts) != limit) {
     const size_t at = from_right ? text.rfind(*separator) : text.find(*separator);
     if (at == text.npos) break;
     const size_t behind = at + separator->size();
@@ -204,7 +204,8 @@ std::vector<std::string> letters_of(std::string_view text) {
 std::string replaced(std::string_view text, std::string_view from, std::string_view to,
                      int64_t count) {
   std::string out;
-  if (from.empty()) {  // Python inserts it between all characters
+  count = std::max<int64_t>(count, -1);  // a negative count has no limit
+  if (from.empty()) {                    // Python inserts it between all characters
     for (const std::string& letter : letters_of(text)) {
       if (count-- != 0) out += to;
       Work::check_length(out.size());

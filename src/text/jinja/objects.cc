@@ -56,17 +56,16 @@ Value Loop::attribute(const std::string& name) const {
         },
         None{});
   }
-  if (name == "changed") {
-    return bound(
-        name,
-        [this](const Value&, const Arguments& in) {
-          const bool changed = !last_changed_ || !equal(*last_changed_, in.positional);
-          last_changed_ = in.positional;
-          return Value(changed);
-        },
-        None{});
-  }
+  if (name == "changed") return bound(name, changed, self());
   return Undefined{name};
+}
+
+Value Loop::changed(const Value& self, const Arguments& in) {
+  auto& loop = static_cast<Loop&>(*self.object());
+  if (!loop.last_changed_) Work::keep(loop.shared_from_this());  // it may be given itself
+  const bool changed = !loop.last_changed_ || !equal(*loop.last_changed_, in.positional);
+  loop.last_changed_ = in.positional;
+  return changed;
 }
 
 Value Loop::call(const Arguments& arguments) {

@@ -25,13 +25,15 @@ class Loop final : public Object {
   Value attribute(const std::string& name) const override;
   bool is_callable() const override { return true; }
   Value call(const Arguments& arguments) override;
+  void clear() override { last_changed_.reset(); }
 
  private:
+  static Value changed(const Value& self, const Arguments& arguments);
   List items_;
   int level_;
   Recurse recurse_;
   int64_t at_ = 0;
-  mutable std::optional<List> last_changed_;
+  std::optional<List> last_changed_;
 };
 
 /// A macro, or the block of a `call` statement, which its macro sees as `caller`.

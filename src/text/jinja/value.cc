@@ -58,6 +58,8 @@ Value::Value(Dict dict) : depth_(one_deeper(depth_of_items(dict))) {
 Value::Value(std::shared_ptr<Object> object)
     : any_(object), depth_(object == nullptr ? 0 : one_deeper(object->depth())) {}
 
+Value Object::self() const { return std::const_pointer_cast<Object>(shared_from_this()); }
+
 Value Value::from_json(const Json& json) {
   if (json.is_null()) return None{};
   if (json.is_boolean()) return json.get<bool>();

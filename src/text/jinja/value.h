@@ -21,7 +21,7 @@ struct Arguments;
 using List = std::vector<Value>;
 
 /// An object that exists only during a rendering: a namespace, a loop, a macro, a function.
-class Object {
+class Object : public std::enable_shared_from_this<Object> {
  public:
   virtual ~Object() = default;
   virtual std::string type() const = 0;  ///< "macro", for errors
@@ -36,6 +36,8 @@ class Object {
   int depth() const { return depth_; }
 
  protected:
+  /// This object as a value: what its functions are bound to, since they may outlive its name.
+  Value self() const;
   int depth_ = 0;
 };
 

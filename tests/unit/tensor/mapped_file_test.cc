@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "kit/random_model.h"
+#include "tensor/lost_bytes.h"
 #include "tensor/writable_view.h"
 
 namespace mop {
@@ -186,6 +187,19 @@ TEST(MappedFile, AShrunkenFileIsToldOnceEvenAfterItWasUnmapped) {
   }
   EXPECT_THAT(error_of_check(), HasSubstr(path.string()));
   EXPECT_EQ(error_of_check(), "");
+}
+
+TEST(MappedFile, AnErrorThatFollowsFromLostBytesIsToldAsThat) {
+  TempFolder folder;
+  const auto path = make_file(folder, "weights", 4 * kPage);
+  {
+    const auto file = MappedFile::open(path);
+    ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+    EXPECT_EQ(std::to_integer<int>(file->bytes()[0]), 0);
+  }
+  const Error error = bad_input("the header is no JSON");
+  EXPECT_THAT(cause_of(error).what(), HasSubstr("shrank while it was mapped"));
+  EXPECT_EQ(cause_of(error).message(), "the header is no JSON") << "it was told once";
 }
 
 TEST(MappedFile, ReplacingTheFileByAnotherDoesNoHarm) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/files.h"
+#include "kit/cpu_time.h"
 #include "kit/random_model.h"
 #include "kit/refusal.h"
 #include "text/bpe_tokenizer.h"
@@ -53,6 +54,20 @@ TEST(FileSizes, IdsOfTokensAreBounded) {
                 parse_tokenizer_config(R"({"added_tokens_decoder": {"9999999999": "<x>"}})");
               }),
               HasSubstr("has the id 9999999999"));
+}
+
+// A file may name as many tokens as it likes: each is looked up, not searched for.
+TEST(FileSizes, AddedTokensAreReadInTimeInProportion) {
+  const auto read = [](int count) {
+    PartJson decoder = PartJson::object(), tokenizer = small();
+    for (int i = 0; i < count; ++i)
+      decoder[std::to_string(10 + i)] = {{"content", fmt::format("<{}>", i)}, {"special", true}};
+    const TokenizerConfig config =
+        parse_tokenizer_config(PartJson{{"added_tokens_decoder", decoder}}.dump());
+    ASSERT_EQ(std::ssize(config.added), count);
+    EXPECT_EQ(make_tokenizer_json(tokenizer.dump(), config)->vocab(), count + 10);
+  };
+  EXPECT_LT(testing::growth(read, 4000), 10);
 }
 
 TEST(FileSizes, NormalizersDoNotGrowATextWithoutBound) {

@@ -57,6 +57,24 @@ TEST(TemplateArithmetic, NumbersThatDoNotFitAreRefusedOrReal) {
   EXPECT_THAT(refusal("{{ '1'|int(0, 77) }}"), HasSubstr("bases from 2 to 36"));
 }
 
+TEST(TemplateArithmetic, CountsAndLengthsMayBeAnyNumber) {
+  const std::string least = kLeast;
+  EXPECT_EQ(render("{{ x|truncate(9223372036854775807) }}"), "abcdef");
+  EXPECT_EQ(render("{{ x|truncate(4, leeway=9223372036854775807) }}"), "abcdef");
+  EXPECT_EQ(render("{{ 'aba'|replace('a', 'c', " + least + ") }}"), "cbc");
+  EXPECT_EQ(render("{{ 'ab'.replace('', '-', " + least + ") }}"), "-a-b-");
+  EXPECT_EQ(render("{{ 'a b c'.split(none, " + least + ")|length }}"), "3");
+  EXPECT_EQ(render("{{ 'a b c'.rsplit(' ', " + least + ")|length }}"), "3");
+  EXPECT_EQ(render("{{ 'a b c'.split(' ', 1)|length }}{{ 'a b c'.rsplit(none, 1)|first }}"),
+            "2a b");
+}
+
+TEST(TemplateArithmetic, TwoSignsAreNoNumber) {
+  EXPECT_EQ(render("{{ '--9223372036854775808'|int(7) }} {{ '--5'|int(7) }} {{ '+-5'|int(7) }}"),
+            "7 7 7");
+  EXPECT_EQ(render("{{ '+-1.5'|float(7) }} {{ '+1.5'|float }} {{ '-5'|int }}"), "7 1.5 -5");
+}
+
 TEST(TemplateArithmetic, StepsOfSlicesAndRangesMayBeAnyNumber) {
   EXPECT_EQ(render("{{ x[::9223372036854775807] }}{{ x[1::9223372036854775807] }}"), "ab");
   EXPECT_EQ(render("{{ x[::-9223372036854775807] }}"), "f");
@@ -137,6 +155,20 @@ TEST(TemplateLimits, ChainsAndCirclesOfNamespacesAreLetGo) {
                    "{% set ns.a = namespace(a=ns.a) %}{% endfor %}-"),
             "-");
   EXPECT_EQ(render("{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns.a|length }}"), "1");
+}
+
+// A function that outlives the name of what it belongs to, under a sanitizer: it is still there.
+TEST(TemplateObjects, LiveAsLongAsTheirFunctions) {
+  EXPECT_EQ(render("{% set n = cycler('a', 'b').next %}{{ n() }}{{ n() }}{{ n() }}"), "aba");
+  EXPECT_EQ(render("{% set c = cycler('a', 'b') %}{% set r = c.reset %}{{ c.next() }}"
+                   "{% set c = none %}{{ r() }}"),
+            "aNone");
+  EXPECT_EQ(render("{% set ns = namespace() %}{% for i in l %}{% set ns.c = loop.changed %}"
+                   "{{ loop.changed(loop) }}{% endfor %}{{ ns.c(1) }}{{ ns.c(1) }}"),
+            "TrueFalseFalseTrueFalse");
+  EXPECT_EQ(render("{% set ns = namespace() %}{% for i in [l] recursive %}{% set ns.l = loop %}"
+                   "{% endfor %}{{ ns.l([]) }}-"),
+            "-");
 }
 
 TEST(TemplateLimits, TextsOfMegabytesAreSplitAndCompiledInReasonableTime) {
