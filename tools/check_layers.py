@@ -56,7 +56,7 @@ def check_includes(root, rooms):
 def check_include(root, rooms, room, path, where):
     if path in GENERATED:
         return
-    path = path.removesuffix(".inc") if path.endswith((".py.inc", ".cu.inc")) else path  # embedded: cmake/Modules.cmake
+    path = path.removesuffix(".inc") if path.endswith((".py.inc", ".cu.inc", ".jsonl.inc")) else path  # embedded: cmake/Modules.cmake
     other = path.split("/")[0]
     if not (root / "src" / path).exists():
         yield f"{where}: \"{path}\" is not a file of src/ (write the path from there)"

@@ -62,6 +62,7 @@ RunFiles read_files(const fs::path& run) {
                  {},
                  {},
                  {},
+                 0,
                  metrics_of_steps(run)};
   files.recipe = part_of(files.manifest, "recipe");
   if (fs::exists(run / "plan.json")) {

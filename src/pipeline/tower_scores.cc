@@ -64,7 +64,8 @@ std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& c
     for (const Stat stat : stats) {
       const StatRow& row = stat_row(stat);
       if (row.site != site) continue;
-      add_seen(row, {value_NX, input_ND, piece, weights, tower.layers[place]}, layers[place]);
+      add_seen(row, tower, {value_NX, input_ND, piece, weights, tower.layers[place]},
+               layers[place]);
     }
   };
   for (int64_t done = 0; done < count; done += ImageEncoder::kPiece) {

@@ -117,7 +117,7 @@ class Collector {
     if (on_device()) {
       row.add(seen, sums_U_.at({layer, &row}));
     } else {
-      add_seen(row, seen, layers_[static_cast<size_t>(layer)]);
+      add_seen(row, weights_.model().config(), seen, layers_[static_cast<size_t>(layer)]);
     }
   }
 
@@ -158,7 +158,7 @@ void run_forward(Collector& collector, WeightLoader& weights, const TokenSamples
 
 }  // namespace
 
-void add_seen(const StatRow& row, const Seen& seen, LayerStats& stats) {
+void add_seen(const StatRow& row, const ModelConfig& config, const Seen& seen, LayerStats& stats) {
   const at::Device device = seen.value_NX.device();
   if (device.is_cpu() && row.token_sums != nullptr) {
     const at::Tensor lengths_S1 = at::tensor(seen.piece.lengths, at::kDouble).unsqueeze(1);
@@ -166,7 +166,7 @@ void add_seen(const StatRow& row, const Seen& seen, LayerStats& stats) {
     return;
   }
   const at::Tensor sums_U =
-      at::zeros({row.units(seen.shape)}, at::TensorOptions(device).dtype(at::kDouble));
+      at::zeros({row.units(config, seen.shape)}, at::TensorOptions(device).dtype(at::kDouble));
   row.add(seen, sums_U);
   stats.add_sum(
       row.stat, sums_U.cpu(),

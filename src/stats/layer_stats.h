@@ -106,7 +106,7 @@ class LayerStats {
 
 /// Adds what a piece of whole sequences gives to the statistic of `row`, which is one of a pass
 /// forward; what is added up on a device is downloaded.
-void add_seen(const StatRow& row, const Seen& seen, LayerStats& stats);
+void add_seen(const StatRow& row, const ModelConfig& config, const Seen& seen, LayerStats& stats);
 
 /// One forward pass over `samples` that gathers all `stats` of all layers. Layers are streamed;
 /// samples are packed into large matrix products. Padding does not exist. Invariant to

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/parse_json.h"
 #include "base/random.h"
 #include "text/chat_samples.h"
 #include "text/encode_beginning.h"
@@ -102,7 +103,7 @@ std::vector<std::string> built_in_text() {
   std::vector<std::string> texts;
   for (size_t begin = 0; begin < kLines.size();) {
     const size_t end = kLines.find('\n', begin);
-    texts.push_back(Json::parse(kLines.substr(begin, end - begin))["text"]);
+    texts.push_back(parse_json(kLines.substr(begin, end - begin))["text"]);
     begin = end + 1;
   }
   return texts;
