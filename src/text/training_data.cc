@@ -100,7 +100,7 @@ class TrainingData::Inspection {
     if (!record.is_object())
       throw bad_input("{} is a {}, not an object", where, record.type_name());
     if (source_.options.place == nullptr && !pictures_of(record, where).empty())
-      throw bad_input("{} has a picture, and the model reads none", where);
+      throw bad_input("{} has a picture, but the model does not read pictures", where);
     note_unread_keys(record, form);
     if (form.check == nullptr) return look_at_conversation(index, record);
     form.check(record, where);

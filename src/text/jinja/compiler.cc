@@ -39,7 +39,7 @@ void assign(const Names& names, const Value& value, Scope& scope) {
   if (names.size() == 1) return scope.set(names[0], value);
   const List parts = elements(value);
   if (parts.size() != names.size())
-    throw bad_input("{} values cannot be given {} names", parts.size(), names.size());
+    throw bad_input("cannot assign {} values to {} names", parts.size(), names.size());
   for (size_t i = 0; i < names.size(); ++i) scope.set(names[i], parts[i]);
 }
 
@@ -155,7 +155,7 @@ class Compiler {
   Block read_to(const char* end) { return read({end}); }
 
   static void finish(Reader& in) {
-    if (!in.at_end()) throw bad_input("'{}' stands where the tag should end", in.peek().text);
+    if (!in.at_end()) throw bad_input("expected the end of the tag, got '{}'", in.peek().text);
   }
 
   static Statement output(Reader& in) {
@@ -188,7 +188,7 @@ class Compiler {
     static const std::set<std::string> kEnds = {"else",    "elif",     "endif",        "endfor",
                                                 "endset",  "endmacro", "endcall",      "endfilter",
                                                 "endwith", "endblock", "endgeneration"};
-    if (kEnds.contains(word)) throw bad_input("'{}' ends nothing here", word);
+    if (kEnds.contains(word)) throw bad_input("'{}' does not close an open block", word);
     return [word](Scope&, std::string&) -> Flow {
       throw bad_input("the statement '{}' is not known", word);
     };

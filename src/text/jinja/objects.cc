@@ -51,7 +51,7 @@ Value Loop::attribute(const std::string& name) const {
     return bound(
         name,
         [at = at_](const Value&, const Arguments& in) {
-          if (in.positional.empty()) throw bad_input("loop.cycle needs something to cycle through");
+          if (in.positional.empty()) throw bad_input("loop.cycle needs at least one value");
           return in.positional[static_cast<size_t>(at) % in.positional.size()];
         },
         None{});
@@ -71,7 +71,7 @@ Value Loop::attribute(const std::string& name) const {
 
 Value Loop::call(const Arguments& arguments) {
   if (!recurse_) throw bad_input("this loop is not `recursive`, it cannot be called");
-  if (arguments.positional.size() != 1) throw bad_input("loop() needs what to go over");
+  if (arguments.positional.size() != 1) throw bad_input("loop() needs one argument, the elements");
   return recurse_(arguments.positional[0], level_ + 1);
 }
 
