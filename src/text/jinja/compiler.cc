@@ -80,7 +80,7 @@ struct For {
     Loop::Recurse recurse;
     if (loop->recursive) {
       recurse = [loop, home = scope.shared_from_this()](const Value& elements, int deeper) {
-        const Deeper guard(home->rendering());
+        const CallDepth guard(home->rendering());
         std::string text;
         run_over(loop, elements, *home, deeper, text);
         return text;
@@ -95,7 +95,7 @@ struct For {
       assign(loop->names, state->items()[i], *inner);
       if (run(loop->body, *inner, out) == Flow::kBreak) break;
     }
-    return Flow::kOn;
+    return Flow::kNext;
   }
 };
 
@@ -134,7 +134,7 @@ class Compiler {
       block.push_back([text = segment.text](Scope&, std::string& out) {
         out += text;
         Work::check_length(out.size());
-        return Flow::kOn;
+        return Flow::kNext;
       });
       return false;
     }
@@ -164,7 +164,7 @@ class Compiler {
     return [value](Scope& scope, std::string& out) {
       out += to_text(value(scope));
       Work::check_length(out.size());
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -211,7 +211,7 @@ class Compiler {
       for (const auto& [condition, body] : branches) {
         if (is_true(condition(scope))) return run(body, scope, out);
       }
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -249,7 +249,7 @@ class Compiler {
       finish(in);
       return [names, value](Scope& scope, std::string&) {
         assign(names, value(scope), scope);
-        return Flow::kOn;
+        return Flow::kNext;
       };
     }
     const Filters filters = in.take("|") ? read_filters(in) : Filters();
@@ -257,7 +257,7 @@ class Compiler {
     Block body = read_to("endset");
     return [names, filters, body = std::move(body)](Scope& scope, std::string&) {
       assign(names, filtered(text_of(body, scope), filters, scope), scope);
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -273,7 +273,7 @@ class Compiler {
       if (target.object() == nullptr)
         throw bad_input("'{}' is {}, not a namespace: it cannot be changed", name, target.type());
       target.object()->set(member, value(scope));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -304,7 +304,7 @@ class Compiler {
     return [=](Scope& scope, std::string&) {
       scope.set(name, std::shared_ptr<Object>(
                           std::make_shared<Macro>(name, parameters, body, scope.capture())));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -325,7 +325,7 @@ class Compiler {
       arguments.named.emplace_back("caller", std::shared_ptr<Object>(std::make_shared<Macro>(
                                                  "caller", parameters, body, scope.capture())));
       out += to_text(call(called, arguments));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -335,7 +335,7 @@ class Compiler {
     Block body = read_to("endfilter");
     return [filters, body = std::move(body)](Scope& scope, std::string& out) {
       out += to_text(filtered(text_of(body, scope), filters, scope));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -364,7 +364,7 @@ class Compiler {
       if (scope.rendering().marks) out += kBeginMark;
       out += text_of(body, scope);
       if (scope.rendering().marks) out += kEndMark;
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 

@@ -10,7 +10,7 @@ namespace {
 constexpr int kDeepestCall = 200;
 }
 
-Deeper::Deeper(Rendering& rendering) : rendering_(rendering) {
+CallDepth::CallDepth(Rendering& rendering) : rendering_(rendering) {
   if (++rendering_.depth <= kDeepestCall) return;
   --rendering_.depth;
   throw bad_input("macros and loops call each other more than {} deep", kDeepestCall);
@@ -85,7 +85,7 @@ Value Macro::attribute(const std::string& name) const {
 
 Value Macro::call(const Arguments& in) {
   const auto scope = home_->inner();
-  const Deeper deeper(scope->rendering());
+  const CallDepth deeper(scope->rendering());
   Dict others;
   Value caller = Undefined{"caller"};
   for (const auto& [name, value] : in.named) {
