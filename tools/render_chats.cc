@@ -20,7 +20,7 @@ void add_turns(const ChatTemplate& chat, const Json& conversation, Json& result)
   result["learned"] = Json::array();
   result["lost"] = std::count(data.learned.begin(), data.learned.end(), true);
   try {
-    const SpokenText spoken = find_turns(chat, data);
+    const RenderedTurns spoken = find_turns(chat, data);
     result["learned"] = spoken.learned;
     result["lost"] = spoken.lost;
   } catch (const Error&) {

@@ -24,7 +24,7 @@ size_t terminal_columns(std::FILE* stream) {
 
 }  // namespace
 
-void tell(std::FILE* stream, std::string_view text) noexcept {
+void write_ignoring_errors(std::FILE* stream, std::string_view text) noexcept {
   std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
 }
@@ -40,7 +40,7 @@ void Console::clear() {
 
 void Console::note(std::string_view text) {
   clear();
-  tell(stream_, fmt::format("{}\n", plain_text(shortened(text, kLongestNote))));
+  write_ignoring_errors(stream_, fmt::format("{}\n", plain_text(shortened(text, kLongestNote))));
   if (terminal_) draw(true);
 }
 
@@ -158,9 +158,9 @@ void Console::draw(bool now) {
     return;
   last_draw_ = time;
   if (!terminal_) {
-    tell(stream_, status() + "\n");
+    write_ignoring_errors(stream_, status() + "\n");
   } else {
-    tell(stream_, "\r\033[K" + status().substr(0, terminal_columns(stream_) - 1));
+    write_ignoring_errors(stream_, "\r\033[K" + status().substr(0, terminal_columns(stream_) - 1));
     drawn_ = true;
   }
 }

@@ -12,7 +12,7 @@ namespace mop {
 
 /// Writes to a stream and ignores errors: a long run must not end because the reader is gone (a
 /// closed pipe, a terminal under nohup).
-void tell(std::FILE* stream, std::string_view text) noexcept;
+void write_ignoring_errors(std::FILE* stream, std::string_view text) noexcept;
 
 class Console : public Progress {
  public:

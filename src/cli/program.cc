@@ -104,8 +104,8 @@ std::string printable(const Json& json) {
 // Escapes control characters for terminals: names and texts of files may contain them.
 std::string shown(const Answer& answer, bool as_json) {
   const std::string text = as_json ? printable(answer.json) : answer.text;
-  const bool as_it_is = (as_json || answer.verbatim) && ::isatty(STDOUT_FILENO) == 0;
-  return as_it_is ? text : plain_text(text);
+  const bool unchanged = (as_json || answer.verbatim) && ::isatty(STDOUT_FILENO) == 0;
+  return unchanged ? text : plain_text(text);
 }
 
 void print_result(const std::string& text) {
@@ -209,9 +209,9 @@ int parse_and_run(int argc, char** argv) {
     what = "out of memory: the machine has none left";
   } catch (...) {
   }
-  tell(stderr, "error: ");
-  tell(stderr, what);
-  tell(stderr, "\n");
+  write_ignoring_errors(stderr, "error: ");
+  write_ignoring_errors(stderr, what);
+  write_ignoring_errors(stderr, "\n");
   ::_exit(1);
 }
 
@@ -279,13 +279,13 @@ int run_program(int argc, char** argv) {
     return parse_and_run(argc, argv);
   } catch (const Error& e) {
     const Error cause = cause_of(e);
-    tell(stderr, fmt::format("error: {}\n", cause.what()));
+    write_ignoring_errors(stderr, fmt::format("error: {}\n", cause.what()));
     return exit_code(cause);
   } catch (const std::exception& e) {
     std::optional<Error> error = device_error(e);
     if (!error) error = library_error(e);
     if (!error) error = internal_error("{}", e.what());
-    tell(stderr, fmt::format("error: {}\n", error->what()));
+    write_ignoring_errors(stderr, fmt::format("error: {}\n", error->what()));
   }
   return 1;
 }

@@ -116,17 +116,17 @@ HttpAnswer transfer(HttpClient& http, const HubSettings& settings, const std::st
     if (answer.status == 416) {  // the server has nothing after our bytes: this is another file
       part.clear();
       answer.failure = "the server has no bytes behind those that are here";
-      answer.may_pass = true;
+      answer.retryable = true;
     } else if (answer.ok() && part.size() < file.size) {
       answer.failure =
           fmt::format("the transfer ended after {} of {} bytes", part.size(), file.size);
-      answer.may_pass = true;
+      answer.retryable = true;
     }
     return answer;
   } catch (const WrongAnswer& wrong) {
     HttpAnswer answer;
     answer.failure = wrong.reason;
-    answer.may_pass = true;
+    answer.retryable = true;
     return answer;
   }
 }
@@ -142,7 +142,7 @@ void wait_seconds(double seconds) {
   }
 }
 
-std::string trouble_of(const HttpAnswer& answer) {
+std::string failure_text(const HttpAnswer& answer) {
   return answer.failure.empty() ? fmt::format("the server answers {}", answer.status)
                                 : answer.failure;
 }
@@ -186,15 +186,15 @@ HttpAnswer ask_with_retries(const HubSettings& settings, const std::string& what
   double wait = settings.first_wait_seconds;
   while (true) {
     HttpAnswer answer = ask();
-    if (answer.ok() || !answer.may_pass) return answer;
+    if (answer.ok() || !answer.retryable) return answer;
     if (made_progress()) {
       failures = 0;
       wait = settings.first_wait_seconds;
     }
-    if (++failures >= settings.attempts) throw gave_up(what, trouble_of(answer), failures);
+    if (++failures >= settings.attempts) throw gave_up(what, failure_text(answer), failures);
     const double asked = std::atof(answer.header("retry-after").c_str());
     const double pause = std::min(kLongestWait, std::max(wait, asked));
-    progress.note(fmt::format("{}: {}; trying again in {:.0f} s", what, trouble_of(answer),
+    progress.note(fmt::format("{}: {}; trying again in {:.0f} s", what, failure_text(answer),
                               std::ceil(pause)));
     wait_seconds(pause);
     wait *= 2;

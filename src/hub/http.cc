@@ -202,11 +202,11 @@ HttpAnswer HttpClient::get_once(const HttpRequest& request, const std::string& u
     answer.failure = transfer.stalled  ? fmt::format("nothing came for {} s", request.stall_seconds)
                      : *reason != '\0' ? reason
                                        : curl_easy_strerror(code);
-    answer.may_pass = !is_lasting(code);
+    answer.retryable = !is_lasting(code);
     answer.unreachable = connection_failed(code);
     answer.untrusted = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
   } else {
-    answer.may_pass = answer.status == 408 || answer.status == 429 || answer.status >= 500;
+    answer.retryable = answer.status == 408 || answer.status == 429 || answer.status >= 500;
   }
   return answer;
 }

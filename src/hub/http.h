@@ -15,7 +15,7 @@ struct HttpAnswer {
   std::map<std::string, std::string, std::less<>> headers;  ///< lower-case names
   std::string body;          ///< unless a sink received it; at most 64 KiB of a refusal
   std::string failure;       ///< why the transfer failed; empty = it succeeded
-  bool may_pass = false;     ///< whether a retry may succeed
+  bool retryable = false;    ///< whether a retry may succeed
   bool unreachable = false;  ///< no connection could be made
   bool untrusted = false;    ///< the server's certificate is not signed by a known authority
 

@@ -55,7 +55,7 @@ Listing read_listing(const std::string& body, const std::string& where) {
 }
 
 // Returns the server's message as one short line, without the token.
-std::string own_words(const HttpAnswer& answer, const std::string& token) {
+std::string server_message(const HttpAnswer& answer, const std::string& token) {
   std::string text = answer.header("x-error-message").substr(0, 300);
   for (size_t at; !token.empty() && (at = text.find(token)) != text.npos;) {
     text.replace(at, token.size(), "***");
@@ -67,7 +67,7 @@ std::string own_words(const HttpAnswer& answer, const std::string& token) {
 
 Error refusal(const HttpAnswer& answer, const HubSettings& settings, const ModelId& id,
               const std::string& url) {
-  const std::string words = own_words(answer, settings.token);
+  const std::string words = server_message(answer, settings.token);
   const auto say = [&](const std::string& what, const std::string& hint) {
     Error error =
         bad_input("{}{}", what, words.empty() ? "" : ": " + words).where("url", shown_url(url));
@@ -99,7 +99,7 @@ Listing list_model(HttpClient& http, const HubSettings& settings, const ModelId&
   const auto ask = [&] {
     HttpAnswer answer = http.get({url, settings.token, 0, settings.stall_seconds, nullptr});
     // Does not retry when no connection can be made.
-    if (answer.unreachable) answer.may_pass = false;
+    if (answer.unreachable) answer.retryable = false;
     return answer;
   };
   const HttpAnswer answer = ask_with_retries(

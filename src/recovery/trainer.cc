@@ -32,7 +32,7 @@ void check(const TrainOptions& o) {
   if (o.tokens < 0) refuse("tokens", "above 0", static_cast<double>(o.tokens));
   if (o.minutes < 0) refuse("minutes", "above 0", o.minutes);
   if (o.epochs == 0 && o.tokens == 0 && o.minutes == 0 && o.steps == 0) {
-    throw usage_error("nothing says when training ends").hint("--epochs, --tokens or --minutes");
+    throw usage_error("no limit of the training is given").hint("--epochs, --tokens or --minutes");
   }
   if (!(o.learning_rate > 0)) refuse("learning_rate", "above 0", o.learning_rate);
   if (o.warmup < 0 || o.warmup >= 1) refuse("warmup", "in [0, 1)", o.warmup);

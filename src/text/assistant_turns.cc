@@ -13,7 +13,7 @@ namespace mop {
 namespace {
 
 // A marker word that occurs in no conversation and that no template cuts or changes.
-constexpr std::string_view kWord = "Zq7XmopTurnW9k";
+constexpr std::string_view kMarker = "Zq7XmopTurnW9k";
 
 size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
@@ -29,23 +29,23 @@ size_t whole_marks(std::string_view asked, size_t common) {
 }
 
 /// The text before and after the only occurrence of the marker word.
-struct Around {
+struct Surroundings {
   std::string before, behind;
 };
 
-std::optional<Around> around_word(const std::string& text) {
-  const size_t at = text.find(kWord);
-  if (at == text.npos || text.find(kWord, at + 1) != text.npos) return std::nullopt;
-  return Around{text.substr(0, at), text.substr(at + kWord.size())};
+std::optional<Surroundings> around_word(const std::string& text) {
+  const size_t at = text.find(kMarker);
+  if (at == text.npos || text.find(kMarker, at + 1) != text.npos) return std::nullopt;
+  return Surroundings{text.substr(0, at), text.substr(at + kMarker.size())};
 }
 
 void put(Json& text, bool in_front) {
   const auto old = text.get<std::string>();
-  text = in_front ? std::string(kWord) + old : old + std::string(kWord);
+  text = in_front ? std::string(kMarker) + old : old + std::string(kMarker);
 }
 
 // Returns the message with the marker word in its content; nullopt when it has no content.
-std::optional<Json> with_word(Json message, bool in_front) {
+std::optional<Json> with_marker(Json message, bool in_front) {
   if (!message.contains("content")) return std::nullopt;
   Json& content = message["content"];
   if (content.is_null()) content = "";
@@ -73,7 +73,7 @@ Json* function_of(Json& message, bool of_last_call) {
 }
 
 // Returns the message with the marker word after the name of its last call.
-std::optional<Json> with_word_in_name(Json message) {
+std::optional<Json> with_marker_in_name(Json message) {
   Json* function = function_of(message, true);
   if (function == nullptr || !function->contains("name") || !(*function)["name"].is_string())
     return std::nullopt;
@@ -83,12 +83,12 @@ std::optional<Json> with_word_in_name(Json message) {
 
 // Returns the message with the marker word as an additional argument of its first call. Some
 // templates render only the first call, and may render its name more than once.
-std::optional<Json> with_word_in_arguments(Json message) {
+std::optional<Json> with_marker_in_arguments(Json message) {
   Json* function = function_of(message, false);
   if (function == nullptr || !function->contains("arguments")) return std::nullopt;
   Json& arguments = (*function)["arguments"];
   if (arguments.is_object())
-    arguments["x"] = std::string(kWord);
+    arguments["x"] = std::string(kMarker);
   else if (arguments.is_string())
     put(arguments, false);
   else
@@ -128,8 +128,8 @@ class Finder {
   }
 
   // Renders the first `count` messages with `message` in place of turn `turn`.
-  std::optional<Around> changed(size_t turn, const std::optional<Json>& message,
-                                size_t count) const {
+  std::optional<Surroundings> changed(size_t turn, const std::optional<Json>& message,
+                                      size_t count) const {
     if (!message) return std::nullopt;
     Json all(Json::array_t(messages().begin(), messages().begin() + static_cast<ptrdiff_t>(count)));
     all[turn] = *message;
@@ -152,7 +152,7 @@ class Finder {
       const std::string words = asks ? asked->substr(before->size()) : "";
       return *end + common_prefix(words, std::string_view(text_).substr(*end));
     }
-    const auto marked = changed(turn, with_word(messages()[turn], true), messages().size());
+    const auto marked = changed(turn, with_marker(messages()[turn], true), messages().size());
     if (!marked || !text_.starts_with(marked->before)) return std::nullopt;
     return marked->before.size();
   }
@@ -162,8 +162,8 @@ class Finder {
     const auto until = first(turn + 1, false);
     if (until && until->size() > begin && text_.starts_with(*until)) return until->size();
     const Json& message = messages()[turn];
-    for (const auto& marked :
-         {with_word(message, false), with_word_in_name(message), with_word_in_arguments(message)}) {
+    for (const auto& marked : {with_marker(message, false), with_marker_in_name(message),
+                               with_marker_in_arguments(message)}) {
       const auto whole = changed(turn, marked, messages().size());
       const auto alone = changed(turn, marked, turn + 1);
       if (!whole || !alone) continue;
@@ -186,7 +186,7 @@ class Finder {
 
 // Takes each `generation` block as a turn of the assistant, in order. Returns false when their
 // numbers differ and it matters which is which.
-bool take_marks(const JinjaText& marked, const Conversation& conversation, SpokenText& spoken) {
+bool take_marks(const JinjaText& marked, const Conversation& conversation, RenderedTurns& spoken) {
   std::vector<bool> wanted;
   for (size_t i = 0; i < conversation.learned.size(); ++i) {
     if (conversation.messages[i]["role"] == "assistant") wanted.push_back(conversation.learned[i]);
@@ -201,9 +201,9 @@ bool take_marks(const JinjaText& marked, const Conversation& conversation, Spoke
 
 }  // namespace
 
-SpokenText find_turns(const ChatTemplate& chat, const Conversation& conversation) {
+RenderedTurns find_turns(const ChatTemplate& chat, const Conversation& conversation) {
   JinjaText marked = chat.render_with_marks(conversation.messages, conversation.options);
-  SpokenText spoken{std::move(marked.text), {}, 0};
+  RenderedTurns spoken{std::move(marked.text), {}, 0};
   if (take_marks(marked, conversation, spoken)) return spoken;
   const Finder finder(chat, conversation, spoken.text);
   for (size_t turn = 0; turn < conversation.learned.size(); ++turn) {

@@ -9,7 +9,7 @@
 
 namespace mop {
 
-struct SpokenText {
+struct RenderedTurns {
   std::string text;  ///< the rendered conversation
   /// Byte ranges [begin, end) of the turns to learn. A turn begins after the generation prompt and
   /// includes the text that ends it; for a template with `generation` blocks, the ranges of these
@@ -19,6 +19,6 @@ struct SpokenText {
 };
 
 /// Throws Error(kBadInput) with the template's message.
-SpokenText find_turns(const ChatTemplate& chat, const Conversation& conversation);
+RenderedTurns find_turns(const ChatTemplate& chat, const Conversation& conversation);
 
 }  // namespace mop

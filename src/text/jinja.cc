@@ -14,21 +14,21 @@ Flow run(const Block& block, Scope& scope, std::string& out) {
   for (const Statement& statement : block) {
     Work::step();
     const Flow flow = statement(scope, out);
-    if (flow != Flow::kOn) return flow;
+    if (flow != Flow::kNext) return flow;
   }
-  return Flow::kOn;
+  return Flow::kNext;
 }
 
 namespace {
 
 // Clears the scopes at the end of a rendering, because macros and scopes refer to each other.
-class OneRendering {
+class ScopedRendering {
  public:
-  OneRendering(JinjaTime now, bool marks) {
+  ScopedRendering(JinjaTime now, bool marks) {
     rendering_.now = now;
     rendering_.marks = marks;
   }
-  ~OneRendering() {
+  ~ScopedRendering() {
     for (const auto& scope : rendering_.captured) scope->clear();
   }
   std::string run(const Block& block, const Json& variables) {
@@ -89,14 +89,14 @@ JinjaTemplate::~JinjaTemplate() = default;
 JinjaTemplate::JinjaTemplate(JinjaTemplate&&) noexcept = default;
 
 std::string JinjaTemplate::render(const Json& variables, JinjaTime now) const {
-  return jinja::OneRendering(now, false).run(program_->compiled.block, variables);
+  return jinja::ScopedRendering(now, false).run(program_->compiled.block, variables);
 }
 
 JinjaText JinjaTemplate::render_with_marks(const Json& variables, JinjaTime now) const {
   std::string plain = render(variables, now);
   if (!marks_generation()) return {std::move(plain), {}};
-  JinjaText marked =
-      jinja::without_marks(jinja::OneRendering(now, true).run(program_->compiled.block, variables));
+  JinjaText marked = jinja::without_marks(
+      jinja::ScopedRendering(now, true).run(program_->compiled.block, variables));
   if (marked.text != plain) marked = {std::move(plain), {}};
   return marked;
 }

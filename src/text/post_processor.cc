@@ -47,7 +47,7 @@ Surround read_template(const PartJson& part) {
       throw bad_input("a template piece is neither `Sequence` nor `SpecialToken`");
     }
   }
-  if (!seen_text) throw bad_input("the template leaves the text out");
+  if (!seen_text) throw bad_input("the template does not contain the text");
   return made;
 }
 

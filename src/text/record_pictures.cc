@@ -50,7 +50,7 @@ std::vector<std::string> pictures_of(const Json& record, std::string_view where)
 }
 
 Error unread_picture(std::string_view name) {
-  return bad_input("there is a picture, and the model reads none: {}", name)
+  return bad_input("there is a picture, but the model does not read pictures: {}", name)
       .hint("pictures are read by LLaVA-1.5 models");
 }
 

@@ -31,16 +31,16 @@ void check_units(std::string_view table, std::string_view texts) {
     const uint32_t unit = unit_at(table, i);
     if (i > 0 && is_value(unit)) continue;  // lookup starts at the first unit
     const size_t next = i ^ offset_of(unit);
-    if (next >= count) throw bad_input("its table of replacements leads out of itself");
+    if (next >= count) throw bad_input("its replacement table has an offset out of range");
     if (!has_leaf(unit)) continue;
     if (value_of(unit_at(table, next)) >= texts.size())
-      throw bad_input("its table of replacements names a text that is not there");
+      throw bad_input("its replacement table has a text offset out of range");
   }
 }
 
 void check_texts(std::string_view texts) {
   if (texts.empty() || texts.back() != '\0' || !is_valid_utf8(texts))
-    throw bad_input("its replacements are no texts");
+    throw bad_input("its replacement texts are not zero-terminated UTF-8");
   for (size_t at = 0; at < texts.size();) {
     const size_t end = texts.find('\0', at);
     if (end - at > kLongestReplacement)
@@ -54,13 +54,11 @@ void check_texts(std::string_view texts) {
 void check_charsmap(std::string_view map) {
   if (map.empty()) return;
   uint32_t size = 0;
-  if (map.size() < sizeof size)
-    throw bad_input("its table of replacements has {} bytes", map.size());
+  if (map.size() < sizeof size) throw bad_input("its replacement table has {} bytes", map.size());
   std::memcpy(&size, map.data(), sizeof size);
   map.remove_prefix(sizeof size);
   if (size == 0 || size % kBlockBytes != 0 || size >= map.size())
-    throw bad_input("its table of replacements should have {} bytes, of {} in all", size,
-                    map.size());
+    throw bad_input("its replacement table should have {} bytes, of {} in all", size, map.size());
   check_texts(map.substr(size));
   check_units(map.substr(0, size), map.substr(size));
 }

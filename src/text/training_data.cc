@@ -43,7 +43,7 @@ const TrainingForm& form_of(const Json& record, const TrainingForm* chosen,
 }
 
 // The first token of a sample is never a target.
-bool teaches(const TrainingSample& sample) {
+bool has_target(const TrainingSample& sample) {
   return std::any_of(sample.labels.begin() + (sample.labels.empty() ? 0 : 1), sample.labels.end(),
                      [](int64_t label) { return label != kNoLoss; });
 }
@@ -100,13 +100,13 @@ class TrainingData::Inspection {
     if (!record.is_object())
       throw bad_input("{} is a {}, not an object", where, record.type_name());
     if (source_.options.place == nullptr && !pictures_of(record, where).empty())
-      throw bad_input("{} has a picture, and the model reads none", where);
+      throw bad_input("{} has a picture, but the model does not read pictures", where);
     note_unread_keys(record, form);
     if (form.check == nullptr) return look_at_conversation(index, record);
     form.check(record, where);
-    if (!teaches_) teaches_ = mop::teaches(source_.sample(index));
+    if (!teaches_) teaches_ = mop::has_target(source_.sample(index));
   }
-  bool teaches() const { return teaches_; }
+  bool has_target() const { return teaches_; }
 
   // Throws when no sample has anything to learn.
   std::vector<std::string> notes() const {
@@ -143,7 +143,7 @@ class TrainingData::Inspection {
   void look_at_conversation(int64_t index, const Json& record) {
     const TrainingSample sample = source_.sample(index);
     lost_ += sample.lost_turns;
-    const bool speaks = mop::teaches(sample);
+    const bool speaks = mop::has_target(sample);
     teaches_ = teaches_ || speaks;
     silent_ += speaks ? 0 : 1;
     if (teaches_) return;
@@ -198,7 +198,7 @@ TrainingData TrainingData::open(const std::filesystem::path& file,
     const bool alike = data.source_->file.is_text();
     for (int64_t i = 0; i < data.count_; ++i) {
       inspection.look_at(i);
-      if (alike && inspection.teaches()) break;
+      if (alike && inspection.has_target()) break;
     }
     data.notes_ = inspection.notes();
     check_mappings();

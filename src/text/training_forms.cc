@@ -95,7 +95,7 @@ TrainingSample chat(const Json& record, const Tokenizer& tokenizer,
     throw bad_input("{} is a conversation, but the model has no chat template", where)
         .hint("give the model's folder a chat_template.jinja, or data of another form");
   }
-  const SpokenText spoken =
+  const RenderedTurns spoken =
       find_turns(*options.chat, as_template_expects(conversation_of(record, where), *options.chat,
                                                     pictures_of(record, where).size()));
   const Special special = options.chat->specials_of(spoken.text);

@@ -67,7 +67,7 @@ constexpr KeyFate kMessage[] = {
 
 // Empty values count as absent. `label` is also used for the class of a text, which has no effect
 // here.
-bool says_nothing(std::string_view key, const Json& value) {
+bool is_empty_value(std::string_view key, const Json& value) {
   if (key == "label") return !value.is_boolean();
   return value.is_null() || (!value.is_number() && !value.is_boolean() && value.empty()) ||
          value == "";
@@ -88,7 +88,7 @@ const FormatKeys& message_keys() {
 void refuse_keys(const Json& object, const FormatKeys& format, const std::string& where) {
   for (const auto& [key, value] : object.items()) {
     const KeyFate* fate = find_fate(format, key);
-    if (fate == nullptr || fate->fate != kRefused || says_nothing(key, value)) continue;
+    if (fate == nullptr || fate->fate != kRefused || is_empty_value(key, value)) continue;
     throw bad_input("{} has `{}`: {}", where, key, fate->why);
   }
 }

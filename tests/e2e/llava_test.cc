@@ -284,7 +284,7 @@ TEST_F(Llava, ALanguageModelAloneReadsNoPictures) {
   args[1] = demo_model().string();
   const Ran ran = run(args);
   EXPECT_EQ(ran.exit, 1) << ran.out;
-  EXPECT_THAT(ran.err, HasSubstr("the model reads none"));
+  EXPECT_THAT(ran.err, HasSubstr("the model does not read pictures"));
 }
 
 TEST_F(Llava, ItsTowerIsPrunedReplayedAndContinuedToTheSameBytes) {

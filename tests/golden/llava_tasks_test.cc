@@ -137,7 +137,7 @@ TEST(LlavaTasksRefusals, AreOneClearError) {
   job = job_of("scienceqa");
   job.model = testing::demo_model();
   EXPECT_THAT(refusal_of(job),
-              AllOf(HasSubstr("there is a picture, and the model reads none: first.png"),
+              AllOf(HasSubstr("there is a picture, but the model does not read pictures: first.png"),
                     HasSubstr("scienceqa.jsonl, record 1")));
 }
 

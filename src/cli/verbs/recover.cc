@@ -121,7 +121,7 @@ Verb recover_verb() {
         add_common(app, *flags);
         return [flags](Progress& progress) {
           const RecoverRecipe recipe = recover_recipe(settings(*flags));
-          if (recipe.model.empty()) throw usage_error("which MODEL is to be trained?");
+          if (recipe.model.empty()) throw usage_error("MODEL is missing");
           return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
             const Json result = recover(recipe, {flags->out, if_there(*flags)}, listener, ranks);
             return {result, recover_text(result)};

@@ -18,10 +18,10 @@ std::string answer_in(const std::string& whole, const std::string& asked,
                       const std::string& answer) {
   const size_t at = whole.starts_with(asked) ? whole.find(answer, asked.size()) : whole.npos;
   if (at != whole.npos) return whole.substr(asked.size(), at + answer.size() - asked.size());
-  throw bad_input("the chat template writes an answer otherwise than it asks for one")
-      .where("it asks with", asked)
-      .where("it writes", whole)
-      .hint("a task that asks without a chat template can be scored");
+  throw bad_input("the chat template renders a given answer differently from the prompt for it")
+      .where("prompt", asked)
+      .where("with answer", whole)
+      .hint("use a task that does not use the chat template");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace mop::jinja {
 namespace {
 
 [[noreturn]] void refuse(std::string_view sign, const Value& a, const Value& b) {
-  throw bad_input("'{}' does not go with {} and {}", sign, a.type(), b.type());
+  throw bad_input("'{}' is not defined for {} and {}", sign, a.type(), b.type());
 }
 
 bool whole(const Value& a, const Value& b) { return !a.is_real() && !b.is_real(); }
@@ -18,7 +18,7 @@ Value repeated(const Value& value, int64_t times) {
   const List* parts = value.list();
   const size_t size = parts != nullptr ? parts->size() : value.text("").size();
   if (size > 0 && count > Work::kLongestText / size)
-    throw bad_input("{} is to be repeated {} times", value.type(), count);
+    throw bad_input("cannot repeat {} {} times", value.type(), count);
   if (parts != nullptr) Work::make_elements(size * count);
   if (const List* list = value.list()) {
     List all;

@@ -39,7 +39,7 @@ void assign(const Names& names, const Value& value, Scope& scope) {
   if (names.size() == 1) return scope.set(names[0], value);
   const List parts = elements(value);
   if (parts.size() != names.size())
-    throw bad_input("{} values cannot be given {} names", parts.size(), names.size());
+    throw bad_input("cannot assign {} values to {} names", parts.size(), names.size());
   for (size_t i = 0; i < names.size(); ++i) scope.set(names[i], parts[i]);
 }
 
@@ -80,7 +80,7 @@ struct For {
     Loop::Recurse recurse;
     if (loop->recursive) {
       recurse = [loop, home = scope.shared_from_this()](const Value& elements, int deeper) {
-        const Deeper guard(home->rendering());
+        const CallDepth guard(home->rendering());
         std::string text;
         run_over(loop, elements, *home, deeper, text);
         return text;
@@ -95,7 +95,7 @@ struct For {
       assign(loop->names, state->items()[i], *inner);
       if (run(loop->body, *inner, out) == Flow::kBreak) break;
     }
-    return Flow::kOn;
+    return Flow::kNext;
   }
 };
 
@@ -134,7 +134,7 @@ class Compiler {
       block.push_back([text = segment.text](Scope&, std::string& out) {
         out += text;
         Work::check_length(out.size());
-        return Flow::kOn;
+        return Flow::kNext;
       });
       return false;
     }
@@ -155,7 +155,7 @@ class Compiler {
   Block read_to(const char* end) { return read({end}); }
 
   static void finish(Reader& in) {
-    if (!in.at_end()) throw bad_input("'{}' stands where the tag should end", in.peek().text);
+    if (!in.at_end()) throw bad_input("expected the end of the tag, got '{}'", in.peek().text);
   }
 
   static Statement output(Reader& in) {
@@ -164,7 +164,7 @@ class Compiler {
     return [value](Scope& scope, std::string& out) {
       out += to_text(value(scope));
       Work::check_length(out.size());
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -188,7 +188,7 @@ class Compiler {
     static const std::set<std::string> kEnds = {"else",    "elif",     "endif",        "endfor",
                                                 "endset",  "endmacro", "endcall",      "endfilter",
                                                 "endwith", "endblock", "endgeneration"};
-    if (kEnds.contains(word)) throw bad_input("'{}' ends nothing here", word);
+    if (kEnds.contains(word)) throw bad_input("'{}' does not close an open block", word);
     return [word](Scope&, std::string&) -> Flow {
       throw bad_input("the statement '{}' is not known", word);
     };
@@ -211,7 +211,7 @@ class Compiler {
       for (const auto& [condition, body] : branches) {
         if (is_true(condition(scope))) return run(body, scope, out);
       }
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -249,7 +249,7 @@ class Compiler {
       finish(in);
       return [names, value](Scope& scope, std::string&) {
         assign(names, value(scope), scope);
-        return Flow::kOn;
+        return Flow::kNext;
       };
     }
     const Filters filters = in.take("|") ? read_filters(in) : Filters();
@@ -257,7 +257,7 @@ class Compiler {
     Block body = read_to("endset");
     return [names, filters, body = std::move(body)](Scope& scope, std::string&) {
       assign(names, filtered(text_of(body, scope), filters, scope), scope);
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -273,7 +273,7 @@ class Compiler {
       if (target.object() == nullptr)
         throw bad_input("'{}' is {}, not a namespace: it cannot be changed", name, target.type());
       target.object()->set(member, value(scope));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -304,7 +304,7 @@ class Compiler {
     return [=](Scope& scope, std::string&) {
       scope.set(name, std::shared_ptr<Object>(
                           std::make_shared<Macro>(name, parameters, body, scope.capture())));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -325,7 +325,7 @@ class Compiler {
       arguments.named.emplace_back("caller", std::shared_ptr<Object>(std::make_shared<Macro>(
                                                  "caller", parameters, body, scope.capture())));
       out += to_text(call(called, arguments));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -335,7 +335,7 @@ class Compiler {
     Block body = read_to("endfilter");
     return [filters, body = std::move(body)](Scope& scope, std::string& out) {
       out += to_text(filtered(text_of(body, scope), filters, scope));
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 
@@ -364,7 +364,7 @@ class Compiler {
       if (scope.rendering().marks) out += kBeginMark;
       out += text_of(body, scope);
       if (scope.rendering().marks) out += kEndMark;
-      return Flow::kOn;
+      return Flow::kNext;
     };
   }
 

@@ -9,7 +9,7 @@
 namespace mop::jinja {
 
 /// Result of a statement for the enclosing loop.
-enum class Flow { kOn, kBreak, kContinue };
+enum class Flow { kNext, kBreak, kContinue };
 using Statement = std::function<Flow(Scope&, std::string& out)>;
 using Block = std::vector<Statement>;
 Flow run(const Block& block, Scope& scope, std::string& out);

@@ -94,7 +94,7 @@ Expression read_primary(Reader& in) {
       if (token.text == "(") return read_list(in, ")");
       if (token.text == "[") return read_list(in, "]");
       if (token.text == "{") return read_object(in);
-      throw bad_input("'{}' stands where a value is expected", token.text);
+      throw bad_input("expected a value, got '{}'", token.text);
   }
 }
 
@@ -106,7 +106,7 @@ Expression read_subscript(Reader& in, Expression value) {
     if (in.take(":")) {
       if (++colons > 2) throw bad_input("a slice has at most two colons");
     } else if (bounds[colons]) {
-      throw bad_input("'{}' stands where ']' is expected", in.peek().text);
+      throw bad_input("expected ']', got '{}'", in.peek().text);
     } else {
       bounds[colons] = in.expressions();
     }
@@ -145,7 +145,7 @@ Expression read_postfix(Reader& in, Expression value) {
       } else if (key.kind == Token::Kind::kName) {
         value = [value, name = key.text](Scope& scope) { return attribute(value(scope), name); };
       } else {
-        throw bad_input("'{}' stands where a name is expected", key.text);
+        throw bad_input("expected a name, got '{}'", key.text);
       }
     } else if (in.take("[")) {
       value = read_subscript(in, value);

@@ -42,7 +42,7 @@ class Namespace final : public Object {
 class Cycler final : public Object {
  public:
   explicit Cycler(List items) : items_(std::move(items)) {
-    if (items_.empty()) throw bad_input("cycler needs something to cycle through");
+    if (items_.empty()) throw bad_input("cycler needs at least one value");
     depth_ = depth_of(items_);
   }
   std::string type() const override { return "cycler"; }

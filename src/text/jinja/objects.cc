@@ -10,7 +10,7 @@ namespace {
 constexpr int kDeepestCall = 200;
 }
 
-Deeper::Deeper(Rendering& rendering) : rendering_(rendering) {
+CallDepth::CallDepth(Rendering& rendering) : rendering_(rendering) {
   if (++rendering_.depth <= kDeepestCall) return;
   --rendering_.depth;
   throw bad_input("macros and loops call each other more than {} deep", kDeepestCall);
@@ -51,7 +51,7 @@ Value Loop::attribute(const std::string& name) const {
     return bound(
         name,
         [at = at_](const Value&, const Arguments& in) {
-          if (in.positional.empty()) throw bad_input("loop.cycle needs something to cycle through");
+          if (in.positional.empty()) throw bad_input("loop.cycle needs at least one value");
           return in.positional[static_cast<size_t>(at) % in.positional.size()];
         },
         None{});
@@ -70,7 +70,7 @@ Value Loop::changed(const Value& self, const Arguments& in) {
 
 Value Loop::call(const Arguments& arguments) {
   if (!recurse_) throw bad_input("this loop is not `recursive`, it cannot be called");
-  if (arguments.positional.size() != 1) throw bad_input("loop() needs what to go over");
+  if (arguments.positional.size() != 1) throw bad_input("loop() needs one argument, the elements");
   return recurse_(arguments.positional[0], level_ + 1);
 }
 
@@ -84,7 +84,7 @@ Value Macro::attribute(const std::string& name) const {
 
 Value Macro::call(const Arguments& in) {
   const auto scope = home_->inner();
-  const Deeper deeper(scope->rendering());
+  const CallDepth deeper(scope->rendering());
   Dict others;
   Value caller = Undefined{"caller"};
   for (const auto& [name, value] : in.named) {

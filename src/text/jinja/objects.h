@@ -63,10 +63,10 @@ class Macro final : public Object {
 };
 
 /// Counts nested calls. Throws Error(kBadInput) when they are too deep, as endless recursion is.
-class Deeper {
+class CallDepth {
  public:
-  explicit Deeper(Rendering& rendering);
-  ~Deeper() { --rendering_.depth; }
+  explicit CallDepth(Rendering& rendering);
+  ~CallDepth() { --rendering_.depth; }
 
  private:
   Rendering& rendering_;

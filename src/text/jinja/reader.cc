@@ -180,13 +180,12 @@ bool Reader::take(std::string_view text) {
 }
 
 void Reader::expect(std::string_view text) {
-  if (!take(text)) throw bad_input("'{}' stands where '{}' is expected", peek().text, text);
+  if (!take(text)) throw bad_input("expected '{}', got '{}'", text, peek().text);
 }
 
 std::string Reader::name() {
   const Token token = next();
-  if (token.kind != Token::Kind::kName)
-    throw bad_input("'{}' stands where a name is expected", token.text);
+  if (token.kind != Token::Kind::kName) throw bad_input("expected a name, got '{}'", token.text);
   return token.text;
 }
 

@@ -15,7 +15,7 @@ Function test(Check check) {
 template <typename Compare>
 Function compared(Compare compare) {
   return [compare](const Value& value, const Arguments& in) {
-    if (in.positional.empty()) throw bad_input("a comparing test needs something to compare with");
+    if (in.positional.empty()) throw bad_input("a comparison test needs an argument");
     return Value(compare(value, in.positional[0]));
   };
 }

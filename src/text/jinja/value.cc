@@ -95,7 +95,7 @@ Object* Value::object() const {
 
 std::string Value::type() const {
   if (const auto* undefined = as<Undefined>())
-    return undefined->name.empty() ? "something undefined"
+    return undefined->name.empty() ? "an undefined value"
                                    : fmt::format("`{}`, which is undefined", undefined->name);
   if (object() != nullptr) return "a " + object()->type();
   if (is_tuple()) return "a tuple";
@@ -266,7 +266,7 @@ int64_t length(const Value& value) {
 namespace {
 
 [[noreturn]] void refuse_undefined(const Undefined& undefined, const std::string& key) {
-  if (undefined.name.empty()) throw bad_input("something undefined has no `{}`", key);
+  if (undefined.name.empty()) throw bad_input("an undefined value has no `{}`", key);
   throw bad_input("`{}` is undefined, it has no `{}`", undefined.name, key);
 }
 

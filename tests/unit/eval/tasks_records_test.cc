@@ -267,7 +267,7 @@ TEST(TaskMessages, ATemplateThatAsksOtherwiseThanItWritesIsAnError) {
                     "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}"
                     "{% if add_generation_prompt %}assistant: <think>{% endif %}");
               }),
-              HasSubstr("writes an answer otherwise than it asks for one"));
+              HasSubstr("renders a given answer differently from the prompt for it"));
 }
 
 }  // namespace

@@ -35,12 +35,12 @@ constexpr const char* kHidesCalls =
     "m.content }}"
     "{% if loop.last %}$${% else %}.{% endif %}{% endfor %}";
 
-SpokenText found(const std::string& source, const std::string& messages) {
+RenderedTurns found(const std::string& source, const std::string& messages) {
   const ChatTemplate chat({{"default", source}}, {{"bos_token", "^"}, {"eos_token", "$"}});
   return find_turns(chat, conversation_of({{"messages", Json::parse(messages)}}, "line 1"));
 }
 
-std::vector<std::string> learned(const SpokenText& spoken) {
+std::vector<std::string> learned(const RenderedTurns& spoken) {
   std::vector<std::string> texts;
   for (const auto& [begin, end] : spoken.learned)
     texts.push_back(spoken.text.substr(begin, end - begin));
@@ -52,7 +52,7 @@ constexpr const char* kTwoTurns = R"([{"role": "user", "content": "u"},
     {"role": "assistant", "content": "two "}])";
 
 TEST(AssistantTurns, EarlierTurnsAreFoundAsTheyStandInTheWhole) {
-  const SpokenText spoken = found(kThinks, kTwoTurns);
+  const RenderedTurns spoken = found(kThinks, kTwoTurns);
   EXPECT_EQ(spoken.text,
             "<user>u<end>\n<assistant>one<end>\n<user>v<end>\n<assistant>[think]two <end>\n");
   EXPECT_THAT(learned(spoken), ElementsAre("one<end>\n", "[think]two <end>\n"));
@@ -89,12 +89,13 @@ TEST(AssistantTurns, ACallWhoseNameStandsElsewhereTooIsFoundByItsArguments) {
       "{% else %}<{{ m.role[0] }}>{{ m.content }}{% endif %}{% endfor %}"
       "{% if add_generation_prompt %}<a>{% endif %}";
   for (const char* arguments : {R"({"k": 1})", R"("k")"}) {
-    const SpokenText spoken = found(names_twice, fmt::format(R"([{{"role": "user", "content": "u"}},
+    const RenderedTurns spoken =
+        found(names_twice, fmt::format(R"([{{"role": "user", "content": "u"}},
         {{"role": "assistant", "content": "Well", "tool_calls": [
             {{"function": {{"name": "f", "arguments": {0}}}}},
             {{"function": {{"name": "g", "arguments": {0}}}}}]}},
         {{"role": "tool", "content": "r"}}, {{"role": "assistant", "content": "two"}}])",
-                                                             arguments));
+                                       arguments));
     EXPECT_THAT(learned(spoken), ElementsAre(fmt::format("to f {}!", arguments), "two"));
     EXPECT_EQ(spoken.lost, 0);
   }
@@ -107,7 +108,7 @@ TEST(AssistantTurns, ACallBehindAnEmptyTextIsFound) {
       "{% if m.tool_calls and not loop.last %}{{ '\n' }}{% endif %}"
       "{% for c in m.tool_calls or [] %}<tool>{{ c.function.name }}</tool>{% endfor %}{% endfor %}"
       "{% if add_generation_prompt %}<a>{{ '\n' }}<think>{% endif %}";
-  const SpokenText spoken = found(line_end, R"([{"role": "user", "content": "u"},
+  const RenderedTurns spoken = found(line_end, R"([{"role": "user", "content": "u"},
       {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]},
       {"role": "tool", "content": "r"}, {"role": "assistant", "content": "two"}])");
   EXPECT_EQ(spoken.text, "<u>u<a>\n<tool>f</tool><t>r<a>two");
@@ -147,7 +148,7 @@ TEST(AssistantTurns, GenerationBlocksSayItThemselves) {
 }
 
 TEST(AssistantTurns, ATurnWhosePlaceCannotBeFoundIsCounted) {
-  const SpokenText spoken = found(kHidesCalls, R"([{"role": "user", "content": "u"},
+  const RenderedTurns spoken = found(kHidesCalls, R"([{"role": "user", "content": "u"},
       {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]},
       {"role": "user", "content": "v"}, {"role": "assistant", "content": "two"}])");
   EXPECT_EQ(spoken.text, "<u>u.<a>1.<u>v.<a>two$$");

@@ -146,8 +146,8 @@ TEST(Jinja, SaysWhatItDoesNotKnowAndWhere) {
   EXPECT_THAT(refusal("{{ 'x'.encode() }}"), HasSubstr("the function 'encode' is not known"));
   EXPECT_THAT(refusal("{% if true %}"), HasSubstr("'endif' is missing"));
   EXPECT_THAT(refusal("{{ 'a }}"), HasSubstr("a tag is not closed"));
-  EXPECT_THAT(refusal("{{ a b }}"), HasSubstr("'b' stands where the tag should end"));
-  EXPECT_THAT(refusal("{% endif %}"), HasSubstr("'endif' ends nothing here"));
+  EXPECT_THAT(refusal("{{ a b }}"), HasSubstr("expected the end of the tag, got 'b'"));
+  EXPECT_THAT(refusal("{% endif %}"), HasSubstr("'endif' does not close an open block"));
   EXPECT_THAT(refusal("a\xFF{{ x }}"), HasSubstr("the template is not UTF-8"));
 }
 

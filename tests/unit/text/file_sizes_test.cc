@@ -186,7 +186,7 @@ TEST(SpmCheck, TablesOfReplacementsAreCheckedBeforeTheLibraryFollowsThem) {
   EXPECT_THAT(refusal_of_map(charsmap(far, std::string("x\0", 2)), 5), HasSubstr("out of itself"));
   const uint32_t leaf = 1 << 8;
   EXPECT_THAT(refusal_of_map(charsmap(leaf | 0x7F, std::string("x\0", 2))),
-              HasSubstr("names a text that is not there"));
+              HasSubstr("has a text offset out of range"));
   EXPECT_THAT(refusal_of_map(charsmap(0, "no zero")), HasSubstr("no texts"));
   EXPECT_THAT(refusal_of_map(charsmap(0, std::string("\xff\0", 2))), HasSubstr("no texts"));
   EXPECT_THAT(refusal_of_map(charsmap(0, std::string(1000, 'x') + '\0')),

@@ -79,7 +79,7 @@ TEST(RecordPictures, TrainingTextsGiveThemTheirPlaces) {
   const auto tokenizer = open_tokenizer(testing::demo_model());
   TrainingDataOptions options;
   EXPECT_THAT(refusal_of([&] { TrainingData::open(file, tokenizer, options); }),
-              HasSubstr("line 1 has a picture, and the model reads none"));
+              HasSubstr("line 1 has a picture, but the model does not read pictures"));
   options.place = [](auto& ids, auto* labels, const auto& pictures, bool was_cut) {
     EXPECT_THAT(pictures, ElementsAre("a.png"));
     EXPECT_FALSE(was_cut);

@@ -190,7 +190,7 @@ TEST_F(Training, PreferencePairsAndPicturesAreRefusedByName) {
   EXPECT_THAT(refusal("a.jsonl", R"({"prompt": "p", "chosen": "a", "rejected": "b"})"),
               HasSubstr("line 1 has `chosen`: preference pairs are not trained on"));
   EXPECT_THAT(refusal("a.jsonl", R"({"text": "p", "images": ["a.png"]})"),
-              HasSubstr("line 1 has a picture, and the model reads none"));
+              HasSubstr("line 1 has a picture, but the model does not read pictures"));
 }
 
 TEST_F(Training, OneObjectOverSeveralLinesIsOneRecord) {
