@@ -1,11 +1,14 @@
 // bench/pass_rate.cc -- how near the forward passes come to the machine's own matrix products:
 // mop_bench_pass MODEL [--samples 32] [--tokens 128] ... prints one JSON object.
 //
+// And how near the sums of second moments, which damage curves and least squares need, come to a
+// float32 product of the same size (--moments alone: nothing else is measured).
+//
 // Everything that is compared is measured in one run, in turn: products of the model's own shapes,
 // a perplexity pass, an AMP pass, and again. Rates count the products a forward pass needs
 // (attention included, causal half only), so that work a pass does beside them lowers its rate.
 //
-// Shape letters: N tokens, D hidden, I in, O out.
+// Shape letters: N tokens, D hidden, I in, O out, K columns of a second moment.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -21,6 +24,7 @@
 #include "base/random.h"
 #include "eval/perplexity.h"
 #include "stats/layer_stats.h"
+#include "stats/second_moment.h"
 #include "tensor/device.h"
 
 namespace {
@@ -30,6 +34,7 @@ struct Settings {
   std::string model, device = "cpu", dtype = "bfloat16";
   int64_t samples = 32, tokens = 128, gemm_tokens = 4096;
   int repeats = 3, threads = 0;
+  bool moments_alone = false;
 };
 
 double seconds_of(const std::function<void()>& work) {
@@ -110,6 +115,45 @@ class GemmRate {
   std::vector<at::Tensor> inputs_, weights_;
 };
 
+/// Sums of x x^T over what enters o_proj and down_proj, against x^T x as one product. The sum's own
+/// work is that of a half and the diagonal, N K (K + 1).
+Json moment_rates(const Settings& settings, const ModelConfig& config, const Compute& compute) {
+  const LayerShape& shape = config.layers.front();
+  const auto rows = static_cast<double>(settings.gemm_tokens);
+  Json rates = Json::array();
+  for (const int64_t columns : {shape.heads * shape.head_dim, shape.mlp}) {
+    const at::TensorOptions options = at::TensorOptions(compute.dtype).device(compute.device);
+    const at::Tensor x_NK = at::randn({settings.gemm_tokens, columns}, options);
+    const at::Tensor float_NK = x_NK.to(at::kFloat);
+    SecondMoment sum(columns, compute.device);
+    at::Tensor product_KK = at::mm(float_NK.t(), float_NK);
+    sum.add(x_NK);
+    const auto size = static_cast<double>(columns);
+    std::vector<double> sums, products, fractions, foreign;
+    for (int r = 0; r < settings.repeats; ++r) {
+      const ForeignLoad load;
+      products.push_back(2 * rows * size * size / seconds_of([&] {
+                           at::mm_out(product_KK, float_NK.t(), float_NK);
+                           product_KK[0][0].item<float>();
+                         }));
+      sums.push_back(rows * size * (size + 1) / seconds_of([&] {
+                       sum.add(x_NK);
+                       product_KK[0][0].item<float>();  // waits for a device
+                     }));
+      fractions.push_back(sums.back() / products.back());
+      foreign.push_back(load.fraction());
+    }
+    rates.push_back({{"columns", columns},
+                     {"rows", settings.gemm_tokens},
+                     {"gflop_per_second", median(sums) * 1e-9},
+                     {"product_gflop_per_second", median(products) * 1e-9},
+                     {"fraction_of_product", median(fractions)},
+                     {"fractions", fractions},
+                     {"foreign_load", foreign}});
+  }
+  return rates;
+}
+
 TokenSamples random_samples(const Settings& settings, int64_t vocab) {
   Random random(1);
   TokenSamples samples;
@@ -150,6 +194,13 @@ Json run(const Settings& settings) {
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   const Model model = Model::open(settings.model);
   const ModelConfig& config = model.config();
+  if (settings.moments_alone) {
+    return {
+        {"model", settings.model},   {"dtype", settings.dtype},
+        {"device", settings.device}, {"threads", at::get_num_threads()},
+        {"processor", processor()},  {"libtorch", libtorch_version()},
+        {"commit", mop_commit()},    {"second_moments", moment_rates(settings, config, compute)}};
+  }
   const TokenSamples samples = random_samples(settings, config.vocab);
   const Stat stats[] = {Stat::kHeadOutputL1, Stat::kNeuronInputAbs};
   const auto perplexity_pass = [&] {
@@ -194,6 +245,7 @@ Json run(const Settings& settings) {
           {"gemm_gflop_per_second", median(gemm_rates) * 1e-9},
           {"perplexity_pass", perplexity.json()},
           {"amp_pass", amp.json()},
+          {"second_moments", moment_rates(settings, config, compute)},
           {"amp_pass_with_upload_seconds", uploading}};
 }
 
@@ -210,6 +262,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", settings.threads);
   app.add_option("--dtype", settings.dtype);
   app.add_option("--device", settings.device);
+  app.add_flag("--moments", settings.moments_alone, "second moments alone");
   CLI11_PARSE(app, argc, argv);
   try {
     std::cout << to_text(run(settings));

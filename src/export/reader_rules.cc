@@ -56,9 +56,18 @@ std::string llama_cpp_k_quants(const ModelConfig& config, const ModelConfig*) {
       odd->mlp);
 }
 
-// What a model never was is no news of the pruning.
+// What the dense model never was is no news of the pruning.
 std::string llama_cpp_hidden(const ModelConfig& config, const ModelConfig* dense) {
-  if (dense == nullptr || dense->hidden % 256 != 0 || config.hidden % 256 == 0) return "";
+  const auto lost = [&](int64_t multiple) {
+    return dense != nullptr && dense->hidden % multiple == 0 && config.hidden % multiple != 0;
+  };
+  if (lost(32)) {
+    return fmt::format(
+        "a hidden size of {} is no multiple of 32: llama.cpp's K-quants leave most matrices at 16 "
+        "bits, q4_0 and q8_0 are refused (hidden.channel_multiple: 32 avoids that)",
+        config.hidden);
+  }
+  if (!lost(256)) return "";
   return fmt::format(
       "a hidden size of {} is no multiple of 256: llama.cpp's K-quants store most matrices in a "
       "larger type (hidden.channel_multiple: 256 avoids that)",
@@ -129,7 +138,8 @@ constexpr std::array kRules = {
     ReaderRule{"llama.cpp", "q4_0, q8_0: heads * head_dim a multiple of 32", true,
                llama_cpp_head_rows},
     ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
-    ReaderRule{"llama.cpp", "K-quants: hidden size a multiple of 256", true, llama_cpp_hidden},
+    ReaderRule{"llama.cpp", "q4_0, q8_0: hidden size a multiple of 32; K-quants: of 256", false,
+               llama_cpp_hidden},
     ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true,
                vllm_own_classes},
     ReaderRule{"vLLM", "heads, KV heads and MLP width divide among the ranks", false, vllm_ranks},

@@ -19,6 +19,22 @@ ModelConfig pruned(int64_t heads, int64_t kv_heads, int64_t mlp) {
 
 constexpr const char* kRanks = "tensor-parallel";
 
+TEST(ReaderRules, AHiddenSizeThatLostItsMultipleIsTold) {
+  ModelConfig dense = pruned(32, 8, 14336), narrow = dense;
+  for (const auto& [hidden, text] : {std::pair{3072, ""},
+                                     {3104, "a hidden size of 3104 is no multiple of 256"},
+                                     {3076, "a hidden size of 3076 is no multiple of 32"}}) {
+    narrow.hidden = hidden;
+    const auto told = Contains(HasSubstr("a hidden size of"));
+    if (std::string(text).empty()) {
+      EXPECT_THAT(reader_warnings(narrow, &dense), Not(told)) << hidden;
+    } else {
+      EXPECT_THAT(reader_warnings(narrow, &dense), Contains(HasSubstr(text)));
+    }
+    EXPECT_THAT(reader_warnings(narrow), Not(Contains(HasSubstr("K-quants leave most")))) << hidden;
+  }
+}
+
 TEST(ReaderRules, RanksThatPruningLostAreToldWithTheGuiltyNumberAlone) {
   const ModelConfig dense = llama3_8b();
   EXPECT_THAT(reader_warnings(pruned(32, 8, 12289), &dense),
