@@ -31,8 +31,9 @@ class Work {
   /// A text, or elements of a list, made or about to be made.
   static void make_text(size_t bytes);
   static void make_elements(size_t count);
-  /// A text that grows: its length so far.
+  /// A text that grows, or a list: its length so far.
   static void check_length(size_t bytes);
+  static void check_elements(size_t count);
   /// A search in a text of `bytes` for one of `wanted`, which may look at each byte so often.
   static void search(size_t bytes, size_t wanted) { steps((bytes * wanted) >> 10); }
   /// Keeps what can hold itself until the rendering ends.

@@ -173,6 +173,9 @@ TEST(TemplateObjects, LiveAsLongAsTheirFunctions) {
 
 TEST(TemplateLimits, TextsOfMegabytesAreSplitAndCompiledInReasonableTime) {
   EXPECT_EQ(render("{{ ('a ' * 500000).split()|length }}"), "500000");
+  for (const char* cut : {"('a ' * 8000000).split()", "(',' * 16000000).split(',')",
+                          "('a\\n' * 8000000).splitlines()"})
+    EXPECT_THAT(refusal(fmt::format("{{{{ {}|length }}}}", cut)), HasSubstr("of texts and lists"));
   EXPECT_EQ(render(repeated("{{ 1 }}\n", 60000)).size(), 60000u + 59999u);
   EXPECT_THAT(refusal(std::string((1 << 20) + 1, 'x')), HasSubstr("more than 1048576"));
 }
