@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "kit/random_model.h"
 #include "kit/refusal.h"
+#include "model/model.h"
 
 namespace mop {
 namespace {
