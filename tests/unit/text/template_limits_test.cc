@@ -85,6 +85,8 @@ TEST(TemplateArithmetic, StepsOfSlicesAndRangesMayBeAnyNumber) {
 
 TEST(TemplateLimits, RangesAndPaddingsAreBounded) {
   EXPECT_THAT(refusal("{{ range(10**12) }}"), HasSubstr("more than 100000 numbers"));
+  EXPECT_THAT(refusal("{{ range(100001) }}"), HasSubstr("more than 100000 numbers"));
+  EXPECT_EQ(render("{{ range(100000)|length }}"), "100000");
   EXPECT_EQ(render("{{ l|tojson(indent=2000000000)|length }}").size(), 4u) << "a bounded indent";
   EXPECT_THAT(refusal("{{ l|tojson(indent=x * 1000) }}"), HasSubstr("indent by more than 1000"));
   EXPECT_THAT(refusal("{{ x|center(10**15) }}"), HasSubstr("cannot be padded"));
