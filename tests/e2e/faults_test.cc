@@ -158,5 +158,30 @@ TEST(ForcedFaults, KilledAtAnyWriteThereIsTheOldResultOrTheNewOne) {
   }
 }
 
+// The mark that says so is written anew by every run that continues.
+TEST(ForcedFaults, AResumeThatIsKilledWhileItBeginsStillMayReplaceTheOldResult) {
+  const TempFolder temp;
+  const fs::path work = temp.path() / "work", out = work / "out", half = temp.path() / "half",
+                 whole = temp.path() / "whole";
+  ASSERT_EQ(run(pruning(whole, {"--remove", "0.2"})).exit, 0);
+  fs::create_directories(work);
+  ASSERT_EQ(run(pruning(out, {"--iterations", "1", "--select", "path:G"})).exit, 0);
+  Process force(pruning(out, {"--remove", "0.2", "--force"}));
+  while (force.running() && !fs::exists(work / "out.partial/run/manifest.json"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  force.send(SIGKILL);
+  ASSERT_EQ(force.wait().exit, -SIGKILL);
+  fs::copy(work, half, fs::copy_options::recursive);
+  for (int at = 1; at <= 5; ++at) {
+    fs::remove_all(work);
+    fs::copy(half, work, fs::copy_options::recursive);
+    const Args resume = pruning(out, {"--remove", "0.2", "--resume"});
+    ASSERT_EQ(run_with({"kill", at, work}, resume).exit, -SIGKILL) << at;
+    const Ran ran = run(resume);
+    ASSERT_EQ(ran.exit, 0) << at << "\n" << ran.err;
+    EXPECT_THAT(differing(whole, out), IsEmpty()) << at;
+  }
+}
+
 }  // namespace
 }  // namespace mop::testing

@@ -95,6 +95,7 @@ std::vector<std::string> words(std::string_view text, int64_t limit, bool from_r
     const size_t begin = from_right && !last ? word_begin(rest) : 0;
     const size_t end = from_right || last ? rest.size() : word_end(rest);
     parts.emplace_back(rest.substr(begin, end - begin));
+    Work::check_elements(parts.size());
     rest = from_right ? rest.substr(0, begin) : rest.substr(end);
     rest = stripped(rest, nullptr, !from_right, from_right);
   }
@@ -162,6 +163,7 @@ std::vector<std::string> split(std::string_view text, const std::string* separat
     if (at == text.npos) break;
     const size_t behind = at + separator->size();
     parts.emplace_back(from_right ? text.substr(behind) : text.substr(0, at));
+    Work::check_elements(parts.size());
     text = from_right ? text.substr(0, at) : text.substr(behind);
   }
   parts.emplace_back(text);
@@ -181,6 +183,7 @@ std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
     if (ends) {
       if (c.value == '\r' && behind < text.size() && text[behind] == '\n') ++behind;
       lines.emplace_back(text.substr(begin, (keep_ends ? behind : at) - begin));
+      Work::check_elements(lines.size());
       begin = behind;
     }
     at = behind;

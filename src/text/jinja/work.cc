@@ -63,6 +63,11 @@ void Work::check_length(size_t bytes) {
   throw bad_input("the template makes a text of more than {} MiB", kLongestText >> 20);
 }
 
+void Work::check_elements(size_t count) {
+  if (current != nullptr && count > static_cast<size_t>(kMostBytes) / sizeof(Value))
+    spend_bytes(count * sizeof(Value));
+}
+
 void Work::keep(const std::shared_ptr<Object>& object) {
   if (current != nullptr) current->kept_.push_back(object);
 }

@@ -30,8 +30,9 @@ class Work {
   /// Count a string, or elements of a list, before or after it is created.
   static void make_text(size_t bytes);
   static void make_elements(size_t count);
-  /// Checks the current length of a growing string.
+  /// Check the current length of a growing string or list.
   static void check_length(size_t bytes);
+  static void check_elements(size_t count);
   /// Counts a search in `bytes` bytes that may look at each of them `wanted` times.
   static void search(size_t bytes, size_t wanted) { steps((bytes * wanted) >> 10); }
   /// Keeps an object that can refer to itself alive until the rendering ends.

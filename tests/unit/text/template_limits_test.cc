@@ -85,6 +85,8 @@ TEST(TemplateArithmetic, StepsOfSlicesAndRangesMayBeAnyNumber) {
 
 TEST(TemplateLimits, RangesAndPaddingsAreBounded) {
   EXPECT_THAT(refusal("{{ range(10**12) }}"), HasSubstr("more than 100000 numbers"));
+  EXPECT_THAT(refusal("{{ range(100001) }}"), HasSubstr("more than 100000 numbers"));
+  EXPECT_EQ(render("{{ range(100000)|length }}"), "100000");
   EXPECT_EQ(render("{{ l|tojson(indent=2000000000)|length }}").size(), 4u) << "a bounded indent";
   EXPECT_THAT(refusal("{{ l|tojson(indent=x * 1000) }}"), HasSubstr("indent by more than 1000"));
   EXPECT_THAT(refusal("{{ x|center(10**15) }}"), HasSubstr("cannot be padded"));
@@ -173,6 +175,9 @@ TEST(TemplateObjects, LiveAsLongAsTheirFunctions) {
 
 TEST(TemplateLimits, TextsOfMegabytesAreSplitAndCompiledInReasonableTime) {
   EXPECT_EQ(render("{{ ('a ' * 500000).split()|length }}"), "500000");
+  for (const char* cut : {"('a ' * 8000000).split()", "(',' * 16000000).split(',')",
+                          "('a\\n' * 8000000).splitlines()"})
+    EXPECT_THAT(refusal(fmt::format("{{{{ {}|length }}}}", cut)), HasSubstr("of texts and lists"));
   EXPECT_EQ(render(repeated("{{ 1 }}\n", 60000)).size(), 60000u + 59999u);
   EXPECT_THAT(refusal(std::string((1 << 20) + 1, 'x')), HasSubstr("more than 1048576"));
 }
