@@ -14,6 +14,12 @@ DenseStream::DenseStream(const Model& dense, const Compute& compute, const Packe
   hidden_ND_ = embed(weights_.embedding(), packed.ids_N, compute);
 }
 
+at::Tensor DenseStream::entering(const Model& pruned) const {
+  if (pruned.input_rows().is_same(weights_.model().input_rows())) return hidden_ND_.clone();
+  WeightLoader own(pruned, weights_.compute(), WeightLoader::Keep::kOne);
+  return embed(own.embedding(), packed_.ids_N, weights_.compute());
+}
+
 void DenseStream::advance_to(int64_t layer) {
   if (layer == layer_) return;
   hidden_ND_ = run_layer_range(weights_, std::move(hidden_ND_), packed_.packing, layer_, layer);

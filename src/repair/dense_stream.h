@@ -20,6 +20,9 @@ class DenseStream {
   /// Where the stream is: [N, D], compute dtype, on the compute device. A later step may write into
   /// what nobody else holds.
   const at::Tensor& hidden_ND() const { return hidden_ND_; }
+  /// What enters the first layer of `pruned`, while the stream is in front of the dense model's:
+  /// the same, unless pictures are other rows for it (a tower that was cut).
+  at::Tensor entering(const Model& pruned) const;
   /// Goes on to in front of `layer`.
   void advance_to(int64_t layer);
   /// Goes on to behind `layer`; what the hidden states are behind its attention.
