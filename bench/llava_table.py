@@ -35,8 +35,8 @@ TOWER = {"mope": vision("criterion=mope"),
          "amp": vision("criterion=amp"),
          "magnitude": vision("criterion=magnitude"),
          **{f"random units, seed {seed}": [*vision("criterion=random"), "--seed", seed] for seed in range(3)}}
-MIXED = {"width": ["--branches", "width", "--select", "path:G"],
-         "width and vision, kl": ["--branches", "width,vision", "--select", "kl", *vision("criterion=mope")]}
+MIXED = {"width": ["--set", "branches=[width]", "--select", "path:G"],
+         "width and vision, kl": ["--set", "branches=[width,vision]", "--select", "kl", *vision("criterion=mope")]}
 TASKS = "scienceqa_choices,pope_choices"
 
 

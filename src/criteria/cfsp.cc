@@ -24,8 +24,11 @@ at::Tensor score_neurons(const ScoreInput& in) {
   const at::Tensor rms_I = input_rms(in, Half::kMlp);
   const auto hidden = static_cast<double>(in.config.hidden);
   if (in.options.get(kRelative)) return rms_I * (3 / hidden);
-  const at::Tensor weights_I = column_norms(in.weights[Role::kDown], 1) * rms_I +
-                               row_l1(in.weights[Role::kUp]) + row_l1(in.weights[Role::kGate]);
+  at::Tensor weights_I =
+      column_norms(in.weights[Role::kDown], 1) * rms_I + row_l1(in.weights[Role::kUp]);
+  // A vision tower's MLP has no gate.
+  if (const at::Tensor& gate_ID = in.weights[Role::kGate]; gate_ID.defined())
+    weights_I += row_l1(gate_ID);
   return weights_I * rms_I / hidden;
 }
 

@@ -123,7 +123,7 @@ void check_counted(const Recipe& recipe) {
       throw usage_error(
           "the target counts the vision tower, and branch '{}' takes from the language model",
           use.branch->name)
-          .hint("--branches vision prunes the tower alone; --of all counts both");
+          .hint("--set branches=[vision] prunes the tower alone; --of all counts both");
     }
     if (recipe.target.of_blocks && use.branch->of_tower) {
       throw usage_error(

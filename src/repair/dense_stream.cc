@@ -21,6 +21,13 @@ at::Tensor DenseStream::shown(const at::Tensor& hidden_ND) const {
   return channels_D_.defined() ? hidden_ND.index_select(1, channels_D_) : hidden_ND;
 }
 
+at::Tensor DenseStream::entering(const Model& pruned) const {
+  if (pruned.input_rows().is_same(weights_.model().input_rows()))
+    return channels_D_.defined() ? shown(hidden_ND_) : hidden_ND_.clone();
+  WeightLoader own(pruned, weights_.compute(), WeightLoader::Keep::kOne);
+  return embed(own.embedding(), packed_.ids_N, weights_.compute());
+}
+
 void DenseStream::advance_to(int64_t layer) {
   if (layer == layer_) return;
   hidden_ND_ = run_layer_range(weights_, std::move(hidden_ND_), packed_.packing, layer_, layer);

@@ -22,6 +22,9 @@ class DenseStream {
   /// Hidden states at the current position: [N, D], compute dtype, on the compute device. A later
   /// step may overwrite the tensor unless the caller holds a reference.
   at::Tensor hidden_ND() const { return shown(hidden_ND_); }
+  /// The input of the first layer of `pruned`, while the stream is before the dense model's first
+  /// layer: the same, unless a pruned tower makes other rows of the pictures.
+  at::Tensor entering(const Model& pruned) const;
   /// Advances to the input of `layer`.
   void advance_to(int64_t layer);
   /// Advances to the output of `layer` and returns the hidden states after its attention.

@@ -37,7 +37,7 @@ class LeastSquares {
         first_token_(first_tokens(packed_.packing)),
         dense_(input.dense, input.pruned, input.compute, packed_),
         layers_(input.pruned.layers()),
-        pruned_ND_(dense_.hidden_ND().clone()) {}
+        pruned_ND_(dense_.entering(input.pruned)) {}
 
   Model run(Progress& progress) {
     progress.begin("repairing", std::ssize(layers_));

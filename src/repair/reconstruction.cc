@@ -103,7 +103,7 @@ class Reconstruction {
         sequences_(packed_.packing),
         dense_(input.dense, input.pruned, input.compute, packed_),
         layers_(input.pruned.layers()),
-        pruned_ND_(dense_.hidden_ND().clone()) {}
+        pruned_ND_(dense_.entering(input.pruned)) {}
 
   Model run() {
     const int64_t layers = std::ssize(layers_);

@@ -326,7 +326,7 @@ TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
                  "--images",      kPictures.string(),
                  "--samples",     "16",
                  "--out",         out.string(),
-                 "--branches",    "width,vision",
+                 "--set",         "branches=[width,vision]",
                  "--select",      "path:VG",
                  "--remove",      "0.0005",
                  "--rounds",      "2",
@@ -360,8 +360,8 @@ TEST_F(Llava, ATowerThatNoSampleShowsIsNotMeasured) {
   EXPECT_NE(measured.exit, 0);
   EXPECT_THAT(measured.err, HasSubstr("no calibration sample has one"));
   const Ran judged = run(prune_tower(path("never"), "told.jsonl",
-                                     {"--set", "vision.criterion=magnitude", "--branches",
-                                      "width,vision", "--select", "kl", "--of", "all"}));
+                                     {"--set", "vision.criterion=magnitude", "--set",
+                                      "branches=[width,vision]", "--select", "kl", "--of", "all"}));
   EXPECT_THAT(judged.err, HasSubstr("none has a picture"));
   EXPECT_FALSE(fs::exists(path("never")));
   const Ran noted =

@@ -214,7 +214,7 @@ TEST(ImageEncoder, NotesKeysThatItDoesNotKnow) {
 
 TEST(VisionConfigKeys, EveryKeyOfTransformersHasAFate) {
   expect_every_key_has_a_fate(vision_config_keys(), "vision_config.json",
-                              {"vocab_size", "dropout"});
+                              {"vocab_size", "dropout", kHeadsPerLayer, kMlpPerLayer});
 }
 
 }  // namespace
