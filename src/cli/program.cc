@@ -15,6 +15,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -243,8 +244,10 @@ void add_report_flag(CLI::App& app, std::filesystem::path& file) {
 
 std::string command_line(const CLI::App& app) {
   std::string text = "mop " + app.get_name();
+  std::set<const CLI::Option*> seen;
   for (const CLI::Option* option : app.parse_order()) {
-    if (option->check_lname("report") || option->check_lname("json")) continue;
+    if (!seen.insert(option).second || option->check_lname("report") || option->check_lname("json"))
+      continue;
     if (option->nonpositional()) text += " " + option->get_name();
     if (option->get_items_expected_max() == 0) continue;
     for (const std::string& value : option->results()) text += " " + quoted(value);

@@ -56,14 +56,11 @@ std::vector<Json> metrics_of_steps(const fs::path& run) {
 }
 
 RunFiles read_files(const fs::path& run) {
-  RunFiles files{run,
-                 read_json(run / "manifest.json"),
-                 read_if_there(run / "metrics.json"),
-                 {},
-                 {},
-                 {},
-                 0,
-                 metrics_of_steps(run)};
+  RunFiles files;
+  files.run = run;
+  files.manifest = read_json(run / "manifest.json");
+  files.metrics = read_if_there(run / "metrics.json");
+  files.step_metrics = metrics_of_steps(run);
   files.recipe = part_of(files.manifest, "recipe");
   if (fs::exists(run / "plan.json")) {
     const Json plan = read_json(run / "plan.json");
@@ -224,9 +221,9 @@ void read_counts(const Json& json, int64_t step, RunReport& run) {
                      .unit = word_of(json, "unit"),
                      .step = step,
                      .logarithmic = word_of(json, "scale") == "log"};
-  for (const Json& edge : part_of(json, "edges")) counts.edges.push_back(edge.get<double>());
-  for (const Json& count : part_of(json, "kept")) counts.kept.push_back(count.get<int64_t>());
-  for (const Json& count : part_of(json, "removed")) counts.removed.push_back(count.get<int64_t>());
+  counts.edges = numbers_of(json, "edges");
+  counts.kept = wholes_of(json, "kept");
+  counts.removed = wholes_of(json, "removed");
   counts.kept_below = whole_of(part_of(json, "below"), "kept");
   counts.removed_below = whole_of(part_of(json, "below"), "removed");
   for (const Json& one : part_of(json, "layers")) {
@@ -234,7 +231,9 @@ void read_counts(const Json& json, int64_t step, RunReport& run) {
         {whole_of(one, "layer"), number_of(one, "score"), part_of(one, "removed") == Json(true)});
   }
   const size_t bins = counts.kept.size();
-  const bool whole = counts.removed.size() == bins && counts.edges.size() == bins + 1 && bins > 0;
+  const bool whole = counts.removed.size() == bins && counts.edges.size() == bins + 1 && bins > 0 &&
+                     std::ranges::is_sorted(counts.edges) &&
+                     (!counts.logarithmic || counts.edges[0] > 0);
   if (whole || !counts.ones.empty()) run.scores.push_back(std::move(counts));
 }
 

@@ -13,6 +13,18 @@ namespace {
 
 std::string program() { return "mop " + mop_version(); }
 
+// Those of the first section that has any.
+std::vector<std::string> first_drawings(const Page& page) {
+  std::vector<std::string> drawings;
+  for (const Section& section : page.sections) {
+    for (const ReportFigure& figure : section.figures) {
+      if (!figure.svg.empty()) drawings.push_back(figure.svg);
+    }
+    if (!drawings.empty()) break;
+  }
+  return drawings;
+}
+
 }  // namespace
 
 ReportResult report(const ReportJob& job) {
@@ -35,7 +47,8 @@ ReportResult report(const ReportJob& job) {
   result.json = {{"runs", comparison_rows(runs)}, {"measurements", files}};
   if (!job.out.empty()) {
     const Page page = alone ? run_page(runs[0]) : comparison_page(runs, measurements, program());
-    write_file(job.out, html_page(page));
+    write_file(job.out,
+               job.out.extension() == ".svg" ? svg_file(first_drawings(page)) : html_page(page));
     result.json["out"] = job.out.string();
   }
   const Table table = comparison_table(runs);

@@ -13,7 +13,8 @@ struct ReportJob {
   /// Folders of runs, and files with the JSON of `mop eval --vs`, `mop eval --tasks` or `mop
   /// bench`.
   std::vector<std::filesystem::path> sources;
-  std::filesystem::path out;  ///< of the page; empty = none is written
+  std::filesystem::path out;  ///< of the page, or where it ends in .svg of its first pictures
+                              ///< alone; empty = none is written
 };
 
 struct ReportResult {

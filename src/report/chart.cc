@@ -12,7 +12,7 @@
 namespace mop {
 namespace {
 
-constexpr double kTop = 26, kBottom = 34, kLine = 13, kLetter = 5.9;
+constexpr double kTop = 26, kBottom = 34, kLine = 13, kLetter = 6.3;
 
 struct Box {
   double x, y, width, height;
@@ -58,6 +58,9 @@ double room_for_names(const Chart& chart) {
   double room = 8;
   for (const ChartSeries& series : chart.series) {
     if (!series.name.empty()) room = std::max(room, label_width(series.name) + 10);
+    if (series.joined && !series.points.empty() && !series.points.back().label.empty()) {
+      room = std::max(room, label_width(series.points.back().label) + 10);
+    }
   }
   return std::min(room, kFigureWidth / 3);
 }
@@ -152,24 +155,26 @@ void name_series(Svg& svg, const Chart& chart, const std::vector<std::vector<Pla
   }
 }
 
-// Beside its point: the first of six places that is free and inside.
-void label_point(Svg& svg, const Placed& placed, const Chart& chart, std::vector<Box>& taken,
-                 const std::string& css) {
+// Beside its point: the first of six places that is free and inside. Beside a line the label stands
+// above it.
+void label_point(Svg& svg, const Placed& placed, const Chart& chart, const ChartSeries& series,
+                 std::vector<Box>& taken) {
   const std::string text = cut_label(placed.point->label, 26);
   const double width = label_width(text);
-  const std::array<std::array<double, 2>, 6> corners = {{{placed.x + 7, placed.y - 6},
-                                                         {placed.x - 7 - width, placed.y - 6},
-                                                         {placed.x - width / 2, placed.y - 19},
-                                                         {placed.x - width / 2, placed.y + 6},
-                                                         {placed.x + 7, placed.y - 18},
-                                                         {placed.x + 7, placed.y + 5}}};
+  std::array<std::array<double, 2>, 6> corners = {{{placed.x + 7, placed.y - 6},
+                                                   {placed.x - 7 - width, placed.y - 6},
+                                                   {placed.x - width / 2, placed.y - 19},
+                                                   {placed.x - width / 2, placed.y + 6},
+                                                   {placed.x + 7, placed.y - 18},
+                                                   {placed.x + 7, placed.y + 5}}};
+  if (series.joined) std::ranges::swap(corners[0], corners[4]);
   for (const auto& [x, y] : corners) {
     const Box box = {x, y, width, kLine};
     const bool inside =
         x >= 0 && x + width <= kFigureWidth && y >= 12 && y + kLine <= chart.height - kBottom + 2;
     if (!inside || std::ranges::any_of(taken, [&](const Box& b) { return b.meets(box); })) continue;
     taken.push_back(box);
-    svg.text(x, y + 10, text, Anchor::kStart, css);
+    svg.text(x, y + 10, text, Anchor::kStart, fmt::format("n{}", series.colour));
     return;
   }  // where none is free the table names it
 }
@@ -209,9 +214,8 @@ std::string chart_svg(const Chart& chart) {
   }
   name_series(svg, chart, placed, taken);
   for (size_t i = 0; i < placed.size(); ++i) {
-    const std::string css = fmt::format("n{}", chart.series[i].colour);
     for (const Placed& point : placed[i]) {
-      if (!point.point->label.empty()) label_point(svg, point, chart, taken, css);
+      if (!point.point->label.empty()) label_point(svg, point, chart, chart.series[i], taken);
     }
   }
   return svg.str();

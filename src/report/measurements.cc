@@ -222,7 +222,7 @@ Page measurement_page(const Measurement& measurement, const std::string& command
   Page page;
   page.title = measurement.name;
   page.subtitle = measurement.kind == Measurement::Kind::kBench ? "mop bench" : "mop eval";
-  if (measurement.json.contains("quiet") && !measurement.json["quiet"].get<bool>()) {
+  if (part_of(measurement.json, "quiet") == Json(false)) {
     page.warnings.emplace_back(
         "Others used the machine meanwhile: times are longer than they would be on a quiet one.");
   }

@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <regex>
+
 #include "report/svg.h"
 
 namespace mop {
@@ -30,7 +34,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:16px 0
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(358px,100%),1fr));gap:20px 28px;align-items:start}
 figure{margin:8px 0 0;min-width:0}figcaption{font-weight:600;font-size:14px;margin-bottom:6px;overflow-wrap:anywhere}
-svg{display:block;max-width:100%;height:auto;overflow:visible}
+figure svg{display:block;max-width:100%;height:auto;overflow:visible}
 svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}svg .al{fill:var(--ink)}
 .g{stroke:var(--rule)}.t{stroke:var(--axis)}.l{fill:none;stroke-width:1.6;stroke-linejoin:round}.faint{stroke-width:1;opacity:.45}.w{stroke-width:1.6}
 .k{fill:var(--k)}.x1,.x2,.x3,.x4{fill:var(--x)}.x1{opacity:.25}.x2{opacity:.5}.x3{opacity:.75}.gap{fill:var(--bg)}
@@ -84,6 +88,12 @@ std::string html_figure(const ReportFigure& figure) {
   return out + "</figure>\n";
 }
 
+// "4,196", "-12.5%", "4.61 kB", or nothing: set flush right.
+bool is_quantity(const std::string& cell) {
+  static const std::regex kQuantity(R"([-+0-9.,e%]*( (B|[kMGT]B?|ms|s))?)");
+  return std::regex_match(cell, kQuantity);
+}
+
 std::string html_section(const Section& section) {
   if (section.figures.empty() && section.text.empty() && section.listing.empty()) return "";
   std::string out = fmt::format("<section><h2>{}</h2>\n", escaped(section.title));
@@ -100,7 +110,10 @@ std::string html_section(const Section& section) {
 }  // namespace
 
 std::string html_table(const Table& table, const std::string& caption) {
-  const std::vector<bool> numeric = table.numeric_columns();
+  std::vector<bool> numeric(table.head().size(), true);
+  for (const auto& cells : table.rows()) {
+    for (size_t i = 0; i < cells.size(); ++i) numeric[i] = numeric[i] && is_quantity(cells[i]);
+  }
   const auto row = [&](const std::vector<std::string>& cells, const char* tag) {
     std::string out = "<tr>";
     for (size_t i = 0; i < cells.size(); ++i) {
@@ -113,6 +126,31 @@ std::string html_table(const Table& table, const std::string& caption) {
                                 escaped(caption), row(table.head(), "th"));
   for (const auto& cells : table.rows()) out += row(cells, "td");
   return out + "</tbody></table>";
+}
+
+std::string svg_file(const std::vector<std::string>& drawings) {
+  constexpr double kGap = 28;
+  double x = 0, top = 0, bottom = 0, right = 0;
+  std::string body;
+  for (const std::string& drawing : drawings) {
+    double width = 0, height = 0;
+    if (std::sscanf(drawing.c_str(), "<svg viewBox=\"0 0 %lf %lf\"", &width, &height) != 2)
+      continue;
+    if (x > 1.5 * width) {  // a third one begins a row
+      x = 0;
+      top = bottom + kGap;
+    }
+    body +=
+        fmt::format("<svg x=\"{}\" y=\"{}\"{}", coordinate(x), coordinate(top), drawing.substr(4));
+    bottom = std::max(bottom, top + height);
+    right = std::max(right, x + width);
+    x += width + kGap;
+  }
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-8 -4 {0} {1}\" width=\"{0}\" "
+      "height=\"{1}\" font-family=\"system-ui,sans-serif\">\n<style>{2}{3}</style>\n"
+      "<rect x=\"-8\" y=\"-4\" width=\"{0}\" height=\"{1}\" fill=\"var(--bg)\"/>{4}</svg>\n",
+      coordinate(right + 16), coordinate(bottom + 8), kStyle, colour_rules(), body);
 }
 
 std::string html_page(const Page& page) {

@@ -37,6 +37,10 @@ struct Page {
 /// All texts are escaped.
 std::string html_page(const Page& page);
 
+/// Drawings two abreast as one SVG file with the page's looks, for documents that take pictures.
+/// `drawings` are what `Svg::str` gives; empty ones are left out.
+std::string svg_file(const std::vector<std::string>& drawings);
+
 /// A table as HTML, with a caption for screen readers.
 std::string html_table(const Table& table, const std::string& caption);
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/narrow.h"
@@ -33,6 +34,24 @@ inline int64_t whole_of(const Json& json, const char* key) {
 inline std::string word_of(const Json& json, const char* key) {
   const Json& value = part_of(json, key);
   return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+/// The numbers of a list; others in it are NaN.
+inline std::vector<double> numbers_of(const Json& json, const char* key) {
+  std::vector<double> all;
+  for (const Json& value : part_of(json, key)) {
+    all.push_back(value.is_number() ? value.get<double>() : NAN);
+  }
+  return all;
+}
+
+/// The whole numbers of a list; others in it are 0.
+inline std::vector<int64_t> wholes_of(const Json& json, const char* key) {
+  std::vector<int64_t> all;
+  for (const Json& value : part_of(json, key)) {
+    all.push_back(is_whole_number(value) ? value.get<int64_t>() : 0);
+  }
+  return all;
 }
 
 }  // namespace mop

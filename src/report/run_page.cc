@@ -12,16 +12,22 @@ namespace mop {
 namespace {
 
 std::string times_text(double before, double after) {
-  if (!(before > 0)) return "";
+  if (!(before > 0) || !std::isfinite(after)) return "";
   return fmt::format("{:+.1f}%", 100 * (after / before - 1));
 }
 
-// Bytes and counts as people read them, times in their unit.
+// "kv-cache, a token"
+std::string cost_name(const ReportedCost& cost) {
+  const size_t of = cost.unit.find(" a ");
+  return of == cost.unit.npos ? cost.name : cost.name + "," + cost.unit.substr(of);
+}
+
+// Bytes and counts as people read them, times in ms.
 std::string cost_text(const ReportedCost& cost, double value) {
   if (cost.unit.starts_with("bytes")) {
-    return short_bytes(static_cast<int64_t>(value)) + cost.unit.substr(5);
+    return short_bytes(static_cast<int64_t>(value));
   }
-  if (cost.unit.starts_with("ns ")) return figure_text(value / 1e6) + " ms " + cost.unit.substr(3);
+  if (cost.unit.starts_with("ns ")) return figure_text(value / 1e6) + " ms";
   return with_commas(static_cast<int64_t>(value));
 }
 
@@ -38,7 +44,7 @@ ReportFigure summary(const RunReport& run) {
   row("parameters in layers", pruned ? run.dense_block_parameters : run.block_parameters,
       run.block_parameters);
   for (const ReportedCost& cost : run.costs) {
-    table.add({cost.name, cost_text(cost, cost.dense), cost_text(cost, cost.now),
+    table.add({cost_name(cost), cost_text(cost, cost.dense), cost_text(cost, cost.now),
                times_text(cost.dense, cost.now)});
   }
   for (const JudgedModel& judged : run.judged) {
@@ -52,10 +58,12 @@ ReportFigure summary(const RunReport& run) {
     }
   }
   if (table.empty()) return {};
-  return {.title = "In numbers",
-          .svg = "",
-          .note = run.protocol.empty() ? "" : "Perplexity: " + run.protocol,
-          .table = std::move(table)};
+  std::string note = run.protocol.empty() ? "" : "Perplexity: " + run.protocol + ".";
+  if (std::ranges::any_of(run.costs,
+                          [](const auto& cost) { return cost.unit.starts_with("ns "); })) {
+    note += " Times follow from those of units, measured on the machine of the run.";
+  }
+  return {.title = "In numbers", .svg = "", .note = std::move(note), .table = std::move(table)};
 }
 
 Table step_table(const RunReport& run) {

@@ -29,12 +29,13 @@ std::string points_svg(const ScoreCounts& counts) {
   }
   chart.y.logarithmic = least > 0 && most > 20 * least;
   ChartSeries kept{.name = "kept", .colour = 0, .joined = false},
-      removed{.name = "removed", .colour = 1, .mark = ChartSeries::Mark::kRing, .joined = false};
+      removed{.name = "", .colour = 1, .mark = ChartSeries::Mark::kRing, .joined = false};
   for (const ScoreCounts::One& one : counts.ones) {
     (one.removed ? removed : kept)
         .points.push_back(
             {.x = static_cast<double>(one.layer),
              .y = one.score,
+             .label = one.removed ? "removed" : "",
              .title = fmt::format("layer {}: {}", one.layer, figure_text(one.score))});
   }
   chart.series = {std::move(kept), std::move(removed)};

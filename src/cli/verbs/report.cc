@@ -23,19 +23,20 @@ Answer run(const ReportFlags& flags) {
 }  // namespace
 
 Verb report_verb() {
-  return {
-      "report", "pictures and tables of runs, in one HTML file", [](CLI::App& app) {
-        auto flags = std::make_shared<ReportFlags>();
-        app.add_option("RUN", flags->job.sources,
-                       "folders that prune, recover or train wrote, and JSON files of "
-                       "eval and bench; several are compared")
-            ->required();
-        app.add_option("--out", flags->job.out, "write the page to this file")->type_name("FILE");
-        auto* as_csv = app.add_flag("--csv", flags->as_csv, "print a row a run as CSV");
-        app.add_flag("--markdown", flags->as_markdown, "print a table in Markdown")
-            ->excludes(as_csv);
-        return [flags](Progress&) { return run(*flags); };
-      }};
+  return {"report", "pictures and tables of runs, in one HTML file", [](CLI::App& app) {
+            auto flags = std::make_shared<ReportFlags>();
+            app.add_option("RUN", flags->job.sources,
+                           "folders that prune, recover or train wrote, and JSON files of "
+                           "eval and bench; several are compared")
+                ->required();
+            app.add_option("--out", flags->job.out,
+                           "write the page to this file; FILE.svg: its first pictures alone")
+                ->type_name("FILE");
+            auto* as_csv = app.add_flag("--csv", flags->as_csv, "print a row a run as CSV");
+            app.add_flag("--markdown", flags->as_markdown, "print a table in Markdown")
+                ->excludes(as_csv);
+            return [flags](Progress&) { return run(*flags); };
+          }};
 }
 
 }  // namespace mop

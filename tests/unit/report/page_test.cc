@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "report/comparison.h"
+#include "report/svg.h"
 
 namespace mop {
 namespace {
@@ -67,6 +68,15 @@ TEST(HtmlPage, SaysThatARunHasNotFinishedAndThatAFigureIsNotFinite) {
   EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
 
+TEST(SvgFile, HoldsTheDrawingsTwoAbreast) {
+  Svg one(358, 100, "one"), two(358, 40, "two");
+  const std::string svg = svg_file({one.str(), "", two.str(), two.str()});
+  EXPECT_THAT(svg, HasSubstr("<svg x=\"0\" y=\"0\" viewBox=\"0 0 358 100\""));
+  EXPECT_THAT(svg, HasSubstr("<svg x=\"386\" y=\"0\" viewBox=\"0 0 358 40\""));
+  EXPECT_THAT(svg, HasSubstr("<svg x=\"0\" y=\"128\" viewBox=\"0 0 358 40\""));
+  EXPECT_THAT(svg, HasSubstr("viewBox=\"-8 -4 760 176\""));
+}
+
 TEST(Comparison, HasARowARunAndTheDenseModelAsAPoint) {
   const std::vector<RunReport> runs = {small_run("a", 800, 4), small_run("b", 700, 6)};
   const Page page = comparison_page(runs, {}, "mop 0");
@@ -90,7 +100,8 @@ TEST(Comparison, KeepsFiguresOfOtherTextsApart) {
   runs[1].judged_on = "another";
   const Page page = comparison_page(runs, {}, "mop 0");
   EXPECT_THAT(page.warnings, ::testing::Contains(HasSubstr("2 different models or texts")));
-  EXPECT_THAT(page.sections[0].figures.at(0).svg, Not(HasSubstr("b: 700")));
+  EXPECT_THAT(page.sections[0].figures.at(0).svg, Not(HasSubstr("a: 800")));
+  EXPECT_THAT(page.sections[0].figures.at(1).svg, Not(HasSubstr("b: 700")));
 }
 
 TEST(Measurements, AreKnownByTheirKeys) {

@@ -42,7 +42,7 @@ TEST(ScaleOf, OfOneValueOrNoneIsAnInterval) {
 }
 
 TEST(Ticks, AreRoundNumbersWithSensibleDigits) {
-  EXPECT_THAT(labels({0, 1, 0, 1}, 4), ElementsAre("0.0", "0.5", "1.0"));
+  EXPECT_THAT(labels({0, 1, 0, 1}, 4), ElementsAre("0", "0.5", "1.0"));
   EXPECT_THAT(labels({0, 4, 0, 1}, 4), ElementsAre("0", "1", "2", "3", "4"));
   EXPECT_THAT(labels({3.9e6, 5.2e6, 0, 1}, 3), ElementsAre("4.0 M", "4.5 M", "5.0 M"));
   EXPECT_THAT(labels({900, 2100, 0, 1}, 3), ElementsAre("1,000", "1,500", "2,000"));
