@@ -82,7 +82,7 @@ PyScoreInput score_input(const ScoreInput& in, const Criterion& declared) {
   PyScoreInput result;
   for (const Stat stat : declared.needs) {
     result.stats[py::str(std::string(stat_row(stat).name))] =
-        in.stats.mean(stat, stat_row(stat).units(in.shape));
+        in.stats.mean(stat, stat_row(stat).units(in.config, in.shape));
   }
   for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
     const at::Tensor& weight = in.weights[tensor->role];

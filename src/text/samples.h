@@ -11,8 +11,8 @@
 
 namespace mop {
 
-/// In place of a file name: the text that comes with the program, some 150 samples of many kinds written
-/// by SmolLM2-135M-Instruct (tools/make_calibration_text.py). `./built-in` names a file.
+/// In place of a file name: the text that comes with the program, some 150 samples of many kinds
+/// written by SmolLM2-135M-Instruct (tools/make_calibration_text.py). `./built-in` names a file.
 inline constexpr const char* kBuiltInText = "built-in";
 
 /// `.txt`: one sample per line, "\n" or "\r\n"; blank lines are skipped. `.jsonl`/`.json` (lines or

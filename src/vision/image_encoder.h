@@ -47,8 +47,8 @@ class ImageEncoder {
   void project(at::Tensor features_BTD, const at::Tensor& rows_PD, const Compute& compute) const;
 
   /// Writes `rows_PD`, [pictures * rows_per_image, width], of any floating dtype, CPU, computed as
-  /// `compute` says. The weights of a layer are loaded when its turn comes, and so are the pictures, a few at
-  /// a time. Throws Error(kBadInput) where `picture` does.
+  /// `compute` says. The weights of a layer are loaded when its turn comes, and so are the
+  /// pictures, a few at a time. Throws Error(kBadInput) where `picture` does.
   void encode(int64_t pictures, const std::function<Picture(int64_t)>& picture,
               const at::Tensor& rows_PD, const Compute& compute, Progress& progress) const;
   /// The same in a tensor of its own.

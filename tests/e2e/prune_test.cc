@@ -49,8 +49,8 @@ TEST_F(PruneRun, LeavesACheckpointAndARunFolder) {
 }
 
 TEST_F(PruneRun, WithoutAFileItCalibratesOnTheBuiltInText) {
-  const Args args = {"prune", demo_model(), "--iterations", "1", "--select", "path:G", "--samples",
-                     "8", "--max-tokens", "48", "--out"};
+  const Args args = {"prune",     demo_model(), "--iterations", "1",  "--select", "path:G",
+                     "--samples", "8",          "--max-tokens", "48", "--out"};
   const auto to = [&](const char* name, Args more) {
     Args all = args;
     all.push_back(folder(name).string());
@@ -68,7 +68,8 @@ TEST_F(PruneRun, WithoutAFileItCalibratesOnTheBuiltInText) {
   const Json samples = read("c/run/samples.json");
   EXPECT_EQ(samples["calibration"]["samples"], 128);
   EXPECT_EQ(samples["validation"]["samples"], 16);
-  EXPECT_NE(samples["calibration"]["list"][127]["index"], samples["validation"]["list"][15]["index"]);
+  EXPECT_NE(samples["calibration"]["list"][127]["index"],
+            samples["validation"]["list"][15]["index"]);
 }
 
 TEST_F(PruneRun, TwoRunsGiveTheSameBytesButForTheLog) {

@@ -136,9 +136,10 @@ TEST(LlavaTasksRefusals, AreOneClearError) {
   EXPECT_THAT(refusal_of(job), HasSubstr("task scienceqa has no solved examples"));
   job = job_of("scienceqa");
   job.model = testing::demo_model();
-  EXPECT_THAT(refusal_of(job),
-              AllOf(HasSubstr("there is a picture, but the model does not read pictures: first.png"),
-                    HasSubstr("scienceqa.jsonl, record 1")));
+  EXPECT_THAT(
+      refusal_of(job),
+      AllOf(HasSubstr("there is a picture, but the model does not read pictures: first.png"),
+            HasSubstr("scienceqa.jsonl, record 1")));
 }
 
 // A model of text is asked what has no picture.
