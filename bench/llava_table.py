@@ -4,14 +4,14 @@ resumable.
 
     .env/reference/bin/python tools/small_llava.py SMALL      (once: a small LLaVA and questions about drawn shapes)
     bench/llava_table.py SMALL [--fractions 0.2,0.4] [--tokens 40000] [--method lora] [--out runs/llava]
-    bench/llava_table.py SMALL --tower [--fractions 0.2,0.4] [--out runs/tower]
+    bench/llava_table.py SMALL --tower [--fractions 0.2,0.4] [--limit N] [--out runs/tower]
 
 The language model loses 20 and 40% of its blocks, calibrated on questions without pictures. It is then trained on
 equally many tokens of scenes described in words, or of pictures with questions, each at the best learning rate that
 `mop recover` finds on held-out samples. Reports the accuracy on questions about pictures that are not in the training
 data. Every finished cell is a line of OUT/cells.jsonl.
 
-With --tower the vision tower loses 20 and 40% of the heads and MLPs that are computed, calibrated on conversations about
+With --tower the vision tower loses these fractions of the heads and MLPs that are computed, calibrated on conversations about
 pictures, by several criteria and by random units of three seeds, without training; and the whole model loses as much by
 width steps of the language model, or by them and the tower's, whichever changes the predictions less.
 """
@@ -29,20 +29,19 @@ def vision(*settings):
 
 
 TOWER = {"mope": vision("criterion=mope"),
-         "mope, ecoflap ratios": vision("criterion=mope", "allocation=ecoflap"),
-         "wanda-sp": vision("criterion=wanda-sp"),
-         "wanda-sp, ecoflap ratios": vision("criterion=wanda-sp", "allocation=ecoflap"),
-         "amp": vision("criterion=amp"),
          "magnitude": vision("criterion=magnitude"),
-         **{f"random units, seed {seed}": [*vision("criterion=random"), "--seed", seed] for seed in range(3)}}
+         **{f"random units, seed {seed}": [*vision("criterion=random"), "--seed", seed] for seed in range(3)},
+         "wanda-sp": vision("criterion=wanda-sp"),
+         "wanda-sp, ecoflap ratios": vision("criterion=wanda-sp", "allocation=ecoflap")}
 MIXED = {"width": ["--set", "branches=[width]", "--select", "path:G"],
-         "width and vision, kl": ["--set", "branches=[width,vision]", "--select", "kl", *vision("criterion=mope")]}
+         "width and vision, kl": ["--set", "branches=[width,vision]", "--select", "kl", *vision("criterion=wanda-sp")]}
 TASKS = "scienceqa_choices,pope_choices"
 
 
 class Table:
-    def __init__(self, small, out):
+    def __init__(self, small, out, limit):
         self.model, self.data, self.out = small / "model", small / "data", out
+        self.limit = ["--limit", limit] if limit else []
         self.cells = out / "cells.jsonl"
         out.mkdir(parents=True, exist_ok=True)
         lines = self.cells.read_text().splitlines() if self.cells.exists() else []
@@ -60,7 +59,7 @@ class Table:
         return self.done[name]
 
     def accuracy(self, model):
-        results = self.mop("eval", model, "--tasks", TASKS, "--data", self.data)["results"]
+        results = self.mop("eval", model, "--tasks", TASKS, "--data", self.data, *self.limit)["results"]
         science, pope = results["scienceqa_choices"], results["pope_choices"]
         return {"choices": science["acc,none"], "choices_stderr": science["acc_stderr,none"], "pope": pope["acc,none"],
                 "pope_f1": pope["f1,none"], "pope_yes": pope["yes_rate,none"]}
@@ -76,7 +75,7 @@ class Table:
         """Of the tower or the whole; judged and measured on the same samples."""
         folder = self.out / f"{name.replace(' ', '-').replace(',', '')}-{fraction}"
         if not folder.exists():
-            self.mop("prune", self.model, "--remove", fraction, "--calibration", self.data / "train.json", "--samples", 128, *flags, "--out",
+            self.mop("prune", self.model, "--remove", fraction, "--calibration", self.data / "train.json", "--samples", 64, *flags, "--out",
                      folder, "--force")
         return folder
 
@@ -98,7 +97,7 @@ def tower_rows(table, fractions):
     for fraction in fractions:
         for name, flags in TOWER.items():
             rows.append(table.cell(f"{100 * float(fraction):.0f}% of the tower, {name}", table.cut(name, fraction, *flags)))
-    for fraction in fractions:
+    for fraction in (f for f in fractions if float(f) < 0.5):  # beyond, little is left of the language model
         for name, flags in MIXED.items():
             folder = table.cut(name, fraction, "--of", "all", "--rounds", 8, *flags)
             steps = [step["branch"] for step in json.loads((folder / "run/metrics.json").read_text())["steps"]]
@@ -127,9 +126,10 @@ def main():
     parser.add_argument("--tokens", type=int, default=40000)
     parser.add_argument("--method", default="lora")
     parser.add_argument("--tower", action="store_true", help="prune the vision tower")
+    parser.add_argument("--limit", type=int, help="the first so many questions of each task")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
-    table = Table(args.small, args.out or ROOT / ("runs/tower" if args.tower else "runs/llava"))
+    table = Table(args.small, args.out or ROOT / ("runs/tower" if args.tower else "runs/llava"), args.limit)
     rows = tower_rows(table, args.fractions.split(",")) if args.tower else language_rows(table, args)
     print("| | choices, accuracy | yes or no, accuracy | F1 | yes |\n|---|---|---|---|---|")
     print("\n".join(map(line, rows)))

@@ -327,9 +327,9 @@ TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
                  "--samples",     "16",
                  "--out",         out.string(),
                  "--set",         "branches=[width,vision]",
-                 "--select",      "path:VG",
-                 "--remove",      "0.0005",
-                 "--rounds",      "2",
+                 "--select",      "path:VGG",
+                 "--remove",      "0.0009",
+                 "--rounds",      "4",
                  "--set",         "vision.criterion=wanda-sp"};
     args.insert(args.end(), more.begin(), more.end());
     return args;
@@ -338,7 +338,7 @@ TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
   const Ran ran = run(mix(whole, {}));
   ASSERT_EQ(ran.exit, 0) << ran.err;
   const Json steps = read_json(whole / "run/plan.json")["steps"];
-  ASSERT_EQ(steps.size(), 2u);
+  ASSERT_GE(steps.size(), 2u);  // the idle layer comes on top of the first
   EXPECT_EQ(steps[0]["branch"], "vision");
   EXPECT_EQ(steps[1]["branch"], "width");
   Process process(mix(broken, {}));
