@@ -328,8 +328,8 @@ TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
                  "--out",         out.string(),
                  "--set",         "branches=[width,vision]",
                  "--select",      "path:VGG",
-                 "--remove",      "0.0009",
-                 "--rounds",      "4",
+                 "--remove",      "0.0006",
+                 "--rounds",      "3",
                  "--set",         "vision.criterion=wanda-sp"};
     args.insert(args.end(), more.begin(), more.end());
     return args;

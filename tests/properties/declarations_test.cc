@@ -128,10 +128,10 @@ int64_t expect_defaults(std::span<const OptionSpec> specs, const Json& resolved,
 TEST(Declarations, AnEmptySectionGivesTheDefaultsOfItsBranch) {
   for (const Branch& branch : all_branches()) {
     if (!branch.defaults) continue;
-    const Json resolved = branch.defaults(tinystories_12l(), {{"budget", "exact"}});
-    const Json full = branch.name == "depth"
-                          ? branch.defaults(tinystories_12l(), {{"rule", "third-from-last"}})
-                          : resolved;
+    const ModelConfig model = branch.of_tower ? llava_7b() : tinystories_12l();
+    const Json resolved = branch.defaults(model, {{"budget", "exact"}});
+    const Json full =
+        branch.name == "depth" ? branch.defaults(model, {{"rule", "third-from-last"}}) : resolved;
     EXPECT_GT(expect_defaults(branch.options, full, branch.name), 0) << branch.name;
   }
   for (const DepthRule& rule : all_depth_rules()) {
