@@ -1,4 +1,5 @@
 // pipeline/dry_run.cc -- what a pruning run would do.
+#include <algorithm>
 #include <cmath>
 
 #include "pipeline/describe.h"
@@ -15,7 +16,12 @@ std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& 
   if (run.replayed) return std::pair{run.replayed->config(), false};
   if (run.recipe.target.weights_alone) return std::pair{run.dense.config(), false};
   auto accounting = run.accounting;
-  if (!accounting) accounting = estimated_accounting(run.recipe, run.dense.config());
+  // How many units go is known where curves alone decide, and how layers share them is not.
+  const bool spread_later = std::ranges::all_of(
+      run.recipe.branches, [](const auto& name) { return find_branch(name).reads_curves; });
+  if (!accounting && spread_later) {
+    accounting = estimated_accounting(run.recipe, run.dense.config());
+  }
   if (!accounting || accounting->steps.empty()) return std::nullopt;
   ModelConfig config = run.dense.config();
   config.layers = accounting->steps.back().layers;

@@ -30,10 +30,11 @@ class Table {
   std::string markdown() const;
   const std::vector<std::string>& head() const { return head_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+  /// Whether each column holds numbers alone.
+  std::vector<bool> numeric_columns() const;
 
  private:
   std::vector<size_t> widths() const;
-  std::vector<bool> numeric_columns() const;
   std::vector<std::string> head_;
   std::vector<std::vector<std::string>> rows_;
 };
