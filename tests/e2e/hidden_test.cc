@@ -110,14 +110,19 @@ TEST_F(HiddenRun, ReplaysAndResumesToTheSameBytes) {
 }
 
 TEST_F(HiddenRun, IsRepairedAndTrained) {
-  const Args judged = {"--validation", demo_evaluation().string()};
-  const Ran ran = prune("a", with(judged, {"--repair", "least-squares", "--json"}));
+  // Least squares wants more text than the other tests take.
+  const Ran ran = run(
+      with({"prune", demo_model().string(), "--out", folder("a").string(), "--calibration",
+            demo_calibration().string(), "--samples", "64", "--repair", "least-squares", "--json"},
+           kHidden));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
   const Json figures = ran.json()["figures"];
   const auto excess = [&](const char* model) {
     return std::log(figures[model]["perplexity"].get<double>() /
                     figures["dense"]["perplexity"].get<double>());
   };
-  EXPECT_LT(excess("repaired"), 0.95 * excess("pruned"));
+  ASSERT_TRUE(figures.contains("repaired")) << ran.err;
+  EXPECT_LT(excess("repaired"), 0.9 * excess("pruned"));
   const Ran replay = run({"prune", demo_model().string(), "--out", folder("b").string(), "--plan",
                           (folder("a") / "run" / "plan.json").string()});
   ASSERT_EQ(replay.exit, 0) << replay.err;
