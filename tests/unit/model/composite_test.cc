@@ -43,6 +43,27 @@ TEST(Composite, CountsLlavasPartsBesideItsLanguageModel) {
   EXPECT_EQ(rows_of_image(config.composite->vision, config.composite->projector), 576);
 }
 
+TEST(Composite, ATowerMayHaveHeadsAndWidthsOfItsOwnInEachLayer) {
+  Json config = llava();
+  const ModelConfig whole = parse_config(config, "config.json");
+  EXPECT_EQ(whole.composite->tower.layers.size(), 23);
+  EXPECT_EQ(whole.composite->idle_layers(), 1);
+  std::vector<int64_t> heads(24, 16), widths(24, 4096);
+  heads[3] = 12, widths[22] = 4000;
+  config["vision_config"]["num_attention_heads_per_layer"] = heads;
+  config["vision_config"]["intermediate_size_per_layer"] = widths;
+  const ModelConfig cut = parse_config(config, "config.json");
+  EXPECT_EQ(cut.composite->tower.layers[3], (LayerShape{12, 12, 64, 4096}));
+  // Four heads of 64: rows and biases of q, k and v, columns of out_proj; 96 neurons.
+  const int64_t gone = 4 * 64 * (4 * 1024 + 3) + 96 * (2 * 1024 + 1);
+  EXPECT_EQ(total_parameters(whole) - total_parameters(cut), gone);
+  heads[3] = 17;
+  config["vision_config"]["num_attention_heads_per_layer"] = heads;
+  EXPECT_THAT(refusal(config), HasSubstr("17 in layer 3"));
+  config["vision_config"]["num_attention_heads_per_layer"] = {16, 16};
+  EXPECT_THAT(refusal(config), HasSubstr("2 numbers for 24 layers"));
+}
+
 TEST(Composite, SizesThatTextConfigLeavesOutAreTheClasss) {
   const ModelConfig config = parse_config(llava(), "config.json");
   EXPECT_EQ(config.layers.size(), 32);
