@@ -30,7 +30,7 @@ struct MeasureSetup {
 
 /// What a step measured: kept until it is recorded.
 struct StepMeasures {
-  std::optional<Model> model;     ///< that was measured
+  std::optional<Model> model;          ///< that was measured
   std::vector<LayerStats> stats = {};  ///< what was gathered
   std::map<std::string, std::vector<at::Tensor>> scores =
       {};  ///< [units] of each layer, by criterion
