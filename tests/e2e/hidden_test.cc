@@ -4,6 +4,7 @@
 
 #include "e2e/ranks.h"
 #include "export/hf_writer.h"
+#include "model/weights.h"
 #include "plan/plan.h"
 #include "surgery/surgery.h"
 
