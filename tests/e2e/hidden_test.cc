@@ -4,7 +4,6 @@
 
 #include "e2e/ranks.h"
 #include "export/hf_writer.h"
-#include "model/family.h"
 #include "model/weights.h"
 #include "plan/plan.h"
 #include "surgery/surgery.h"
