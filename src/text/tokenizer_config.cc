@@ -1,6 +1,7 @@
 // text/tokenizer_config.cc
 #include "text/tokenizer_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <unordered_map>
@@ -46,7 +47,9 @@ struct Reading {
   }
 };
 
+// In the order of the ids, as transformers adds them; the keys are sorted as text.
 void add_numbered(const PartJson& decoder, Reading& in) {
+  std::vector<AddedToken> tokens;
   for (const auto& [key, value] : decoder.items()) {
     auto token = read_token(value, false);
     int64_t id = -1;
@@ -55,8 +58,10 @@ void add_numbered(const PartJson& decoder, Reading& in) {
       throw bad_input("`added_tokens_decoder` has an entry '{}' that is no token", key);
     }
     token->id = checked_token_id(id, token->content);
-    in.add_once(*token);
+    tokens.push_back(std::move(*token));
   }
+  std::ranges::stable_sort(tokens, {}, &AddedToken::id);
+  for (AddedToken& token : tokens) in.add_once(std::move(token));
 }
 
 // Adds bos_token, eos_token, ... of one file; the first file that names one wins.

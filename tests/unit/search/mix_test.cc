@@ -47,11 +47,11 @@ PlanStep propose_clip(const BranchInput& input, const Model& model, Measure&) {
 
 const Branch& clip_branch() {
   static const bool added = [] {
-    add_branch({'C', "clip", "the highest neurons of the first layer", count_clip, propose_clip});
+    add_branch({'K', "clip", "the highest neurons of the first layer", count_clip, propose_clip});
     return true;
   }();
   (void)added;
-  return find_branch('C');
+  return find_branch('K');
 }
 
 // Scores that need no pass: the index itself.
