@@ -188,7 +188,7 @@ TEST_F(Mix, PathAndRandomBuildOnlyWhatTheyTake) {
 
 TEST_F(Mix, AThirdBranchTakesPartInEverySelector) {
   use({"depth", "width", "clip"});
-  recipe_.selector = "path:LGC";
+  recipe_.selector = "path:LGK";
   EXPECT_THAT(branches(run().steps), ElementsAre("depth", "width", "clip"));
   recipe_.selector = "perplexity";
   target_.iterations = 1;
