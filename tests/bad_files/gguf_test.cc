@@ -268,10 +268,8 @@ TEST_F(BadGgufModel, WhatWouldBeComputedOtherwise) {
 // Heads of a size that would fill the memory with factors, beside a tensor of four.
 TEST_F(BadGgufModel, RopeFactorsOfAnotherHeadSize) {
   GgufMetadata all = sizes();
-  all.emplace_back("llama.attention.key_length",
-                   GgufValue{GgufType::kInt64, false, std::vector{int64_t{1} << 40}});
-  all.emplace_back("llama.attention.value_length",
-                   GgufValue{GgufType::kInt64, false, std::vector{int64_t{1} << 40}});
+  all.emplace_back("llama.attention.key_length", GgufValue::u32(UINT32_MAX));
+  all.emplace_back("llama.attention.value_length", GgufValue::u32(UINT32_MAX));
   GgufWriter writer(
       file(), all,
       {{"token_embd.weight", GgmlType::kF32, {4, 8}}, {"rope_freqs.weight", GgmlType::kF32, {4}}});
@@ -279,7 +277,7 @@ TEST_F(BadGgufModel, RopeFactorsOfAnotherHeadSize) {
   writer.write(at::ones({4}));
   writer.finish();
   EXPECT_THAT(mop::testing::refusal_of([&] { Model::open(file()); }),
-              HasSubstr("holds 4 factors for heads of 1099511627776"));
+              HasSubstr("holds 4 factors for heads of 4294967295"));
 }
 
 // 0, false, 1 for a scale: what they would change is not there.
