@@ -78,7 +78,7 @@ TEST(Declared, HelpShowsVerbsByTaskWithExamplesThatTheyTake) {
     }
     EXPECT_THAT(run({verb, "--help"}).out, HasSubstr("mop " + verb + rest));
   }
-  EXPECT_EQ(examples, 15);
+  EXPECT_EQ(examples, 16);
 }
 
 // What bash offers behind these words.

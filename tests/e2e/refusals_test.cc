@@ -94,7 +94,7 @@ TEST_F(Refusals, UnknownNamesListTheKnownOnes) {
                  2, "unknown criterion 'amp'");
   expect_refused({"eval", demo_model(), "--text", demo_evaluation(), "--protocol", "words"}, 2,
                  "known: lines");
-  expect_refused({"list", "critera"}, 2, "known: criteria, selectors");
+  expect_refused({"list", "critera"}, 2, "known: criteria, units, selectors");
 }
 
 TEST_F(Refusals, TextThatHoldsNothing) {
