@@ -40,31 +40,23 @@ int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool
 }
 
 constexpr std::array kUnits = {
-    Unit{.kind = UnitKind::kLayer,
-         .name = "layer",
-         .in_plan = "whole",
-         .summary = "a decoder layer: both halves"},
+    Unit{.kind = UnitKind::kLayer, .name = "layer", .summary = "a decoder layer: both halves"},
     Unit{.kind = UnitKind::kAttention,
          .name = "attention",
-         .in_plan = "attention",
          .summary = "the attention half of a layer: q, k, v, o, their biases and the norm"},
     Unit{.kind = UnitKind::kMlp,
          .name = "MLP",
-         .in_plan = "mlp",
          .summary = "the MLP half of a layer: gate, up, down, their biases and the norm"},
     Unit{.kind = UnitKind::kKvGroup,
          .name = "KV group",
-         .in_plan = "kv_heads, heads",
          .summary = "a KV head with the query heads that share it: rows of k, v and q, columns of "
                     "o; a query head where each has its own KV head",
          .name_of_single = "query head"},
     Unit{.kind = UnitKind::kNeuron,
          .name = "neuron",
-         .in_plan = "neurons",
          .summary = "a row of gate and up, a column of down"},
     Unit{.kind = UnitKind::kChannel,
          .name = "hidden channel",
-         .in_plan = "hidden_channels",
          .summary = "of the residual stream: a column of q, k, v, gate, up, embedding and head, a "
                     "row of o and down, an entry of every norm; of the whole model"}};
 

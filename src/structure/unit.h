@@ -22,7 +22,6 @@ enum class UnitKind {
 struct Unit {
   UnitKind kind;
   std::string_view name;     ///< "KV group"
-  std::string_view in_plan;  ///< the key that names it in plan.json
   std::string_view summary;  ///< which rows and columns go with it
   /// Its name where a layer's KV heads have one query head each; empty = the same.
   std::string_view name_of_single = {};
