@@ -90,6 +90,11 @@ std::vector<Stat> needed_stats(std::span<const std::string> criteria);
 /// not scored there: it reads second moments or gradients.
 std::vector<Stat> tower_stats(const Criterion& criterion);
 
+/// The names of the criteria that rank units of this kind.
+std::vector<std::string> criteria_of(UnitKind unit);
+/// A criterion's section of the recipe; empty where there is none.
+Options section_of(const std::map<std::string, Options>& settings, const std::string& criterion);
+
 /// Whether the table has a criterion of this name.
 bool is_criterion(std::string_view name);
 /// Whether one of these criteria is measured on text. Throws Error(kUsage) on an unknown name.

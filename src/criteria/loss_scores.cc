@@ -13,22 +13,19 @@ constexpr int64_t kBatchSamples = 8;  // ECoFLaP's
 }  // namespace
 
 std::map<std::string, std::vector<at::Tensor>> score_losses(
-    const Model& model, const Compute& compute, const TokenSamples& samples,
-    std::span<const std::string> criteria, std::span<const LayerStats> stats,
-    const std::map<std::string, Options>& settings, Progress& progress) {
+    const ModelConfig& config, const LossWalk& walk, std::span<const std::string> criteria,
+    std::span<const LayerStats> stats, const std::map<std::string, Options>& settings) {
   std::map<std::string, std::vector<at::Tensor>> scores;
   for (const std::string& name : criteria) {
     if (find_criterion(name).score_losses != nullptr) scores[name] = {};
   }
   if (scores.empty()) return scores;
-  const ModelConfig& config = model.config();
   const auto visit = [&](int64_t layer, LayerLosses& losses) {
     const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
     for (auto& [name, of_layers] : scores) {
       const Criterion& criterion = find_criterion(name);
       const int64_t units = num_units(criterion.unit, shape);
-      const auto section = settings.find(name);
-      const Options options = section == settings.end() ? Options() : section->second;
+      const Options options = section_of(settings, name);
       of_layers.push_back(
           units == 0
               ? at::empty({0}, at::kDouble)
@@ -38,8 +35,18 @@ std::map<std::string, std::vector<at::Tensor>> score_losses(
                                units, layer));
     }
   };
-  walk_layer_losses(model, compute, samples, kBatchSamples, visit, progress);
+  walk(kBatchSamples, visit);
   return scores;
+}
+
+std::map<std::string, std::vector<at::Tensor>> score_losses(
+    const Model& model, const Compute& compute, const TokenSamples& samples,
+    std::span<const std::string> criteria, std::span<const LayerStats> stats,
+    const std::map<std::string, Options>& settings, Progress& progress) {
+  const LossWalk walk = [&](int64_t batch_samples, const auto& visit) {
+    walk_layer_losses(model, compute, samples, batch_samples, visit, progress);
+  };
+  return score_losses(model.config(), walk, criteria, stats, settings);
 }
 
 }  // namespace mop

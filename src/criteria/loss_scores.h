@@ -1,5 +1,6 @@
 // criteria/loss_scores.h -- scores from losses of changed layers.
 #pragma once
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -16,5 +17,14 @@ std::map<std::string, std::vector<at::Tensor>> score_losses(
     const Model& model, const Compute& compute, const TokenSamples& samples,
     std::span<const std::string> criteria, std::span<const LayerStats> stats,
     const std::map<std::string, Options>& settings, Progress& progress);
+
+/// Visits the layers of `config`, with samples in batches of this size (stats/layer_losses.h).
+using LossWalk = std::function<void(
+    int64_t batch_samples, const std::function<void(int64_t layer, LayerLosses& losses)>& visit)>;
+
+/// The same of layers that `walk` visits; nothing is visited where no criterion asks for it.
+std::map<std::string, std::vector<at::Tensor>> score_losses(
+    const ModelConfig& config, const LossWalk& walk, std::span<const std::string> criteria,
+    std::span<const LayerStats> stats, const std::map<std::string, Options>& settings);
 
 }  // namespace mop

@@ -37,8 +37,7 @@ std::map<std::string, std::vector<at::Tensor>> score_moments(
       const Criterion& criterion = find_criterion(name);
       const bool mlp = criterion.unit == UnitKind::kNeuron;
       if (mlp != (moments.half == Half::kMlp)) continue;
-      const auto section = settings.find(name);
-      const Options options = section == settings.end() ? Options() : section->second;
+      const Options options = section_of(settings, name);
       const at::Tensor weights_DK = last_projection(model, moments.layer, moments.half);
       of_layers[static_cast<size_t>(moments.layer)] =
           checked_scores(criterion, criterion.score_moments({moments, weights_DK, shape, options}),

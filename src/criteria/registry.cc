@@ -100,6 +100,19 @@ bool reads_moments(std::span<const std::string> criteria) {
       criteria, [](const auto& name) { return find_criterion(name).score_moments != nullptr; });
 }
 
+std::vector<std::string> criteria_of(UnitKind unit) {
+  std::vector<std::string> names;
+  for (const Criterion& row : all_criteria()) {
+    if (row.unit == unit) names.push_back(row.name);
+  }
+  return names;
+}
+
+Options section_of(const std::map<std::string, Options>& settings, const std::string& criterion) {
+  const auto found = settings.find(criterion);
+  return found == settings.end() ? Options() : found->second;
+}
+
 bool reads_losses(std::span<const std::string> criteria) {
   return std::ranges::any_of(
       criteria, [](const auto& name) { return find_criterion(name).score_losses != nullptr; });

@@ -56,24 +56,32 @@ void add(OutsidePart& part, const std::string& name, Shape shape, bool bias = tr
   if (bias) part.tensors.push_back({name + ".bias", out});
 }
 
+ModelConfig layers_of_tower(const VisionConfig& v, int64_t layers) {
+  ModelConfig config;
+  config.family = &tower_family();
+  config.hidden = v.hidden;
+  config.norm_eps = v.norm_eps;
+  config.attention_bias = config.mlp_bias = true;
+  config.layers.assign(v.shapes.begin(), v.shapes.begin() + layers);
+  return config;
+}
+
 OutsidePart vision_tower(const VisionConfig& v) {
   const std::string root = "vision_tower.";
+  const ModelConfig layers = layers_of_tower(v, v.layers);
   OutsidePart part{"vision tower", {}};
   part.tensors.push_back({root + "embeddings.class_embedding", {v.hidden}});
   add(part, root + "embeddings.patch_embedding", {v.hidden, v.channels, v.patch, v.patch}, false);
   add(part, root + "embeddings.position_embedding", {v.patches() + 1, v.hidden}, false);
   add(part, root + "pre_layrnorm", {v.hidden});
   for (int64_t i = 0; i < v.layers; ++i) {
-    const std::string layer = fmt::format("{}encoder.layers.{}.", root, i);
-    const LayerShape& shape = v.shapes[static_cast<size_t>(i)];
-    const int64_t width = shape.heads * shape.head_dim;
-    for (const char* projection : {"k_proj", "v_proj", "q_proj"})
-      add(part, layer + "self_attn." + projection, {width, v.hidden});
-    add(part, layer + "self_attn.out_proj", {v.hidden, width});
-    add(part, layer + "layer_norm1", {v.hidden});
-    add(part, layer + "mlp.fc1", {shape.mlp, v.hidden});
-    add(part, layer + "mlp.fc2", {v.hidden, shape.mlp});
-    add(part, layer + "layer_norm2", {v.hidden});
+    for (const LayerTensor& tensor : layers.family->layer_tensors) {
+      part.tensors.push_back(
+          {tensor_name(*layers.family, i, tensor),
+           axis_lengths(tensor.axes, layers, layers.layers[static_cast<size_t>(i)])});
+    }
+    for (const char* norm : {"layer_norm1", "layer_norm2"})
+      add(part, fmt::format("{}encoder.layers.{}.{}", root, i, norm), {v.hidden});
   }
   add(part, root + "post_layernorm", {v.hidden});
   return part;
@@ -93,16 +101,6 @@ int64_t computed_layers(const VisionConfig& v, const ProjectorConfig& p) {
   for (const int64_t layer : p.feature_layers)
     most = std::max(most, layer < 0 ? layer + v.layers + 1 : layer);
   return most;
-}
-
-ModelConfig layers_of_tower(const VisionConfig& v, int64_t layers) {
-  ModelConfig config;
-  config.family = &tower_family();
-  config.hidden = v.hidden;
-  config.norm_eps = v.norm_eps;
-  config.attention_bias = config.mlp_bias = true;
-  config.layers.assign(v.shapes.begin(), v.shapes.begin() + layers);
-  return config;
 }
 
 const CompositeKind* find_kind(const Json& raw, const std::string& where) {

@@ -45,10 +45,8 @@ TensorSource find_source(const Model& model, std::string name, const at::Tensor*
   return source;
 }
 
-// What with_channels says of norms.
 double norm_scale(const Model& model) {
-  return std::sqrt(static_cast<double>(model.source_config().hidden) /
-                   static_cast<double>(model.config().hidden));
+  return stream_norm_scale(model.source_config().hidden, model.config().hidden);
 }
 
 template <typename Map, typename Role>
@@ -58,6 +56,10 @@ const at::Tensor* find_changed(const Map& changed, Role role) {
 }
 
 }  // namespace
+
+double stream_norm_scale(int64_t before, int64_t after) {
+  return std::sqrt(static_cast<double>(before) / static_cast<double>(after));
+}
 
 IndexList AxisCut::rows() const {
   if (unit_rows == 1) return *units;

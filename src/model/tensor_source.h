@@ -36,6 +36,10 @@ struct TensorSource {
   int64_t kept_elements() const;
 };
 
+/// What norms of the residual stream are multiplied with when `before` channels become `after`: see
+/// Model::with_channels.
+double stream_norm_scale(int64_t before, int64_t after);
+
 TensorSource source_of(const Model& model, int64_t layer, const LayerTensor& tensor);
 TensorSource source_of(const Model& model, const GlobalTensor& tensor);
 

@@ -85,9 +85,7 @@ int64_t bytes_of(const fs::path& path) {
 void check_tower(const ExportFormat& format, const ExportJob& job, const Model& model) {
   if (format.folder || model.tower() == nullptr) return;
   const std::optional<PrunePlan> plan = plan_in(job.model);
-  const bool cut_here = plan && std::ranges::any_of(plan->steps, [](const PlanStep& step) {
-                          return !step.tower.empty();
-                        });
+  const bool cut_here = plan && cuts_tower(*plan);
   if (!cut_here && !tower_needs_code(model.config())) return;
   throw bad_input(
       "the vision tower of this model is cut, and llama.cpp's file of the dense one (mmproj) "

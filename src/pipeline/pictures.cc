@@ -2,6 +2,7 @@
 #include "pipeline/pictures.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -123,7 +124,9 @@ void Pictures::add_all(const fs::path& data) {
   }
 }
 
-void Pictures::place_in(TokenSamples& samples, const RecordFile& file) {
+void Pictures::place_in(TokenSamples& samples, const fs::path& data) {
+  if (data == kBuiltInText) return;  // words alone
+  const RecordFile file = RecordFile::open(data);
   if (file.is_text()) return;
   const fs::path folder = folder_beside(file.path());
   bool any = false;
@@ -156,6 +159,16 @@ void Pictures::check_teacher(const Model& teacher) const {
 int64_t Pictures::row_bytes(const Compute& compute) const {
   return std::ssize(files_) * rows_per_image_ * model_.config().hidden *
          static_cast<int64_t>(dtype_bytes(compute.dtype));
+}
+
+std::vector<int64_t> Pictures::numbers_in(std::span<const std::vector<int64_t>> sequences) const {
+  std::set<int64_t> numbers;
+  for (const std::vector<int64_t>& ids : sequences) {
+    for (const int64_t id : ids) {
+      if (id >= vocab_) numbers.insert((id - vocab_) / rows_per_image_);
+    }
+  }
+  return {numbers.begin(), numbers.end()};
 }
 
 Picture Pictures::picture(int64_t number) const {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ class Pictures {
   void add_all(const std::filesystem::path& data);
   /// Places the pictures of samples that come from the records of `file`. Throws as above, and
   /// when the model reads no pictures.
-  void place_in(TokenSamples& samples, const RecordFile& file);
+  void place_in(TokenSamples& samples, const std::filesystem::path& data);
 
   /// Throws Error(kBadInput) when there are pictures and `teacher` does not read them as the model
   /// does: as many rows each, behind an equal vocabulary.
@@ -51,6 +52,8 @@ class Pictures {
   /// Picture `number`, of which the rows number * rows_per_image() and on are.
   Picture picture(int64_t number) const;
   int64_t rows_per_image() const { return rows_per_image_; }
+  /// The numbers of the pictures in these sequences, each once, rising.
+  std::vector<int64_t> numbers_in(std::span<const std::vector<int64_t>> sequences) const;
   /// Bytes of the file that `shown_to` keeps the rows in.
   int64_t row_bytes(const Compute& compute) const;
   /// `model` with the rows of all pictures so far, in the compute dtype, which lie in an unnamed

@@ -48,8 +48,7 @@ void RunMeasure::measure(const std::vector<std::string>& criteria) {
                                   setup_.settings, setup_.progress));
   for (const std::string& name : criteria) {
     if (kept_.scores.contains(name)) continue;
-    const auto settings = setup_.settings.find(name);
-    const Options options = settings == setup_.settings.end() ? Options() : settings->second;
+    const Options options = section_of(setup_.settings, name);
     kept_.scores[name] =
         std::move(score_layers(weights, kept_.stats, std::vector{name}, options)[0]);
   }

@@ -51,8 +51,7 @@ Json to_json(const TokenSamples& samples) {
 void place_pictures(const Recipe& recipe, const Model& model, RunSamples& samples) {
   Pictures pictures(model, recipe.images);
   const auto place = [&](const std::string& file, TokenSamples& list) {
-    if (file.empty() || file == kBuiltInText || list.ids.empty()) return;
-    pictures.place_in(list, RecordFile::open(file));
+    if (!file.empty() && !list.ids.empty()) pictures.place_in(list, file);
   };
   place(recipe.calibration, samples.calibration);
   place(recipe.validation.empty() ? recipe.calibration : recipe.validation, samples.validation);

@@ -46,8 +46,7 @@ std::string check_sight(const PreparedRun& run) {
   if (judges(mix)) {
     throw usage_error(
         "candidates are judged on held-out samples, and none has a picture, on which alone it "
-        "shows "
-        "what a vision tower loses")
+        "shows what a vision tower loses")
         .hint(kHint + std::string(", with --select path:.. or random"));
   }
   return "no held-out sample has a picture: the figures do not show what the vision tower loses";

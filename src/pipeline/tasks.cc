@@ -91,8 +91,7 @@ Scores score_units(const ScoreJob& job, Progress& progress) {
                                           job.samples, model.config().context);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   Pictures pictures(model, job.images);
-  if (job.calibration != kBuiltInText)
-    pictures.place_in(samples, RecordFile::open(job.calibration));
+  pictures.place_in(samples, job.calibration);
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
   std::map<std::string, Options> settings;
   for (const std::string& name : job.criteria) {

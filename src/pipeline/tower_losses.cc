@@ -5,7 +5,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "gradient/output_loss.h"
@@ -33,12 +32,7 @@ class TowerWalk final : public LayerLosses {
 
   void add_batch(TokenSamples samples) {
     const int64_t vocab = config().vocab, rows = pictures_.rows_per_image();
-    std::vector<int64_t> shown;
-    for (const auto& ids : samples.ids) {
-      for (const int64_t number : pictures_in(ids, vocab, rows)) shown.push_back(number);
-    }
-    std::ranges::sort(shown);
-    shown.erase(std::ranges::unique(shown).begin(), shown.end());
+    const std::vector<int64_t> shown = pictures_.numbers_in(samples.ids);
     for (auto& ids : samples.ids) {
       for (int64_t& id : ids) {
         if (id < vocab) continue;
@@ -91,12 +85,8 @@ class TowerWalk final : public LayerLosses {
     at::Tensor hidden_ND = embed(embedding, batch.packed.ids_N, compute_);
     hidden_ND = run_layer_range(words_, std::move(hidden_ND), batch.packed.packing, 0,
                                 words_.model().num_layers());
-    const OutputLoss sums =
-        output_loss(words_.globals(), config(), hidden_ND, batch.next.ids_N, batch.next.weights_N,
-                    /*gradients=*/false);
-    const double mean = read_sums({&sums.nll, 1}).front() / static_cast<double>(batch.predicted);
-    if (std::isfinite(mean)) return mean;
-    throw bad_input("the loss is not finite when layer {} of the vision tower is changed", layer_);
+    return finite_mean_loss(words_, hidden_ND, batch.next,
+                            fmt::format("layer {} of the vision tower", layer_));
   }
 
  private:
@@ -115,17 +105,6 @@ class TowerWalk final : public LayerLosses {
 
 }  // namespace
 
-std::vector<int64_t> pictures_in(const std::vector<int64_t>& ids, int64_t vocab,
-                                 int64_t rows_per_image) {
-  std::vector<int64_t> numbers;
-  for (const int64_t id : ids) {
-    if (id >= vocab) numbers.push_back((id - vocab) / rows_per_image);
-  }
-  std::ranges::sort(numbers);
-  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
-  return numbers;
-}
-
 void walk_tower_losses(const Model& model, const Compute& compute, const TokenSamples& samples,
                        const Pictures& pictures, int64_t batch_samples,
                        const std::function<void(int64_t, LayerLosses&)>& visit,
@@ -133,7 +112,7 @@ void walk_tower_losses(const Model& model, const Compute& compute, const TokenSa
   const c10::NoGradGuard no_grad;
   TokenSamples seeing = with_targets(samples);
   std::erase_if(seeing.ids, [&](const auto& ids) {
-    return pictures_in(ids, model.config().vocab, pictures.rows_per_image()).empty();
+    return pictures.numbers_in({&ids, 1}).empty();
   });
   TowerWalk walk(model, compute, pictures);
   for (int64_t first = 0; first < std::ssize(seeing.ids); first += batch_samples) {

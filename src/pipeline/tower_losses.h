@@ -13,10 +13,6 @@
 
 namespace mop {
 
-/// The numbers of the pictures in these ids, each once, rising.
-std::vector<int64_t> pictures_in(const std::vector<int64_t>& ids, int64_t vocab,
-                                 int64_t rows_per_image);
-
 /// Visits every layer of the tower that is computed, from the first on, as `walk_layer_losses` does
 /// a language model's; samples without pictures are left out. In memory: the hidden states of all
 /// their pictures at the layer. Throws Error(kBadInput) when no sample has a picture and a word.

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "criteria/loss_scores.h"
 #include "model/composite.h"
 #include "pipeline/tower_losses.h"
 #include "vision/image_encoder.h"
@@ -16,27 +17,12 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kBatchSamples = 8;  // as criteria/loss_scores.cc has them
-
 std::vector<Stat> stats_of(std::span<const std::string> criteria) {
   std::set<Stat> needed;
   for (const std::string& name : criteria) {
     for (const Stat stat : tower_stats(find_criterion(name))) needed.insert(stat);
   }
   return {needed.begin(), needed.end()};
-}
-
-bool reads_losses_of_tower(std::span<const std::string> criteria) {
-  return std::ranges::any_of(
-      criteria, [](const auto& name) { return find_criterion(name).score_losses != nullptr; });
-}
-
-std::vector<int64_t> all_pictures(const TokenSamples& samples, int64_t vocab, int64_t rows) {
-  std::set<int64_t> numbers;
-  for (const auto& ids : samples.ids) {
-    for (const int64_t number : pictures_in(ids, vocab, rows)) numbers.insert(number);
-  }
-  return {numbers.begin(), numbers.end()};
 }
 
 // One pass of the pictures through the tower.
@@ -47,7 +33,7 @@ std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& c
   const ModelConfig& tower = model.tower()->config();
   const ImageEncoder encoder(model);
   std::vector<LayerStats> layers(tower.layers.size());
-  const auto numbers = all_pictures(samples, model.config().vocab, pictures.rows_per_image());
+  const std::vector<int64_t> numbers = pictures.numbers_in(samples.ids);
   const int64_t count = std::ssize(numbers), rows = encoder.tower().config().patches() + 1;
   progress.begin("gathering statistics of the vision tower", count);
   LayerWeights weights;
@@ -82,15 +68,10 @@ std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& c
   return layers;
 }
 
-Options section_of(const std::map<std::string, Options>& settings, const std::string& name) {
-  const auto found = settings.find(name);
-  return found == settings.end() ? Options() : found->second;
-}
-
 }  // namespace
 
 bool tower_reads_pictures(std::span<const std::string> criteria) {
-  return !stats_of(criteria).empty() || reads_losses_of_tower(criteria);
+  return !stats_of(criteria).empty() || reads_losses(criteria);
 }
 
 std::map<std::string, std::vector<at::Tensor>> score_tower(
@@ -106,36 +87,24 @@ std::map<std::string, std::vector<at::Tensor>> score_tower(
   if (!needed.empty())
     stats = collect_tower_stats(model, compute, samples, *pictures, needed, progress);
   std::map<std::string, std::vector<at::Tensor>> scores;
-  const auto add = [&](const Criterion& criterion, int64_t layer, const at::Tensor& values) {
-    const LayerShape& shape = tower.layers[static_cast<size_t>(layer)];
-    scores[criterion.name].push_back(
-        checked_scores(criterion, values, num_units(criterion.unit, shape), layer));
-  };
   const ClipTower weights_of(model);
   for (int64_t layer = 0; layer < std::ssize(tower.layers); ++layer) {
     const auto place = static_cast<size_t>(layer);
+    const LayerShape& shape = tower.layers[place];
     const LayerWeights weights = weights_of.weights(layer, compute);
     for (const std::string& name : criteria) {
       const Criterion& criterion = find_criterion(name);
       if (criterion.score_losses != nullptr) continue;
-      const Options options = section_of(settings, name);
-      add(criterion, layer,
-          criterion.score({stats[place], weights, tower, tower.layers[place], options, layer}));
+      const at::Tensor values =
+          criterion.score({stats[place], weights, tower, shape, section_of(settings, name), layer});
+      scores[name].push_back(
+          checked_scores(criterion, values, num_units(criterion.unit, shape), layer));
     }
   }
-  if (!reads_losses_of_tower(criteria)) return scores;
-  const auto visit = [&](int64_t layer, LayerLosses& losses) {
-    const auto place = static_cast<size_t>(layer);
-    for (const std::string& name : criteria) {
-      const Criterion& criterion = find_criterion(name);
-      if (criterion.score_losses == nullptr) continue;
-      const Options options = section_of(settings, name);
-      add(criterion, layer,
-          criterion.score_losses(
-              {losses, stats[place], tower, tower.layers[place], options, layer}));
-    }
+  const LossWalk walk = [&](int64_t batch_samples, const auto& visit) {
+    walk_tower_losses(model, compute, samples, *pictures, batch_samples, visit, progress);
   };
-  walk_tower_losses(model, compute, samples, *pictures, kBatchSamples, visit, progress);
+  scores.merge(score_losses(tower, walk, criteria, stats, settings));
   return scores;
 }
 

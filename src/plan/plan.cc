@@ -157,10 +157,6 @@ bool removes_halves(const PrunePlan& plan) {
   });
 }
 
-bool cuts_tower(const PrunePlan& plan) {
-  return std::ranges::any_of(plan.steps, [](const PlanStep& step) { return !step.tower.empty(); });
-}
-
 bool removes_channels(const PrunePlan& plan) {
   return std::ranges::any_of(plan.steps,
                              [](const PlanStep& step) { return !step.channels.empty(); });
@@ -276,6 +272,10 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
     plan.values = values_from_json(json["values"], where + ", values");
   }
   return plan;
+}
+
+bool cuts_tower(const PrunePlan& plan) {
+  return std::ranges::any_of(plan.steps, [](const PlanStep& step) { return !step.tower.empty(); });
 }
 
 IndexList layers_left(const PrunePlan& plan, int64_t count) {

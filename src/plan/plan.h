@@ -54,6 +54,9 @@ struct PrunePlan {
   bool operator==(const PrunePlan&) const = default;
 };
 
+/// Whether a step removes units of the vision tower.
+bool cuts_tower(const PrunePlan& plan);
+
 /// The source layer of each of the `count` layers that the plan leaves.
 IndexList layers_left(const PrunePlan& plan, int64_t count);
 

@@ -71,12 +71,7 @@ class LossWalk final : public LayerLosses {
     at::Tensor hidden_ND = through_layer(batch, batch.hidden_ND.clone(), weights, mask);
     hidden_ND = run_layer_range(behind_, std::move(hidden_ND), batch.packed.packing, layer_ + 1,
                                 here_.model().num_layers());
-    const OutputLoss sums =
-        output_loss(behind_.globals(), config(), hidden_ND, batch.next.ids_N, batch.next.weights_N,
-                    /*gradients=*/false);
-    const double mean = read_sums({&sums.nll, 1}).front() / static_cast<double>(batch.predicted);
-    if (std::isfinite(mean)) return mean;
-    throw bad_input("the loss is not finite when layer {} is changed", layer_);
+    return finite_mean_loss(behind_, hidden_ND, batch.next, fmt::format("layer {}", layer_));
   }
 
  private:
@@ -103,6 +98,15 @@ class LossWalk final : public LayerLosses {
 };
 
 }  // namespace
+
+double finite_mean_loss(WeightLoader& weights, const at::Tensor& hidden_ND, const NextTokens& next,
+                        const std::string& changed) {
+  const OutputLoss sums = output_loss(weights.globals(), weights.model().config(), hidden_ND,
+                                      next.ids_N, next.weights_N, /*gradients=*/false);
+  const double mean = read_sums({&sums.nll, 1}).front() / static_cast<double>(sums.scored);
+  if (std::isfinite(mean)) return mean;
+  throw bad_input("the loss is not finite when {} is changed", changed);
+}
 
 double LayerLosses::unchanged() {
   if (!unchanged_) unchanged_ = mean_loss(*this, weights());

@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "model/forward.h"
+#include "stats/packed_samples.h"
 #include "text/samples.h"
 
 namespace mop {
@@ -36,6 +37,11 @@ class LayerLosses {
 
 /// The same over the predicted tokens of all batches.
 double mean_loss(LayerLosses& losses, const LayerWeights& weights, const LayerMask* mask = nullptr);
+
+/// Mean cross-entropy of `next` behind the last layer, in nats per predicted token. Throws
+/// Error(kBadInput), naming what was `changed`, when it is not finite.
+double finite_mean_loss(WeightLoader& weights, const at::Tensor& hidden_ND, const NextTokens& next,
+                        const std::string& changed);
 
 /// Visits every layer, from the first on. Samples of one token predict nothing and are left out;
 /// throws Error(kBadInput) when no other is there. In memory: the hidden states of all samples at

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "model/family.h"
+#include "model/tensor_source.h"
 #include "structure/unit.h"
 
 namespace mop {
@@ -159,8 +159,7 @@ at::Tensor without_channels(at::Tensor value, const std::vector<Axis>& axes, boo
   for (size_t axis = 0; axis < axes.size(); ++axis) {
     if (axes[axis] != Axis::kHidden) continue;
     const auto dim = static_cast<int64_t>(axis);
-    scale = std::sqrt(static_cast<double>(value.size(dim)) /
-                      static_cast<double>(std::ssize(staying_D)));
+    scale = stream_norm_scale(value.size(dim), std::ssize(staying_D));
     value = select(value, dim, staying_D);
   }
   if (!is_norm) return value;

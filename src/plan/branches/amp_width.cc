@@ -41,17 +41,10 @@ const Option<std::string> kHeads = {
     .name = "heads", .unset = "`criterion`'s -heads", .help = "criterion that ranks KV groups"};
 const Option<std::string> kNeurons = {
     .name = "neurons", .unset = "`criterion`'s -neurons", .help = "criterion that ranks neurons"};
-std::vector<std::string> criteria_of_layers() {
-  std::vector<std::string> names;
-  for (const Criterion& row : all_criteria()) {
-    if (row.unit == UnitKind::kLayer) names.push_back(row.name);
-  }
-  return names;
-}
 const Option<std::string> kLayers = {
     .name = "layers",
     .unset = "the allocation's own",
-    .range = {.names = criteria_of_layers},
+    .range = {.names = [] { return criteria_of(UnitKind::kLayer); }},
     .help = "criterion whose scores of layers the allocation reads: random-layers is the control"};
 const Option<std::string> kAllocation = {
     .name = "allocation",

@@ -18,19 +18,11 @@ namespace {
 
 constexpr int64_t kPack = 32;  // a block of the quantised formats
 
-template <UnitKind kUnit>
-std::vector<std::string> criteria_of() {
-  std::vector<std::string> names;
-  for (const Criterion& row : all_criteria()) {
-    if (row.unit == kUnit) names.push_back(row.name);
-  }
-  return names;
-}
-
-const Option<std::string> kCriterion = {.name = "criterion",
-                                        .default_value = "minitron-hidden",
-                                        .range = {.names = criteria_of<UnitKind::kChannel>},
-                                        .help = "criterion that ranks hidden channels"};
+const Option<std::string> kCriterion = {
+    .name = "criterion",
+    .default_value = "minitron-hidden",
+    .range = {.names = [] { return criteria_of(UnitKind::kChannel); }},
+    .help = "criterion that ranks hidden channels"};
 const Option<int64_t> kMultiple = {
     .name = "channel_multiple",
     .unset = "32, or the largest power of two of which a layer's worth holds two packs",
@@ -39,7 +31,7 @@ const Option<int64_t> kMultiple = {
 const Option<std::string> kNeurons = {
     .name = "neurons",
     .default_value = "amp-neurons",
-    .range = {.names = criteria_of<UnitKind::kNeuron>},
+    .range = {.names = [] { return criteria_of(UnitKind::kNeuron); }},
     .help = "criterion that ranks the neurons that make up what is less than a pack"};
 
 struct HiddenSettings {
