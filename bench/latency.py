@@ -76,18 +76,23 @@ def pruned_folder(args, dense, way):
     return args.models / f"{dense.name}-{way.replace(' ', '-')}-{args.remove:g}"
 
 
+def prune(args, dense, folder, remove, dtype, flags):
+    """Prunes a random model to (1 - remove) of its blocks; random text suffices for its statistics."""
+    text = args.models / "latency-calibration.txt"
+    prune_large.write_calibration(text, 9, 97)  # one line to judge on
+    measure.run(
+        command(args.mop, "prune", dense, "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens", 16,
+                "--remove", remove, "--of", "blocks", "--dtype", dtype, "--force", *flags)
+    )
+
+
 def pruned_model(args, dense, way):
     """Returns the pruned checkpoint; random text suffices for the statistics of a random model."""
     folder = pruned_folder(args, dense, way)
     if (folder / "config.json").exists():
         return folder
     print(f"pruning {dense.name}: {way}", file=sys.stderr)
-    text = args.models / "latency-calibration.txt"
-    prune_large.write_calibration(text, 8, 97)
-    measure.run(
-        command(args.mop, "prune", dense, "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens", 16,
-                "--remove", args.remove, "--of", "blocks", "--dtype", "bfloat16", "--force", *WAYS[way])
-    )
+    prune(args, dense, folder, args.remove, "bfloat16", WAYS[way])
     return folder
 
 
@@ -218,16 +223,21 @@ def llama_cpp_table(shape, results):
     return lines
 
 
-def report(args, shape, lines, results):
-    any_result = next(iter(results.values()))
-    load = max(r["foreign_load"] for r in results.values())
+def conditions(results):
+    """Returns commit, memory bandwidth in GB/s and the most foreign load of measurements, as reports name them."""
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     reads = " to ".join(f"{f(r['read_bandwidth']['median'] for r in results.values()) / 1e9:.1f}" for f in (min, max))
+    return commit.stdout.strip() or "unknown", reads, max(r["foreign_load"] for r in results.values())
+
+
+def report(args, shape, lines, results):
+    any_result = next(iter(results.values()))
+    commit, reads, load = conditions(results)
     return "\n".join(
         [
             f"# Latency of {shape}, {args.remove:.0%} of the block parameters removed",
             "",
-            f"{datetime.date.today()}, commit {commit.stdout.strip() or 'unknown'}, {any_result['machine']}, "
+            f"{datetime.date.today()}, commit {commit}, {any_result['machine']}, "
             f"{any_result['threads']} threads of {os.cpu_count()}, {args.dtype}; {args.prompt} prompt and "
             f"{args.generate} new tokens, batch {args.batch}; median of {args.repeat} (smallest to largest), dense and "
             f"pruned in turn. Memory reads {reads} GB/s; others used at most {load:.1%} of the machine.",

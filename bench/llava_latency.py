@@ -13,12 +13,10 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import latency
 import measure
-import prune_large
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -51,12 +49,8 @@ def bench(args, model):
 def bench_pruned(args, dense, remove):
     """Prunes, measures and removes the pruned checkpoint."""
     folder = args.models / f"{dense.name}-{remove:g}"
-    text = args.models / "latency-calibration.txt"
-    prune_large.write_calibration(text, 9, 97)
     print(f"pruning {dense.name} to {1 - remove:.0%} of its blocks", file=sys.stderr)
-    measure.run(latency.command(args.mop, "prune", dense, "--out", folder, "--calibration", text, "--samples", 8, "--max-tokens",
-                                16, "--remove", remove, "--of", "blocks", "--dtype", args.dtype, "--select", args.select,
-                                "--force"))
+    latency.prune(args, dense, folder, remove, args.dtype, ["--select", args.select])
     try:
         return bench(args, folder)
     finally:
@@ -83,14 +77,12 @@ def row(name, result, dense):
 
 def report(args, results):
     dense = results["dense"]
-    load = max(r["foreign_load"] for r in results.values())
-    reads = " to ".join(f"{f(r['read_bandwidth']['median'] for r in results.values()) / 1e9:.1f}" for f in (min, max))
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit, reads, load = latency.conditions(results)
     parts = ", ".join(f"{name} {count / 1e6:.0f} M" for name, count in dense["models"][0]["parts"].items())
     return "\n".join([
         f"# Latency of {args.shape}, its language model pruned",
         "",
-        f"{datetime.date.today()}, commit {commit.stdout.strip() or 'unknown'}, {dense['machine']}, {dense['threads']} threads of "
+        f"{datetime.date.today()}, commit {commit}, {dense['machine']}, {dense['threads']} threads of "
         f"{os.cpu_count()}, {args.dtype}, batch 1; a picture is {dense['picture_tokens']} tokens, before {args.prompt} tokens of a "
         f"prompt; {args.generate} new tokens behind a prompt without a picture. Median of {args.repeat} (smallest to largest), each "
         f"model alone. Memory reads {reads} GB/s; others used at most {load:.1%} of the machine. Outside the language model: {parts}.",

@@ -194,12 +194,13 @@ Json run(const Settings& settings) {
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   const Model model = Model::open(settings.model);
   const ModelConfig& config = model.config();
+  Json result = {{"model", settings.model},   {"dtype", settings.dtype},
+                 {"device", settings.device}, {"threads", at::get_num_threads()},
+                 {"processor", processor()},  {"libtorch", libtorch_version()},
+                 {"commit", mop_commit()}};
   if (settings.moments_alone) {
-    return {
-        {"model", settings.model},   {"dtype", settings.dtype},
-        {"device", settings.device}, {"threads", at::get_num_threads()},
-        {"processor", processor()},  {"libtorch", libtorch_version()},
-        {"commit", mop_commit()},    {"second_moments", moment_rates(settings, config, compute)}};
+    result["second_moments"] = moment_rates(settings, config, compute);
+    return result;
   }
   const TokenSamples samples = random_samples(settings, config.vocab);
   const Stat stats[] = {Stat::kHeadOutputL1, Stat::kNeuronInputAbs};
@@ -232,21 +233,15 @@ Json run(const Settings& settings) {
     perplexity.measure(gemm_rates.back(), perplexity_pass);
     amp.measure(gemm_rates.back(), amp_pass);
   }
-  return {{"model", settings.model},
-          {"parameters", total_parameters(config)},
-          {"samples", settings.samples},
-          {"tokens", settings.tokens},
-          {"dtype", settings.dtype},
-          {"device", settings.device},
-          {"threads", at::get_num_threads()},
-          {"processor", processor()},
-          {"libtorch", libtorch_version()},
-          {"commit", mop_commit()},
-          {"gemm_gflop_per_second", median(gemm_rates) * 1e-9},
-          {"perplexity_pass", perplexity.json()},
-          {"amp_pass", amp.json()},
-          {"second_moments", moment_rates(settings, config, compute)},
-          {"amp_pass_with_upload_seconds", uploading}};
+  result.update({{"parameters", total_parameters(config)},
+                 {"samples", settings.samples},
+                 {"tokens", settings.tokens},
+                 {"gemm_gflop_per_second", median(gemm_rates) * 1e-9},
+                 {"perplexity_pass", perplexity.json()},
+                 {"amp_pass", amp.json()},
+                 {"second_moments", moment_rates(settings, config, compute)},
+                 {"amp_pass_with_upload_seconds", uploading}});
+  return result;
 }
 
 }  // namespace

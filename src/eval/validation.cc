@@ -57,10 +57,12 @@ void merge(std::span<Validation> parts, Collectives& ranks) {
   }
 }
 
-// Returns a candidate's globals: the dense model's unless some were changed.
+// A candidate's globals: the dense model's unless some were changed or channels were removed.
 struct Globals {
   Globals(const Model& model, WeightLoader& dense, const Compute& compute) {
-    if (model.changed_globals().empty() && model.channels() == dense.model().channels()) {
+    const bool narrower = model.channels() != dense.model().channels();
+    if (narrower) channels_D = at::tensor(model.channels(), at::kInt).to(compute.device);
+    if (model.changed_globals().empty() && !narrower) {
       weights = &dense.globals();
     } else {
       own = std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kOne);
@@ -69,6 +71,7 @@ struct Globals {
   }
   std::unique_ptr<WeightLoader> own;
   const GlobalWeights* weights;
+  at::Tensor channels_D;  // of the dense model's channels, those that remain; undefined = all
 };
 
 }  // namespace
@@ -136,11 +139,8 @@ void Validator::State::add_group(ReferenceGroup& group, std::span<const Model* c
   if (keep_reference) group.dense_ND = dense_ND;
   std::vector<LastHidden> outputs;
   for (size_t c = 0; c < candidates.size(); ++c) {
-    const auto& channels = candidates[c]->channels();
-    outputs.push_back({*globals[c].weights, candidates[c]->config(), last_ND[c],
-                       channels == dense.channels()
-                           ? at::Tensor()
-                           : at::tensor(channels, at::kInt).to(compute.device)});
+    outputs.push_back(
+        {*globals[c].weights, candidates[c]->config(), last_ND[c], globals[c].channels_D});
   }
   const LastHidden reference{dense_weights.globals(), dense.config(), dense_ND};
   const auto sums = group.compare(reference, outputs);

@@ -23,9 +23,7 @@ std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& 
     accounting = estimated_accounting(run.recipe, run.dense.config());
   }
   if (!accounting || accounting->steps.empty()) return std::nullopt;
-  ModelConfig config = run.dense.config();
-  config.layers = accounting->steps.back().layers;
-  return std::pair{std::move(config), !run.accounting.has_value()};
+  return std::pair{config_after(run.dense.config(), *accounting), !run.accounting.has_value()};
 }
 
 // What a target that counts something else than parameters asks for; null where that is not known.
@@ -50,11 +48,12 @@ Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::pa
   Json json = to_json(run);
   json["dense"] = sizes_for_people(run.dense.config(), run.dense.config());
   json["after"] = nullptr;
+  const auto after = config_after_run(run);  // by parameters: prices of latency come behind it
   if (!out.empty() && run.recipe.target.costs == nullptr) {
     run.recipe.target.costs = measured_costs(run, out);
   }
   json["goal"] = goal_of(run);
-  if (const auto after = config_after_run(run)) {
+  if (after) {
     json["after"] = sizes_for_people(run.dense.config(), after->first);
     json["after"]["costs"] = costs_json(run, after->first);
     json["after"]["estimated"] = after->second;

@@ -12,6 +12,7 @@
 #include "pipeline/describe.h"
 #include "pipeline/model_source.h"
 #include "pipeline/read_training.h"
+#include "pipeline/run_folder.h"
 #include "report/read_values.h"
 #include "report/scale.h"
 
@@ -23,14 +24,10 @@ Json read_if_there(const fs::path& file) { return fs::exists(file) ? read_json(f
 
 // Where a run lies: its result, or what it works in, which may be named by the result's name.
 fs::path place_of(const fs::path& folder) {
-  const auto has_run = [](const fs::path& place) {
-    const fs::path manifest = place / "run" / "manifest.json";
-    return fs::exists(manifest) && word_of(read_json(manifest), "program") == "mop";
-  };
-  if (has_run(folder)) return folder;
+  if (holds_run(folder)) return folder;
   const fs::path named = folder.has_filename() ? folder : folder.parent_path();
-  if (has_run(named.string() + ".partial")) return named.string() + ".partial";
-  if (named.filename() == "run" && has_run(named.parent_path())) return named.parent_path();
+  if (holds_run(working_folder(named))) return working_folder(named);
+  if (named.filename() == "run" && holds_run(named.parent_path())) return named.parent_path();
   throw bad_input("this is no folder of a run: there is no run/manifest.json of mop in it")
       .where("folder", folder.string())
       .hint("name the folder that `mop prune`, `recover` or `train` was given as --out");
@@ -49,7 +46,7 @@ struct RunFiles {
 std::vector<Json> metrics_of_steps(const fs::path& run) {
   std::vector<Json> all;
   for (int64_t number = 1;; ++number) {
-    const fs::path step = run / "steps" / fmt::format("{:02}", number);
+    const fs::path step = step_folder(run, number);
     if (!fs::exists(step / "plan.json") || !fs::exists(step / "metrics.json")) return all;
     all.push_back(read_json(step / "metrics.json"));
   }
@@ -69,8 +66,8 @@ RunFiles read_files(const fs::path& run) {
     files.dense_parameters = whole_of(plan, "dense_parameters");
     return files;
   }
-  for (size_t i = 1; i <= files.step_metrics.size(); ++i) {
-    const fs::path plan = run / "steps" / fmt::format("{:02}", i) / "plan.json";
+  for (int64_t number = 1; number <= std::ssize(files.step_metrics); ++number) {
+    const fs::path plan = step_folder(run, number) / "plan.json";
     files.steps.push_back(step_from_json(read_json(plan), plan.string()));
   }
   return files;
@@ -90,7 +87,8 @@ std::string verb_of(const RunFiles& files) {
 std::vector<LayerShape> layers_now(const RunFiles& files) {
   const Json& recorded = part_of(part_of(files.metrics, "pruned"), "layers");
   if (recorded.is_array()) return layers_from_json(recorded);
-  if (!files.step_metrics.empty()) return layers_from_json(files.step_metrics.back().at("layers"));
+  if (!files.step_metrics.empty() && files.step_metrics.back().contains("layers"))
+    return layers_from_json(files.step_metrics.back()["layers"]);
   const fs::path config = files.run.parent_path() / "config.json";
   if (!fs::exists(config)) return {};
   return parse_config(read_json(config), config.string()).layers;
@@ -240,9 +238,8 @@ void read_counts(const Json& json, int64_t step, RunReport& run) {
 void read_steps(const RunFiles& files, RunReport& run) {
   for (const Json& step : files.step_metrics) {
     const int64_t number = whole_of(step, "step");
-    const Json& layers = part_of(step, "layers");
     run.steps.push_back({number, word_of(step, "branch"),
-                         layers.is_array() ? shape_text(layers_from_json(layers)) : "",
+                         part_of(step, "layers").is_array() ? step_shape_text(step) : "",
                          whole_of(step, "parameters"), number_of(step, "removed_fraction"),
                          number_of(step, "block_removed_fraction"), candidates_of(step)});
     for (const Json& counts : part_of(step, "scores")) read_counts(counts, number, run);
@@ -273,7 +270,7 @@ RunReport read_run(const fs::path& folder) {
   const fs::path place = place_of(folder);
   const RunFiles files = read_files(place / "run");
   RunReport run;
-  run.name = place.filename().string();
+  run.name = model_name(place);
   run.verb = verb_of(files);
   run.finished = files.metrics.is_object();
   run.model = word_of(files.made_by, "model");

@@ -10,6 +10,7 @@
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
 #include "pipeline/needs.h"
+#include "pipeline/run_folder.h"
 #include "tensor/dtype.h"
 
 namespace mop {
@@ -95,12 +96,10 @@ Json costs_json(const PreparedRun& run, const ModelConfig& after) {
 
 std::shared_ptr<const Costs> measured_costs(const PreparedRun& run,
                                             const std::filesystem::path& out) {
-  for (const std::filesystem::path& place :
-       {out, std::filesystem::path(out.string() + ".partial")}) {
-    const std::filesystem::path file = place / "run" / "latency.json",
-                                manifest = place / "run" / "manifest.json";
-    if (!std::filesystem::exists(file) || !std::filesystem::exists(manifest)) continue;
-    const Json earlier = read_json(manifest).value("model", Json::object());
+  for (const std::filesystem::path& place : {out, working_folder(out)}) {
+    const std::filesystem::path file = place / "run" / "latency.json";
+    if (!std::filesystem::exists(file) || !holds_run(place)) continue;
+    const Json earlier = read_json(place / "run" / "manifest.json").value("model", Json::object());
     if (earlier.value("fingerprint", "") != run.dense.checkpoint().fingerprint()) continue;
     const UnitLatency latency = unit_latency_from_json(read_json(file), file.string());
     return std::make_shared<const Costs>(find_currency("latency"), inputs_of(latency));

@@ -18,6 +18,18 @@
 
 namespace mop {
 namespace fs = std::filesystem;
+
+bool holds_run(const fs::path& folder) {
+  if (!fs::exists(folder / "run" / "manifest.json")) return false;
+  const Json manifest = read_json(folder / "run" / "manifest.json");
+  return manifest.is_object() && manifest.value("program", "") == "mop";
+}
+
+fs::path working_folder(const fs::path& out) { return out.string() + ".partial"; }
+
+fs::path step_folder(const fs::path& run, int64_t number) {
+  return run / "steps" / fmt::format("{:02}", number);
+}
 namespace {
 
 // Marks a working folder as ours and carries the lock. Its text says what may become of DIR, and,
@@ -37,12 +49,6 @@ constexpr std::array kOnlyToResume = {"state", "initial"};
 bool is_empty_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error) && fs::is_empty(path, error) && !error;
-}
-
-bool is_ours(const fs::path& folder) {
-  if (!fs::exists(folder / "run" / "manifest.json")) return false;
-  const Json manifest = read_json(folder / "run" / "manifest.json");
-  return manifest.is_object() && manifest.value("program", "") == "mop";
 }
 
 // The absolute path with symlinks resolved as far as it exists, without a trailing slash.
@@ -90,7 +96,7 @@ bool marked(const fs::path& folder, const char* text) {
 }
 
 bool is_whole(const fs::path& folder) {
-  return is_ours(folder) && (marked(folder, kWhole) || marked(folder, kWholeForOld));
+  return holds_run(folder) && (marked(folder, kWhole) || marked(folder, kWholeForOld));
 }
 
 void refuse_working_folder(const fs::path& out) {
@@ -101,7 +107,7 @@ void refuse_working_folder(const fs::path& out) {
 }
 
 void check_replaceable(const fs::path& out) {
-  if (!fs::exists(out) || is_empty_folder(out) || is_ours(out)) return;
+  if (!fs::exists(out) || is_empty_folder(out) || holds_run(out)) return;
   throw usage_error("the output folder holds something that mop did not write")
       .where("out", out.string())
       .hint("--force replaces only a folder with run/manifest.json of an earlier run");
@@ -186,9 +192,7 @@ const fs::path& RunFolder::work() const { return state_->work; }
 const Json& RunFolder::earlier() const { return state_->earlier; }
 bool RunFolder::finished() const { return state_->finished; }
 
-fs::path RunFolder::step(int64_t number) const {
-  return run() / "steps" / fmt::format("{:02}", number);
-}
+fs::path RunFolder::step(int64_t number) const { return step_folder(run(), number); }
 
 namespace {
 
@@ -206,7 +210,7 @@ void tidy(const fs::path& out, const fs::path& work) {
 RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere if_there) {
   auto state = std::make_unique<State>();
   state->out = real_path(out);
-  state->work = state->out.string() + ".partial";
+  state->work = working_folder(state->out);
   refuse_overlap(state->out, real_path(model));
   check_place(state->out);
   refuse_working_folder(state->out);
@@ -216,7 +220,7 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   if (if_there != IfThere::kRefuse && is_whole(state->out)) tidy(state->out, state->work);
   if (if_there == IfThere::kReplace) check_replaceable(state->out);
   if (if_there == IfThere::kResume) {
-    if (!fs::exists(marker) && is_ours(state->out)) {
+    if (!fs::exists(marker) && holds_run(state->out)) {
       state->earlier = read_json(state->out / "run" / "manifest.json");
       state->finished = true;
       return RunFolder(std::move(state));

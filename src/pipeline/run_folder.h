@@ -55,6 +55,13 @@ class RunFolder {
   std::unique_ptr<State> state_;
 };
 
+/// Whether `folder` holds a run of mop: its manifest.
+bool holds_run(const std::filesystem::path& folder);
+/// Where a run with this output folder works until its result is whole.
+std::filesystem::path working_folder(const std::filesystem::path& out);
+/// Where a step of the run lies, from 1; `run`: its folder `run`.
+std::filesystem::path step_folder(const std::filesystem::path& run, int64_t number);
+
 /// The metrics of a run whose result is complete.
 Json finished_result(const RunFolder& folder, Progress& progress);
 

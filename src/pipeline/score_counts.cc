@@ -30,11 +30,18 @@ struct UnitLists {
   const IndexList* removed = nullptr;  // null: none
 };
 
+// Whether a layer's only unit of this kind goes.
+bool one_goes(UnitKind kind, const LayerRemoval* removal) {
+  if (removal == nullptr) return false;
+  return removal->whole || (kind == UnitKind::kAttention && removal->attention) ||
+         (kind == UnitKind::kMlp && removal->mlp);
+}
+
 UnitLists lists_of(UnitKind kind, const Layer& layer, const LayerRemoval* removal) {
   const bool neurons = kind == UnitKind::kNeuron;
   UnitLists lists{neurons ? &layer.neurons : &layer.kv_heads};
   if (removal == nullptr) return lists;
-  lists.all_go = removal->whole || (neurons ? removal->mlp : removal->attention);
+  lists.all_go = one_goes(neurons ? UnitKind::kMlp : UnitKind::kAttention, removal);
   lists.removed = neurons ? &removal->neurons : &removal->kv_heads;
   return lists;
 }
@@ -44,13 +51,9 @@ bool goes(const UnitLists& lists, size_t position) {
                           std::ranges::binary_search(*lists.removed, (*lists.kept)[position]));
 }
 
-bool is_counted(UnitKind kind) { return kind == UnitKind::kKvGroup || kind == UnitKind::kNeuron; }
-
-// Of a kind that a layer has one of.
-bool one_goes(UnitKind kind, const LayerRemoval* removal) {
-  if (removal == nullptr) return false;
-  return removal->whole || (kind == UnitKind::kAttention && removal->attention) ||
-         (kind == UnitKind::kMlp && removal->mlp);
+// Kinds of which there are many; of the others a layer has one.
+bool is_counted(UnitKind kind) {
+  return kind == UnitKind::kKvGroup || kind == UnitKind::kNeuron || kind == UnitKind::kChannel;
 }
 
 std::vector<ScoredUnit> scored_units(const Model& model, UnitKind kind, const PlanStep& taken,
@@ -67,6 +70,20 @@ std::vector<ScoredUnit> scored_units(const Model& model, UnitKind kind, const Pl
           is_counted(kind) ? goes(lists, static_cast<size_t>(u)) : one_goes(kind, removal);
       units.push_back({layer.source, score[u], removed});
     }
+  }
+  return units;
+}
+
+// Channels are the model's: they are ranked by the sum of their scores over the layers.
+std::vector<ScoredUnit> scored_channels(const Model& model, const PlanStep& taken,
+                                        const std::vector<at::Tensor>& scores) {
+  std::vector<ScoredUnit> units;
+  for (const int32_t channel : model.channels())
+    units.push_back({0, 0, std::ranges::binary_search(taken.channels, channel)});
+  for (const at::Tensor& layer_D : scores) {
+    const at::Tensor values_D = layer_D.contiguous();
+    const double* score = values_D.const_data_ptr<double>();
+    for (size_t u = 0; u < units.size(); ++u) units[u].score += score[u];
   }
   return units;
 }
@@ -192,7 +209,9 @@ Json score_counts(const StepMeasures& measured, const PlanStep& taken) {
   if (!measured.model) return all;
   for (const auto& [name, scores] : measured.scores) {
     const UnitKind kind = find_criterion(name).unit;
-    add(all, name, kind, scored_units(*measured.model, kind, taken, scores));
+    add(all, name, kind,
+        kind == UnitKind::kChannel ? scored_channels(*measured.model, taken, scores)
+                                   : scored_units(*measured.model, kind, taken, scores));
   }
   for (const UnitKind kind : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
     add(all, measured.curve_name, kind, units_of_curves(measured, kind, taken));

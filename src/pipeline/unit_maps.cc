@@ -93,7 +93,7 @@ std::vector<LayerShape> dense_layers(const std::vector<LayerShape>& left,
     std::vector<bool> unknown(dense.size(), false);
     for (size_t i = 0, next = 0; i < dense.size(); ++i) {
       unknown[i] = whole.contains(static_cast<int32_t>(i));
-      if (!unknown[i]) dense[i].*row.count = left[next++].*row.count;
+      if (!unknown[i] && next < left.size()) dense[i].*row.count = left[next++].*row.count;
     }
     for (const PlanStep& step : steps) {
       for (const LayerRemoval& removal : step.removals) {
@@ -107,8 +107,9 @@ std::vector<LayerShape> dense_layers(const std::vector<LayerShape>& left,
     for (size_t i = 0; i < dense.size(); ++i) {
       if (!unknown[i]) sizes.push_back(dense[i].*row.count);
     }
+    const int64_t usual = commonest(sizes);
     for (size_t i = 0; i < dense.size(); ++i) {
-      if (unknown[i]) dense[i].*row.count = commonest(sizes);
+      if (unknown[i]) dense[i].*row.count = usual;
     }
   }
   return dense;

@@ -8,6 +8,7 @@
 
 #include "report/scale.h"
 #include "report/svg.h"
+#include "report/table.h"
 
 namespace mop {
 namespace {
@@ -182,9 +183,7 @@ void label_point(Svg& svg, const Placed& placed, const Chart& chart, const Chart
 }  // namespace
 
 double label_width(std::string_view text) {
-  return kLetter * static_cast<double>(std::ranges::count_if(text, [](char c) {
-           return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-         }));
+  return kLetter * static_cast<double>(shown_width(text));
 }
 
 std::string cut_label(const std::string& text, size_t letters) {

@@ -34,8 +34,6 @@ std::string csv_cell(const Json& value) {
   return '"' + text + '"';
 }
 
-std::string fraction_text(double value) { return std::isfinite(value) ? percent(value) : "-"; }
-
 // Runs whose perplexities may be compared: the same dense model, judged on the same text.
 std::map<std::pair<std::string, std::string>, std::vector<const RunReport*>> comparable(
     std::span<const RunReport> runs) {
@@ -80,7 +78,7 @@ ReportFigure sized_figure(const std::string& title, const std::string& what, boo
                             .joined = false,
                             .points = {std::move(shown)}});
   }
-  return {.title = title, .svg = chart_svg(chart), .note = "", .table = std::move(table)};
+  return {.title = title, .svg = chart_svg(chart), .table = std::move(table)};
 }
 
 ReportFigure perplexity_figure(const std::vector<const RunReport*>& runs) {
@@ -200,10 +198,6 @@ Page comparison_page(std::span<const RunReport> runs, std::span<const Measuremen
         "chart, not across.",
         groups.size()));
   }
-  for (const RunReport& run : runs) {
-    for (const std::string& warning : run.warnings)
-      page.warnings.push_back(run.name + ": " + warning);
-  }
   Section overview{.title = "Quality against size"};
   for (const auto& [key, list] : groups) {
     if (list.size() > 1 || list[0]->verb == "prune") {
@@ -214,8 +208,7 @@ Page comparison_page(std::span<const RunReport> runs, std::span<const Measuremen
     overview.figures.push_back(std::move(figure));
   }
   if (!runs.empty()) {
-    overview.figures.push_back(
-        {.title = "All runs", .svg = "", .note = "", .table = comparison_table(runs)});
+    overview.figures.push_back({.title = "All runs", .table = comparison_table(runs)});
   }
   page.sections.push_back(std::move(overview));
   for (const RunReport& run : runs) page.sections.push_back(run_section(run));

@@ -88,7 +88,7 @@ std::vector<ReportFigure> bench_figures(const Measurement& measurement) {
                        .table = table});
   }
   figures.push_back(
-      {.title = "Times and memory", .svg = "", .note = std::move(note), .table = std::move(table)});
+      {.title = "Times and memory", .note = std::move(note), .table = std::move(table)});
   return figures;
 }
 
@@ -146,10 +146,7 @@ std::vector<ReportFigure> tasks_figures(const Measurement& measurement) {
         {0, figure.value, figure.value - figure.error, figure.value + figure.error});
     plot.rows.push_back(std::move(row));
   }
-  return {{.title = "Zero-shot tasks",
-           .svg = dot_plot_svg(plot),
-           .note = "",
-           .table = std::move(table)}};
+  return {{.title = "Zero-shot tasks", .svg = dot_plot_svg(plot), .table = std::move(table)}};
 }
 
 std::vector<ReportFigure> text_figures(const Measurement& measurement) {
@@ -173,7 +170,6 @@ std::vector<ReportFigure> text_figures(const Measurement& measurement) {
   table.add({"same likeliest token", "", percent(number_of(json, "top1_agreement")), ""});
   return {
       {.title = "Perplexity, beside the dense model",
-       .svg = "",
        .note = fmt::format("Protocol {}: {} tokens of {} documents, {}; text sha256 {}",
                            word_of(json, "protocol"), with_commas(whole_of(json, "scored_tokens")),
                            with_commas(whole_of(json, "documents")), word_of(json, "dtype"),

@@ -73,42 +73,13 @@ std::string paragraph(const std::string& text, const char* css) {
   return fmt::format("<p{}>{}</p>\n", css, escaped(text));
 }
 
-std::string html_figure(const ReportFigure& figure) {
-  const std::string table = figure.table.empty()
-                                ? ""
-                                : fmt::format("<div class=\"scroll\" tabindex=\"0\">{}</div>",
-                                              html_table(figure.table, figure.title));
-  std::string out =
-      fmt::format("<figure{}><figcaption>{}</figcaption>{}",
-                  figure.svg.empty() ? " class=\"wide\"" : "", escaped(figure.title), figure.svg);
-  out += paragraph(figure.note, " class=\"note\"");
-  if (!table.empty()) {
-    out += figure.svg.empty() ? table : "<details><summary>Table</summary>" + table + "</details>";
-  }
-  return out + "</figure>\n";
-}
-
 // "4,196", "-12.5%", "4.61 kB", or nothing: set flush right.
 bool is_quantity(const std::string& cell) {
   static const std::regex kQuantity(R"([-+0-9.,e%]*( (B|[kMGT]B?|ms|s))?)");
   return std::regex_match(cell, kQuantity);
 }
 
-std::string html_section(const Section& section) {
-  if (section.figures.empty() && section.text.empty() && section.listing.empty()) return "";
-  std::string out = fmt::format("<section><h2>{}</h2>\n", escaped(section.title));
-  out += paragraph(section.text, "");
-  if (!section.figures.empty()) {
-    out += "<div class=\"figures\">";
-    for (const ReportFigure& figure : section.figures) out += html_figure(figure);
-    out += "</div>\n";
-  }
-  if (!section.listing.empty()) out += "<pre>" + escaped(section.listing) + "</pre>\n";
-  return out + "</section>\n";
-}
-
-}  // namespace
-
+// With a caption for screen readers.
 std::string html_table(const Table& table, const std::string& caption) {
   std::vector<bool> numeric(table.head().size(), true);
   for (const auto& cells : table.rows()) {
@@ -127,6 +98,36 @@ std::string html_table(const Table& table, const std::string& caption) {
   for (const auto& cells : table.rows()) out += row(cells, "td");
   return out + "</tbody></table>";
 }
+
+std::string html_figure(const ReportFigure& figure) {
+  const std::string table = figure.table.empty()
+                                ? ""
+                                : fmt::format("<div class=\"scroll\" tabindex=\"0\">{}</div>",
+                                              html_table(figure.table, figure.title));
+  std::string out =
+      fmt::format("<figure{}><figcaption>{}</figcaption>{}",
+                  figure.svg.empty() ? " class=\"wide\"" : "", escaped(figure.title), figure.svg);
+  out += paragraph(figure.note, " class=\"note\"");
+  if (!table.empty()) {
+    out += figure.svg.empty() ? table : "<details><summary>Table</summary>" + table + "</details>";
+  }
+  return out + "</figure>\n";
+}
+
+std::string html_section(const Section& section) {
+  if (section.figures.empty() && section.text.empty() && section.listing.empty()) return "";
+  std::string out = fmt::format("<section><h2>{}</h2>\n", escaped(section.title));
+  out += paragraph(section.text, "");
+  if (!section.figures.empty()) {
+    out += "<div class=\"figures\">";
+    for (const ReportFigure& figure : section.figures) out += html_figure(figure);
+    out += "</div>\n";
+  }
+  if (!section.listing.empty()) out += "<pre>" + escaped(section.listing) + "</pre>\n";
+  return out + "</section>\n";
+}
+
+}  // namespace
 
 std::string svg_file(const std::vector<std::string>& drawings) {
   constexpr double kGap = 28;

@@ -10,8 +10,8 @@ namespace mop {
 
 struct ReportFigure {
   std::string title;
-  std::string svg;   ///< empty: the table stands alone, unfolded
-  std::string note;  ///< what one should know to read it; may be empty
+  std::string svg = {};   ///< empty: the table stands alone, unfolded
+  std::string note = {};  ///< what one should know to read it; may be empty
   Table table = Table({""});
 };
 
@@ -40,8 +40,5 @@ std::string html_page(const Page& page);
 /// Drawings two abreast as one SVG file with the page's looks, for documents that take pictures.
 /// `drawings` are what `Svg::str` gives; empty ones are left out.
 std::string svg_file(const std::vector<std::string>& drawings);
-
-/// A table as HTML, with a caption for screen readers.
-std::string html_table(const Table& table, const std::string& caption);
 
 }  // namespace mop

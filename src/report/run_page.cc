@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "report/chart.h"
 #include "report/run_report.h"
@@ -63,33 +62,24 @@ ReportFigure summary(const RunReport& run) {
                           [](const auto& cost) { return cost.unit.starts_with("ns "); })) {
     note += " Times follow from those of units, measured on the machine of the run.";
   }
-  return {.title = "In numbers", .svg = "", .note = std::move(note), .table = std::move(table)};
+  return {.title = "In numbers", .note = std::move(note), .table = std::move(table)};
 }
 
 Table step_table(const RunReport& run) {
   Table table({"step", "branch", "candidate", "perplexity", "KL", "cosine", "shape after",
                "parameters", "removed", "of layers"});
   for (const ReportedStep& step : run.steps) {
-    const auto fraction = [](double value) { return std::isfinite(value) ? percent(value) : "-"; };
-    std::vector<std::string> head = {std::to_string(step.number), step.branch};
-    const std::vector<std::string> tail = {step.shape, with_commas(step.parameters),
-                                           fraction(step.removed_fraction),
-                                           fraction(step.block_removed_fraction)};
-    if (step.candidates.empty()) {
-      table.add({head[0], head[1], "", "-", "-", "-", tail[0], tail[1], tail[2], tail[3]});
-    }
+    std::vector<ReportedCandidate> candidates = step.candidates;
+    if (candidates.empty()) candidates.emplace_back();
     bool first = true;
-    for (const ReportedCandidate& candidate : step.candidates) {
-      const std::string name =
-          candidate.branch + (candidate.branch == step.branch ? " (taken)" : "");
-      std::vector<std::string> row = {first ? head[0] : "",
-                                      first ? head[1] : "",
-                                      name,
-                                      figure_text(candidate.perplexity),
-                                      figure_text(candidate.kl),
-                                      figure_text(candidate.cosine)};
-      for (const std::string& cell : tail) row.push_back(first ? cell : "");
-      table.add(std::move(row));
+    for (const ReportedCandidate& one : candidates) {
+      const auto once = [&](std::string cell) { return first ? std::move(cell) : std::string(); };
+      const bool taken = !one.branch.empty() && one.branch == step.branch;
+      table.add({once(std::to_string(step.number)), once(step.branch),
+                 one.branch + (taken ? " (taken)" : ""), figure_text(one.perplexity),
+                 figure_text(one.kl), figure_text(one.cosine), once(step.shape),
+                 once(with_commas(step.parameters)), once(fraction_text(step.removed_fraction)),
+                 once(fraction_text(step.block_removed_fraction))});
       first = false;
     }
   }
@@ -184,7 +174,8 @@ std::string sizes_svg(const RunReport& run) {
 Section path_section(const RunReport& run) {
   Section section{.title = "The path"};
   if (run.steps.empty()) return section;
-  if (was_judged(run)) {
+  const bool judged = was_judged(run);
+  if (judged) {
     section.figures.push_back(
         {.title = "Candidates of every step",
          .svg = path_svg(run),
@@ -194,14 +185,13 @@ Section path_section(const RunReport& run) {
   Table sizes({"step", "branch", "parameters", "removed", "shape after"});
   for (const ReportedStep& step : run.steps) {
     sizes.add({std::to_string(step.number), step.branch, with_commas(step.parameters),
-               std::isfinite(step.removed_fraction) ? percent(step.removed_fraction) : "-",
-               step.shape});
+               fraction_text(step.removed_fraction), step.shape});
   }
   section.figures.push_back({.title = "Size after every step",
                              .svg = sizes_svg(run),
-                             .note = was_judged(run) ? ""
-                                                     : "No candidates were judged: the path "
-                                                       "was given, drawn, or had one way.",
+                             .note = judged ? ""
+                                            : "No candidates were judged: the path "
+                                              "was given, drawn, or had one way.",
                              .table = std::move(sizes)});
   return section;
 }
@@ -212,100 +202,9 @@ std::vector<ReportFigure> score_figures(const RunReport& run) {
     figures.push_back(
         {.title = fmt::format("Step {}: {}s by {}", counts.step, counts.unit, counts.criterion),
          .svg = score_svg(counts),
-         .note = "",
          .table = score_table(counts)});
   }
   return figures;
-}
-
-constexpr size_t kMostPoints = 240;  // of a curve: about one for each pixel column
-
-// Long curves as means of equal stretches.
-std::vector<ReportedTraining::Step> thinned(const std::vector<ReportedTraining::Step>& all) {
-  const size_t each = (all.size() + kMostPoints - 1) / kMostPoints;
-  if (each <= 1) return all;
-  std::vector<ReportedTraining::Step> few;
-  for (size_t begin = 0; begin < all.size(); begin += each) {
-    const size_t end = std::min(begin + each, all.size());
-    ReportedTraining::Step mean{0, 0};
-    for (size_t i = begin; i < end; ++i) {
-      mean.step += all[i].step;
-      mean.loss += all[i].loss;
-    }
-    mean.step /= static_cast<double>(end - begin);
-    mean.loss /= static_cast<double>(end - begin);
-    few.push_back(mean);
-  }
-  return few;
-}
-
-ChartSeries curve(const std::string& name, int colour,
-                  const std::vector<ReportedTraining::Step>& steps, bool faint) {
-  const bool sparse = steps.size() <= 24;
-  ChartSeries series{.name = name,
-                     .colour = colour,
-                     .mark = sparse ? ChartSeries::Mark::kDot : ChartSeries::Mark::kNone,
-                     .faint = faint && !sparse};
-  for (const ReportedTraining::Step& step : steps) {
-    series.points.push_back(
-        {.x = step.step,
-         .y = step.loss,
-         .title = sparse ? fmt::format("step {}: {}", step.step, figure_text(step.loss)) : ""});
-  }
-  return series;
-}
-
-ReportFigure loss_figure(const ReportedTraining& training) {
-  const auto losses = thinned(training.losses), held_out = thinned(training.held_out);
-  Chart chart;
-  chart.name = training.title + ": loss by step";
-  chart.x = {.label = "step", .whole_numbers = true};
-  chart.y.label = "loss, nats a token";
-  chart.series = {curve("training", 0, losses, true), curve("held out", 1, held_out, false)};
-  Table table({"step", "training loss", "held-out loss"});
-  std::set<double> steps;
-  for (const auto& step : losses) steps.insert(step.step);
-  for (const auto& step : held_out) steps.insert(step.step);
-  const auto at = [](const std::vector<ReportedTraining::Step>& all, double step) {
-    const auto found = std::ranges::find(all, step, &ReportedTraining::Step::step);
-    return found == all.end() ? std::string() : figure_text(found->loss);
-  };
-  for (const double step : steps) {
-    table.add({fmt::format("{:g}", step), at(losses, step), at(held_out, step)});
-  }
-  const size_t each = losses.size() < training.losses.size()
-                          ? (training.losses.size() + kMostPoints - 1) / kMostPoints
-                          : 1;
-  return {.title = training.title,
-          .svg = chart_svg(chart),
-          .note = each > 1
-                      ? fmt::format("Each point of the training loss is a mean of {} steps.", each)
-                      : "",
-          .table = std::move(table)};
-}
-
-ReportFigure trial_figure(const ReportedTraining& training) {
-  ChartSeries series{.name = "", .colour = 0};
-  Table table({"learning rate", "held-out loss", ""});
-  for (const ReportedTraining::Trial& trial : training.trials) {
-    const bool chosen = trial.learning_rate == training.chosen_rate;
-    series.points.push_back(
-        {.x = trial.learning_rate,
-         .y = trial.nll,
-         .label = chosen ? "taken" : "",
-         .title = fmt::format("{:g}: {}", trial.learning_rate, figure_text(trial.nll))});
-    table.add(
-        {fmt::format("{:g}", trial.learning_rate), figure_text(trial.nll), chosen ? "taken" : ""});
-  }
-  Chart chart;
-  chart.name = "held-out loss by learning rate";
-  chart.x = {.label = "learning rate", .logarithmic = true};
-  chart.y.label = "held-out loss after the trial, nats a token";
-  chart.series = {std::move(series)};
-  return {.title = training.title + ": learning rates that were tried",
-          .svg = chart_svg(chart),
-          .note = "",
-          .table = std::move(table)};
 }
 
 Section repeat_section(const RunReport& run) {
@@ -357,26 +256,12 @@ std::vector<ReportFigure> map_figures(const RunReport& run) {
   return figures;
 }
 
-std::vector<ReportFigure> training_figures(const RunReport& run) {
-  std::vector<ReportFigure> figures;
-  for (const ReportedTraining& training : run.trainings) {
-    if (!training.losses.empty() || !training.held_out.empty()) {
-      figures.push_back(loss_figure(training));
-    }
-    if (!training.trials.empty()) figures.push_back(trial_figure(training));
-  }
-  return figures;
-}
-
 Page run_page(const RunReport& run) {
   Page page;
   page.title = run.model.empty() ? run.name : run.model;
   page.subtitle = fmt::format("mop {}{}{}", run.verb, run.method.empty() ? "" : ": ", run.method);
-  page.warnings = run.warnings;
-  if (!run.finished) {
-    page.warnings.insert(page.warnings.begin(),
-                         "This run has not finished: what it has left so far.");
-  }
+  if (!run.finished)
+    page.warnings.emplace_back("This run has not finished: what it has left so far.");
   page.facts = run.facts;
   Section numbers{.title = "What it comes to"};
   ReportFigure figure = summary(run);

@@ -74,7 +74,6 @@ struct RunReport {
   std::vector<ReportedTraining> trainings;
   std::vector<std::pair<std::string, std::string>> facts;  ///< versions, seeds, data, machine
   std::vector<std::pair<std::string, std::string>> times;
-  std::vector<std::string> warnings;
   std::string command, recipe;  ///< that repeat the run
   std::string program;          ///< "mop 0.1.0, commit d26b5f7"
   /// The last of `judged` that has a perplexity; NaN without any.

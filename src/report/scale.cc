@@ -26,7 +26,7 @@ std::string in_large_units(double value, double step) {
   return "";
 }
 
-// The largest of 1, 2, 5 times a power of ten that is at most about `raw`.
+// The smallest of 1, 2, 5 times a power of ten that is at least about `raw`.
 double round_step(double raw) {
   const double power = std::pow(10, std::floor(std::log10(raw)));
   for (const double factor : {1., 2., 5.}) {
@@ -117,6 +117,10 @@ std::string figure_text(double value) {
   if (size >= 999.5) return with_commas(std::llround(value));
   const int digits = 2 - static_cast<int>(std::floor(std::log10(size) + 1e-9));
   return fmt::format("{:.{}f}", value, std::max(digits, 0));
+}
+
+std::string fraction_text(double fraction) {
+  return std::isfinite(fraction) ? percent(fraction) : "-";
 }
 
 }  // namespace mop

@@ -32,5 +32,7 @@ std::vector<Tick> ticks(const Scale& scale, int count, double least_step = 0);
 std::string number_text(double value, double step);
 /// Three significant digits; "-" for what is not finite.
 std::string figure_text(double value);
+/// 0.3056 -> "30.56%"; "-" for what is not finite.
+std::string fraction_text(double fraction);
 
 }  // namespace mop

@@ -83,8 +83,8 @@ void Svg::text(double x, double y, std::string_view words, Anchor anchor, std::s
                        attribute("class", css), escaped(words));
 }
 
-void Svg::begin(std::string_view title, std::string_view css) {
-  body_ += fmt::format("<g{}>", attribute("class", css));
+void Svg::begin(std::string_view title) {
+  body_ += "<g>";
   if (!title.empty()) body_ += fmt::format("<title>{}</title>", escaped(title));
 }
 

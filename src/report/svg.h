@@ -29,7 +29,7 @@ class Svg {
   void text(double x, double y, std::string_view words, Anchor anchor = Anchor::kStart,
             std::string_view css = "");
   /// What follows up to `end` belongs together; `title` is shown where the pointer rests on it.
-  void begin(std::string_view title, std::string_view css = "");
+  void begin(std::string_view title);
   void end();
   /// The element. Every `begin` must have had its `end`.
   std::string str() const;

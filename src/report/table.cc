@@ -9,12 +9,6 @@
 namespace mop {
 namespace {
 
-// What a terminal shows: one column for every UTF-8 character we use.
-size_t shown_width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string padded(const std::string& text, size_t width, bool right) {
   const std::string blank(width - std::min(width, shown_width(text)), ' ');
   return right ? blank + text : text + blank;
@@ -25,6 +19,11 @@ bool looks_numeric(const std::string& cell) {
 }
 
 }  // namespace
+
+size_t shown_width(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
 
 std::string with_commas(int64_t number) {
   std::string digits = std::to_string(number);

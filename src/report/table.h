@@ -16,6 +16,9 @@ std::string percent(double fraction);
 /// Seconds as "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration(double seconds);
 
+/// Columns that a terminal shows: one for every UTF-8 character that we use.
+size_t shown_width(std::string_view text);
+
 /// Rows of cells under a head. Columns are as wide as their widest cell; those that hold numbers
 /// are set flush right.
 class Table {
@@ -30,11 +33,10 @@ class Table {
   std::string markdown() const;
   const std::vector<std::string>& head() const { return head_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
-  /// Whether each column holds numbers alone.
-  std::vector<bool> numeric_columns() const;
 
  private:
   std::vector<size_t> widths() const;
+  std::vector<bool> numeric_columns() const;
   std::vector<std::string> head_;
   std::vector<std::vector<std::string>> rows_;
 };

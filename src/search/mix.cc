@@ -12,9 +12,14 @@
 namespace mop {
 namespace {
 
-// The pruned model with its pictures encoded and its remaining weights repaired.
+// The pruned model with its pictures encoded.
+Model seen(const Model& cut, const MixFunctions& functions) {
+  return functions.see ? functions.see(cut) : cut;
+}
+
+// The same with its remaining weights repaired.
 Model finished(const Model& cut, const MixFunctions& functions) {
-  const Model model = functions.see ? functions.see(cut) : cut;
+  const Model model = seen(cut, functions);
   return functions.repair ? functions.repair(model) : model;
 }
 
@@ -36,9 +41,9 @@ class SharedMeasure : public Measure {
   std::vector<Validation> judge(const std::vector<PlanStep>& steps) override {
     std::vector<Model> models;
     for (const PlanStep& step : steps) {
-      models.push_back(apply(step, model_));
-      verify(models.back(), step.parameters);
-      if (functions_.see) models.back() = functions_.see(models.back());
+      const Model cut = apply(step, model_);
+      verify(cut, step.parameters);
+      models.push_back(seen(cut, functions_));
     }
     return functions_.validate(models);
   }

@@ -42,7 +42,7 @@ struct TokenSamples {
   std::string sha256;                     ///< of the ids, for fingerprints
   /// One per sample; empty when the samples do not come from a file.
   std::vector<SampleOrigin> origins = {};
-  int64_t longest = 0;  ///< length at which samples were truncated; 0 = none was
+  int64_t longest = 0;  ///< maximum length of a sample; 0 = no limit
   int64_t tokens() const;
 };
 

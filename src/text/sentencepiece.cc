@@ -58,14 +58,13 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& bytes,
   };
   if (!is_message(bytes)) refuse();
   check_spm(bytes);
+  const std::string whole = config.legacy ? bytes : bytes + std::string(kNoDummyPrefix);
+  bool loaded = false;
   try {
-    const std::string whole = config.legacy ? bytes : bytes + std::string(kNoDummyPrefix);
-    if (!model_.LoadFromSerializedProto(whole).ok()) refuse();
-  } catch (const Error&) {
-    throw;
+    loaded = model_.LoadFromSerializedProto(whole).ok();
   } catch (const std::exception&) {  // thrown by the library's piece table
-    refuse();
   }
+  if (!loaded) refuse();
   vocab_ = model_.GetPieceSize();
   const auto piece = [&](int id) {
     return id >= 0 ? std::optional<std::string>(model_.IdToPiece(id)) : std::nullopt;

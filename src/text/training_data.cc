@@ -104,13 +104,13 @@ class TrainingData::Inspection {
     note_unread_keys(record, form);
     if (form.check == nullptr) return look_at_conversation(index, record);
     form.check(record, where);
-    if (!teaches_) teaches_ = mop::has_target(source_.sample(index));
+    if (!has_target_) has_target_ = mop::has_target(source_.sample(index));
   }
-  bool has_target() const { return teaches_; }
+  bool has_target() const { return has_target_; }
 
   // Throws when no sample has anything to learn.
   std::vector<std::string> notes() const {
-    if (!teaches_) throw nothing_to_learn();
+    if (!has_target_) throw nothing_to_learn();
     std::vector<std::string> notes;
     if (!unread_.empty())
       notes.push_back("the data's records hold keys that are not read: " + quoted(unread_));
@@ -143,10 +143,10 @@ class TrainingData::Inspection {
   void look_at_conversation(int64_t index, const Json& record) {
     const TrainingSample sample = source_.sample(index);
     lost_ += sample.lost_turns;
-    const bool speaks = mop::has_target(sample);
-    teaches_ = teaches_ || speaks;
-    silent_ += speaks ? 0 : 1;
-    if (teaches_) return;
+    const bool learns = mop::has_target(sample);
+    has_target_ = has_target_ || learns;
+    silent_ += learns ? 0 : 1;
+    if (has_target_) return;
     for (const std::string& role : conversation_of(record, "").roles()) roles_.insert(role);
   }
 
@@ -172,7 +172,7 @@ class TrainingData::Inspection {
   const Source& source_;
   std::set<std::string> unread_, roles_;
   int64_t lost_ = 0, silent_ = 0;
-  bool teaches_ = false;
+  bool has_target_ = false;
 };
 
 TrainingData TrainingData::open(const std::filesystem::path& file,

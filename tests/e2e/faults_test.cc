@@ -29,25 +29,14 @@ class Faults : public ::testing::TestWithParam<Job> {
   void SetUp() override { fs::create_directories(out().parent_path()); }
 
   Args args() const { return GetParam().args(out()); }
-  Args again() const {
-    Args all = args();
-    if (GetParam().resumes) all.push_back("--resume");
-    return all;
-  }
-  // What the job leaves when nothing happens.
-  std::map<std::string, std::string> expected() {
-    const fs::path whole = temp_.path() / "whole" / "out";
-    fs::create_directories(whole.parent_path());
-    EXPECT_EQ(run(GetParam().args(whole)).exit, 0);
-    return result(whole);
-  }
   void start_over() {
     fs::remove_all(out().parent_path());
     fs::create_directories(out().parent_path());
   }
   int64_t count(const std::string& mode, const fs::path& under) {
     const int64_t calls = count_calls(mode, args(), under);
-    EXPECT_GE(calls, 2);
+    const bool leaves_one_file = GetParam().name == "Score" || GetParam().name == "Eval";
+    EXPECT_GE(calls, leaves_one_file ? 2 : 5);
     start_over();
     return calls;
   }
@@ -55,7 +44,7 @@ class Faults : public ::testing::TestWithParam<Job> {
   void expect_continues(const std::map<std::string, std::string>& whole, const std::string& what) {
     // An export does not replace a whole folder.
     const bool done = !GetParam().resumes && fs::is_directory(out());
-    const Ran ran = run(again());
+    const Ran ran = run(again(GetParam(), out()));
     ASSERT_EQ(ran.exit, done ? 1 : 0) << what << "\n" << ran.err;
     EXPECT_EQ(whole, result(out())) << what;
     for (const auto& entry : fs::directory_iterator(out().parent_path())) {
@@ -65,7 +54,7 @@ class Faults : public ::testing::TestWithParam<Job> {
   }
   // Changes fail at several places.
   void expect_errors(const std::string& mode, const std::string& reason) {
-    const auto whole = expected();
+    const auto whole = undisturbed(GetParam(), temp_.path() / "whole");
     const int64_t calls = count(mode, out().parent_path());
     for (const int64_t at : spread(calls, num_faults())) {
       const std::string what = fmt::format("{} at call {} of {}", mode, at, calls);
@@ -84,7 +73,7 @@ class Faults : public ::testing::TestWithParam<Job> {
 };
 
 TEST_P(Faults, KilledAtAnyWriteItEndsWithTheSameBytes) {
-  const auto whole = expected();
+  const auto whole = undisturbed(GetParam(), temp_.path() / "whole");
   const int64_t calls = count("kill", out().parent_path());
   for (const int64_t at : spread(calls, num_faults())) {
     const std::string what = fmt::format("killed at call {} of {}", at, calls);
@@ -116,7 +105,7 @@ TEST_P(Faults, AReadThatFailsIsOneError) {
 
 // As a network's disk does, and any file when a signal comes.
 TEST_P(Faults, ReadsAndWritesThatMoveAPartAreContinued) {
-  const auto whole = expected();
+  const auto whole = undisturbed(GetParam(), temp_.path() / "whole");
   const Ran ran =
       run_with({"short", 0, temp_.path().string() + ":" + Home::get().path().string()}, args());
   ASSERT_EQ(ran.exit, 0) << ran.err;
@@ -167,8 +156,7 @@ TEST(ForcedFaults, AResumeThatIsKilledWhileItBeginsStillMayReplaceTheOldResult) 
   fs::create_directories(work);
   ASSERT_EQ(run(pruning(out, {"--iterations", "1", "--select", "path:G"})).exit, 0);
   Process force(pruning(out, {"--remove", "0.2", "--force"}));
-  while (force.running() && !fs::exists(work / "out.partial/run/manifest.json"))
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_for(force, work / "out.partial/run/manifest.json");
   force.send(SIGKILL);
   ASSERT_EQ(force.wait().exit, -SIGKILL);
   fs::copy(work, half, fs::copy_options::recursive);

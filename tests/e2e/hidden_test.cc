@@ -79,6 +79,20 @@ TEST_F(HiddenRun, LeavesTheMaskedModelsPerplexity) {
   EXPECT_EQ(run({"inspect", folder("a").string(), "--json"}).json()["parameters"],
             metrics["pruned"]["parameters"]);
 
+  const Json dry =
+      run(with(prune_args(folder("dry"), with(kHidden, {"--dry-run"})), {"--json"})).json();
+  EXPECT_EQ(dry["after"]["parameters"], metrics["pruned"]["parameters"]);
+  // Channels are counted once for the model, not in every layer.
+  const Json scores = read("a/run/steps/01/metrics.json")["scores"];
+  const auto of_channels =
+      std::ranges::find_if(scores, [](const Json& one) { return one["unit"] == "hidden channel"; });
+  ASSERT_NE(of_channels, scores.end());
+  int64_t kept = 0, removed = 0;
+  for (const Json& count : (*of_channels)["kept"]) kept += count.get<int64_t>();
+  for (const Json& count : (*of_channels)["removed"]) removed += count.get<int64_t>();
+  EXPECT_EQ(kept, 156);
+  EXPECT_EQ(removed, 36);
+
   const PrunePlan plan = plan_from_json(read("a/run/plan.json"), "plan.json");
   EXPECT_EQ(read("a/run/plan.json")["version"], 4);
   ASSERT_EQ(plan.steps.at(0).channels.size(), 36u);

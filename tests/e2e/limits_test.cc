@@ -16,28 +16,15 @@ using ::testing::HasSubstr;
 class Limited : public ::testing::Test {
  protected:
   fs::path file(const std::string& name) const { return temp_.path() / name; }
-  static Args resumed(Args args) {
-    args.push_back("--resume");
-    return args;
-  }
   // Starts the job, waits until its run folder is there, and lets `happen` come between.
   template <typename Happen>
   static Ran interrupted(const Args& args, const fs::path& out, const Happen& happen) {
     Process process(args);
-    const fs::path begun = out.string() + ".partial/run/manifest.json";
-    while (!fs::exists(begun) && process.running())
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_for(process, out.string() + ".partial/run/manifest.json");
     process.send(SIGSTOP);
     happen();
     process.send(SIGCONT);
     return process.wait();
-  }
-  // What a job that never met a limit leaves.
-  std::map<std::string, std::string> whole(const Job& job) const {
-    const fs::path out = file("whole") / "out";
-    fs::create_directories(out.parent_path());
-    EXPECT_EQ(run(job.args(out)).exit, 0);
-    return result(out);
   }
 
   TempFolder temp_;
@@ -51,7 +38,7 @@ TEST_P(FullDisk, IsOneErrorWithTheRoomThereIsAndLosesNothing) {
   const SmallDisk disk(file("disk"), "size=64m");
   if (!disk.mounted()) GTEST_SKIP() << SmallDisk::skipped();
   const fs::path out = disk.path() / "out", older = disk.path() / "older";
-  const auto expected = whole(job);
+  const auto expected = undisturbed(job, file("whole"));
   write_file(older, "years of work");
   Ran ran;
   if (job.resumes) {
@@ -66,7 +53,7 @@ TEST_P(FullDisk, IsOneErrorWithTheRoomThereIsAndLosesNothing) {
   EXPECT_FALSE(fs::exists(out));
   EXPECT_EQ(read_file(older), "years of work");
   disk.empty();
-  ran = run(job.resumes ? resumed(job.args(out)) : job.args(out));
+  ran = run(again(job, out));
   ASSERT_EQ(ran.exit, 0) << ran.err;
   EXPECT_EQ(result(out), expected);
 }
@@ -101,8 +88,8 @@ TEST_F(Limited, ADiskThatHoldsNoFurtherFileSaysSo) {
                              HasSubstr("--resume continues")));
   EXPECT_FALSE(fs::exists(out));
   ASSERT_EQ(::mount("", disk.path().c_str(), "", MS_REMOUNT, "nr_inodes=1000"), 0);
-  ASSERT_EQ(run(resumed(job.args(out))).exit, 0);
-  EXPECT_EQ(result(out), whole(job));
+  ASSERT_EQ(run(again(job, out)).exit, 0);
+  EXPECT_EQ(result(out), undisturbed(job, file("whole")));
 }
 
 TEST_F(Limited, AFolderThatIsReadOnlyIsNamed) {
@@ -124,7 +111,7 @@ TEST_F(Limited, OpenFilesAreAllowedAsManyAsTheSystemGives) {
   const fs::path out = file("out");
   const Ran ran = Process(job.args(out), {.open_files = 16, .most_open_files = 1024}).wait();
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_EQ(result(out), whole(job));
+  EXPECT_EQ(result(out), undisturbed(job, file("whole")));
 }
 
 TEST_F(Limited, TooManyOpenFilesAreOneErrorWithTheLimit) {
@@ -134,8 +121,8 @@ TEST_F(Limited, TooManyOpenFilesAreOneErrorWithTheLimit) {
   EXPECT_EQ(ran.exit, 1) << ran.err;
   EXPECT_THAT(ran.err, AllOf(HasSubstr("error: "), HasSubstr("Too many open files"),
                              HasSubstr("the limit on open files is 12: `ulimit -n` raises it")));
-  ASSERT_EQ(run(resumed(job.args(out))).exit, 0);
-  EXPECT_EQ(result(out), whole(job));
+  ASSERT_EQ(run(again(job, out)).exit, 0);
+  EXPECT_EQ(result(out), undisturbed(job, file("whole")));
 }
 
 TEST_F(Limited, AModelThatShrinksUnderAJobIsNamed) {

@@ -342,10 +342,7 @@ TEST_F(Llava, ItsTowerIsOneBranchOfAMixture) {
   EXPECT_EQ(steps[0]["branch"], "vision");
   EXPECT_EQ(steps[1]["branch"], "width");
   Process process(mix(broken, {}));
-  const fs::path first = path("mix-broken.partial") / "run/steps/01/plan.json";
-  while (process.running() && !fs::exists(first)) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  wait_for(process, path("mix-broken.partial") / "run/steps/01/plan.json");
   process.send(SIGKILL);
   process.wait();
   const Ran resumed = run(mix(broken, {"--resume"}));

@@ -22,7 +22,6 @@
 #include "kit/random_model.h"
 
 namespace mop::testing {
-
 namespace fs = std::filesystem;
 using Args = std::vector<std::string>;
 
@@ -82,6 +81,14 @@ class Process {
   int status_ = 0;
   bool done_ = false;
 };
+
+/// Waits until `file` is there; false when the process ended first.
+inline bool wait_for(Process& process, const fs::path& file) {
+  for (; process.running(); std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+    if (fs::exists(file)) return true;
+  }
+  return false;
+}
 
 inline Ran run(const Args& args) { return Process(args).wait(); }
 

@@ -53,9 +53,7 @@ TEST(RecoverRate, KilledAmongTheTrialsItChoosesTheSame) {
   ASSERT_EQ(run(rate_args(whole, {})).exit, 0);
   const fs::path tried = broken.string() + ".partial/run/learning_rates.json";
   Process killed(rate_args(broken, {}));
-  while (killed.running() && !fs::exists(tried)) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  wait_for(killed, tried);
   killed.send(SIGKILL);
   ASSERT_EQ(killed.wait().exit, -SIGKILL);
   const Ran end = run(rate_args(broken, {"--resume"}));

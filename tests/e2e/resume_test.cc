@@ -23,14 +23,6 @@ class Resume : public ::testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  // Waits until the run has come to a place.
-  bool wait_for(Process& process, const fs::path& file) {
-    while (process.running()) {
-      if (fs::exists(file)) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
-  }
   TempFolder temp_;
 };
 

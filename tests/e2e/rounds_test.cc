@@ -26,9 +26,7 @@ class Rounds : public ::testing::Test {
   // Kills the run as soon as a file is there.
   void kill_at(const std::string& name, const fs::path& file) {
     Process process(args(name, {"--resume"}));
-    while (process.running() && !fs::exists(folder(name + ".partial") / file)) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    wait_for(process, folder(name + ".partial") / file);
     process.send(SIGKILL);
     process.wait();
     EXPECT_FALSE(fs::exists(folder(name))) << "it was done before " << file;

@@ -121,4 +121,18 @@ inline std::map<std::string, std::string> result(const fs::path& out) {
   return {{"file", bytes}};
 }
 
+/// The arguments that continue a job, or that do it again.
+inline Args again(const Job& job, const fs::path& out) {
+  Args all = job.args(out);
+  if (job.resumes) all.push_back("--resume");
+  return all;
+}
+
+/// What a job that nothing disturbs leaves, in a folder of its own.
+inline std::map<std::string, std::string> undisturbed(const Job& job, const fs::path& folder) {
+  fs::create_directories(folder);
+  EXPECT_EQ(run(job.args(folder / "out")).exit, 0);
+  return result(folder / "out");
+}
+
 }  // namespace mop::testing

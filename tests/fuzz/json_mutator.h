@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);
+#include "fuzz/target.h"
 
 namespace mop::testing {
 

@@ -12,6 +12,9 @@
 
 #include "base/error.h"
 
+/// libFuzzer's own mutation of `size` bytes, for targets with a mutator of their own.
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);
+
 namespace mop::testing {
 
 template <typename Read>
