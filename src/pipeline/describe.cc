@@ -15,7 +15,7 @@
 namespace mop {
 namespace {
 
-// The dtype of most of the values names the checkpoint.
+// The dtype of most values.
 DType main_dtype(const Checkpoint& checkpoint) {
   std::map<DType, int64_t> values;
   for (const std::string& name : checkpoint.names()) {
@@ -26,7 +26,7 @@ DType main_dtype(const Checkpoint& checkpoint) {
   return std::max_element(values.begin(), values.end(), fewer)->first;
 }
 
-// Tensors of each type in which the files store them: {"q4_1": 210, "f32": 61}.
+// Number of tensors by stored type: {"q4_1": 210, "f32": 61}.
 Json tensor_types(const Checkpoint& checkpoint) {
   std::map<std::string, int64_t> counts;
   if (const GgufFile* file = checkpoint.gguf()) {
@@ -54,19 +54,19 @@ std::string range_text(const std::vector<LayerShape>& layers, int64_t LayerShape
   return fmt::format("{} to {}", (*low).*member, (*high).*member);
 }
 
-// What of the tower branch `vision` may cut, and what a unit of its first layer is; null where it
-// is not computed.
+// The prunable part of the tower, and the sizes of its first layer's units; null if it is not
+// computed.
 Json tower_json(const Composite& composite) {
   const ModelConfig& tower = composite.tower;
   if (tower.layers.empty()) return nullptr;
   return {{"layers", layers_json(tower.layers)},
-          {"idle_layers", composite.idle_layers()},
+          {"idle_layers", composite.unused_layers()},
           {"parameters", block_parameters(tower)},
           {"head_parameters", unit_parameters(UnitKind::kKvGroup, tower, tower.layers[0])},
           {"neuron_parameters", unit_parameters(UnitKind::kNeuron, tower, tower.layers[0])}};
 }
 
-// What the language model is a part of.
+// The composite model that contains the language model.
 Json composite_json(const Composite& composite) {
   Json parts = Json::array();
   for (const OutsidePart& part : composite.parts)
@@ -235,8 +235,8 @@ Json inspect(const std::filesystem::path& folder) {
   if (checkpoint.gguf() == nullptr) {
     const auto keys = unknown_tokenizer_keys(checkpoint.folder());
     if (!keys.empty()) {
-      json["warnings"].push_back(fmt::format(
-          "the tokenizer's files have keys that mop does not know: {}", fmt::join(keys, ", ")));
+      json["warnings"].push_back(
+          fmt::format("the tokenizer's files have unknown keys: {}", fmt::join(keys, ", ")));
     }
   }
   return json;

@@ -71,7 +71,7 @@ class Tower : public ::testing::Test {
 TEST_F(Tower, HasUnitsAtTheirCost) {
   const ModelConfig& tower = tower_config(model_.config());
   ASSERT_EQ(tower.layers.size(), 3u);
-  EXPECT_EQ(model_.config().composite->idle_layers(), 1);
+  EXPECT_EQ(model_.config().composite->unused_layers(), 1);
   // Four rows or columns of 16 in each of q, k, v and out_proj, and a bias in three of them.
   EXPECT_EQ(unit_parameters(UnitKind::kKvGroup, tower, tower.layers[0]), 4 * (4 * 16 + 3));
   EXPECT_EQ(unit_parameters(UnitKind::kNeuron, tower, tower.layers[0]), 2 * 16 + 1);
@@ -84,7 +84,7 @@ TEST_F(Tower, WithoutUnitsItIsCountedToTheLast) {
   const int64_t idle = 4 * (16 * 16 + 16) + 2 * 16 * 28 + 28 + 16 + 4 * 16;
   const int64_t expected = before - 4 * (4 * 16 + 3) - 3 * (2 * 16 + 1) - idle;
   verify(cut, expected);
-  EXPECT_EQ(cut.config().composite->idle_layers(), 0);
+  EXPECT_EQ(cut.config().composite->unused_layers(), 0);
   EXPECT_THAT(cut.config().composite->projector.feature_layers, ElementsAre(-1));
   EXPECT_EQ(cut.tower()->config().layers[0].heads, 3);
   EXPECT_EQ(total_parameters(model_.config()), before);  // another value, the same as it was
@@ -105,7 +105,7 @@ TEST_F(Tower, AMaskedUnitIsASlicedOne) {
 }
 
 TEST_F(Tower, RefusesWhatIsNotThere) {
-  EXPECT_THAT(refusal({{3, false, {}, {}, {1}}}), HasSubstr("removes from layer 3"));
+  EXPECT_THAT(refusal({{3, false, {}, {}, {1}}}), HasSubstr("removes units of layer 3"));
   EXPECT_THAT(refusal({{0, false, {4}, {4}, {}}}), HasSubstr("no query head 4"));
   EXPECT_THAT(refusal({{0, false, {0, 1, 2, 3}, {0, 1, 2, 3}, {}}}), HasSubstr("at least 1"));
   TempFolder plain, tiles;
@@ -253,7 +253,7 @@ TEST_F(Tower, TheBranchTakesWhatItCounts) {
   const BranchInput again{cut.config(), 500, {}, options, {}};
   EXPECT_LT(total_parameters(after_step(cut.config(), branch.count(again))), proposed.parameters);
   const BranchInput all{cut.config(), 1 << 20, {}, options, {}};
-  EXPECT_THAT(refusal_of([&] { branch.count(all); }), HasSubstr("the vision tower can give"));
+  EXPECT_THAT(refusal_of([&] { branch.count(all); }), HasSubstr("the vision tower can lose only"));
 }
 
 TEST_F(Tower, ATargetOfTheTowerIsMetByTheTowerAlone) {
@@ -277,7 +277,8 @@ TEST_F(Tower, ATargetOfTheTowerIsMetByTheTowerAlone) {
     return std::string("nothing was refused");
   };
   EXPECT_THAT(refusal({{"remove", 0.3}, {"of", "blocks"}}), HasSubstr("--of tower"));
-  EXPECT_THAT(refusal({{"remove", 0.99}, {"of", "tower"}}), HasSubstr("the vision tower can give"));
+  EXPECT_THAT(refusal({{"remove", 0.99}, {"of", "tower"}}),
+              HasSubstr("the vision tower can lose only"));
 }
 
 }  // namespace
