@@ -25,7 +25,7 @@ std::vector<Stat> stats_of(std::span<const std::string> criteria) {
   return {needed.begin(), needed.end()};
 }
 
-// One pass of the pictures through the tower.
+// Runs the images through the tower once.
 std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& compute,
                                             const TokenSamples& samples, const Pictures& pictures,
                                             std::span<const Stat> stats, Progress& progress) {
@@ -50,8 +50,8 @@ std::vector<LayerStats> collect_tower_stats(const Model& model, const Compute& c
     for (const Stat stat : stats) {
       const StatRow& row = stat_row(stat);
       if (row.site != site) continue;
-      add_seen(row, tower, {value_NX, input_ND, piece, weights, tower.layers[place]},
-               layers[place]);
+      add_to_stats(row, tower, {value_NX, input_ND, piece, weights, tower.layers[place]},
+                   layers[place]);
     }
   };
   for (int64_t done = 0; done < count; done += ImageEncoder::kPiece) {
@@ -81,7 +81,7 @@ std::map<std::string, std::vector<at::Tensor>> score_tower(
   const ModelConfig& tower = model.tower()->config();
   const std::vector<Stat> needed = stats_of(criteria);
   if (tower_reads_pictures(criteria) && pictures == nullptr) {
-    throw usage_error("this run measures a vision tower, and no calibration sample has a picture");
+    throw usage_error("this run measures a vision tower, but no calibration sample has an image");
   }
   std::vector<LayerStats> stats(tower.layers.size());
   if (!needed.empty())
