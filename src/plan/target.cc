@@ -11,7 +11,7 @@
 namespace mop {
 namespace {
 
-// Whose layers the target counts and steps are measured by.
+// The model whose layers the target counts: the tower or the language model.
 const ModelConfig& counted_part(const Target& target, const ModelConfig& config) {
   return target.of_tower ? tower_config(config) : config;
 }
@@ -21,20 +21,19 @@ int64_t of_layers(const Target& target, const ModelConfig& config) {
   return target.costs ? std::llround(target.costs->of_layers(config)) : block_parameters(config);
 }
 
-// Parameters that must be gone from the dense model when the target is met.
+// Parameters to remove from the dense model to reach the target.
 int64_t goal(const Target& target, const ModelConfig& dense) {
   const int64_t all = counted(target, dense);
   const auto goal =
       static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
   if (goal < of_layers(target, dense)) return goal;
-  throw bad_input("the target removes {} of {} {}, but the layers hold only {}", goal, all,
+  throw bad_input("the target removes {} of {} {}, but the layers have only {}", goal, all,
                   target.costs ? target.costs->currency().unit : "parameters",
                   of_layers(target, dense))
       .hint("lower the fraction to remove");
 }
 
-// Whether what remains is less than whole packs can remove. Single neurons can always be rounded
-// up.
+// Whether the rest is less than whole packs can remove. Single neurons can always be rounded up.
 bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dense) {
   if (remaining <= 0) return true;
   if (target.shape_multiple == 1 || remaining > rounding) return false;
@@ -44,8 +43,8 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
-// Round r of R removes what is missing to r/R of the goal; a round for which nothing is missing is
-// left out, and nothing is owed after the last.
+// Round r of R removes what is missing to r/R of the goal; rounds with nothing missing are skipped,
+// and nothing is owed after the last.
 std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
                                        const ModelConfig& current, int64_t steps_done) {
   const int64_t removed = counted(target, dense) - counted(target, current);
@@ -69,12 +68,11 @@ void check_target(const Target& target) {
   if (target.weights_alone) return;
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
-    throw usage_error(
-        "rounds divide a fraction to remove, and the target is a number of iterations");
+    throw usage_error("rounds need a fraction to remove, but the target is a number of iterations");
   }
   if (!target.counts_parameters() && target.rounds == 0) {
     throw usage_error(
-        "a step without rounds removes a layer's worth of parameters, and the target counts {}",
+        "a step without rounds removes one layer's parameters, but the target counts {}",
         target.currency)
         .hint("give `target.rounds` (--rounds 2)");
   }
@@ -109,7 +107,7 @@ std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dens
   const int64_t rounding = half_pack(counted_part(target, current), target.shape_multiple);
   if (is_met(target, remaining, rounding, steps_done == 0)) return std::nullopt;
   const int64_t worth = layer_worth(counted_part(target, current));
-  // A remainder that rounding alone would leave over goes with this step, not in one more.
+  // A remainder within the rounding is included in this step instead of needing another one.
   const bool last = remaining <= worth + rounding;
   return target.budget == BudgetKind::kExact && last ? remaining : worth;
 }

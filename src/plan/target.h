@@ -1,5 +1,5 @@
-// plan/target.h -- how far a run goes, and what the next step should remove: the same answer for
-// the accounting and for the run itself.
+// plan/target.h -- when a run ends, and how much the next step removes; used by the accounting and
+// by the run.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -12,45 +12,45 @@
 
 namespace mop {
 
-/// Where a run stops. One of `iterations` and `remove_fraction` is set.
+/// When a run ends. Exactly one of `iterations` and `remove_fraction` is set.
 struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
-  bool of_blocks = false;      ///< the fraction counts the layers alone
-  bool of_tower = false;       ///< or the heads and MLPs of the vision tower's computed layers
-  std::string currency = "parameters";  ///< what it counts: a row of `all_currencies()`
-  /// Prices in that currency, in whose unit budgets then are. Null: parameters, or times that are
-  /// still to be measured.
+  bool of_blocks = false;      ///< the fraction counts the layers only
+  bool of_tower =
+      false;  ///< the fraction counts attention and MLPs of the vision tower's computed layers
+  std::string currency = "parameters";  ///< the counted quantity: a row of `all_currencies()`
+  /// Costs in that currency, which is also the unit of budgets. Null: parameters, or times not yet
+  /// measured.
   std::shared_ptr<const Costs> costs = nullptr;
-  /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths
-  /// in it.
+  /// Number of equal steps in which the fraction is removed; 0 = steps of one layer's parameters.
   int64_t rounds = 0;
   BudgetKind budget = BudgetKind::kExact;
-  /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
-  /// within `half_pack`, more or less.
+  /// MLP widths are multiples of this. If above 1, the fraction is reached to the nearest pack:
+  /// within `half_pack`.
   int64_t shape_multiple = 1;
-  bool weights_alone = false;  ///< nothing structural goes: no step is taken
+  bool weights_alone = false;  ///< no structural pruning: no steps
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
 };
 
-/// Throws Error(kUsage) when the target says nothing, too much, or a fraction outside (0, 1).
+/// Throws Error(kUsage) if the target is empty or contradictory, or for a fraction outside (0, 1).
 void check_target(const Target& target);
 
-/// The quantity of the target that `config` has.
+/// Returns the quantity that the target counts, for `config`.
 int64_t counted(const Target& target, const ModelConfig& config);
 
-/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt
-/// when the target is met. One current layer's worth, or an equal share of the fraction with
-/// `rounds`; `exact` shortens the last step to what remains to the fraction. `released` never does.
-/// Throws Error(kBadInput) for a fraction that no pack is small enough for.
+/// Returns the quantity (parameters or the target's currency) that the next step should remove from
+/// `current`; nullopt if the target is reached. It is one current layer's parameters or, with
+/// `rounds`, an equal share of the fraction; `exact` reduces the last step to the rest, `released`
+/// does not. Throws Error(kBadInput) for a fraction smaller than the smallest pack.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 
-/// Whether this step must meet what remains to the target: its budget is not one layer's worth.
+/// Whether this step must reach the target: its budget differs from one layer's parameters.
 bool is_closing(const ModelConfig& current, int64_t budget);
 
-/// Why `branch` should leave a closing step to another one: it would remove more than remains, and
-/// one of `used` (the branches that this run may take) can remove just that. Empty when it may go.
+/// Returns why `branch` should not take a closing step: it would remove more than the rest, and one
+/// of `used` (the branches of this run) can remove the rest exactly. Empty if it may take the step.
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
                       const BranchInput& input);
 
