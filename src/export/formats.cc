@@ -38,7 +38,7 @@ std::span<const ExportFormat> all_formats() {
        {},
        write_hf_format},
       {"gguf",
-       "one file for llama.cpp and what is built on it",
+       "a single file for llama.cpp and programs based on it",
        false,
        {"f32", "f16", "bf16", "q8_0"},
        write_gguf_format},
