@@ -20,14 +20,14 @@
 namespace mop {
 namespace {
 
-// Weights in another dtype than the file's are copied whole.
+// Weights are copied if their dtype differs from the file's.
 void check_memory(const Model& model, const Compute& compute) {
   const int64_t needed =
       language_parameters(model.config()) * static_cast<int64_t>(dtype_bytes(compute.dtype));
   const int64_t there = free_memory_bytes();
   const bool copied = needed > model.checkpoint().bytes() + model.checkpoint().bytes() / 8;
   if (!compute.device.is_cpu() || !copied || there == 0 || needed <= there) return;
-  throw bad_input("the weights take {} bytes in {}, and {} are free", needed,
+  throw bad_input("the weights need {} bytes in {}, but {} are free", needed,
                   dtype_name(compute.dtype), there)
       .where("model", model.checkpoint().folder().string())
       .hint("give --dtype bfloat16");
@@ -35,10 +35,11 @@ void check_memory(const Model& model, const Compute& compute) {
 
 void warn_of_load(const LatencyReport& report, Progress& progress) {
   if (report.foreign_load <= kMostForeignLoad) return;
-  progress.warn(fmt::format(
-      "others used {:.0f}% of the machine meanwhile: repeat this on a quiet one (ratios suffer "
-      "less than times)",
-      100 * report.foreign_load));
+  progress.warn(
+      fmt::format("other processes used {:.0f}% of the machine: repeat the measurement on an idle "
+                  "one (ratios are "
+                  "less affected than times)",
+                  100 * report.foreign_load));
 }
 
 void describe(Json& json, const Model& model) {
@@ -51,7 +52,7 @@ void describe(Json& json, const Model& model) {
     json["parts"][part.name] = part.parameters();
 }
 
-// Tokens of a picture, the same for all models; 0 when one of them is shown none.
+// Tokens per image, if equal for all models; 0 if a model has no image input.
 int64_t picture_tokens(std::span<const Model> models) {
   std::optional<int64_t> tokens;
   for (const Model& model : models) {
@@ -64,7 +65,7 @@ int64_t picture_tokens(std::span<const Model> models) {
   return tokens.value_or(0);
 }
 
-// Seconds from one picture's bytes to its rows. Weights are read as they are used.
+// Seconds to encode one image, from its bytes to its rows. Weights are loaded as needed.
 Spread picture_seconds(const Model& model, const LatencyOptions& options, const Compute& compute) {
   const ImageEncoder encoder(model);
   const int64_t side = model.config().composite->vision.image;
@@ -78,7 +79,7 @@ Spread picture_seconds(const Model& model, const LatencyOptions& options, const 
   return spread_of(std::move(seconds));
 }
 
-// What a picture costs: the tower and projector, and the prompt that its tokens make longer.
+// Measures the cost of an image: encoding, and the prompt with its additional tokens.
 void add_picture(Json& json, int64_t tokens, std::span<WeightLoader* const> loaders,
                  LatencyOptions options, Progress& progress) {
   json["picture_tokens"] = tokens;
@@ -125,11 +126,11 @@ Json bench(const BenchJob& job, Progress& progress) {
         job.options.prompt_tokens + std::max(of_picture + 1, job.options.new_tokens)));
     loaders.push_back(std::make_unique<WeightLoader>(model, compute, WeightLoader::Keep::kAll));
   }
-  // Both models stay there while they take turns.
+  // Both models remain on the device while they are measured alternately.
   const std::string streams = check_device_memory(on_device, compute);
-  if (!streams.empty()) progress.warn(streams + ", so that times are those of their transfer");
+  if (!streams.empty()) progress.warn(streams + ", so times include their transfer");
   LatencyOptions options = job.options;
-  // What is measured must not be pushed out of memory by what it is compared with.
+  // The probe must not evict the measured weights from memory.
   if (const int64_t there = free_memory_bytes(); there > 0) {
     options.probe_bytes = std::min(options.probe_bytes, there / 8);
   }

@@ -1,4 +1,4 @@
-// pipeline/catalog.cc -- everything that can be chosen by name or set.
+// pipeline/catalog.cc -- the tables of named choices and settings.
 #include "pipeline/catalog.h"
 
 #include <fmt/ranges.h>
@@ -35,7 +35,7 @@ Json named(std::string_view name, std::string_view summary) {
   return {{"name", name}, {"summary", summary}};
 }
 
-// `section`: of a recipe, where the options are set; empty = in none.
+// `section`: the recipe section of the options; empty = none.
 Json options_json(const std::vector<OptionSpec>& options, std::string_view section) {
   Json list = Json::array();
   for (const OptionSpec& spec : options) {
@@ -46,7 +46,7 @@ Json options_json(const std::vector<OptionSpec>& options, std::string_view secti
   return list;
 }
 
-// What a row of any table declares.
+// The declaration of a row of any table.
 template <typename Row>
 Json described(const Row& row, std::string_view section) {
   Json json = named(row.name, row.summary);
@@ -78,7 +78,7 @@ Json rows_of(const Table& table, std::string_view section = "") {
   return rows;
 }
 
-// The same where each row has a section of its own name.
+// The same for tables whose rows have sections of their own name.
 template <typename Table>
 Json rows_with_sections(const Table& table) {
   Json rows = Json::array();
@@ -125,7 +125,7 @@ struct PlainRow {
 Json budgets() {
   return rows_of(std::array{
       PlainRow{budget_name(BudgetKind::kExact),
-               "one layer's worth a step, to the parameter; rounding is repaid",
+               "one layer's parameters per step, exact; rounding is carried over",
                "this project, docs/method.md, D2"},
       PlainRow{budget_name(BudgetKind::kReleased), "the arithmetic of the authors' scripts",
                "MoP, arXiv 2602.06127, released scripts"}});
@@ -137,14 +137,14 @@ Json rules() {
       std::array{PlainRow{rule_name(WidthRule::kMha),
                           "heads and neurons; for models with as many KV heads as heads", kSource},
                  PlainRow{rule_name(WidthRule::kGqa), "whole KV groups and neurons", kSource},
-                 PlainRow{rule_name(WidthRule::kMlpOnly), "neurons alone", kSource}});
+                 PlainRow{rule_name(WidthRule::kMlpOnly), "neurons only", kSource}});
 }
 
 Json reader_rules() {
   Json rows = Json::array();
   for (const ReaderRule& rule : all_reader_rules()) {
     rows.push_back(named(rule.reader, std::string(rule.summary) +
-                                          (rule.tried ? "" : " (read in its source, not run)")));
+                                          (rule.tried ? "" : " (from its source, not tested)")));
   }
   return rows;
 }
@@ -164,36 +164,35 @@ Json keys() {
 
 const std::vector<CatalogTable>& catalog_tables() {
   static const std::vector<CatalogTable> tables = {
-      {"criteria", "what ranks units or layers", [] { return rows_with_sections(all_criteria()); }},
-      {"units", "what can be removed whole", [] { return rows_of(all_units()); }},
-      {"selectors", "which branch a step takes", [] { return rows_of(all_selectors()); }},
+      {"criteria", "scores of units and layers", [] { return rows_with_sections(all_criteria()); }},
+      {"units", "removable units", [] { return rows_of(all_units()); }},
+      {"selectors", "selection of each step's branch", [] { return rows_of(all_selectors()); }},
       {"branches", "ways to make the model smaller",
        [] { return rows_with_sections(all_branches()); }},
-      {"depth-rules", "which layer the branch depth takes",
+      {"depth-rules", "which layer the branch depth removes",
        [] { return rows_of(all_depth_rules(), "depth"); }},
       {"protocols", "ways to measure perplexity", [] { return rows_of(all_protocols()); }},
       {"families", "architectures of models", families},
       {"tasks", "zero-shot tasks", tasks},
-      {"statistics", "what is measured on calibration text",
-       [] { return rows_of(all_statistics()); }},
-      {"budgets", "the arithmetic of the branch width", budgets},
-      {"formats", "what models are exported to", [] { return rows_of(all_formats()); }},
-      {"rules", "which units the branch width takes", rules},
-      {"allocations", "how layers share what the branch width removes",
+      {"statistics", "measurements on calibration text", [] { return rows_of(all_statistics()); }},
+      {"budgets", "arithmetic of the branch width", budgets},
+      {"formats", "export formats", [] { return rows_of(all_formats()); }},
+      {"rules", "which units the branch width removes", rules},
+      {"allocations", "distribution of removed units over layers in the branch width",
        [] { return rows_of(all_allocations(), "width"); }},
-      {"reader-rules", "what other programs refuse or approximate", reader_rules},
-      {"repairs", "new values for what is left, without training the whole model",
+      {"reader-rules", "shapes that other programs reject or approximate", reader_rules},
+      {"repairs", "new values for the remaining weights, without training the whole model",
        [] { return rows_of(all_repairs(), "repair"); }},
-      {"weights", "which single weights become zero",
+      {"weights", "methods that set single weights to zero",
        [] { return rows_of(all_sparse_methods(), "weights"); }},
-      {"methods", "what recovery trains", [] { return rows_with_sections(all_methods()); }},
-      {"schedules", "the learning rate's course", [] { return rows_of(all_schedules()); }},
+      {"methods", "training methods of recovery", [] { return rows_with_sections(all_methods()); }},
+      {"schedules", "learning rate schedules", [] { return rows_of(all_schedules()); }},
       {"training-forms", "forms of training data", [] { return rows_of(all_training_forms()); }},
-      {"keys", "what becomes of every key of a model's files", keys},
-      {"currencies", "what a target counts", [] { return rows_of(all_currencies()); }},
+      {"keys", "how each key of a model's files is handled", keys},
+      {"currencies", "quantities that a target counts", [] { return rows_of(all_currencies()); }},
       {"recipe",
-       "settings of a pruning recipe, which has a section for each branch and criterion "
-       "besides",
+       "settings of a pruning recipe, in addition to a section for each branch and "
+       "criterion",
        [] { return recipe_rows(prune_sections(), "recipe"); }},
       {"recovery", "settings of a training recipe, and of the section recovery of a pruning recipe",
        [] { return recipe_rows(recover_sections(), "recovery"); }},

@@ -1,5 +1,5 @@
-// pipeline/catalog.h -- everything that can be chosen by name or set, as its rows declare it: for
-// `mop list`, docs/reference.md, shell completion.
+// pipeline/catalog.h -- all named choices and settings, from the declarations of their rows: for
+// `mop list`, docs/reference.md and shell completion.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,22 +16,21 @@ struct CatalogTable {
 const std::vector<CatalogTable>& catalog_tables();
 std::vector<std::string> catalog_names();
 
-/// The rows of a table: [{name, summary, ...}], with source, deviations (["D17"]) and options where
-/// a row declares them. An option is {name, key, type, default, unset?, range?, help}; `key` is
-/// what
-/// `--set` takes. Throws Error(kUsage) for an unknown table.
+/// Returns the rows of a table: [{name, summary, ...}], with source, deviations (["D17"]) and
+/// options where declared. An option is {name, key, type, default, unset?, range?, help}; `key` is
+/// the key for `--set`. Throws Error(kUsage) for an unknown table.
 Json catalog(const std::string& table);
 std::vector<std::string> row_names(const std::string& table);
-/// Of these the rows called `name` or `name`-something: "wanda-sp" are both of its criteria. Throws
-/// Error(kUsage) when there is none.
+/// Returns the rows called `name` or `name`-something: "wanda-sp" gives both of its criteria.
+/// Throws Error(kUsage) if there is none.
 Json catalog(const std::string& table, const std::string& name);
 
-/// "number, default 0.08; at least 0: how far a layer's share may be from the mean", of an option.
+/// Describes an option, e.g. "number, default 0.08; at least 0: ridge of the inputs".
 std::string setting_text(const Json& option);
-/// What one row declares, for people.
+/// Describes a row for people.
 std::string row_text(const Json& row);
 
-/// docs/reference.md: all tables but that of the formats' keys.
+/// Returns docs/reference.md: all tables except that of the formats' keys.
 std::string reference_markdown();
 
 }  // namespace mop

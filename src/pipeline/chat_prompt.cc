@@ -12,7 +12,7 @@ Json message(const char* role, const std::string& content) {
   return {{"role", role}, {"content", content}};
 }
 
-// A list of messages, or an object with `messages` and perhaps `tools`.
+// Reads a list of messages, or an object with `messages` and optional `tools`.
 Json read_messages(const std::filesystem::path& file, ChatOptions& options) {
   Json json = read_json(file);
   if (json.is_object()) {
@@ -21,7 +21,7 @@ Json read_messages(const std::filesystem::path& file, ChatOptions& options) {
   }
   if (json.is_array() && !json.empty()) return json;
   throw bad_input(
-      "the file holds no conversation: it is neither a list of messages nor an object "
+      "the file has no conversation: expected a list of messages or an object "
       "with `messages`")
       .where("file", file.string());
 }
@@ -33,7 +33,7 @@ std::string chat_prompt(const GenerateJob& job) {
   if (chat == nullptr) {
     throw usage_error("the model has no chat template")
         .where("model", job.model.string())
-        .hint("without --chat the prompt is continued as it is");
+        .hint("omit --chat to continue the prompt as it is");
   }
   ChatOptions options{.add_generation_prompt = true};
   Json messages = Json::array();
@@ -44,7 +44,7 @@ std::string chat_prompt(const GenerateJob& job) {
     for (Json& one : read_messages(job.messages, options)) messages.push_back(std::move(one));
   }
   try {
-    // The pictures stand before what is asked of them unless the message says where.
+    // Images precede the prompt unless it contains placeholders.
     if (!job.images.empty() && job.messages.empty())
       messages.back()["content"] = with_words_of_pictures(job.prompt, job.images.size());
     const Conversation asked =

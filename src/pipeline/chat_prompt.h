@@ -1,4 +1,4 @@
-// pipeline/chat_prompt.h -- a conversation as the text that asks a model for its next turn.
+// pipeline/chat_prompt.h -- renders a conversation as a prompt for the assistant's next turn.
 #pragma once
 #include <string>
 
@@ -6,9 +6,9 @@
 
 namespace mop {
 
-/// The job's messages, or its system text and its prompt as the user's message, through the model's
-/// chat template, with what asks the assistant to speak. Throws Error(kUsage) when the model has no
-/// template, Error(kBadInput) for a file that holds no conversation.
+/// Applies the model's chat template, with generation prompt, to the job's messages, or to its
+/// system text and prompt as the user's message. Throws Error(kUsage) if the model has no template,
+/// Error(kBadInput) for a file without a conversation.
 std::string chat_prompt(const GenerateJob& job);
 
 }  // namespace mop

@@ -39,7 +39,7 @@ void check_finite(const Checkpoint& checkpoint, Progress& progress) {
     check_stop();
     const at::Tensor value = checkpoint.tensor(name);
     if (value.is_floating_point() && !at::isfinite(value).all().item<bool>()) {
-      throw bad_input("tensor {} holds values that are not finite", name)
+      throw bad_input("tensor {} has values that are not finite", name)
           .where("model", checkpoint.folder().string());
     }
     done += static_cast<int64_t>(value.nbytes());
@@ -48,7 +48,7 @@ void check_finite(const Checkpoint& checkpoint, Progress& progress) {
   progress.end();
 }
 
-// A folder may have no tokenizer: any ids do.
+// Without a tokenizer, arbitrary ids are used.
 std::vector<int64_t> prompt_ids(const CheckJob& job, const Tokenizer* tokenizer, int64_t vocab) {
   if (tokenizer != nullptr) {
     std::vector<int64_t> ids = tokenizer->encode(job.prompt, Special::kDefault);
@@ -68,13 +68,13 @@ std::shared_ptr<const Tokenizer> tokenizer_if_any(const Checkpoint& checkpoint) 
   return tokenizer_files_in(model).empty() ? nullptr : open_tokenizer(model);
 }
 
-/// A prompt as our forward takes it: with ids of a picture's rows, which the model has.
+/// A prompt with ids of an image's rows, and the model with these rows.
 struct Shown {
   Model model;
   std::vector<int64_t> ids;
 };
 
-// A picture stands behind the prompt's first token, which is BOS where the tokenizer adds one.
+// The image follows the prompt's first token, which is BOS if the tokenizer adds one.
 Shown show_picture(const Model& model, const Compute& compute, OurAnswer& ours,
                    Progress& progress) {
   if (!ImageEncoder::can_encode_for(model)) return {model, ours.ids};
@@ -137,7 +137,7 @@ std::vector<const OutsideReader*> readers_to_ask(const CheckJob& job, CheckedFor
   return rows;
 }
 
-// An adapter folder alone stands for itself on the model that it names.
+// A single adapter folder is checked on its base model.
 CheckJob with_base(CheckJob job) {
   if (!job.adapter.empty() || !fs::exists(job.model / "adapter_config.json") ||
       fs::exists(job.model / "config.json")) {
@@ -146,7 +146,7 @@ CheckJob with_base(CheckJob job) {
   job.adapter = job.model;
   job.model = adapter_base(job.adapter);
   if (fs::exists(job.model)) return job;
-  throw usage_error("the adapter's own model is not here: '{}'", job.model.string())
+  throw usage_error("the adapter's base model was not found: '{}'", job.model.string())
       .where("adapter", job.adapter.string())
       .hint("mop check MODEL --adapter DIR");
 }

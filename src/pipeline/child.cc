@@ -20,7 +20,7 @@ extern char** environ;
 namespace mop {
 namespace {
 
-// A file without a name, which a child writes and we read afterwards: no pipe that could fill up.
+// An unnamed file for a child's output, read after the child ends; unlike a pipe it cannot fill up.
 class Output {
  public:
   Output() : file_(std::tmpfile()) {
@@ -48,12 +48,13 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
-  std::vector<std::string> all = added;  // the first of two settings counts
+  std::vector<std::string> all = added;  // the first of two equal names is used
   for (char** entry = environ; *entry != nullptr; ++entry) all.emplace_back(*entry);
   return all;
 }
 
-// Its own process group, so that what it starts can be ended with it. 0 = no such program.
+// Starts the child in its own process group, so that its children can be terminated too. 0 =
+// program not found.
 pid_t start(std::vector<std::string> args, std::vector<std::string> environment, const Output& out,
             const Output& err) {
   posix_spawn_file_actions_t actions;

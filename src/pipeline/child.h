@@ -1,4 +1,4 @@
-// pipeline/child.h -- another program run to its end, or to a limit of time.
+// pipeline/child.h -- runs another program to completion or a time limit.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,14 +7,14 @@ namespace mop {
 
 struct ChildResult {
   int exit = -1;           ///< exit code, or -signal
-  bool started = false;    ///< false: there is no such program
-  bool timed_out = false;  ///< it and what it started were ended
-  std::string out, err;    ///< what it wrote
+  bool started = false;    ///< false = the program was not found
+  bool timed_out = false;  ///< the process and its children were terminated
+  std::string out, err;    ///< its output
 };
 
-/// Runs `args` (the program first, looked for on PATH) with `environment` ("NAME=value") added to
-/// ours. Whatever it does is a result, never an error. Throws Error(kIo) when no process or file
-/// can be made, Error(kInterrupted) when a stop is requested.
+/// Runs `args` (the program first, searched on PATH) with `environment` ("NAME=value") added to the
+/// current one. Failures of the program are results, not errors. Throws Error(kIo) if no process or
+/// file can be created, Error(kInterrupted) on a stop request.
 ChildResult run_child(const std::vector<std::string>& args,
                       const std::vector<std::string>& environment, double timeout_seconds);
 

@@ -20,7 +20,7 @@ bool names_a_method(const Json& recipe) {
       [&](const char* key) { return recipe.contains(key) && !recipe[key].is_null(); });
 }
 
-// Whether a width section's allocation is one that the default method has, too.
+// Whether the default method supports a width section's allocation.
 bool allocates_curves(const Json& width) {
   const Json name = width.value("allocation", Json());
   return name.is_string() && std::ranges::any_of(all_allocations(), [&](const Allocation& row) {
@@ -28,7 +28,7 @@ bool allocates_curves(const Json& width) {
          });
 }
 
-// Settings that the default method does not have.
+// Returns the settings that the default method does not have.
 std::vector<std::string> settings_of_the_loop(const Json& recipe) {
   std::vector<std::string> names;
   const Json width = section(recipe, "width").json();
@@ -51,7 +51,7 @@ Json default_method(Json json) {
   if (!uniform) branches.insert(branches.begin(), "damage");
   json["branches"] = branches;
   json["select"] = "perplexity";
-  // One method, two branches: what is said of `damage` holds for both.
+  // Both branches use the settings of `damage`.
   Json settings = section(json, "width").json();
   settings.update(section(json, "damage").json());
   json.erase("width");
@@ -65,7 +65,7 @@ Json default_method(Json json) {
   target.emplace("rounds", 2);
   repair.emplace("method", "least-squares");
   repair.emplace("when", "steps");
-  // Time has overheads that only whole halves save.
+  // Only removal of whole halves saves the fixed overhead of their time.
   if (target.value("currency", "") == "latency") {
     for (const std::string& branch : branches) json[branch].emplace("halves", true);
   }
@@ -78,9 +78,9 @@ bool has(const Json& recipe, const char* part, const char* key) {
   return recipe.contains(part) && recipe[part].is_object() && recipe[part].contains(key);
 }
 
-// A recipe that names a criterion of width, a depth rule, gates or settings of the vision tower,
-// and no more of the loop, means the method of that paper: width in one round, whole layers alone,
-// gates in one round, or the tower alone in one round. Empty for others.
+// A recipe that names only a criterion of width, a depth rule, gates or settings of the vision
+// tower selects the method of that paper: width in one round, whole layers, gates in one round, or
+// the tower only in one round. nullopt for others.
 std::optional<Json> method_of_a_paper(Json recipe) {
   for (const char* key : {"select", "branches", "plan"}) {
     if (recipe.contains(key)) return std::nullopt;
@@ -141,8 +141,9 @@ std::string method_note(const Json& recipe) {
   const std::vector<std::string> names = settings_of_the_loop(recipe);
   if (names.empty()) return "";
   return fmt::format(
-      "method: MoP's loop over depth and width, without repair, since the default method (units of "
-      "the least predicted damage) has no {}",
+      "method: MoP's loop over depth and width, without repair, because the default method (units "
+      "of "
+      "least predicted damage) has no {}",
       fmt::join(names, ", "));
 }
 

@@ -1,4 +1,4 @@
-// pipeline/default_method.h -- what a recipe prunes by when it does not say.
+// pipeline/default_method.h -- the method of a recipe that does not name one.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,23 +7,22 @@
 
 namespace mop {
 
-/// The recipe as given; or with the method of a paper spelled out, where it names nothing but
-/// `width.criterion` (width in one round), `depth.rule` (whole layers), settings of `gates` (in one
-/// round) or of `vision` (the tower alone, in one round); or with a path of no steps, where it asks
-/// for single weights alone; or with the default method, where it names no part of another one:
-/// units of the least predicted damage wherever they are, unless equally many from every layer do
-/// better on held-out text; what is left is repaired in every round.
+/// Returns the recipe with its method made explicit. A recipe that names a method is unchanged. One
+/// that names only `width.criterion` (width in one round), `depth.rule` (whole layers), settings of
+/// `gates` (one round) or of `vision` (the tower only, one round) gets that paper's method. One
+/// with sparsity of single weights only gets a path without steps. Otherwise it gets the default
+/// method: removal of the units of least predicted damage anywhere, or equal counts in every layer
+/// if that is better on held-out text, with repair in every round.
 Json with_method(const Json& recipe);
 
-/// Whether single weights become zero and nothing else happens: `weights` is there, and nothing
-/// that a structural pruning has.
+/// Whether the recipe only sparsifies single weights: it has `weights` and no structural pruning.
 bool asks_for_weights_alone(const Json& recipe);
 
-/// One line where a setting alone, without `select` or `branches`, made it MoP's loop over depth
-/// and width instead; empty otherwise.
+/// Returns a notice if a setting without `select` or `branches` selects MoP's loop over depth and
+/// width instead of the default method; empty otherwise.
 std::string method_note(const Json& recipe);
 
-/// What the default method shares with the branch `width`, which is where flags put it.
+/// Settings of the branch `width` that also apply to the default method; flags set them there.
 const std::vector<std::string>& shared_width_keys();
 
 }  // namespace mop

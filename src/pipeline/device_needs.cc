@@ -17,16 +17,17 @@ namespace mop {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-// Logits made at once: to compare models about ten tensors of 256 MiB, to train five of 512 MiB.
+// Bytes of logits computed at a time: about ten tensors of 256 MiB to compare models, five of 512
+// MiB to train.
 constexpr int64_t kComparedLogits = 256 * kMiB, kComparedTensors = 10;
 constexpr int64_t kTrainedLogits = 512 * kMiB, kTrainedTensors = 5;
-// Activations that a training keeps where its recipe leaves it to the device.
+// Activations kept in training if the recipe does not set it.
 constexpr double kActivationGib = 2;
 
 int64_t bytes_of(DType dtype) { return static_cast<int64_t>(dtype_bytes(dtype)); }
 
-// Weights that streams need at a time: a layer at work, the next on its way, one with rows
-// gathered, and all outside the layers.
+// Streamed weights needed at a time: the current layer, the next one, one with gathered rows, and
+// all tensors outside the layers.
 DeviceNeeds weights_of(const ModelConfig& config, DType dtype) {
   const int64_t all = language_parameters(config), layers = block_parameters(config);
   const int64_t element = bytes_of(dtype);
@@ -34,12 +35,12 @@ DeviceNeeds weights_of(const ModelConfig& config, DType dtype) {
   return {all * element, least * element, 0, 0};
 }
 
-// Temporaries of a layer over so many tokens.
+// Temporaries of a layer for `tokens` tokens.
 int64_t layer_work(const ModelConfig& config, DType dtype, int64_t tokens) {
   return tokens * widest_elements(config) * bytes_of(dtype);
 }
 
-// float32 copies of what heads or neurons send on, whose absolute values are added up.
+// float32 copies of the outputs of heads or neurons, whose absolute values are summed.
 int64_t statistics_work(const ModelConfig& config, int64_t tokens) {
   return tokens * widest_inputs(config) * 2 * static_cast<int64_t>(sizeof(float));
 }
@@ -69,7 +70,7 @@ DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t
     const int64_t gathering = std::min(piece, calibration_tokens);
     const int64_t statistics = calibration_tokens * row + layer_work(config, dtype, gathering) +
                                statistics_work(config, gathering);
-    // The hidden states of every candidate and of the dense model, and one copy where they fork.
+    // The hidden states of every candidate and of the dense model, and a copy where they diverge.
     const int64_t validation = (candidates + 2) * group * row +
                                std::max(layer_work(config, dtype, std::min(piece, group)), logits);
     return std::max(statistics, reference + validation);
@@ -115,14 +116,14 @@ DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig
   const bool low_rank = recipe.low_rank();
   const int64_t trained =
       low_rank ? lora_numbers(config, recipe.lora) : language_parameters(config);
-  // Values, gradients and two running means in float32, and the copy that is computed with.
+  // Values, gradients and two moving averages in float32, and the copy in the compute dtype.
   int64_t kept = trained * (16 + (dtype == at::kFloat ? 0 : element));
-  // Gradients by one layer's weights, and by the head.
+  // Gradients with respect to one layer's weights and the head.
   if (!low_rank) kept += (largest_layer(config) + config.vocab * config.hidden) * element;
   const int64_t layers = std::max<int64_t>(1, std::ssize(config.layers));
   const auto allowed = static_cast<int64_t>(
       (recipe.activation_gib < 0 ? kActivationGib : recipe.activation_gib) * 1024. * kMiB);
-  // One layer's activations are always there; what the recipe allows of the others, at full speed.
+  // One layer's activations are always kept; those of the others up to the recipe's limit.
   const auto work = [&](int64_t piece, int64_t most_activations) {
     const int64_t all = piece * activation_bytes(config, dtype);
     const int64_t activations = std::max(all / layers, std::min(all, most_activations));
@@ -143,22 +144,22 @@ std::string check_device_memory(const DeviceNeeds& needs, const Compute& compute
   if (!memory) return "";
   const std::string free = short_bytes(memory->free_bytes);
   if (needs.streaming() > memory->free_bytes) {
-    throw io_error("this needs about {} of the device's memory, {} are free",
+    throw io_error("this needs about {} of the device's memory, but {} are free",
                    short_bytes(needs.streaming()), free)
         .where("device",
                fmt::format("{}, {} in all", compute.device.str(), short_bytes(memory->total_bytes)))
-        .where("weights", fmt::format("{} in {}, {} of them at a time when they stream",
+        .where("weights", fmt::format("{} in {}, {} of them at a time when streamed",
                                       short_bytes(needs.weights), dtype_name(compute.dtype),
                                       short_bytes(needs.least_weights)))
-        .where("beside", short_bytes(needs.least_work) + " at least")
+        .where("other", short_bytes(needs.least_work) + " at least")
         .hint(
-            "--dtype bfloat16, fewer or shorter samples, a smaller --batch, what else uses the "
-            "device, a larger MOP_DEVICE_MEMORY where it is set, or --device cpu");
+            "use --dtype bfloat16, fewer or shorter samples, a smaller --batch, a larger "
+            "MOP_DEVICE_MEMORY if it is set, or --device cpu; or free memory of other programs");
   }
   const int64_t room =
       compute.store != nullptr ? compute.store->budget_bytes() : memory->free_bytes;
   if (needs.weights <= room) return "";
-  return fmt::format("weights stream: {} do not fit into {} of the device",
+  return fmt::format("weights are streamed: {} do not fit into {} of the device",
                      short_bytes(needs.weights), short_bytes(room));
 }
 

@@ -1,5 +1,5 @@
-// pipeline/device_needs.h -- the memory of a device that work will need, told before it starts and
-// without a device at hand.
+// pipeline/device_needs.h -- estimates the device memory of a job before it starts; needs no
+// device.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,49 +10,50 @@
 
 namespace mop {
 
-/// Bytes of a device's memory, counted generously from sizes alone; what LibTorch's libraries take
-/// for themselves (about half a GB) is not in them.
+/// Upper estimates of device memory in bytes, from sizes only; memory of LibTorch's libraries
+/// (about half a GB) is not included.
 struct DeviceNeeds {
-  int64_t weights = 0;        ///< that may stay there: layers, embedding and head
-  int64_t least_weights = 0;  ///< of those, what must be there at a time when they stream
-  int64_t work = 0;           ///< everything else, in the largest pieces
-  int64_t least_work = 0;     ///< the same in the smallest
+  int64_t weights = 0;        ///< weights if all are resident: layers, embedding and head
+  int64_t least_weights = 0;  ///< weights needed at a time if they are streamed
+  int64_t work = 0;           ///< all else, with the largest pieces
+  int64_t least_work = 0;     ///< all else, with the smallest pieces
 
   int64_t resident() const { return weights + work; }
   int64_t streaming() const { return least_weights + least_work; }
-  /// Both at once: their weights, and the work of the larger.
+  /// The needs of both together: the sum of weights and the larger work.
   DeviceNeeds beside(const DeviceNeeds& other) const;
 };
 
-/// What repairing a model and predicting damage need: the hidden states of both models with a
-/// target and a copy, the gradient behind a layer whose tape is held, and the second moments of one
-/// half layer, once summed and once handed on.
+/// Needs of repair and damage prediction: the hidden states of both models with a target and a
+/// copy, the gradient at a layer whose tape is kept, and twice the second moments of one half
+/// layer.
 DeviceNeeds second_moment_device_needs(const ModelConfig& config, DType dtype,
                                        int64_t calibration_tokens);
 
-/// Statistics over `calibration_tokens` and validations of `candidates` models at a time over
-/// `validation_tokens`, the dense one's results kept.
+/// Needs of statistics over `calibration_tokens` and of validating `candidates` models at a time
+/// over `validation_tokens`, with the dense model's results kept.
 DeviceNeeds pruning_device_needs(const ModelConfig& config, DType dtype, int64_t calibration_tokens,
                                  int64_t validation_tokens, int64_t candidates);
-/// Decoding `sequences` at a time, each to `tokens` in all.
+/// Needs of decoding `sequences` in parallel, up to `tokens` tokens each.
 DeviceNeeds decoding_device_needs(const ModelConfig& config, DType dtype, int64_t sequences,
                                   int64_t tokens);
-/// Training as the recipe says, beside the dense model where that teaches (else null).
+/// Needs of training with this recipe; `teacher` is the dense model or null.
 DeviceNeeds training_device_needs(const RecoverRecipe& recipe, const ModelConfig& config,
                                   DType dtype, const ModelConfig* teacher);
 
-/// Compares with what the device has. Throws Error(kIo), with the numbers, when it has too little
-/// even for weights that stream; gives the line that says they do, empty when they stay there or
-/// when the device does not tell. Nothing on the CPU.
+/// Compares with the device's memory. Throws Error(kIo), with the numbers, if it is too small even
+/// for streamed weights. Returns a notice if weights are streamed; empty if they are resident or
+/// the device does not report its memory. Does nothing on the CPU.
 std::string check_device_memory(const DeviceNeeds& needs, const Compute& compute);
 
 /// {weights_bytes, resident_bytes, streaming_bytes}
 Json to_json(const DeviceNeeds& needs);
-/// {dtype: {prune, decode, lora}} for a model of this shape and both compute dtypes: pruning with
-/// the default samples (128 of 128 tokens, two candidates), one sequence of the whole context,
-/// LoRA's defaults.
+/// Returns {dtype: {prune, decode, lora}} for a model of this shape and both compute dtypes:
+/// pruning with the default samples (128 of 128 tokens, two candidates), one sequence of full
+/// context length, LoRA with defaults.
 Json device_memory_json(const ModelConfig& config);
-/// "bfloat16: 15.2 GB to prune (3.4 GB when weights stream), ...", one line a dtype, for people.
+/// Returns text such as "bfloat16: 15.2 GB to prune (3.4 GB when weights stream), ...", one line
+/// per dtype.
 std::vector<std::pair<std::string, std::string>> device_memory_lines(const Json& device_memory);
 
 }  // namespace mop

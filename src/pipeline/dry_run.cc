@@ -1,4 +1,4 @@
-// pipeline/dry_run.cc -- what a pruning run would do.
+// pipeline/dry_run.cc -- describes what a pruning run would do.
 #include <algorithm>
 #include <cmath>
 
@@ -11,12 +11,12 @@
 namespace mop {
 namespace {
 
-// The sizes after the run, and whether layers may come to share them otherwise.
+// The sizes after the run, and whether their distribution over layers is an estimate.
 std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& run) {
   if (run.replayed) return std::pair{run.replayed->config(), false};
   if (run.recipe.target.weights_alone) return std::pair{run.dense.config(), false};
   auto accounting = run.accounting;
-  // How many units go is known where curves alone decide, and how layers share them is not.
+  // If all branches use curves, the number of removed units is known, but not their distribution.
   const bool spread_later = std::ranges::all_of(
       run.recipe.branches, [](const auto& name) { return find_branch(name).reads_curves; });
   if (!accounting && spread_later) {
@@ -26,7 +26,7 @@ std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& 
   return std::pair{config_after(run.dense.config(), *accounting), !run.accounting.has_value()};
 }
 
-// What a target that counts something else than parameters asks for; null where that is not known.
+// The goal of a target in another currency than parameters; null if unknown.
 Json goal_of(const PreparedRun& run) {
   const Target& target = run.recipe.target;
   if (target.counts_parameters() || target.costs == nullptr || target.remove_fraction == 0) {
@@ -48,7 +48,7 @@ Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::pa
   Json json = to_json(run);
   json["dense"] = sizes_for_people(run.dense.config(), run.dense.config());
   json["after"] = nullptr;
-  const auto after = config_after_run(run);  // by parameters: prices of latency come behind it
+  const auto after = config_after_run(run);  // by parameters; costs of latency are added below
   if (!out.empty() && run.recipe.target.costs == nullptr) {
     run.recipe.target.costs = measured_costs(run, out);
   }

@@ -29,8 +29,8 @@ Json KnownLines::check(std::span<const std::string> texts, const std::string& wh
   const Overlap found = overlap(texts, hashes_);
   if (found.shared > 0) {
     progress.warn(
-        fmt::format("{} of {} lines of {} ({}) are in {}: the figures look better than "
-                    "they are",
+        fmt::format("{} of {} lines of {} ({}) are in {}: the results are too "
+                    "optimistic",
                     with_commas(found.shared), with_commas(found.lines), what,
                     percent(found.fraction()), source_));
   }

@@ -1,4 +1,4 @@
-// pipeline/eval_overlap.h -- warns when a model is judged on text that it was calibrated on.
+// pipeline/eval_overlap.h -- warns if a model is evaluated on its calibration text.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -11,19 +11,19 @@
 
 namespace mop {
 
-/// Lines that shaped a model: those of `calibration` when that is given, else those that the run
-/// folder of `model` recorded. Nothing is known of a model that no run made.
+/// The lines used to make a model: those of `calibration` if given, else those recorded in the run
+/// folder of `model`; empty for models not made by a run.
 class KnownLines {
  public:
-  /// Throws Error when `calibration` is given and cannot be read.
+  /// Throws Error if `calibration` is given and cannot be read.
   KnownLines(const std::filesystem::path& model, const std::filesystem::path& calibration);
 
-  /// {source, lines, shared, fraction} for the texts that are evaluated, null when nothing is
-  /// known. Warns when lines are shared; `what` names the texts.
+  /// Returns {source, lines, shared, fraction} for the evaluated texts, null if no lines are known.
+  /// Warns about shared lines; `what` names the texts.
   Json check(std::span<const std::string> texts, const std::string& what, Progress& progress) const;
 
  private:
-  std::string source_;  ///< in words; empty = nothing is known
+  std::string source_;  ///< description for reports; empty = no lines are known
   std::vector<uint64_t> hashes_;
 };
 

@@ -36,7 +36,7 @@ std::string time_stamp(double seconds) {
   return fmt::format("{}.{:06d}", text, micro);
 }
 
-// Where results and samples go.
+// Paths of results and samples.
 struct Places {
   fs::path results, folder;
   std::string stamp;
@@ -72,11 +72,11 @@ void write_samples(const TaskResult& result, const Places& places) {
              lines);
 }
 
-/// The questions as one model is asked them: its own tokenizer, chat template and pictures.
+/// The questions for one model, with its own tokenizer, chat template and images.
 struct Asked {
   std::vector<TaskQuestions> tasks;
   Pictures pictures;
-  std::string chat_template_sha256;  ///< empty when no message was written by one
+  std::string chat_template_sha256;  ///< empty if no chat template was used
 };
 
 Asked questions_for(const EvalTasksJob& job, const fs::path& folder, const Model& model,
@@ -103,7 +103,7 @@ std::vector<TaskResult> answers_of(const EvalTasksJob& job, const Model& model, 
   return evaluate_tasks(weights, std::move(asked.tasks), *job.compute.ranks, progress);
 }
 
-// The same tasks by the other model, each with its own tokenizer; null when there is none.
+// Results of the other model on the same tasks, with its own tokenizer; null if there is none.
 Json versus_of(const EvalTasksJob& job, Progress& progress) {
   if (job.versus.empty()) return nullptr;
   const auto tokenizer = open_tokenizer(job.versus);
@@ -118,7 +118,7 @@ Json versus_of(const EvalTasksJob& job, Progress& progress) {
   return json;
 }
 
-// What of a task could have been in a calibration text: contexts with their right answers.
+// Texts of a task that could occur in a calibration text: contexts with their correct answers.
 std::vector<std::string> texts_of(const TaskResult& result) {
   std::vector<std::string> texts;
   for (const TaskSample& sample : result.samples) {
@@ -136,7 +136,7 @@ void add_overlap(Json& json, const std::vector<TaskResult>& results, const Known
   }
 }
 
-// Digests of the tasks' files, those that solved examples may be drawn from included.
+// Digests of the tasks' files, including those of few-shot examples.
 Json data_fingerprint(const EvalTasksJob& job) {
   Json json = Json::object();
   for (const std::string& name : job.tasks) {
@@ -221,7 +221,7 @@ Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
 
 namespace {
 
-// One metric of one task in words.
+// Description of one metric of one task.
 struct MetricLine {
   std::string task, metric, name;
 };

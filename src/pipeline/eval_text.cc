@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The text as the dense model's tokenizer reads it must be the same tokens.
+// Checks that the dense model's tokenizer gives the same tokens.
 void check_same_tokens(const EvalTextJob& job, const ScoredText& ours, const Tokenizer& theirs,
                        int64_t context) {
   if (theirs.fingerprint() == ours.tokenizer_sha256) return;
@@ -24,17 +24,17 @@ void check_same_tokens(const EvalTextJob& job, const ScoredText& ours, const Tok
   const size_t least = std::min(ours.sequences.size(), other.sequences.size());
   while (same < least && ours.sequences[same].ids == other.sequences[same].ids) ++same;
   if (same == ours.sequences.size() && same == other.sequences.size()) return;
-  throw bad_input(
-      "the two models' tokenizers read the text differently, first in sequence {} of {}", same + 1,
-      ours.sequences.size())
+  throw bad_input("the two models' tokenizers give different tokens, first in sequence {} of {}",
+                  same + 1, ours.sequences.size())
       .where("model", job.model.string())
       .where("--vs", job.versus.string())
       .hint(
-          "distributions over different tokens cannot be compared; evaluate each by itself with "
-          "--protocol word, whose figures count words");
+          "distributions over different tokens cannot be compared; evaluate the models separately "
+          "with "
+          "--protocol word, which is normalised by words");
 }
 
-// Runs as many models as there are over one reading of the text.
+// Evaluates one or two models on the same token sequences.
 class TextEvaluation {
  public:
   TextEvaluation(const EvalTextJob& job, Progress& progress)

@@ -22,7 +22,8 @@ namespace {
 void check_dtype(const ExportFormat& format, const std::string& dtype) {
   if (dtype.empty() || std::ranges::find(format.dtypes, dtype) != format.dtypes.end()) return;
   if (format.dtypes.empty()) {
-    throw usage_error("the format '{}' keeps stored dtypes: --dtype is not for it", format.name);
+    throw usage_error("the format '{}' keeps stored dtypes and does not support --dtype",
+                      format.name);
   }
   throw usage_error("unknown dtype '{}' of the format '{}'", dtype, format.name)
       .hint(fmt::format("known: {}", fmt::join(format.dtypes, ", ")));
@@ -34,18 +35,20 @@ void check_free(const ExportFormat& format, const ExportJob& job) {
     throw bad_input("--out is an existing folder").where("out", job.out.string());
   }
   if (!fs::is_regular_file(job.out)) {
-    throw bad_input("--out is no regular file").where("out", job.out.string());
+    throw bad_input("--out is not a regular file").where("out", job.out.string());
   }
   if (format.folder || !job.force) {
-    throw bad_input("the file exists").where("out", job.out.string()).hint("--force replaces it");
+    throw bad_input("the output file exists")
+        .where("out", job.out.string())
+        .hint("use --force to replace it");
   }
   if (fs::equivalent(job.out, job.model)) {
     throw bad_input("--out is the model itself").where("out", job.out.string());
   }
 }
 
-// A neighbour in which the work happens: always a folder, which the next export knows as dead when
-// this process was killed. Removed with the object.
+// A temporary folder beside the output. The next export recognises it as abandoned if this process
+// was killed. Removed with the object.
 class Unfinished {
  public:
   explicit Unfinished(const fs::path& out) : out_(out) {
@@ -81,17 +84,17 @@ int64_t bytes_of(const fs::path& path) {
   return bytes;
 }
 
-// llama.cpp reads pictures by a second file, which people make of the dense model.
+// llama.cpp needs a second file for images, which is usually made from the dense model.
 void check_tower(const ExportFormat& format, const ExportJob& job, const Model& model) {
   if (format.folder || model.tower() == nullptr) return;
   const std::optional<PrunePlan> plan = plan_in(job.model);
   const bool cut_here = plan && cuts_tower(*plan);
   if (!cut_here && !tower_needs_code(model.config())) return;
   throw bad_input(
-      "the vision tower of this model is cut, and llama.cpp's file of the dense one (mmproj) "
+      "the vision tower of this model is pruned, so llama.cpp's file of the dense tower (mmproj) "
       "does not fit it")
       .where("model", job.model.string())
-      .hint("--format hf; or prune the language model alone, beside which the dense mmproj works");
+      .hint("use --format hf, or prune only the language model, which works with the dense mmproj");
 }
 
 }  // namespace

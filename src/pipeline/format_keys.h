@@ -1,4 +1,4 @@
-// pipeline/format_keys.h -- the formats that are read, each with the fate of its keys.
+// pipeline/format_keys.h -- the supported formats, each with its table of keys.
 #pragma once
 #include <vector>
 

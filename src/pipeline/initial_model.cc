@@ -1,4 +1,4 @@
-// pipeline/initial_model.cc -- a model of random weights, drawn the same on every machine.
+// pipeline/initial_model.cc -- a model with random weights, the same on every machine.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -20,7 +20,7 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// Normal numbers, two at a time (Box and Muller).
+// Normally distributed numbers, in pairs (Box-Muller).
 at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Random& random) {
   const at::Tensor values = at::empty(shape, at::kFloat);
   float* out = values.data_ptr<float>();
@@ -35,7 +35,7 @@ at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Random& r
 
 struct Initial {
   TensorSpec spec;
-  // What a vector begins with: norms multiply, biases add.
+  // Initial value of a vector: 1 for norms, 0 for biases.
   double fill() const {
     return spec.name.find("norm") != std::string::npos && !spec.name.ends_with(".bias") ? 1 : 0;
   }
@@ -89,7 +89,7 @@ void write_initial_model(const fs::path& config_path, const fs::path& tokenizer,
   const double deviation = get_or<double>(config.raw, "initializer_range", 0.02, file.string());
   const int64_t vocab = open_tokenizer(tokenizer)->vocab();
   if (vocab > config.vocab) {
-    throw bad_input("the tokenizer has {} tokens, the config a vocabulary of {}", vocab,
+    throw bad_input("the tokenizer has {} tokens, but the config has a vocabulary of {}", vocab,
                     config.vocab)
         .where("config", file.string())
         .where("tokenizer", tokenizer.string());

@@ -12,7 +12,7 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// A figure that is no number is null in JSON.
+// NaN is null in JSON.
 double number(const Json& json) { return json.is_null() ? NAN : json.get<double>(); }
 
 Json to_json(const std::vector<Validation>& figures, int64_t step) {
@@ -29,7 +29,7 @@ std::vector<Validation> figures_of(const Json& line) {
   return figures;
 }
 
-// The whole lines of a step; the last one of a killed run may be cut.
+// Reads the complete lines of a step; the last line of a killed run may be truncated.
 Json lines_of(const fs::path& file, int64_t step) {
   Json lines = Json::array();
   if (file.empty() || !fs::exists(file)) return lines;
@@ -67,7 +67,7 @@ std::vector<Validation> JudgeJournal::judge(const std::vector<Model>& models, co
   std::vector<Validation> figures = std::move(known_.front());
   known_.pop_front();
   if (figures.size() == models.size()) return figures;
-  throw bad_input("step {} now judges {} models where it judged {}", step_, models.size(),
+  throw bad_input("step {} now evaluates {} models, but {} are recorded", step_, models.size(),
                   figures.size())
       .where("file", file_.string())
       .hint("start over with --force");

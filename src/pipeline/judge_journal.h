@@ -1,5 +1,5 @@
-// pipeline/judge_journal.h -- run/judged.jsonl: what held-out text said within the step at work, so
-// that a step of many candidates continues where it was interrupted.
+// pipeline/judge_journal.h -- run/judged.jsonl: metrics on held-out text within the current step,
+// so that an interrupted step with many candidates continues where it stopped.
 #pragma once
 #include <deque>
 #include <filesystem>
@@ -14,24 +14,24 @@
 
 namespace mop {
 
-/// A step asks for the same figures in the same order however often it is begun, so those that an
-/// earlier run noted are given out before anything is computed.
+/// A step requests the same metrics in the same order each time it is run, so metrics recorded by
+/// an interrupted run are returned before anything is computed.
 class JudgeJournal {
  public:
   using Judge = std::function<std::vector<Validation>(const std::vector<Model>&)>;
-  /// `folder`: run/, empty on ranks that write nothing; they get what rank 0 finds.
+  /// `folder`: run/; empty on ranks other than 0, which receive rank 0's results.
   JudgeJournal(const std::filesystem::path& folder, Collectives& ranks);
-  /// Step `number` begins; what was noted of another one is forgotten.
+  /// Begins step `number`; records of other steps are discarded.
   void begin_step(int64_t number);
   std::vector<Validation> judge(const std::vector<Model>& models, const Judge& judge);
 
  private:
   void note(const std::vector<Validation>& figures);
-  std::filesystem::path file_;  // empty: nothing is written
+  std::filesystem::path file_;  // empty = nothing is written
   Collectives& ranks_;
   int64_t step_ = 0;
-  std::deque<std::vector<Validation>> known_;  // of the step, one entry for each call
-  std::unique_ptr<LineFile> lines_;            // once something was noted
+  std::deque<std::vector<Validation>> known_;  // recorded metrics of the step, one entry per call
+  std::unique_ptr<LineFile> lines_;            // created at the first record
 };
 
 }  // namespace mop

@@ -19,7 +19,7 @@
 namespace mop {
 namespace {
 
-// Files are known by their content, which has its own entry.
+// Paths are ignored, since the files' contents have their own entries.
 constexpr std::array kPaths = {"recipe.model",
                                "recipe.plan",
                                "recipe.teacher",
@@ -32,7 +32,7 @@ constexpr std::array kPaths = {"recipe.model",
                                "recipe.recovery.data.file",
                                "recipe.recovery.data.images",
                                "recipe.recovery.validation.file"};
-// May change the last bits of a float32 sum, and nothing that a user asked for.
+// Entries that may change the rounding of sums, but not the requested computation.
 constexpr std::array kEnvironment = {"version",
                                      "commit",
                                      "libraries.libtorch",
@@ -71,7 +71,7 @@ std::string shown(const std::map<std::string, Json>& entries, const std::string&
   return it->second.is_string() ? it->second.get<std::string>() : it->second.dump();
 }
 
-// Entries that differ and matter.
+// Returns the relevant differences.
 std::vector<Difference> differences_of(const std::map<std::string, Json>& before,
                                        const std::map<std::string, Json>& after) {
   std::set<std::string> names;
@@ -86,7 +86,7 @@ std::vector<Difference> differences_of(const std::map<std::string, Json>& before
   return differences;
 }
 
-// Every rank has a GPU of its own: "cuda:1" is the same kind of place as "cuda:0".
+// Ranks use different GPUs: "cuda:1" counts as equal to "cuda:0".
 std::map<std::string, Json> entries_of_rank(const std::string& manifest) {
   std::map<std::string, Json> entries = flat(parse_json(manifest));
   for (auto& [name, value] : entries) {
@@ -157,13 +157,14 @@ void check_same_inputs(const Json& manifest, Collectives& ranks, Progress& progr
       const std::string line =
           fmt::format("{}: {} on rank 0, {} on rank {}", d.name, d.before, d.after, rank);
       if (d.environment) {
-        progress.warn("the last bits of the result may depend on the rank: " + line);
+        progress.warn("rounding of the result may depend on the rank: " + line);
       } else {
         refused.push_back(line);
       }
     }
     if (refused.empty()) continue;
-    throw bad_input("the ranks of this job do not read the same:\n  {}", fmt::join(refused, "\n  "))
+    throw bad_input("the ranks of this job have different inputs:\n  {}",
+                    fmt::join(refused, "\n  "))
         .hint("give every rank the same files and flags");
   }
 }

@@ -1,5 +1,5 @@
-// pipeline/model_source.h -- MODEL, as users write it: a folder, a .gguf file, or a hub id. The one
-// place where an id becomes a path; every verb, recipe and binding asks here.
+// pipeline/model_source.h -- resolves a MODEL argument: a folder, a .gguf file, or a hub id. All
+// verbs, recipes and the binding use it.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace mop {
 
-/// What a job reads of a model: downloads bring no more.
+/// The part of a model that a job reads; only this part is downloaded.
 enum class ModelPart { kConfig, kTokenizer, kAll };
 
-/// `text` itself when it is a path that exists or can only be a path; else the snapshot folder of
-/// the hub id, from the shared cache or downloaded into it. Throws what fetch_model throws.
+/// Returns `text` if it is an existing path or cannot be a hub id; else the snapshot folder of the
+/// hub id, from the shared cache or downloaded into it. Throws as fetch_model.
 std::filesystem::path local_model(const std::string& text, Progress& progress,
                                   ModelPart part = ModelPart::kAll);
 
-/// The name by which people know a model: its hub id with the commit when it lies in the cache,
-/// else the last part of its path.
+/// Returns a readable name of a model: its hub id with the commit if it is in the cache, else the
+/// last part of its path.
 std::string model_name(const std::filesystem::path& model);
 
 }  // namespace mop

@@ -21,7 +21,7 @@ constexpr int64_t kProgram = int64_t{256} << 20;   // LibTorch and its thread po
 constexpr int64_t kKeptLayers = int64_t{1} << 30;  // WeightLoader keeps all layers below this
 constexpr int64_t kDevice = int64_t{1} << 30;      // a GPU's libraries and page-locked buffers
 
-// What a WeightLoader holds.
+// Bytes held by a WeightLoader.
 int64_t loaded_bytes(const ModelConfig& config, int64_t element) {
   const int64_t all_layers = block_parameters(config) * element;
   const int64_t layers = all_layers < kKeptLayers
@@ -78,7 +78,7 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const bool low_rank = recipe.low_rank();
   const int64_t trained =
       low_rank ? lora_numbers(config, recipe.lora) : language_parameters(config);
-  // Values, gradients and two running means in float32, and the copy that is computed with.
+  // Values, gradients and two moving averages in float32, and the copy in the compute dtype.
   const int64_t numbers = trained * (16 + (compute.dtype == at::kFloat ? 0 : element));
   const int64_t piece =
       recipe.train.piece_tokens > 0 ? recipe.train.piece_tokens : kMostPieceTokens;
@@ -92,8 +92,8 @@ Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, con
   const int64_t dense = teacher == nullptr ? 0 : loaded_bytes(*teacher, element);
   const int64_t memory = compute.device.is_cpu() ? student + dense + numbers + activations + pieces
                                                  : kDevice + trained * 4;
-  // The values of state and best, both means, the adapter; and what was trained, before the
-  // checkpoint is written from it.
+  // The values of the state and of the best state, both moving averages, the adapter; and the
+  // trained tensors before the checkpoint is written.
   return {kProgram + memory, trained * 4 * (low_rank ? 5 : 4) + checkpoint_bytes};
 }
 
@@ -113,8 +113,8 @@ void check_room(RunFolder& folder, const Needs& needs) {
   const int64_t free = free_disk_bytes(folder.work());
   if (free >= needs.disk_bytes) return;
   if (folder.earlier().is_null()) folder.discard();
-  throw io_error("the run needs about {} of disk, only {} are free", short_bytes(needs.disk_bytes),
-                 short_bytes(free))
+  throw io_error("the run needs about {} of disk space, but only {} are free",
+                 short_bytes(needs.disk_bytes), short_bytes(free))
       .where("folder", folder.out().parent_path().string());
 }
 

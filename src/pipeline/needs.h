@@ -1,4 +1,4 @@
-// pipeline/needs.h -- the memory and disk that a run will need, told before it starts.
+// pipeline/needs.h -- estimates the memory and disk space of a run before it starts.
 #pragma once
 #include <cstdint>
 
@@ -12,36 +12,35 @@ namespace mop {
 
 struct Needs {
   int64_t memory_bytes =
-      0;  ///< the host's, anonymous, at the most; the mapped checkpoint comes on top, as cache
+      0;  ///< maximum anonymous host memory; the mapped checkpoint uses page cache in addition
   int64_t disk_bytes = 0;  ///< checkpoint and run folder
 };
 
-/// Parameters of the layer that has most.
+/// Parameters of the largest layer.
 int64_t largest_layer(const ModelConfig& config);
 
-/// Inputs of the widest o_proj or down_proj.
+/// Number of inputs of the widest o_proj or down_proj.
 int64_t widest_inputs(const ModelConfig& config);
-/// Bytes of a parameter as the result stores it; of quantised files, of what their values become.
+/// Bytes per parameter in the written result; for quantised files, of the dequantised values.
 int64_t stored_bytes_of_parameter(const Model& dense);
 
-/// An estimate from sizes alone, a little on the safe side. `parameters_after` is what the result
-/// will have.
+/// Estimates from sizes only, slightly too high. `parameters_after`: parameters of the result.
 Needs estimate_needs(const Model& dense, const Compute& compute, const RunSamples& samples,
                      int64_t parameters_after, int64_t steps);
 
-/// What damage curves need beside it: one half layer's second moments and their elimination in
-/// float64, the tape of a piece, and files for the hidden states between all layers.
+/// Additional needs of damage curves: one half layer's second moments and their elimination in
+/// float64, the tape of a piece, and files with the hidden states between all layers.
 Needs curve_needs(const ModelConfig& config, const Compute& compute, int64_t calibration_tokens);
 
-/// The same of training a model of this shape, the result's checkpoint not counted: it is read
-/// from files as large as `checkpoint_bytes` and computed with beside the dense model, where that
-/// teaches (else null).
+/// Needs of training a model of this shape, without the result's checkpoint: the model is read from
+/// files of `checkpoint_bytes` bytes; `teacher` is the dense model or null.
 Needs training_needs(const RecoverRecipe& recipe, const ModelConfig& config, const Compute& compute,
                      int64_t checkpoint_bytes, const ModelConfig* teacher);
 
-/// Throws Error(kIo) when the disk has no room for the run; the folder of a new run is gone then.
+/// Throws Error(kIo) if the disk has too little space for the run; the folder of a new run is then
+/// removed.
 void check_room(RunFolder& folder, const Needs& needs);
-/// Warns when less memory is free.
+/// Warns if less memory is free.
 void warn_of_memory(const Needs& needs, Progress& progress);
 
 }  // namespace mop

@@ -1,5 +1,4 @@
-// pipeline/open_model.h -- a model as a command names it: a checkpoint, and an adapter that belongs
-// to it.
+// pipeline/open_model.h -- opens a checkpoint and, optionally, an adapter.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -8,20 +7,20 @@
 
 namespace mop {
 
-/// What the user should know of the model's files, a note each.
+/// Reports the notices about the model's files.
 inline void tell_notes(const Model& model, Progress& progress) {
   for (const std::string& note : model.config().notes) progress.note("note: " + note);
 }
 
-/// The checkpoint; its notes are told.
+/// Opens the checkpoint and reports its notices.
 inline Model open_dense(const std::filesystem::path& model, Progress& progress) {
   Model opened = Model::open(model);
   tell_notes(opened, progress);
   return opened;
 }
 
-/// The checkpoint, with the PEFT adapter merged unless `adapter` is empty: in the stored dtype, or
-/// in the one that is computed in. Throws like Model::open and with_adapter.
+/// Opens the checkpoint and merges the PEFT adapter unless `adapter` is empty: in the stored dtype,
+/// or in `dtype`. Throws as Model::open and with_adapter.
 inline Model open_model(const std::filesystem::path& model, const std::filesystem::path& adapter,
                         Progress& progress, std::optional<at::ScalarType> dtype = std::nullopt) {
   Model opened = open_dense(model, progress);

@@ -22,7 +22,7 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// The script that every outside reader runs in.
+// The script that runs a reader.
 constexpr std::string_view kScript =
 #include "pipeline/check_reader.py.inc"
     ;
@@ -46,7 +46,7 @@ const std::vector<OutsideReader>& readers() {
   return rows;
 }
 
-// Modelling code runs on this machine: only what we wrote ourselves does.
+// Only modelling code written by this program is run.
 std::optional<ModellingCode> code_of(const Model& model) {
   return code_beside(model.checkpoint().config(), *model.config().family);
 }
@@ -70,20 +70,19 @@ Json row_of(const OutsideReader& reader, const std::string& status, const std::s
           {"detail", detail}};
 }
 
-// A reader of .gguf files alone needs one that has a tokenizer: its server ends the process
-// without.
+// llama.cpp's server needs a .gguf file with a tokenizer; without one it exits.
 std::string why_not(const OutsideReader& reader, CheckedFormat format, Code code,
                     const OurAnswer& ours) {
   const bool reads = std::ranges::find(reader.reads, format) != reader.reads.end();
   if (!reads && !reader.by_gguf) return "does not read " + format_name(format);
   if (!reader.by_gguf && code == Code::kForeign) {
-    return "the folder holds modelling code that mop did not write";
+    return "the folder has modelling code that was not written by mop";
   }
-  if (ours.picture_tokens > 0 && !reader.sees) return "mop shows it no pictures";
-  return reader.by_gguf && !ours.tokenizer ? "it needs a tokenizer, the model has none" : "";
+  if (ours.picture_tokens > 0 && !reader.sees) return "images are not supported with it";
+  return reader.by_gguf && !ours.tokenizer ? "it needs a tokenizer, but the model has none" : "";
 }
 
-// The last line that says something: of a Python traceback, the exception.
+// Returns the last non-empty line: of a Python traceback, the exception.
 std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of(" \n\r\t");
   if (end == text.npos) return "";
@@ -92,7 +91,7 @@ std::string last_line(const std::string& text) {
                      end - (begin == text.npos ? -1 : static_cast<int64_t>(begin)));
 }
 
-// 4.48 is earlier than 4.51, 4.9 earlier than both.
+// Compares versions numerically: 4.9 is earlier than 4.48.
 bool is_earlier(std::string_view version, std::string_view than) {
   const auto numbers = [](std::string_view text) {
     std::pair<int, int> both{0, 0};
@@ -110,21 +109,21 @@ void add(const std::string& detail, Json& row) {
   row["detail"] = before.empty() ? detail : before + "; " + detail;
 }
 
-// What is the reader's age alone and not the files'.
+// Explains results that are due to an old version of the reader.
 void note_version(const Model& model, bool with_code, Json& row) {
   const std::string_view earliest = earliest_transformers(model.config());
   if (!row["version"].is_string() || !is_earlier(row["version"].get<std::string>(), earliest)) {
     return;
   }
   if (row["status"] == "loads") {
-    if (with_code) add("with trust_remote_code=True alone", row);
+    if (with_code) add("only with trust_remote_code=True", row);
     return;
   }
   const std::string detail = row["detail"];
   row["detail"] = fmt::format("this model needs transformers {} or later; {}", earliest, detail);
 }
 
-// llama.cpp rounds what is multiplied with a matrix to the matrix's type, we do not.
+// llama.cpp rounds the activations to the matrix's type before a product; this program does not.
 double rounding_of(const Model& model) {
   const GgufFile* file = model.checkpoint().gguf();
   double rounding = 0;
@@ -139,7 +138,7 @@ double rounding_of(const Model& model) {
   return rounding;
 }
 
-// What a reader may understand otherwise without a word: so a difference gets a name.
+// Settings that readers may interpret differently without an error; used to explain a difference.
 Json facts_of(const ModelConfig& config, const std::string& dtype) {
   return {{"rope_type", config.rope.type},
           {"rope_theta", config.rope.theta},
@@ -152,12 +151,12 @@ Json facts_of(const ModelConfig& config, const std::string& dtype) {
 
 Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResult& ran,
               const OurAnswer& ours, double rounding) {
-  if (!ran.started) return row_of(reader, "not installed", "there is no such Python");
+  if (!ran.started) return row_of(reader, "not installed", "Python not found");
   if (ran.timed_out)
-    return row_of(reader, "fails", fmt::format("not done after {} s", job.timeout_seconds));
+    return row_of(reader, "fails", fmt::format("timeout after {} s", job.timeout_seconds));
   const Json said = try_parse_json(last_line(ran.out)).value_or(Json());
   if (ran.exit != 0 || !said.is_object()) {
-    return row_of(reader, "fails", fmt::format("ended with {}: {}", ran.exit, last_line(ran.err)));
+    return row_of(reader, "fails", fmt::format("exit code {}: {}", ran.exit, last_line(ran.err)));
   }
   if (said.contains("missing")) return row_of(reader, "not installed", said["missing"]);
   Json row = row_of(reader, "loads", "");
@@ -173,7 +172,7 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
   const bool exact = job.dtype == "float32" && rounding == 0;
   const double tolerance =
       std::max(rounding, exact ? reader.tolerance_float32 : reader.tolerance_bfloat16);
-  // Not a number (null) differs too.
+  // NaN (null) also counts as a difference.
   const bool close =
       said["difference"].is_number() && said["difference"].get<double>() <= tolerance;
   if (!close || (exact && !row["greedy_equal"].get<bool>())) {
@@ -185,7 +184,7 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
   }
   add(said.value("tokenizer", ""), row);
   if (ours.picture_tokens > 0)
-    add(fmt::format("a picture of {} tokens is in the prompt", ours.picture_tokens), row);
+    add(fmt::format("the prompt has an image of {} tokens", ours.picture_tokens), row);
   return row;
 }
 
@@ -195,12 +194,12 @@ std::string python_of(const CheckJob& job) {
   return set != nullptr && *set != '\0' ? set : "python3";
 }
 
-// Whether the Python has the reader; a row that says so otherwise.
+// Returns a row if the reader is not installed in this Python.
 std::optional<Json> missing(const CheckJob& job, const OutsideReader& reader) {
   const std::string look =
       fmt::format("import importlib.util as u; print(bool(u.find_spec('{}')))", reader.module);
   const ChildResult ran = run_child({python_of(job), "-c", look}, {}, job.timeout_seconds);
-  if (!ran.started) return row_of(reader, "not installed", "there is no such Python");
+  if (!ran.started) return row_of(reader, "not installed", "Python not found");
   if (last_line(ran.out) != "False") return std::nullopt;
   return row_of(reader, "not installed", fmt::format("No module named '{}'", reader.module));
 }
@@ -246,7 +245,7 @@ Json ask(const CheckJob& job, const OutsideReader& reader, const Model& model, C
   return row;
 }
 
-// The model (and its adapter, merged) as a .gguf file that lives as long as the reader.
+// Runs the reader on the model, with its adapter merged, as a temporary .gguf file.
 Json ask_by_gguf(const CheckJob& job, const OutsideReader& reader, const Model& model,
                  const OurAnswer& ours, Progress& progress) {
   if (auto row = missing(job, reader)) return *row;
@@ -256,14 +255,15 @@ Json ask_by_gguf(const CheckJob& job, const OutsideReader& reader, const Model& 
   try {
     const bool exact = job.dtype == "float32";
     write_gguf(model, file, exact ? std::optional(GgmlType::kF32) : std::nullopt, progress);
-    // Of a model with a window the file is right only inside it.
+    // For a model with a window the file is correct only within it.
     const int64_t room = Model::open(file).config().context - static_cast<int64_t>(ours.ids.size());
     if (room < 1) return row_of(reader, "not run", "the prompt is longer than its context");
     within.greedy.resize(std::min(within.greedy.size(), static_cast<size_t>(room)));
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::kBadInput && e.kind() != ErrorKind::kIo) throw;
     const std::string text = e.what();
-    return row_of(reader, "not run", "no .gguf can be made: " + text.substr(0, text.find('\n')));
+    return row_of(reader, "not run",
+                  "cannot write a .gguf file: " + text.substr(0, text.find('\n')));
   }
   return ask(job, reader, model, Code::kNone, within, file);
 }
@@ -295,7 +295,7 @@ Json ask_outside_reader(const OutsideReader& reader, const CheckJob& job, Checke
   const Code code = format == CheckedFormat::kGguf ? Code::kNone : code_in(job, model);
   const std::string reason = why_not(reader, format, code, ours);
   if (!reason.empty()) return row_of(reader, "not run", reason);
-  progress.note(fmt::format("asking {}", reader.name));
+  progress.note(fmt::format("running {}", reader.name));
   return reader.by_gguf && format != CheckedFormat::kGguf
              ? ask_by_gguf(job, reader, model, ours, progress)
              : ask(job, reader, model, code, ours, job.model);

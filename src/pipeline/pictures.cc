@@ -17,24 +17,24 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
-// Who made the data chose the names: none leads elsewhere.
+// File names in data are not trusted: they must not leave the folder.
 fs::path checked_file(const fs::path& folder, const std::string& name) {
   const fs::path relative = fs::path(name).lexically_normal();
   if (name.empty() || relative.is_absolute() || *relative.begin() == "..")
-    throw bad_input("a picture must be named within the folder of pictures, got '{}'", name)
+    throw bad_input("an image path must be relative and inside the image folder, got '{}'", name)
         .where("folder", folder.string());
   const fs::path file = folder / relative;
   if (!fs::exists(file)) {
-    throw io_error("there is no such picture: {}", name)
+    throw io_error("there is no such image: {}", name)
         .where("folder", folder.string())
-        .hint("--images FOLDER says where names of pictures are looked up");
+        .hint("--images FOLDER sets the folder of image files");
   }
   try {
     check_link_inside(folder, file);
   } catch (const Error&) {
-    throw bad_input("a picture leads out of the folder of pictures by a link: {}", name)
+    throw bad_input("an image is a link to a file outside the image folder: {}", name)
         .where("folder", folder.string())
-        .hint("--images FOLDER names the folder where the pictures themselves are");
+        .hint("set --images FOLDER to the folder that contains the image files");
   }
   return file;
 }
@@ -65,7 +65,7 @@ void Pictures::require_sight(const std::string& name) const {
 
 int64_t Pictures::number_of(const fs::path& file) {
   require_sight(file.string());
-  if (files_.empty()) ImageEncoder unused(model_);  // what it refuses is told before the work
+  if (files_.empty()) ImageEncoder unused(model_);  // reports errors before the work starts
   const auto [place, is_new] = numbers_.try_emplace(file, std::ssize(files_));
   if (is_new) files_.push_back(file);
   return place->second;
@@ -101,7 +101,7 @@ void Pictures::place(std::vector<int64_t>& ids, std::vector<int64_t>* labels,
     }
     *labels = std::move(longer);
   }
-  if (was_cut && words == 0) return;  // cut before the first picture
+  if (was_cut && words == 0) return;  // truncated before the first image
   ids = expanded(ids, numbers);
 }
 
@@ -125,7 +125,7 @@ void Pictures::add_all(const fs::path& data) {
 }
 
 void Pictures::place_in(TokenSamples& samples, const fs::path& data) {
-  if (data == kBuiltInText) return;  // words alone
+  if (data == kBuiltInText) return;  // has no images
   const RecordFile file = RecordFile::open(data);
   if (file.is_text()) return;
   const fs::path folder = folder_beside(file.path());
@@ -152,7 +152,7 @@ void Pictures::check_teacher(const Model& teacher) const {
   const bool same = composite != nullptr && teacher.config().vocab == vocab_ &&
                     rows_of_image(composite->vision, composite->projector) == rows_per_image_;
   if (same) return;
-  throw bad_input("the data has pictures, which the teacher does not read as the model does")
+  throw bad_input("the data has images, which the teacher encodes differently from the model")
       .where("teacher", teacher.checkpoint().folder().string());
 }
 
@@ -179,7 +179,7 @@ Model Pictures::shown_to(const Model& model, const Compute& compute, const fs::p
                          Progress& progress) const {
   if (files_.empty()) return model;
   const ImageEncoder encoder(model);
-  // Said once, of the tower as it is in the files.
+  // Reported once, for the unpruned tower.
   const bool is_cut = model.config().composite != model.source_config().composite;
   for (const std::string& note : encoder.notes()) {
     if (!is_cut) progress.note("note: " + note);

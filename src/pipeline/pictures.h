@@ -1,6 +1,6 @@
-// pipeline/pictures.h -- the pictures of a job's texts. Every patch of a picture is a token whose
-// id stands behind the vocabulary and whose embedding is a row that the model carries
-// (Model::with_input_rows): statistics, training and generation see ids as ever.
+// pipeline/pictures.h -- the images of a job's texts. Every image patch is a token with an id at or
+// above the vocabulary size, whose embedding is an input row of the model (Model::with_input_rows),
+// so that statistics, training and generation process plain ids.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -20,47 +20,47 @@
 
 namespace mop {
 
-/// Whether pictures become the same rows for both: they are of one checkpoint, and no tower was cut
-/// that is not the other's.
+/// Whether images give the same rows for both models: they have the same checkpoint and equally
+/// pruned towers.
 bool have_one_tower(const Model& a, const Model& b);
 
 class Pictures {
  public:
-  /// `folder`: where the names of files are looked up, and out of which none may lead; empty = the
-  /// folder of each data file.
+  /// `folder`: the folder of image files, which their names must not leave; empty = the folder of
+  /// each data file.
   Pictures(const Model& model, std::filesystem::path folder);
 
   bool empty() const { return files_.empty(); }
 
-  /// Gives the pictures of a record of `data` their ids. Null when the model reads no pictures.
-  /// Refers to this object. Throws Error(kBadInput) when a file is not there or outside of the
-  /// folder, or words and pictures are not as many.
+  /// Returns a function that inserts the ids of a record's images; null if the model has no image
+  /// input. It refers to this object. Throws Error(kBadInput) if a file is missing or outside the
+  /// folder, or the numbers of placeholders and images differ.
   PlacePictures placing(const std::filesystem::path& data);
-  /// The ids of a prompt with these pictures in it, whatever folder they are in.
+  /// Returns the ids of a prompt with these images inserted; files may be in any folder.
   std::vector<int64_t> placed(const std::vector<int64_t>& ids,
                               const std::vector<std::filesystem::path>& pictures);
-  /// The pictures of all records of `data`, before any of them is placed: in the file's order. None
-  /// when the model reads no pictures.
+  /// Adds the images of all records of `data`, in file order, before any is placed. Does nothing if
+  /// the model has no image input.
   void add_all(const std::filesystem::path& data);
-  /// Places the pictures of samples that come from the records of `file`. Throws as above, and
-  /// when the model reads no pictures.
+  /// Inserts the ids of images into samples read from the records of `data`. Throws as above, and
+  /// if the model has no image input.
   void place_in(TokenSamples& samples, const std::filesystem::path& data);
 
-  /// Throws Error(kBadInput) when there are pictures and `teacher` does not read them as the model
-  /// does: as many rows each, behind an equal vocabulary.
+  /// Throws Error(kBadInput) if there are images and `teacher` does not give them the same number
+  /// of rows and the same ids.
   void check_teacher(const Model& teacher) const;
-  /// Picture `number`, of which the rows number * rows_per_image() and on are.
+  /// Returns image `number`, whose rows start at number * rows_per_image().
   Picture picture(int64_t number) const;
   int64_t rows_per_image() const { return rows_per_image_; }
-  /// The numbers of the pictures in these sequences, each once, rising.
+  /// Returns the distinct image numbers in these sequences, in increasing order.
   std::vector<int64_t> numbers_in(std::span<const std::vector<int64_t>> sequences) const;
-  /// Bytes of the file that `shown_to` keeps the rows in.
+  /// Bytes of the file in which `shown_to` stores the rows.
   int64_t row_bytes(const Compute& compute) const;
-  /// `model` with the rows of all pictures so far, in the compute dtype, which lie in an unnamed
-  /// file of `scratch`; itself when there are none.
+  /// Returns `model` with the rows of all images so far, in the compute dtype, stored in an unnamed
+  /// file in `scratch`; `model` itself if there are none.
   Model shown_to(const Model& model, const Compute& compute, const std::filesystem::path& scratch,
                  Progress& progress) const;
-  /// Of the files' contents, in order; empty when there are none.
+  /// Digest of the files' contents, in order; empty if there are none.
   std::string sha256() const;
 
  private:

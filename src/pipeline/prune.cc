@@ -43,10 +43,10 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// The loop's ties to the run folder and to other ranks, and what it spent its time on.
+// Connects the loop to the run folder and to other ranks, and measures times.
 class Run {
  public:
-  /// Without a folder nothing is written: another rank does that.
+  /// Without a folder nothing is written, as on ranks other than 0.
   Run(const PreparedRun& prepared, const RunFolder* folder, fs::path scratch, Progress& progress,
       Collectives& ranks)
       : run_(prepared),
@@ -83,10 +83,10 @@ class Run {
     const std::vector<PlanStep> done = steps_done();
     if (!done.empty()) {
       progress_.note(
-          fmt::format("continues after step {}, which an earlier run finished", done.size()));
+          fmt::format("continues after step {}, completed by an earlier run", done.size()));
     }
     MixFunctions functions;
-    // What is repaired again is no step of this run: it would spoil the time that is told.
+    // Repeated repairs of earlier steps are excluded from the time estimate.
     functions.replayed = [&] {
       watch_ = Stopwatch();
       progress_.begin_steps(step_costs(run_));
@@ -132,8 +132,8 @@ class Run {
     return result;
   }
 
-  /// A model with new values, or as it was where held-out text is the worse for them; the figures
-  /// of what it is, null where nothing judges or it stays as it was.
+  /// A repaired model, or the original if held-out text is worse after the repair; its metrics,
+  /// null without held-out text or if it is unchanged.
   struct Repaired {
     Model model;
     Json figures;
@@ -144,20 +144,20 @@ class Run {
     const std::vector<Validation> figures = validate({pruned, model});
     if (!(figures[1].nll > figures[0].nll)) return {std::move(model), validation_json(figures[1])};
     progress_.warn(fmt::format(
-        "held-out text is the worse for the repair (perplexity {:.3f}, {:.3f} without it), so the "
-        "weights stay as they were; {}",
+        "the repair increased the perplexity on held-out text ({:.3f}, {:.3f} without it), so the "
+        "weights are unchanged; {}",
         std::exp(figures[1].nll), std::exp(figures[0].nll), pass.advice));
     return {pruned, nullptr};
   }
 
-  /// Until no rank computes any more, nor keeps files in the run folder.
+  /// Waits until no rank computes or uses files in the run folder.
   void wait_for_ranks() { ranks_.barrier(); }
 
   const Json& seconds() const { return seconds_; }
   const fs::path& scratch() const { return scratch_; }
 
  private:
-  // What rank 0 finds in its folder, on every rank.
+  // The steps in rank 0's folder, on every rank.
   std::vector<PlanStep> steps_done() {
     if (ranks_.size() == 1) return read_steps(*folder_);
     Json found = Json::array();
@@ -171,13 +171,13 @@ class Run {
     return steps;
   }
 
-  // Ranks decide by the same figures, so they agree, unless machines of different kinds compute
-  // different weights' norms, say.
+  // Ranks use the same metrics, so they agree unless different kinds of machines compute different
+  // scores.
   void check_agreement(const MixStep& step) {
     if (ranks_.size() == 1) return;
     const std::string own = to_json(step.plan).dump();
     if (ranks_.broadcast(own) == own) return;
-    throw bad_input("rank {} would take another step {} than rank 0", ranks_.rank(), step.number)
+    throw bad_input("rank {} selected another step {} than rank 0", ranks_.rank(), step.number)
         .hint("run all ranks on machines of the same kind, or a single one");
   }
 
@@ -234,16 +234,16 @@ class Run {
   Json seconds_ = Json::array();
 };
 
-// A model of its final shape, and what was trained in it.
+// A model of its final shape, and its training.
 struct Finished {
   Model model;
   std::vector<PlanStep> steps;
-  Json figures;           ///< of what pruning left
-  Json repaired_figures;  ///< null when nothing was repaired, or nothing judged it
-  Json sparse_figures;    ///< null when no weights became zero, or nothing judged them
+  Json figures;           ///< of the pruned model
+  Json repaired_figures;  ///< null without repair or held-out text
+  Json sparse_figures;    ///< null without sparsity or held-out text
   const std::optional<PruneRecovery>& recovery;
   std::optional<TrainedModel> trained;
-  Json rounds = nullptr;  ///< see TrainingRounds::outcome; null when no step was trained
+  Json rounds = nullptr;  ///< see TrainingRounds::outcome; null if no step was trained
 };
 
 // The part of a run that all ranks share.
@@ -279,7 +279,7 @@ Finished work(const PreparedRun& prepared, Run& run, const std::optional<PruneRe
   return finished;
 }
 
-// Everything after the last step: figures, plan, metrics, checkpoint, self-check, and the rename.
+// Everything after the last step: metrics, plan, checkpoint, verification, and the rename.
 Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Finished& result,
             const Json& before, Json timing, Progress& progress) {
   const Stopwatch watch;
@@ -290,7 +290,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
     figures.update(result.rounds["rounds"].back()["figures"]);
   }
   check_mappings();
-  const Json origin = made_by(prepared, figures);  // pruning's alone
+  const Json origin = made_by(prepared, figures);  // metrics of pruning only
 
   Json metrics = size_metrics(prepared, result.model);
   const Model& model = result.trained ? result.trained->model : result.model;
@@ -325,7 +325,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   return metrics;
 }
 
-// What ranks other than 0 do: the same measurements in the same order; nothing is written.
+// Work of ranks other than 0: the same measurements in the same order, without writing.
 Json follow(PreparedRun& prepared, const std::optional<PruneRecovery>& recovery, Progress& progress,
             Collectives& ranks) {
   const fs::path folder = ranks.broadcast(std::string_view());
@@ -359,7 +359,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   for (const std::string& line : announcement(prepared)) progress.note(line);
   for (const std::string& line : prepared.warnings) progress.warn(line);
   warn_of_memory(prepared.needs, progress);
-  progress.note("works in " + folder.work().string());
+  progress.note("working folder: " + folder.work().string());
   try {
     show_pictures(prepared, folder.run(), progress);
     complete_costs(prepared, folder.run() / "latency.json", ranks, progress);
@@ -371,7 +371,7 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   } catch (const std::exception&) {
     rethrow_resumable(
         {progress.doing(),
-         "a smaller MOP_DEVICE_MEMORY makes weights stream, and may change with --resume; fewer or "
+         "a smaller MOP_DEVICE_MEMORY streams weights, and may be changed with --resume; fewer or "
          "shorter samples, --dtype bfloat16 or another device need a new run",
          prepared.compute.device});
   }

@@ -1,4 +1,4 @@
-// pipeline/prune.h -- the main job: a dense checkpoint and a recipe in, a smaller checkpoint out.
+// pipeline/prune.h -- mop prune: makes a smaller checkpoint from a dense checkpoint and a recipe.
 #pragma once
 #include <filesystem>
 
@@ -15,19 +15,19 @@ struct PruneCommand {
   IfThere if_there = IfThere::kRefuse;
 };
 
-/// Runs `recipe` and leaves the checkpoint and run/ in `out`: the same recipe gives the same bytes,
-/// however often it was interrupted and resumed. Returns run/metrics.json with the key `out` added.
-/// Announces on `progress` what it will do and need before it starts. With several ranks the
-/// samples are split among them; rank 0 writes everything, the others return null.
+/// Runs `recipe` and writes the checkpoint and run/ to `out`: equal recipes give equal bytes,
+/// whether or not the run was interrupted and resumed. Returns run/metrics.json with the key `out`
+/// added. Reports to `progress` what it will do and need before it starts. With several ranks the
+/// samples are distributed; rank 0 writes all files, the others return null.
 Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress,
            Collectives& ranks = one_rank());
 
-/// What `prune` would do, without doing it: the resolved recipe, the accounting (null when the path
-/// depends on measurements), the needs and the warnings; `after`: what it would leave, {parameters,
-/// block_parameters, shape, costs, estimated}, null when that cannot be told. `estimated`: the
-/// totals hold, while measurements decide how layers share them; `goal`: {name, unit, dense,
-/// pruned} where the target counts something else and its prices are known, else null. Times are
-/// told where an earlier run into `out` measured them.
+/// Returns what `prune` would do: the resolved recipe, the accounting (null if the path depends on
+/// measurements), needs and warnings; `after`: the expected result, {parameters, block_parameters,
+/// shape, costs, estimated}, null if unknown. `estimated`: the totals are exact, but measurements
+/// determine their distribution over layers; `goal`: {name, unit, dense, pruned} if the target
+/// counts another currency with known costs, else null. Times are included if an earlier run into
+/// `out` measured them.
 Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out = {});
 
 }  // namespace mop

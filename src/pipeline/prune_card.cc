@@ -38,7 +38,7 @@ Json size_metrics(const PreparedRun& run, const Model& model) {
   return metrics;
 }
 
-// Where a plan comes from. A replay passes it on, so that it writes the same model card.
+// The origin of a plan. A replay passes it on, so that it writes the same model card.
 Json made_by(const PreparedRun& run, const Json& figures) {
   if (run.replay) return run.made_by;
   return {{"model", model_name(run.recipe.model)},
@@ -54,7 +54,7 @@ std::string licence_text(const fs::path& source) {
       return fmt::format("The base model's licence applies; see {} in this folder.", name);
     }
   }
-  return "The base model's licence applies. Its folder held no licence file to copy.";
+  return "The base model's licence applies. Its folder had no licence file to copy.";
 }
 
 }  // namespace

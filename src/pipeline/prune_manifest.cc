@@ -24,13 +24,13 @@ void continue_or_record(const RunFolder& folder, const PreparedRun& run, const J
   if (!folder.earlier().is_null()) {
     const ManifestDifferences differences = compare_manifests(folder.earlier(), manifest);
     if (!differences.refused.empty()) {
-      throw usage_error("the earlier run was another one:\n  {}",
+      throw usage_error("the earlier run has different settings:\n  {}",
                         fmt::join(differences.refused, "\n  "))
           .where("folder", folder.finished() ? folder.out().string() : folder.work().string())
           .hint("resume with the same settings, or start over with --force");
     }
     for (const std::string& line : differences.noted) {
-      progress.warn("the last bits of the result may differ from an uninterrupted run's: " + line);
+      progress.warn("rounding may differ from an uninterrupted run: " + line);
     }
     return;
   }

@@ -1,4 +1,4 @@
-// pipeline/prune_manifest.h -- what a pruning run is, and whether it continues an earlier one.
+// pipeline/prune_manifest.h -- the manifest of a pruning run, and continuing an earlier run.
 #pragma once
 #include <optional>
 
@@ -12,8 +12,8 @@ namespace mop {
 Json prune_manifest(const PreparedRun& run, const std::optional<PruneRecovery>& recovery,
                     int64_t ranks);
 
-/// The run continues what is in its folder, or writes down there what it is: recipe, samples,
-/// manifest. Throws Error(kUsage) naming what differs from the earlier run.
+/// Continues the run in the folder, or records a new one there: recipe, samples, manifest. Throws
+/// Error(kUsage) naming the differences from the earlier run.
 void continue_or_record(const RunFolder& folder, const PreparedRun& run, const Json& manifest,
                         Progress& progress);
 

@@ -7,7 +7,7 @@
 namespace mop {
 namespace {
 
-// The dense model teaches unless the recipe names another one.
+// The dense model is the teacher unless the recipe names another one.
 bool has_teacher_of_its_own(const PruneRecovery& recovery) {
   return find_method(recovery.recipe.method).needs_teacher &&
          recovery.recipe.teacher != recovery.recipe.model;
@@ -21,7 +21,7 @@ Json resolved_recovery(const Recipe& recipe) {
   }
   Json json = recipe.recovery;
   if (json.contains("model")) {
-    throw usage_error("recovery.model is the pruned model and cannot be chosen");
+    throw usage_error("recovery.model is always the pruned model and cannot be set");
   }
   const auto fill = [&](const char* key, const Json& value) {
     if (!json.contains(key)) json[key] = value;

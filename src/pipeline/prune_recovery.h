@@ -1,5 +1,5 @@
-// pipeline/prune_recovery.h -- the section `recovery` of a pruning recipe: what is trained once the
-// model has its final shape, before it is written.
+// pipeline/prune_recovery.h -- the section `recovery` of a pruning recipe: training of the pruned
+// model before it is written.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -9,30 +9,30 @@
 
 namespace mop {
 
-/// The section with its defaults filled in: the dense model teaches, the run's seed and compute
-/// choice hold, the run's validation file judges. Throws Error(kUsage) like recover_recipe.
+/// Returns the section with defaults: the dense model as teacher, the run's seed, compute choice
+/// and validation file. Throws Error(kUsage) as recover_recipe.
 Json resolved_recovery(const Recipe& recipe);
 
-/// Opened and checked before the run begins.
+/// The opened and checked inputs of the training.
 struct PruneRecovery {
   RecoverRecipe recipe;
   TrainingTexts texts;
 };
-/// nullopt when the recipe has no such section. Warns of what is not read or not learned. Throws
-/// what reading the data throws.
+/// Returns nullopt if the recipe has no such section. Warns about data that is not read or not
+/// learned. Throws as reading the data does.
 std::optional<PruneRecovery> open_recovery(const Recipe& recipe, const Model& dense,
                                            std::shared_ptr<const Tokenizer> tokenizer,
                                            Progress& progress);
 
-/// {samples, sha256} of the data, for the manifest.
+/// Returns {samples, sha256} of the data, for the manifest.
 Json fingerprint(const PruneRecovery& recovery);
 
-/// Trains the pruned model; `run` keeps the state. Rank 0's folder counts.
+/// Trains the pruned model; the state is kept in `run` on rank 0.
 TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, const Model& pruned,
                             const std::filesystem::path& run, Collectives& ranks,
                             Progress& progress);
 
-/// Writes FOLDER/adapter when low-rank additions were trained.
+/// Writes FOLDER/adapter if low-rank additions were trained.
 void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
                    const std::filesystem::path& folder);
 

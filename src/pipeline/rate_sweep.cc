@@ -21,7 +21,7 @@ std::string figure(double nll) {
   return std::isfinite(nll) ? fmt::format("perplexity {:.3f}", std::exp(nll)) : "loss not finite";
 }
 
-// What an earlier run tried. Every rank learns what rank 0 reads.
+// Trials of an earlier run, read by rank 0 and sent to all ranks.
 std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) {
   std::string text;
   if (ranks.rank() == 0 && fs::exists(file)) text = read_file(file);
@@ -36,7 +36,7 @@ std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) 
   return trials;
 }
 
-// The nll, or infinity with the reason in `failure`.
+// Returns the nll, or infinity and the reason in `failure`.
 double try_one(double rate, const fs::path& state, const TryRate& try_rate,
                std::optional<Error>& failure) {
   try {
@@ -87,7 +87,7 @@ RateChoice choose_rate(std::span<const double> rates, const fs::path& run, Colle
         return std::pair(x.nll, x.rate) < std::pair(y.nll, y.rate);
       });
   if (!std::isfinite(best->nll) && failure) throw *failure;
-  progress.note(fmt::format("learning rate {:g} it is", best->rate));
+  progress.note(fmt::format("selected learning rate {:g}", best->rate));
   return {best->rate, trials};
 }
 

@@ -27,7 +27,7 @@ Options declared_section(const Json& json, const char* name) {
   return section(json, name, options_of(prune_sections(), name));
 }
 
-// The settings that stand in no section. Null is as good as nothing for lists.
+// The top-level settings. A null list counts as absent.
 Options top_settings(const Json& json) {
   const std::vector<OptionSpec>& declared = options_of(prune_sections(), "");
   Json top = Json::object();
@@ -61,7 +61,7 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.currency = target.get(recipe_options::kCurrency);
 }
 
-// `when` is the run's, everything else the training's.
+// `when` belongs to the run, all other settings to the training.
 void read_recovery(const Json& json, Recipe& recipe) {
   recipe.recovery = json.value("recovery", Json());
   if (!recipe.recovery.is_object() || !recipe.recovery.contains("when")) return;
@@ -70,7 +70,7 @@ void read_recovery(const Json& json, Recipe& recipe) {
   recipe.recovery.erase("when");
 }
 
-// Settings of branches and criteria that are used, as their rows declare them.
+// Settings of the branches and criteria in use.
 void read_rows(const Json& json, Recipe& recipe) {
   for (const std::string& name : recipe.branches) {
     recipe.settings[name] = section(json, name, find_branch(name).options).json();
@@ -81,12 +81,12 @@ void read_rows(const Json& json, Recipe& recipe) {
   }
 }
 
-// Negative layers count from the end.
+// Negative layer numbers count from the end.
 std::vector<int64_t> source_positions(const std::vector<int64_t>& layers, int64_t count) {
   std::set<int64_t> positions;
   for (const int64_t layer : layers) {
     if (layer < -count || layer >= count) {
-      throw usage_error("protect names layer {}, the model has layers 0 to {}", layer, count - 1);
+      throw usage_error("protect has layer {}, but the model has layers 0 to {}", layer, count - 1);
     }
     positions.insert(layer < 0 ? layer + count : layer);
   }
@@ -102,7 +102,7 @@ std::vector<BranchUse> branch_uses(const Recipe& recipe) {
   return uses;
 }
 
-// A path takes only the branches that it names.
+// A path uses only the branches that it names.
 std::vector<std::string> branches_of_path(const Recipe& recipe, const std::string& letters) {
   std::vector<std::string> names;
   for (const std::string& name : recipe.branches) {
@@ -185,7 +185,7 @@ Recipe recipe_from_json(const Json& given) {
   recipe.seed = static_cast<uint64_t>(top.get(recipe_options::kSeed));
   recipe.samples.seed = recipe.seed;
   recipe.protect = top.get(recipe_options::kProtect);
-  // `none` switches off what the default method does.
+  // `none` disables the default method's repair.
   if (section(json, "repair").json().value("method", Json()) != "none") {
     recipe.repair = json.value("repair", Json());
   }
@@ -246,7 +246,7 @@ Json read_recipe(const std::filesystem::path& path) {
 }
 
 static Json yaml_value(std::string_view text) {
-  // One reader for files and flags, so that `0.4`, `true` and `[0, -1]` mean the same in both.
+  // Values of flags are parsed as in files, so that `0.4`, `true` and `[0, -1]` mean the same.
   return parse_yaml("value: " + std::string(text), "--set")["value"];
 }
 
@@ -272,7 +272,7 @@ void set(Json& recipe, std::string_view assignment) {
 
 namespace {
 
-// Criteria that draw do so by the run's seed, unless theirs is set.
+// Random criteria use the run's seed unless they set their own.
 void seed_criteria(Recipe& recipe, const ModelConfig& model) {
   for (const std::string& name : recipe.branches) {
     const Branch& branch = find_branch(name);
@@ -288,7 +288,7 @@ void seed_criteria(Recipe& recipe, const ModelConfig& model) {
   }
 }
 
-// Branches and allocations that draw do so by the run's seed, unless theirs is set.
+// Random branches and allocations use the run's seed unless they set their own.
 void seed_branches(Recipe& recipe) {
   for (const std::string& name : recipe.branches) {
     Json& settings = recipe.settings[name];
@@ -328,15 +328,15 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   if (!recipe.weights.is_null()) recipe.weights = resolved_weights(recipe.weights, recipe.seed);
   if (!recipe.weights.is_null() && !recipe.recovery.is_null()) {
     throw usage_error(
-        "`recovery` trains all weights, and those that `weights` makes zero would not "
-        "stay so")
-        .hint("leave one of them out");
+        "`recovery` trains all weights, so the zeros of `weights` would not "
+        "be kept")
+        .hint("omit one of them");
   }
   if (!recipe.recovery.is_null()) recipe.recovery = resolved_recovery(recipe);
   if (recipe.recovers_steps && (!recipe.plan.empty() || !repairs_at_end(recipe.repair).empty())) {
-    throw usage_error("recovery.when: steps trains what every step left, and {}",
-                      recipe.plan.empty() ? "a repair at the end would come behind the training"
-                                          : "a plan is replayed without steps of its own")
+    throw usage_error("recovery.when: steps trains after every step, but {}",
+                      recipe.plan.empty() ? "a repair at the end would follow the training"
+                                          : "a replayed plan has no steps of its own")
         .hint("recovery.when: end, or repair.when: steps");
   }
   return recipe;

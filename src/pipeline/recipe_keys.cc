@@ -16,7 +16,7 @@
 namespace mop {
 namespace {
 
-// What the default method has read is no key of what it spelled out.
+// Settings that the default method has consumed are not keys of the explicit recipe.
 std::vector<std::string> top_keys() {
   std::vector<std::string> keys;
   for (const RecipeSection& section : prune_sections()) {
@@ -36,7 +36,7 @@ bool is_branch(const std::string& name) {
   return std::ranges::any_of(all_branches(), [&](const Branch& row) { return row.name == name; });
 }
 
-// How to say to the branches that the recipe has what was said to `section`, which it has not.
+// How to set for the recipe's branches what was set for the unused `section`.
 std::string advice(const Json& section, const std::vector<std::string>& branches) {
   std::string flags;
   const bool shared = section.is_object() && !section.empty() &&
@@ -49,21 +49,20 @@ std::string advice(const Json& section, const std::vector<std::string>& branches
       flags += fmt::format("{}--set {}.{}={}", flags.empty() ? "" : " ", branch, key, value.dump());
     }
   }
-  return flags.empty() ? "name the branch in the recipe's `branches`, or take a recipe without them"
-                       : flags;
+  return flags.empty() ? "add the branch to the recipe's `branches`, or remove `branches`" : flags;
 }
 
 void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::string>& branches) {
   if (recipe.contains("uniform")) {
-    throw usage_error("the recipe names its branches ({}), so `uniform` has nothing to choose from",
+    throw usage_error("the recipe names its branches ({}), so `uniform` has no effect",
                       fmt::join(branches, ", "))
         .hint(
-            "branches: [damage-uniform] alone keeps all layers equal; or leave `branches`, "
-            "`select` and the sections of branches out of the recipe");
+            "use branches: [damage-uniform] for equal layers, or remove `branches`, "
+            "`select` and the sections of branches from the recipe");
   }
   for (const auto& [key, section] : recipe.items()) {
     if (!is_branch(key) || is_in(branches, key)) continue;
-    throw usage_error("the recipe's branches are {}: settings of '{}' have nothing to act on",
+    throw usage_error("the recipe's branches are {}, so settings of '{}' have no effect",
                       fmt::join(branches, ", "), key)
         .hint(advice(section, branches));
   }
@@ -86,7 +85,7 @@ void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branc
   }
   for (std::string& key : unknown) key = with_nearest(key, meant);
   known.emplace_back("a criterion's name");
-  throw usage_error("a recipe has no key: {}", fmt::join(unknown, ", "))
+  throw usage_error("unknown keys of a recipe: {}", fmt::join(unknown, ", "))
       .hint(fmt::format("known: {}", fmt::join(known, ", ")));
 }
 

@@ -1,4 +1,4 @@
-// pipeline/recipe_keys.h -- which keys a recipe may have.
+// pipeline/recipe_keys.h -- checks the keys of a recipe.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace mop {
 
-/// Throws Error(kUsage) for keys that mean nothing, with the known ones; and for settings of a part
-/// that the recipe does not use, saying where they belong.
+/// Throws Error(kUsage) for unknown keys, listing the known ones, and for settings of parts that
+/// the recipe does not use, naming what they belong to.
 void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branches);
 
 }  // namespace mop

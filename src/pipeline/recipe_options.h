@@ -1,6 +1,5 @@
-// pipeline/recipe_options.h -- the settings of a pruning recipe that are no row's own, as they are
-// declared. Those of branches, criteria, depth rules, allocations and repairs stand in their
-// tables.
+// pipeline/recipe_options.h -- declares the general settings of a pruning recipe. Those of
+// branches, criteria, depth rules, allocations and repairs are in their tables.
 #pragma once
 #include "base/named_table.h"
 #include "base/option.h"
@@ -24,55 +23,56 @@ inline const Option<std::string> kModel = {
 inline const Option<std::string> kPlan = {
     .name = "plan",
     .default_value = "",
-    .help = "replay the steps of this plan.json; then there is no target"};
+    .help = "replay the steps of this plan.json; excludes a target"};
 inline const Option<std::string> kSelect = {
     .name = "select",
     .unset = "perplexity by the default method, else random",
     .help =
-        "which branch a step takes: path:LGGL.., random, perplexity, kl, cosine (`mop list "
-        "selectors`); makes it MoP's loop over depth and width"};
+        "selector of each step's branch: path:LGGL.., random, perplexity, kl, cosine (`mop list "
+        "selectors`); selects MoP's loop over depth and width"};
 inline const Option<int64_t> kSeed = {.name = "seed",
                                       .default_value = 0,
                                       .range = at_least(0),
-                                      .help = "of the selector and of drawn samples"};
+                                      .help = "seed of the selector and of random samples"};
 inline const Option<std::vector<int64_t>> kProtect = {
     .name = "protect",
     .default_value = std::vector<int64_t>(),
-    .help = "layers that no step removes whole, 0,1,-1: negative ones count from the end"};
+    .help = "layers that are not removed, e.g. 0,1,-1; negative numbers count from the end"};
 inline const Option<std::vector<std::string>> kBranches = {
     .name = "branches",
     .unset = "damage, damage-uniform by the default method, else depth, width",
     .range = row_of<all_branches>(),
-    .help = "which branches take part, in the selectors' order"};
+    .help = "branches to use, in the selectors' order"};
 inline const Option<bool> kUniform = {
     .name = "uniform",
     .default_value = false,
-    .help = "the default method with equal sizes in every layer, which some runtimes want"};
+    .help = "default method with equal sizes in every layer, as some runtimes need"};
 
 inline const Option<std::string> kCalibration = {
     .name = "file",
     .unset = "built-in, the text that comes with the program",
-    .help = "text to measure on: .txt, .jsonl, .json or .parquet"};
+    .help = "calibration text: .txt, .jsonl, .json or .parquet"};
 inline const Option<std::string> kImages = {
     .name = "images",
     .default_value = "",
-    .help = "folder of the samples' pictures, for LLaVA; that of the file where there is none"};
+    .help = "folder of the samples' images, for LLaVA; default: the file's folder"};
 inline const Option<int64_t> kSamples = {.name = "samples",
                                          .default_value = SampleOptions().samples,
                                          .range = at_least(1),
-                                         .help = "how many samples"};
-inline const Option<std::string> kSample = {.name = "sample",
-                                            .default_value = "first",
-                                            .range = one_of({"first", "random"}),
-                                            .help = "the first ones, or drawn by the seed"};
+                                         .help = "number of samples"};
+inline const Option<std::string> kSample = {
+    .name = "sample",
+    .default_value = "first",
+    .range = one_of({"first", "random"}),
+    .help = "the first samples, or random ones by the seed"};
 inline const Option<int64_t> kMaxTokens = {.name = "max_tokens",
                                            .unset = "the model's context",
                                            .range = at_least(0),
-                                           .help = "cut each sample"};
+                                           .help = "maximum length of a sample"};
 inline const Option<std::string> kValidation = {
     .name = "file",
-    .unset = "the samples behind the calibration ones, an eighth as many",
-    .help = "text that selectors judge on"};
+    .unset = "the samples after the calibration samples, an eighth as many",
+    .help = "held-out text for selectors"};
 
 inline const Option<int64_t> kIterations = {
     .name = "iterations", .unset = "no limit", .range = at_least(1), .help = "number of steps"};
@@ -80,61 +80,63 @@ inline const Option<double> kRemove = {
     .name = "remove",
     .unset = "no limit",
     .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
-    .help = "fraction to remove, 0.4"};
+    .help = "fraction to remove, e.g. 0.4"};
 inline const Option<int64_t> kRounds = {
     .name = "rounds",
-    .unset = "2 by the default method, else one layer's worth a step",
+    .unset = "2 by the default method, else steps of one layer's parameters",
     .range = at_least(0),
-    .help = "steps of equal size in which the fraction goes, each with statistics anew"};
+    .help = "number of equal steps in which the fraction is removed, each with new statistics"};
 inline const Option<std::string> kOf = {
     .name = "of",
     .default_value = "all",
     .range = one_of({"all", "blocks", "tower"}),
     .help =
-        "what the fraction counts, blocks: the layers alone, tower: the vision tower's heads and "
-        "MLPs that are computed"};
+        "what the fraction counts: all, the layers only (blocks), or attention and MLPs of the "
+        "vision tower's computed layers (tower)"};
 inline const Option<std::string> kCurrency = {
     .name = "currency",
     .default_value = "parameters",
     .range = row_of<all_currencies>(),
-    .help = "what the fraction is of, latency as measured here (`mop list currencies`)"};
+    .help = "counted quantity; latency is measured on this machine (`mop list currencies`)"};
 
 inline const Option<std::string> kDevice = {
     .name = "device", .default_value = "cpu", .help = "cpu, cuda or cuda:N"};
 inline const Option<std::string> kDtype = {.name = "dtype",
                                            .unset = "float32 on the CPU, bfloat16 on a GPU",
                                            .range = one_of({"float32", "bfloat16"}),
-                                           .help = "to compute in; stored weights keep theirs"};
+                                           .help = "compute dtype; stored weights keep theirs"};
 
 inline const Option<std::string> kRepair = {
     .name = "method",
     .unset = "least-squares by the default method, else none",
     .range = {.names = repairs_or_none},
-    .help = "new values for what is left, without training the whole model (`mop list repairs`)"};
+    .help =
+        "new values for the remaining weights, without training the whole model (`mop list "
+        "repairs`)"};
 inline const Option<std::string> kWhen = {
     .name = "when",
     .unset = "steps by the default method, else end",
     .range = one_of({"end", "steps"}),
-    .help = "steps: every candidate before it is judged; end: once, of what all steps left"};
+    .help = "steps: repair every candidate before it is evaluated; end: once, after all steps"};
 
 inline const Option<std::string> kRecoveryWhen = {
     .name = "when",
     .default_value = "end",
     .range = one_of({"end", "steps"}),
-    .help = "steps: what every step left is trained before the next; end: once, the result"};
+    .help = "steps: train after every step; end: train the result once"};
 
-inline const Option<std::string> kWeights = {.name = "method",
-                                             .default_value = SparseOptions().method,
-                                             .range = row_of<all_sparse_methods>(),
-                                             .help = "single weights that become zero"};
+inline const Option<std::string> kWeights = {
+    .name = "method",
+    .default_value = SparseOptions().method,
+    .range = row_of<all_sparse_methods>(),
+    .help = "method that selects single weights to set to zero"};
 inline const Option<double> kSparsity = {
     .name = "sparsity",
     .default_value = SparsityPattern().fraction,
     .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
-    .help = "fraction of the projections' weights that become zero"};
-inline const Option<std::string> kPattern = {
-    .name = "pattern",
-    .unset = "none: sparsity says how many",
-    .help = "2:4: zeros so that so many of each group of inputs stay"};
+    .help = "fraction of the projections' weights to set to zero"};
+inline const Option<std::string> kPattern = {.name = "pattern",
+                                             .unset = "none: `sparsity` is used",
+                                             .help = "number of inputs kept per group, e.g. 2:4"};
 
 }  // namespace mop::recipe_options

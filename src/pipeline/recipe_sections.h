@@ -1,5 +1,5 @@
-// pipeline/recipe_sections.h -- what recipes may say, section by section: as they are read, and for
-// help, completion and the reference.
+// pipeline/recipe_sections.h -- the sections of recipes and their settings: for reading, help,
+// completion and the reference.
 #pragma once
 #include <span>
 #include <string>
@@ -11,24 +11,24 @@
 namespace mop {
 
 struct RecipeSection {
-  std::string name;     ///< empty: the settings that stand in no section
+  std::string name;     ///< empty = top-level settings
   std::string summary;  ///< one line for `mop list`
   std::vector<OptionSpec> options;
 };
 
-/// Of a pruning recipe, which has a section for each branch and criterion besides.
+/// Sections of a pruning recipe, in addition to one per branch and criterion.
 std::span<const RecipeSection> prune_sections();
-/// Of a training recipe: `mop recover`, `mop train`, and the section `recovery` of a pruning
-/// recipe.
+/// Sections of a training recipe: `mop recover`, `mop train`, and the section `recovery` of a
+/// pruning recipe.
 std::span<const RecipeSection> recover_sections();
 
-/// The declarations of the section `name`, which is one of `sections`.
+/// Returns the declarations of the section `name` of `sections`.
 const std::vector<OptionSpec>& options_of(std::span<const RecipeSection> sections,
                                           std::string_view name);
 
-/// The declaration of "target.remove" or "width.budget" in a pruning recipe.
+/// Returns the declaration of a setting of a pruning recipe, e.g. "target.remove".
 const OptionSpec& prune_setting(std::string_view key);
-/// The same of a training recipe.
+/// The same for a training recipe.
 const OptionSpec& recover_setting(std::string_view key);
 
 }  // namespace mop

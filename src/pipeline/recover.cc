@@ -29,7 +29,7 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// What the result depends on, opened and checked before anything is written.
+// The inputs of the training, opened and checked before anything is written.
 struct Inputs {
   RecoverRecipe recipe;
   Model model;
@@ -70,13 +70,13 @@ Json make_manifest(const Inputs& inputs, int64_t ranks) {
   return json;
 }
 
-// May be changed when a run is resumed; it is another run then, and says so.
+// Whether a setting may be changed on resuming; this is reported.
 bool may_change(const std::string& difference) {
   return difference.starts_with("recipe.learning_rate:") ||
          difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:");
 }
 
-// The run continues what is there, or writes down what it is.
+// Continues the run in the folder, or records a new one.
 void sign(const RunFolder& folder, const Inputs& inputs, const Json& manifest, Progress& progress) {
   if (folder.earlier().is_null()) {
     write_file(folder.run() / "recipe.yaml", to_yaml(to_json(inputs.recipe)));
@@ -89,16 +89,16 @@ void sign(const RunFolder& folder, const Inputs& inputs, const Json& manifest, P
     if (!may_change(line)) {
       refused.push_back(line);
     } else {
-      progress.warn("the run goes on with another setting: " + line);
+      progress.warn("the run continues with a changed setting: " + line);
     }
   }
   if (!refused.empty()) {
-    throw usage_error("the earlier run was another one:\n  {}", fmt::join(refused, "\n  "))
+    throw usage_error("the earlier run has different settings:\n  {}", fmt::join(refused, "\n  "))
         .where("folder", folder.finished() ? folder.out().string() : folder.work().string())
         .hint("resume with the same settings, or start over with --force");
   }
   for (const std::string& line : differences.noted) {
-    progress.warn("the last bits of the result may differ from an uninterrupted run's: " + line);
+    progress.warn("rounding may differ from an uninterrupted run: " + line);
   }
 }
 
@@ -153,7 +153,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   return metrics;
 }
 
-// One of several processes that are not the first: it computes and writes nothing.
+// Work of ranks other than 0: computes and writes nothing.
 Json follow(const Inputs& inputs, Collectives& ranks, Progress& progress) {
   const fs::path run = ranks.broadcast(std::string_view());
   if (run.empty()) return nullptr;
@@ -172,8 +172,8 @@ Needs needs_of(const Inputs& inputs) {
   return needs;
 }
 
-// Throws where the training does not fit into the device; the folder of a new run is gone then.
-// Gives what is to be said of it.
+// Throws if the training does not fit into the device; the folder of a new run is then removed.
+// Returns notices.
 std::vector<std::string> check_device(RunFolder& folder, const Inputs& inputs) {
   const RecoverRecipe& recipe = inputs.recipe;
   const Compute compute = open_compute(recipe.device, recipe.dtype);
@@ -183,7 +183,7 @@ std::vector<std::string> check_device(RunFolder& folder, const Inputs& inputs) {
                             inputs.teacher ? &inputs.teacher->config() : nullptr);
   try {
     const std::string streams = check_device_memory(needs, compute);
-    return {fmt::format("device: about {} of its memory, {} when weights stream",
+    return {fmt::format("device: about {} of its memory, {} with streamed weights",
                         short_bytes(needs.resident()), short_bytes(needs.streaming())),
             streams};
   } catch (const Error&) {
@@ -195,7 +195,7 @@ std::vector<std::string> check_device(RunFolder& folder, const Inputs& inputs) {
 Json lead(RunFolder& folder, const Inputs& inputs, const Json& manifest, Collectives& ranks,
           Progress& listener) {
   const Needs needs = needs_of(inputs);
-  // A run that goes on has most of its files.
+  // A resumed run already has most of its files.
   if (folder.earlier().is_null()) check_room(folder, needs);
   std::vector<std::string> of_device;
   if (!folder.finished()) of_device = check_device(folder, inputs);
@@ -211,13 +211,13 @@ Json lead(RunFolder& folder, const Inputs& inputs, const Json& manifest, Collect
     if (!line.empty()) progress.note(line);
   }
   warn_of_memory(needs, progress);
-  progress.note("works in " + folder.work().string());
+  progress.note("working folder: " + folder.work().string());
   try {
     const Json timing = {{"started", utc_now()}};
     ranks.broadcast(std::string_view(folder.run().native()));
     const TrainedModel trained = train_model(
         {inputs.recipe, inputs.model, inputs.teacher, inputs.texts, folder.run(), ranks}, progress);
-    ranks.barrier();  // others keep files in the folder that gets another name
+    ranks.barrier();  // other ranks use files in the folder that is renamed
     return finish(folder, inputs, trained, timing, progress);
   } catch (const std::exception&) {
     rethrow_resumable(

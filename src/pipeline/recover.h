@@ -1,4 +1,5 @@
-// pipeline/recover.h -- training as a run: a checkpoint and a recipe in, a trained checkpoint out.
+// pipeline/recover.h -- mop recover and mop train: makes a trained checkpoint from a checkpoint and
+// a recipe.
 #pragma once
 #include <filesystem>
 
@@ -15,25 +16,24 @@ struct RecoverCommand {
   IfThere if_there = IfThere::kRefuse;
 };
 
-/// Trains `recipe.model` and leaves in `out` the checkpoint with what was trained in it, adapter/
-/// (PEFT's folder; low-rank methods) and run/. Interrupted at any time, it continues with the same
-/// losses to the last bit on the CPU. Returns run/metrics.json with the key `out` added. With
-/// several ranks the micro-batches are split among them; rank 0 writes everything, the others
-/// return null.
+/// Trains `recipe.model` and writes to `out` the checkpoint with the trained weights, adapter/
+/// (PEFT's folder; low-rank methods) and run/. An interrupted run continues with bitwise equal
+/// losses on the CPU. Returns run/metrics.json with the key `out` added. With several ranks the
+/// micro-batches are distributed; rank 0 writes all files, the others return null.
 Json recover(const RecoverRecipe& recipe, const RecoverCommand& command, Progress& progress,
              Collectives& ranks = one_rank());
 
 struct TrainJob {
   std::filesystem::path config;     ///< config.json or its folder
   std::filesystem::path tokenizer;  ///< folder or file
-  RecoverRecipe recipe;             ///< its model is not read
+  RecoverRecipe recipe;             ///< `model` is ignored
 };
-/// The same from random weights: matrices normal with the config's `initializer_range` (0.02),
-/// norms 1, biases 0, drawn from the recipe's seed; stored as the config's dtype says.
+/// Trains from random weights: matrices are normal with the config's `initializer_range` (0.02),
+/// norms 1, biases 0, with the recipe's seed and the config's dtype.
 Json train(const TrainJob& job, const RecoverCommand& command, Progress& progress,
            Collectives& ranks = one_rank());
 
-/// Writes such a model's config.json, model.safetensors and tokenizer files into `folder`.
+/// Writes the initial model's config.json, model.safetensors and tokenizer files into `folder`.
 void write_initial_model(const std::filesystem::path& config,
                          const std::filesystem::path& tokenizer, uint64_t seed,
                          const std::filesystem::path& folder);

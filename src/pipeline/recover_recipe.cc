@@ -49,7 +49,7 @@ void read_train(const Options& plain, RecoverRecipe& recipe) {
   train.tokens = plain.get(options::kTokens);
   train.minutes = plain.get(options::kMinutes);
   if (train.epochs == 0 && train.tokens == 0 && train.minutes == 0) train.epochs = 2;
-  // Several are tried, by default the method's. One is used as it is.
+  // Several rates are tried, by default the method's; a single one is used as it is.
   recipe.rates =
       plain.get(options::kLearningRate, find_method(recipe.low_rank() ? "lora" : "full").rates);
   train.learning_rate = recipe.rates.front();
@@ -57,7 +57,7 @@ void read_train(const Options& plain, RecoverRecipe& recipe) {
   train.warmup = plain.get(options::kWarmup);
   train.adamw.weight_decay = plain.get(options::kWeightDecay);
   train.adamw.clip = plain.get(options::kClip);
-  // Packed batches hold what fits.
+  // A packed batch holds as many samples as fit.
   recipe.batch.samples = plain.get(options::kBatch, recipe.batch.tokens > 0 ? 0 : 1);
   train.accumulate = plain.get(options::kAccumulate);
   train.rule = accumulation_from_name(
@@ -68,7 +68,7 @@ void read_train(const Options& plain, RecoverRecipe& recipe) {
   train.seed = recipe.batch.seed = static_cast<uint64_t>(plain.get(options::kSeed));
 }
 
-// Without the sections, whose keys are not among the settings of the recipe itself.
+// The top-level settings, without the sections.
 Options top_settings_of(Json json) {
   for (const RecipeSection& section : recover_sections()) json.erase(section.name);
   if (json.contains("learning_rate") && json["learning_rate"].is_null()) {
@@ -101,8 +101,7 @@ RecoverRecipe recover_recipe(const Json& json) {
   if (recipe.activation_gib < 0 && recipe.device == "cpu") recipe.activation_gib = 2;
   if (recipe.dtype.empty()) recipe.dtype = recipe.device == "cpu" ? "float32" : "bfloat16";
   if (method.needs_teacher && recipe.teacher.empty()) {
-    throw usage_error("the method '{}' learns from another model", method.name)
-        .hint("--teacher DENSE");
+    throw usage_error("the method '{}' needs a teacher", method.name).hint("--teacher DENSE");
   }
   return recipe;
 }

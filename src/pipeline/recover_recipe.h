@@ -1,5 +1,5 @@
-// pipeline/recover_recipe.h -- everything a training run depends on, as a value and as settings:
-// `mop recover`, `mop train`, and the section `recovery` of a pruning recipe read the same keys.
+// pipeline/recover_recipe.h -- a training recipe, as a value and as settings: shared by `mop
+// recover`, `mop train`, and the section `recovery` of a pruning recipe.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,29 +13,29 @@
 
 namespace mop {
 
-/// The defaults are those of the MoP paper's recovery (LoRA). `full` and `distil` count tokens
-/// where the paper counts samples.
+/// The defaults are those of the MoP paper's recovery (LoRA). `full` and `distil` weight tokens
+/// equally where the paper weights samples.
 struct RecoverRecipe {
   std::string model;       ///< folder of the model to train
   std::string data;        ///< file to train on
-  std::string images;      ///< folder of its pictures; empty = that of the file
-  std::string validation;  ///< file to judge on; empty = the last `held_out` samples of the data
-  int64_t held_out = -1;   ///< -1: a fiftieth, at most 256; 0: nothing is judged
+  std::string images;      ///< folder of its images; empty = that of the file
+  std::string validation;  ///< held-out file; empty = the last `held_out` samples of the data
+  int64_t held_out = -1;   ///< -1: a fiftieth, at most 256; 0: no validation
   TrainingDataOptions form;
   std::string method = "lora";
   std::string teacher;  ///< folder of the dense model
   TrainOptions train;
-  /// Of several learning rates the one that a short trial finds best is used
-  /// (pipeline/rate_sweep.h); the first, which `train` holds, where no trial is possible.
+  /// Candidates of the learning rate; short trials select one (pipeline/rate_sweep.h). If no trial
+  /// is possible, the first one, which `train` holds, is used.
   std::vector<double> rates;
   BatchOptions batch;
   LoraOptions lora;
   LossMix mix;
   double hidden_share = 0;
-  bool trains_all = false;     ///< distil: every weight instead of low-rank additions
-  double activation_gib = -1;  ///< -1: 2 on the CPU, on a device what is free
+  bool trains_all = false;     ///< distil: train all weights instead of low-rank additions
+  double activation_gib = -1;  ///< -1: 2 on the CPU, the free memory on a device
   std::string device = "cpu";
-  std::string dtype;  ///< to compute in; empty = float32 on the CPU, bfloat16 on a GPU
+  std::string dtype;  ///< compute dtype; empty = float32 on the CPU, bfloat16 on a GPU
 
   bool low_rank() const { return method == "lora" || (method == "distil" && !trains_all); }
 };
@@ -49,8 +49,8 @@ struct RecoverRecipe {
 ///   lora {rank, alpha, dropout, targets}, distil {temperature, cross_entropy, hidden, trains},
 ///   memory {activation_gib, piece_tokens}, compute {device, dtype}
 RecoverRecipe recover_recipe(const Json& json);
-/// The same with what suits random weights where the recipe says nothing: all weights trained, at
-/// 1e-3, warmed up and falling as a cosine.
+/// The same with defaults for random weights: all weights are trained, at 1e-3, with warm-up and a
+/// cosine schedule.
 RecoverRecipe train_recipe(Json json);
 Json to_json(const RecoverRecipe& recipe);
 

@@ -1,4 +1,4 @@
-// pipeline/reference.cc -- the catalog in words: a row for a terminal, all of it as a document.
+// pipeline/reference.cc -- the catalog as text: one row for a terminal, all tables as a document.
 #include <fmt/ranges.h>
 
 #include <cctype>
@@ -28,7 +28,7 @@ std::string range_of(const Json& option) {
   return option.contains("range") ? range_text(range_from_json(option["range"])) : "";
 }
 
-// A cell of a Markdown table.
+// Escapes a cell of a Markdown table.
 std::string cell(std::string text) {
   for (size_t at = 0; (at = text.find('|', at)) != text.npos; at += 2) text.insert(at, "\\");
   return text;
@@ -48,7 +48,7 @@ std::string row_of_options(const Json& row) {
 constexpr const char* kOptionsHead =
     "| setting | type | default | range | meaning |\n|---|---|---|---|---|\n";
 
-// Names, what they are, where they come from.
+// The rows of a table with name, summary, source and deviations.
 std::string rows_markdown(const Json& rows) {
   std::string text = "| name | what it is | source | deviations |\n|---|---|---|---|\n";
   for (const Json& row : rows) {
@@ -113,10 +113,12 @@ std::string row_text(const Json& row) {
 std::string reference_markdown() {
   std::string text =
       "# Reference\n\n"
-      "Everything that can be chosen by name or set, as the program declares it. Written by `mop "
+      "All named choices and settings, as declared in the program. Written by `mop "
       "list --markdown`, and compared\nby a test: change the declaration, then run it again. "
-      "`--set KEY=VALUE` and recipes take the settings; `mop list TABLE NAME`\nshows one row, "
-      "`--json` all of it. Deviations (D1 ...) stand in [method.md](method.md); `mop list keys` "
+      "Settings are set with `--set KEY=VALUE` or in recipes; `mop list TABLE NAME`\nshows one "
+      "row, "
+      "with `--json` all fields. Deviations (D1 ...) are in [method.md](method.md); `mop list "
+      "keys` "
       "shows the keys of model files.\n";
   for (const CatalogTable& table : catalog_tables()) {
     if (table.name != "keys") text += table_markdown(table);

@@ -32,14 +32,14 @@ fs::path step_folder(const fs::path& run, int64_t number) {
 }
 namespace {
 
-// Marks a working folder as ours and carries the lock. Its text says what may become of DIR, and,
-// once the folder is whole and about to become DIR, that it is: so what lies in DIR.partial behind
-// an exchange is known to be the old result and nobody else's.
+// Marks a working folder of this program and carries the lock. Its text says whether DIR may be
+// replaced and, when the folder is complete and about to become DIR, that it is complete. So after
+// an exchange of the two folders, DIR.partial is known to be the old result.
 constexpr const char* kMarker = ".mop-working";
 constexpr const char* kMayReplace = "replace";
 constexpr const char* kWhole = "whole";
 constexpr const char* kWholeForOld = "replaces";
-// In run/: what an interrupted run continues from. The result does without.
+// Folders in run/ that an interrupted run continues from; removed from the result.
 constexpr std::array kOnlyToResume = {"state", "initial"};
 
 [[noreturn]] void fail(const char* doing, const fs::path& path, int error) {
@@ -51,7 +51,7 @@ bool is_empty_folder(const fs::path& path) {
   return fs::is_directory(path, error) && fs::is_empty(path, error) && !error;
 }
 
-// The absolute path with symlinks resolved as far as it exists, without a trailing slash.
+// Returns the absolute path with symlinks resolved as far as it exists, without a trailing slash.
 fs::path real_path(const fs::path& path) {
   const fs::path resolved = fs::weakly_canonical(fs::absolute(path));
   return resolved.has_filename() ? resolved : resolved.parent_path();
@@ -70,7 +70,7 @@ void refuse_overlap(const fs::path& out, const fs::path& model) {
       .hint("choose an output folder that is neither inside the model's folder nor around it");
 }
 
-// A rename must be able to make the working folder the output folder.
+// Checks that a rename can make the working folder the output folder.
 void check_place(const fs::path& out) {
   const fs::path parent = out.parent_path();
   std::error_code error;
@@ -108,7 +108,7 @@ void refuse_working_folder(const fs::path& out) {
 
 void check_replaceable(const fs::path& out) {
   if (!fs::exists(out) || is_empty_folder(out) || holds_run(out)) return;
-  throw usage_error("the output folder holds something that mop did not write")
+  throw usage_error("the output folder has files that were not written by mop")
       .where("out", out.string())
       .hint("--force replaces only a folder with run/manifest.json of an earlier run");
 }
@@ -120,13 +120,13 @@ void check_new(const fs::path& out, const fs::path& work) {
         .hint("--force replaces an earlier result; or choose another folder");
   }
   if (fs::exists(work) && !is_empty_folder(work)) {
-    throw usage_error("an earlier run into this folder was interrupted, or is still at work")
+    throw usage_error("an earlier run into this folder was interrupted or is still running")
         .where("work", work.string())
         .hint("--resume continues it, --force starts over");
   }
 }
 
-// In place: a kill at any moment leaves a text that begins with the old word or the new one.
+// Writes in place: after a kill at any moment the text begins with the old or the new word.
 void write_marker(int marker, const fs::path& path, std::string_view text) {
   const auto size = static_cast<off_t>(text.size());
   if (::pwrite(marker, text.data(), text.size(), 0) != size || ::ftruncate(marker, size) != 0 ||
@@ -135,8 +135,8 @@ void write_marker(int marker, const fs::path& path, std::string_view text) {
   }
 }
 
-// Open and locked for as long as the process lives. The marker appears by being opened, not by a
-// rename: two runs that begin at once lock the same file, and a kill leaves no half of it.
+// Opens the marker and locks it for the lifetime of the process. It is created by opening it, not
+// by a rename, so that two runs started at the same time lock the same file.
 int lock(const fs::path& marker) {
   const int fd = ::open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) fail("write", marker, errno);
@@ -144,8 +144,7 @@ int lock(const fs::path& marker) {
     const int error = errno;
     ::close(fd);
     if (error != EWOULDBLOCK) fail("lock", marker, error);
-    throw io_error("another run is at work in this folder")
-        .where("work", marker.parent_path().string());
+    throw io_error("another run is using this folder").where("work", marker.parent_path().string());
   }
   // Another run may have finished and renamed the folder between open and lock.
   struct stat here {
@@ -163,7 +162,7 @@ void exchange(const fs::path& a, const fs::path& b) {
   if (::syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0)
     return;
   if (errno != EINVAL && errno != ENOSYS) fail("rename to the output folder", b, errno);
-  // A file system without exchange: the old result steps aside for a moment.
+  // For file systems without exchange, the old result is moved temporarily.
   const fs::path aside = b.string() + ".old";
   if (::rename(b.c_str(), aside.c_str()) != 0) fail("rename", b, errno);
   if (::rename(a.c_str(), b.c_str()) != 0) fail("rename to the output folder", b, errno);
@@ -196,8 +195,8 @@ fs::path RunFolder::step(int64_t number) const { return step_folder(run(), numbe
 
 namespace {
 
-// What is no longer needed once DIR is whole: the old result, and what resuming needs. The marker,
-// which says so, goes last.
+// Removes what is not needed once DIR is complete: the old result, and files for resuming. The
+// marker, which records this, is removed last.
 void tidy(const fs::path& out, const fs::path& work) {
   if (marked(out, kWholeForOld)) fs::remove_all(work);
   for (const char* name : kOnlyToResume) fs::remove_all(out / "run" / name);
@@ -216,7 +215,7 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   refuse_working_folder(state->out);
   const fs::path marker = state->work / kMarker;
   if (if_there == IfThere::kRefuse) check_new(state->out, state->work);
-  // What a run that was killed behind its rename left over.
+  // Removes leftovers of a run that was killed after its rename.
   if (if_there != IfThere::kRefuse && is_whole(state->out)) tidy(state->out, state->work);
   if (if_there == IfThere::kReplace) check_replaceable(state->out);
   if (if_there == IfThere::kResume) {
@@ -227,7 +226,7 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
     }
   }
   if (fs::exists(state->work) && !is_empty_folder(state->work) && !fs::exists(marker)) {
-    throw usage_error("the working folder holds something that mop did not write")
+    throw usage_error("the working folder has files that were not written by mop")
         .where("work", state->work.string())
         .hint("remove it or choose another --out");
   }
@@ -240,7 +239,7 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   RunFolder folder(std::move(state));
   if (if_there == IfThere::kReplace) fs::remove_all(folder.run());
   if (!folder.state_->may_replace) {
-    // Also when it is resumed: somebody may have filled DIR in the meantime.
+    // Also on resuming: DIR may have been filled in the meantime.
     if (fs::exists(folder.out()) && !is_empty_folder(folder.out())) check_new(folder.out(), "");
   }
   if (fs::exists(folder.run() / "manifest.json")) {
@@ -267,7 +266,7 @@ void RunFolder::clean() {
 }
 
 void RunFolder::discard() {
-  // The marker last: what a kill leaves is still known as ours.
+  // The marker is removed last, so that after a kill the folder is still recognised.
   for (const auto& entry : fs::directory_iterator(work())) {
     if (entry.path().filename() != kMarker) fs::remove_all(entry.path());
   }
@@ -300,7 +299,7 @@ void rethrow_resumable(const Doing& doing) {
   const auto resumable = [](Error error) {
     if (error.kind() == ErrorKind::kUsage || error.kind() == ErrorKind::kInternal) return error;
     return Error(std::move(error).where(
-        "resume", "what is done is kept; the same command with --resume continues"));
+        "resume", "completed work is kept; the same command with --resume continues"));
   };
   try {
     throw;

@@ -1,8 +1,8 @@
-// pipeline/run_folder.h -- where a run works and how its result appears.
+// pipeline/run_folder.h -- the working folder of a run and its output folder.
 //
-// The work happens in DIR.partial, a neighbour of the output folder DIR, which holds the checkpoint
-// and run/. When everything is written and flushed, one rename makes it DIR. So DIR is there whole
-// or not at all, whatever happens, and what was there before stays until then.
+// A run works in DIR.partial beside the output folder DIR; it contains the checkpoint and run/.
+// When all files are written and flushed, a rename makes it DIR. So DIR is complete or absent, and
+// an earlier DIR remains until then.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,38 +15,38 @@
 namespace mop {
 
 enum class IfThere {
-  kRefuse,  ///< a non-empty output folder, or an interrupted run, is an error
-  kResume,  ///< continue what was interrupted; start when there is nothing
-  kReplace  ///< start over, and replace a folder that holds our manifest
+  kRefuse,  ///< a non-empty output folder or an interrupted run is an error
+  kResume,  ///< continue an interrupted run, or start a new one
+  kReplace  ///< start over, and replace a folder with a manifest of this program
 };
 
 class RunFolder {
  public:
-  /// Claims DIR.partial for this process. Touches nothing else. Throws Error(kUsage) when `out`
-  /// overlaps `model` or must not be replaced, Error(kIo) when it cannot be written or another run
-  /// is at work there.
+  /// Creates and locks DIR.partial for this process; changes nothing else. Throws Error(kUsage) if
+  /// `out` overlaps `model` or must not be replaced, Error(kIo) if it cannot be written or another
+  /// run is using it.
   static RunFolder claim(const std::filesystem::path& out, const std::filesystem::path& model,
                          IfThere if_there);
   ~RunFolder();
   RunFolder(RunFolder&&) noexcept;
 
   const std::filesystem::path& out() const;
-  /// The working folder; files of the checkpoint go here.
+  /// The working folder, for the files of the checkpoint.
   const std::filesystem::path& work() const;
   std::filesystem::path run() const { return work() / "run"; }
   std::filesystem::path step(int64_t number) const;
-  /// The manifest of the interrupted run that this one continues, or of the finished one in DIR;
-  /// null when the run is new.
+  /// The manifest of the interrupted run that this run continues, or of the finished run in DIR;
+  /// null for a new run.
   const Json& earlier() const;
-  /// Whether DIR already holds the whole result.
+  /// Whether DIR already contains the complete result.
   bool finished() const;
 
-  /// Removes what an interrupted write left behind: everything but whole files of run/.
+  /// Removes leftovers of an interrupted write: everything except complete files of run/.
   void clean();
-  /// Removes the working folder of a run that has not begun.
+  /// Removes the working folder of a run that has not started.
   void discard();
-  /// Flushes everything, renames the working folder to DIR, and only then removes what nothing but
-  /// resuming needs, run/state and run/initial. Nothing may be written afterwards.
+  /// Flushes all files, renames the working folder to DIR, then removes run/state and run/initial,
+  /// which only resuming needs. Nothing may be written afterwards.
   void publish();
 
  private:
@@ -55,20 +55,19 @@ class RunFolder {
   std::unique_ptr<State> state_;
 };
 
-/// Whether `folder` holds a run of mop: its manifest.
+/// Whether `folder` contains a manifest of this program.
 bool holds_run(const std::filesystem::path& folder);
-/// Where a run with this output folder works until its result is whole.
+/// Returns the working folder for an output folder.
 std::filesystem::path working_folder(const std::filesystem::path& out);
-/// Where a step of the run lies, from 1; `run`: its folder `run`.
+/// Returns the folder of step `number` (from 1); `run`: the folder run/.
 std::filesystem::path step_folder(const std::filesystem::path& run, int64_t number);
 
-/// The metrics of a run whose result is complete.
+/// Returns the metrics of a finished run.
 Json finished_result(const RunFolder& folder, Progress& progress);
 
-/// Inside a handler of a run that has begun: throws the exception at hand again as what the user
-/// sees. What LibTorch, CUDA and the allocators throw becomes an Error (tensor/device_error.h) made
-/// with `doing`; errors that leave the run's files usable say how to
-/// continue.
+/// Call in a catch block of a run that has started: rethrows the current exception for the user.
+/// Exceptions of LibTorch, CUDA and the allocators become an Error (tensor/device_error.h) made
+/// with `doing`; for errors that leave the run's files usable, a hint explains how to continue.
 [[noreturn]] void rethrow_resumable(const Doing& doing);
 
 }  // namespace mop

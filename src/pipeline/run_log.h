@@ -1,5 +1,5 @@
-// pipeline/run_log.h -- run/run.log: what was said, and when. Dates and times live here and in
-// metrics.json's `timing` alone.
+// pipeline/run_log.h -- run/run.log: messages with times. Dates and times are only here and in
+// metrics.json's `timing`.
 #pragma once
 #include <chrono>
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 namespace mop {
 
-/// Passes everything on to another listener, and writes notes and warnings down.
+/// Forwards to another listener, and logs notes and warnings.
 class RunLog : public Progress {
  public:
   RunLog(const std::filesystem::path& file, Progress& next);
@@ -21,7 +21,7 @@ class RunLog : public Progress {
   void begin_steps(std::span<const StepCosts> costs) override;
   void advance(int64_t done) override { next_.advance(done); }
   void end() override;
-  /// The parts of the work that have begun and not ended, the inner one last: "steps, validation".
+  /// Returns the active parts of the work, the innermost last: "steps, validation".
   std::string doing() const;
 
  private:

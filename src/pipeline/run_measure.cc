@@ -37,7 +37,7 @@ std::map<std::string, Options> criterion_settings(const Recipe& recipe) {
 void RunMeasure::measure(const std::vector<std::string>& criteria) {
   if (reads_text(criteria) && setup_.samples.ids.empty()) {
     throw usage_error("this run measures activations and needs calibration text")
-        .hint("give --calibration FILE, or a path of branches that measure nothing");
+        .hint("give --calibration FILE, or a path of branches without measurements");
   }
   WeightLoader weights(model_, setup_.compute);
   kept_.stats = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
@@ -75,7 +75,7 @@ const std::vector<at::Tensor>& RunMeasure::tower_scores(const std::string& crite
 }
 
 const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {
-  // Curves with whole halves serve those who do not ask for them, too.
+  // Curves with whole halves are also used by branches that do not request halves.
   CurveSettings asked = settings;
   asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
   if (curve_settings_ != asked) {

@@ -1,5 +1,5 @@
-// pipeline/run_measure.h -- scores of a model for one step: one pass over the samples, for all
-// criteria.
+// pipeline/run_measure.h -- scores of a model for one step, for all criteria in one pass over the
+// samples.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -19,50 +19,50 @@
 
 namespace mop {
 
-/// What is measured with, the same for every step of a run.
+/// Settings of the measurements, the same for every step of a run.
 struct MeasureSetup {
   const TokenSamples& samples;
   Compute compute;
-  std::vector<std::string> criteria;        ///< what the run's branches may ask for
+  std::vector<std::string> criteria;        ///< criteria that the run's branches may request
   std::map<std::string, Options> settings;  ///< of each criterion
   Progress& progress;
-  Collectives& ranks = one_rank();  ///< among which the samples are split, but for curves
-  std::filesystem::path scratch;    ///< a folder for what curves keep between layers, without names
-  std::vector<std::string> tower_criteria = {};  ///< the same of branches that cut the vision tower
-  const Pictures* pictures = nullptr;            ///< of the samples; null = there are none
+  Collectives& ranks = one_rank();  ///< processes that share the samples, except for curves
+  std::filesystem::path scratch;    ///< folder for unnamed files of damage curves
+  std::vector<std::string> tower_criteria =
+      {};                              ///< criteria of branches that prune the vision tower
+  const Pictures* pictures = nullptr;  ///< of the samples; null = none
 };
 
-/// The criteria that the run's branches may ask for: of the language model's units, or of the
-/// vision tower's.
+/// Returns the criteria that the run's branches may request, for the language model or for the
+/// vision tower.
 std::vector<std::string> criteria_of(const MixRecipe& mix, const ModelConfig& dense, bool of_tower);
-/// The sections of criteria that the recipe has.
+/// Returns the sections of criteria in the recipe.
 std::map<std::string, Options> criterion_settings(const Recipe& recipe);
-/// What a step measured: kept until it is recorded.
+/// Measurements of a step, kept until they are recorded.
 struct StepMeasures {
-  std::optional<Model> model;          ///< that was measured
-  std::vector<LayerStats> stats = {};  ///< what was gathered
+  std::optional<Model> model;          ///< the measured model
+  std::vector<LayerStats> stats = {};  ///< gathered statistics
   std::map<std::string, std::vector<at::Tensor>> scores =
       {};  ///< [units] of each layer, by criterion
   std::vector<LayerCurves> curves = {};
-  std::string curve_name = {};  ///< what the curves say of a unit: "predicted damage"
+  std::string curve_name = {};  ///< quantity of the curves: "predicted damage"
 };
 
 class RunMeasure : public Measure {
  public:
-  /// Nothing is measured until a score is asked for; `kept` receives it, whatever it held before.
+  /// Measures on first use; `kept` is reset and receives the measurements.
   RunMeasure(const MeasureSetup& setup, Model model, StepMeasures& kept)
       : setup_(setup), model_(std::move(model)), kept_(kept) {
     kept_ = {.model = model_};
   }
 
-  /// The first call gathers for all criteria of the setup, and scores by all of them; then the
-  /// weights are let go. Throws Error(kUsage) when there are no samples.
+  /// The first call gathers statistics and scores for all criteria of the setup, then releases the
+  /// weights. Throws Error(kUsage) without samples.
   const std::vector<at::Tensor>& scores(const std::string& criterion) override;
-  /// Computed once for branches that agree on the settings. Every rank computes all: sums that are
-  /// merged would round differently, and the same bytes are worth more here than the time.
+  /// Computed once for branches with equal settings. Every rank computes all samples, since merged
+  /// sums would round differently and results would not be bitwise reproducible.
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override;
-  /// By all criteria of the setup's branches at once, on every rank alike
-  /// (pipeline/tower_scores.h).
+  /// Computes all tower criteria of the setup at once, on every rank (pipeline/tower_scores.h).
   const std::vector<at::Tensor>& tower_scores(const std::string& criterion) override;
 
  private:

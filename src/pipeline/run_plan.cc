@@ -25,13 +25,13 @@ std::shared_ptr<const Checkpoint> values_checkpoint(const Recipe& recipe, const 
       (std::filesystem::path(recipe.plan).parent_path() / plan.values.checkpoint)
           .lexically_normal();
   if (std::filesystem::exists(folder / "config.json")) return Checkpoint::open(folder);
-  throw bad_input("the checkpoint that holds the plan's values is not there")
+  throw bad_input("the checkpoint with the plan's values was not found")
       .where("plan", recipe.plan)
       .where("checkpoint", folder.string())
-      .hint("a plan with values works from its run folder: name RESULT/run/plan.json");
+      .hint("a plan with values needs its run folder: use RESULT/run/plan.json");
 }
 
-// A plan's own steps, and what it says about its origin.
+// Reads a plan's steps and origin.
 void read_replay(PreparedRun& run) {
   const Json json = read_json(run.recipe.plan);
   PrunePlan plan = plan_from_json(json, run.recipe.plan);
@@ -46,7 +46,7 @@ void read_replay(PreparedRun& run) {
   run.replayed = apply(plan, run.dense);
   if (!plan.values.empty()) {
     if (!run.recipe.repair.is_null() || !run.recipe.weights.is_null()) {
-      throw usage_error("the plan has values of its own, so there is nothing to {}",
+      throw usage_error("the plan has its own values, so there is nothing to {}",
                         run.recipe.repair.is_null() ? "make zero" : "repair")
           .where("plan", run.recipe.plan);
     }
@@ -85,8 +85,8 @@ std::vector<std::string> joined(std::vector<std::string> lines,
   return lines;
 }
 
-// What readers will say of the result, as far as its sizes are known, and what speaks against the
-// run itself. When scores decide how many units each layer loses, the layers are taken to differ.
+// Warnings of readers about the result, as far as its sizes are known, and about the run itself. If
+// scores determine the number of units per layer, layers are assumed to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
   std::vector<std::string> warnings = run.dense.config().notes;
@@ -107,13 +107,13 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {
     warnings.emplace_back(
-        "the sizes depend on measurements: MLP widths will seldom be multiples of 32, which every "
-        "quantised format needs and fast kernels want (--shape-multiple 32)");
+        "the sizes depend on measurements: MLP widths will rarely be multiples of 32, which every "
+        "quantised format and fast kernels need (--shape-multiple 32)");
   }
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
-    warnings.push_back(fmt::format(
-        "there are only {} calibration tokens: scores of so few are mostly noise", tokens));
+    warnings.push_back(
+        fmt::format("there are only {} calibration tokens: scores will be mostly noise", tokens));
   }
   return warnings;
 }
@@ -122,12 +122,12 @@ Needs repair_needs_of(const PreparedRun& run) {
   Needs needs =
       repair_needs(run.recipe.repair, config_after(run), run.compute,
                    run.samples.calibration.tokens(), stored_bytes_of_parameter(run.dense));
-  // The model as it is, the candidates of a step.
+  // The current model and the candidates of a step.
   if (repairs_steps(run.recipe.repair)) needs.disk_bytes *= 1 + std::ssize(run.recipe.branches);
   return needs;
 }
 
-// Whether a branch takes a backward pass or second moments.
+// Whether a branch uses a backward pass or second moments.
 bool holds_tapes_or_moments(const PreparedRun& run) {
   const MixRecipe mix = mix_recipe(run.recipe);
   return reads_curves(mix) || std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
@@ -140,7 +140,7 @@ bool holds_tapes_or_moments(const PreparedRun& run) {
 Needs needs_of(const PreparedRun& run) {
   Needs needs = estimate_needs(run.dense, run.compute, run.samples, parameters_after(run),
                                expected_steps(run));
-  // One after the other.
+  // They run one after the other.
   const int64_t tokens = run.samples.calibration.tokens();
   Needs curves, repair;
   if (!run.replay && holds_tapes_or_moments(run)) {
@@ -165,7 +165,7 @@ Needs needs_of(const PreparedRun& run) {
           needs.disk_bytes + training.disk_bytes};
 }
 
-// What pruning needs of its device.
+// Device memory that pruning needs.
 DeviceNeeds device_needs_of(const PreparedRun& run) {
   const ModelConfig& config = run.dense.config();
   const int64_t candidates = run.replay ? 1 : std::ssize(run.recipe.branches);
@@ -184,7 +184,7 @@ DeviceNeeds device_needs_of(const PreparedRun& run) {
   return needs;
 }
 
-// Throws where the run, or its recovery, does not fit; gives the line that weights stream.
+// Throws if the run or its recovery does not fit; returns a notice if weights are streamed.
 std::string check_devices(const PreparedRun& run) {
   const std::string line = check_device_memory(run.device_needs, run.compute);
   if (run.recipe.recovery.is_null()) return line;
@@ -202,14 +202,14 @@ void check_can_compare(const PreparedRun& run) {
   for (const BranchUse& use : mix_recipe(run.recipe).branches) {
     if (!use.branch->judges || !use.branch->judges(use.options)) continue;
     if (!run.samples.validation.ids.empty()) continue;
-    throw usage_error("branch '{}' judges models on held-out text, and there is none",
+    throw usage_error("branch '{}' evaluates models on held-out text, but there is none",
                       use.branch->name)
         .hint("give --validation FILE");
   }
   if (!find_selector(run.recipe.select).first->needs_validation) return;
   if (run.recipe.branches.size() < 2) return;  // nothing to compare
   if (!run.samples.validation.ids.empty()) return;
-  throw usage_error("the selector '{}' compares candidates on held-out text, and there is none",
+  throw usage_error("the selector '{}' compares candidates on held-out text, but there is none",
                     run.recipe.select)
       .hint("give --validation FILE");
 }
@@ -266,7 +266,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   } else {
     const ModelConfig& config = run.dense.config();
     run.accounting = known_accounting(run.recipe, config);
-    // A path that depends on figures is not counted before: a target out of reach is told here.
+    // A path that depends on measurements is not counted; an unreachable target is reported here.
     if (!run.accounting) check_reach(run.recipe, config);
   }
   if (!run.recipe.calibration.empty() || !run.recipe.validation.empty()) {
@@ -343,13 +343,13 @@ std::vector<std::string> announcement(const PreparedRun& run) {
     lines.push_back("repair: " + repair_text(run.recipe.repair, run.samples.calibration.tokens()));
   }
   if (!run.recipe.weights.is_null()) {
-    lines.push_back("weights that become zero: " + weights_text(run.recipe.weights));
+    lines.push_back("weights set to zero: " + weights_text(run.recipe.weights));
   }
   if (!run.samples.calibration.ids.empty()) {
     lines.push_back(fmt::format(
         "text{}: {} calibration samples ({} tokens), {} validation samples ({} tokens)",
         run.recipe.calibration == kBuiltInText
-            ? ", built-in (--calibration FILE with text of the model's use prunes better)"
+            ? ", built-in (text of the model's own use, --calibration FILE, gives better results)"
             : "",
         run.samples.calibration.ids.size(), with_commas(run.samples.calibration.tokens()),
         run.samples.validation.ids.size(), with_commas(run.samples.validation.tokens())));
@@ -366,7 +366,7 @@ std::vector<std::string> announcement(const PreparedRun& run) {
                   short_bytes(run.needs.memory_bytes), short_bytes(run.needs.disk_bytes),
                   dtype_name(run.compute.dtype), run.recipe.device, threads_in_use()));
   if (!run.compute.device.is_cpu()) {
-    lines.push_back(fmt::format("device: about {} of its memory, {} when weights stream",
+    lines.push_back(fmt::format("device: about {} of its memory, {} with streamed weights",
                                 short_bytes(run.device_needs.resident()),
                                 short_bytes(run.device_needs.streaming())));
   }

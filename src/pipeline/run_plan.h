@@ -1,5 +1,5 @@
-// pipeline/run_plan.h -- a recipe made ready: everything is opened, checked and counted before the
-// first byte is written.
+// pipeline/run_plan.h -- prepares a run: opens, checks and counts everything before the first byte
+// is written.
 #pragma once
 #include <memory>
 #include <optional>
@@ -22,34 +22,34 @@ struct PreparedRun {
   Recipe recipe;  ///< resolved
   Model dense;
   Compute compute;
-  std::shared_ptr<const Tokenizer> tokenizer;  ///< null when the run reads no text
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the run reads no text
   RunSamples samples;
   std::optional<PrunePlan> replay;       ///< the steps to replay instead of searching
-  std::optional<Model> replayed;         ///< what they and the plan's values leave
-  Json made_by;                          ///< of the replayed plan: what made it
-  std::optional<Accounting> accounting;  ///< when the path is known before the run
+  std::optional<Model> replayed;         ///< the result of the replay, with the plan's values
+  Json made_by;                          ///< origin of the replayed plan
+  std::optional<Accounting> accounting;  ///< set if the path is known before the run
   Needs needs;
-  std::vector<std::string> warnings;  ///< about shapes that readers reject, when they are known
-  DeviceNeeds device_needs = {};      ///< counted on the CPU too
-  std::string device_line = {};       ///< that weights stream, when they do
+  std::vector<std::string> warnings;  ///< shapes that readers reject, if known
+  DeviceNeeds device_needs = {};      ///< computed on the CPU too
+  std::string device_line = {};       ///< notice if weights are streamed
 };
 
-/// Throws what the parts throw: a bad recipe, a broken checkpoint, an empty text, an unreachable
+/// Throws as the parts do: an invalid recipe, a broken checkpoint, an empty text, an unreachable
 /// target, a device with too little memory.
 PreparedRun prepare(Recipe recipe, Progress& progress);
 
-/// Gives the dense model, and the replayed one, the rows of the samples' pictures, which lie in an
-/// unnamed file of `scratch`.
+/// Adds the rows of the samples' images to the dense and the replayed model; they are stored in an
+/// unnamed file in `scratch`.
 void show_pictures(PreparedRun& run, const std::filesystem::path& scratch, Progress& progress);
 
-/// Steps that the run will take, or about take when only the figures will tell; 0 when nobody can.
+/// Number of steps of the run, estimated if it depends on measurements; 0 = unknown.
 int64_t expected_steps(const PreparedRun& run);
 bool knows_its_steps(const PreparedRun& run);
 
-/// What the run will do and need, a few lines for people.
+/// Describes the run and its needs in a few lines.
 std::vector<std::string> announcement(const PreparedRun& run);
 
-/// The same for machines: {recipe, widths, accounting, needs {memory_bytes, disk_bytes, device},
+/// The same as JSON: {recipe, widths, accounting, needs {memory_bytes, disk_bytes, device},
 /// warnings}.
 Json to_json(const PreparedRun& run);
 

@@ -28,15 +28,15 @@ const Repair& repair_of(const Json& resolved) {
   return find_repair(resolved["method"].get<std::string>());
 }
 
-// Memory that training one layer takes beside the streams.
+// Memory for training one layer, in addition to the hidden states.
 int64_t training_bytes(const ModelConfig& config, const Compute& compute, int64_t tokens) {
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
-  // Values, gradients and two running means in float32, and the copy that is computed with.
+  // Values, gradients and two moving averages in float32, and the copy in the compute dtype.
   const int64_t numbers =
       largest_layer(config) * (16 + (compute.dtype == at::kFloat ? 0 : element));
   const int64_t batch = std::min(tokens, 2 * kReconstructionTokens);
   const int64_t tape = batch * 2 * widest_elements(config) * element;
-  return numbers + tape + tokens / 8 * config.hidden * element;  // and what is held out
+  return numbers + tape + tokens / 8 * config.hidden * element;  // and the held-out samples
 }
 
 }  // namespace
@@ -99,8 +99,8 @@ Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute&
   for (const LayerShape& shape : config.layers) {
     inputs += shape.heads * shape.head_dim + shape.mlp;
   }
-  // Both streams, the target behind attention, and the copy that a pass overwrites; sums in
-  // float32, the system and its factor in float64.
+  // Both streams of hidden states, the target after attention, and the copy that a pass overwrites;
+  // sums in float32, the system and its factor in float64.
   const int64_t streams = 4 * tokens * config.hidden * element;
   const int64_t sums = widest * widest * (4 + 2 * 8) + widest * config.hidden * (4 + 3 * 8);
   Needs needs = {streams + sums, inputs * config.hidden * stored_bytes_per_parameter};

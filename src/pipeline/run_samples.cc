@@ -17,12 +17,12 @@ void warn_of_overlap(const RunSamples& samples, std::string_view why, Progress& 
   for (const auto& ids : samples.validation.ids) shared += seen.contains(ids) ? 1 : 0;
   if (shared == 0) return;
   progress.warn(
-      fmt::format("{} of {} validation samples are calibration samples too: the figures look "
-                  "better than they are{}",
+      fmt::format("{} of {} validation samples are also calibration samples: the results are "
+                  "too optimistic{}",
                   shared, samples.validation.ids.size(), why));
 }
 
-// Hashes as texts: not every JSON reader keeps 64-bit numbers whole.
+// Hashes are stored as text, since some JSON readers do not preserve 64-bit integers.
 std::vector<std::string> to_hex(const std::vector<uint64_t>& hashes) {
   std::vector<std::string> texts;
   for (const uint64_t hash : hashes) texts.push_back(fmt::format("{:016x}", hash));
@@ -75,11 +75,11 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, const 
         tokenize_split(read(recipe.calibration), tokenizer, recipe.samples, context);
     samples.calibration = std::move(split.calibration);
     samples.validation = std::move(split.validation);
-    samples.validation_source = "samples behind the calibration ones, not used for statistics";
+    samples.validation_source = "samples after the calibration samples, not used for statistics";
     if (split.shared > 0) {
       samples.validation_source =
-          "the last samples of the calibration file, used for statistics too";
-      why = ". The file ends too soon: give --validation FILE or ask for fewer --samples";
+          "the last samples of the calibration file, also used for statistics";
+      why = ". The file is too short: give --validation FILE or fewer --samples";
     }
   }
   if (judges_elsewhere) {

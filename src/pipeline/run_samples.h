@@ -1,5 +1,4 @@
-// pipeline/run_samples.h -- the texts of a run: one recorded list of samples to measure on, another
-// to judge on.
+// pipeline/run_samples.h -- the texts of a run: calibration and validation samples.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,22 +14,22 @@
 namespace mop {
 
 struct RunSamples {
-  TokenSamples calibration;  ///< statistics come from these alone; empty without a calibration file
-  TokenSamples validation;   ///< selectors and the figures before and after; may be empty
-  std::string validation_source;                 ///< in words, for reports
-  std::shared_ptr<Pictures> pictures = nullptr;  ///< theirs; null = there are none
+  TokenSamples calibration;       ///< for statistics; empty without a calibration file
+  TokenSamples validation;        ///< for selectors and for metrics before and after; may be empty
+  std::string validation_source;  ///< description for reports
+  std::shared_ptr<Pictures> pictures = nullptr;  ///< of the samples; null = none
 };
 
-/// Reads and tokenises what the recipe names for `model`. Without `validation` the samples behind
-/// the calibration ones are for validation. Warns when a validation sample is also a calibration
-/// sample.
+/// Reads and tokenises the recipe's texts for `model`. Without `validation`, the samples after the
+/// calibration samples are used. Warns if a validation sample is also a calibration sample.
 RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, const Model& model,
                         Progress& progress);
 
-/// What was used: of every sample its number in the file, tokens, hash, and hashes of its lines
-/// (text/overlap.h). run/samples.json.
+/// Returns run/samples.json: per sample its number in the file, tokens, hash, and hashes of its
+/// lines (text/overlap.h).
 Json to_json(const RunSamples& samples);
-/// Those hashes of lines, of calibration and validation samples; none in files of older versions.
+/// Returns the hashes of lines of calibration and validation samples; empty for files of older
+/// versions.
 std::vector<uint64_t> recorded_line_hashes(const Json& samples);
 
 }  // namespace mop

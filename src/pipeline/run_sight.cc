@@ -15,7 +15,7 @@ bool have_pictures(const TokenSamples& samples, const ModelConfig& config) {
   });
 }
 
-// Whether the run judges candidates: a selector with a choice, or a branch's allocation.
+// Whether the run evaluates candidates: a selector with a choice, or a branch's allocation.
 bool judges(const MixRecipe& mix) {
   const bool chooses =
       find_selector(mix.selector).first->needs_validation && mix.branches.size() > 1;
@@ -25,8 +25,8 @@ bool judges(const MixRecipe& mix) {
 }
 
 constexpr const char* kHint =
-    "give records with `image` (docs/llava.md), or cut the tower by a criterion that reads weights "
-    "alone: vision.criterion=magnitude";
+    "give records with `image` (docs/llava.md), or use a criterion that reads only weights: "
+    "vision.criterion=magnitude";
 
 }  // namespace
 
@@ -39,17 +39,17 @@ std::string check_sight(const PreparedRun& run) {
   const std::vector<std::string> criteria = tower->branch->criteria(config, tower->options);
   const bool measured_on = have_pictures(run.samples.calibration, config);
   if (tower_reads_pictures(criteria) && !measured_on) {
-    throw usage_error("the vision tower is measured on pictures, and no calibration sample has one")
+    throw usage_error("the vision tower is measured on images, but no calibration sample has one")
         .hint(kHint);
   }
   if (have_pictures(run.samples.validation, config)) return "";
   if (judges(mix)) {
     throw usage_error(
-        "candidates are judged on held-out samples, and none has a picture, on which alone it "
-        "shows what a vision tower loses")
+        "candidates are evaluated on held-out samples, but none has an image, without which damage "
+        "of the vision tower is not visible")
         .hint(kHint + std::string(", with --select path:.. or random"));
   }
-  return "no held-out sample has a picture: the figures do not show what the vision tower loses";
+  return "no held-out sample has an image: the results do not show damage of the vision tower";
 }
 
 Model seeing(const Model& model, const PreparedRun& run, const std::filesystem::path& scratch,

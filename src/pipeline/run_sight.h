@@ -1,5 +1,5 @@
-// pipeline/run_sight.h -- what a run that cuts a vision tower must be shown, and what its models
-// see.
+// pipeline/run_sight.h -- checks that a run which prunes a vision tower has samples with images,
+// and encodes their images with pruned towers.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace mop {
 
-/// Throws Error(kUsage) where criteria measure the tower and no calibration sample has a picture,
-/// or where candidates are judged on held-out samples of which none has one: what a tower loses
-/// shows on pictures alone. Gives the line to warn with where nothing is measured or judged and yet
-/// a tower is cut that no sample shows; empty else.
+/// Throws Error(kUsage) if criteria measure the tower but no calibration sample has an image, or if
+/// candidates are evaluated on held-out samples none of which has one: damage of a tower is visible
+/// only with images. Returns a warning if a tower is pruned without measurements and no sample has
+/// an image; empty otherwise.
 std::string check_sight(const PreparedRun& run);
 
-/// `model` with the rows of the samples' pictures: one whose tower was cut has lost them. They lie
-/// in an unnamed file of `scratch`.
+/// Returns `model` with the rows of the samples' images, which a model with a pruned tower has
+/// lost; they are stored in an unnamed file in `scratch`.
 Model seeing(const Model& model, const PreparedRun& run, const std::filesystem::path& scratch,
              Progress& progress);
 

@@ -1,5 +1,5 @@
-// pipeline/run_steps.h -- run/steps/NN: what each step did. A step counts as done when its
-// plan.json is there.
+// pipeline/run_steps.h -- run/steps/NN: records of each step. A step is complete when its plan.json
+// exists.
 #pragma once
 #include <span>
 #include <vector>
@@ -13,22 +13,24 @@
 
 namespace mop {
 
-/// What a target that counts something else than parameters has come to: {currency, unit, dense,
-/// pruned, removed_fraction}; null for parameters.
+/// Returns the result in the currency of the target: {currency, unit, dense, pruned,
+/// removed_fraction}; null for parameters.
 Json target_metrics(const Target& target, const ModelConfig& dense, const ModelConfig& after);
 
-/// The steps that an interrupted run finished, from 1. What follows the first gap is removed.
+/// Returns the steps that an interrupted run completed, from 1. Steps after the first gap are
+/// removed.
 std::vector<PlanStep> read_steps(const RunFolder& folder);
 
-/// Sizes after a step, cumulative fractions, and the figures that decided. steps/NN/metrics.json.
+/// Returns steps/NN/metrics.json: sizes after a step, cumulative fractions, and the metrics of the
+/// selection.
 Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& after);
 
-/// Statistics and metrics first, the plan last; the metrics get `scores` where some were measured
+/// Writes statistics and metrics, then the plan; the metrics get `scores` if any were measured
 /// (pipeline/score_counts.h).
 void write_step(const RunFolder& folder, const MixStep& step, Json metrics,
                 const StepMeasures& measured);
 
-/// One line per step for cards and summaries, from what the first `count` steps recorded.
+/// Returns one line per step for cards and summaries, from the records of the first `count` steps.
 Json step_lines(const RunFolder& folder, size_t count);
 
 }  // namespace mop

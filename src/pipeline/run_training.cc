@@ -24,9 +24,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kMostHeldOut = 256;
-// Steps counted to see how long a run will be; trials do not grow beyond it.
+// Limit for counting a run's steps; trials do not become longer beyond it.
 constexpr int64_t kMostCounted = 600;
-// Seconds between lines that say how it goes.
+// Seconds between progress lines.
 constexpr double kTellSeconds = 20;
 
 std::vector<ParameterSpec> specs_of(const RecoverRecipe& recipe, const Model& model) {
@@ -38,14 +38,14 @@ std::optional<Teacher> make_teacher(const TrainingJob& job) {
   if (!job.teacher) return std::nullopt;
   const ModelConfig &dense = job.teacher->config(), &student = job.model.config();
   if (dense.vocab != student.vocab) {
-    throw bad_input("the teacher's vocabulary has {} tokens, the model's {}", dense.vocab,
+    throw bad_input("the teacher's vocabulary has {} tokens, but the model's has {}", dense.vocab,
                     student.vocab)
         .hint("a teacher must share the model's tokenizer");
   }
   Teacher teacher{*job.teacher, job.recipe.mix, job.recipe.hidden_share, {}};
   if (teacher.hidden_share > 0) {
     if (dense.hidden != student.hidden) {
-      throw bad_input("hidden states of width {} cannot be held against the teacher's of width {}",
+      throw bad_input("hidden states of width {} cannot be compared with the teacher's of width {}",
                       student.hidden, dense.hidden)
           .hint("distil.hidden=0");
     }
@@ -54,7 +54,7 @@ std::optional<Teacher> make_teacher(const TrainingJob& job) {
   return teacher;
 }
 
-// metrics.jsonl: what a resumed run will do again is cut off first.
+// metrics.jsonl: lines that a resumed run will repeat are removed first.
 class Metrics {
  public:
   Metrics(const fs::path& file, const Trainer& trainer) {
@@ -78,7 +78,7 @@ class Metrics {
   std::optional<LineFile> out_;
 };
 
-// Writes the run down, and says now and then how it goes.
+// Records the run and reports its progress.
 class Reporter {
  public:
   Reporter(Progress& progress, Metrics* metrics) : progress_(progress), metrics_(metrics) {}
@@ -133,7 +133,7 @@ void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept
       job.texts.validation ? with_commas(job.texts.validation->size()) : "0"));
   if (kept < job.model.num_layers()) {
     progress.note(
-        fmt::format("{} of {} layers are computed again in the backward pass, to save "
+        fmt::format("{} of {} layers are recomputed in the backward pass to save "
                     "memory (memory.activation_gib)",
                     job.model.num_layers() - kept, job.model.num_layers()));
   }
@@ -176,10 +176,10 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
 
 namespace {
 
-// The run itself tells what it does; a trial of a learning rate does not.
+// Whether progress is reported: by the run, not by trials of learning rates.
 enum class Telling { kRun, kTrial };
 
-// All that training holds but the parameters is let go when this returns.
+// Everything except the parameters is released on return.
 TrainOutcome train(const TrainingJob& job, TrainOptions loop, const Compute& compute,
                    Parameters& parameters, const fs::path& state, Telling telling,
                    Progress& progress) {
@@ -214,7 +214,7 @@ TrainOutcome train(const TrainingJob& job, TrainOptions loop, const Compute& com
   return trainer.run(hooks);
 }
 
-// Steps of the run, or INT64_MAX where only the clock knows. Counts no further than matters.
+// Number of steps of the run, up to kMostCounted; INT64_MAX if only time limits it.
 int64_t planned_steps(const TrainingJob& job) {
   const TrainOptions& limits = job.recipe.train;
   if (limits.epochs == 0 && limits.tokens == 0) return INT64_MAX;
@@ -229,7 +229,7 @@ int64_t planned_steps(const TrainingJob& job) {
   return steps;
 }
 
-// What is tried with each rate: the first tenth of the data's order, with the whole schedule.
+// A trial: the first tenth of the data's order, with the complete schedule.
 TrainOptions trial_options(const TrainOptions& run, int64_t steps) {
   TrainOptions trial = run;
   trial.epochs = 0;
@@ -249,7 +249,7 @@ RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& pro
   if (steps == 0) {
     progress.note(fmt::format("learning rate {:g}: {}", first.rate,
                               job.texts.validation ? "the run is too short to try others"
-                                                   : "no text is held out to choose another"));
+                                                   : "there is no held-out text to try others"));
     return first;
   }
   const auto try_rate = [&](double rate, const fs::path& state) {
@@ -261,11 +261,11 @@ RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& pro
     release_memory();
     return *outcome.best_nll;
   };
-  progress.note(fmt::format("tries {} learning rates, {} steps each", r.rates.size(), steps));
+  progress.note(fmt::format("trying {} learning rates, {} steps each", r.rates.size(), steps));
   return choose_rate(r.rates, job.run, job.ranks, progress, try_rate);
 }
 
-// Both models with the data's pictures in front of them.
+// Trains with the images of the data encoded by both models.
 TrainedModel train_seeing(const TrainingJob& job, const Compute& compute, const fs::path& scratch,
                           Progress& progress) {
   const RecoverRecipe& r = job.recipe;
@@ -275,7 +275,7 @@ TrainedModel train_seeing(const TrainingJob& job, const Compute& compute, const 
   options.learning_rate = rate.rate;
   const TrainOutcome outcome =
       train(job, options, compute, parameters, job.run / "state", Telling::kRun, progress);
-  release_memory();  // what comes now needs about as much, in other pieces
+  release_memory();  // the next phase needs about as much memory, in other blocks
   TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
   result.outcome["learning_rate"] = rate.rate;
   if (!rate.trials.empty()) result.outcome["trials"] = to_json(rate.trials);
@@ -298,7 +298,7 @@ TrainedModel train_model(const TrainingJob& job, Progress& progress) {
   const Model model = job.texts.pictures->shown_to(job.model, compute, scratch, progress);
   std::optional<Model> teacher = job.teacher;
   if (teacher && have_one_tower(*teacher, model))
-    teacher = teacher->with_input_rows(model.input_rows());  // one tower: the same rows
+    teacher = teacher->with_input_rows(model.input_rows());  // with equal towers the rows are equal
   else if (teacher)
     teacher = job.texts.pictures->shown_to(*teacher, compute, scratch, progress);
   TrainedModel trained =

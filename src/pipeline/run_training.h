@@ -1,5 +1,5 @@
-// pipeline/run_training.h -- a recipe's training on a model value: what `mop recover`, `mop train`
-// and a pruning run with recovery share.
+// pipeline/run_training.h -- trains a model value by a recipe; shared by `mop recover`, `mop train`
+// and pruning with recovery.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -23,11 +23,11 @@ namespace mop {
 struct TrainingTexts {
   TrainingData data;
   std::optional<TrainingData> validation;
-  std::string validation_source;       ///< in words, for reports
-  std::shared_ptr<Pictures> pictures;  ///< theirs
+  std::string validation_source;       ///< description for reports
+  std::shared_ptr<Pictures> pictures;  ///< of the texts
 };
-/// Text for `model`, whose folder is where a chat template would lie. Warns of what is not read or
-/// not learned. Throws what reading throws.
+/// Opens the texts for `model`, whose folder may contain a chat template. Warns about data that is
+/// not read or not learned. Throws as reading does.
 TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Tokenizer> tokenizer,
                          const Model& model, Progress& progress);
 
@@ -41,19 +41,19 @@ struct TrainingJob {
 };
 
 struct TrainedModel {
-  Model model;  ///< with what was trained in it
+  Model model;  ///< with the trained weights
   /// {steps, tokens, scored_tokens, loss, nll_before, nll_best, best_step, ended_by, learning_rate,
-  /// trials [{learning_rate, nll}] when the rate was chosen}
+  /// trials [{learning_rate, nll}] if the rate was selected}
   Json outcome;
   Json timing;                                ///< {seconds, tokens_per_second}
   std::map<std::string, at::Tensor> adapter;  ///< low-rank factors by name; empty = none
 };
 
-/// Trains, or continues what RUN/state holds. Where the recipe has several learning rates and text
-/// is held out, a tenth of the run is tried with each first (pipeline/rate_sweep.h). Every step is
+/// Trains, or continues from RUN/state. If the recipe has several learning rates and there is
+/// held-out text, each is first tried for a tenth of the run (pipeline/rate_sweep.h). Every step is
 /// a line of RUN/metrics.jsonl: {step, epoch, loss, learning_rate, gradient_norm, tokens,
-/// scored_tokens, timing}; a validation is one with {step, validation_nll}. A line's `timing` alone
-/// differs between equal runs.
+/// scored_tokens, timing}; a validation is a line with {step, validation_nll}. Lines of equal runs
+/// differ only in `timing`.
 TrainedModel train_model(const TrainingJob& job, Progress& progress);
 
 }  // namespace mop

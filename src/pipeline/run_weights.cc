@@ -33,7 +33,7 @@ SparseOptions sparse_options(const Json& resolved) {
 
 void check(const SparseOptions& settings) {
   if (settings.pattern.grouped() && settings.block % settings.pattern.of != 0) {
-    throw usage_error("weights.block must be a multiple of the pattern's groups, got {}",
+    throw usage_error("weights.block must be a multiple of the pattern's group size, got {}",
                       settings.block);
   }
 }
@@ -53,7 +53,7 @@ Json resolved_weights(const Json& section, uint64_t seed) {
   Json resolved = {{"method", row.name}};
   if (const auto pattern = options.given(recipe_options::kPattern)) {
     if (options.given(recipe_options::kSparsity)) {
-      throw usage_error("weights.pattern says how many weights go, and so does weights.sparsity");
+      throw usage_error("weights.pattern and weights.sparsity exclude each other");
     }
     resolved["pattern"] = pattern_text(pattern_from_text(*pattern));
   } else {
@@ -77,9 +77,9 @@ void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_ar
   for (const int64_t count : inputs) {
     if (count % pattern.of == 0) continue;
     throw usage_error(
-        "weights.pattern {} needs inputs in multiples of {}, a projection will have {}",
+        "weights.pattern {} needs inputs in multiples of {}, but a projection will have {}",
         pattern_text(pattern), pattern.of, count)
-        .hint(fmt::format("--shape-multiple {} keeps widths so", pattern.of));
+        .hint(fmt::format("use --shape-multiple {}", pattern.of));
   }
 }
 
@@ -97,7 +97,7 @@ Needs weights_needs(const Json& weights, const ModelConfig& config, const Comput
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   const SparseMethod& row = find_sparse_method(weights["method"].get<std::string>());
   const int64_t widest = std::max(widest_inputs(config), config.hidden);
-  // The stream and the copy that a pass overwrites; a matrix, its scores and its order.
+  // The hidden states and the copy that a pass overwrites; a matrix, its scores and its order.
   Needs needs = {2 * tokens * config.hidden * element + 4 * 8 * widest * config.hidden,
                  block_parameters(config) * stored_bytes_per_parameter};
   // Sums of one layer in float32, a factor and its inverse in float64.

@@ -1,5 +1,5 @@
-// pipeline/run_weights.h -- the section `weights` of a pruning recipe: single weights of what is
-// left become zero.
+// pipeline/run_weights.h -- the section `weights` of a pruning recipe: sparsity of single weights
+// in the remaining model.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -10,27 +10,28 @@
 
 namespace mop {
 
-/// {method, sparsity | pattern} with defaults filled in, and {damping, block} or {seed} of methods
-/// that have them. Throws Error(kUsage) for an unknown method, a key that is not the method's, a
-/// number out of range.
+/// Returns {method, sparsity | pattern} with defaults, and {damping, block} or {seed} for methods
+/// that have them. Throws Error(kUsage) for an unknown method, a key of another method, or a number
+/// out of range.
 Json resolved_weights(const Json& section, uint64_t seed);
 
-/// Before the work: throws Error(kUsage) where a pattern's groups do not fit the inputs of the
-/// projections, of `config` and, where the result's sizes are known, of all its layers.
+/// Throws Error(kUsage) if a pattern's groups do not divide the inputs of the projections, for
+/// `config` and, if the result's sizes are known, for all its layers.
 void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known);
 
-/// "sparsegpt, 2:4", for people.
+/// Describes the section, e.g. "sparsegpt, 2:4".
 std::string weights_text(const Json& weights);
 
-/// What it needs beside pruning, for a model that pruning leaves with the shapes of `config`.
+/// Additional needs, for a pruned model with the shapes of `config`.
 Needs weights_needs(const Json& weights, const ModelConfig& config, const Compute& compute,
                     int64_t tokens, int64_t stored_bytes_per_parameter);
 
-/// The model with zeros, chosen by the run's calibration samples. They lie in `scratch`.
+/// Returns the model with zeros, selected on the run's calibration samples; changed tensors are
+/// stored in `scratch`.
 Model sparsified(const PreparedRun& run, const Model& pruned, const std::filesystem::path& scratch,
                  Progress& progress);
 
-/// {method, pattern | sparsity, zeros, weights, zero_fraction}: what the projections came to.
+/// Returns {method, pattern | sparsity, zeros, weights, zero_fraction} of the projections.
 Json weights_metrics(const Json& weights, const Model& model);
 
 }  // namespace mop

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "tensor/device.h"
 
-// Of the allocator mimalloc, where the program is linked with it.
+// From the allocator mimalloc, if the program is linked with it.
 extern "C" __attribute__((weak)) void mi_collect(bool force);
 
 namespace mop {

@@ -1,4 +1,4 @@
-// pipeline/scratch_folder.h -- a folder for a while.
+// pipeline/scratch_folder.h -- temporary folders.
 #pragma once
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 
 namespace mop {
 
-/// Where a rank that is not the first keeps what needs no name: rank 0's run folder, where this
-/// machine sees it, else the system's temporary folder, which may be small, or memory.
+/// Returns the folder for unnamed files of a rank other than 0: rank 0's run folder if this machine
+/// can access it, else the system's temporary folder, which may be small or in memory.
 inline std::filesystem::path scratch_of_rank(const std::filesystem::path& run) {
   std::error_code error;
   const bool seen = std::filesystem::exists(run / "manifest.json", error) && !error &&
@@ -20,7 +20,7 @@ inline std::filesystem::path scratch_of_rank(const std::filesystem::path& run) {
   return seen ? run : std::filesystem::temp_directory_path();
 }
 
-/// A new folder below the system's temporary one, removed with the object. Throws Error(kIo).
+/// A new folder in the system's temporary folder, removed with the object. Throws Error(kIo).
 class ScratchFolder {
  public:
   ScratchFolder() {

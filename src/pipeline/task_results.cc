@@ -67,7 +67,7 @@ Json run_config(const TaskRunFacts& facts) {
           {"fewshot_seed", 1234}};
 }
 
-// What the reference does not record, and figures cannot be compared without.
+// Settings that the reference does not record but that results depend on.
 Json own_stamp(const std::vector<TaskResult>& results, const TaskRunFacts& facts) {
   Json data = Json::object();
   for (const TaskResult& result : results) {
@@ -104,7 +104,7 @@ void add_tokenizer(Json& json, const TaskRunFacts& facts) {
   json["max_length"] = facts.source.config().context;
 }
 
-// A text as Python's str() of it.
+// Returns Python's str() of a value.
 std::string as_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -113,7 +113,7 @@ struct Hashes {
   std::string doc, prompt, target;
 };
 
-// The prompt is what the first request's hash covers there: its first argument.
+// As in the reference, the prompt's hash is that of the first request's first argument.
 Hashes hashes_of(const Task& task, const TaskSample& sample) {
   const TextRequest& first = sample.item.requests.front();
   const std::string& prompt = task.kind == TaskKind::kRolling ? first.continuation : first.context;

@@ -1,4 +1,4 @@
-// pipeline/task_results.h -- the JSON that lm-evaluation-harness writes, from our results.
+// pipeline/task_results.h -- writes task results in the JSON format of lm-evaluation-harness.
 #pragma once
 #include <string>
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace mop {
 
-/// What is said about a run beside its figures.
+/// Metadata of a task run.
 struct TaskRunFacts {
   std::string model;  ///< as named on the command line
   BosRule bos;
@@ -18,13 +18,14 @@ struct TaskRunFacts {
   const Model& source;
   const Compute& compute;
   double start = 0, end = 0;              ///< seconds since 1970
-  std::string chat_template_sha256 = {};  ///< of the one that asked; empty = none did
-  std::string pictures_sha256 = {};       ///< empty = there were none
+  std::string chat_template_sha256 = {};  ///< of the chat template used; empty = none
+  std::string pictures_sha256 = {};       ///< of the images; empty = none
 };
 
-/// results, configs, versions, n-shot, n-samples, config, ...; what is ours alone is under "mop".
+/// Returns results, configs, versions, n-shot, n-samples, config, ...; entries specific to this
+/// program are under "mop".
 Json task_results_json(const std::vector<TaskResult>& results, const TaskRunFacts& facts);
-/// The figures of one task, as they stand under `results`.
+/// The results of one task, as under `results`.
 Json task_figures_json(const TaskResult& result);
 /// One line of samples_<task>_<time>.jsonl.
 Json task_sample_json(const Task& task, const TaskSample& sample, int64_t index);

@@ -32,7 +32,7 @@ namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-// Bytes of `text` that end with a whole UTF-8 character: a token may hold half of one.
+// Length of `text` up to its last complete UTF-8 character; a token may end inside a character.
 size_t whole_characters(std::string_view text) {
   size_t start = text.size();
   while (start > 0 && (static_cast<unsigned char>(text[start - 1]) & 0xC0) == 0x80) --start;
@@ -42,8 +42,8 @@ size_t whole_characters(std::string_view text) {
   return start - 1 + length <= text.size() ? text.size() : start - 1;
 }
 
-// What was generated so far: the decoded whole without the decoded prompt, so that spaces between
-// tokens stay.
+// The generated text: the decoded sequence without the decoded prompt, so that spaces between
+// tokens are kept.
 class Continuation {
  public:
   Continuation(const Tokenizer& tokenizer, std::vector<int64_t> prompt,
@@ -74,7 +74,7 @@ class Continuation {
   size_t told_ = 0;
 };
 
-// Beside what every command says of the files: what they ask of generation and do not get here.
+// In addition to the usual notices, reports generation settings of the files that are not applied.
 void tell_generation_notes(const Model& model, Progress& progress) {
   tell_notes(model, progress);
   const std::string note = generation_note(model.checkpoint().folder());
@@ -191,7 +191,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const ModelConfig dense = parse_config(raw, file.string());
   const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
   auto accounting = known_accounting(recipe, dense);
-  // How many units go is known, and how layers share them is not.
+  // The number of removed units is known, but not their distribution over layers.
   const bool spread_later =
       !accounting && std::ranges::all_of(recipe.branches, [](const std::string& name) {
         return find_branch(name).reads_curves;
@@ -201,7 +201,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     accounting = estimated_accounting(recipe, dense);
   }
   if (!accounting && !recipe.target.counts_parameters()) {
-    throw usage_error("measurements decide the sizes of a run that counts {}",
+    throw usage_error("the sizes of a run that counts {} depend on measurements",
                       recipe.target.currency)
         .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters");
   }
@@ -218,8 +218,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   json["warnings"] = reader_warnings(after, &dense);
   if (spread_later) {
     json["warnings"].push_back(
-        "measurements decide how the layers share what goes: the shapes are those of equal layers, "
-        "the totals hold");
+        "the distribution over layers depends on measurements: the shapes assume equal layers, "
+        "the totals are exact");
   }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;

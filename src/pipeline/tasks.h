@@ -1,4 +1,5 @@
-// pipeline/tasks.h -- the program's other jobs: scoring units, evaluating, generating, tokenising.
+// pipeline/tasks.h -- further jobs of the program: scoring units, generating text, tokenising,
+// planning.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -16,8 +17,8 @@
 
 namespace mop {
 
-/// Where, in what and with whom a job computes; an empty dtype is the device's default. Scoring and
-/// evaluating split their samples over the ranks; rank 0 alone writes files.
+/// Device, dtype and processes of a job; an empty dtype is the device's default. Scoring and
+/// evaluation split their samples over the ranks; only rank 0 writes files.
 struct ComputeChoice {
   std::string device = "cpu";
   std::string dtype;
@@ -29,49 +30,49 @@ struct ScoreJob {
   std::vector<std::string> criteria;
   SampleOptions samples;
   ComputeChoice compute;
-  std::filesystem::path images = {};  ///< folder of the samples' pictures; empty = that of the file
+  std::filesystem::path images = {};  ///< folder of the samples' images; empty = that of the file
 };
 struct Scores {
   std::map<std::string, at::Tensor> tensors;  ///< `{criterion}.{layer}`: [units], float64
   Json about;  ///< {criteria, samples, tokens, samples_sha256, layers, dtype}
 };
-/// Scores of every layer; `out` is not looked at. All samples are used: a score has no validation
-/// split.
+/// Returns the scores of every layer; ignores `out`. All samples are used, since scoring needs no
+/// validation samples.
 Scores score_units(const ScoreJob& job, Progress& progress);
-/// The same written to `out`. Returns what was measured, with {out}.
+/// Writes the scores to `out`. Returns their description, with {out}.
 Json score(const ScoreJob& job, Progress& progress);
 
 struct GenerateJob {
   std::filesystem::path model;
   std::filesystem::path adapter;  ///< PEFT adapter folder to merge; empty = none
-  std::string prompt;             ///< with `chat` the user's message
-  bool chat = false;   ///< the prompt is what the model's chat template makes of a conversation
-  std::string system;  ///< with `chat`: the system's message; empty = none
+  std::string prompt;             ///< with `chat`: the user's message
+  bool chat = false;              ///< render the conversation with the model's chat template
+  std::string system;             ///< with `chat`: the system's message; empty = none
   /// With `chat`, instead of `prompt`: JSON, a list of messages or {messages, tools}.
   std::filesystem::path messages;
-  /// For a model that sees: pictures, in the order of the prompt's <image> words.
+  /// For vision-language models: images, in the order of the prompt's <image> words.
   std::vector<std::filesystem::path> images = {};
   int64_t max_new_tokens = 128;
   double temperature = 0;
   uint64_t seed = 0;
   ComputeChoice compute;
-  /// Called with every piece of text that is complete; may be empty.
+  /// Called with each complete piece of text; may be empty.
   std::function<void(std::string_view)> on_text;
 };
-/// {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `prompt` is what the model was given,
-/// rendered; `text` is what follows it.
+/// Returns {prompt, text, prompt_tokens, new_tokens, ids, seconds}. `prompt` is the rendered
+/// prompt, `text` the generated text.
 Json generate_text(const GenerateJob& job, Progress& progress = silent_progress());
 
 struct TokenizeJob {
   std::filesystem::path tokenizer;  ///< a model's folder or a tokenizer file
-  std::filesystem::path text;       ///< every line is tokenised by itself
-  bool special = false;             ///< adds what the tokenizer's own rule adds
+  std::filesystem::path text;       ///< each line is tokenised separately
+  bool special = false;             ///< add special tokens by the tokenizer's rule
 };
-/// Ids of every line of the file, empty lines included.
+/// Returns the ids of each line of the file, including empty lines.
 std::vector<std::vector<int64_t>> tokenize(const TokenizeJob& job);
 
-/// {dense, steps, device_memory {dense, after}, warnings} of `mop plan`: sizes alone. `config` is a
-/// folder or a config.json.
+/// Returns {dense, steps, device_memory {dense, after}, warnings} of `mop plan`, from sizes only.
+/// `config` is a folder or a config.json.
 Json plan_sizes(const std::filesystem::path& config, const Json& recipe);
 
 }  // namespace mop

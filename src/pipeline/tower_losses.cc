@@ -17,7 +17,8 @@
 namespace mop {
 namespace {
 
-// Whole samples, whose ids name the batch's own pictures, and these where a change may begin.
+// Complete samples, whose ids refer to the batch's own images, and the images' hidden states before
+// the current layer.
 struct PictureBatch {
   PackedSamples packed;
   NextTokens next;
@@ -57,7 +58,7 @@ class TowerWalk final : public LayerLosses {
       weights_ = tower().weights(layer_, compute_);
       visit(layer_, *this);
       for (const PictureBatch& batch : batches_) {
-        if (!tower().has_one_state()) break;  // every pass begins with the first layer
+        if (!tower().has_one_state()) break;  // every pass starts at the first layer
         tower().advance(layer_, batch.hidden_BTD, ImageEncoder::kPiece, compute_);
       }
       check_mappings();
@@ -120,8 +121,8 @@ void walk_tower_losses(const Model& model, const Compute& compute, const TokenSa
     walk.add_batch({{seeing.ids.begin() + first, seeing.ids.begin() + last}, {}});
   }
   if (walk.batches() == 0) {
-    throw bad_input("no calibration sample has a picture and a word behind it")
-        .hint("a vision tower is judged by what is said about pictures");
+    throw bad_input("no calibration sample has an image followed by text")
+        .hint("a vision tower is measured by the loss of texts about images");
   }
   progress.begin("measuring losses of changed tower layers",
                  std::ssize(model.config().composite->tower.layers));

@@ -1,5 +1,5 @@
-// pipeline/tower_losses.h -- what a change of one layer of the vision tower does to the loss of
-// what is said about pictures.
+// pipeline/tower_losses.h -- the loss of texts with images as a function of changes to one layer of
+// the vision tower.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,9 +13,9 @@
 
 namespace mop {
 
-/// Visits every layer of the tower that is computed, from the first on, as `walk_layer_losses` does
-/// a language model's; samples without pictures are left out. In memory: the hidden states of all
-/// their pictures at the layer. Throws Error(kBadInput) when no sample has a picture and a word.
+/// Visits every computed layer of the tower, first to last, as `walk_layer_losses` does for a
+/// language model; samples without images are skipped. Memory: the hidden states of all their
+/// images at one layer. Throws Error(kBadInput) if no sample has an image and text.
 void walk_tower_losses(const Model& model, const Compute& compute, const TokenSamples& samples,
                        const Pictures& pictures, int64_t batch_samples,
                        const std::function<void(int64_t layer, LayerLosses& losses)>& visit,

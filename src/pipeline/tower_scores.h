@@ -1,5 +1,5 @@
-// pipeline/tower_scores.h -- scores of a vision tower's heads and neurons. Criteria are those of a
-// language model's units: a tower's layers are given to them in the same form.
+// pipeline/tower_scores.h -- scores of a vision tower's heads and neurons, by the criteria of
+// language models: the tower's layers are passed to them in the same form.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -17,14 +17,14 @@
 
 namespace mop {
 
-/// Whether one of these criteria is measured on pictures. Throws Error(kUsage) for one that is not
-/// scored on a tower.
+/// Whether any of these criteria needs images. Throws Error(kUsage) for a criterion that does not
+/// support towers.
 bool tower_reads_pictures(std::span<const std::string> criteria);
 
-/// Scores of every layer of `model`'s tower that is computed: by criterion, a tensor a layer,
-/// float64. Statistics are of the samples' pictures, each of which counts as a prompt; losses are
-/// those of the samples that have pictures. `pictures` may be null where none are read; `settings`
-/// are the criteria's sections. Throws as `score_layers` does.
+/// Returns the scores of every computed layer of `model`'s tower: by criterion, one float64 tensor
+/// per layer. Statistics are taken over the samples' images, each counting as a prompt; losses over
+/// the samples that have images. `pictures` may be null if none are needed; `settings` are the
+/// criteria's sections. Throws as `score_layers` does.
 std::map<std::string, std::vector<at::Tensor>> score_tower(
     const Model& model, const Compute& compute, const TokenSamples& samples,
     const Pictures* pictures, std::span<const std::string> criteria,

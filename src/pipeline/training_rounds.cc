@@ -29,7 +29,7 @@ Model TrainingRounds::train(const Model& pruned, const std::vector<PlanStep>& st
   const fs::path folder = round(steps.size()), writing = folder / "writing";
   const bool writes = ranks_.rank() == 0;
   if (writes) fs::create_directories(folder);
-  // The round before this one is needed until the step of this one counts as done.
+  // The previous round is needed until this one's step is complete.
   if (writes && steps.size() > 2) fs::remove_all(round(steps.size() - 2) / "trained");
   const Json before = figures_(pruned);
   TrainedModel trained =
@@ -58,7 +58,7 @@ Model TrainingRounds::restore(const std::vector<PlanStep>& steps) const {
   const fs::path folder = round(steps.size()) / "trained";
   const std::optional<PrunePlan> plan = plan_in(folder);
   if (!plan || plan->steps != steps) {
-    throw bad_input("the weights that round {} trained are not there", steps.size())
+    throw bad_input("the weights trained in round {} are missing", steps.size())
         .where("folder", folder.string())
         .hint("start over with --force");
   }

@@ -10,24 +10,25 @@
 
 namespace mop {
 
-/// What each round leaves lies in run/rounds/NN: metrics.jsonl, recovery.json, and until the next
-/// round is done the trained checkpoint, from which an interrupted run continues.
+/// Trains after every step. run/rounds/NN contains metrics.jsonl, recovery.json and, until the next
+/// round is done, the trained checkpoint, from which an interrupted run continues.
 class TrainingRounds {
  public:
   using Figures = std::function<Json(const Model& model)>;
-  /// `run`: the run folder, empty on ranks other than 0, which get rank 0's. `figures` of a model
-  /// on held-out text, null when there is none.
+  /// `run`: the run folder, empty on ranks other than 0, which receive rank 0's results. `figures`:
+  /// metrics of a model on held-out text, null if there is none.
   TrainingRounds(const PruneRecovery& recovery, const Model& dense, std::filesystem::path run,
                  Collectives& ranks, Figures figures, Progress& progress);
 
-  /// Trains what the last of `steps` left. What comes out has the bytes that were written.
+  /// Trains the model after the last of `steps`. Returns the model as written.
   Model train(const Model& pruned, const std::vector<PlanStep>& steps);
-  /// What these steps of an earlier run left, trained.
+  /// Returns the trained model after these steps of an earlier run.
   Model restore(const std::vector<PlanStep>& steps) const;
 
-  /// Of `count` rounds: {steps, tokens, rounds [{steps, tokens, .., figures {pruned, recovered}}]}.
+  /// Returns, for `count` rounds, {steps, tokens, rounds [{steps, tokens, .., figures {pruned,
+  /// recovered}}]}.
   Json outcome(size_t count) const;
-  /// Removes what nothing but resuming needs from a run folder.
+  /// Removes files of a run folder that only resuming needs.
   static void clean(const std::filesystem::path& run);
 
  private:

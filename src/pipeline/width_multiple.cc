@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kShape = "shape_multiple";
 constexpr const char* kHeads = "head_multiple";
-// What readers want: K-quants 256, GPU kernels 64 or 128, q4_0, q8_0 and nf4 32.
+// Multiples that readers need: K-quants 256, GPU kernels 64 or 128, q4_0, q8_0 and nf4 32.
 constexpr std::array<int64_t, 4> kWanted = {256, 128, 64, 32};
 constexpr std::array<int64_t, 4> kNarrow = {16, 8, 4, 2};
 constexpr int64_t kLeast = kWanted.back();
@@ -36,13 +36,14 @@ Recipe with_multiple(Recipe recipe, const std::vector<OpenWidths>& open, int64_t
   return recipe;
 }
 
-// What a run removes of what its target counts, and whether that is known before it runs.
+// The fraction a run removes of the quantity its target counts, and whether it is known before the
+// run.
 struct Removed {
   double fraction = 0;
   bool known = false;
 };
 
-// nullopt: the target cannot be reached like this.
+// nullopt = the target cannot be reached with these settings.
 std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense) {
   try {
     const auto accounting = known_accounting(recipe, dense);
@@ -59,8 +60,8 @@ std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense
   }
 }
 
-// Fractions of what is counted: what rounding to packs may come to, and what it does come to
-// (infinite: the target cannot be reached).
+// Fractions of the counted quantity: the maximum error of rounding to packs, and the actual one
+// (infinite = the target cannot be reached).
 double worst_miss(const Recipe& recipe, const ModelConfig& dense) {
   return static_cast<double>(half_pack(dense, recipe.target.shape_multiple)) /
          static_cast<double>(counted(recipe, dense));
@@ -71,7 +72,7 @@ double miss_of(const Recipe& recipe, const ModelConfig& dense, const Removed& si
   return removed ? std::abs(removed->fraction - single.fraction) : INFINITY;
 }
 
-// Quantised formats need 32 at least, so that is given twice the room.
+// Quantised formats need at least 32, so twice the error is allowed for it.
 bool meets(const Recipe& recipe, const ModelConfig& dense, const Removed& single) {
   const double miss = miss_of(recipe, dense, single);
   if (miss <= std::min(kAllowedMiss, single.fraction / 20)) return true;
@@ -79,7 +80,7 @@ bool meets(const Recipe& recipe, const ModelConfig& dense, const Removed& single
          worst_miss(recipe, dense) <= std::min(0.01, single.fraction / 10);
 }
 
-// A step that cannot take a pack from every layer would have to wait for the next ones.
+// A step must be able to remove a pack from every layer.
 bool fits_a_step(const ModelConfig& dense, int64_t multiple) {
   return 2 * half_pack(dense, multiple) <= layer_worth(dense);
 }
@@ -87,7 +88,7 @@ bool fits_a_step(const ModelConfig& dense, int64_t multiple) {
 int64_t best_multiple(const Recipe& recipe, const std::vector<OpenWidths>& open,
                       const ModelConfig& dense) {
   const auto single = removed_by(with_multiple(recipe, open, 1), dense);
-  if (!single) return 1;  // unreachable anyway, which is said elsewhere
+  if (!single) return 1;  // unreachable in any case; reported elsewhere
   const auto fits = [&](int64_t multiple) {
     return fits_a_step(dense, multiple) &&
            meets(with_multiple(recipe, open, multiple), dense, *single);
@@ -99,12 +100,14 @@ int64_t best_multiple(const Recipe& recipe, const std::vector<OpenWidths>& open,
   return 1;
 }
 
-// Those of a resolved recipe, as if they were open: heads that follow the widths are.
+// The branches of a resolved recipe as if their multiples were not set: head multiples that follow
+// from widths are included.
 std::vector<OpenWidths> branches_with_widths(const Recipe& recipe) {
   std::vector<OpenWidths> branches;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     const Json& settings = recipe.settings.at(use.branch->name);
-    if (!settings.contains(kShape) || use.branch->of_tower) continue;  // a tower has its own
+    if (!settings.contains(kShape) || use.branch->of_tower)
+      continue;  // a tower has its own multiples
     const int64_t heads = settings.value(kHeads, int64_t{1});
     const bool follow = heads == std::min(settings[kShape].get<int64_t>(), kLeast);
     branches.push_back({use.branch->name, follow});
@@ -112,7 +115,7 @@ std::vector<OpenWidths> branches_with_widths(const Recipe& recipe) {
   return branches;
 }
 
-// Of 32, which is kept where it misses more than wider multiples may.
+// The error of 32, reported if it exceeds the limit for wider multiples.
 std::string told_miss(const Recipe& recipe, const std::vector<OpenWidths>& names,
                       const ModelConfig& dense) {
   const auto single = removed_by(with_multiple(recipe, names, 1), dense);

@@ -184,7 +184,7 @@ TEST_P(LlavaCheck, TransformersIsShownThePictureToo) {
   EXPECT_EQ(row["status"], "loads") << row;
   EXPECT_LE(row["logits_difference"].get<double>(), 1e-5);
   EXPECT_EQ(row["greedy_equal"], true);
-  EXPECT_EQ(row["detail"], "a picture of 9 tokens is in the prompt");
+  EXPECT_EQ(row["detail"], "the prompt has an image of 9 tokens");
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, LlavaCheck, ::testing::Values("reference", "reference4"));
@@ -197,7 +197,7 @@ TEST(LlavaReaders, WhoIsShownNoPictureIsNotRun) {
   job.new_tokens = 2;
   const Json row = check(job, silent_progress())["readers"][1];
   EXPECT_EQ(row["status"], "not run");
-  EXPECT_EQ(row["detail"], "mop shows it no pictures");
+  EXPECT_EQ(row["detail"], "images are not supported with it");
 }
 
 TEST(LlavaBench, NamesWhatAPictureCosts) {

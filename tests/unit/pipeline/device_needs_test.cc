@@ -109,7 +109,7 @@ TEST_F(CheckDeviceMemory, SaysNothingWhereAllFitsOrNobodyKnows) {
 TEST_F(CheckDeviceMemory, SaysThatWeightsStream) {
   has(9800 * kMB, 10000 * kMB);
   EXPECT_EQ(check_device_memory(needs_, compute_),
-            "weights stream: 13.5 GB do not fit into 9.80 GB of the device");
+            "weights are streamed: 13.5 GB do not fit into 9.80 GB of the device");
 }
 
 TEST_F(CheckDeviceMemory, RefusesWhatDoesNotFitEvenStreaming) {

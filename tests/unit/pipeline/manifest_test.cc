@@ -57,7 +57,7 @@ TEST(RankInputs, ThatDifferAreRefusedByEveryRank) {
   });
   for (const std::string& error : errors) {
     EXPECT_EQ(error,
-              "the ranks of this job do not read the same:\n"
+              "the ranks of this job have different inputs:\n"
               "      model.fingerprint: f1 on rank 0, f2 on rank 2\n"
               "  hint: give every rank the same files and flags");
   }
@@ -79,7 +79,7 @@ TEST(RankInputs, MayLieElsewhereOnOtherDevicesAndBeReadByOtherThreads) {
   });
   EXPECT_THAT(errors, ElementsAre("", ""));
   EXPECT_THAT(told[0].lines,
-              ElementsAre("the last bits of the result may depend on the rank: compute.threads: 2 "
+              ElementsAre("rounding of the result may depend on the rank: compute.threads: 2 "
                           "on rank 0, 4 on rank 1"));
 }
 

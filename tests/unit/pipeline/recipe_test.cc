@@ -56,7 +56,7 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
   expect_usage_error([] { from("select: random\nuniform: true"); },
-                     "the recipe names its branches (depth, width), so `uniform` has nothing to");
+                     "the recipe names its branches (depth, width), so `uniform` has no effect");
 }
 
 TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
@@ -158,7 +158,7 @@ TEST(RecipeYaml, NamingAPartOfTheLoopTakesTheLoopWithoutRepair) {
 TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
   expect_usage_error(
       [] { from("calibraton: {file: x}"); },
-      "a recipe has no key: calibraton (did you mean 'calibration'?)\n  hint: known: model, "
+      "unknown keys of a recipe: calibraton (did you mean 'calibration'?)\n  hint: known: model, "
       "plan, select");
   expect_usage_error(
       [] { from("calibration: {sampels: 3}"); },
@@ -172,20 +172,20 @@ TEST(RecipeYaml, ListsTheKnownKeysWhenOneIsUnknown) {
 TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
   const std::string resolved = "select: perplexity\nbranches: [damage, damage-uniform]\n";
   expect_usage_error([&] { from(resolved + "width: {shape_multiple: 64}"); },
-                     "the recipe's branches are damage, damage-uniform: settings of 'width' have "
-                     "nothing to act on\n  hint: --set damage.shape_multiple=64 "
+                     "the recipe's branches are damage, damage-uniform, so settings of 'width' have "
+                     "no effect\n  hint: --set damage.shape_multiple=64 "
                      "--set damage-uniform.shape_multiple=64");
   expect_usage_error([&] { from(resolved + "width: {budget: exact}"); },
-                     "hint: name the branch in the recipe's `branches`");
+                     "hint: add the branch to the recipe's `branches`");
   expect_usage_error([&] { from(resolved + "uniform: true"); },
-                     "hint: branches: [damage-uniform] alone keeps all layers equal");
+                     "hint: use branches: [damage-uniform] for equal layers");
 }
 
 TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
   EXPECT_THAT(
       from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
-      HasSubstr("method: MoP's loop over depth and width, without repair, since the "
-                "default method (units of the least predicted damage) has no width.budget"));
+      HasSubstr("method: MoP's loop over depth and width, without repair, because the "
+                "default method (units of least predicted damage) has no width.budget"));
   EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
   EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
   EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
@@ -263,7 +263,7 @@ TEST(RecipeYaml, AnAllocationsSettingsStandInWidth) {
 TEST(RecipeResolved, RefusesLayersThatAreNotThere) {
   const Recipe recipe = from("{target: {iterations: 1}, protect: [12]}");
   expect_usage_error([&] { resolve(recipe, tinystories_12l()); },
-                     "protect names layer 12, the model has layers 0 to 11");
+                     "protect has layer 12, but the model has layers 0 to 11");
 }
 
 TEST(RecipeResolved, RefusesAMissingTarget) {

@@ -86,7 +86,7 @@ TEST_F(RunFolderTest, ForceReplacesOnlyWhatMopWrote) {
   write_file(out_ / "thesis.txt", "x");
   write_file(out_ / "run" / "manifest.json", R"({"program": "other"})");
   expect_error([&] { claim(IfThere::kReplace); }, ErrorKind::kUsage,
-               "something that mop did not write");
+               "files that were not written by mop");
   EXPECT_EQ(read_file(out_ / "thesis.txt"), "x");
 }
 
@@ -179,7 +179,7 @@ TEST_F(RunFolderTest, AResultThatIsCalledLikeAWorkingFolderIsNotTouched) {
   EXPECT_TRUE(claim(IfThere::kResume).finished());
   EXPECT_EQ(read_file(theirs / "config.json"), "theirs");
   expect_error([&] { claim(IfThere::kReplace); }, ErrorKind::kUsage,
-               "something that mop did not write");
+               "files that were not written by mop");
   EXPECT_EQ(read_file(theirs / "config.json"), "theirs");
 }
 
@@ -217,7 +217,7 @@ TEST_F(RunFolderTest, WhatResumingNeedsGoesOnlyWhenTheOutputIsWhole) {
   }
   fs::create_directories(out_);
   write_file(out_ / "thesis.txt", "x");
-  expect_error([&] { folder.publish(); }, ErrorKind::kUsage, "something that mop did not write");
+  expect_error([&] { folder.publish(); }, ErrorKind::kUsage, "files that were not written by mop");
   EXPECT_TRUE(fs::exists(folder.run() / "state" / "model.safetensors"));
   EXPECT_TRUE(fs::exists(folder.run() / "initial" / "model.safetensors"));
   fs::remove_all(out_);
@@ -239,9 +239,9 @@ TEST_F(RunFolderTest, AForeignWorkingFolderIsNotTouched) {
 TEST_F(RunFolderTest, TwoRunsDoNotShareAFolder) {
   RunFolder folder = claim();
   expect_error([&] { claim(IfThere::kResume); }, ErrorKind::kIo,
-               "another run is at work in this folder");
+               "another run is using this folder");
   expect_error([&] { claim(IfThere::kReplace); }, ErrorKind::kIo,
-               "another run is at work in this folder");
+               "another run is using this folder");
 }
 
 TEST_F(RunFolderTest, ModelAndOutputMustNotOverlap) {
@@ -292,7 +292,7 @@ std::string seen(const Exception& e) {
 
 TEST(RethrowResumable, SaysHowToContinueWhereFilesStayUsable) {
   constexpr const char* kLine =
-      "resume: what is done is kept; the same command with --resume continues";
+      "resume: completed work is kept; the same command with --resume continues";
   EXPECT_THAT(seen(io_error("the disk is full")), HasSubstr(kLine));
   const std::string memory =
       seen(c10::OutOfMemoryError({"f", "f.cpp", 1}, "CUDA out of memory. Tried to allocate 1 GiB"));
