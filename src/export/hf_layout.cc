@@ -72,7 +72,9 @@ PlacedTensor place_outside(const Model& model, const std::string& name) {
   const ModelConfig& tower = model.tower()->config();
   return {{std::move(stored), entry.dtype,
            axis_lengths(tensor->axes, tower, tower.layers[static_cast<size_t>(layer)])},
-          [layer = layer, tensor = tensor](const Model& m) { return stored_tensor(*m.tower(), layer, *tensor); }};
+          [layer = layer, tensor = tensor](const Model& m) {
+            return stored_tensor(*m.tower(), layer, *tensor);
+          }};
 }
 
 // The embedding stands in front of the layers, the rest behind them.
