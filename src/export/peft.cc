@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -65,7 +66,7 @@ SafetensorsFile open_weights(const fs::path& folder) {
 class Scales {
  public:
   Scales(const Json& config, const std::string& where)
-      : alpha_(require<double>(config, "lora_alpha", where)),
+      : alpha_(checked("lora_alpha", require<double>(config, "lora_alpha", where), where)),
         root_(get_or<bool>(config, "use_rslora", false, where)) {
     const Json patterns = config.value("alpha_pattern", Json());
     if (patterns.is_null()) return;
@@ -77,7 +78,7 @@ class Scales {
             .where("file", where);
       // The pattern of PEFT's get_pattern_key.
       patterns_.emplace_back(compiled(fmt::format("^(.*\\.)?({})$", key), where),
-                             value.get<double>());
+                             checked("alpha_pattern", value.get<double>(), where));
     }
   }
 
@@ -89,6 +90,12 @@ class Scales {
   }
 
  private:
+  static double checked(const char* key, double alpha, const std::string& where) {
+    if (std::abs(alpha) <= std::numeric_limits<float>::max()) return alpha;
+    throw bad_input("'{}' gives {}, which is no number of float32", key, alpha)
+        .where("file", where);
+  }
+
   static Pattern compiled(const std::string& expression, const std::string& where) {
     try {
       return Pattern::regex(expression);

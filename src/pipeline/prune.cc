@@ -107,10 +107,10 @@ class Run {
       functions.repair = [&](const Model& model) { return repair(pass, model).model; };
     }
     if (rounds != nullptr) {
-      functions.train = [=](const Model& left, const std::vector<PlanStep>& steps) {
+      functions.train = [=, this](const Model& left, const std::vector<PlanStep>& steps) {
         return seen(rounds->train(left, steps));
       };
-      functions.restore = [=](const std::vector<PlanStep>& steps) {
+      functions.restore = [=, this](const std::vector<PlanStep>& steps) {
         return seen(rounds->restore(steps));
       };
     }

@@ -94,6 +94,8 @@ TEST_F(Peft, RefusesAlphaPatternsThatCannotBeUsed) {
   config_["alpha_pattern"] = {{"q_(proj", 4}};
   EXPECT_THAT(refusal(), AllOf(HasSubstr("is not understood"),
                                HasSubstr("adapter_config.json, alpha_pattern")));
+  config_["alpha_pattern"] = {{"q_proj", 1e39}};
+  EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' gives 1e+39, which is no number of float32"));
   config_["alpha_pattern"] = 4;
   EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' is not an object"));
 }
