@@ -22,25 +22,26 @@ namespace {
 
 Json read_if_there(const fs::path& file) { return fs::exists(file) ? read_json(file) : Json(); }
 
-// Where a run lies: its result, or what it works in, which may be named by the result's name.
+// Returns the folder of a run: its result, or the working folder, which may be given by the
+// result's name.
 fs::path place_of(const fs::path& folder) {
   if (holds_run(folder)) return folder;
   const fs::path named = folder.has_filename() ? folder : folder.parent_path();
   if (holds_run(working_folder(named))) return working_folder(named);
   if (named.filename() == "run" && holds_run(named.parent_path())) return named.parent_path();
-  throw bad_input("this is no folder of a run: there is no run/manifest.json of mop in it")
+  throw bad_input("this is not the folder of a run: it has no run/manifest.json of mop")
       .where("folder", folder.string())
-      .hint("name the folder that `mop prune`, `recover` or `train` was given as --out");
+      .hint("give the folder that was --out of `mop prune`, `recover` or `train`");
 }
 
-/// The files of a run that are read more than once.
+/// Files of a run that are used more than once.
 struct RunFiles {
   fs::path run;
   Json manifest, metrics, recipe;
   std::vector<PlanStep> steps;
-  Json made_by;                    ///< of the plan; null when there is none
+  Json made_by;                    ///< of the plan; null = none
   int64_t dense_parameters = 0;    ///< of the plan's model; 0 = unknown
-  std::vector<Json> step_metrics;  ///< of the steps that this run took
+  std::vector<Json> step_metrics;  ///< of the steps of this run
 };
 
 std::vector<Json> metrics_of_steps(const fs::path& run) {
@@ -73,7 +74,7 @@ RunFiles read_files(const fs::path& run) {
   return files;
 }
 
-// A training's recipe has a method of its own.
+// Only recipes of trainings have a top-level method.
 bool is_training(const RunFiles& files) { return files.recipe.contains("method"); }
 
 std::string verb_of(const RunFiles& files) {
@@ -104,7 +105,7 @@ std::string text_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// A few words for what decided: branches, criteria that are not their defaults', the selector.
+// A short description of the method: branches, non-default criteria, the selector.
 std::string method_of(const RunFiles& files) {
   const Json& recipe = files.recipe;
   if (is_training(files)) return word_of(recipe, "method");

@@ -1,4 +1,4 @@
-// pipeline/read_run.h -- a run folder, as its report tells it.
+// pipeline/read_run.h -- reads a run folder for its report.
 #pragma once
 #include <filesystem>
 #include <span>
@@ -11,21 +11,21 @@
 
 namespace mop {
 
-/// What `folder`, a result or what a run works in, holds of its run. Folders of other builds may
-/// lack things, which are then not told; a run that has not finished is told as far as it came.
-/// Throws Error(kBadInput) for a folder that no run has left, or a file in it that is broken.
+/// Reads the run in `folder`, a result or a working folder. Data missing in folders of other builds
+/// are omitted; an unfinished run is read as far as it got. Throws Error(kBadInput) for a folder
+/// without a run, or for a broken file in it.
 RunReport read_run(const std::filesystem::path& folder);
 
-/// The page of the run in `folder`, written to folder/run/report.html. Its bytes depend on the
-/// run's files alone.
+/// Writes the page of the run in `folder` to folder/run/report.html. Its bytes depend only on the
+/// run's files.
 void write_run_report(const std::filesystem::path& folder);
 
-/// Which units of the dense model are left, kind by kind. `dense` are the sizes of its layers.
+/// Returns the remaining units of the dense model by kind. `dense`: sizes of its layers.
 std::vector<UnitMap> unit_maps(const std::vector<LayerShape>& dense,
                                std::span<const PlanStep> steps);
 
-/// Sizes of the dense model's layers, from those that `steps` left: what is left and what went. Of
-/// halves and layers that went whole the size is that of most others.
+/// Returns the sizes of the dense model's layers: the remaining units plus the removed ones. The
+/// size of completely removed halves and layers is that of most others.
 std::vector<LayerShape> dense_layers(const std::vector<LayerShape>& left,
                                      std::span<const PlanStep> steps);
 

@@ -1,4 +1,4 @@
-// pipeline/read_training.h -- curves that a run's trainings left.
+// pipeline/read_training.h -- reads training curves of a run.
 #pragma once
 #include <filesystem>
 #include <vector>
@@ -8,9 +8,9 @@
 
 namespace mop {
 
-/// Of the run folder RUN: RUN/metrics.jsonl, then RUN/rounds/NN/metrics.jsonl; a last line that is
-/// not whole, as a run at work leaves it, is not read. `metrics`: RUN/metrics.json, null when there
-/// is none. Throws Error(kBadInput) naming a line that is broken.
+/// Reads RUN/metrics.jsonl, then RUN/rounds/NN/metrics.jsonl; an incomplete last line, as of an
+/// active run, is ignored. `metrics`: RUN/metrics.json, or null. Throws Error(kBadInput) naming an
+/// invalid line.
 std::vector<ReportedTraining> read_trainings(const std::filesystem::path& run, const Json& metrics);
 
 }  // namespace mop

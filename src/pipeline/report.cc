@@ -13,7 +13,7 @@ namespace {
 
 std::string program() { return "mop " + mop_version(); }
 
-// Those of the first section that has any.
+// The drawings of the first section that has any.
 std::vector<std::string> first_drawings(const Page& page) {
   std::vector<std::string> drawings;
   for (const Section& section : page.sections) {
@@ -29,7 +29,7 @@ std::vector<std::string> first_drawings(const Page& page) {
 
 ReportResult report(const ReportJob& job) {
   if (job.sources.empty()) {
-    throw usage_error("there is nothing to report on").hint("name a run's folder: mop report RUN");
+    throw usage_error("no run is given").hint("give a run's folder: mop report RUN");
   }
   std::vector<RunReport> runs;
   std::vector<Measurement> measurements;

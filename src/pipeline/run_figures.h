@@ -1,4 +1,4 @@
-// pipeline/run_figures.h -- what the validation samples say of a run's models, as JSON.
+// pipeline/run_figures.h -- metrics of a run's models on the validation samples, as JSON.
 #pragma once
 #include "base/json.h"
 #include "model/validation.h"
@@ -6,10 +6,11 @@
 
 namespace mop {
 
-/// {perplexity, nll, kl, cosine}
+/// Returns {perplexity, nll, kl, cosine}.
 Json validation_json(const Validation& figures);
 
-/// {protocol, source, samples, tokens, dtype, dense, pruned}; null when nothing was judged.
+/// Returns {protocol, source, samples, tokens, dtype, dense, pruned}; null without validation
+/// samples.
 Json figures_json(const PreparedRun& run, const Json& dense, const Json& pruned);
 
 }  // namespace mop

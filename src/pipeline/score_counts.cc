@@ -23,14 +23,14 @@ const LayerRemoval* removal_of(const PlanStep& step, int32_t layer) {
   return found == step.removals.end() ? nullptr : &*found;
 }
 
-// Units of a kind in one layer: which are there, and which go.
+// The present and the removed units of a kind in one layer.
 struct UnitLists {
   const IndexList* kept = nullptr;
   bool all_go = false;
-  const IndexList* removed = nullptr;  // null: none
+  const IndexList* removed = nullptr;  // null = none
 };
 
-// Whether a layer's only unit of this kind goes.
+// Whether a layer's only unit of this kind is removed.
 bool one_goes(UnitKind kind, const LayerRemoval* removal) {
   if (removal == nullptr) return false;
   return removal->whole || (kind == UnitKind::kAttention && removal->attention) ||
@@ -51,7 +51,7 @@ bool goes(const UnitLists& lists, size_t position) {
                           std::ranges::binary_search(*lists.removed, (*lists.kept)[position]));
 }
 
-// Kinds of which there are many; of the others a layer has one.
+// Whether layers have many units of this kind; of other kinds they have one.
 bool is_counted(UnitKind kind) {
   return kind == UnitKind::kKvGroup || kind == UnitKind::kNeuron || kind == UnitKind::kChannel;
 }
@@ -74,7 +74,7 @@ std::vector<ScoredUnit> scored_units(const Model& model, UnitKind kind, const Pl
   return units;
 }
 
-// Channels are the model's: they are ranked by the sum of their scores over the layers.
+// Channels belong to the model and are ranked by the sum of their scores over the layers.
 std::vector<ScoredUnit> scored_channels(const Model& model, const PlanStep& taken,
                                         const std::vector<at::Tensor>& scores) {
   std::vector<ScoredUnit> units;
@@ -88,7 +88,7 @@ std::vector<ScoredUnit> scored_channels(const Model& model, const PlanStep& take
   return units;
 }
 
-// What each unit's going adds to the damage of those that go before it.
+// The increase of the damage by each unit, in the order of removal.
 void add_curve(const DamageCurve& curve, const UnitLists& lists, int32_t layer,
                std::vector<ScoredUnit>& units) {
   double before = 0;
@@ -112,9 +112,9 @@ std::vector<ScoredUnit> units_of_curves(const StepMeasures& measured, UnitKind k
 }
 
 constexpr int kBins = 36;
-constexpr int kMostDecades = 9;  // what is smaller counts as `below`
+constexpr int kMostDecades = 9;  // smaller scores count as `below`
 
-// Six digits: the same text wherever it is computed.
+// Rounds to six digits, for the same text on every machine.
 double rounded(double value) { return value == 0 ? 0 : std::stod(fmt::format("{:.5e}", value)); }
 
 struct Bins {
@@ -125,7 +125,7 @@ struct Bins {
 Bins log_bins(double least, double most) {
   least = std::max(least, most * std::pow(10, -kMostDecades));
   const double decades = std::log10(most / least);
-  int each = 1;  // bins of a decade
+  int each = 1;  // bins per decade
   for (const int count : {2, 4, 5, 10, 20}) {
     if (count * decades <= kBins) each = count;
   }
@@ -159,7 +159,7 @@ Bins bins_of(const std::vector<ScoredUnit>& units) {
     most = std::max(most, unit.score);
     if (unit.score > 0) least_positive = std::min(least_positive, unit.score);
   }
-  constexpr double kWide = 20;  // beyond this a linear scale would show one bar
+  constexpr double kWide = 20;  // above this ratio a linear scale would show a single bar
   if (least >= 0 && most > kWide * least_positive) return log_bins(least_positive, most);
   return linear_bins(least, most);
 }

@@ -1,4 +1,4 @@
-// pipeline/score_counts.h -- what a step's scores looked like, small enough to be kept of every
+// pipeline/score_counts.h -- histograms of a step's scores, small enough to be stored for every
 // run.
 #pragma once
 #include "base/json.h"
@@ -7,13 +7,12 @@
 
 namespace mop {
 
-/// For every criterion that the step measured, and for its curves, the units of one kind counted by
-/// score: [{criterion, unit, scale: "log" | "linear", edges, kept, removed, below: {kept,
-/// removed}}]. `edges` are one more than the counts; `below` holds scores under the first edge,
-/// zeros on a logarithmic scale. Kinds that a layer has one of, itself say, are listed instead:
-/// `layers:
-/// [{layer, score, removed}]`, layers and units as numbered in the source. `taken` is the step that
-/// was chosen. Empty when nothing was measured.
+/// Counts the units of each kind by score, for every criterion that the step measured and for its
+/// curves: [{criterion, unit, scale: "log" | "linear", edges, kept, removed, below: {kept,
+/// removed}}]. `edges` has one more entry than the counts; `below` counts scores below the first
+/// edge, zeros on a logarithmic scale. Kinds with one unit per layer are listed instead: `layers:
+/// [{layer, score, removed}]`, with layers and units numbered as in the source. `taken` is the
+/// selected step. Empty if nothing was measured.
 Json score_counts(const StepMeasures& measured, const PlanStep& taken);
 
 }  // namespace mop

@@ -9,8 +9,8 @@
 namespace mop {
 namespace {
 
-// Forward passes that a pass with gradients and second moments costs about, and a repair; a pass
-// with gradients alone, and one with second moments alone.
+// Approximate costs in forward passes: of a pass with gradients and second moments, of a repair, of
+// a pass with gradients only, and of one with second moments only.
 constexpr size_t kCurvePasses = 6, kRepairPasses = 4, kGradientPasses = 4, kMomentPasses = 2;
 
 std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& dense) {
@@ -18,7 +18,7 @@ std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& de
                               : std::vector<std::string>();
 }
 
-// The passes in which a step's criteria are measured, each as so many forward ones.
+// The passes of a step's criteria, each in forward passes.
 std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria,
                                      const ModelConfig& dense) {
   std::vector<size_t> passes;
@@ -28,7 +28,7 @@ std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria,
   if (need_gradients(stats)) passes.push_back(kGradientPasses);
   if (reads_moments(criteria)) passes.push_back(kMomentPasses);
   if (reads_losses(criteria)) {
-    // Each runs what comes behind its layer: on the average half of the model.
+    // Each loss runs the layers after the changed one, on average half of the model.
     int64_t losses = 0;
     for (const LayerShape& shape : dense.layers) losses += num_losses(criteria, dense, shape);
     passes.push_back(1 + static_cast<size_t>(losses / 2));
@@ -67,7 +67,7 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
       costs[i].push_back(cost_of(run.samples.calibration.tokens(), passes * layers));
     }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();
-    // Each model without one layer runs what comes behind it.
+    // Each model without one layer runs the layers after it.
     if (judged_layers)
       costs[i].push_back(cost_of(judged, dense.layers.size() + layers * layers / 2));
     if (reads_curves(mix)) costs[i].push_back(cost_of(read, layers * kCurvePasses));

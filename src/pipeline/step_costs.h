@@ -1,5 +1,4 @@
-// pipeline/step_costs.h -- what the steps of a run cost beside each other, for estimates of the
-// time left.
+// pipeline/step_costs.h -- relative costs of a run's steps, for estimates of the remaining time.
 #pragma once
 #include <vector>
 
@@ -8,9 +7,9 @@
 
 namespace mop {
 
-/// One for each step that is expected, in tokens times layers: its statistics pass when the
-/// branches it may take measure activations, the pass of its damage curves, repair and validation
-/// of every candidate where steps are repaired, then the validation when the selector compares.
+/// Returns the costs of each expected step, in tokens times layers: the statistics pass if its
+/// branches measure activations, the pass of damage curves, repair and validation of every
+/// candidate if steps are repaired, and the validation if the selector compares candidates.
 std::vector<StepCosts> step_costs(const PreparedRun& run);
 
 }  // namespace mop

@@ -1,4 +1,4 @@
-// pipeline/unit_maps.cc -- plans as pictures: a row of the table below is one kind of unit.
+// pipeline/unit_maps.cc -- plans as figures: a row of the table below is one kind of unit.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -14,7 +14,7 @@ struct LayerUnits {
   const char *title, *units;
   int64_t LayerShape::*count;
   IndexList LayerRemoval::*removed;
-  bool LayerRemoval::*half;  ///< the half that they are of
+  bool LayerRemoval::*half;  ///< the half that contains them
 };
 
 constexpr std::array kLayerUnits = {
@@ -57,7 +57,7 @@ std::vector<UnitRow> rows_of(const LayerUnits& kind, const std::vector<LayerShap
   return rows;
 }
 
-// What stands most often among the sizes that are known.
+// The most frequent of the known sizes.
 int64_t commonest(const std::vector<int64_t>& sizes) {
   std::map<int64_t, size_t> counts;
   for (const int64_t size : sizes) ++counts[size];
