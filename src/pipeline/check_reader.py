@@ -1,10 +1,10 @@
-"""Loads a checkpoint with an outside reader and compares what it computes with what mop computed.
+"""Loads a checkpoint with another program and compares its results with those of mop.
 
 Started by `mop check` with a job file: {reader, model, adapter, code, code_before, dtype, ids, vocab, eos, new_tokens,
 logits, facts, prompt, text_ids, pixels}, where `logits` is a file of float32, `code` whether to trust the folder's modelling
 code (with `code_before`: only if this reader is older), `facts` settings as mop reads them, `prompt` the text of `text_ids` and
 `pixels` null or, of the picture whose tokens are in `ids`, {file, shape}. Prints one line of JSON: {version, difference, greedy, tokens_per_second, causes, tokenizer}, or {version, error}, or {missing} when
-the reader is not installed. `causes` are settings that the reader has otherwise, `tokenizer` what is wrong with its ids.
+the reader is not installed. `causes` are settings that differ in the reader, `tokenizer` a difference of its ids.
 """
 
 import array
@@ -21,7 +21,7 @@ def release(version):
 
 
 def auto_class(job):
-    """By which transformers loads the folder: a language model, or one that sees."""
+    """Returns transformers' auto class for the folder: for a language model or for a vision-language model."""
     import transformers
 
     with open(os.path.join(job["model"], "config.json")) as file:
@@ -77,8 +77,8 @@ def compare_modules(job, model):
 
 
 def plain_greedy(job, model):
-    """The token of the largest logit, whatever generation_config.json says (repetition_penalty, min_new_tokens, ...): what a
-    call leaves open, transformers takes from the model's own settings."""
+    """Greedy decoding, independent of generation_config.json: transformers takes settings that a call does not give
+    (repetition_penalty, min_new_tokens, ...) from the model's file."""
     import transformers
 
     plain = transformers.GenerationConfig(max_new_tokens=job["new_tokens"], do_sample=False, num_beams=1,
@@ -90,7 +90,7 @@ def plain_greedy(job, model):
 
 
 def settings_of(model):
-    """What of the config changes what is computed, as this reader understands it."""
+    """Settings that affect the computation, as this reader interprets the config."""
     config = getattr(model.config, "text_config", model.config)
     rope = getattr(config, "rope_parameters", None) or {}
     if not rope:
@@ -106,28 +106,28 @@ def settings_of(model):
 def causes(job, model):
     try:
         theirs = settings_of(model)
-    except AttributeError:  # of a class that keeps them elsewhere
+    except AttributeError:  # classes that store them elsewhere
         return []
     return [f"its {name} is {theirs[name]}, mop reads {value}" for name, value in job.get("facts", {}).items()
             if name in theirs and theirs[name] != value]
 
 
 def tokenizer_problem(job):
-    """Whether the reader's own tokenizer turns the prompt into the ids that were compared."""
+    """Checks that the reader's own tokenizer gives the compared ids for the prompt."""
     import transformers
 
     if not job.get("prompt"):
         return ""
     try:
         ids = transformers.AutoTokenizer.from_pretrained(job["model"], trust_remote_code=job["code"])(job["prompt"])["input_ids"]
-    except Exception as error:  # any: it is a note
+    except Exception as error:  # any error is reported as a note
         return f"its tokenizer does not load: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     ours = job["text_ids"]
     return "" if ids == ours else f"its tokenizer gives {len(ids)} ids that are not mop's {len(ours)}"
 
 
 def last_log_probabilities(job):
-    """Ours, of the token after the prompt."""
+    """Log-probabilities of this program for the token after the prompt."""
     logits = array.array("f")
     with open(job["logits"], "rb") as file:
         logits.frombytes(file.read()[-4 * job["vocab"]:])
@@ -137,7 +137,7 @@ def last_log_probabilities(job):
 
 
 def compare_llama_cpp(job):
-    """llama.cpp tells log-probabilities of the tokens it generates: those of the first one are compared."""
+    """llama.cpp returns log-probabilities of generated tokens; those of the first one are compared."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -156,19 +156,19 @@ def compare_llama_cpp(job):
         raise ValueError(str(answer)[:300])
     choice, ours = answer["choices"][0], last_log_probabilities(job)
     tokens = choice["logprobs"]["content"]
-    # Probabilities too small for a float32 say nothing.
+    # Probabilities below the range of float32 are ignored.
     theirs = {row["id"]: row["logprob"] for row in tokens[0]["top_logprobs"] if row["logprob"] > -80}
     difference = max(abs(ours[i] - value) for i, value in theirs.items()) / max(abs(v) for v in theirs.values())
-    # Those with probabilities lack bytes that make no letter; all of them stand in what is said besides.
+    # Entries with probabilities omit bytes that are no complete character; the separate list of tokens has them.
     greedy = answer.get("__verbose", {}).get("tokens") or [row["id"] for row in tokens]
     if choice["finish_reason"] == "stop" and job["eos"] and greedy[-1] not in job["eos"]:
-        greedy.append(job["eos"][0])  # it stops before the token that ends the text
+        greedy.append(job["eos"][0])  # llama.cpp does not return the stop token
     return {"difference": difference, "greedy": greedy,
             "tokens_per_second": answer["timings"]["predicted_per_second"]}
 
 
 def compare_vllm(job):
-    """vLLM tells log-probabilities too: those of the first new token are compared."""
+    """vLLM also returns log-probabilities; those of the first new token are compared."""
     from vllm import LLM, SamplingParams
     from vllm.distributed import cleanup_dist_env_and_memory
 
@@ -189,7 +189,7 @@ def compare_vllm(job):
     start = time.perf_counter()
     answer = model.generate({"prompt_token_ids": job["ids"]}, greedy, use_tqdm=False, **request)[0].outputs[0]
     seconds = time.perf_counter() - start
-    del model  # an engine's process groups must be gone before the next one comes
+    del model  # an engine's process groups must be released before the next engine starts
     cleanup_dist_env_and_memory()
     ours = last_log_probabilities(job)
     theirs = {id: row.logprob for id, row in answer.logprobs[0].items() if row.logprob > -80}
@@ -197,7 +197,7 @@ def compare_vllm(job):
     return {"difference": difference, "greedy": list(answer.token_ids), "tokens_per_second": len(answer.token_ids) / seconds}
 
 
-# The engine runs in this process, on the threads that it is given, with little room for keys and values.
+# The engine runs in this process, with the given number of threads and a small KV cache.
 ENVIRONMENT = {"vllm": {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR",
                         "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1"}}
 READERS = {
@@ -217,11 +217,11 @@ def run(job):
         return {"missing": str(error)}
     try:
         return {"version": version, **READERS[reader](job)}
-    except Exception as error:  # whatever a reader does is a row of the table
+    except Exception as error:  # any failure of a reader is reported in its row
         return {"version": version, "error": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":
     with open(sys.argv[1]) as job_file:
         answer = json.dumps(run(json.load(job_file)))
-    print("\n" + answer)  # a line of its own, whatever a reader has said before
+    print("\n" + answer)  # on a separate line, since the reader may have printed text before
