@@ -17,8 +17,14 @@ namespace {
 using enum Fate;
 
 constexpr std::array<CompositeKind, 2> kKinds = {{
-    {"llava-1.5", "llava", "LlavaForConditionalGeneration", false},
-    {"llava-1.6", "llava_next", "LlavaNextForConditionalGeneration", true},
+    {.name = "llava-1.5",
+     .model_type = "llava",
+     .architecture = "LlavaForConditionalGeneration",
+     .tiles = false},
+    {.name = "llava-1.6",
+     .model_type = "llava_next",
+     .architecture = "LlavaNextForConditionalGeneration",
+     .tiles = true},
 }};
 
 constexpr KeyFate kKeys[] = {

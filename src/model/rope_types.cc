@@ -194,19 +194,38 @@ at::Tensor longrope(const RopeConfig& rope, int64_t head_dim, int64_t length) {
 }
 
 constexpr std::array kTypes = {
-    RopeType{"default", "one base for all lengths (arXiv 2104.09864)", false, read_nothing, plain},
-    RopeType{"linear", "positions divided by `factor` (arXiv 2306.15595)", false, read_factor,
-             linear},
-    RopeType{"dynamic", "base grows with lengths beyond max_position_embeddings (NTK)", true,
-             read_dynamic, dynamic},
-    RopeType{"yarn", "low frequencies scaled, high ones kept, logits scaled (arXiv 2309.00071)",
-             false, read_yarn, yarn},
-    RopeType{"longrope",
-             "a factor per pair of coordinates; one list up to the original context and one "
-             "beyond (arXiv 2402.13753)",
-             true, read_longrope, longrope},
-    RopeType{"llama3", "Llama 3.1: low frequencies scaled, high ones kept", false, read_llama3,
-             llama3},
+    RopeType{.name = "default",
+             .summary = "one base for all lengths (arXiv 2104.09864)",
+             .by_length = false,
+             .read = read_nothing,
+             .frequencies = plain},
+    RopeType{.name = "linear",
+             .summary = "positions divided by `factor` (arXiv 2306.15595)",
+             .by_length = false,
+             .read = read_factor,
+             .frequencies = linear},
+    RopeType{.name = "dynamic",
+             .summary = "base grows with lengths beyond max_position_embeddings (NTK)",
+             .by_length = true,
+             .read = read_dynamic,
+             .frequencies = dynamic},
+    RopeType{.name = "yarn",
+             .summary = "low frequencies scaled, high ones kept, logits scaled (arXiv 2309.00071)",
+             .by_length = false,
+             .read = read_yarn,
+             .frequencies = yarn},
+    RopeType{.name = "longrope",
+             .summary =
+                 "a factor per pair of coordinates; one list up to the original context and one "
+                 "beyond (arXiv 2402.13753)",
+             .by_length = true,
+             .read = read_longrope,
+             .frequencies = longrope},
+    RopeType{.name = "llama3",
+             .summary = "Llama 3.1: low frequencies scaled, high ones kept",
+             .by_length = false,
+             .read = read_llama3,
+             .frequencies = llama3},
 };
 
 }  // namespace

@@ -41,8 +41,18 @@ const std::vector<OutsideReader>& readers() {
        .tolerance_float32 = 1e-4,
        .tolerance_bfloat16 = 2e-2,
        .sees = true},
-      {"llama.cpp", "xllamacpp", {CheckedFormat::kGguf}, 1e-3, 5e-2, true},
-      {"vllm", "vllm", {CheckedFormat::kFolder, CheckedFormat::kAdapter}, 1e-3, 5e-2, false, true}};
+      {.name = "llama.cpp",
+       .module = "xllamacpp",
+       .reads = {CheckedFormat::kGguf},
+       .tolerance_float32 = 1e-3,
+       .tolerance_bfloat16 = 5e-2,
+       .by_gguf = true},
+      {.name = "vllm",
+       .module = "vllm",
+       .reads = {CheckedFormat::kFolder, CheckedFormat::kAdapter},
+       .tolerance_float32 = 1e-3,
+       .tolerance_bfloat16 = 5e-2,
+       .only_by_name = true}};
   return rows;
 }
 

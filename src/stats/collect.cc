@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-// Gathers the statistics of a pass; activations are summed as they are input. On the CPU sums go to
+// Gathers the statistics of a pass; activations are summed as they are seen. On the CPU sums go to
 // `layers_` piece by piece; on a device they are accumulated in one tensor until `finish`.
 class Collector {
  public:
