@@ -2,8 +2,8 @@
 #include "cli/recipe_flags.h"
 
 #include "cli/setting_flags.h"
-#include "pipeline/recipe.h"
-#include "pipeline/recipe_sections.h"
+#include "recipe/recipe.h"
+#include "recipe/recipe_sections.h"
 
 namespace mop {
 

@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "eval/tasks/task.h"
+#include "jobs/bench.h"
+#include "jobs/check.h"
+#include "jobs/eval_tasks.h"
 #include "kit/random_model.h"
 #include "model/composite.h"
-#include "pipeline/bench.h"
-#include "pipeline/check.h"
-#include "pipeline/eval_tasks.h"
-#include "pipeline/pictures.h"
+#include "run/pictures.h"
 
 namespace mop {
 namespace {
