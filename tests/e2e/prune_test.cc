@@ -59,7 +59,8 @@ TEST_F(PruneRun, WithoutAFileItCalibratesOnTheBuiltInText) {
   };
   const Ran ran = to("a", {});
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("text, built-in (text of the model's own use, --calibration FILE"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("text, built-in (text of the model's own use, --calibration FILE"));
   EXPECT_THAT(read_file(folder("a") / "run/recipe.yaml"), HasSubstr("file: built-in"));
   ASSERT_EQ(to("b", {"--calibration", "built-in"}).exit, 0);
   EXPECT_THAT(differing(folder("a"), folder("b")), IsEmpty());
@@ -284,7 +285,7 @@ TEST_F(PruneRun, AllCalibrationSamplesAreMeasuredOnWithAndWithoutAValidationFile
   EXPECT_EQ(with["validation"]["samples"], 16);
   const Ran ran = prune("b", {"--iterations", "1", "--select", "path:G"});
   ASSERT_EQ(ran.exit, 0);
-  EXPECT_THAT(ran.err, Not(HasSubstr("calibration samples too")));
+  EXPECT_THAT(ran.err, Not(HasSubstr("also calibration samples")));
   const Json without = read("b/run/samples.json");
   EXPECT_EQ(without["calibration"], with["calibration"]);
   EXPECT_EQ(without["validation"]["samples"], 2);

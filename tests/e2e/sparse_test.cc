@@ -99,7 +99,7 @@ TEST_F(SparseRun, RefusesWhatCannotBe) {
   EXPECT_THAT(sparse("a", {"--sparsity", "0.5", "--set", "recovery.method=lora", "--set",
                            "recovery.data.file=x.txt"})
                   .err,
-              HasSubstr("would not stay so"));
+              HasSubstr("would not be kept"));
   EXPECT_THAT(sparse("a", {"--weights", "wanda", "--set", "weights.block=64"}).err,
               HasSubstr("block"));
 }

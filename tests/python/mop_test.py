@@ -122,7 +122,7 @@ class Models(Folder):
         self.assertIn("generation does not stop", model.notes[0])
         self.assertIn("strange is not known", model.notes[1])
         self.assertEqual(listener.notes, ["note: " + note for note in model.notes[:2]])
-        self.assertIn("asks for do_sample true, top_p 0.9, which is not applied", model.notes[2])
+        self.assertIn("sets do_sample true, top_p 0.9, which is not applied", model.notes[2])
 
     def test_a_plan_is_applied_and_saved_like_the_run_that_made_it(self):
         self.prune(**{"target.iterations": 2, "select": "path:LG"})

@@ -17,7 +17,7 @@ from llama_cpp import LlamaCpp
 TOLERANCE = 1e-3  # of logits, float32
 # llama.cpp has no q and k norms in an architecture whose layers differ, and no windows.
 REFUSED = {"qwen3-layers": "Qwen3", "qwen3-heads-32-layers": "Qwen3", "qwen3-longrope": "factors (llama3, longrope)",
-           "qwen3-dynamic": "rope type 'dynamic'", "llava-tower": "the vision tower of this model is cut"}
+           "qwen3-dynamic": "rope type 'dynamic'", "llava-tower": "the vision tower of this model is pruned"}
 
 
 def mop(*arguments, fails=False):

@@ -184,7 +184,7 @@ TEST_F(ModelOpen, SettingsOfGenerationThatAreNotAppliedAreListed) {
                  "num_beams": 1, "bad_words_ids": null, "suppress_tokens": []})");
   EXPECT_THAT(unapplied_generation_settings(folder_.path()),
               ElementsAre("do_sample true", "temperature 0.6", "repetition_penalty 1.05"));
-  EXPECT_THAT(generation_note(folder_.path()), HasSubstr("asks for do_sample true, temperature"));
+  EXPECT_THAT(generation_note(folder_.path()), HasSubstr("sets do_sample true, temperature"));
   // Without do_sample transformers takes the likeliest token, too.
   write_file(folder_.path() / "generation_config.json", R"({"temperature": 0.6, "top_p": 0.9})");
   EXPECT_THAT(unapplied_generation_settings(folder_.path()), IsEmpty());

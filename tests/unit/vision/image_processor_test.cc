@@ -96,8 +96,8 @@ TEST(ImageProcessor, SizesHaveSeveralSpellings) {
 TEST(ImageProcessor, WhatIsNotFollowedIsRefused) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"image_processor_type": "SiglipImageProcessor"})", "'SiglipImageProcessor'"},
-      {R"({"image_processor_type": "LlavaNextImageProcessor"})", "several tiles"},
-      {R"({"image_grid_pinpoints": [[336, 672]]})", "several tiles"},
+      {R"({"image_processor_type": "LlavaNextImageProcessor"})", "tiled images"},
+      {R"({"image_grid_pinpoints": [[336, 672]]})", "tiled images"},
       {R"({"image_processor_type": "CLIPImageProcessor", "do_pad": true})", "do_pad is true"},
       {R"({"resample": 0})", "resample is 0 (nearest)"},
       {R"({"resample": 9})", "supported: 1 (lanczos), 2 (bilinear), 3 (bicubic)"},
