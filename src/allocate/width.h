@@ -33,6 +33,7 @@ struct WidthOptions {
   int64_t generations = 20;    ///< of allocation `evolution`
   int64_t offspring = 16;      ///< of a generation
   uint64_t evolution_seed = 0;
+  bool in_full = false;  ///< a closing budget is rounded up to packs, not to the nearest
 };
 
 /// What a step could not remove in whole units and the next step of the same branch repays.
@@ -63,7 +64,8 @@ int64_t layer_worth(const ModelConfig& config);
 /// as long as there are neurons to remove; neuron counts are never negative; a group that costs
 /// more than that sum waits; equal layers stay equal. With a shape multiple, read pack for neuron:
 /// `shape_multiple` neurons of each layer. A budget that is not one layer's worth closes
-/// the run: it is met in full (rounded up; whole packs are rounded to the nearest, see `half_pack`)
+/// the run: it is met in full (rounded up; whole packs are rounded to the nearest, see `half_pack`,
+/// or up where `in_full` says so)
 /// and what was owed is not added, because it is part of what remains. Throws Error(kBadInput) when
 /// nothing can be removed any more or the rule does not suit the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,

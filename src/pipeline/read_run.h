@@ -20,13 +20,18 @@ RunReport read_run(const std::filesystem::path& folder);
 /// run's files alone.
 void write_run_report(const std::filesystem::path& folder);
 
-/// Which units of the dense model are left, kind by kind. `dense` are the sizes of its layers.
-std::vector<UnitMap> unit_maps(const std::vector<LayerShape>& dense,
-                               std::span<const PlanStep> steps);
+/// Sizes that maps need.
+struct ModelUnits {
+  std::vector<LayerShape> layers, tower;  ///< of a vision tower; empty = unknown, or there is none
+  int64_t hidden = 0;                     ///< channels; 0 = unknown
+};
 
-/// Sizes of the dense model's layers, from those that `steps` left: what is left and what went. Of
-/// halves and layers that went whole the size is that of most others.
-std::vector<LayerShape> dense_layers(const std::vector<LayerShape>& left,
-                                     std::span<const PlanStep> steps);
+/// Which units of the dense model are left, kind by kind; of a vision tower and of hidden channels
+/// where `steps` took any.
+std::vector<UnitMap> unit_maps(const ModelUnits& dense, std::span<const PlanStep> steps);
+
+/// Sizes of the dense model, from those that `steps` left: what is left and what went. Of halves
+/// and layers that went whole the size is that of most others.
+ModelUnits dense_units(const ModelUnits& left, std::span<const PlanStep> steps);
 
 }  // namespace mop

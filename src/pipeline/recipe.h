@@ -26,6 +26,7 @@ struct Recipe {
   std::string images;       ///< folder of their pictures; empty = that of each file
   std::string validation;   ///< text file; empty = samples behind the calibration ones
   Target target;
+  std::string size;  ///< that of the target as it was given, "6GB"; empty = none
   std::string select = "random";
   uint64_t seed = 0;             ///< of the selector and of drawn samples
   std::vector<int64_t> protect;  ///< layers of the dense model; negative ones count from the end
@@ -43,8 +44,8 @@ struct Recipe {
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (the known ones are listed), a
 /// value of the wrong type, or an unknown branch or selector.
 ///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file},
-///   target {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute
-///   {device, dtype}, repair {see run_repair.h}, weights {see run_weights.h}, recovery {see
+///   target {iterations | remove | size, of, rounds, currency}, select, seed, protect, branches,
+///   compute {device, dtype}, repair {see run_repair.h}, weights {see run_weights.h}, recovery {see
 ///   recover_recipe.h}, and one section per branch and per criterion that has settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);

@@ -8,8 +8,14 @@
 
 namespace mop {
 
-/// Of a currency that needs no measurement; null for parameters, which all count by themselves, and
-/// for a measured one.
+/// Bytes of the dense model's weights as its files store them, in which the result is written: of
+/// most of them, and what others have beyond that.
+CostInputs stored_costs(const Model& dense);
+/// The same by the type that a config.json names; float32 where it names none.
+CostInputs costs_by_config(const Json& config);
+
+/// Of a currency that needs no measurement; null where budgets are parameters, and for a measured
+/// one.
 std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe);
 
 /// Sets the costs of a measured currency: those that `file` has of an earlier run, or by measuring

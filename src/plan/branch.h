@@ -49,6 +49,9 @@ struct BranchInput {
   /// instead.
   std::vector<int32_t> sources = {};
   const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
+  /// Whether rounding to packs must not leave any of a closing budget over: what remains is then
+  /// at most what the target says.
+  bool in_full = false;
 };
 
 /// `sources`, filled in where nothing was removed yet.

@@ -26,7 +26,14 @@ ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
 }
 
 BranchInput input_of_tower(const BranchInput& input) {
-  return {tower_config(input.config), input.budget, input.owed, input.options, {}};
+  return {tower_config(input.config),
+          input.budget,
+          input.owed,
+          input.options,
+          {},
+          {},
+          nullptr,
+          input.in_full};
 }
 
 // A step may be a layer of the language model: more than the tower has, of which a unit of each
