@@ -7,7 +7,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 build=$1
 only=${2:-}
-programs="tensor model stats criteria surgery search recovery eval plan export pipeline properties golden device e2e"
+programs="tensor model stats criteria surgery search recovery eval plan export recipe run jobs properties golden device e2e"
 
 # name | environment. What a machine lacks, its libraries leave out by themselves: the set is then one of the others.
 sets='

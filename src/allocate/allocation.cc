@@ -1,5 +1,4 @@
-// allocate/allocation.cc -- the table of allocations, and those that give every layer a share of
-// its own.
+// allocate/allocation.cc -- the table of allocations, and those with a share per layer.
 #include "allocate/allocation.h"
 
 #include <algorithm>
@@ -16,33 +15,33 @@ namespace {
 const Option<double> kOwlLambda = {.name = "owl_lambda",
                                    .default_value = 0.08,
                                    .range = at_least(0),
-                                   .help = "how far a layer's share may be from the mean"};
+                                   .help = "maximum difference of a layer's share from the mean"};
 const Option<double> kCfspSlope = {
-    .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "a of the sigmoid"};
+    .name = "cfsp_slope", .default_value = 1, .range = at_least(0), .help = "slope of the sigmoid"};
 
 const Option<double> kEcoflapMargin = {
     .name = "ecoflap_margin",
     .default_value = 0.1,
     .range = at_least(0),
-    .help = "a layer loses at most this fraction of its units more than all do"};
+    .help = "maximum excess of a layer's removed fraction over the mean"};
 
 const Option<int64_t> kDamageLevels = {
     .name = "damage_levels",
     .default_value = WidthOptions().damage_levels,
     .range = at_least(1),
-    .help = "sizes of a half layer that are judged to measure its damage"};
+    .help = "number of sizes of a half layer at which its damage is measured"};
 const Option<int64_t> kGenerations = {.name = "generations",
                                       .default_value = WidthOptions().generations,
                                       .range = at_least(1),
-                                      .help = "of mutation and selection"};
+                                      .help = "number of generations"};
 const Option<int64_t> kOffspring = {.name = "offspring",
                                     .default_value = WidthOptions().offspring,
                                     .range = at_least(1),
-                                    .help = "of a generation"};
+                                    .help = "mutations per generation"};
 const Option<int64_t> kEvolutionSeed = {.name = "evolution_seed",
                                         .unset = "the run's seed",
                                         .range = at_least(0),
-                                        .help = "of the mutations"};
+                                        .help = "seed of the mutations"};
 
 double setting(const SpreadInput& in, const Option<double>& option) {
   return in.settings == nullptr ? Options().get(option) : in.settings->get(option);
@@ -61,7 +60,7 @@ WidthCounts by_cost(const SpreadInput& in) {
 
 const std::vector<double>& layers_of(const SpreadInput& in) {
   if (in.layers != nullptr && in.layers->size() == in.config.layers.size()) return *in.layers;
-  throw bad_input("this allocation needs a score of each of the {} layers",
+  throw bad_input("this allocation needs a score for each of the {} layers",
                   in.config.layers.size());
 }
 
@@ -69,7 +68,7 @@ double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-// What each layer keeps of its units when all keep `keep` of theirs on average.
+// Returns the fraction of units that each layer keeps if the mean is `keep`.
 using Shares = std::vector<double> (*)(const SpreadInput& in, double keep);
 
 std::vector<double> desired(const std::vector<int64_t>& units, const std::vector<int64_t>& uniform,
@@ -93,7 +92,7 @@ std::vector<int64_t> units_of(const ModelConfig& config, int64_t LayerShape::*ki
   return units;
 }
 
-// OWL: linear in the share of outliers, at most lambda from the mean.
+// OWL: linear in the fraction of outliers, at most lambda from the mean.
 std::vector<double> owl_shares(const SpreadInput& in, double keep) {
   std::vector<double> shares = layers_of(in);
   const auto [low, high] = std::ranges::minmax(shares);
@@ -114,8 +113,9 @@ WidthCounts owl(const SpreadInput& in) {
   return spread_as_desired(config, in.uniform, wanted, in.options);
 }
 
-// CFSP: a sigmoid of the angle's distance from the mean. The authors' angle is a sum over tokens,
-// divided by 1e4, of 128 samples of 1024: with the mean over tokens that is a factor of 13.1.
+// CFSP: a sigmoid of the angle's difference from the mean. In the authors' code the angle is a sum
+// over tokens of 128 samples of 1024, divided by 1e4; with a mean over tokens this is a factor of
+// 13.1.
 std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
   constexpr double kPerToken = 128 * 1024 / 1e4;
   std::vector<double> shares = layers_of(in);
@@ -124,13 +124,13 @@ std::vector<double> cfsp_shares(const SpreadInput& in, double keep) {
     share = 1 / (1 + std::exp(-slope * kPerToken * (share - mean_angle)));
   }
   const double mean = mean_of(shares), high = std::ranges::max(shares);
-  // A layer cannot keep more than all of it: all deviations shrink.
+  // A layer cannot keep more than all of its units, so all deviations are scaled down.
   const double shrink = keep * high / mean < 1 ? 1 : mean * (1 / keep - 1) / (high - mean) / 1.05;
   for (double& share : shares) share = keep * (mean + (share - mean) * shrink) / mean;
   return shares;
 }
 
-// Of neurons alone, as published; groups go equally.
+// As published, only neurons are distributed; groups are uniform.
 WidthCounts cfsp(const SpreadInput& in) {
   const std::vector<double> groups(in.uniform.kv_groups.begin(), in.uniform.kv_groups.end());
   const DesiredCounts wanted = {
@@ -138,8 +138,8 @@ WidthCounts cfsp(const SpreadInput& in) {
   return spread_as_desired(in.config, in.uniform, wanted, in.options);
 }
 
-// What each takes of `total` in proportion to its score and without going beyond its room: what
-// one has no room for goes to the others.
+// Distributes `total` in proportion to the scores, within each entry's room; what exceeds the room
+// of one entry goes to the others.
 std::vector<double> share_out(double total, const std::vector<double>& scores,
                               const std::vector<double>& room) {
   std::vector<double> taken(scores.size(), 0);
@@ -164,12 +164,12 @@ std::vector<double> share_out(double total, const std::vector<double>& scores,
   return taken;
 }
 
-// ECoFLaP: all layers keep a floor, and of what is kept beyond it each has its share by score.
+// ECoFLaP: every layer keeps a minimum, and the rest of the kept units is distributed by score.
 std::vector<double> ecoflap_counts(const std::vector<int64_t>& units,
                                    const std::vector<int64_t>& uniform, const SpreadInput& in) {
   const std::vector<double>& scores = layers_of(in);
   if (std::ranges::any_of(scores, [](double score) { return !(score >= 0); })) {
-    throw bad_input("allocation 'ecoflap' shares out by scores of layers, and one is below 0");
+    throw bad_input("allocation 'ecoflap' needs non-negative layer scores");
   }
   const double all = static_cast<double>(std::accumulate(units.begin(), units.end(), int64_t{0}));
   const double gone =
@@ -210,23 +210,22 @@ std::span<const Allocation> all_allocations() {
   static constexpr const char* kOurs = "this project, docs/method.md, Allocations";
   static const Allocation kRows[] = {
       {.name = "uniform",
-       .summary = "equally many units from equal layers",
+       .summary = "equal counts for equal layers",
        .source = "MoP, arXiv 2602.06127"},
       {.name = "global",
        .summary =
-           "the lowest scores of the whole model, KV groups and neurons apart; layers differ",
+           "lowest scores of the whole model, KV groups and neurons separately; layers differ",
        .spread = by_score,
        .source = kOurs,
        .deviations = {12}},
       {.name = "global-per-cost",
-       .summary = "the lowest scores for each parameter, KV groups and neurons in one list",
+       .summary = "lowest scores per parameter, KV groups and neurons in one list",
        .spread = by_cost,
        .ranks_kinds_together = true,
        .source = kOurs,
        .deviations = {12}},
       {.name = "global-mixed",
-       .summary =
-           "the lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
+       .summary = "lowest scores, KV groups and neurons in one list: FLAP's ranking of z-scores",
        .spread = in_one_list,
        .ranks_kinds_together = true,
        .source = "FLAP, arXiv 2312.11983, AL-AM",
@@ -239,22 +238,22 @@ std::span<const Allocation> all_allocations() {
        .options = {kOwlLambda},
        .deviations = {25}},
       {.name = "cfsp",
-       .summary = "MLPs of layers that turn their input less lose more neurons",
+       .summary = "layers with a smaller angle between input and output lose more neurons",
        .criterion = "cfsp-layers",
        .spread = cfsp,
        .source = "CFSP, arXiv 2409.13199",
        .options = {kCfspSlope},
        .deviations = {24}},
       {.name = "ecoflap",
-       .summary = "layers along whose weights the loss is steeper keep more",
+       .summary = "layers with a steeper loss keep more",
        .criterion = "ecoflap-layers",
        .spread = ecoflap,
        .source = "ECoFLaP, arXiv 2310.02998",
        .options = {kEcoflapMargin},
        .deviations = {34}},
       {.name = "convex-hull",
-       .summary = "damage curves of all half layers, the least damage for each unit of cost first: "
-                  "predicted curves by the default method, with a criterion measured ones",
+       .summary = "least damage per cost first, on the damage curves of all half layers: "
+                  "predicted curves by the default method, measured ones with a criterion",
        .spread = by_measured_damage<allocate_by_damage>,
        .ranks_kinds_together = true,
        .judges = true,
@@ -262,7 +261,7 @@ std::span<const Allocation> all_allocations() {
        .source = kOurs,
        .options = {kDamageLevels}},
       {.name = "dp",
-       .summary = "the same curves, the least damage in all by dynamic programming",
+       .summary = "least total damage on the same curves, by dynamic programming",
        .spread = by_measured_damage<allocate_by_programming>,
        .ranks_kinds_together = true,
        .judges = true,
@@ -271,7 +270,7 @@ std::span<const Allocation> all_allocations() {
        .options = {kDamageLevels},
        .deviations = {27}},
       {.name = "evolution",
-       .summary = "counts of the lowest perplexity on held-out text, found by mutation",
+       .summary = "lowest perplexity on held-out text, by an evolutionary search over counts",
        .spread = evolve_counts,
        .ranks_kinds_together = true,
        .judges = true,

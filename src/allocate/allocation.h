@@ -1,5 +1,5 @@
-// allocate/allocation.h -- how the units of a width step are spread over the layers: the table of
-// allocations.
+// allocate/allocation.h -- how the units of a width step are distributed over the layers: the table
+// of allocations.
 #pragma once
 #include <functional>
 #include <span>
@@ -14,18 +14,19 @@
 
 namespace mop {
 
-/// What an allocation may look at.
+/// Input of `Allocation::spread`.
 struct SpreadInput {
   const ModelConfig& config;
-  const WidthCounts& uniform;  ///< what equally many units of equal layers come to
+  const WidthCounts& uniform;  ///< the uniform allocation: equal counts for equal layers
   GlobalScores scores;
-  const std::vector<double>* layers = nullptr;  ///< scores by the row's criterion, one a layer
+  const std::vector<double>* layers = nullptr;  ///< one score per layer, by the row's criterion
   const WidthOptions& options;
-  const Options* settings = nullptr;  ///< the section of the branch, as the row declares its part
-  /// The loss on held-out text of the current model without so many units of every layer, those of
-  /// the lowest scores; infinite where it is no number. Given to rows that judge.
+  const Options* settings = nullptr;  ///< the section of the branch, with the row's options
+  /// Returns, for each candidate, the loss on held-out text of the current model without the given
+  /// number of lowest-scoring units in each layer; infinite if it is not a number. Set for rows
+  /// with `judges`.
   std::function<std::vector<double>(const std::vector<WidthCounts>& candidates)> judge = nullptr;
-  /// Tells people how far a row is that judges.
+  /// Reports the progress of rows with `judges` to the user.
   std::function<void(const std::string& line)> note = [](const std::string&) {};
 };
 
@@ -35,25 +36,27 @@ using AllocateCurves = DamageAllocation (*)(std::span<const HalfLayerCurve> curv
 struct Allocation {
   std::string name;
   std::string summary;
-  std::string criterion = {};  ///< of layers: scores that it reads; empty = none
-  /// Counts that remove as many parameters as `uniform`, or less by what no pack fits, which is
-  /// then owed. Null: `uniform` itself.
+  std::string criterion = {};  ///< criterion of layers whose scores it reads; empty = none
+  /// Returns counts that remove as many parameters as `uniform`, or fewer if no pack fits; the
+  /// difference is then owed. Null: `uniform` itself.
   WidthCounts (*spread)(const SpreadInput& input) = nullptr;
-  /// Whether KV groups and neurons are one list: then either may go where `uniform` takes none.
+  /// Whether KV groups and neurons are ranked in one list, so that either kind may be removed even
+  /// if `uniform` removes none.
   bool ranks_kinds_together = false;
-  bool judges = false;  ///< `spread` judges models on held-out text
-  bool draws = false;   ///< by `WidthOptions::evolution_seed`
-  /// Of damage curves, in the branches that have them (`damage.allocation`). Null: not there.
+  bool judges = false;  ///< `spread` evaluates models on held-out text
+  bool draws = false;   ///< uses random numbers, seeded by `WidthOptions::evolution_seed`
+  /// Allocation by damage curves, for branches that compute them (`damage.allocation`). Null: not
+  /// available.
   AllocateCurves of_curves = nullptr;
   std::string source = {};               ///< paper and equation
   std::vector<OptionSpec> options = {};  ///< in the section `width`
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
 
-/// Settings of the rows that judge, in the section of the branch.
+/// Reads the settings of rows with `judges` from the section of the branch.
 void read_search_settings(const Options& options, WidthOptions& settings);
 
-/// In documentation order; the first is the default.
+/// All allocations in documentation order; the first is the default.
 std::span<const Allocation> all_allocations();
 /// Throws Error(kUsage) listing the known names.
 const Allocation& find_allocation(std::string_view name);

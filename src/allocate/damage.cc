@@ -1,5 +1,5 @@
-// allocate/damage.cc -- steepest descent along convex hulls, or dynamic programming, then single
-// packs.
+// allocate/damage.cc -- steepest descent along convex hulls, or dynamic programming, followed by
+// single packs.
 #include "allocate/damage.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-// One curve at one of its sizes.
+// The current size of one curve.
 class Sizes {
  public:
   struct Step {
@@ -29,7 +29,7 @@ class Sizes {
   double damage() const { return now().damage; }
   void go_to(size_t level) { level_ = level; }
 
-  // The step along the hull: least damage per gain, of those that win less than `limit`.
+  // The next step along the hull: the least damage per gain among those with a gain below `limit`.
   std::optional<Step> hull_step(double limit) const {
     std::optional<Step> best;
     for (auto next = std::upper_bound(sizes_.coarse.begin(), sizes_.coarse.end(), level_);
@@ -44,7 +44,7 @@ class Sizes {
     if (level_ + 1 == sizes_.all.size()) return {};
     return to(level_ + 1);
   }
-  // Undoes the last pack: gain and damage are below 0.
+  // The step that restores the last pack; its gain and damage are negative.
   std::optional<Step> pack_back() const {
     if (level_ == 0) return {};
     return to(level_ - 1);
@@ -71,7 +71,7 @@ class Allocator {
                      [&](size_t x, size_t y) { return curves[x].layer < curves[y].layer; });
   }
 
-  // Along the hulls, or from what `start` says: a level of every curve.
+  // Starts with the hulls, or with the given level of every curve.
   DamageAllocation run(std::span<const size_t> start) {
     if (start.empty()) follow_hulls();
     for (size_t i = 0; i < start.size(); ++i) take({i, sizes_[i].to(start[i])});
@@ -98,7 +98,7 @@ class Allocator {
 
   double target() const { return window_.target; }
   double slack() const { return window_.slack(); }
-  // What a step may win at most: less than the smallest pack beyond the target.
+  // Maximum gain of a step: it may exceed the target by less than the smallest pack.
   double limit() const { return target() + window_.smallest - slack() - gain_; }
   bool closer(double change) const {
     return std::abs(gain_ + change - target()) < std::abs(gain_ - target()) - slack();
@@ -110,7 +110,7 @@ class Allocator {
     gain_ += choice.step.gain;
   }
 
-  // The least of what `step` finds for every curve, by `value`; the first of equals.
+  // Minimum by `value` of the steps of all curves; the first among equals.
   template <typename StepOf, typename Value>
   std::optional<Choice> least(StepOf step_of, Value value) const {
     std::optional<Choice> best;
@@ -121,7 +121,7 @@ class Allocator {
     return best;
   }
 
-  // Hull steps are remembered: one that still fits is still the best of its curve.
+  // Hull steps are cached: a step that still fits is still the best of its curve.
   void follow_hulls() {
     std::vector<std::optional<Step>> steps;
     for (const Sizes& sizes : sizes_) steps.push_back(sizes.hull_step(limit()));
@@ -150,7 +150,7 @@ class Allocator {
     }
   }
 
-  // Where every pack is too large: the smallest of all.
+  // Takes the smallest of all packs, if every pack exceeds the limit.
   bool take_smallest() {
     const auto choice = least([](const Sizes& sizes) { return sizes.next_pack(); },
                               [](const Step& step) { return std::tuple(step.gain, step.damage); });
@@ -158,11 +158,11 @@ class Allocator {
     return choice.has_value();
   }
 
-  // What is beyond the target goes back to where it relieves most.
+  // Restores packs that are not needed for the target, those with the most damage first.
   void give_back() {
     const auto spare = [&](const Sizes& sizes) {
       std::optional<Step> step = sizes.pack_back();
-      if (step && step->damage > 0) step.reset();  // it would not relieve
+      if (step && step->damage > 0) step.reset();  // restoring it would not reduce the damage
       if (step &&
           !(window_.nearest ? closer(step->gain) : gain_ + step->gain >= target() - slack())) {
         step.reset();
@@ -177,7 +177,7 @@ class Allocator {
   const TargetWindow window_;
   double gain_ = 0;
   std::vector<Sizes> sizes_;
-  std::vector<size_t> order_;  // of curves, for ties
+  std::vector<size_t> order_;  // order of the curves for ties
 };
 
 std::vector<DamageSizes> all_sizes(std::span<const HalfLayerCurve> curves) {

@@ -1,4 +1,5 @@
-// allocate/damage.h -- how many units go from every half layer, by what their going costs the loss.
+// allocate/damage.h -- allocation by damage: how many units each half layer loses, by the predicted
+// increase of the loss.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,37 +11,37 @@
 
 namespace mop {
 
-/// What the units of one half layer cost the loss, and what is won when they go.
+/// The damage of one half layer as a function of the number of removed units, and the gain of
+/// removing them.
 struct HalfLayerCurve {
   int64_t layer = 0;
   UnitKind kind = UnitKind::kNeuron;
-  int64_t units = 0;           ///< the half layer has
-  std::vector<double> damage;  ///< [k]: with k + 1 units gone; cumulative, never falls
-  /// With no unit left, where that is known to be another than the end of `damage`: what is before
-  /// a half that goes whole may take over what it added, so this may be less than with few units
-  /// left.
+  int64_t units = 0;           ///< of the half layer
+  std::vector<double> damage;  ///< [k]: with k + 1 units removed; cumulative, non-decreasing
+  /// Damage of removing all units, if it differs from the end of `damage`: the projection before
+  /// the half may compensate for its removal, so this may be less than with a few units left.
   std::optional<double> damage_of_all = std::nullopt;
-  /// What one unit's going wins, in the currency of the target: parameters, ms, bytes of KV cache.
+  /// Gain of removing one unit, in the currency of the target: parameters, ms, bytes of KV cache.
   double gain = 0;
-  double gain_of_rest = 0;  ///< won besides when no unit is left: norm, biases
-  int64_t pack = 1;         ///< the number of units kept is a multiple of this, or `units`
-  int64_t stride = 1;       ///< units between two sizes looked at before the last correction
-  int64_t keep = 0;         ///< units that stay
+  double gain_of_rest = 0;  ///< additional gain of removing the last unit: norm, biases
+  int64_t pack = 1;         ///< the number of kept units is a multiple of this, or `units`
+  int64_t stride = 1;       ///< units between sizes considered before the final correction
+  int64_t keep = 0;         ///< minimum number of kept units
 };
 
 struct DamageTarget {
-  double gain = 0;                      ///< to be reached, in the currency of the curves
-  std::string currency = "parameters";  ///< as messages name it
-  /// The same number of units from every layer, as some readers want it: curves of one kind are
-  /// added up. All curves of a kind must then have the same sizes.
+  double gain = 0;                      ///< required, in the currency of the curves
+  std::string currency = "parameters";  ///< name in messages
+  /// Remove the same number of units from every layer, as some readers require: curves of one kind
+  /// are summed. All curves of a kind must then have the same sizes.
   bool uniform = false;
   bool in_full = false;  ///< packs of several units are rounded up, too, not to the nearest
 };
 
 struct DamageAllocation {
-  std::vector<int64_t> counts;  ///< units that go, per curve
-  double gain = 0;              ///< what that wins
-  double damage = 0;            ///< the sum of the curves there: the predicted increase of the loss
+  std::vector<int64_t> counts;  ///< removed units, per curve
+  double gain = 0;              ///< total gain
+  double damage = 0;            ///< sum of the curves: the predicted increase of the loss
 };
 
 /// Sizes of least damage that reach the target: follows the lower convex hulls of all curves, by
@@ -54,8 +55,8 @@ struct DamageAllocation {
 DamageAllocation allocate_by_damage(std::span<const HalfLayerCurve> curves,
                                     const DamageTarget& target);
 
-/// The same target, where the sum of the damages is the least there is, by dynamic programming: see
-/// `best_sizes` in allocate/programming.h. Throws as above.
+/// The same with the least total damage, by dynamic programming: see `best_sizes` in
+/// allocate/programming.h. Throws as above.
 DamageAllocation allocate_by_programming(std::span<const HalfLayerCurve> curves,
                                          const DamageTarget& target);
 

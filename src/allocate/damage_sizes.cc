@@ -19,18 +19,18 @@ void check(const HalfLayerCurve& c) {
                     c.damage.size(), c.units, c.pack, c.keep);
   }
   if (!(c.gain >= 0 && c.gain_of_rest >= 0) || !std::isfinite(c.gain + c.gain_of_rest)) {
-    throw bad_input("{} has a gain of {} per unit and {} for the rest: not below 0 expected",
+    throw bad_input("{} has a gain of {} per unit and {} for the rest, expected at least 0",
                     name_of(c), c.gain, c.gain_of_rest);
   }
   double before = 0;
   for (const double damage : c.damage) {
     if (!std::isfinite(damage) || damage < before) {
-      throw bad_input("{} falls, or is not finite: {} after {}", name_of(c), damage, before);
+      throw bad_input("{} decreases or is not finite: {} after {}", name_of(c), damage, before);
     }
     before = damage;
   }
   if (c.damage_of_all && !(std::isfinite(*c.damage_of_all) && *c.damage_of_all >= 0)) {
-    throw bad_input("{} ends at {}: a number not below 0 expected", name_of(c), *c.damage_of_all);
+    throw bad_input("{} ends at {}, expected a number of at least 0", name_of(c), *c.damage_of_all);
   }
 }
 
@@ -49,7 +49,7 @@ bool same_sizes(const HalfLayerCurve& x, const HalfLayerCurve& y) {
          x.keep == y.keep;
 }
 
-// One curve a kind: the sum of its curves. `sums`, per curve: where it was added.
+// Returns one curve per kind, the sum of its curves. `sums`: the index of each curve's sum.
 std::vector<HalfLayerCurve> add_up(std::span<const HalfLayerCurve> curves,
                                    std::vector<size_t>& sums) {
   std::vector<HalfLayerCurve> totals;
@@ -66,7 +66,7 @@ std::vector<HalfLayerCurve> add_up(std::span<const HalfLayerCurve> curves,
       continue;
     }
     if (!same_sizes(**first, curve)) {
-      throw bad_input("equal counts in every layer want equal layers: {} and {} differ",
+      throw bad_input("equal counts in every layer need equal layers, but {} and {} differ",
                       name_of(**first), name_of(curve))
           .hint("leave `uniform` off");
     }
@@ -84,7 +84,7 @@ DamageSizes sizes_of(const HalfLayerCurve& curve) {
   check(curve);
   DamageSizes sizes{{size_without(curve, 0)}};
   if (curve.gain <= 0) {
-    // Nothing is won before the last unit is gone.
+    // There is no gain before the last unit is removed.
     const bool may_go_whole = curve.keep == 0 && std::ssize(curve.damage) == curve.units;
     if (curve.gain_of_rest <= 0 || curve.units == 0 || !may_go_whole) return sizes;
     sizes.all.push_back(size_without(curve, curve.units));
@@ -122,7 +122,7 @@ TargetWindow window_of(std::span<const HalfLayerCurve> curves, std::span<const D
     window.nearest = curves[i].pack > 1 && !target.in_full;
   }
   if (most >= window.least()) return window;
-  throw bad_input("{} {} cannot be removed: all units that may go have {}", target.gain,
+  throw bad_input("{} {} cannot be removed: all removable units have {}", target.gain,
                   target.currency, most)
       .hint("lower the target, or let layers keep fewer units");
 }

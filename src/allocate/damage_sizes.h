@@ -1,5 +1,5 @@
-// allocate/damage_sizes.h -- what solvers over damage curves share: the sizes that a half layer may
-// have, how near a result must come to its target, and curves that are added up over the layers.
+// allocate/damage_sizes.h -- shared by solvers over damage curves: the possible sizes of a half
+// layer, the tolerance of the target, and curves summed over layers.
 #pragma once
 #include <functional>
 #include <span>
@@ -9,42 +9,42 @@
 
 namespace mop {
 
-/// Sums of gains in other orders differ by rounding; a fraction of the target.
+/// Tolerance for rounding of sums of gains, as a fraction of the target.
 inline constexpr double kGainRounding = 1e-9;
 
-/// One size that a half layer may have.
+/// One possible size of a half layer.
 struct DamageSize {
-  int64_t gone = 0;  ///< units
+  int64_t gone = 0;  ///< removed units
   double gain = 0, damage = 0;
 };
 
-/// All sizes of one half layer, the whole one first.
+/// All sizes of one half layer, starting with the full one.
 struct DamageSizes {
   std::vector<DamageSize> all;
-  std::vector<size_t> coarse = {0};  ///< of `all`: those that are a stride apart, and the last
+  std::vector<size_t> coarse = {0};  ///< indices in `all` one stride apart, and the last
 };
 
-/// Throws Error(kBadInput) for a curve that does not fit its own sizes.
+/// Throws Error(kBadInput) for a curve that is inconsistent with its own sizes.
 DamageSizes sizes_of(const HalfLayerCurve& curve);
 
-/// How near to its target a result must come: at least the target, and beyond it by less than
-/// `smallest`; with `nearest` within half of `smallest`.
+/// Range of accepted gains: at least the target and less than `smallest` beyond it; with `nearest`,
+/// within half of `smallest` of it.
 struct TargetWindow {
   double target = 0;
   double smallest = 0;   ///< gain of the smallest pack
-  bool nearest = false;  ///< that pack has several units
+  bool nearest = false;  ///< set if that pack has several units
   double slack() const;
-  double least() const;  ///< gain of a result
-  double limit() const;  ///< which a result stays below
+  double least() const;  ///< minimum gain
+  double limit() const;  ///< exclusive maximum gain
 };
 
-/// Throws Error(kBadInput) when all that may go is not enough.
+/// Throws Error(kBadInput) if removing all allowed units is not enough.
 TargetWindow window_of(std::span<const HalfLayerCurve> curves, std::span<const DamageSizes> sizes,
                        const DamageTarget& target);
 
 using CurveSolver = std::function<DamageAllocation(std::span<const HalfLayerCurve> curves,
                                                    const DamageTarget& target)>;
-/// `solve` of the curves, with `target.uniform` of the sums of all curves of a kind.
+/// Calls `solve` on the curves or, with `target.uniform`, on the sums of all curves of each kind.
 DamageAllocation solve_curves(std::span<const HalfLayerCurve> curves, const DamageTarget& target,
                               const CurveSolver& solve);
 

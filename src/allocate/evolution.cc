@@ -1,4 +1,4 @@
-// allocate/evolution.cc -- counts of units by elitist evolution, at equal parameters.
+// allocate/evolution.cc -- allocation by elitist evolution at a constant number of parameters.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -12,11 +12,11 @@ namespace mop {
 namespace {
 
 constexpr size_t kSurvivors = 4;
-constexpr uint64_t kMostTrades = 4;  // of a mutation
-constexpr int kTries = 256;          // to find what has not been judged
-constexpr int64_t kShare = 16;       // a trade is about this part of a half layer
+constexpr uint64_t kMostTrades = 4;  // per mutation
+constexpr int kTries = 256;          // attempts to find a genome not evaluated before
+constexpr int64_t kShare = 16;       // a trade moves about 1/16 of a half layer
 
-using Genome = std::vector<int64_t>;  // units gone of every half layer
+using Genome = std::vector<int64_t>;  // removed units per half layer
 
 struct Individual {
   Genome genome;
@@ -74,8 +74,8 @@ class Evolution {
     return young;
   }
 
-  // One half layer loses packs and another gets as many parameters back; nothing where that does
-  // not come out even.
+  // Removes packs from one half layer and restores as many parameters of another; does nothing if
+  // the numbers cannot be matched.
   void trade(Genome& genome) {
     const size_t loses = random_.below(halves_.size()), gets = random_.below(halves_.size());
     if (loses == gets) return;

@@ -1,6 +1,6 @@
-// allocate/exact.cc -- what a width step removes under `budget: exact`. Layers of equal shape form
-// a class and lose equal counts, so a uniform model stays uniform; a class is counted as one wide
-// layer.
+// allocate/exact.cc -- the units removed by a width step with `budget: exact`. Layers of equal
+// shape form a class and lose equal counts, so that a uniform model stays uniform; a class is
+// treated as one wide layer.
 #include "allocate/exact.h"
 
 #include <algorithm>
@@ -12,14 +12,14 @@
 namespace mop {
 namespace {
 
-// Layers of one shape. Costs are those of one unit from every layer of the class, in parameters.
+// Layers of equal shape. Costs are the parameters of one unit in every layer of the class.
 struct ShapeClass {
   LayerShape shape;
   int64_t group_cost = 0, neuron_cost = 0;
-  int64_t max_groups = 0;    // that may go from each layer
-  int64_t group_stride = 1;  // groups that stay are a multiple of this
-  int64_t base = 0;          // neurons that must go to reach a multiple
-  int64_t stride = 1;        // further neurons go in packs of this
+  int64_t max_groups = 0;    // maximum removed per layer
+  int64_t group_stride = 1;  // the number of kept groups is a multiple of this
+  int64_t base = 0;          // neurons to remove to reach a multiple
+  int64_t stride = 1;        // further neurons are removed in packs of this size
   int64_t max_packs = 0;
   int64_t groups = 0, packs = 0;  // the result
 
@@ -44,7 +44,8 @@ int64_t packs_capacity(const Classes& classes) {
   return sum(classes, [](const ShapeClass& c) { return c.max_packs * c.pack_cost(); });
 }
 
-// The most groups up to `count` whose going leaves a multiple of the stride, and a group.
+// Returns the largest number of groups up to `count` whose removal leaves a positive multiple of
+// the stride.
 int64_t whole_groups(const ShapeClass& c, int64_t count) {
   const int64_t kept = c.shape.kv_heads - std::max<int64_t>(count, 0);
   const int64_t multiple = (std::max<int64_t>(kept, 1) + c.group_stride - 1) / c.group_stride;
@@ -82,18 +83,17 @@ Classes classes_of(const ModelConfig& config, const WidthOptions& options) {
   return classes;
 }
 
-// How many groups are due for what attention owes. Single heads are rounded to the nearest, as in
-// the released rule. A group of several heads goes when a whole one is owed, also as there: it is a
-// large part of a layer.
+// Returns the number of groups to remove for what attention owes. As in the released rule, single
+// heads are rounded to the nearest, and a group of several heads, a large part of a layer, is
+// removed only when a whole one is owed.
 double groups_due(double owed, double cost, WidthRule rule) {
-  constexpr double kRounding =
-      1e-9;  // sums of fractions may fall short of a whole group by this much
+  constexpr double kRounding = 1e-9;  // tolerance for rounding of sums of fractions
   return rule == WidthRule::kMha ? std::nearbyint(owed / cost)
                                  : std::floor(owed / cost + kRounding);
 }
 
-// Groups that are due, never costing more than `want` (to half a neuron per layer). What one class
-// rounds away, the next one settles.
+// Removes the due groups as long as they cost at most `want` (up to half a neuron per layer). The
+// rounding error of a class is carried to the next one.
 void choose_groups(Classes& classes, double want, double debt, WidthRule rule) {
   const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
   double carry = 0;
@@ -110,14 +110,14 @@ void choose_groups(Classes& classes, double want, double debt, WidthRule rule) {
   }
 }
 
-// Groups that go next, so that a multiple stays; 0 = none may.
+// Returns the next number of groups to remove such that the rest is a multiple; 0 = none.
 int64_t next_groups(const ShapeClass& c) {
   const int64_t rest = (c.shape.kv_heads - c.groups) % c.group_stride;
   const int64_t next = rest == 0 ? c.group_stride : rest;
   return c.groups + next <= c.max_groups ? next : 0;
 }
 
-// The class with most groups left to give among those whose next groups cost at most `limit`.
+// Returns the class with the most removable groups whose next removal costs at most `limit`.
 ShapeClass* largest_giver(Classes& classes, double limit) {
   ShapeClass* best = nullptr;
   for (ShapeClass& c : classes) {
@@ -128,8 +128,7 @@ ShapeClass* largest_giver(Classes& classes, double limit) {
   return best;
 }
 
-// Where all neurons together cannot pay what is left, further groups do, as far as they are
-// affordable.
+// If all neurons together do not suffice, removes further groups as far as they fit.
 void add_groups_when_neurons_run_out(Classes& classes, double want) {
   while (true) {
     const double rest = want - static_cast<double>(removed(classes));
@@ -140,7 +139,7 @@ void add_groups_when_neurons_run_out(Classes& classes, double want) {
   }
 }
 
-// Spreads what is left over the neurons in proportion to what each class can give.
+// Distributes the rest over the neurons in proportion to each class's capacity.
 void choose_neurons(Classes& classes, double want) {
   const auto capacity = static_cast<double>(packs_capacity(classes));
   if (capacity == 0) return;
@@ -183,7 +182,7 @@ void check_something_left(const Classes& classes, const ModelConfig& config,
   if (std::any_of(classes.begin(), classes.end(), can_give)) return;
   const LayerShape& shape = config.layers[0];
   throw bad_input(
-      "a width step can remove nothing more: layer 0 has {} KV groups and {} neurons left",
+      "a width step cannot remove anything: layer 0 has {} KV groups and {} neurons left",
       shape.kv_heads, shape.mlp)
       .where("kept", fmt::format("at least {} KV groups and {} neurons per layer, rule {}",
                                  std::max<int64_t>(options.min_kv_groups, 1),
@@ -208,7 +207,7 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
                            const WidthOptions& options, bool closing) {
   Classes classes = classes_of(config, options);
   check_something_left(classes, config, options);
-  // What is owed is part of what remains, so a closing step must not add it again.
+  // The remaining budget includes what is owed, so a closing step must not add it again.
   const double want = static_cast<double>(parameters) + (closing ? 0 : owed.parameters);
   const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
   const double mlp = sum(classes, [](const ShapeClass& c) { return c.mlp(); });
@@ -230,7 +229,7 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
   WidthCounts counts = per_layer(classes, config);
   counts.owed.parameters = want - static_cast<double>(removed(classes));
   const double paid = sum(classes, [](const ShapeClass& c) { return c.groups * c.group_cost; });
-  // One group per layer may wait, not a queue of them: what neurons paid beyond that is settled.
+  // At most one group per layer stays owed; what neurons removed beyond that is not repaid.
   if (debt != 0) counts.owed.attention_parameters = std::min(debt - paid, one_group_each);
   return counts;
 }

@@ -1,4 +1,5 @@
-// allocate/global.cc -- units are ranked in packs: what may go from a layer at once.
+// allocate/global.cc -- units are ranked in packs: the units of a layer that can be removed
+// together.
 #include "allocate/global.h"
 
 #include <algorithm>
@@ -10,21 +11,21 @@
 namespace mop {
 namespace {
 
-// How one layer's units may go: the first pack brings the layer to a multiple of `stride`.
+// Constraints of one layer: the first pack reduces the layer to a multiple of `stride`.
 struct Packing {
-  int64_t units;   // the layer has
-  int64_t least;   // that stay
-  int64_t stride;  // what stays is a multiple
+  int64_t units;   // of the layer
+  int64_t least;   // minimum kept
+  int64_t stride;  // the number of kept units is a multiple of this
 };
 
 struct Pack {
-  double rank;   // lower goes first
-  size_t queue;  // whose packs go in their order
+  double rank;   // lower is removed first
+  size_t queue;  // packs of one queue are removed in order
   int64_t units;
-  int64_t cost;  // of the pack, in what the total counts
+  int64_t cost;  // of the pack, in the unit of the total
 };
 
-// Calls use(gone, size) for the packs of one layer, in the order in which they may go.
+// Calls use(gone, size) for the packs of one layer in the order of removal.
 template <typename Use>
 void for_each_pack(const Packing& rule, Use use) {
   for (int64_t gone = 0; gone < rule.units;) {
@@ -36,8 +37,8 @@ void for_each_pack(const Packing& rule, Use use) {
   }
 }
 
-// The packs of one layer, lowest scores first; a pack's rank is the mean score of its units. Units
-// cost 1.
+// Returns the packs of one layer, lowest scores first; a pack's rank is the mean score of its
+// units. A unit costs 1.
 std::vector<Pack> packs_of(const at::Tensor& scores_U, const Packing& rule, size_t layer) {
   if (scores_U.numel() != rule.units) {
     throw bad_input("{} scores for the {} units of layer {}", scores_U.numel(), rule.units, layer);
@@ -69,13 +70,14 @@ std::vector<Pack> packs_of_layers(const std::vector<at::Tensor>& scores,
   return packs;
 }
 
-// Units that go from each queue, lowest ranks first: packs that cost `total` in all, or a little
-// less where none fits any more.
+// Returns the number of removed units per queue, lowest ranks first: packs that cost `total`, or
+// slightly less if no other pack fits.
 std::vector<int64_t> take(std::vector<Pack> packs, int64_t total, size_t queues) {
   std::stable_sort(packs.begin(), packs.end(),
                    [](const Pack& a, const Pack& b) { return a.rank < b.rank; });
   std::vector<int64_t> counts(queues, 0);
-  std::vector<bool> closed(queues, false);  // a pack did not fit: later ones must wait too
+  std::vector<bool> closed(
+      queues, false);  // a pack did not fit, so later ones of the queue cannot be removed
   for (const Pack& pack : packs) {
     if (closed[pack.queue] || pack.cost > total) {
       closed[pack.queue] = true;
@@ -115,15 +117,14 @@ std::vector<Packing> rules_of(UnitKind kind, const ModelConfig& config,
   return rules;
 }
 
-// What `counts` takes less than `uniform` is owed.
+// Adds to `owed` what `counts` removes less than `uniform`.
 WidthCounts owing(const ModelConfig& config, const WidthCounts& uniform, WidthCounts counts) {
   counts.owed.parameters +=
       static_cast<double>(parameters_of(config, uniform) - parameters_of(config, counts));
   return counts;
 }
 
-// Packs whose middle is furthest below what a layer should lose go first, so that rounding is
-// shared out.
+// Packs whose centre is furthest below the desired count go first, which distributes the rounding.
 std::vector<int64_t> near(const std::vector<double>& desired, int64_t total,
                           const std::vector<Packing>& rules) {
   std::vector<Pack> packs;
@@ -161,7 +162,7 @@ WidthCounts spread_in_one_list(const ModelConfig& config, const WidthCounts& uni
                                RankBy rank_by) {
   const size_t layers = config.layers.size();
   std::vector<Pack> all;
-  // Queues of neurons come behind those of groups.
+  // Queues of groups come first, then those of neurons.
   const auto add = [&](const std::vector<at::Tensor>* of_kind, UnitKind kind, size_t first_queue) {
     if (of_kind == nullptr) return;
     for (Pack pack : packs_of_layers(*of_kind, rules_of(kind, config, options))) {

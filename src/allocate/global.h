@@ -1,4 +1,4 @@
-// allocate/global.h -- a width step's units taken wherever in the model the scores are lowest.
+// allocate/global.h -- allocation by ranking units over the whole model.
 #pragma once
 #include <vector>
 
@@ -6,35 +6,35 @@
 
 namespace mop {
 
-/// Scores of every layer, [units] each; null = no unit of that kind goes.
+/// Scores of every layer, [units] each; null = units of that kind are not removed.
 struct GlobalScores {
   const std::vector<at::Tensor>* kv_groups = nullptr;
   const std::vector<at::Tensor>* neurons = nullptr;
 };
 
-/// As many groups and neurons as `uniform` takes in all, those with the lowest scores of the whole
-/// model, compared as they are: what a unit sends on is measured in the same residual stream
-/// everywhere. Every layer keeps `min_kv_groups` and a neuron (a pack, with a shape multiple);
-/// within a layer the lowest go first. What whole packs leave over is owed. Throws Error(kBadInput)
-/// when scores do not fit the layers.
+/// Removes as many groups and neurons in total as `uniform`, those with the lowest scores of the
+/// whole model. Scores are compared as they are, since all layers add to the same residual stream.
+/// Every layer keeps `min_kv_groups` and a neuron (a pack, with a shape multiple); within a layer
+/// the lowest go first. The difference due to whole packs is owed. Throws Error(kBadInput) if
+/// scores do not fit the layers.
 WidthCounts spread_by_score(const ModelConfig& config, const WidthCounts& uniform,
                             const GlobalScores& scores, const WidthOptions& options);
 
 enum class RankBy { kScore, kScorePerParameter };
 
-/// As many parameters as `uniform` takes in all, from one list of groups and neurons, lowest first;
-/// what does not fit any more is passed over. Kinds whose scores are null do not go.
+/// Removes as many parameters in total as `uniform`, from one list of groups and neurons, lowest
+/// first; units that no longer fit are skipped. Kinds whose scores are null are not removed.
 WidthCounts spread_in_one_list(const ModelConfig& config, const WidthCounts& uniform,
                                const GlobalScores& scores, const WidthOptions& options,
                                RankBy rank_by);
 
-/// How many units should go from each layer, not rounded.
+/// Desired number of removed units per layer, not rounded.
 struct DesiredCounts {
   std::vector<double> kv_groups, neurons;
 };
 
-/// As many groups and neurons in all as `uniform` takes, whole packs as near to the desired counts
-/// as that allows; minima as above.
+/// Removes as many groups and neurons in total as `uniform`, in whole packs, as close as possible
+/// to the desired counts; minima as above.
 WidthCounts spread_as_desired(const ModelConfig& config, const WidthCounts& uniform,
                               const DesiredCounts& desired, const WidthOptions& options);
 

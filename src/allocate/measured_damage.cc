@@ -17,7 +17,8 @@ double parameters_of(const std::vector<HalfLayerCurve>& halves, const WidthCount
   return sum;
 }
 
-// Units gone at the sizes that are judged: what stays is a multiple of the pack, or all.
+// Removed units at the measured sizes: the number of kept units is a multiple of the pack, or all
+// units are removed.
 std::vector<int64_t> sizes_to_judge(const HalfLayerCurve& half, int64_t most_levels) {
   const int64_t levels = std::min(most_levels, half.units);
   std::vector<int64_t> gone;
@@ -31,7 +32,7 @@ std::vector<int64_t> sizes_to_judge(const HalfLayerCurve& half, int64_t most_lev
   return gone;
 }
 
-// The damage of every count up to the last that was judged.
+// The damage of every count up to the last measured one.
 std::vector<double> interpolated(const std::vector<int64_t>& gone,
                                  const std::vector<double>& damages) {
   std::vector<double> damage;
@@ -65,7 +66,7 @@ void measure(const SpreadInput& in, std::vector<HalfLayerCurve>& halves) {
     if (candidates.empty()) continue;
     std::vector<double> damages = in.judge(candidates);
     for (double& damage : damages) damage -= dense;
-    // A loss that is no number is never taken: the curve ends before it.
+    // The curve ends before the first non-finite loss, so that such sizes are not chosen.
     const auto finite =
         std::ranges::find_if_not(damages, [](double d) { return std::isfinite(d); });
     gone.resize(static_cast<size_t>(finite - damages.begin()));

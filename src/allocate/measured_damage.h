@@ -1,5 +1,5 @@
-// allocate/measured_damage.h -- what the half layers' units cost on held-out text, and allocations
-// by it.
+// allocate/measured_damage.h -- damage curves measured on held-out text, and allocations that use
+// it.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -9,26 +9,28 @@
 
 namespace mop {
 
-/// The half layers of a width step whose units have scores, without damages: each layer's KV groups
-/// before its neurons. Gains are parameters.
+/// Returns the half layers of a width step whose units have scores, with empty damage: each layer's
+/// KV groups, then its neurons. Gains are parameters.
 std::vector<HalfLayerCurve> scored_half_layers(const SpreadInput& input);
 
-/// Units that go from these half layers, as a width step counts them; nothing else goes.
+/// Converts removed units per half layer to the counts of a width step; other units are kept.
 WidthCounts width_counts(const ModelConfig& config, const std::vector<HalfLayerCurve>& halves,
                          const std::vector<int64_t>& gone);
 
-/// The other way: units of each half layer that `counts` lets go.
+/// The inverse: removed units of each half layer.
 std::vector<int64_t> units_gone(const std::vector<HalfLayerCurve>& halves,
                                 const WidthCounts& counts);
 
-/// As many parameters as `uniform`, to the smallest pack, where `allocate` finds the least damage:
-/// each half layer alone at `WidthOptions::damage_levels` sizes is judged on held-out text, its
-/// damage is what the loss rises by (never below 0, never falling), linear between two sizes.
+/// Removes as many parameters as `uniform`, up to the smallest pack, with the sizes that `allocate`
+/// chooses. The damage of a half layer is the increase of the loss on held-out text (at least 0,
+/// made non-decreasing), measured with only that half layer reduced at
+/// `WidthOptions::damage_levels` sizes and interpolated linearly.
 WidthCounts spread_by_measured_damage(const SpreadInput& input, AllocateCurves allocate);
 
-/// As many parameters as `uniform`, exactly: elitist evolution from `uniform` on. A mutation trades
-/// packs of one half layer for as many parameters of another, the four allocations of the lowest
-/// loss on held-out text stay. Source: arXiv 2503.09657, section 3.3, with one stage of selection.
+/// Removes exactly as many parameters as `uniform`, by elitist evolution starting from it. A
+/// mutation moves packs between half layers at equal parameters; the four allocations with the
+/// lowest loss on held-out text survive. Source: arXiv 2503.09657, section 3.3, with one stage of
+/// selection.
 WidthCounts evolve_counts(const SpreadInput& input);
 
 }  // namespace mop

@@ -14,7 +14,7 @@ constexpr int64_t kMostStates = int64_t{1} << 17;
 constexpr double kMostSteps = 1e9;
 constexpr double kNone = std::numeric_limits<double>::infinity();
 
-// The sizes of one half layer that are chosen from, as indices in `all`.
+// The sizes considered per half layer, as indices in `all`.
 using Choices = std::vector<std::vector<size_t>>;
 
 Choices choices_of(std::span<const DamageSizes> sizes, bool coarse) {
@@ -28,7 +28,7 @@ Choices choices_of(std::span<const DamageSizes> sizes, bool coarse) {
   return choices;
 }
 
-// Gains below the limit, by their place on a grid.
+// Maps gains below the limit to states.
 class Grid {
  public:
   Grid(std::span<const DamageSizes> sizes, const Choices& choices, double limit) {
@@ -56,7 +56,7 @@ class Grid {
   int64_t states_ = 0;
 };
 
-// The best sum that is known for a state, and the last choice on the way to it.
+// The best sum found for a state.
 struct Sum {
   double damage = kNone, gain = 0;
 };
@@ -70,9 +70,9 @@ class Programming {
               const TargetWindow& window)
       : sizes_(sizes), choices_(choices), grid_(grid), window_(window) {}
 
-  // `coarse`: single packs close what the result stays below the window.
+  // `coarse`: single packs are added later, so the result may stay below the window.
   std::vector<size_t> run(bool coarse) {
-    // The last state is the least gain beyond the limit.
+    // The last state holds the smallest gain beyond the limit.
     sums_.assign(beyond() + 1, {});
     sums_[grid_.state_of(0)] = {0, 0};
     for (size_t i = 0; i < sizes_.size(); ++i) add(i);
@@ -122,8 +122,8 @@ class Programming {
     return best;
   }
 
-  // Of the states up to one size below the target, the least damage once what is missing is added
-  // at the price that gains have there.
+  // Among the states up to one size below the target, returns the one with the least damage after
+  // adding the missing gain at the local price.
   size_t best_before_closing() const {
     const double reach = largest_step(), price = price_at(window_.target, reach);
     size_t best = beyond();
@@ -150,7 +150,7 @@ class Programming {
     return largest;
   }
 
-  // Damage for each gain between the last two stretches before `target`.
+  // Damage per gain between the last two intervals of length `stretch` before `target`.
   double price_at(double target, double stretch) const {
     double near = kNone, far = kNone;
     for (size_t state = 0; state < beyond(); ++state) {
@@ -167,7 +167,7 @@ class Programming {
   const Grid& grid_;
   const TargetWindow& window_;
   std::vector<Sum> sums_;
-  std::vector<std::vector<Way>> ways_;  // of every half layer
+  std::vector<std::vector<Way>> ways_;  // per half layer
 };
 
 double steps_of(const Choices& choices, const Grid& grid) {

@@ -1,6 +1,6 @@
-// allocate/released.cc -- the arithmetic of the released scripts (arXiv 2602.06127), errors
-// included. Symbols: c budget, A and M attention and MLP parameters of a layer, L layers, h heads,
-// g KV heads.
+// allocate/released.cc -- the arithmetic of the released scripts (arXiv 2602.06127), including
+// their errors. Symbols: c budget, A and M attention and MLP parameters of a layer, L layers, h
+// heads, g KV heads.
 #include "allocate/released.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace mop {
 namespace {
 
-// Python's round(): half to even.
+// Python's round(): rounds half to even.
 int64_t round_half_even(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
 
 struct ReleasedSizes {
@@ -47,19 +47,19 @@ Counts count_gqa(const ReleasedSizes& s, double owed_groups) {
   const double k = take ? 1 : 0;
   const int64_t neurons =
       round_half_even((s.c - k * group_cost * s.L) / (s.L * 3 * static_cast<double>(s.hidden)));
-  // A group may cost more than the budget. The scripts then slice the sorted neurons with a
-  // negative start, which keeps that many of them instead of removing none: docs/method.md.
+  // If a group costs more than the budget, the scripts slice the sorted neurons with a negative
+  // start, which keeps that many neurons instead of removing none: docs/method.md.
   const int64_t removed = neurons >= 0 ? neurons : std::max<int64_t>(s.shape.mlp + neurons, 0);
   return {take ? 1 : 0, std::min(removed, s.shape.mlp - 1), owed_groups - k};
 }
 
-// Every rule takes layer 0 for all layers, so all layers must be equal.
+// The rules use layer 0 for all layers, so all layers must be equal.
 void check_uniform(const ModelConfig& config) {
   for (size_t i = 1; i < config.layers.size(); ++i) {
     if (config.layers[i] == config.layers[0]) continue;
     throw bad_input(
         "budget 'released' needs equal layers, but layer {} has {} heads, {} KV heads and "
-        "{} neurons where layer 0 has {}, {} and {}",
+        "{} neurons and layer 0 has {}, {} and {}",
         i, config.layers[i].heads, config.layers[i].kv_heads, config.layers[i].mlp,
         config.layers[0].heads, config.layers[0].kv_heads, config.layers[0].mlp)
         .hint("use budget 'exact', which counts per layer");

@@ -1,4 +1,4 @@
-// allocate/width.cc -- the names of budgets and rules, and the choice between them.
+// allocate/width.cc -- names of budgets and rules, and dispatch between them.
 #include "allocate/width.h"
 
 #include <algorithm>
@@ -42,7 +42,7 @@ void check_options(const ModelConfig& config, const WidthOptions& options) {
                                        std::pair("head_multiple", options.head_multiple)}) {
     if (multiple < 1) throw usage_error("{} must be at least 1, got {}", name, multiple);
     if (multiple == 1 || options.budget != BudgetKind::kReleased) continue;
-    throw usage_error("budget 'released' knows no {}, got {}", name, multiple)
+    throw usage_error("budget 'released' does not support {}, got {}", name, multiple)
         .hint("use budget 'exact'");
   }
   if (options.rule != WidthRule::kMha) return;
@@ -81,8 +81,7 @@ int64_t layer_worth(const ModelConfig& config) {
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options) {
   check_options(config, options);
-  if (parameters < 1)
-    throw internal_error("a width step was asked to remove {} parameters", parameters);
+  if (parameters < 1) throw internal_error("a width step cannot remove {} parameters", parameters);
   if (options.budget == BudgetKind::kReleased) {
     return allocate_released(config, parameters, owed, options.rule);
   }
@@ -106,7 +105,7 @@ int64_t group_stride(const LayerShape& shape, int64_t head_multiple) {
 IndexList lowest(const at::Tensor& scores_U, int64_t count) {
   const at::Tensor values_U = scores_U.to(at::kCPU, at::kDouble).contiguous();
   if (count < 0 || count > values_U.numel()) {
-    throw bad_input("{} units should go, but there are {}", count, values_U.numel());
+    throw bad_input("cannot remove {} of {} units", count, values_U.numel());
   }
   const double* value = values_U.const_data_ptr<double>();
   IndexList order(static_cast<size_t>(values_U.numel()));

@@ -1,4 +1,4 @@
-// allocate/width.h -- how many KV groups and neurons a width step takes from every layer.
+// allocate/width.h -- how many KV groups and neurons a width step removes from every layer.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -12,50 +12,50 @@
 
 namespace mop {
 
-/// The rules of the authors' scripts (`released`) or ours (`exact`); see docs/method.md.
+/// `released`: the rules of the authors' scripts; `exact`: this project's; see docs/method.md.
 enum class BudgetKind { kReleased, kExact };
-/// Which units a width step may take.
+/// The units that a width step may remove.
 enum class WidthRule { kMha, kMlpOnly, kGqa };
 BudgetKind budget_from_name(std::string_view name);
 std::string_view budget_name(BudgetKind kind);
 WidthRule rule_from_name(std::string_view name);
 std::string_view rule_name(WidthRule rule);
-/// gqa when the model has fewer KV heads than heads, else mha.
+/// Returns gqa if the model has fewer KV heads than heads, else mha.
 WidthRule default_rule(const ModelConfig& config);
 
 struct WidthOptions {
   BudgetKind budget = BudgetKind::kExact;
   WidthRule rule = WidthRule::kMha;
-  int64_t min_kv_groups = 1;   ///< groups every layer keeps; `released` uses its own minimum
-  int64_t shape_multiple = 1;  ///< MLP widths are kept at multiples of this; 1 = off. `exact` alone
-  int64_t head_multiple = 1;   ///< the same of heads * head_dim
-  int64_t damage_levels = 8;   ///< sizes of a half layer that are judged to measure its damage
+  int64_t min_kv_groups = 1;   ///< minimum kept per layer; `released` uses its own minimum
+  int64_t shape_multiple = 1;  ///< MLP widths are multiples of this; 1 = off. `exact` only
+  int64_t head_multiple = 1;   ///< the same for heads * head_dim
+  int64_t damage_levels = 8;   ///< number of sizes at which a half layer's damage is measured
   int64_t generations = 20;    ///< of allocation `evolution`
-  int64_t offspring = 16;      ///< of a generation
+  int64_t offspring = 16;      ///< per generation
   uint64_t evolution_seed = 0;
   bool in_full = false;  ///< a closing budget is rounded up to packs, not to the nearest
 };
 
-/// What a step could not remove in whole units and the next step of the same branch repays.
+/// What a step could not remove in whole units; the next step of the same branch removes it.
 struct Owed {
-  double parameters = 0;  ///< of the budget; positive: too little was removed so far
+  double parameters = 0;  ///< of the budget; positive = too few removed so far
   double attention_parameters =
-      0;              ///< of attention's share of the budgets, which neurons paid in advance
+      0;              ///< attention's share of the budgets for which neurons were removed instead
   double groups = 0;  ///< `released` with gqa: KV groups per layer, as the scripts count them
   Owed() = default;
   Owed(double parameters) : parameters(parameters) {}  // NOLINT: a number is parameters
   bool operator==(const Owed&) const = default;
 };
 
-/// What a width step removes from each layer, and what it carries to the next width step.
+/// The units a width step removes per layer, and what it carries to the next width step.
 struct WidthCounts {
   std::vector<int64_t> kv_groups;  ///< per layer
   std::vector<int64_t> neurons;    ///< per layer
   Owed owed;
 };
 
-/// One current layer's worth of parameters, norms included: the budget of a step. The mean over the
-/// layers, rounded, when they differ.
+/// Parameters of one current layer, norms included: the budget of a step. If layers differ, their
+/// mean, rounded.
 int64_t layer_worth(const ModelConfig& config);
 
 /// `parameters` is the step's budget, `owed` what the last width step carried.
@@ -71,16 +71,16 @@ int64_t layer_worth(const ModelConfig& config);
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
 
-/// Parameters of half a pack in every layer: what rounding to whole packs of `shape_multiple`
-/// neurons may leave over, or take too much.
+/// Returns the parameters of half a pack in every layer: the maximum error of rounding to whole
+/// packs of `shape_multiple` neurons.
 int64_t half_pack(const ModelConfig& config, int64_t shape_multiple);
 
-/// KV groups of a layer stay multiples of this, so that heads * head_dim stays one of
-/// `head_multiple`.
+/// Returns the number of which a layer's KV groups must be a multiple for heads * head_dim to be a
+/// multiple of `head_multiple`.
 int64_t group_stride(const LayerShape& shape, int64_t head_multiple);
 
-/// The `count` lowest of scores_U, rising indices; ties go to the lower index.
-/// Throws Error(kBadInput) for a score that is not a number or a count beyond their number.
+/// Returns the indices of the `count` lowest of scores_U, increasing; ties go to the lower index.
+/// Throws Error(kBadInput) for a NaN score or a count above their number.
 IndexList lowest(const at::Tensor& scores_U, int64_t count);
 
 }  // namespace mop

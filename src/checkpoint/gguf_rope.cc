@@ -134,7 +134,7 @@ Json scaling_of(const GgufFile& file, const GgufArchitectureKeys& keys, const Js
     throw bad_input("'{}' beside rope scaling of type '{}' is not supported", kLongRopeFactors,
                     type);
   }
-  if (type == "none" || type == "") {
+  if (type == "none" || type.empty()) {
     no_attention_factor(keys);
     return nullptr;
   }

@@ -8,7 +8,7 @@
 
 #include "base/named_table.h"
 #include "cli/verb_table.h"
-#include "pipeline/catalog.h"
+#include "recipe/catalog.h"
 
 namespace mop {
 namespace {

@@ -4,7 +4,7 @@
 #include "base/build_info.h"
 #include "cli/completion.h"
 #include "cli/verb_table.h"
-#include "pipeline/catalog.h"
+#include "recipe/catalog.h"
 
 namespace mop {
 namespace {

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/progress.h"
-#include "pipeline/model_source.h"
+#include "run/model_source.h"
 
 namespace mop {
 

@@ -31,7 +31,7 @@
 #include "cli/model_argument.h"
 #include "cli/verb.h"
 #include "cli/verb_table.h"
-#include "pipeline/runtime.h"
+#include "run/runtime.h"
 #include "tensor/device_error.h"
 #include "tensor/lost_bytes.h"
 

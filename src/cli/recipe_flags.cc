@@ -5,8 +5,8 @@
 #include <array>
 
 #include "cli/setting_flags.h"
-#include "pipeline/recipe.h"
-#include "pipeline/recipe_sections.h"
+#include "recipe/recipe.h"
+#include "recipe/recipe_sections.h"
 
 namespace mop {
 namespace {

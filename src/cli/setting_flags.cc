@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "pipeline/recipe_sections.h"
+#include "recipe/recipe_sections.h"
 
 namespace mop {
 namespace {

@@ -9,8 +9,8 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "collectives/collectives.h"
-#include "pipeline/model_source.h"
-#include "pipeline/tasks.h"
+#include "jobs/tasks.h"
+#include "run/model_source.h"
 
 namespace mop {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "cli/setting_flags.h"
-#include "pipeline/catalog.h"
-#include "pipeline/outside_reader.h"
+#include "jobs/outside_reader.h"
+#include "recipe/catalog.h"
 
 namespace mop {
 namespace {

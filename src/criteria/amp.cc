@@ -1,12 +1,12 @@
-// criteria/amp.cc -- activation magnitude (AMP, arXiv 2504.21174): a unit matters as much as the
-// mean absolute signal it sends on per token. Shape letters: H query heads, G KV groups, I MLP
+// criteria/amp.cc -- activation magnitude (AMP, arXiv 2504.21174): the score of a unit is the mean
+// over tokens of the magnitude of its output. Shape letters: H query heads, G KV groups, I MLP
 // neurons.
 #include "criteria/registry.h"
 
 namespace mop {
 namespace {
 
-// Query heads that share a KV head live or die together: [H] -> [G].
+// Query heads that share a KV head are removed together: [H] -> [G].
 at::Tensor score_kv_groups(const ScoreInput& in) {
   const at::Tensor heads_H = in.stats.mean(Stat::kHeadOutputL1, in.shape.heads);
   return heads_H.view({in.shape.kv_heads, in.shape.group()}).mean(1);

@@ -1,8 +1,8 @@
 // criteria/cfsp.cc -- CFSP (arXiv 2409.13199): layers by the angle between input and output
-// (coarse), neurons by activation times relative weight (fine). As released, the relative weights
-// of each of the three matrices are normalised to a sum of 1 over a column and then averaged, so
-// they cancel and the norm of the activation is left; `relative: false` leaves the normalisation
-// out.
+// (coarse), neurons by activation times relative weight (fine). In the released code the relative
+// weights of each of the three matrices are normalised to sum to 1 over a column and then averaged,
+// so they cancel and only the norm of the activation remains; `relative: false` omits the
+// normalisation.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -14,7 +14,7 @@ namespace {
 const Option<bool> kRelative = {
     .name = "relative",
     .default_value = true,
-    .help = "weights relative to their column, as released: then they cancel"};
+    .help = "normalise weights by column as in the released code, where they cancel"};
 
 at::Tensor row_l1(const at::Tensor& weight_ID) {
   return at::linalg_vector_norm(weight_ID, 1, 1, false, at::kFloat).to(at::kCPU, at::kDouble);
@@ -38,7 +38,7 @@ at::Tensor score_layer(const ScoreInput& in) { return in.stats.mean(Stat::kLayer
 
 Criterion cfsp_neurons() {
   return {.name = "cfsp-neurons",
-          .summary = "norm of the activation, as CFSP's relative weights come to (fine)",
+          .summary = "norm of the activation, which CFSP's relative weights reduce to (fine)",
           .unit = UnitKind::kNeuron,
           .needs = {Stat::kNeuronSquare},
           .score = score_neurons,

@@ -1,4 +1,4 @@
-// criteria/criterion.h -- what a pruning criterion is: statistics and weights in, scores out.
+// criteria/criterion.h -- a pruning criterion: statistics and weights in, scores out.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -17,17 +17,17 @@
 
 namespace mop {
 
-/// Everything a criterion may look at for one layer.
+/// Input of `Criterion::score` for one layer.
 struct ScoreInput {
-  const LayerStats& stats;      ///< what `needs` asked for, merged over pieces and ranks
-  const LayerWeights& weights;  ///< the current layer, [out, in], compute dtype
-  const ModelConfig& config;    ///< of the current model: family's table, biases
+  const LayerStats& stats;      ///< the statistics in `needs`, merged over pieces and ranks
+  const LayerWeights& weights;  ///< of the current layer, [out, in], compute dtype
+  const ModelConfig& config;    ///< of the current model
   const LayerShape& shape;
-  const Options& options;  ///< this criterion's section of the recipe, as it declares it
+  const Options& options;  ///< this criterion's section of the recipe
   int64_t layer;           ///< index in the current model
 };
 
-/// What a criterion of second moments may look at: one half layer, whose matrices exist while it is
+/// Input of `Criterion::score_moments` for one half layer, whose matrices exist only while it is
 /// scored.
 struct MomentInput {
   const HalfLayerMoments& moments;  ///< without gradients
@@ -36,84 +36,86 @@ struct MomentInput {
   const Options& options;
 };
 
-/// What a criterion of losses may look at: one layer, which it may change and run again.
+/// Input of `Criterion::score_losses`: one layer, which can be run with changes.
 struct LossInput {
   LayerLosses& losses;
-  const LayerStats& stats;  ///< what `needs` asked for
+  const LayerStats& stats;  ///< the statistics in `needs`
   const ModelConfig& config;
   const LayerShape& shape;
   const Options& options;
   int64_t layer;
 };
 
-/// One criterion: a pure function and the facts needed to list and check it.
+/// A criterion: a pure function and a description. Exactly one of `score`, `score_moments` and
+/// `score_losses` is set.
 struct Criterion {
-  std::string name;              ///< as spelled in recipes and reports; never reused
+  std::string name;              ///< name in recipes and reports; never reused
   std::string summary;           ///< one line for `mop list criteria`
-  UnitKind unit;                 ///< what the scores rank
-  std::vector<Stat> needs = {};  ///< what the collector must gather, maybe nothing
-  /// Importance of each unit of a layer, higher = keep: [units], float64, CPU.
-  /// Throws Error(kBadInput) if the statistics do not fit the shape.
+  UnitKind unit;                 ///< the kind of unit that is scored
+  std::vector<Stat> needs = {};  ///< statistics to gather; may be empty
+  /// Returns the importance of each unit of a layer, higher = keep: [units], float64, CPU. Throws
+  /// Error(kBadInput) if the statistics do not fit the shape.
   std::function<at::Tensor(const ScoreInput&)> score = nullptr;
-  /// False spares a large model the reading of its weights; `ScoreInput::weights` is then empty.
+  /// If false, weights are not loaded and `ScoreInput::weights` is empty.
   bool reads_weights = true;
-  /// Draws by its option `seed`, which is the run's seed unless it is set.
+  /// Uses random numbers, seeded by its option `seed`, which defaults to the run's seed.
   bool draws = false;
   /// Instead of `score` and `needs`: scores from one half layer's second moments, [units] float64
-  /// on the CPU. KV groups are of the attention, neurons of the MLP.
+  /// on the CPU. KV groups belong to attention, neurons to the MLP.
   std::function<at::Tensor(const MomentInput&)> score_moments = nullptr;
   std::string source = {};               ///< paper and equation
-  std::vector<OptionSpec> options = {};  ///< its section of the recipe, which has its name
+  std::vector<OptionSpec> options = {};  ///< in the recipe section with its name
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
   /// Instead of `score`: scores from losses of the model with this layer changed, [units] float64
   /// on the CPU.
   std::function<at::Tensor(const LossInput&)> score_losses = nullptr;
-  /// Instead of `needs`, of the layers of a vision tower: there are no gradients of those. Empty =
-  /// the same.
+  /// Replaces `needs` for layers of a vision tower, where gradients are not available. Empty = the
+  /// same as `needs`.
   std::vector<Stat> needs_of_tower = {};
-  /// How many losses over all samples that takes, about.
+  /// Returns the approximate number of loss evaluations over all samples.
   int64_t (*num_losses)(const ModelConfig& config, const LayerShape& shape) = nullptr;
 };
 
-/// Built-in criteria in documentation order, then those added at run time (plug-ins, tests).
+/// Built-in criteria in documentation order, then those added at run time.
 std::span<const Criterion> all_criteria();
-/// Throws Error(kUsage), listing the known names, if there is none called `name`.
+/// Throws Error(kUsage) listing the known names.
 const Criterion& find_criterion(std::string_view name);
-/// Adds one at run time. Throws Error(kUsage) when the name is taken.
+/// Adds a criterion at run time. Throws Error(kUsage) if the name is taken.
 void add_criterion(Criterion criterion);
 
-/// The statistics that these criteria want together, each once. Throws Error(kUsage) on an unknown
-/// name.
+/// Returns the statistics that these criteria need, without duplicates. Throws Error(kUsage) for an
+/// unknown name.
 std::vector<Stat> needed_stats(std::span<const std::string> criteria);
 
-/// The statistics that a criterion wants of a vision tower. Throws Error(kUsage) for one that is
-/// not scored there: it reads second moments or gradients.
+/// Returns the statistics that a criterion needs for a vision tower. Throws Error(kUsage) for a
+/// criterion that reads second moments or gradients, which are not available there.
 std::vector<Stat> tower_stats(const Criterion& criterion);
 
-/// The names of the criteria that rank units of this kind.
+/// Returns the names of the criteria for units of this kind.
 std::vector<std::string> criteria_of(UnitKind unit);
-/// A criterion's section of the recipe; empty where there is none.
+/// Returns a criterion's section of the recipe; empty if there is none.
 Options section_of(const std::map<std::string, Options>& settings, const std::string& criterion);
 
-/// Whether the table has a criterion of this name.
+/// Whether there is a criterion of this name.
 bool is_criterion(std::string_view name);
-/// Whether one of these criteria is measured on text. Throws Error(kUsage) on an unknown name.
+/// Whether any of these criteria needs calibration text. Throws Error(kUsage) for an unknown name.
 bool reads_text(std::span<const std::string> criteria);
-/// Whether one of them is scored by second moments.
+/// Whether any of them uses second moments.
 bool reads_moments(std::span<const std::string> criteria);
-/// Losses of changed layers that these criteria measure in a layer, about; 0 = none is scored so.
+/// Returns the approximate number of loss evaluations that these criteria make for a layer; 0 =
+/// none.
 int64_t num_losses(std::span<const std::string> criteria, const ModelConfig& config,
                    const LayerShape& shape);
-/// Whether one of them is scored by losses of changed layers.
+/// Whether any of them uses losses of changed layers.
 bool reads_losses(std::span<const std::string> criteria);
 
-/// Scores as float64 on the CPU. Throws Error(kBadInput), naming the criterion and the layer, when
-/// they are not `units` finite numbers.
+/// Returns the scores as float64 on the CPU. Throws Error(kBadInput) naming the criterion and the
+/// layer unless they are `units` finite numbers.
 at::Tensor checked_scores(const Criterion& criterion, const at::Tensor& scores, int64_t units,
                           int64_t layer);
 
-/// Scores of every layer by several criteria from one statistics pass: result[criterion][layer].
-/// A layer without such units gives an empty tensor. Every score is checked: right length, finite.
+/// Scores every layer by several criteria from the same statistics: result[criterion][layer]. Empty
+/// for a layer without such units. Checks length and finiteness of all scores.
 std::vector<std::vector<at::Tensor>> score_layers(WeightLoader& weights,
                                                   std::span<const LayerStats> stats,
                                                   std::span<const std::string> criteria,

@@ -17,8 +17,9 @@ double damping_of(const HalfLayerMoments& moments, const CurveSettings& settings
   return damping_or_default(settings.damping, moments.tokens, moments.gram_KK.size(0));
 }
 
-// What a whole half costs, of halves visited from the last to the first: a half's gradients are
-// kept for the one before it, which knows how much of what the half added it can take over.
+// Computes the damage of removing complete halves, which are visited last to first: a half's
+// gradients are kept until the preceding half is visited, which determines how much it can
+// compensate.
 class WholeHalves {
  public:
   WholeHalves(std::vector<LayerCurves>& curves, const CurveSettings& settings)
@@ -65,8 +66,7 @@ std::vector<LayerCurves> damage_curves(const Model& model, const Compute& comput
                                        const TokenSamples& samples, const CurveSettings& settings,
                                        const std::filesystem::path& scratch, Progress& progress) {
   if (samples.ids.empty()) {
-    throw usage_error("damage is predicted from text and there is none")
-        .hint("give --calibration FILE");
+    throw usage_error("damage curves need calibration text").hint("give --calibration FILE");
   }
   std::vector<LayerCurves> curves(model.layers().size());
   const bool halves = settings.halves && settings.gradients;

@@ -1,5 +1,5 @@
-// criteria/damage_curves.h -- what removing units is predicted to cost, in one currency for all
-// layers: the loss of the next token, in nats.
+// criteria/damage_curves.h -- predicted increase of the next-token loss, in nats, as a function of
+// the number of units removed from a half layer; comparable between all layers.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -13,47 +13,49 @@
 
 namespace mop {
 
-/// Gates that are trained instead: see criteria/trained_gates.h.
+/// Settings of trained gates: see criteria/trained_gates.h.
 struct GateTraining {
   int64_t steps = 200;
   double learning_rate = 0.1;
   int64_t batch_tokens = 2048;
   uint64_t seed = 0;
-  double budget = 0;  ///< the price of what should go
-  /// Of a KV group and of a neuron, for every layer, in the budget's currency.
+  double budget = 0;  ///< the cost to be removed, in the target's currency
+  /// Cost of a KV group and of a neuron, per layer, in the target's currency.
   std::vector<double> group_prices = {}, neuron_prices = {};
   bool operator==(const GateTraining&) const = default;
 };
 
 struct CurveSettings {
-  /// Ridge of the inputs' second moments, as a fraction of their mean; 0 = 0.01, or 0.1 where there
-  /// are fewer than 50 tokens for each input.
+  /// Ridge of the inputs' second moments as a fraction of their mean diagonal; 0 = 0.01, or 0.1
+  /// with fewer than 50 tokens per input.
   double damping = 0;
-  /// Weighs what a half layer sends on by the gradient of the loss; false spares the backward pass
-  /// and takes the square of the error, which layers of different depths share only roughly.
+  /// Weights the error of a half layer's output by the gradient of the loss. false: no backward
+  /// pass; the squared error is used, which is only roughly comparable between depths.
   bool gradients = true;
-  /// Whole halves, too: `without_attention` and `without_mlp`. They take the gradients.
+  /// Also compute `without_attention` and `without_mlp`. Requires `gradients`.
   bool halves = false;
-  /// Curves of trained gates; the settings above have no meaning then.
+  /// If set, the curves come from trained gates and the settings above are ignored.
   std::optional<GateTraining> gates = std::nullopt;
   bool operator==(const CurveSettings&) const = default;
 };
 
-/// One layer's; a half that is not there has no units.
+/// The curves of one layer; a missing half has no units.
 struct LayerCurves {
-  DamageCurve kv_groups;  ///< a KV head with its query heads, positions in the current layer
+  DamageCurve
+      kv_groups;  ///< units are KV heads with their query heads, indices in the current layer
   DamageCurve neurons;
-  /// What it costs that a half goes whole and the matrix before it takes over what the half added,
-  /// as repair with look-ahead has it. Not there for a model's first half, before which there is no
-  /// matrix, and where it was not asked for.
+  /// Damage of removing a complete half if the projection before it is solved to compensate for it,
+  /// as repair with look-ahead does. Not set for the model's first half, which has no projection
+  /// before it, or if not requested.
   std::optional<double> without_attention, without_mlp;
 };
 
-/// The curves of all layers from one pass over the samples, forward and backward: K-FAC's
+/// Computes the curves of all layers from one forward and backward pass over the samples: K-FAC's
 /// approximation of the loss (Kronecker factors G of the input of o_proj or down_proj, and Gamma of
-/// the gradient behind it) under elimination one by one, the rest repaired exactly each time:
-/// LLM Surgeon (arXiv 2312.17244), Optimal Brain Surgeon. One layer's matrices are in memory; what
-/// flows between layers lies in files of `scratch`. Throws Error(kUsage) without samples.
+/// the gradient at its output) under greedy elimination of one unit at a time, where the remaining
+/// weights are updated optimally after each step. Source: LLM Surgeon (arXiv 2312.17244), Optimal
+/// Brain Surgeon. Memory: one layer's matrices; hidden states between layers are stored in files in
+/// `scratch`. Throws Error(kUsage) without samples.
 std::vector<LayerCurves> damage_curves(const Model& model, const Compute& compute,
                                        const TokenSamples& samples, const CurveSettings& settings,
                                        const std::filesystem::path& scratch, Progress& progress);

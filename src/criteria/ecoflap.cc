@@ -1,5 +1,5 @@
-// criteria/ecoflap.cc -- ECoFLaP (arXiv 2310.02998): how steep the loss is along random directions
-// of a layer's weights, by differences of losses: no backward pass.
+// criteria/ecoflap.cc -- ECoFLaP (arXiv 2310.02998): slope of the loss along random directions of a
+// layer's weights, by finite differences without a backward pass.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -17,15 +17,15 @@ namespace {
 const Option<double> kEps = {.name = "eps",
                              .default_value = 1e-3,
                              .range = above(0),
-                             .help = "length of a step along a direction"};
+                             .help = "step size of the finite difference"};
 const Option<int64_t> kNoises = {.name = "noises",
                                  .default_value = 1,
                                  .range = at_least(1),
-                                 .help = "directions for each matrix and batch"};
+                                 .help = "random directions per matrix and batch"};
 const Option<int64_t> kSeed = {
-    .name = "seed", .unset = "the run's seed", .help = "of the directions that are drawn"};
+    .name = "seed", .unset = "the run's seed", .help = "seed of the random directions"};
 
-// Standard normal, float32. The same stream gives the same direction, so none is kept.
+// Standard normal, float32. Regenerated from (seed, stream) instead of being stored.
 at::Tensor direction(const at::Tensor& like, uint64_t seed, uint64_t stream) {
   const at::Generator source = at::detail::createCPUGenerator(Random(seed, stream).bits());
   return upload(at::empty(like.sizes(), at::kFloat).normal_(0, 1, source), like.device());
@@ -50,7 +50,7 @@ std::vector<Role> matrices(const ModelConfig& config, const LayerShape& shape) {
   return roles;
 }
 
-// The sum over the layer's matrices, mean over batches and directions.
+// Sum over the layer's matrices of the mean over batches and directions.
 at::Tensor score(const LossInput& in) {
   const double step = in.options.get(kEps);
   const int64_t noises = in.options.get(kNoises);
@@ -77,7 +77,7 @@ int64_t two_each(const ModelConfig& config, const LayerShape& shape) {
 Criterion ecoflap_layers() {
   return {.name = "ecoflap-layers",
           .summary =
-              "slope of the loss along random directions of the layer's matrices, no "
+              "slope of the loss along random directions of the layer's matrices, without a "
               "backward pass",
           .unit = UnitKind::kLayer,
           .reads_weights = false,

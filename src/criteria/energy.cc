@@ -1,5 +1,5 @@
-// criteria/energy.cc -- the mean square of what a unit adds to the residual stream, |W_u x_u|^2:
-// the error of the half layer's output without it, nothing repaired.
+// criteria/energy.cc -- mean square of a unit's addition to the residual stream, |W_u x_u|^2: the
+// squared error of the half layer's output without the unit, with no repair.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -17,7 +17,7 @@ at::Tensor score_neurons(const ScoreInput& in) {
          in.stats.mean(Stat::kNeuronSquare, in.shape.mlp);
 }
 
-// What the projections that read a channel make of it, of what they make of all channels.
+// A channel's share of the output energy of the projections that read it.
 at::Tensor share_D(const ScoreInput& in, Stat squares, std::initializer_list<Role> readers) {
   at::Tensor energy_D = at::zeros({in.config.hidden}, at::kDouble);
   for (const Role role : readers) energy_D += column_norms(in.weights[role], 2).square();
@@ -40,7 +40,7 @@ constexpr const char* kSource = "squared error of the half layer's output";
 
 Criterion energy_heads() {
   return {.name = "energy-heads",
-          .summary = "mean square of what a KV group adds to the residual stream",
+          .summary = "mean square of a KV group's addition to the residual stream",
           .unit = UnitKind::kKvGroup,
           .needs = {Stat::kGroupOutputSquare},
           .score = score_heads,
@@ -50,7 +50,7 @@ Criterion energy_heads() {
 
 Criterion energy_neurons() {
   return {.name = "energy-neurons",
-          .summary = "mean square of what a neuron adds to the residual stream",
+          .summary = "mean square of a neuron's addition to the residual stream",
           .unit = UnitKind::kNeuron,
           .needs = {Stat::kNeuronSquare},
           .score = score_neurons,
@@ -58,12 +58,13 @@ Criterion energy_neurons() {
 }
 
 Criterion energy_hidden() {
-  return {.name = "energy-hidden",
-          .summary = "a hidden channel's share of the energy behind the projections that read it",
-          .unit = UnitKind::kChannel,
-          .needs = {Stat::kAttentionChannelSquare, Stat::kMlpChannelSquare},
-          .score = score_channels,
-          .source = "this project, docs/method.md"};
+  return {
+      .name = "energy-hidden",
+      .summary = "a hidden channel's share of the output energy of the projections that read it",
+      .unit = UnitKind::kChannel,
+      .needs = {Stat::kAttentionChannelSquare, Stat::kMlpChannelSquare},
+      .score = score_channels,
+      .source = "this project, docs/method.md"};
 }
 
 }  // namespace mop

@@ -1,7 +1,7 @@
-// criteria/flap.cc -- FLAP (AAAI 2024, arXiv 2312.11983): what hardly varies can become a constant,
-// so a channel matters by its variance times the square of its weights (WIFV). As
-// z-scores within the layer, of channels, one threshold serves all layers and both kinds of units.
-// Shape letters: K channels.
+// criteria/flap.cc -- FLAP (AAAI 2024, arXiv 2312.11983): a channel with little variance can be
+// replaced by a constant, so its score is its variance times the squared norm of its weights
+// (WIFV). Scores are standardised within a layer, so that one threshold applies to all layers and
+// both kinds of units. Shape letters: K channels.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -10,8 +10,9 @@
 namespace mop {
 namespace {
 
-const Option<bool> kStandardize = {
-    .name = "standardize", .default_value = true, .help = "z-scores of channels within the layer"};
+const Option<bool> kStandardize = {.name = "standardize",
+                                   .default_value = true,
+                                   .help = "standardise channels within the layer (z-scores)"};
 
 at::Tensor wifv_K(const at::Tensor& mean_K, const at::Tensor& square_K, const at::Tensor& weight) {
   return (square_K - mean_K.square()).clamp_min(0) * column_norms(weight, 2).square();
@@ -24,7 +25,8 @@ at::Tensor standardized(const ScoreInput& in, const at::Tensor& metric_K) {
   return from_mean_K / metric_K.std().clamp_min(1e-300);
 }
 
-// The authors square the metric of attention's channels; a head is the mean of its channels.
+// As in the authors' code, the metric of attention's channels is squared; a head's score is the
+// mean over its channels.
 at::Tensor score_heads(const ScoreInput& in) {
   const int64_t channels = in.shape.heads * in.shape.head_dim;
   const at::Tensor metric_K =

@@ -1,6 +1,6 @@
-// criteria/gates.cc -- how the loss answers to a gate on a unit: its gradient is the sum of weight
-// times gradient over the unit's columns (first-order Taylor, LLM-Pruner, arXiv 2305.11627),
-// its mean square over prompts the Fisher information of the gate.
+// criteria/gates.cc -- gradients of the loss with respect to unit gates. The gradient is the sum of
+// weight times gradient over the unit's columns (first-order Taylor, LLM-Pruner, arXiv 2305.11627);
+// its mean square over prompts is the Fisher information of the gate.
 #include <ATen/ATen.h>
 
 #include "criteria/registry.h"
@@ -21,7 +21,7 @@ at::Tensor fisher_of_neurons(const ScoreInput& in) {
   return in.stats.mean(Stat::kNeuronGateSquare, in.shape.mlp);
 }
 
-// A layer is the sum of its units.
+// A layer's score is the sum over its units.
 at::Tensor taylor_of_layer(const ScoreInput& in) {
   at::Tensor sum = at::zeros({1}, at::kDouble);
   if (in.shape.heads > 0) sum += taylor_of_heads(in).sum();
@@ -49,23 +49,23 @@ constexpr const char* kLayers = "Shortened LLaMA, arXiv 2402.02834, Taylor, by g
 }  // namespace
 
 Criterion taylor_heads() {
-  return row("taylor-heads", "|gradient of the loss by a gate on the KV group|", UnitKind::kKvGroup,
-             {Stat::kGroupGate}, kTaylor, taylor_of_heads, {18, 21});
+  return row("taylor-heads", "|gradient of the loss with respect to a gate on the KV group|",
+             UnitKind::kKvGroup, {Stat::kGroupGate}, kTaylor, taylor_of_heads, {18, 21});
 }
 Criterion taylor_neurons() {
-  return row("taylor-neurons", "|gradient of the loss by a gate on the neuron|", UnitKind::kNeuron,
-             {Stat::kNeuronGate}, kTaylor, taylor_of_neurons, {21});
+  return row("taylor-neurons", "|gradient of the loss with respect to a gate on the neuron|",
+             UnitKind::kNeuron, {Stat::kNeuronGate}, kTaylor, taylor_of_neurons, {21});
 }
 Criterion fisher_heads() {
-  return row("fisher-heads", "mean square over prompts of the gradient by a gate on the KV group",
+  return row("fisher-heads", "mean square over prompts of the gradient of a gate on the KV group",
              UnitKind::kKvGroup, {Stat::kGroupGateSquare}, kFisher, fisher_of_heads, {18});
 }
 Criterion fisher_neurons() {
-  return row("fisher-neurons", "mean square over prompts of the gradient by a gate on the neuron",
+  return row("fisher-neurons", "mean square over prompts of the gradient of a gate on the neuron",
              UnitKind::kNeuron, {Stat::kNeuronGateSquare}, kFisher, fisher_of_neurons, {});
 }
 Criterion taylor_layers() {
-  return row("taylor-layers", "sum of |gradient by a gate| over the layer's KV groups and neurons",
+  return row("taylor-layers", "sum of |gate gradient| over the layer's KV groups and neurons",
              UnitKind::kLayer, {Stat::kGroupGate, Stat::kNeuronGate}, kLayers, taylor_of_layer,
              {22, 23});
 }

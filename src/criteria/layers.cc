@@ -1,5 +1,5 @@
-// criteria/layers.cc -- scores of whole layers: block influence (ShortGPT), the size of the weights
-// (Shortened LLaMA) and the share of outliers (OWL).
+// criteria/layers.cc -- scores of whole layers: block influence (ShortGPT), magnitude (Shortened
+// LLaMA) and outlier ratio (OWL).
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -9,14 +9,15 @@
 namespace mop {
 namespace {
 
-const Option<double> kOutlier = {.name = "outlier",
-                                 .default_value = 5,
-                                 .range = at_least(0),
-                                 .help = "times the layer's mean, beyond which a weight is one"};
+const Option<double> kOutlier = {
+    .name = "outlier",
+    .default_value = 5,
+    .range = at_least(0),
+    .help = "threshold of outliers, as a multiple of the layer's mean"};
 
 at::Tensor block_influence(const ScoreInput& in) { return in.stats.mean(Stat::kLayerDistance, 1); }
 
-// Of matrices alone: norms and biases have other scales.
+// Only matrices are summed, since norms and biases have other scales.
 at::Tensor sum_of_weights(const ScoreInput& in) {
   at::Tensor sum = at::zeros({1}, at::kDouble);
   for (const LayerTensor* tensor : tensors_of_layer(in.config, in.shape)) {
@@ -29,7 +30,7 @@ struct Outliers {
   double above = 0, all = 0;
 };
 
-// How many |weight| * ||input|| of a projection are beyond `times` their mean.
+// Counts the |weight| * ||input|| of a projection that exceed `times` their mean.
 Outliers count_outliers(const at::Tensor& weight_DK, const at::Tensor& rms_K, double times) {
   const at::Tensor metric_DK = weight_DK.to(at::kCPU, at::kDouble).abs() * rms_K;
   const at::Tensor above = metric_DK.gt(metric_DK.mean() * times);
@@ -73,7 +74,7 @@ Criterion magnitude_layers() {
 
 Criterion owl_layers() {
   return {.name = "owl-layers",
-          .summary = "share of |weight| * norm of the input far beyond the mean: outliers",
+          .summary = "fraction of outliers: |weight| * norm of the input far above the mean",
           .unit = UnitKind::kLayer,
           .needs = {Stat::kHeadChannelSquare, Stat::kNeuronSquare},
           .score = outlier_share,

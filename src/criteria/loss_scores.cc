@@ -8,7 +8,7 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kBatchSamples = 8;  // ECoFLaP's
+constexpr int64_t kBatchSamples = 8;  // as in ECoFLaP
 
 }  // namespace
 

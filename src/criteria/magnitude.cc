@@ -1,5 +1,5 @@
-// criteria/magnitude.cc -- the control without data: the L2 norm of a unit's weights. Which rows
-// and columns are a unit's is read from the family's table. Shape letters: U units.
+// criteria/magnitude.cc -- data-free control: the L2 norm of a unit's weights. The family's table
+// gives the rows and columns of a unit. Shape letters: U units.
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
 
@@ -16,13 +16,13 @@ bool belongs(Axis axis, UnitKind unit) {
   return axis == Axis::kQuery || axis == Axis::kKeyValue;
 }
 
-// Squares of one tensor summed per unit of `axis`: [..., units * k, ...] -> [units].
+// Sums the squares of one tensor per unit of `axis`: [..., units * k, ...] -> [units].
 at::Tensor squares_U(const at::Tensor& weight, int64_t axis, int64_t units) {
   const at::Tensor rows = weight.movedim(axis, 0).reshape({units, -1});
   return rows.to(at::kDouble).square().sum(1);
 }
 
-// The same on a device, where float64 is slow: float32 sums along the other axis, float64 beyond.
+// The same on a device, where float64 is slow: float32 sums along the other axis, then float64.
 at::Tensor squares_on_device_U(const at::Tensor& weight, int64_t axis, int64_t units) {
   const at::Tensor norms =
       weight.dim() == 1

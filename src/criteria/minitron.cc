@@ -1,5 +1,5 @@
 // criteria/minitron.cc -- Minitron (arXiv 2407.14679, section 2.2): the mean |activation| of each
-// prompt, then the L2 norm over prompts; of heads over their channels, too.
+// prompt, then the L2 norm over prompts; for heads also over their channels.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"
@@ -18,7 +18,7 @@ at::Tensor score_neurons(const ScoreInput& in) {
   return in.stats.mean(Stat::kNeuronResponse, in.shape.mlp).sqrt();
 }
 
-// Of both norms of the layer; the branch adds up the layers.
+// Sum over both norms of the layer; the branch sums over layers.
 at::Tensor score_channels(const ScoreInput& in) {
   at::Tensor sum_D = at::zeros({in.config.hidden}, at::kDouble);
   if (in.shape.heads > 0)
@@ -55,7 +55,8 @@ Criterion minitron_neurons() {
 
 Criterion minitron_hidden() {
   return {.name = "minitron-hidden",
-          .summary = "of both norms' outputs: L2 norm over prompts of the channel's mean |value|",
+          .summary =
+              "L2 norm over prompts of the channel's mean |value|, for the outputs of both norms",
           .unit = UnitKind::kChannel,
           .needs = {Stat::kAttentionChannelResponse, Stat::kMlpChannelResponse},
           .score = score_channels,

@@ -13,7 +13,8 @@ at::Tensor last_projection(const Model& model, int64_t layer, Half half) {
   const Role role = half == Half::kMlp ? Role::kDown : Role::kOutput;
   const LayerTensor* tensor =
       tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
-  if (tensor == nullptr) throw internal_error("layer {} has no projection behind its units", layer);
+  if (tensor == nullptr)
+    throw internal_error("layer {} has no output projection for its units", layer);
   return stored_tensor(model, layer, *tensor);
 }
 

@@ -1,5 +1,5 @@
-// criteria/moment_scores.h -- scores from second moments, whose matrices exist for one half layer
-// at a time.
+// criteria/moment_scores.h -- scores from second moments, computed while one half layer's matrices
+// exist.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -11,24 +11,25 @@
 
 namespace mop {
 
-/// Of whatever solves with second moments: see damping_or_default in solve/least_squares.h.
+/// Damping for all that solves with second moments: see damping_or_default in
+/// solve/least_squares.h.
 inline const Option<double> kDamping = {
     .name = "damping",
     .default_value = 0,
     .range = at_least(0),
     .help =
-        "ridge of the inputs' second moments, a fraction of their mean; 0 chooses 0.01, or 0.1 "
-        "with little text"};
+        "ridge of the inputs' second moments, as a fraction of their mean; 0 = 0.01, or 0.1 "
+        "with few tokens"};
 
-/// o_proj or down_proj of a layer as stored, by its half. CPU.
+/// Returns o_proj or down_proj of a layer, stored dtype, CPU.
 at::Tensor last_projection(const Model& model, int64_t layer, Half half);
 
-/// Inputs of that projection that go together: a KV group's channels, or one neuron.
+/// Number of that projection's inputs per unit: a KV group's channels, or 1 for a neuron.
 int64_t inputs_of_unit(const LayerShape& shape, Half half);
 
-/// Scores of every layer by the criteria among `criteria` that are scored by second moments, from
-/// one forward pass over the samples: by name, a tensor a layer, empty where it has no such units.
-/// `settings` are the criteria's sections. Throws as `score_layers` does.
+/// Scores every layer by those of `criteria` that use second moments, in one forward pass over the
+/// samples: by name, one tensor per layer, empty for layers without such units. `settings` are the
+/// criteria's sections. Throws as `score_layers` does.
 std::map<std::string, std::vector<at::Tensor>> score_moments(
     const Model& model, const Compute& compute, const TokenSamples& samples,
     std::span<const std::string> criteria, const std::map<std::string, Options>& settings,

@@ -1,5 +1,5 @@
-// criteria/mope.cc -- module-wise pruning error (MoPE-CLIP, arXiv 2403.07839): a unit matters as
-// much as the model loses when only it is masked. Here the model's figure is its loss.
+// criteria/mope.cc -- module-wise pruning error (MoPE-CLIP, arXiv 2403.07839): the score of a unit
+// is the increase of the model's metric, here the loss, when only that unit is masked.
 //
 // Shape letters: H query heads, G KV groups, I MLP neurons.
 #include <ATen/ATen.h>
@@ -17,9 +17,9 @@ namespace {
 const Option<int64_t> kGroups = {.name = "groups",
                                  .default_value = 8,
                                  .range = at_least(1),
-                                 .help = "groups of neurons that are masked one at a time"};
+                                 .help = "number of groups of neurons, masked one at a time"};
 
-// A mask without some of the units: where and in what the weights are.
+// A mask that removes the units `gone`, with the dtype and device of `weights`.
 at::Tensor mask_without(const at::Tensor& gone, int64_t units, const at::Tensor& weights) {
   const at::Tensor there_U = at::ones({units}, weights.scalar_type()).index_fill_(0, gone, 0);
   return upload(there_U, weights.device());
@@ -36,17 +36,17 @@ at::Tensor score_heads(const LossInput& in) {
   return scores_G;
 }
 
-// What puts neurons in order: the loss's gradient by a gate on each, or, of a tower, whose
-// gradients nobody takes, the size of what it sends on.
+// The saliency that orders neurons: |gradient of a gate|, or, for a tower, where gradients are not
+// available, the norm of the neuron's output.
 at::Tensor saliency_I(const LossInput& in) {
   if (in.stats.has(Stat::kNeuronGate)) return in.stats.mean(Stat::kNeuronGate, in.shape.mlp).abs();
   return in.stats.mean(Stat::kNeuronSquare, in.shape.mlp).sqrt() *
          column_norms(in.losses.weights()[Role::kDown], 2);
 }
 
-// Neurons of one saliency lie side by side: the order is cut into groups, each measured as one.
-// A neuron's score is its share of the group's. Inside a group the less salient go first: by
-// differences far below those between groups.
+// Neurons sorted by saliency are split into groups, each masked as a whole. A neuron's score is the
+// group's score divided by its size, plus a term far below the differences between groups that
+// orders neurons within a group by saliency.
 at::Tensor score_neurons(const LossInput& in) {
   const int64_t wanted = in.options.get(kGroups);
   const int64_t neurons = in.shape.mlp, groups = std::min(wanted, neurons);
@@ -74,7 +74,7 @@ constexpr const char* kSource = "MoPE-CLIP, arXiv 2403.07839, module-wise prunin
 
 Criterion mope_heads() {
   return {.name = "mope-heads",
-          .summary = "what the loss rises by without the KV group, all else in place",
+          .summary = "increase of the loss when only this KV group is masked",
           .unit = UnitKind::kKvGroup,
           .reads_weights = false,
           .source = kSource,
@@ -84,17 +84,18 @@ Criterion mope_heads() {
 }
 
 Criterion mope_neurons() {
-  return {.name = "mope-neurons",
-          .summary = "the same for groups of neurons that the loss's gradient puts side by side",
-          .unit = UnitKind::kNeuron,
-          .needs = {Stat::kNeuronGate},
-          .reads_weights = false,
-          .source = kSource,
-          .options = {kGroups},
-          .deviations = {33},
-          .score_losses = score_neurons,
-          .needs_of_tower = {Stat::kNeuronSquare},
-          .num_losses = losses_of_neurons};
+  return {
+      .name = "mope-neurons",
+      .summary = "increase of the loss when only a group of neurons of similar saliency is masked",
+      .unit = UnitKind::kNeuron,
+      .needs = {Stat::kNeuronGate},
+      .reads_weights = false,
+      .source = kSource,
+      .options = {kGroups},
+      .deviations = {33},
+      .score_losses = score_neurons,
+      .needs_of_tower = {Stat::kNeuronSquare},
+      .num_losses = losses_of_neurons};
 }
 
 }  // namespace mop

@@ -1,5 +1,5 @@
-// criteria/obs.cc -- optimal brain surgeon on whole units: the least squared error of the half
-// layer's output without a unit when all others are repaired, 0.5 tr(W_u A_uu^-1 W_u^T) with A = (G
+// criteria/obs.cc -- Optimal Brain Surgeon for whole units: the least squared error of the half
+// layer's output without a unit when all others are updated, 0.5 tr(W_u A_uu^-1 W_u^T) with A = (G
 // + damping * mean(diag G) I)^-1 and G the second moments of the inputs.
 #include "criteria/moment_scores.h"
 #include "criteria/registry.h"
@@ -25,7 +25,7 @@ constexpr const char* kSource =
 
 Criterion obs_heads() {
   return {.name = "obs-heads",
-          .summary = "squared error without a KV group, all other channels repaired",
+          .summary = "squared error without a KV group after updating all other channels",
           .unit = UnitKind::kKvGroup,
           .score_moments = score,
           .source = kSource,
@@ -34,7 +34,7 @@ Criterion obs_heads() {
 
 Criterion obs_neurons() {
   return {.name = "obs-neurons",
-          .summary = "squared error without a neuron, all others repaired",
+          .summary = "squared error without a neuron after updating all others",
           .unit = UnitKind::kNeuron,
           .score_moments = score,
           .source = kSource,

@@ -1,4 +1,4 @@
-// criteria/random.cc -- the control that knows nothing: seeded random scores.
+// criteria/random.cc -- control: seeded random scores.
 #include "base/random.h"
 
 #include <ATen/ops/empty.h>
@@ -9,10 +9,10 @@ namespace mop {
 namespace {
 
 const Option<int64_t> kSeed = {
-    .name = "seed", .unset = "the run's seed", .help = "of the scores that are drawn"};
+    .name = "seed", .unset = "the run's seed", .help = "seed of the random scores"};
 constexpr const char* kSource = "a control";
 
-// Streams of the kinds of units and of all layers are independent.
+// Kinds of units and layers use independent random streams.
 template <UnitKind kUnit>
 at::Tensor draw(const ScoreInput& in) {
   const auto seed = static_cast<uint64_t>(in.options.get(kSeed, 0));

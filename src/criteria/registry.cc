@@ -1,4 +1,4 @@
-// criteria/registry.cc -- the table of criteria, and scoring all layers by some of them.
+// criteria/registry.cc -- the table of criteria, and scoring of all layers.
 #include "criteria/registry.h"
 
 #include <ATen/ops/empty.h>
@@ -42,13 +42,13 @@ at::Tensor checked_scores(const Criterion& criterion, const at::Tensor& scores, 
                           int64_t layer) {
   const at::Tensor scores_U = scores.to(at::kCPU, at::kDouble).contiguous();
   if (scores_U.dim() != 1 || scores_U.numel() != units) {
-    throw bad_input("criterion '{}' gave scores of shape [{}] for layer {}, which has {} {}s",
+    throw bad_input("criterion '{}' returned scores of shape [{}] for layer {} with {} {}s",
                     criterion.name, fmt::join(scores_U.sizes(), ", "), layer, units,
                     unit_name(criterion.unit));
   }
   if (!at::isfinite(scores_U).all().item<bool>()) {
-    throw bad_input("criterion '{}' gave a score in layer {} that is not finite", criterion.name,
-                    layer);
+    throw bad_input("criterion '{}' returned a score for layer {} that is not finite",
+                    criterion.name, layer);
   }
   return scores_U;
 }
@@ -82,9 +82,10 @@ std::vector<Stat> tower_stats(const Criterion& criterion) {
   const std::vector<Stat>& needs =
       criterion.needs_of_tower.empty() ? criterion.needs : criterion.needs_of_tower;
   if (criterion.score_moments == nullptr && !need_gradients(needs)) return needs;
-  throw usage_error("criterion '{}' reads {}, which a vision tower has none of", criterion.name,
+  throw usage_error("criterion '{}' reads {}, which is not supported for a vision tower",
+                    criterion.name,
                     criterion.score_moments ? "second moments of a half layer" : "gradients")
-      .hint("amp, wanda-sp, fasp, flap, minitron, mope, magnitude and random rank its units");
+      .hint("supported: amp, wanda-sp, fasp, flap, minitron, mope, magnitude, random");
 }
 
 bool is_criterion(std::string_view name) {

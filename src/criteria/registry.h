@@ -1,4 +1,4 @@
-// criteria/registry.h -- the built-in criteria; each function makes one row of the table.
+// criteria/registry.h -- the built-in criteria; each function returns one row of the table.
 #pragma once
 #include "criteria/criterion.h"
 

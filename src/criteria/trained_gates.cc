@@ -20,21 +20,21 @@
 namespace mop {
 namespace {
 
-constexpr double kFirstLogit = 3;  // gates begin open, with probability 0.99
+constexpr double kFirstLogit = 3;  // initially open with probability 0.99
 
-// The gates of one half layer among all.
+// The gates of one half layer, a range of all gates.
 struct HalfGates {
   int64_t layer = 0;
   UnitKind kind = UnitKind::kNeuron;
   int64_t first = 0, units = 0;
 };
 
-// Adam (arXiv 1412.6980) with its own defaults.
+// Adam (arXiv 1412.6980) with default betas.
 class Adam {
  public:
   explicit Adam(int64_t count)
       : mean_P_(at::zeros({count}, at::kDouble)), square_P_(mean_P_.clone()) {}
-  // What is to be subtracted.
+  // Returns the update to subtract.
   at::Tensor step(const at::Tensor& gradient_P, double learning_rate) {
     constexpr double kMean = 0.9, kSquare = 0.999, kEpsilon = 1e-8;
     ++steps_;
@@ -73,7 +73,7 @@ class Training {
       progress.advance(step + 1);
     }
     progress.end();
-    progress.note(fmt::format("gates: {:.1f}% of the price closed of {:.1f}% that should be",
+    progress.note(fmt::format("gates: closed {:.1f}% of the cost, target {:.1f}%",
                               100 * closed_fraction(), 100 * target(settings_.steps)));
     return curves();
   }
@@ -104,7 +104,7 @@ class Training {
     const at::Tensor all_P = at::cat(parts);
     const double sum = all_P.sum().item<double>();
     if (!(sum > 0) || !(settings_.budget < sum)) {
-      throw bad_input("gates of a price of {} in all cannot give {}", sum, settings_.budget)
+      throw bad_input("the target is {} but all gates together cost {}", sum, settings_.budget)
           .hint("lower the target");
     }
     return all_P;
@@ -131,7 +131,7 @@ class Training {
     const at::Tensor by_logit_P = loss_by_gate(batch, gates.gates_U) * gates.slopes_U;
     const GateSample open = open_probability(logits_P_);
     const double missing = closed_fraction() - target(step);
-    // c falls by price * slope / total.
+    // dc/dlogit = -price * slope / total.
     const double by_closed = lambdas_[0] + 2 * lambdas_[1] * missing;
     const at::Tensor penalty_P = -by_closed / total_price() * prices_P_ * open.slopes_U;
     logits_P_ -= adam_.step(by_logit_P + penalty_P, settings_.learning_rate);
@@ -150,7 +150,7 @@ class Training {
     return batch;
   }
 
-  // Gradients of the mean cross-entropy.
+  // Returns the gradient of the mean cross-entropy with respect to the gates.
   at::Tensor loss_by_gate(const TokenSamples& batch, const at::Tensor& gates_P) const {
     std::vector<LayerMask> masks(static_cast<size_t>(model_.num_layers()));
     for (const HalfGates& half : halves_) {
@@ -179,7 +179,7 @@ class Training {
     for (const HalfGates& half : halves_) {
       if (half.layer != piece.layer) continue;
       const bool neurons = half.kind == UnitKind::kNeuron;
-      at::Tensor by_U = neurons ? piece.by_mask.neurons_I : piece.by_mask.heads_H;
+      at::Tensor by_U = neurons ? piece.mask_gradient.neurons_I : piece.mask_gradient.heads_H;
       by_U = by_U.to(at::kCPU, at::kDouble);
       if (!neurons) by_U = by_U.view({half.units, -1}).sum(1);
       gradient_P.narrow(0, half.first, half.units).add_(by_U);

@@ -1,7 +1,7 @@
 // criteria/wanda.cc -- columns of o_proj and down_proj by |weight| * ||input||: Wanda-sp (Wanda,
 // arXiv 2306.11695, equation 1, on whole columns as in FLAP's code) and FASP (arXiv 2501.09412),
-// which sum over a column where Wanda-sp takes the mean, so both rank alike. Shape letters: K
-// inputs.
+// which uses the sum over a column instead of the mean, so that both give the same ranking. Shape
+// letters: K inputs.
 #include <ATen/ATen.h>
 
 #include "criteria/columns.h"

@@ -1,4 +1,4 @@
-// export/adapter_keys.h -- what becomes of every key of a PEFT adapter's adapter_config.json.
+// export/adapter_keys.h -- how each key of a PEFT adapter's adapter_config.json is handled.
 #pragma once
 #include <string>
 
@@ -9,17 +9,17 @@ namespace mop {
 /// The keys of LoRA's adapter_config.json.
 const FormatKeys& adapter_keys();
 
-/// Throws Error(kBadInput) naming the first setting that asks for something that merging a plain
-/// LoRA does not do. `where` names the file.
+/// Throws Error(kBadInput) naming the first setting that merging a plain LoRA does not support.
+/// `where` names the file.
 void check_adapter_keys(const Json& config, const std::string& where);
 
-/// `init_lora_weights` in small letters, "default" for true and false. Throws Error(kBadInput) for
-/// an initialisation whose changes of the base weights cannot be computed again.
+/// Returns `init_lora_weights` in lower case, "default" for true and false. Throws Error(kBadInput)
+/// for an initialisation that changes the base weights in a way that cannot be recomputed.
 std::string adapter_init(const Json& config, const std::string& where);
-/// Whether PEFT takes the initial product out of the base weight with this initialisation.
+/// Whether PEFT subtracts the initial product from the base weight with this initialisation.
 bool changes_base(const std::string& init);
 
-/// A line about keys that nobody knows; empty when there are none.
+/// Returns a notice about unknown keys; empty if there are none.
 std::string unknown_adapter_keys(const Json& config);
 
 }  // namespace mop

@@ -32,16 +32,16 @@ ExportResult write_gguf_format(const Model& model, const std::filesystem::path& 
 
 std::span<const ExportFormat> all_formats() {
   static const std::vector<ExportFormat> formats = {
-      {"hf",
-       "a Hugging Face folder: config.json, safetensors, tokenizer",
-       true,
-       {},
-       write_hf_format},
-      {"gguf",
-       "one file for llama.cpp and what is built on it",
-       false,
-       {"f32", "f16", "bf16", "q8_0"},
-       write_gguf_format},
+      {.name = "hf",
+       .summary = "a Hugging Face folder: config.json, safetensors, tokenizer",
+       .folder = true,
+       .dtypes = {},
+       .write = write_hf_format},
+      {.name = "gguf",
+       .summary = "a single file for llama.cpp and programs based on it",
+       .folder = false,
+       .dtypes = {"f32", "f16", "bf16", "q8_0"},
+       .write = write_gguf_format},
   };
   return formats;
 }

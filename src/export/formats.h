@@ -1,4 +1,4 @@
-// export/formats.h -- the formats that models are written in, in one table.
+// export/formats.h -- the table of output formats.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -12,19 +12,19 @@
 
 namespace mop {
 
-/// What was written and how it compared with the model when read back.
+/// The result of an export, and its comparison with the model after reading it back.
 struct ExportResult {
-  std::vector<std::string> notes;  ///< for the user, a line each
+  std::vector<std::string> notes;  ///< notices for the user, one line each
   double logits_difference = 0;    ///< max|a - b| / max|a|
 };
 
 struct ExportFormat {
   std::string_view name;
   std::string_view summary;
-  bool folder;                           ///< writes into a folder, else one file
-  std::vector<std::string_view> dtypes;  ///< choices of --dtype; empty: stored dtypes are kept
-  /// Writes to `out`, an existing empty folder or a file's name, then reads it back and compares
-  /// logits. `dtype` empty = as stored.
+  bool folder;                           ///< writes a folder, else a single file
+  std::vector<std::string_view> dtypes;  ///< values of --dtype; empty = stored dtypes are kept
+  /// Writes to `out`, an existing empty folder or a file name, reads it back and compares logits.
+  /// An empty `dtype` keeps the stored dtypes.
   ExportResult (*write)(const Model& model, const std::filesystem::path& out,
                         std::string_view dtype, Progress& progress);
 };

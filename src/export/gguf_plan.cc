@@ -16,18 +16,18 @@
 namespace mop {
 namespace {
 
-// The least width of an MLP that stands for none: one block of q8_0.
-constexpr int64_t kDummyWidth = 32;  // a block of q8_0
+// Width of an MLP of zeros that replaces a missing one.
+constexpr int64_t kDummyWidth = 32;  // one block of q8_0
 
-/// A layer as the file has it: llama.cpp drops what is left of a layer without an MLP, and takes
-/// the number of heads of layer 0 for one that cannot be 0. There a half of zeros stands in.
+/// A layer in the file. llama.cpp ignores the rest of a layer without an MLP, and uses layer 0's
+/// number of heads, which must not be 0. In these cases a half of zeros is written.
 struct FileLayer {
   int64_t index;     // in the model
   LayerShape shape;  // in the file
   bool no_attention, no_mlp;
 };
 
-// A layer without both halves does nothing and is left out.
+// A layer without both halves has no effect and is omitted.
 std::vector<FileLayer> file_layers(const ModelConfig& config, std::vector<std::string>& notes) {
   std::vector<FileLayer> layers;
   int64_t stand_ins = 0;
@@ -42,14 +42,14 @@ std::vector<FileLayer> file_layers(const ModelConfig& config, std::vector<std::s
   }
   if (layers.empty()) throw bad_input("a model without layers cannot be written");
   if (stand_ins > 0) {
-    notes.push_back(fmt::format(
-        "llama.cpp needs an MLP in every layer and attention in the first: in {} layer{} one of "
-        "zeros stands in",
-        stand_ins, stand_ins == 1 ? "" : "s"));
+    notes.push_back(
+        fmt::format("llama.cpp needs an MLP in every layer and attention in the first: {} layer{} "
+                    "got one of zeros",
+                    stand_ins, stand_ins == 1 ? "" : "s"));
   }
   if (layers.size() < config.layers.size()) {
     notes.push_back(
-        fmt::format("{} empty layers are left out", config.layers.size() - layers.size()));
+        fmt::format("{} empty layers are omitted", config.layers.size() - layers.size()));
   }
   return layers;
 }
@@ -60,8 +60,8 @@ bool is_uniform(const std::vector<FileLayer>& layers) {
   });
 }
 
-// LLaMA's architectures compute the other families too, but for Qwen3's norms of q and k. Theirs of
-// Qwen2 wants heads that add up to the hidden size.
+// LLaMA's architectures also compute the other families, except Qwen3's norms of q and k.
+// llama.cpp's Qwen2 architecture needs heads that add up to the hidden size.
 std::string_view architecture_name(const ModelConfig& config, bool uniform) {
   const LayerShape& shape = config.layers.front();
   const std::string_view type = config.family->model_type;
@@ -71,7 +71,7 @@ std::string_view architecture_name(const ModelConfig& config, bool uniform) {
   if (type == "qwen3") {
     if (plain && !config.attention_bias) return type;
     throw bad_input(
-        "llama.cpp computes a Qwen3 only with equal layers, without biases and without rope "
+        "llama.cpp supports Qwen3 only with equal layers, without biases and without rope "
         "scaling "
         "that has factors (llama3, longrope)");
   }
@@ -86,7 +86,7 @@ const GgufArchitecture& find_architecture(std::string_view name) {
   throw internal_error("no GGUF architecture '{}'", name);
 }
 
-// Chooses the type of each tensor and counts what cannot have the wanted one.
+// Selects the type of each tensor and counts tensors that cannot have the requested type.
 class Types {
  public:
   explicit Types(std::optional<GgmlType> wanted) : wanted_(wanted) {}
@@ -101,7 +101,7 @@ class Types {
   void note(std::vector<std::string>& notes) const {
     if (odd_ == 0) return;
     notes.push_back(
-        fmt::format("{} tensors stay 16-bit: rows must be whole blocks of {} for q8_0, "
+        fmt::format("{} tensors remain 16-bit: q8_0 needs rows of whole blocks of {}, "
                     "and {} (prune with --shape-multiple 32)",
                     odd_, kQ8_0.values, first_));
   }
@@ -118,7 +118,7 @@ DType stored_dtype(const Model& model, const Layer& layer, const LayerTensor& te
   return model.checkpoint().entry(tensor_name(*model.config().family, layer.source, tensor)).dtype;
 }
 
-// Collects the tensors of the file in its order.
+// Collects the tensors in file order.
 class Tensors {
  public:
   Tensors(const Model& model, GgufPlan& plan, std::optional<GgmlType> type)
@@ -184,7 +184,7 @@ class Tensors {
   Types types_;
 };
 
-// llama.cpp's number for what most matrices are.
+// llama.cpp's number of the type that most matrices have.
 int64_t file_type(const GgufPlan& plan) {
   std::map<GgmlType, size_t> bytes;
   for (const GgufPlannedTensor& tensor : plan.tensors) {
@@ -207,7 +207,7 @@ int64_t file_type(const GgufPlan& plan) {
   throw internal_error("no file type");
 }
 
-// What llama.cpp has no windows for is right only up to the window.
+// Without support for sliding windows, llama.cpp is correct only up to the window.
 int64_t context_of(const ModelConfig& config, std::vector<std::string>& notes) {
   const bool windowed = config.sliding_window && *config.sliding_window < config.context &&
                         std::ranges::find(config.windowed, true) != config.windowed.end();
@@ -250,7 +250,7 @@ GgufVocabulary vocabulary_of(const Model& model) {
   return vocabulary_of_folder(checkpoint.folder(), model.config().vocab);
 }
 
-// The folder's name, when it has one.
+// The name of the source folder or file.
 std::string name_of(const std::filesystem::path& source) {
   const auto name = source.has_filename() ? source.filename() : source.parent_path().filename();
   return name.extension() == ".gguf" ? name.stem().string() : name.string();
@@ -280,7 +280,7 @@ GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type) {
   put_vocabulary(vocabulary, plan.metadata);
   std::ranges::copy(vocabulary.notes, std::back_inserter(plan.notes));
   if (vocabulary.model == "none") {
-    plan.notes.push_back("the model has no tokenizer: the file has none either");
+    plan.notes.push_back("the model has no tokenizer, so the file has none");
   }
   return plan;
 }

@@ -1,4 +1,4 @@
-// export/gguf_plan.h -- what a GGUF file of a model will hold, before anything is written.
+// export/gguf_plan.h -- the contents of a model's GGUF file, determined before anything is written.
 #pragma once
 #include <functional>
 #include <optional>
@@ -13,18 +13,18 @@ namespace mop {
 
 struct GgufPlannedTensor {
   GgufTensorSpec spec;
-  std::function<at::Tensor(const Model&)> value;  ///< gathered when called, any float dtype
+  std::function<at::Tensor(const Model&)> value;  ///< computed when called; any floating dtype
 };
 
 struct GgufPlan {
   const GgufArchitecture* architecture;
   GgufMetadata metadata;
   std::vector<GgufPlannedTensor> tensors;
-  std::vector<std::string> notes;  ///< what users of the file should know, a line each
+  std::vector<std::string> notes;  ///< notices for users of the file, one line each
 };
 
-/// `type` unset: matrices as stored. Norms and biases are always float32. Throws Error(kBadInput)
-/// for what llama.cpp cannot express, before anything is written.
+/// If `type` is unset, matrices keep their stored dtype. Norms and biases are always float32.
+/// Throws Error(kBadInput) for models that llama.cpp cannot express.
 GgufPlan plan_gguf(const Model& model, std::optional<GgmlType> type);
 
 }  // namespace mop

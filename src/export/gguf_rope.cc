@@ -17,7 +17,8 @@ at::Tensor float32(const std::vector<double>& values) {
   return at::tensor(values, at::kDouble).to(at::kFloat);
 }
 
-// llama.cpp scales yarn's logits as its authors suggest, and multiplies by attn_factor.
+// llama.cpp scales yarn's logits as its authors suggest and multiplies by attn_factor, so the ratio
+// is written.
 double beside_yarn(const RopeConfig& rope) {
   const double usual = rope.factor <= 1 ? 1.0 : 0.1 * std::log(rope.factor) + 1.0;
   return rope.attention_factor / usual;
@@ -26,12 +27,12 @@ double beside_yarn(const RopeConfig& rope) {
 void check(const RopeConfig& rope) {
   if (rope.type == "dynamic") {
     throw bad_input(
-        "llama.cpp has no rotary scaling that grows with the sequence (rope type 'dynamic')")
-        .hint("a fixed one (yarn, linear) can be exported");
+        "llama.cpp does not support rope type 'dynamic', which depends on the sequence length")
+        .hint("yarn and linear can be exported");
   }
   if (rope.type == "yarn" && (rope.beta_fast != 32 || rope.beta_slow != 1 || !rope.truncate)) {
     throw bad_input(
-        "llama.cpp computes yarn with beta_fast 32, beta_slow 1 and truncate, got {}, {}, {}",
+        "llama.cpp supports yarn only with beta_fast 32, beta_slow 1 and truncate, got {}, {}, {}",
         rope.beta_fast, rope.beta_slow, rope.truncate);
   }
 }
@@ -59,7 +60,7 @@ void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, Gguf
   };
   put("freq_base", GgufValue::f32(rope.theta));
   if (rope.type == "llama3") {
-    // The file has the factors alone; these let it be read back as the config it came from.
+    // llama.cpp needs only the factors; these keys let our reader reconstruct the config.
     metadata.emplace_back("mop.rope.factor", GgufValue::f32(rope.factor));
     metadata.emplace_back("mop.rope.low_freq_factor", GgufValue::f32(rope.low_freq_factor));
     metadata.emplace_back("mop.rope.high_freq_factor", GgufValue::f32(rope.high_freq_factor));
@@ -76,9 +77,9 @@ void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, Gguf
   if (std::abs(factor - 1) > 1e-9) put("scaling.attn_factor", GgufValue::f32(factor));
   if (rope.type != "longrope") return;
   notes.push_back(
-      fmt::format("llama.cpp chooses longrope's factors by the size of its context (long ones "
-                  "above {}), not by "
-                  "the length of a text",
+      fmt::format("llama.cpp selects longrope's factors by its context size (long ones "
+                  "above {}), not by the "
+                  "length of the text",
                   rope.original_context));
 }
 

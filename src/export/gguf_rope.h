@@ -1,4 +1,4 @@
-// export/gguf_rope.h -- rotary scaling in a GGUF file: metadata and tensors of factors.
+// export/gguf_rope.h -- rotary scaling in a GGUF file: metadata and factor tensors.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -12,13 +12,13 @@
 
 namespace mop {
 
-/// Tensors of factors that llama.cpp divides each frequency by, by name: of Llama 3's scaling and
-/// of longrope. Only llama.cpp's architectures of LLaMA read them.
+/// Returns the tensors of factors by which llama.cpp divides each frequency, by name, for the
+/// scaling of Llama 3 and longrope. Only llama.cpp's LLaMA architectures read them.
 std::vector<std::pair<std::string, at::Tensor>> gguf_rope_factors(const RopeConfig& rope,
                                                                   int64_t head_dim);
 
-/// Appends what `architecture`'s keys say of the scaling, and notes for the user. Throws
-/// Error(kBadInput) for a scaling that llama.cpp does not compute.
+/// Appends the scaling's metadata for `architecture`, and notices for the user. Throws
+/// Error(kBadInput) for a scaling that llama.cpp does not support.
 void write_gguf_rope(const RopeConfig& rope, std::string_view architecture, GgufMetadata& metadata,
                      std::vector<std::string>& notes);
 

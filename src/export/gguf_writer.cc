@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kProbeTokens = 48;
 constexpr double kExact = 1e-4, kHalf = 3e-2, kQuantized = 0.25;
 
-// Ids spread over the vocabulary, the same on every machine.
+// Ids distributed over the vocabulary, the same on every machine.
 at::Tensor probe_ids(int64_t vocab, int64_t tokens) {
   at::Tensor ids_N = at::empty({tokens}, at::kLong);
   int64_t* out = ids_N.mutable_data_ptr<int64_t>();
@@ -56,17 +56,17 @@ std::vector<std::string> write_gguf(const Model& model, const std::filesystem::p
 double verify_logits(const Model& model, const std::filesystem::path& written, double tolerance) {
   const at::NoGradGuard no_gradients;
   const Model again = Model::open(written);
-  // What was written may end where a window does.
+  // The context of a written model may be reduced to its window.
   const int64_t tokens = std::min({kProbeTokens, model.config().context, again.config().context});
   const at::Tensor expected = probe_logits(model, tokens), got = probe_logits(again, tokens);
   if (expected.sizes() != got.sizes()) {
-    throw io_error("what was written has logits of another shape").where("file", written.string());
+    throw io_error("the written model's logits have another shape").where("file", written.string());
   }
   const double difference =
       ((got - expected).abs().max() / expected.abs().max().clamp_min(1e-30)).item<double>();
   if (difference <= tolerance) return difference;
-  throw io_error("what was written computes other logits: they differ by {:.2e}, allowed {:.0e}",
-                 difference, tolerance)
+  throw io_error("the written model's logits differ by {:.2e}, allowed {:.0e}", difference,
+                 tolerance)
       .where("file", written.string());
 }
 

@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// Behind the code of the language model; written for LLaVA-1.5 and LLaMA.
+// Appended to the language model's code; written for LLaVA-1.5 and LLaMA.
 constexpr std::string_view kLlavaCode =
 #include "export/per_layer_llava.py.inc"
     ;
@@ -28,7 +28,7 @@ void write_own_code(const Family& family, const CompositeKind& kind, Json& confi
                         {"AutoModelForVision2Seq", model}};
 }
 
-// A number for each layer, where one differs from what stands beside them.
+// Writes one number per layer if any differs from the common value.
 void write_list(const char* key, int64_t LayerShape::*member, int64_t common,
                 const std::vector<LayerShape>& shapes, Json& section) {
   section.erase(key);
@@ -38,8 +38,9 @@ void write_list(const char* key, int64_t LayerShape::*member, int64_t common,
     section[key] = values;
 }
 
-// Of a tower that is cut, or was in the source. MLPs of one width are stock transformers' own;
-// heads are not, see `tower_needs_code`: their number stays what head sizes are derived from.
+// Writes the sizes of a tower that is pruned, or was in the source. MLPs of equal width are
+// supported by transformers' own classes; other heads are not, see `tower_needs_code`: the common
+// number of heads determines the head size and is kept.
 void write_tower(const Composite& composite, Json& config) {
   const VisionConfig& vision = composite.vision;
   const std::vector<LayerShape>& shapes = vision.shapes;
@@ -55,7 +56,7 @@ void write_tower(const Composite& composite, Json& config) {
     if (!section.contains(key)) section[key] = value;
   }
   section["num_hidden_layers"] = vision.layers;
-  // A file with one number may hold a number, others a list.
+  // The value keeps its form, a number or a list.
   Json& features = config["vision_feature_layer"];
   features = features.is_array() ? Json(composite.projector.feature_layers)
                                  : Json(composite.projector.feature_layers[0]);
@@ -77,10 +78,10 @@ Json composite_config(const Model& model, Json language_model) {
   config["model_type"] = composite.kind->model_type;
   config["architectures"] = {std::string(composite.kind->architecture)};
   for (const char* key : {"torch_dtype", "dtype"}) config[key] = language_model[key];
-  // transformers 5 looks for it here, 4 in the section.
+  // transformers 5 reads it here, 4 in the section.
   config["tie_word_embeddings"] = sizes.tied_embedding;
   write_tower(composite, config);
-  language_model.erase("auto_map");  // code lies beside the whole model
+  language_model.erase("auto_map");  // the code belongs to the complete model
   config["text_config"] = std::move(language_model);
   if (needs_own_code(sizes)) write_own_code(*sizes.family, *composite.kind, config);
   return config;

@@ -1,4 +1,4 @@
-// export/hf_config.cc -- config.json, derived from the model and from nothing else.
+// export/hf_config.cc -- config.json, derived from the model only.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,20 +16,21 @@
 namespace mop {
 namespace {
 
-// What the section may leave out and readers then find in different places.
+// Writes values that may be missing in the section and that readers then look up in different
+// places.
 void write_original_context(const RopeConfig& rope, Json& section, Json& config) {
   constexpr const char* kKey = "original_max_position_embeddings";
   if (rope.type != "llama3" && rope.type != "yarn" && rope.type != "longrope") return;
   section[kKey] = rope.original_context;
-  // transformers 4 looks for longrope's beside the section, 5 takes any that stands there.
+  // transformers 4 reads longrope's at the top level; 5 prefers any value at the top level.
   if (rope.type == "longrope" || config.contains(kKey)) config[kKey] = rope.original_context;
   if (rope.type != "longrope") return;
-  // 4 infers it from the contexts, 5 from the factor.
+  // transformers 4 derives it from the contexts, 5 from the factor.
   section["attention_factor"] = rope.attention_factor;
 }
 
-// Both spellings: transformers 4 reads rope_theta and rope_scaling, 5 reads rope_parameters; who
-// knows only one would fall back to theta 10000 without a word. Keys we do not know stay.
+// Writes both spellings: transformers 4 reads rope_theta and rope_scaling, 5 reads rope_parameters;
+// a reader that knows only one would silently use theta 10000. Unknown keys are kept.
 void write_rope(const RopeConfig& rope, Json& config) {
   Json section = rope_section(config, "config.json");
   section.erase("rope_theta");
@@ -43,7 +44,7 @@ void write_rope(const RopeConfig& rope, Json& config) {
   config["rope_parameters"] = section;
 }
 
-// Every reader takes the values we read, whatever its own classes' defaults are.
+// Makes the defaults explicit, so that readers do not depend on their own.
 void write_class_defaults(const ModelConfig& sizes, Json& config) {
   const Json defaults = class_defaults(*sizes.family);
   for (const auto& [key, value] : defaults.items()) {
@@ -52,8 +53,7 @@ void write_class_defaults(const ModelConfig& sizes, Json& config) {
   config["tie_word_embeddings"] = sizes.tied_embedding;
 }
 
-// Lists with an entry a layer (layer_types and whatever else there is) follow the layers that are
-// left.
+// Per-layer lists (such as layer_types) are reduced to the remaining layers.
 void cut_lists(const Model& model, Json& config) {
   const size_t num_source = model.source_config().layers.size();
   for (auto& [key, value] : config.items()) {
@@ -69,8 +69,7 @@ void cut_lists(const Model& model, Json& config) {
   }
 }
 
-// Qwen's files say from which layer on attention has a window; transformers 5 wants it layer by
-// layer.
+// Qwen's files give the first layer with a window; transformers 5 needs a list per layer.
 void write_windows(const ModelConfig& model, Json& config) {
   if (!config.contains("max_window_layers")) return;
   if (!model.sliding_window || model.windowed.empty()) {
@@ -86,7 +85,8 @@ void write_windows(const ModelConfig& model, Json& config) {
   config["layer_types"] = types;
 }
 
-// As the source says, the whole before its section; as its tensors are when it does not.
+// The dtype given in the source's config (the complete one before its section), else that of its
+// tensors.
 std::string stored_dtype(const Model& model) {
   const ModelConfig& config = model.source_config();
   for (const Json* raw : {config.composite ? &config.composite->raw : &config.raw, &config.raw}) {
@@ -102,8 +102,8 @@ Json language_model_config(const Model& model) {
   const ModelConfig& sizes = model.config();
   Json config = sizes.raw;
   forget_per_layer(sizes, config);
-  config.erase("auto_map");                 // names code of the source's folder
-  if (!config.contains("architectures")) {  // a GGUF file names none, and vLLM asks for it
+  config.erase("auto_map");                 // refers to code in the source's folder
+  if (!config.contains("architectures")) {  // missing in GGUF files and required by vLLM
     config["architectures"] = {std::string(sizes.family->architecture)};
   }
   cut_lists(model, config);
@@ -129,7 +129,7 @@ Json language_model_config(const Model& model) {
     config["model_type"] = "mistral";
     config["architectures"] = {"MistralForCausalLM"};
     config["sliding_window"] = nullptr;
-    // Or transformers takes a large vocabulary for one of Mistral's with a wrong pattern, and
+    // Otherwise transformers takes a large vocabulary for a known faulty Mistral tokenizer and
     // warns.
     config["transformers_version"] = "5.0.0";
   }
@@ -150,7 +150,7 @@ std::string_view earliest_transformers(const ModelConfig& config) {
   if (config.composite && needs_own_code(config)) return "4.52";
   const std::string_view type = config.family->model_type;
   if (type == "qwen3") return "4.51";
-  // Before, no Qwen2 computed its window but with flash attention.
+  // Earlier versions apply Qwen2's window only with flash attention.
   if (is_narrow_qwen2(config) || (type == "qwen2" && config.sliding_window)) return "4.48";
   const bool scaled_layers = type == "mistral" && config.rope.type != "default";
   return scaled_layers || is_scaled_mistral(config) ? "4.48" : "4.45";
@@ -163,9 +163,10 @@ std::string reader_note(const ModelConfig& config) {
   const std::string scaled = scaled_mistral_note(config);
   if (!breaks_llama_rule(config)) return scaled;
   return fmt::format(
-      "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of its heads ({}): "
-      "written with model_type \"mistral\", which computes the same and loads in {} and later "
-      "(with a tokenizer.json made from tokenizer.model where there was none){}{}",
+      "transformers 5 does not load a LLaMA whose hidden size ({}) is not a multiple of its heads "
+      "({}): "
+      "written with model_type \"mistral\", which is equivalent and loads in {} and later "
+      "(with a tokenizer.json made from tokenizer.model if there was none){}{}",
       config.hidden, shape.heads, earliest_transformers(config), scaled.empty() ? "" : "; ",
       scaled);
 }

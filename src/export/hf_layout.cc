@@ -41,7 +41,7 @@ PlacedTensor place_layer_tensor(const Model& model, int64_t index, const LayerTe
           [&tensor, index](const Model& m) { return stored_tensor(m, index, tensor); }};
 }
 
-// The tower's tensor of that name in the source, if it is one that can be cut.
+// A prunable tensor of the tower, looked up by its name in the source.
 struct TowerTensor {
   int64_t layer = 0;
   const LayerTensor* tensor = nullptr;
@@ -57,7 +57,7 @@ TowerTensor tower_tensor(const Model& model, const std::string& name) {
   return {};
 }
 
-// What stands beside the language model, as it is in the source's files but for what is cut.
+// A tensor outside the language model: as in the source's files, except what was removed.
 PlacedTensor place_outside(const Model& model, const std::string& name) {
   const Checkpoint& source = model.checkpoint();
   const TensorEntry& entry = source.entry(name);
@@ -72,10 +72,12 @@ PlacedTensor place_outside(const Model& model, const std::string& name) {
   const ModelConfig& tower = model.tower()->config();
   return {{std::move(stored), entry.dtype,
            axis_lengths(tensor->axes, tower, tower.layers[static_cast<size_t>(layer)])},
-          [layer = layer, tensor = tensor](const Model& m) { return stored_tensor(*m.tower(), layer, *tensor); }};
+          [layer = layer, tensor = tensor](const Model& m) {
+            return stored_tensor(*m.tower(), layer, *tensor);
+          }};
 }
 
-// The embedding stands in front of the layers, the rest behind them.
+// The embedding precedes the layers; the other global tensors follow them.
 std::vector<PlacedTensor> all_tensors(const Model& model) {
   std::vector<PlacedTensor> front, back;
   for (const GlobalTensor* tensor : global_tensors(model.config())) {
@@ -125,7 +127,7 @@ std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes) {
 }
 
 std::vector<std::string> copied_files(const fs::path& source) {
-  if (!fs::is_directory(source)) return {};  // a GGUF file holds its tokenizer itself
+  if (!fs::is_directory(source)) return {};  // a GGUF file contains its tokenizer
   const std::vector<std::string> tokenizer = tokenizer_files_in(source);
   std::set<std::string> names(tokenizer.begin(), tokenizer.end());
   for (const char* name : {"generation_config.json", "preprocessor_config.json",

@@ -1,4 +1,4 @@
-// export/hf_layout.h -- which tensor goes into which file of a Hugging Face folder.
+// export/hf_layout.h -- assigns tensors to the files of a Hugging Face folder.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace mop {
 
-/// A tensor to be written: its place in the model and how to get its values.
+/// A tensor to be written, and a function that returns its values.
 struct PlacedTensor {
   TensorSpec spec;
-  std::function<at::Tensor(const Model&)> value;  ///< gathered when called
+  std::function<at::Tensor(const Model&)> value;  ///< computed when called
 };
 
 struct Shard {
@@ -21,11 +21,11 @@ struct Shard {
   std::vector<TensorSpec> specs() const;
 };
 
-/// Every tensor of the model in file order (embedding, layers from 0, final norm, head), cut into
-/// files of at most `shard_bytes` of tensor data (a larger tensor has a file of its own).
+/// Returns all tensors of the model in file order (embedding, layers, final norm, head), divided
+/// into files of at most `shard_bytes` of tensor data (a larger tensor gets its own file).
 std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes);
 
-/// Files to copy unchanged from the source's folder, relative to it, sorted.
+/// Returns the files to copy unchanged from the source's folder, relative to it, sorted.
 std::vector<std::string> copied_files(const std::filesystem::path& source);
 
 }  // namespace mop

@@ -12,7 +12,7 @@
 namespace mop {
 namespace {
 
-// Written for LLaMA; the other families have the same classes under their own names.
+// Written for LLaMA; the other families have equivalent classes.
 constexpr std::string_view kLlamaCode =
 #include "export/per_layer_llama.py.inc"
     ;
@@ -118,7 +118,7 @@ void write_per_layer(const ModelConfig& sizes, Json& config) {
   config["auto_map"] = auto_map(per_layer_code(*sizes.family), prefix);
   if (sizes.output_bias) config["o_proj_bias"] = true;
   if (sizes.down_bias) config["down_proj_bias"] = true;
-  // transformers 5.14 and later: its own checks read the common sizes, the layers never do.
+  // For transformers 5.14 and later: its checks read the common sizes, its layers do not.
   config["allow_global_per_layer_attribute_access"] = true;
   const LayerShape common = common_shape(sizes);
   Json layers = Json::object();
@@ -164,10 +164,10 @@ std::string own_code_note(const ModelConfig& config) {
             "size"
       : breaks_llama_rule(config)
           ? fmt::format(
-                "transformers 5 refuses a LLaMA whose hidden size ({}) is not a multiple of "
+                "transformers 5 does not load a LLaMA whose hidden size ({}) is not a multiple of "
                 "its heads ({})",
                 config.hidden, config.layers[0].heads)
-          : "o_proj or down_proj has a bias that transformers' own class does not know";
+          : "o_proj or down_proj has a bias that transformers' own class does not support";
   return fmt::format(
       "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
       "with trust_remote_code=True{}; stock classes and other readers do not",

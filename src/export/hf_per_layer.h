@@ -1,5 +1,5 @@
-// export/hf_per_layer.h -- layers that differ, as a Hugging Face folder: `per_layer_config` in
-// config.json for readers that know it, and modelling code beside it for all others.
+// export/hf_per_layer.h -- models with different layers as a Hugging Face folder:
+// `per_layer_config` in config.json for readers that support it, and modelling code for all others.
 #pragma once
 #include <string>
 
@@ -8,43 +8,45 @@
 
 namespace mop {
 
-/// transformers 5 refuses a LLaMA whose hidden size is not a multiple of its heads.
+/// Whether the hidden size is not a multiple of the heads; transformers 5 does not load such a
+/// LLaMA.
 bool breaks_llama_rule(const ModelConfig& config);
 
 /// Whether transformers' own classes cannot express this language model: layers differ or lack a
-/// half, a projection has a bias that the family does not know, or `breaks_llama_rule` with biases
-/// (without them it is a Mistral).
+/// half, a projection has a bias that the family does not support, or `breaks_llama_rule` with
+/// biases (without biases it can be written as a Mistral).
 bool language_model_needs_code(const ModelConfig& config);
 
-/// The same of a vision tower: layers that differ, or fewer heads than their width says, which
-/// transformers' CLIPAttention derives from them.
+/// The same for a vision tower: layers differ, or there are fewer heads than transformers'
+/// CLIPAttention derives from the width.
 bool tower_needs_code(const ModelConfig& config);
-/// Either.
+/// Whether either needs code.
 bool needs_own_code(const ModelConfig& config);
 
-/// The sizes that stand beside `per_layer_config`: those of a layer that has both halves and, for a
-/// LLaMA, whose heads divide the hidden size, as transformers 5 demands of them.
+/// Returns the sizes beside `per_layer_config`: those of a layer that has both halves and, for a
+/// LLaMA, whose heads divide the hidden size, as transformers 5 requires.
 LayerShape common_shape(const ModelConfig& config);
 
-/// Adds how each layer differs from the sizes that `config` already has, and where the code is.
+/// Adds the differences of each layer from the sizes in `config`, and the reference to the code.
 void write_per_layer(const ModelConfig& sizes, Json& config);
-/// Takes out of a config what `write_per_layer` put there, so that the family's own type stands.
+/// Removes from a config what `write_per_layer` added, and restores the family's model_type.
 void forget_per_layer(const ModelConfig& sizes, Json& config);
 
-/// A Qwen2 whose heads do not add up to the hidden size: transformers before 4.48 ignore its
-/// head_dim, so the code that layers of different sizes need lies beside it for them.
+/// Whether the model is a Qwen2 whose heads do not add up to the hidden size: transformers before
+/// 4.48 ignore its head_dim, so the per-layer modelling code is written for them.
 bool is_narrow_qwen2(const ModelConfig& config);
 ModellingCode narrow_qwen2_code(const Family& family);
-/// Says where that code is, for such a model without a window, which those versions do not compute.
+/// Adds the reference to that code for such a model without a window, which those versions do not
+/// support.
 void write_narrow_qwen2(const ModelConfig& sizes, Json& config);
 std::string narrow_qwen2_note(const ModelConfig& config);
 
-/// Code that was written for LLaMA, with the names of another family's classes.
+/// Returns LLaMA's code with the class names of another family.
 std::string for_family(std::string text, const Family& family);
-/// The modelling code of a family.
+/// Returns the modelling code of a family.
 ModellingCode per_layer_code(const Family& family);
 
-/// Who can read such a folder, in one line.
+/// Returns one line naming the programs that can read such a folder.
 std::string own_code_note(const ModelConfig& config);
 
 }  // namespace mop

@@ -36,7 +36,7 @@ std::string scaled_mistral_note(const ModelConfig& config) {
   if (!is_scaled_mistral(config)) return "";
   if (config.sliding_window) return "transformers 4.45 to 4.47 ignore its rope scaling";
   return fmt::format(
-      "transformers 4.45 to 4.47 ignore its rope scaling unless they are told "
+      "transformers 4.45 to 4.47 ignore its rope scaling without "
       "trust_remote_code=True ({})",
       scaled_mistral_code().file);
 }

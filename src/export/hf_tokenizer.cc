@@ -6,7 +6,7 @@
 namespace mop {
 namespace {
 
-// The same keys in the same order, one of them under another name.
+// Renames a key without changing the order.
 Json renamed(const Json& object, std::string_view key, std::string_view name) {
   Json result = Json::object();
   for (const auto& [old, value] : object.items())

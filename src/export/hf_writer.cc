@@ -22,7 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::map<std::string, std::string> kMetadata = {{"format", "pt"}};
-// Config, index, model card, a made tokenizer.json and what folders and file ends cost.
+// Upper estimate for config, index, model card, a generated tokenizer.json and file system
+// overhead.
 constexpr int64_t kSmallFiles = 16 << 20;
 
 int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
@@ -37,12 +38,12 @@ int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
 void check_room(const fs::path& folder, int64_t needed) {
   const int64_t free = free_disk_bytes(folder);
   if (free >= needed) return;
-  throw io_error("the disk has {} free, {} are needed", short_bytes(free), short_bytes(needed))
+  throw io_error("the disk has {} free, but {} are needed", short_bytes(free), short_bytes(needed))
       .where("folder", folder.string())
       .hint("free some space or choose another --out");
 }
 
-// Remembers the files of this call and removes them unless all went well.
+// Records the files of this call and removes them unless it succeeds.
 class Written {
  public:
   explicit Written(fs::path folder) : folder_(std::move(folder)) {}
@@ -50,7 +51,7 @@ class Written {
     std::error_code ignored;
     for (const fs::path& file : files_) {
       fs::remove(file, ignored);
-      if (file.parent_path() != folder_) fs::remove(file.parent_path(), ignored);  // when empty
+      if (file.parent_path() != folder_) fs::remove(file.parent_path(), ignored);  // if empty
     }
   }
   fs::path add(const std::string& name) {
@@ -144,14 +145,14 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   if (!options.model_card.empty()) {
     write_file(written.add("README.md"), card_with_note(model, options.model_card));
   }
-  // Last: a folder with a config is a whole one.
+  // Written last, so that a folder with a config is complete.
   write_file(written.add("config.json"), to_text(config));
   written.keep();
 }
 
 void verify_written(const fs::path& folder, const Model& model, Progress& progress) {
   const auto fail = [&](const std::string& what) {
-    throw io_error("what was written is not what was meant: {}", what)
+    throw io_error("the written checkpoint differs from the model: {}", what)
         .where("folder", folder.string())
         .hint("check the disk and write again");
   };
@@ -174,7 +175,7 @@ void verify_written(const fs::path& folder, const Model& model, Progress& progre
           std::memcmp(theirs.const_data_ptr(), ours.const_data_ptr(), bytes) != 0) {
         fail(tensor.spec.name + " differs");
       }
-      release(ours), release(theirs);  // both files at once are more than a run takes otherwise
+      release(ours), release(theirs);  // limits the mapped pages of both files in memory
       done += static_cast<int64_t>(bytes);
       progress.advance(done);
     }

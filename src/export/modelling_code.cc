@@ -11,12 +11,12 @@
 namespace mop {
 namespace {
 
-// "modeling_x" of modeling_x.py.
+// Returns the module name, e.g. "modeling_x" for modeling_x.py.
 std::string module_of(const ModellingCode& code) {
   return code.file.substr(0, code.file.rfind('.'));
 }
 
-// A foreign config may hold anything under that key.
+// The key may hold anything in configs of other programs.
 bool names(const Json& config, const ModellingCode& code) {
   const auto map = config.find("auto_map");
   if (map == config.end() || !map->is_object()) return false;

@@ -1,5 +1,5 @@
-// export/modelling_code.h -- modelling code beside a checkpoint, which transformers runs when it is
-// told trust_remote_code=True.
+// export/modelling_code.h -- modelling code in a checkpoint's folder, which transformers runs with
+// trust_remote_code=True.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,19 +13,19 @@ namespace mop {
 struct ModellingCode {
   std::string file;    ///< modeling_x.py
   std::string text;    ///< Python
-  std::string before;  ///< only transformers before this version need it; empty = all do
+  std::string before;  ///< needed only before this version of transformers; empty = by all versions
 };
 
-/// `text` with `to` for every `from`.
+/// Returns `text` with every `from` replaced by `to`.
 std::string replaced(std::string text, std::string_view from, std::string_view to);
 
-/// "Llama" of "LlamaForCausalLM".
+/// Returns the class prefix, e.g. "Llama" for "LlamaForCausalLM".
 std::string class_prefix(std::string_view architecture);
 
-/// config.json's `auto_map`: the code's classes are `prefix` + Config, Model, ForCausalLM.
+/// Returns config.json's `auto_map`: the code's classes are `prefix` + Config, Model, ForCausalLM.
 Json auto_map(const ModellingCode& code, const std::string& prefix);
 
-/// The code of ours that a config.json names, if any: the one place that knows all of it.
+/// Returns the code of this program that a config.json refers to, if any.
 std::optional<ModellingCode> code_beside(const Json& config, const Family& family);
 
 }  // namespace mop

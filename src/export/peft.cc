@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -22,7 +23,7 @@ namespace {
 
 constexpr const char* kConfig = "adapter_config.json";
 constexpr const char* kWeights = "adapter_model.safetensors";
-constexpr const char* kPrefix = "base_model.model.";  // of every module's name in kWeights
+constexpr const char* kPrefix = "base_model.model.";  // prefix of all module names in kWeights
 
 Json read_config(const fs::path& folder) {
   if (!fs::exists(folder / kConfig)) {
@@ -31,7 +32,7 @@ Json read_config(const fs::path& folder) {
   }
   Json config = read_json(folder / kConfig);
   if (!config.is_object())
-    throw bad_input("it is not a JSON object").where("file", (folder / kConfig).string());
+    throw bad_input("the file is not a JSON object").where("file", (folder / kConfig).string());
   return config;
 }
 
@@ -48,7 +49,7 @@ SafetensorsFile open_weights(const fs::path& folder) {
     throw bad_input("the adapter has no {}", kWeights).where("folder", folder.string());
   }
   throw bad_input(
-      "the adapter's weights are only there as {}, a pickled file, which can run code "
+      "the adapter's weights are only available as {}, a pickled file, which can run code "
       "and is not read",
       kPickled)
       .where("folder", folder.string())
@@ -60,12 +61,12 @@ SafetensorsFile open_weights(const fs::path& folder) {
           kPickled, kWeights));
 }
 
-// What a product is multiplied by: alpha over the rank or its root, where alpha is that of the
-// first of `alpha_pattern`, in the file's order, that the end of the module's name matches.
+// The scale of a product: alpha divided by the rank or its square root, where alpha is that of the
+// first entry of `alpha_pattern`, in file order, that matches the end of the module's name.
 class Scales {
  public:
   Scales(const Json& config, const std::string& where)
-      : alpha_(require<double>(config, "lora_alpha", where)),
+      : alpha_(checked("lora_alpha", require<double>(config, "lora_alpha", where), where)),
         root_(get_or<bool>(config, "use_rslora", false, where)) {
     const Json patterns = config.value("alpha_pattern", Json());
     if (patterns.is_null()) return;
@@ -75,9 +76,9 @@ class Scales {
       if (!value.is_number())
         throw bad_input("'alpha_pattern' gives '{}' {}, which is not a number", key, value.dump())
             .where("file", where);
-      // As PEFT's get_pattern_key writes it.
+      // The pattern of PEFT's get_pattern_key.
       patterns_.emplace_back(compiled(fmt::format("^(.*\\.)?({})$", key), where),
-                             value.get<double>());
+                             checked("alpha_pattern", value.get<double>(), where));
     }
   }
 
@@ -89,6 +90,12 @@ class Scales {
   }
 
  private:
+  static double checked(const char* key, double alpha, const std::string& where) {
+    if (std::abs(alpha) <= std::numeric_limits<float>::max()) return alpha;
+    throw bad_input("'{}' gives {}, which is no number of float32", key, alpha)
+        .where("file", where);
+  }
+
   static Pattern compiled(const std::string& expression, const std::string& where) {
     try {
       return Pattern::regex(expression);
@@ -102,8 +109,8 @@ class Scales {
   std::vector<std::pair<Pattern, double>> patterns_;
 };
 
-// What PEFT's initialisation put into the adapter and took out of the weight, of rank R: the
-// adapter's own tensors have been trained since.
+// The product that PEFT's initialisation put into the adapter and subtracted from the weight, of
+// rank R. It is recomputed because the adapter's own tensors have been trained since.
 at::Tensor initial_delta(const std::string& init, const at::Tensor& weight_OK, int64_t rank,
                          double scale) {
   if (init == "pissa") {  // arXiv 2404.02948: the largest singular values
@@ -114,7 +121,7 @@ at::Tensor initial_delta(const std::string& init, const at::Tensor& weight_OK, i
   return at::mm(q_OS.narrow(1, 0, rank), r_SK.narrow(0, 0, rank)) * scale;
 }
 
-// The weight that the adapter adds to, float32 on the grid of `dtype`, which PEFT keeps it in.
+// The weight to which the adapter is added, float32, rounded to `dtype`, in which PEFT keeps it.
 at::Tensor base_of(const at::Tensor& weight_OK, const std::string& init, int64_t rank, double scale,
                    at::ScalarType dtype) {
   if (!changes_base(init)) return weight_OK.to(at::kFloat);
@@ -129,7 +136,7 @@ at::Tensor merged(const at::Tensor& base_OK, const at::Tensor& a_RK, const at::T
   return base_OK.add(delta_OK, scale).to(dtype);
 }
 
-// Where an adapter's tensors go, and what of them fits nowhere.
+// Merges an adapter's tensors and collects those that do not fit.
 class Merge {
  public:
   Merge(const Model& model, const fs::path& folder, std::optional<at::ScalarType> dtype)
@@ -183,7 +190,7 @@ class Merge {
     }
   }
 
-  // The language model of another goes by the names of whatever transformers PEFT ran on.
+  // In a composite model the names depend on the transformers version that PEFT ran on.
   std::string name_in_adapter(const std::string& module) const {
     if (model_.config().composite == nullptr) return module;
     for (const NameLayout* layout : {&parts_inside_layout(), &parts_layout()}) {
@@ -204,7 +211,7 @@ class Merge {
           "tensor", fmt::format("{} [{}]", name, fmt::join(file_.tensor(name).sizes(), ", ")));
     }
     throw std::move(error).hint(
-        "an adapter belongs to the checkpoint it was trained on: after pruning, to the pruned one");
+        "an adapter fits only the checkpoint it was trained on, e.g. the pruned one");
   }
 
   const Model& model_;

@@ -13,7 +13,8 @@ namespace mop {
 
 namespace {
 
-// A list of names, or the one pattern that PEFT takes: of the language model's modules alone.
+// A list of names or, in a composite model, a pattern that matches only the language model's
+// modules.
 Json targets_of(const PeftConfig& config) {
   if (!config.within) return config.targets;
   return fmt::format(".*language_model.*\\.({})", fmt::join(config.targets, "|"));

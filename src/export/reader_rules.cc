@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-// The first layer of which `bad` is true; null = none.
+// Returns the first layer for which `bad` is true; null = none.
 template <typename Bad>
 const LayerShape* first(const ModelConfig& config, Bad bad) {
   const auto found = std::ranges::find_if(config.layers, bad);
@@ -29,8 +29,9 @@ std::string llama_cpp_blocks(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, [](const LayerShape& s) { return s.mlp % 32 != 0; });
   if (odd == nullptr) return "";
   return fmt::format(
-      "an MLP width of {} is no multiple of 32: llama.cpp's K-quants leave down_proj at 16 bits, "
-      "q4_0 and q8_0 are refused as int4 and nf4 are, and kernels run it at about half speed "
+      "an MLP width of {} is not a multiple of 32: llama.cpp's K-quants leave down_proj at 16 "
+      "bits, "
+      "q4_0, q8_0, int4 and nf4 are not possible, and kernels run at about half speed "
       "(--shape-multiple 32 avoids that)",
       odd->mlp);
 }
@@ -40,36 +41,38 @@ std::string llama_cpp_head_rows(const ModelConfig& config, const ModelConfig*) {
       first(config, [](const LayerShape& s) { return s.heads * s.head_dim % 32 != 0; });
   if (odd == nullptr) return "";
   return fmt::format(
-      "{} heads of {} make rows of {}, no multiple of 32: llama.cpp cannot quantise to q4_0 or "
+      "{} heads of {} give rows of {}, not a multiple of 32: llama.cpp cannot quantise to q4_0 or "
       "q8_0 "
       "(--shape-multiple 32 avoids that)",
       odd->heads, odd->head_dim, odd->heads * odd->head_dim);
 }
 
-// Where the hidden size is no multiple of 256 most tensors fall back anyway.
+// If the hidden size is not a multiple of 256, most tensors use other types anyway.
 std::string llama_cpp_k_quants(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, [](const LayerShape& s) { return s.mlp % 256 != 0; });
   if (odd == nullptr || config.hidden % 256 != 0) return "";
   return fmt::format(
-      "an MLP width of {} is no multiple of 256: llama.cpp's K-quants store down_proj in a larger "
+      "an MLP width of {} is not a multiple of 256: llama.cpp's K-quants store down_proj in a "
+      "larger "
       "type (--shape-multiple 256 avoids that)",
       odd->mlp);
 }
 
-// What the dense model never was is no news of the pruning.
+// Restrictions that the dense model already has are omitted.
 std::string llama_cpp_hidden(const ModelConfig& config, const ModelConfig* dense) {
   const auto lost = [&](int64_t multiple) {
     return dense != nullptr && dense->hidden % multiple == 0 && config.hidden % multiple != 0;
   };
   if (lost(32)) {
     return fmt::format(
-        "a hidden size of {} is no multiple of 32: llama.cpp's K-quants leave most matrices at 16 "
-        "bits, q4_0 and q8_0 are refused (hidden.channel_multiple: 32 avoids that)",
+        "a hidden size of {} is not a multiple of 32: llama.cpp's K-quants leave most matrices at "
+        "16 "
+        "bits, q4_0 and q8_0 are not possible (hidden.channel_multiple: 32 avoids that)",
         config.hidden);
   }
   if (!lost(256)) return "";
   return fmt::format(
-      "a hidden size of {} is no multiple of 256: llama.cpp's K-quants store most matrices in a "
+      "a hidden size of {} is not a multiple of 256: llama.cpp's K-quants store most matrices in a "
       "larger type (hidden.channel_multiple: 256 avoids that)",
       config.hidden);
 }
@@ -77,10 +80,10 @@ std::string llama_cpp_hidden(const ModelConfig& config, const ModelConfig* dense
 std::string vllm_own_classes(const ModelConfig& config, const ModelConfig*) {
   if (!needs_own_code(config)) return "";
   if (first(config, [](const LayerShape& s) { return s.heads == 0; }) != nullptr) {
-    return "vLLM refuses a layer without attention";
+    return "vLLM does not load a layer without attention";
   }
   return "vLLM's own classes have one size for all layers: it loads this model with "
-         "trust_remote_code=True, by its slower Transformers backend";
+         "trust_remote_code=True, in its slower Transformers backend";
 }
 
 struct Count {
@@ -91,14 +94,14 @@ constexpr std::array kDivided = {Count{"heads", &LayerShape::heads},
                                  Count{"KV heads", &LayerShape::kv_heads},
                                  Count{"MLP neurons", &LayerShape::mlp}};
 
-// Heads and widths are divided among the ranks; fewer KV heads than ranks are copied.
+// Heads and widths are divided among the ranks; KV heads fewer than the ranks are replicated.
 bool divides(const Count& count, const LayerShape& shape, int64_t ranks) {
   const int64_t units = shape.*count.member;
   const bool copied = count.member == &LayerShape::kv_heads && units > 0 && ranks % units == 0;
   return units % ranks == 0 || copied;
 }
 
-// What a model never divided by is no news of the pruning.
+// Divisors that the dense model does not have are omitted.
 std::string vllm_ranks(const ModelConfig& config, const ModelConfig* dense) {
   if (dense == nullptr || needs_own_code(config)) return "";
   for (const int64_t ranks : {2, 4, 8}) {
@@ -115,7 +118,7 @@ std::string vllm_ranks(const ModelConfig& config, const ModelConfig* dense) {
     }
     if (lost.empty()) continue;
     return fmt::format(
-        "vLLM: {} cannot be divided among {} tensor-parallel ranks as the dense model's can", lost,
+        "vLLM: {} cannot be divided among {} tensor-parallel ranks, unlike the dense model's", lost,
         ranks);
   }
   return "";
@@ -126,24 +129,44 @@ std::string vllm_head_dim(const ModelConfig& config, const ModelConfig*) {
   const LayerShape* odd = first(config, refused);
   if (odd == nullptr) return "";
   return fmt::format(
-      "vLLM (rules only, not run): a head size of {} is not one of its attention kernels' "
+      "vLLM (from its source, not tested): its attention kernels do not support a head size of {} "
       "(multiples of 8 up to 256)",
       odd->head_dim);
 }
 
 constexpr std::array kRules = {
-    ReaderRule{"transformers", "one size for all layers; 5.x: hidden size a multiple of heads",
-               true, transformers_classes},
-    ReaderRule{"llama.cpp", "q4_0, q8_0: MLP width a multiple of 32", true, llama_cpp_blocks},
-    ReaderRule{"llama.cpp", "q4_0, q8_0: heads * head_dim a multiple of 32", true,
-               llama_cpp_head_rows},
-    ReaderRule{"llama.cpp", "K-quants: MLP width a multiple of 256", true, llama_cpp_k_quants},
-    ReaderRule{"llama.cpp", "q4_0, q8_0: hidden size a multiple of 32; K-quants: of 256", false,
-               llama_cpp_hidden},
-    ReaderRule{"vLLM", "one size for all layers, or trust_remote_code; attention in each", true,
-               vllm_own_classes},
-    ReaderRule{"vLLM", "heads, KV heads and MLP width divide among the ranks", false, vllm_ranks},
-    ReaderRule{"vLLM", "head size a multiple of 8 up to 256", false, vllm_head_dim},
+    ReaderRule{.reader = "transformers",
+               .summary = "one size for all layers; 5.x: hidden size a multiple of heads",
+               .tried = true,
+               .check = transformers_classes},
+    ReaderRule{.reader = "llama.cpp",
+               .summary = "q4_0, q8_0: MLP width a multiple of 32",
+               .tried = true,
+               .check = llama_cpp_blocks},
+    ReaderRule{.reader = "llama.cpp",
+               .summary = "q4_0, q8_0: heads * head_dim a multiple of 32",
+               .tried = true,
+               .check = llama_cpp_head_rows},
+    ReaderRule{.reader = "llama.cpp",
+               .summary = "K-quants: MLP width a multiple of 256",
+               .tried = true,
+               .check = llama_cpp_k_quants},
+    ReaderRule{.reader = "llama.cpp",
+               .summary = "q4_0, q8_0: hidden size a multiple of 32; K-quants: of 256",
+               .tried = false,
+               .check = llama_cpp_hidden},
+    ReaderRule{.reader = "vLLM",
+               .summary = "one size for all layers, or trust_remote_code; attention in each",
+               .tried = true,
+               .check = vllm_own_classes},
+    ReaderRule{.reader = "vLLM",
+               .summary = "heads, KV heads and MLP width divide among the ranks",
+               .tried = false,
+               .check = vllm_ranks},
+    ReaderRule{.reader = "vLLM",
+               .summary = "head size a multiple of 8 up to 256",
+               .tried = false,
+               .check = vllm_head_dim},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// model/activation.h -- the activations of vision towers and projectors, by transformers' names.
+// model/activation.h -- activation functions of vision towers and projectors, by transformers'
+// names.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -8,10 +9,10 @@ namespace mop {
 
 struct Activation {
   std::string_view name;
-  at::Tensor (*apply)(const at::Tensor&);  ///< any shape and floating type, the same of both
+  at::Tensor (*apply)(const at::Tensor&);  ///< element-wise; keeps shape and dtype
 };
 
-/// Throws Error(kBadInput) naming `key` and the known ones.
+/// Throws Error(kBadInput) with the config key `key` and the supported names.
 const Activation& find_activation(std::string_view name, std::string_view key);
 
 }  // namespace mop

@@ -13,7 +13,8 @@
 namespace mop {
 namespace {
 
-// Each run's tokens: [B, T, H, E]. One split for all, whose gradient is one concatenation.
+// Splits x into one [B, T, H, E] view per run. A single split, so that its gradient is a single
+// concatenation.
 std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<SequenceRun>& runs) {
   std::vector<int64_t> sizes;
   for (const SequenceRun& run : runs) sizes.push_back(run.num_sequences * run.length);
@@ -24,7 +25,7 @@ std::vector<at::Tensor> by_run(const at::Tensor& x_NHE, const std::vector<Sequen
   return parts;
 }
 
-// What each of `queries` tokens, the last of `keys`, may see: [T, L], true = seen.
+// Returns [T, L], true where the last `queries` of `keys` tokens see a key.
 at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window) {
   const at::Tensor key_1L = at::arange(keys, at::kLong).unsqueeze(0);
   const at::Tensor query_T1 = at::arange(keys - queries, keys, at::kLong).unsqueeze(1);
@@ -32,7 +33,7 @@ at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window)
   return window ? seen_TL.logical_and(key_1L.gt(query_T1 - *window)) : seen_TL;
 }
 
-// [B, T, heads, E] each -> [B, T, H, E].
+// query_BTHE, key_BLKE and value_BLKE -> [B, T, H, E].
 at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::Tensor value_BLKE,
                         std::optional<int64_t> window) {
   const int64_t queries = query_BTHE.size(1);
@@ -66,7 +67,7 @@ at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
   }
   if (!call.packing.branches.empty()) return attend_branches(query_NHE, key_NKE, value_NKE, call);
   const std::vector<SequenceRun> runs = runs_of(call.packing);
-  // What lies in the cache already is not among these keys.
+  // True if the keys given include all keys that the queries see, none of them in the cache.
   const bool fresh =
       call.cache == nullptr ||
       std::all_of(runs.begin(), runs.end(), [](const SequenceRun& r) { return r.start == 0; });

@@ -13,16 +13,16 @@ class PackingOnDevice;
 
 struct AttentionCall {
   const Packing& packing;
-  std::optional<int64_t> window;  ///< tokens a query sees, itself included
+  std::optional<int64_t> window;  ///< tokens a query sees, including itself
   KvCache::State* cache = nullptr;
-  int64_t layer = 0;  ///< slots of the cache
+  int64_t layer = 0;  ///< index in the cache
   int64_t first_sequence = 0;
-  bool reuse_query = false;           ///< the result may lie in the query's memory (no gradient)
-  PackingOnDevice* packed = nullptr;  ///< of this packing; null = made for the call
+  bool reuse_query = false;           ///< the result may overwrite the query (no gradient)
+  PackingOnDevice* packed = nullptr;  ///< of this packing; null = created for the call
 };
 
-/// Queries and keys already turned by their positions -> heads_NQ.
-/// Source: arXiv 1706.03762; grouped queries 2305.13245.
+/// Returns heads_NQ. Queries and keys must have rotary positions applied. Source: arXiv 1706.03762;
+/// grouped queries: arXiv 2305.13245.
 at::Tensor attend(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                   const at::Tensor& value_NKE, const AttentionCall& call);
 

@@ -13,7 +13,7 @@ namespace mop::bfloat16 {
 #ifdef MOP_BFLOAT16_LANES
 namespace {
 
-// Pairs of neighbours are multiplied and added up at once.
+// The instruction multiplies and adds pairs of neighbouring elements.
 MOP_BFLOAT16_INLINE float sum_of_squares(const uint16_t* x, int64_t columns) {
   constexpr int64_t kPairs = 2 * kLanes;
   __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
@@ -65,7 +65,7 @@ MOP_BFLOAT16 void rope_rows(uint16_t* x, const uint16_t* cos, const uint16_t* si
   }
 }
 
-MOP_BFLOAT16 void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
+MOP_BFLOAT16 void silu_mul_range(uint16_t* gate, const uint16_t* up, int64_t count) {
   const __m512 minus_log2_e = _mm512_set1_ps(-1.44269504f), one = _mm512_set1_ps(1.f);
   for (int64_t i = 0; i < count; i += kLanes) {
     const __mmask16 some = lanes(count - i);
@@ -84,7 +84,7 @@ void norm_rows(const uint16_t*, const uint16_t*, uint16_t*, int64_t, int64_t, fl
 void rope_rows(uint16_t*, const uint16_t*, const uint16_t*, int64_t, int64_t, int64_t) {
   throw internal_error("no kernels in bfloat16 here");
 }
-void silu_mul_some(uint16_t*, const uint16_t*, int64_t) {
+void silu_mul_range(uint16_t*, const uint16_t*, int64_t) {
   throw internal_error("no kernels in bfloat16 here");
 }
 

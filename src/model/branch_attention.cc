@@ -1,6 +1,6 @@
-// model/branch_attention.cc -- one tree (a beginning and its branches) at a time, trees in
-// parallel: they are many and small. Shape letters as in forward.h; P tokens of a beginning, S of
-// all its branches, T = P + S.
+// model/branch_attention.cc -- processes one tree (a prefix and its branches) at a time, trees in
+// parallel, since there are many small ones. Shape letters as in forward.h; P tokens of a prefix, S
+// of all its branches, T = P + S.
 #include "model/branch_attention.h"
 
 #include <ATen/ATen.h>
@@ -15,7 +15,7 @@
 namespace mop {
 namespace {
 
-// What is added to the scores of the branches' tokens: [S, T], 0 where they may look, else -inf.
+// Additive mask of the branches' tokens: [S, T], 0 where visible, else -infinity.
 at::Tensor branch_mask(const SequenceTree& tree, std::optional<int64_t> window) {
   const int64_t total = tree.tokens;
   at::Tensor mask_ST =
@@ -34,7 +34,7 @@ at::Tensor branch_mask(const SequenceTree& tree, std::optional<int64_t> window) 
   return mask_ST;
 }
 
-// What a plain sequence adds to its scores when a window cuts it: [P, P].
+// Additive mask of a sequence with a sliding window: [P, P].
 at::Tensor window_mask(int64_t length, int64_t window) {
   const at::Tensor age_PP =
       at::arange(length, at::kLong).unsqueeze(1) - at::arange(length, at::kLong).unsqueeze(0);
@@ -48,7 +48,7 @@ struct Tokens {
   at::Tensor query_THE, key_TKE, value_TKE;
 };
 
-// Queries [first, first + count) over the keys [0, keys), -> [count, H, E].
+// Attention of queries [first, first + count) over keys [0, keys): [count, H, E].
 at::Tensor attend_part(const Tokens& x, int64_t first, int64_t count, int64_t keys,
                        const std::optional<at::Tensor>& mask) {
   const auto heads_first = [](const at::Tensor& part) { return part.unsqueeze(0).transpose(1, 2); };
@@ -76,7 +76,7 @@ at::Tensor attend_tree(const Tokens& x, const SequenceTree& tree, std::optional<
 
 at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                            const at::Tensor& value_NKE, const AttentionCall& call) {
-  if (call.cache != nullptr) throw internal_error("branches do not go through a KV cache");
+  if (call.cache != nullptr) throw internal_error("branches are not supported with a KV cache");
   std::vector<SequenceTree> trees = trees_of(call.packing);
   if (call.reuse_query && short_attention_fits(query_NHE, key_NKE, value_NKE)) {
     trees = short_attention_(query_NHE, key_NKE, value_NKE, std::move(trees), call.window);
@@ -100,7 +100,7 @@ at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NK
   const auto num_trees = static_cast<int64_t>(trees.size());
   if (call.reuse_query) {
     at::parallel_for(0, num_trees, 1, [&](int64_t begin, int64_t end) {
-      const at::NoGradGuard no_grad;  // grad mode belongs to the thread
+      const at::NoGradGuard no_grad;  // the gradient mode is per thread
       attend_range(begin, end);
     });
   } else {

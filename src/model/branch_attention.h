@@ -1,5 +1,5 @@
-// model/branch_attention.h -- attention of sequences that share their beginning: the beginning is
-// computed once, and each branch sees it and itself, but no other branch.
+// model/branch_attention.h -- attention of sequences that share a prefix: the prefix is computed
+// once; each branch sees the prefix and itself, but no other branch.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -7,7 +7,7 @@
 
 namespace mop {
 
-/// As `attend`, on the CPU, for a packing with branches and without a cache.
+/// `attend` on the CPU for a packing with branches and without a cache.
 at::Tensor attend_branches(const at::Tensor& query_NHE, const at::Tensor& key_NKE,
                            const at::Tensor& value_NKE, const AttentionCall& call);
 

@@ -17,39 +17,45 @@ namespace {
 using enum Fate;
 
 constexpr std::array<CompositeKind, 2> kKinds = {{
-    {"llava-1.5", "llava", "LlavaForConditionalGeneration", false},
-    {"llava-1.6", "llava_next", "LlavaNextForConditionalGeneration", true},
+    {.name = "llava-1.5",
+     .model_type = "llava",
+     .architecture = "LlavaForConditionalGeneration",
+     .tiles = false},
+    {.name = "llava-1.6",
+     .model_type = "llava_next",
+     .architecture = "LlavaNextForConditionalGeneration",
+     .tiles = true},
 }};
 
 constexpr KeyFate kKeys[] = {
-    {"text_config", kHonoured, "the language model: the keys of config.json"},
+    {"text_config", kHonoured, "the language model's config"},
     {"vision_config", kHonoured, "the vision tower's sizes"},
-    {"model_type", kHonoured, "what holds the language model"},
-    {"architectures", kIgnored, "model_type says it"},
-    {"image_token_index", kHonoured, "the token that stands for a picture"},
-    {"image_token_id", kHonoured, "the same, as other versions spell it"},
-    {"projector_hidden_act", kHonoured, "between the projector's two layers"},
+    {"model_type", kHonoured, "the kind of composite model"},
+    {"architectures", kIgnored, "model_type is used"},
+    {"image_token_index", kHonoured, "id of the image placeholder token"},
+    {"image_token_id", kHonoured, "the same, in other versions' spelling"},
+    {"projector_hidden_act", kHonoured, "activation of the projector"},
     {"multimodal_projector_bias", kHonoured, "whether the projector has biases"},
-    {"vision_feature_layer", kHonoured, "which of the tower's hidden states are taken"},
-    {"vision_feature_select_strategy", kHonoured, "whether the class token is taken, too"},
-    {"image_grid_pinpoints", kIgnored, "how LLaVA-1.6 tiles pictures, which is refused"},
-    {"use_image_newline_parameter", kIgnored, "of LLaVA-1.6's tiles"},
+    {"vision_feature_layer", kHonoured, "which hidden states of the tower are used"},
+    {"vision_feature_select_strategy", kHonoured, "whether the class token is used too"},
+    {"image_grid_pinpoints", kIgnored, "tile sizes of LLaVA-1.6; its images are not supported"},
+    {"use_image_newline_parameter", kIgnored, "for tiles of LLaVA-1.6"},
     {"image_seq_length", kIgnored, "follows from the tower's sizes"},
-    {"tie_word_embeddings", kHonoured, "where text_config leaves it out"},
-    {"torch_dtype", kHonoured, "the type of the written weights"},
+    {"tie_word_embeddings", kHonoured, "used if text_config does not set it"},
+    {"torch_dtype", kHonoured, "dtype of written weights"},
     {"dtype", kHonoured, "the same in transformers 5"},
-    {"ignore_index", kIgnored, "of the labels in training; ours are masks"},
+    {"ignore_index", kIgnored, "label value in training; loss masks are used instead"},
     {"pad_token_id", kIgnored, "sequences are packed without padding"},
-    {"vocab_size", kIgnored, "text_config says it"},
-    {"auto_map", kIgnored, "code of the folder is never run"},
-    {"transformers_version", kIgnored, "who wrote the file"},
-    {"initializer_range", kIgnored, "of fresh weights"},
-    {"_*", kIgnored, "private to who wrote the file"},
+    {"vocab_size", kIgnored, "text_config is used"},
+    {"auto_map", kIgnored, "custom code in the folder is never run"},
+    {"transformers_version", kIgnored, "version of the writer"},
+    {"initializer_range", kIgnored, "only for initialising weights"},
+    {"_*", kIgnored, "private to the writer"},
 };
 
 using Shape = std::vector<int64_t>;
 
-// A projection or a norm: `name`.weight and, if it has one, `name`.bias.
+// Adds a projection or norm: `name`.weight and, with `bias`, `name`.bias.
 void add(OutsidePart& part, const std::string& name, Shape shape, bool bias = true) {
   const Shape out = {shape.front()};
   part.tensors.push_back({name + ".weight", std::move(shape)});
@@ -95,7 +101,7 @@ OutsidePart projector_part(const VisionConfig& v, const ProjectorConfig& p, int6
   return part;
 }
 
-// Layers of which a hidden state is taken or that stand before one.
+// Number of layers needed for the hidden states that are used.
 int64_t computed_layers(const VisionConfig& v, const ProjectorConfig& p) {
   int64_t most = 0;
   for (const int64_t layer : p.feature_layers)
@@ -120,7 +126,7 @@ int64_t image_token(const Json& raw, const std::string& where) {
   for (const char* key : {"image_token_id", "image_token_index"}) {
     if (raw.contains(key) && !raw[key].is_null()) return require<int64_t>(raw, key, where);
   }
-  return 32000;  // LlavaConfig's
+  return 32000;  // default of LlavaConfig
 }
 
 }  // namespace
@@ -139,14 +145,14 @@ int64_t Composite::parameters() const {
   return sum;
 }
 
-int64_t Composite::idle_layers() const {
+int64_t Composite::unused_layers() const {
   return vision.layers - computed_layers(vision, projector);
 }
 
 std::shared_ptr<const Composite> Composite::with_tower(
     const std::vector<LayerShape>& shapes) const {
   auto changed = std::make_shared<Composite>(*this);
-  const int64_t dropped = idle_layers();
+  const int64_t dropped = unused_layers();
   changed->vision.shapes = shapes;
   changed->vision.layers -= dropped;
   for (int64_t& layer : changed->projector.feature_layers) layer += layer < 0 ? dropped : 0;
@@ -156,19 +162,19 @@ std::shared_ptr<const Composite> Composite::with_tower(
 }
 
 bool Composite::has(std::string_view name) const {
-  // A table of consecutive numbers that old files hold.
+  // Old files contain this constant table.
   if (name == "vision_tower.embeddings.position_ids") return true;
   return std::ranges::any_of(parts, [&](const OutsidePart& part) {
     return std::ranges::find(part.tensors, name, &OutsideTensor::name) != part.tensors.end();
   });
 }
 
-void Composite::fit(const ModelConfig& language_model, const std::string& where) {
+void Composite::find_parts(const ModelConfig& language_model, const std::string& where) {
   parts = {vision_tower(vision), projector_part(vision, projector, language_model.hidden)};
   tower = layers_of_tower(vision, kind->tiles ? 0 : computed_layers(vision, projector));
   if (kind->tiles) parts.push_back({"image newline", {{"image_newline", {language_model.hidden}}}});
   if (image_token >= 0 && image_token < language_model.vocab) return;
-  throw bad_input("the image token is {}, outside of the vocabulary of {}", image_token,
+  throw bad_input("the image token id {} is outside the vocabulary of {}", image_token,
                   language_model.vocab)
       .where("file", where);
 }
@@ -198,10 +204,10 @@ const ModelConfig& tower_config(const ModelConfig& whole) {
   const std::string why =
       composite == nullptr ? "the model has none"
       : composite->kind->tiles
-          ? fmt::format("that of a {} is not supported, whose pictures are tiles",
-                        composite->kind->name)
-          : std::string("no layer of it is computed");
-  throw usage_error("there is no vision tower to cut: {}", why).hint("a LLaVA-1.5 folder has one");
+          ? fmt::format("tiled images of {} are not supported", composite->kind->name)
+          : std::string("none of its layers is used");
+  throw usage_error("there is no vision tower to prune: {}", why)
+      .hint("a LLaVA-1.5 folder has one");
 }
 
 Json text_config(const Composite& composite, const std::string& where) {

@@ -1,6 +1,6 @@
-// model/composite.h -- a model that holds a language model beside other parts: LLaVA's vision tower
-// and projector. The language model alone is trained, and pruned unless a recipe names the tower;
-// the rest passes through.
+// model/composite.h -- a model that contains a language model and other parts (LLaVA: vision tower
+// and projector). Only the language model is trained, and pruned unless a recipe selects the tower;
+// the other parts are copied to the output unchanged.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -15,13 +15,13 @@
 
 namespace mop {
 
-/// A tensor beside the language model, by its name here (checkpoint/tensor_names.h).
+/// A tensor that is not part of the language model.
 struct OutsideTensor {
-  std::string name;
+  std::string name;  ///< in our spelling (checkpoint/tensor_names.h)
   std::vector<int64_t> shape;
 };
 
-/// What stands beside the language model and is no part of it.
+/// A component other than the language model.
 struct OutsidePart {
   std::string name;  ///< "vision tower"
   std::vector<OutsideTensor> tensors;
@@ -32,49 +32,50 @@ struct CompositeKind;
 
 struct Composite {
   const CompositeKind* kind = nullptr;
-  Json raw;  ///< the whole config.json as read
+  Json raw;  ///< the complete config.json, as read
   VisionConfig vision;
   ProjectorConfig projector;
-  int64_t image_token = 0;  ///< the id that stands for a picture in a prompt
+  int64_t image_token = 0;  ///< id of the image placeholder in a prompt
   std::vector<OutsidePart> parts;
-  /// The layers of the tower that are computed, as those of a language model of `tower_family()`:
-  /// what can be cut of them. None where the tower is not run (`CompositeKind::tiles`).
+  /// The computed layers of the tower, as layers of a language model of `tower_family()`; these can
+  /// be pruned. Empty if the tower is not supported for computing (`CompositeKind::tiles`).
   ModelConfig tower;
-  /// Layers behind the last one whose hidden state is taken: nobody computes them.
-  int64_t idle_layers() const;
-  /// The same with other heads and neurons in the layers that are computed, and without the idle
-  /// ones. `shapes`: one of each.
+  /// Number of layers after the last one whose hidden state is used; they are not computed.
+  int64_t unused_layers() const;
+  /// Returns a copy with other heads and neurons in the computed layers and without the unused
+  /// layers. `shapes`: one per computed layer.
   std::shared_ptr<const Composite> with_tower(const std::vector<LayerShape>& shapes) const;
-  /// Of all parts, in parameters.
+  /// Parameters of all parts.
   int64_t parameters() const;
-  /// Whether `name` may stand in the files beside the language model.
+  /// Whether a checkpoint may contain a tensor called `name` that is not part of the language
+  /// model.
   bool has(std::string_view name) const;
-  /// Finds the parts. Throws Error(kBadInput) when the language model does not fit: an image token
-  /// outside its vocabulary.
-  void fit(const ModelConfig& language_model, const std::string& where);
+  /// Fills in `parts` and `tower`. Throws Error(kBadInput) if the image token is outside the
+  /// vocabulary of `language_model`.
+  void find_parts(const ModelConfig& language_model, const std::string& where);
 };
 
-/// One way of holding a language model; a row of the table.
+/// A kind of composite model; a row of the table.
 struct CompositeKind {
-  std::string_view name;          ///< ours, as `mop inspect` prints it
-  std::string_view model_type;    ///< of the whole config.json
+  std::string_view name;          ///< name printed by `mop inspect`
+  std::string_view model_type;    ///< in config.json
   std::string_view architecture;  ///< transformers' class
-  bool tiles;                     ///< large pictures become several of the tower's size
+  bool tiles;                     ///< large images are split into tiles of the tower's size
 };
 std::span<const CompositeKind> all_composites();
 
-/// The keys of such a config.json beside text_config's.
+/// The keys of config.json of a composite model, other than those in text_config.
 const FormatKeys& composite_keys();
 
-/// What the language model of `raw` is a part of; null when it stands alone.
-/// Throws Error(kBadInput) as read_vision_config and read_projector_config do.
+/// Returns the composite model that `raw` describes, or null for a plain language model. Throws
+/// Error(kBadInput) as read_vision_config and read_projector_config do.
 std::shared_ptr<Composite> read_composite(const Json& raw, const std::string& where);
-/// The layers of the vision tower beside a language model that can be cut. Throws Error(kUsage) for
-/// a model that has none, or none that is computed.
+/// Returns the layers of the vision tower that can be pruned. Throws Error(kUsage) if the model has
+/// no tower or none of its layers is computed.
 const ModelConfig& tower_config(const ModelConfig& whole);
 
-/// The section `text_config`, as the config of a language model: its model_type is llama's when the
-/// file leaves it out. Throws Error(kBadInput) when there is none.
+/// Returns the section `text_config` as a language model's config; its model_type defaults to
+/// llama. Throws Error(kBadInput) if the section is missing.
 Json text_config(const Composite& composite, const std::string& where);
 
 }  // namespace mop

@@ -17,12 +17,12 @@
 namespace mop {
 namespace {
 
-// Sizes that no file leaves out unless it is broken: transformers' defaults for them are those of
-// one model.
+// Required keys. transformers has defaults for them, but these describe one particular model, so a
+// file without them is broken.
 constexpr std::array kMustBeGiven = {"vocab_size", "hidden_size", "intermediate_size",
                                      "num_hidden_layers", "num_attention_heads"};
 
-// By model_type; files without it (very old ones) name only the class.
+// Looks up model_type; very old files without it name only the class.
 const Family& find_family(const Json& raw, bool within, const std::string& where) {
   std::string type = get_or<std::string>(raw, "model_type", "", where);
   if (type.starts_with(kPerLayerPrefix)) type.erase(0, kPerLayerPrefix.size());
@@ -44,8 +44,8 @@ const Family& find_family(const Json& raw, bool within, const std::string& where
       .hint("known model types: " + known);
 }
 
-// The file with the class's defaults for the keys that it leaves out; null stays null. LLaVA's
-// files leave out even sizes.
+// Returns the file with class defaults for missing keys; null stays null. LLaVA's files may omit
+// even sizes.
 Json with_class_defaults(const Json& raw, const Family& family, bool sizes_too) {
   Json filled = raw;
   const Json defaults = class_defaults(family);
@@ -57,7 +57,7 @@ Json with_class_defaults(const Json& raw, const Family& family, bool sizes_too) 
   return filled;
 }
 
-// A default that decides the shapes of tensors is worth a line: files without the key are rare.
+// These defaults determine tensor shapes and files without the keys are rare, so the user is told.
 void note_class_defaults(const Json& raw, const Json& filled, ModelConfig& config) {
   for (const char* key : {"num_key_value_heads", "head_dim"}) {
     if (raw.contains(key) || !filled.contains(key) || filled[key].is_null()) continue;
@@ -66,7 +66,7 @@ void note_class_defaults(const Json& raw, const Json& filled, ModelConfig& confi
   }
 }
 
-// Code that this program wrote itself computes what it computes.
+// No note for modelling code that this program wrote: it computes the same as this program.
 void note_code(const Json& raw, ModelConfig& config) {
   const auto map = raw.find("auto_map");
   if (map == raw.end() || !map->is_object()) return;
@@ -76,7 +76,7 @@ void note_code(const Json& raw, ModelConfig& config) {
         name.starts_with("modeling_narrow_qwen2."))
       continue;
     config.notes.push_back(fmt::format(
-        "auto_map names code of the folder ({}), which is not run: the model is computed as "
+        "auto_map refers to custom code ({}), which is not run: the model is computed as "
         "transformers' own {}",
         name, config.family->architecture));
     return;
@@ -86,7 +86,7 @@ void note_code(const Json& raw, ModelConfig& config) {
 void note_unknown_keys(const Json& raw, const FormatKeys& keys, ModelConfig& config) {
   const std::vector<std::string> unknown = unknown_keys(raw, keys);
   if (unknown.empty()) return;
-  config.notes.push_back(fmt::format("config.json: {} {} not known, and copied without being read",
+  config.notes.push_back(fmt::format("config.json: {} {} unknown and copied unread",
                                      fmt::join(unknown, ", "), unknown.size() == 1 ? "is" : "are"));
 }
 
@@ -118,7 +118,7 @@ LayerShape read_shape(const Json& raw, const ModelConfig& config, const std::str
   return shape;
 }
 
-// The halves that a layer lacks.
+// Removes the halves named in `skip` from the shape.
 void skip_halves(const Json& list, LayerShape& shape, const std::string& where) {
   for (const Json& half : list) {
     if (half == "attention") {
@@ -133,7 +133,7 @@ void skip_halves(const Json& list, LayerShape& shape, const std::string& where) 
   }
 }
 
-// How one layer differs from the keys beside `per_layer_config`.
+// Applies one layer's entries of `per_layer_config`.
 void read_overrides(const Json& layer, LayerShape& shape, const std::string& where) {
   if (!layer.is_object()) throw bad_input("it must be an object").where("file", where);
   for (const auto& [key, value] : layer.items()) {
@@ -144,7 +144,7 @@ void read_overrides(const Json& layer, LayerShape& shape, const std::string& whe
     } else if (key == "intermediate_size") {
       shape.mlp = size_of(layer, key, where);
     } else if (key != "skip" && !(key == "head_dim" && value == shape.head_dim)) {
-      throw bad_input("unsupported: '{}' differs by layer", key)
+      throw bad_input("unsupported: '{}' differs between layers", key)
           .where("file", where)
           .hint("supported: num_attention_heads, num_key_value_heads, intermediate_size, skip");
     }
@@ -153,8 +153,8 @@ void read_overrides(const Json& layer, LayerShape& shape, const std::string& whe
   if (layer.contains("skip")) skip_halves(layer["skip"], shape, where);
 }
 
-// transformers' own way to say that layers differ (5.14 and later); the modelling code that we
-// write reads it in all versions. Keys are layer numbers, with or without leading zeros.
+// transformers' own key for layers that differ (5.14 and later); the modelling code that this
+// program writes reads it in all versions. Keys are layer numbers, with or without leading zeros.
 void read_per_layer(const Json& raw, const std::string& where, ModelConfig& config) {
   const auto all = raw.find("per_layer_config");
   if (all == raw.end() || all->is_null()) return;
@@ -173,7 +173,8 @@ void read_per_layer(const Json& raw, const std::string& where, ModelConfig& conf
   }
 }
 
-// Sizes that are fine by themselves; counts of parameters and bytes are computed in 63 bits.
+// The sizes may be valid one by one but too large together: counts of parameters and bytes must fit
+// 63 bits.
 void check_plausible(const ModelConfig& config, const std::string& where) {
   const auto hidden = static_cast<double>(config.hidden);
   double parameters = 2 * hidden * static_cast<double>(config.vocab);
@@ -188,7 +189,7 @@ void check_plausible(const ModelConfig& config, const std::string& where) {
         .where("file", where);
 }
 
-// `given` is a whole config.json, or the text_config `within` another.
+// `given` is a complete config.json or, if `within`, the text_config of one.
 ModelConfig parse_language_model(const Json& given, bool within, const std::string& where) {
   ModelConfig config;
   config.family = &find_family(given, within, where);
@@ -233,7 +234,7 @@ ModelConfig parse_config(const Json& given, const std::string& where) {
   if (composite == nullptr) return parse_language_model(given, false, where);
   ModelConfig config =
       parse_language_model(text_config(*composite, where), true, where + ", text_config");
-  composite->fit(config, where);
+  composite->find_parts(config, where);
   note_unknown_keys(given, composite_keys(), config);
   config.composite = std::move(composite);
   return config;

@@ -11,9 +11,9 @@ namespace {
 
 using enum Fate;
 constexpr std::string_view kGeneration = "a setting of generation: see generation_config.json";
-constexpr std::string_view kEncoder = "of models with an encoder";
-constexpr std::string_view kOutput = "what a call in Python returns";
-constexpr std::string_view kClassifier = "of classifiers, whose tensors are refused";
+constexpr std::string_view kEncoder = "for models with an encoder";
+constexpr std::string_view kOutput = "return format of Python calls";
+constexpr std::string_view kClassifier = "for classifiers, whose tensors are refused";
 
 constexpr KeyFate kKeys[] = {
     {"model_type", kHonoured, "the family"},
@@ -25,44 +25,44 @@ constexpr KeyFate kKeys[] = {
     {"num_attention_heads", kHonoured, "a size"},
     {"num_key_value_heads", kHonoured, "a size"},
     {"head_dim", kHonoured, "a size"},
-    {"per_layer_config", kHonoured, "how single layers differ from these sizes"},
-    {"max_position_embeddings", kHonoured, "the context; what dynamic rope starts from"},
-    {"original_max_position_embeddings", kHonoured, "what rope scaling starts from"},
-    {"rms_norm_eps", kHonoured, "in every norm"},
+    {"per_layer_config", kHonoured, "sizes that differ per layer"},
+    {"max_position_embeddings", kHonoured, "the context; the start of dynamic rope scaling"},
+    {"original_max_position_embeddings", kHonoured, "the context before rope scaling"},
+    {"rms_norm_eps", kHonoured, "epsilon of every norm"},
     {"rope_theta", kHonoured, "the base of the rotary positions"},
-    {"rope_scaling", kHonoured, "rotary scaling, in transformers 4's spelling; comes first"},
-    {"rope_parameters", kHonoured, "rotary scaling, in transformers 5's spelling"},
-    {"partial_rotary_factor", kRefused, "positions on a part of the head (other than 1)"},
+    {"rope_scaling", kHonoured, "rotary scaling, transformers 4's spelling; takes precedence"},
+    {"rope_parameters", kHonoured, "rotary scaling, transformers 5's spelling"},
+    {"partial_rotary_factor", kRefused, "positions on a part of the head (values other than 1)"},
     {"tie_word_embeddings", kHonoured, "the head is the embedding, unless another head is stored"},
     {"attention_bias", kHonoured, "biases of q, k, v and o (LLaMA, Qwen3)"},
     {"mlp_bias", kHonoured, "biases of the MLP (LLaMA)"},
-    {"o_proj_bias", kHonoured, "a bias of o_proj alone: written by this program"},
-    {"down_proj_bias", kHonoured, "a bias of down_proj alone: written by this program"},
-    {"sliding_window", kHonoured, "Mistral's and, with use_sliding_window, Qwen's"},
-    {"use_sliding_window", kHonoured, "Qwen's"},
-    {"max_window_layers", kHonoured, "the first of Qwen's layers with a window"},
-    {"layer_types", kHonoured, "which of Qwen's layers have a window"},
-    {"hidden_act", kRefused, "any activation but silu"},
-    {"quantization_config", kRefused, "weights that are quantised"},
+    {"o_proj_bias", kHonoured, "bias of o_proj only; written by this program"},
+    {"down_proj_bias", kHonoured, "bias of down_proj only; written by this program"},
+    {"sliding_window", kHonoured, "Mistral's window; Qwen's with use_sliding_window"},
+    {"use_sliding_window", kHonoured, "whether Qwen has a window"},
+    {"max_window_layers", kHonoured, "the first Qwen layer with a window"},
+    {"layer_types", kHonoured, "which Qwen layers have a window"},
+    {"hidden_act", kRefused, "any activation other than silu"},
+    {"quantization_config", kRefused, "quantised weights"},
     {"block_configs", kRefused, "layers of other kinds (DeciLM)"},
     {"pruned_heads", kRefused, "heads to remove while loading"},
     {"is_encoder_decoder", kRefused, "a model with an encoder"},
     {"add_cross_attention", kRefused, "a model that attends to an encoder"},
-    {"bos_token_id", kHonoured, "told to other readers; the tokenizer adds it"},
+    {"bos_token_id", kHonoured, "passed to other readers; the tokenizer adds the token"},
     {"eos_token_id", kHonoured, "ends generation, unless generation_config.json is there"},
-    {"torch_dtype", kHonoured, "the type of the written weights"},
+    {"torch_dtype", kHonoured, "dtype of written weights"},
     {"dtype", kHonoured, "the same in transformers 5"},
-    {"initializer_range", kHonoured, "the deviation of a fresh model's weights"},
-    {"auto_map", kIgnored, "code of the folder is never run; a note says so"},
+    {"initializer_range", kHonoured, "standard deviation of random weights"},
+    {"auto_map", kIgnored, "custom code in the folder is never run; reported in a note"},
     {"pad_token_id", kIgnored, "sequences are packed without padding"},
-    {"pretraining_tp", kIgnored, "splits products into parts whose sum is the same"},
-    {"attention_dropout", kIgnored, "training recovers without it, everything else has none"},
-    {"chunk_size_feed_forward", kIgnored, "computes the same in parts"},
-    {"use_cache", kIgnored, "generation always has a cache"},
-    {"transformers_version", kIgnored, "who wrote the file"},
-    {"tokenizer_class", kIgnored, "the tokenizer's own files say more"},
-    {"sep_token_id", kIgnored, "of other kinds of models"},
-    {"is_decoder", kIgnored, "these families are decoders, whatever it says"},
+    {"pretraining_tp", kIgnored, "splits products; same result"},
+    {"attention_dropout", kIgnored, "dropout in training; recovery does not use it"},
+    {"chunk_size_feed_forward", kIgnored, "splits the MLP; same result"},
+    {"use_cache", kIgnored, "generation always uses a cache"},
+    {"transformers_version", kIgnored, "version of the writer"},
+    {"tokenizer_class", kIgnored, "the tokenizer's own files are used"},
+    {"sep_token_id", kIgnored, "for other kinds of models"},
+    {"is_decoder", kIgnored, "all supported families are decoders"},
     {"cross_attention_hidden_size", kIgnored, kEncoder},
     {"tie_encoder_decoder", kIgnored, kEncoder},
     {"decoder_start_token_id", kIgnored, kEncoder},
@@ -76,8 +76,8 @@ constexpr KeyFate kKeys[] = {
     {"output_hidden_states", kIgnored, kOutput},
     {"output_scores", kIgnored, kOutput},
     {"torchscript", kIgnored, kOutput},
-    {"tf_legacy_loss", kIgnored, "TensorFlow's"},
-    {"use_bfloat16", kIgnored, "TPUs'"},
+    {"tf_legacy_loss", kIgnored, "for TensorFlow"},
+    {"use_bfloat16", kIgnored, "for TPUs"},
     {"task_specific_params", kIgnored, kGeneration},
     {"prefix", kIgnored, kGeneration},
     {"bad_words_ids", kIgnored, kGeneration},
@@ -103,9 +103,10 @@ constexpr KeyFate kKeys[] = {
     {"top_k", kIgnored, kGeneration},
     {"top_p", kIgnored, kGeneration},
     {"typical_p", kIgnored, kGeneration},
-    {"allow_global_per_layer_attribute_access", kIgnored, "how Python reads per_layer_config"},
-    {"serialize_explicit_per_layer_config", kIgnored, "how Python writes per_layer_config"},
-    {"_*", kIgnored, "private to who wrote the file (its name, its kernels)"},
+    {"allow_global_per_layer_attribute_access", kIgnored, "access to per_layer_config in Python"},
+    {"serialize_explicit_per_layer_config", kIgnored,
+     "serialisation of per_layer_config in Python"},
+    {"_*", kIgnored, "private to the writer (its name, its kernels)"},
 };
 
 bool is_false(const Json& value) { return value == false; }
@@ -115,7 +116,7 @@ bool is_silu(const Json& value) { return value == "silu" || value == "swish"; }
 
 struct Refusal {
   const char* key;
-  bool (*harmless)(const Json& value);  // besides null
+  bool (*allowed)(const Json& value);  // null is always allowed
   const char* what;
   const char* hint;
 };
@@ -124,9 +125,9 @@ constexpr Refusal kRefusals[] = {
     {"hidden_act", is_silu, "unsupported activation", "supported: silu"},
     {"quantization_config", never, "the weights are quantised",
      "give the checkpoint in float32, float16 or bfloat16"},
-    {"block_configs", is_empty, "layers of other kinds than LLaMA's",
+    {"block_configs", is_empty, "layers of other kinds than LLaMA's are not supported",
      "known model types: mop list families"},
-    {"pruned_heads", is_empty, "heads that are to be removed while loading",
+    {"pruned_heads", is_empty, "heads to be removed while loading are not supported",
      "remove them first: load the model with transformers and save it"},
     {"is_encoder_decoder", is_false, "a model with an encoder is not supported",
      "known model types: mop list families"},
@@ -144,7 +145,7 @@ const FormatKeys& config_keys() {
 void check_refused_keys(const Json& raw, const std::string& where) {
   for (const Refusal& refusal : kRefusals) {
     const auto it = raw.find(refusal.key);
-    if (it == raw.end() || it->is_null() || refusal.harmless(*it)) continue;
+    if (it == raw.end() || it->is_null() || refusal.allowed(*it)) continue;
     const std::string value = it->is_string() ? it->get<std::string>() : it->dump();
     throw bad_input("{}: {} is '{}'", refusal.what, refusal.key, value)
         .where("file", where)

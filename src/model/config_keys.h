@@ -1,4 +1,4 @@
-// model/config_keys.h -- what becomes of every key of config.json.
+// model/config_keys.h -- how each key of config.json is handled.
 #pragma once
 #include <string>
 
@@ -6,11 +6,11 @@
 
 namespace mop {
 
-/// The keys of config.json of all families, transformers 4 and 5.
+/// The keys of config.json for all families, transformers 4 and 5.
 const FormatKeys& config_keys();
 
-/// Throws Error(kBadInput) naming the first key whose value asks for something that we do not
-/// compute. `where` names the file.
+/// Throws Error(kBadInput) naming the first key whose value requires something unsupported. `where`
+/// names the file.
 void check_refused_keys(const Json& raw, const std::string& where);
 
 }  // namespace mop

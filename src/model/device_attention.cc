@@ -14,7 +14,7 @@
 namespace mop {
 namespace {
 
-// Queries, keys and values of sequences of one length: [B, T, H, E], [B, L, K, E].
+// Queries, keys and values of sequences of equal length: [B, T, H, E], [B, L, K, E].
 struct Batch {
   at::Tensor query_BTHE, key_BLKE, value_BLKE;
 };
@@ -23,7 +23,7 @@ at::Tensor heads_first(const at::Tensor& x_BTHE) { return x_BTHE.transpose(1, 2)
 
 bool wants_gradient(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad(); }
 
-// What LibTorch would choose for these, which asks for the GPU's generation, too.
+// LibTorch's own check, which also considers the GPU's generation.
 bool flash_takes(const Batch& x, bool causal) {
   if (!x.query_BTHE.is_cuda() || x.query_BTHE.size(3) % 8 != 0) return false;
   const bool grouped = x.query_BTHE.size(2) != x.key_BLKE.size(2);
@@ -39,22 +39,24 @@ at::Tensor fused(const Batch& x, const std::optional<at::Tensor>& mask_TL, bool 
       causal, std::nullopt, grouped));
 }
 
-// Each KV head once for every query head that reads it.
-at::Tensor spread(const at::Tensor& x_BLKE, int64_t heads) {
+// Repeats each KV head for every query head that reads it.
+at::Tensor repeat_kv_heads(const at::Tensor& x_BLKE, int64_t heads) {
   return x_BLKE.unsqueeze(3)
       .expand({-1, -1, -1, heads / x_BLKE.size(2), -1})
       .reshape({x_BLKE.size(0), x_BLKE.size(1), heads, x_BLKE.size(3)});
 }
 
-// Only flash attention groups heads; elsewhere LibTorch would write all scores down.
+// Only flash attention supports grouped heads; for other backends LibTorch would materialise all
+// scores.
 at::Tensor attend_batch(const Batch& x, const std::optional<at::Tensor>& mask_TL, bool causal) {
   const int64_t heads = x.query_BTHE.size(2), kv_heads = x.key_BLKE.size(2);
   if (heads == kv_heads || (!mask_TL && flash_takes(x, causal))) return fused(x, mask_TL, causal);
   if (x.query_BTHE.size(1) > 1) {
-    return fused({x.query_BTHE, spread(x.key_BLKE, heads), spread(x.value_BLKE, heads)}, mask_TL,
-                 causal);
+    return fused(
+        {x.query_BTHE, repeat_kv_heads(x.key_BLKE, heads), repeat_kv_heads(x.value_BLKE, heads)},
+        mask_TL, causal);
   }
-  // One token: the query heads of a group are as many queries that see the same keys.
+  // With one token, the query heads of a group are treated as queries that see the same keys.
   const at::Tensor query_BGKE =
       x.query_BTHE.squeeze(1).unflatten(1, {kv_heads, heads / kv_heads}).transpose(1, 2);
   return fused({query_BGKE, x.key_BLKE, x.value_BLKE}, std::nullopt, false)
@@ -62,7 +64,8 @@ at::Tensor attend_batch(const Batch& x, const std::optional<at::Tensor>& mask_TL
       .reshape(x.query_BTHE.sizes());
 }
 
-// Each part's rows as [B, T, heads, E]; one split for all, whose gradient is one concatenation.
+// Splits x into one [B, T, heads, E] view per part. A single split, so that its gradient is a
+// single concatenation.
 std::vector<at::Tensor> split(const at::Tensor& x_NHE,
                               const std::vector<std::pair<int64_t, int64_t>>& batches) {
   std::vector<int64_t> sizes;
@@ -82,7 +85,7 @@ at::Tensor rows_of(const at::Tensor& out_BTHE) {
   return out_BTHE.reshape({out_BTHE.size(0) * out_BTHE.size(1), -1});
 }
 
-// `x` holds all keys of the run, those of a cache too.
+// `x` contains all keys of the run, including those of a cache.
 at::Tensor attend_run(Batch x, std::optional<int64_t> window, PackingOnDevice& packed) {
   const int64_t queries = x.query_BTHE.size(1);
   int64_t keys = x.key_BLKE.size(1);
@@ -117,7 +120,7 @@ at::Tensor attend_runs(const Batch& x_NHE, const AttentionCall& call, PackingOnD
   return joined(heads);
 }
 
-// Trees of one shape, [B, T, heads, E]: their beginnings, then all branches over all tokens.
+// Trees of equal shape, [B, T, heads, E]: first the prefixes, then all branches over all tokens.
 at::Tensor attend_equal_trees(const Batch& x, const SequenceTree& tree,
                               std::optional<int64_t> window, PackingOnDevice& packed) {
   const auto first = [&](const at::Tensor& all) { return all.narrow(1, 0, tree.prefix); };
@@ -155,7 +158,7 @@ void append_to_cache(const Batch& x_NHE, const AttentionCall& call) {
   }
 }
 
-// Whether all keys that the packing's tokens see are among those at hand.
+// Whether the call's keys include all keys that its queries see.
 bool is_fresh(const AttentionCall& call) {
   const auto& starts = call.packing.starts;
   return call.cache == nullptr ||
@@ -164,7 +167,7 @@ bool is_fresh(const AttentionCall& call) {
 
 bool segments_fit(const Batch& x_NHE, const AttentionCall& call) {
   if (!x_NHE.query_BTHE.is_cuda() || !is_fresh(call)) return false;
-  // Gathering a beginning's keys for each branch has a gradient that adds up in any order.
+  // The gradient of gathering a prefix's keys for each branch is summed in nondeterministic order.
   if (!call.packing.branches.empty() && wants_gradient(x_NHE.key_BLKE)) return false;
   const auto one = [](const at::Tensor& x) { return x.unsqueeze(0); };
   return flash_takes({one(x_NHE.query_BTHE), one(x_NHE.key_BLKE), one(x_NHE.value_BLKE)}, true);
@@ -198,7 +201,7 @@ at::Tensor attend_on_device(const at::Tensor& query_NHE, const at::Tensor& key_N
   const Batch x_NHE{query_NHE, key_NKE, value_NKE};
   const bool branches = !call.packing.branches.empty();
   if (branches && call.cache != nullptr) {
-    throw internal_error("branches do not go through a KV cache");
+    throw internal_error("branches are not supported with a KV cache");
   }
   if (segments_fit(x_NHE, call)) {
     if (call.cache != nullptr) append_to_cache(x_NHE, call);

@@ -25,18 +25,18 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kSliceBytes = int64_t{2} << 20;  // stays in a core's cache until it is read
+constexpr int64_t kSliceBytes = int64_t{2} << 20;  // fits a core's cache until it is read
 constexpr size_t kSlicesOfThread = 2;
 
 using Key = std::pair<const void*, std::string>;
 
-// Memory of the host that a copy to the device may be reading.
+// Host memory that a copy to the device may still be reading.
 struct Slice {
   at::Tensor memory;
   std::optional<c10::Event> read;
 };
 
-// Those of one thread, which it uses in turn.
+// The slices of one thread, used alternately.
 struct Slices {
   std::array<Slice, kSlicesOfThread> slices;
   size_t next = 0;
@@ -59,7 +59,7 @@ class DeviceStore::Upload {
  public:
   Upload(StoredWeight what, c10::Stream compute)
       : weight(std::move(what)), compute_stream(compute) {}
-  // The memory goes back to the computing stream, which must not use it before the copy has ended.
+  // The memory returns to the compute stream, which must not use it before the copy has ended.
   ~Upload() {
     if (copied && !ordered) copied->block(compute_stream);
   }
@@ -69,11 +69,11 @@ class DeviceStore::Upload {
   StoredWeight weight;
   const c10::Stream compute_stream;
   at::Tensor values;                 // on the device; flat until issued
-  std::optional<c10::Event> free;    // behind the work that may still use this memory
-  std::optional<c10::Event> copied;  // recorded behind the copy
+  std::optional<c10::Event> free;    // recorded after the work that may still use this memory
+  std::optional<c10::Event> copied;  // recorded after the copy
   std::exception_ptr failure;
   bool issued = false;   // the copy is in the device's queue, or failed
-  bool ordered = false;  // the computing stream waits for it
+  bool ordered = false;  // the compute stream waits for the copy
 };
 
 struct DeviceStore::State {
@@ -92,7 +92,7 @@ struct DeviceStore::State {
   int64_t uploaded = 0;
   bool stopping = false;
 
-  // The worker's own.
+  // Used by the worker only.
   std::vector<Slices> by_thread;
   std::thread worker;
 
@@ -112,7 +112,7 @@ struct DeviceStore::State {
     }
     work.notify_one();
     worker.join();
-    // Memory that a copy still writes to must not be given back.
+    // A slice must not be freed while a copy reads it.
     for (const Slices& own : by_thread) {
       for (const Slice& slice : own.slices) {
         if (slice.read) slice.read->synchronize();
@@ -134,7 +134,7 @@ struct DeviceStore::State {
       const Handle next = std::move(queue.front());
       queue.pop_front();
       lock.unlock();
-      // Nobody waits for what only the queue still held.
+      // If only the queue holds it, nobody waits for it.
       if (next.use_count() > 1) upload_one(*next);
       lock.lock();
       next->issued = true;
@@ -166,8 +166,8 @@ struct DeviceStore::State {
     upload.weight.open = nullptr;
   }
 
-  // Both contiguous, of one dtype and shape. Every thread copies slices of its part, first into
-  // page-locked memory, then, without waiting, from there.
+  // Both are contiguous, of equal dtype and shape. Each thread copies its part in slices: first
+  // into page-locked memory, then asynchronously to the device.
   void copy(const at::Tensor& host, const at::Tensor& raw) {
     const auto element = static_cast<int64_t>(host.element_size());
     const int64_t step = kSliceBytes / element;
@@ -197,7 +197,7 @@ struct DeviceStore::State {
 };
 
 int64_t store_budget(c10::Device device) {
-  constexpr int64_t kUnknown = int64_t{4} << 30;  // a device that does not tell
+  constexpr int64_t kUnknown = int64_t{4} << 30;  // if the device does not report its memory
   constexpr int64_t kLibraries = int64_t{512} << 20;
   const std::optional<DeviceMemory> memory = device_memory(device);
   if (!memory) return kUnknown;
@@ -220,8 +220,8 @@ DeviceStore::Handle DeviceStore::request(const StoredWeight& weight, bool keep) 
     const std::lock_guard lock(s.mutex);
     if (const auto found = s.resident.find(key); found != s.resident.end()) return found->second;
   }
-  // Memory is taken now and not when the copy's turn comes: the copy waits for the work before this
-  // call alone, and runs beside what is started after it.
+  // Memory is allocated now, not when the copy starts: the copy then waits only for work enqueued
+  // before this call, and runs in parallel with later work.
   handle = std::make_shared<Upload>(weight, s.compute_stream);
   handle->values =
       at::empty({weight.elements}, at::TensorOptions().dtype(s.dtype).device(s.device));

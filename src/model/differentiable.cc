@@ -1,4 +1,4 @@
-// model/differentiable.cc -- the one file of this room that knows autograd.
+// model/differentiable.cc -- the only file of this folder that uses autograd.
 #include "model/differentiable.h"
 
 #include <ATen/ATen.h>
@@ -44,7 +44,7 @@ struct Rope : Function<Rope> {
     rope_(out_NHE, cos_NE, sin_NE);
     return out_NHE;
   }
-  // A turn's gradient turns back.
+  // The gradient of a rotation is the inverse rotation.
   static variable_list backward(AutogradContext* context, const variable_list& d_out) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor d_x_NHE = d_out[0].clone(at::MemoryFormat::Contiguous);
@@ -68,7 +68,7 @@ struct SiluMul : Function<SiluMul> {
   }
 };
 
-// While it lives, LibTorch's kernels that have a deterministic form take it.
+// Selects the deterministic variants of LibTorch's kernels during its lifetime.
 class DeterministicKernels {
  public:
   DeterministicKernels()
@@ -89,7 +89,7 @@ class DeterministicKernels {
   bool on_, warn_only_, fill_;
 };
 
-// What the kernel gives back, as much as its gradient needs.
+// The kernel's results that its gradient needs.
 struct FlashResult {
   at::Tensor heads_NHE, log_sum, random_state, unused;
 };
@@ -109,7 +109,7 @@ FlashResult run_flash(const at::Tensor& query_NHE, const at::Tensor& key_LKE,
   return {heads_NHE, log_sum, random_state, unused};
 }
 
-// LibTorch's own gradient adds up the queries' in any order unless it is told otherwise.
+// By default LibTorch's gradient sums the queries' contributions in nondeterministic order.
 struct FlashAttention : Function<FlashAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& query_NHE,
                             const at::Tensor& key_LKE, const at::Tensor& value_LKE,
@@ -139,14 +139,14 @@ struct FlashAttention : Function<FlashAttention> {
   }
 };
 
-// factor * a_MK b_KN. On a device the factor is part of the product.
+// factor * a_MK b_KN. On a device the product applies the factor.
 at::Tensor scaled_product(const at::Tensor& a_MK, const at::Tensor& b_KN, double factor) {
   if (a_MK.is_cpu()) return at::mm(a_MK, b_KN).mul_(factor);
   return at::empty({a_MK.size(0), b_KN.size(1)}, a_MK.options())
       .addmm_(a_MK, b_KN, /*beta=*/0, factor);
 }
 
-// The dropped input is drawn again in the backward pass instead of being kept.
+// The backward pass regenerates the dropout mask instead of keeping the dropped input.
 struct LowRankLinear : Function<LowRankLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NK,
                             const at::Tensor& weight_OK, const std::optional<at::Tensor>& bias_O,

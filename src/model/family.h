@@ -1,6 +1,6 @@
-// model/family.h -- a model family is a table: which tensors a layer has, what their axes mean, and
-// so which of them lose rows or columns when a unit is removed. The loader, the surgeon, the
-// exporter and the parameter counter all read this table.
+// model/family.h -- a model family is a table: the tensors of a layer and the meaning of their
+// axes, which determine the rows or columns that go when a unit is removed. The loader, surgery,
+// the exporter and the parameter counter read this table.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,10 +13,10 @@
 
 namespace mop {
 
-/// What an axis of a tensor counts. kQuery and kKeyValue are heads*head_dim wide.
+/// The meaning of a tensor's axis. kQuery and kKeyValue have length heads * head_dim.
 enum class Axis { kVocab, kHidden, kQuery, kKeyValue, kMlp, kHeadDim };
 
-/// What a tensor of a layer is for. Order = order in files we write.
+/// The function of a layer's tensor, in the order of files that we write.
 enum class Role {
   kInputNorm,
   kQuery,
@@ -39,7 +39,7 @@ enum class Role {
   kCount
 };
 inline constexpr size_t kNumRoles = static_cast<size_t>(Role::kCount);
-/// Whether it norms the residual stream (and not the queries or keys of a head).
+/// Whether it normalises the residual stream (as opposed to queries or keys of a head).
 inline constexpr bool is_stream_norm(Role role) {
   return role == Role::kInputNorm || role == Role::kMlpNorm;
 }
@@ -48,7 +48,7 @@ inline constexpr bool is_stream_norm(Role role) {
 enum class GlobalRole { kEmbedding, kFinalNorm, kHead, kCount };
 inline constexpr size_t kNumGlobalRoles = static_cast<size_t>(GlobalRole::kCount);
 
-/// Which half of a layer a tensor belongs to: it is absent when the layer lacks that half.
+/// The half of a layer that a tensor belongs to; it is absent if the layer lacks that half.
 enum class Half { kAttention, kMlp };
 
 struct LayerTensor {
@@ -67,52 +67,51 @@ struct GlobalTensor {
 };
 
 struct Family {
-  std::string_view name;          ///< ours, as `mop inspect` prints it
-  std::string_view model_type;    ///< HF config.json
-  std::string_view architecture;  ///< HF class
+  std::string_view name;          ///< name printed by `mop inspect`
+  std::string_view model_type;    ///< in config.json
+  std::string_view architecture;  ///< class in transformers
   std::string_view layer_prefix;  ///< "model.layers."
   std::vector<LayerTensor> layer_tensors;
   std::vector<GlobalTensor> global_tensors;
-  /// JSON: what transformers' config class has for the keys that a file leaves out.
+  /// Defaults of transformers' config class for missing keys, as JSON.
   std::string_view class_defaults;
-  /// What is special to the family's config, class defaults filled in; `where` names the file in
-  /// errors.
+  /// Reads the family's own settings from a config that includes the class defaults; `where` names
+  /// the file in errors.
   void (*read_config)(const Json& raw, const std::string& where, ModelConfig& config);
 };
 
 /// Built-in families in documentation order.
 std::span<const Family> all_families();
-/// What of a vision tower's layers can be cut (model/composite.h): they are given as those of a
-/// decoder, and so counted, cut, gathered and written by the same code.
+/// The prunable tensors of a vision tower's layers (model/composite.h) in the form of a decoder
+/// family, so that the same code counts, prunes, gathers and writes them.
 const Family& tower_family();
-/// `class_defaults` as an object.
+/// Returns `class_defaults`, parsed.
 Json class_defaults(const Family& family);
 
-/// Throws Error(kBadInput) when `layer_types`, if it is there, and the windows of `config` are not
-/// the same.
+/// Throws Error(kBadInput) if `layer_types` is given and contradicts the windows of `config`.
 void check_layer_types(const Json& raw, const std::string& where, const ModelConfig& config);
 
 /// Length of `axis` in a layer of shape `shape`.
 int64_t axis_length(Axis axis, const ModelConfig& config, const LayerShape& shape);
-/// The lengths of all `axes`: the shape of a tensor.
+/// Returns the length of each axis: the tensor's shape.
 std::vector<int64_t> axis_lengths(const std::vector<Axis>& axes, const ModelConfig& config,
                                   const LayerShape& shape);
-/// Full name of a layer's tensor: prefix, layer number, suffix.
+/// Returns the full name of a layer's tensor: prefix, layer number, suffix.
 std::string tensor_name(const Family& family, int64_t layer, const LayerTensor& tensor);
-/// The tensors that a layer of this shape really has, in file order.
+/// Returns the tensors that a layer of this shape has, in file order.
 std::vector<const LayerTensor*> tensors_of_layer(const ModelConfig& config,
                                                  const LayerShape& shape);
-/// The tensor of `role` in a layer of this shape; nullptr when it has none.
+/// Returns the tensor of `role` in a layer of this shape, or nullptr.
 const LayerTensor* tensor_of_role(const ModelConfig& config, const LayerShape& shape, Role role);
-/// The global tensors this model really has.
+/// Returns the global tensors that the model has.
 std::vector<const GlobalTensor*> global_tensors(const ModelConfig& config);
 
-/// Parameters of one layer of the given shape, norms included; of all layers; of the whole model,
-/// with the parts that stand beside a language model (LLaVA's vision tower).
+/// Number of parameters of one layer of the given shape, including norms; of all layers; of the
+/// complete model, including the other parts of a composite model (LLaVA's vision tower).
 int64_t layer_parameters(const ModelConfig& config, const LayerShape& shape);
 int64_t block_parameters(const ModelConfig& config);
 int64_t total_parameters(const ModelConfig& config);
-/// The whole model but for those parts: what runs, is trained and stays in memory.
+/// Parameters of the complete model without those parts.
 int64_t language_parameters(const ModelConfig& config);
 
 }  // namespace mop

@@ -1,6 +1,5 @@
-// model/forward.cc -- the decoder layer. One flow for both ways to compute: with a gradient each
-// step makes a new tensor, without one it works in the workspace and in the hidden states
-// themselves.
+// model/forward.cc -- the decoder layer. One code path for both modes: with gradients each step
+// creates a new tensor, without them the layer works in the workspace and in the hidden states.
 #include "model/forward.h"
 
 #include <ATen/ATen.h>
@@ -33,7 +32,7 @@ bool wants_gradient(const LayerWeights& weights, const at::Tensor& hidden_ND,
   return std::any_of(parts.begin(), parts.end(), wants);
 }
 
-// One call of the layer: what its steps share.
+// State of one call of the layer, shared by its steps.
 class LayerRun {
  public:
   LayerRun(const LayerWeights& weights, const LayerCall& call, Workspace& workspace, bool gradient)
@@ -66,7 +65,7 @@ class LayerRun {
         project(normed_ND, {{Role::kQuery, Role::kQueryBias, Buffer::kQueryOrGate},
                             {Role::kKey, Role::kKeyBias, Buffer::kKeyOrUp},
                             {Role::kValue, Role::kValueBias, Buffer::kValue}});
-    const auto [query_NHE, key_NKE] = positioned(qkv[0], qkv[1]);
+    const auto [query_NHE, key_NKE] = with_positions(qkv[0], qkv[1]);
     const at::Tensor value_NKE = by_head(qkv[2]);
     at::Tensor heads_NQ = attend(query_NHE, key_NKE, value_NKE, attention_call());
     if (mask().heads_H.defined()) {
@@ -88,7 +87,7 @@ class LayerRun {
     return add_product(hidden_ND, neurons_NI, Role::kDown, Role::kDownBias, factor_of(mask().mlp));
   }
 
-  // What enters the down projection: [N, I].
+  // Returns the input of the down projection: [N, I].
   at::Tensor neurons(const at::Tensor& x_ND) {
     const bool alone = !gradient_ && !low_rank(Role::kGate) && !low_rank(Role::kUp);
     if (alone && x_ND.is_cuda() && cuda::rows_fit(x_ND, weights_[Role::kGate])) {
@@ -125,13 +124,14 @@ class LayerRun {
     return out_ND;
   }
 
-  // A weight, its bias, and where a general product puts what they make of an input.
+  // A weight, its bias, and the buffer of the product.
   struct Projection {
     Role role, bias_role;
     Buffer buffer;
   };
 
-  // Few rows go through all weights at once: calling the threads costs as much as little work does.
+  // For few rows all weights are multiplied in one parallel call, since starting the threads costs
+  // as much as the work.
   std::vector<at::Tensor> project(const at::Tensor& x_NK, std::initializer_list<Projection> parts) {
     std::vector<at::Tensor> results;
     std::vector<RowFactor> factors;
@@ -162,7 +162,7 @@ class LayerRun {
     return out_NO;
   }
 
-  // hidden + factor * (x W^T + b), in hidden's memory when there is no gradient.
+  // Returns hidden + factor * (x W^T + b), in hidden's memory if there is no gradient.
   at::Tensor add_product(at::Tensor hidden_ND, const at::Tensor& x_NK, Role role, Role bias_role,
                          const at::Tensor& factor) {
     const at::Tensor& weight_DK = weights_[role];
@@ -185,9 +185,9 @@ class LayerRun {
     return gradient_ ? hidden_ND + delta_ND : hidden_ND.add_(delta_ND);
   }
 
-  // Queries and keys, [N, heads * E] each -> [N, heads, E], turned by position.
-  std::pair<at::Tensor, at::Tensor> positioned(const at::Tensor& query_NQ,
-                                               const at::Tensor& key_NQ) {
+  // Splits queries and keys [N, heads * E] into [N, heads, E] and applies rotary positions.
+  std::pair<at::Tensor, at::Tensor> with_positions(const at::Tensor& query_NQ,
+                                                   const at::Tensor& key_NQ) {
     const at::Tensor query_NHE = normed_heads(query_NQ, Role::kQueryNorm);
     const at::Tensor key_NKE = normed_heads(key_NQ, Role::kKeyNorm);
     if (gradient_) {
@@ -198,7 +198,7 @@ class LayerRun {
     return {query_NHE, key_NKE};
   }
 
-  // [N, heads * E] -> [N, heads, E], normed per head where the family does.
+  // [N, heads * E] -> [N, heads, E], with per-head norms if the family has them.
   at::Tensor normed_heads(const at::Tensor& x_NQ, Role norm_role) {
     at::Tensor x_NHE = by_head(x_NQ);
     const at::Tensor& weight_E = weights_[norm_role];
@@ -228,7 +228,7 @@ class LayerRun {
     return bias.defined() ? std::optional(bias) : std::nullopt;
   }
 
-  // What multiplies the sum that a half adds: the half's gate, the channels' mask or both.
+  // The factor of a half's addition: the half's gate, the channels' mask or both.
   at::Tensor factor_of(const at::Tensor& half) const {
     const at::Tensor& hidden_D = mask().hidden_D;
     return half.defined() && hidden_D.defined() ? half * hidden_D
@@ -263,9 +263,9 @@ int64_t Packing::tokens() const {
 at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, const LayerCall& call) {
   const bool gradient = wants_gradient(weights, hidden_ND, call.mask);
   if (gradient && call.cache != nullptr) {
-    throw internal_error("gradients do not flow through a KV cache");
+    throw internal_error("gradients are not supported with a KV cache");
   }
-  // Gradients allowed but not asked for: the caller's tensor must stay as it is.
+  // Gradients are enabled but not required: the caller's tensor must not be overwritten.
   if (!gradient && at::GradMode::is_enabled()) hidden_ND = hidden_ND.clone();
   Workspace own;
   return LayerRun(weights, call, call.workspace == nullptr ? own : *call.workspace, gradient)
@@ -274,8 +274,8 @@ at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, cons
 
 namespace {
 
-// The words' rows, with those of what stands behind the vocabulary in their places. Rows stay on
-// the CPU: they are many, and few are needed at a time.
+// Embeddings of the tokens, with input rows for ids at or above the vocabulary size. The rows stay
+// on the CPU, since there are many and few are needed at a time.
 at::Tensor embed_with_rows(const GlobalWeights& globals, const at::Tensor& ids_N,
                            const Compute& compute) {
   const at::Tensor& table_VD = globals.embedding_VD;

@@ -1,8 +1,8 @@
-// model/forward.h -- the one decoder-layer function: scoring, evaluation, generation, training and
-// search all run it. Differentiable when gradients are on, buffer-reusing when they are off.
+// model/forward.h -- the decoder layer function used by scoring, evaluation, generation, training
+// and search. Differentiable when gradients are enabled; works in place when they are disabled.
 //
-// Shape letters: N tokens of all sequences laid end to end, B sequences, T tokens of one sequence,
-// D hidden, H query heads, K KV heads, E head size, Q = H*E, I MLP neurons, V vocabulary.
+// Shape letters: N tokens of all sequences, concatenated; B sequences, T tokens of one sequence, D
+// hidden, H query heads, K KV heads, E head size, Q = H*E, I MLP neurons, V vocabulary.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -19,27 +19,29 @@ namespace mop {
 class PackingOnDevice;
 class Workspace;
 
-/// Sequences laid end to end, without padding: attention never crosses from one to the next.
+/// Concatenated sequences without padding; attention does not cross sequence boundaries.
 struct Packing {
   std::vector<int64_t> lengths;  ///< tokens of each sequence, all > 0
-  /// Position of each sequence's first token (> 0 when continuing behind a cache); empty = all 0.
+  /// Position of each sequence's first token (> 0 when it continues a cached sequence); empty = all
+  /// 0.
   std::vector<int64_t> starts = {};
-  /// true: a branch, which continues the nearest sequence before it that is none, beside that one's
-  /// other branches; its start is that one's length. Empty = none. Not through a cache.
+  /// true: the sequence is a branch. It continues the nearest preceding non-branch sequence (its
+  /// prefix), independently of the prefix's other branches; its start is the prefix's length. Empty
+  /// = no branches. Not supported with a cache.
   std::vector<bool> branches = {};
   int64_t tokens() const;
 };
 
-/// Keys and values of the sequences seen so far; one value for all layers. Owned by the caller.
-/// Gradients do not flow through it.
+/// Keys and values of the sequences processed so far, for all layers. Gradients do not flow through
+/// it.
 class KvCache {
  public:
-  /// Room for `capacity_tokens` of each sequence, made when a layer first needs it; it grows.
+  /// Reserves `capacity_tokens` per sequence when a layer first needs it; grows on demand.
   KvCache(const ModelConfig& config, int64_t sequences, int64_t capacity_tokens, Compute compute);
   ~KvCache();
   KvCache(KvCache&&) noexcept;
   int64_t length(int64_t sequence) const;
-  /// Forgets the tokens of `sequence` from `length` on.
+  /// Removes the tokens of `sequence` from position `length` on.
   void truncate(int64_t sequence, int64_t length);
   struct State;
   State& state() { return *state_; }
@@ -48,7 +50,7 @@ class KvCache {
   std::unique_ptr<State> state_;
 };
 
-/// Places in a layer where activations can be looked at.
+/// Places in a layer where activations can be observed.
 enum class Site {
   kLayerInput,       ///< hidden_ND entering the layer
   kAttentionInput,   ///< normed_ND entering q, k, v
@@ -59,76 +61,79 @@ enum class Site {
   kLayerOutput       ///< hidden_ND leaving the layer
 };
 
-/// Called with the activation of a site; must not keep the tensor, whose memory is reused.
+/// Called with the activation at a site. Must not keep the tensor: its memory is reused.
 using Tap = std::function<void(Site site, const at::Tensor& value)>;
 
-/// Multipliers that stand for removal: 0 = gone, 1 = there; anything between is a gate. Undefined =
-/// all 1. They take part in the gradient.
+/// Multipliers that emulate removal: 0 = removed, 1 = present, values between act as gates.
+/// Undefined = all 1. Gradients flow to them.
 struct LayerMask {
-  at::Tensor heads_H;    ///< multiplies each head's entry to o_proj
-  at::Tensor neurons_I;  ///< multiplies each neuron's entry to down_proj
-  at::Tensor attention;  ///< scalar, multiplies what attention adds to the residual stream
-  at::Tensor mlp;        ///< scalar, the same for the MLP
-  at::Tensor layer;      ///< scalar, multiplies what the whole layer adds
-  /// Multiplies what enters the layer and what each half adds. 0 in all layers is a channel that is
-  /// removed from the model.
+  at::Tensor heads_H;    ///< multiplies each head's input to o_proj
+  at::Tensor neurons_I;  ///< multiplies each neuron's input to down_proj
+  at::Tensor attention;  ///< scalar, multiplies attention's addition to the residual stream
+  at::Tensor mlp;        ///< scalar, multiplies the MLP's addition
+  at::Tensor layer;      ///< scalar, multiplies the addition of the whole layer
+  /// Multiplies the layer's input and the additions of both halves. 0 in all layers emulates a
+  /// channel removed from the model.
   at::Tensor hidden_D = {};
 };
 
-/// What one call of the decoder layer needs besides weights and hidden states.
+/// Arguments of `decoder_layer` other than weights and hidden states.
 struct LayerCall {
   const ModelConfig& config;
-  int64_t layer;  ///< index in the current model: shape, window, cache slot
+  int64_t layer;  ///< index in the current model (shape, window, cache slot)
   const Packing& packing;
   const at::Tensor& cos_NE;  ///< rotary tables of the packed positions, from `rotary`
   const at::Tensor& sin_NE;
-  KvCache* cache = nullptr;  ///< when given, sequences continue behind what it holds
+  KvCache* cache = nullptr;  ///< if given, sequences continue its contents
   const Tap* tap = nullptr;
   const LayerMask* mask = nullptr;
-  int64_t first_sequence = 0;      ///< the cache's number of the packing's first sequence
-  Workspace* workspace = nullptr;  ///< memory to work in, kept between calls; null = the call's own
-  PackingOnDevice* packed = nullptr;  ///< of this packing, for all layers; null = the call's own
+  int64_t first_sequence = 0;  ///< index in the cache of the packing's first sequence
+  Workspace* workspace =
+      nullptr;  ///< temporaries reused between calls; null = allocated by the call
+  PackingOnDevice* packed =
+      nullptr;  ///< of this packing, shared by all layers; null = created by the call
 };
 
-/// hidden_ND -> hidden_ND, same dtype and device. With gradients off, `hidden_ND` may be
-/// overwritten and returned. Source: LLaMA (arXiv 2302.13971), grouped queries (2305.13245).
+/// Returns hidden_ND after the layer, same dtype and device. With gradients disabled, the input may
+/// be overwritten and returned. Source: LLaMA (arXiv 2302.13971); grouped queries: arXiv
+/// 2305.13245.
 at::Tensor decoder_layer(const LayerWeights& weights, at::Tensor hidden_ND, const LayerCall& call);
 
-/// cos and sin of the packed positions, [N, E] each, in `compute`.
+/// Returns cos and sin of the packed positions, [N, E] each, in `compute`.
 std::pair<at::Tensor, at::Tensor> rotary(const ModelConfig& config, const Packing& packing,
                                          const Compute& compute);
 
-/// ids_N (int64) -> hidden_ND. Of `globals` only the embedding and the rows behind the vocabulary
-/// are read. Throws Error(kBadInput) on an id that neither has; ids that are on a device already
-/// are not checked, which would wait for it.
+/// Looks up ids_N (int64) and returns hidden_ND. Reads only the embedding and the input rows of
+/// `globals`. Throws Error(kBadInput) for an id outside both; ids on a device are not checked,
+/// since this would synchronise.
 at::Tensor embed(const GlobalWeights& globals, const at::Tensor& ids_N, const Compute& compute);
-/// hidden_ND after the last layer -> logits_NV in the compute dtype.
+/// Returns logits_NV in the compute dtype for hidden_ND after the last layer.
 at::Tensor logits(const GlobalWeights& globals, const ModelConfig& config,
                   const at::Tensor& hidden_ND);
 
-/// Elements of the temporaries of one decoder layer that a token needs in the widest layer.
+/// Returns the number of elements of temporaries per token in the widest layer.
 int64_t widest_elements(const ModelConfig& config);
-/// Tokens of a piece: so many that calls cost little, so few that what is between products stays
-/// in the caches; 2048 of a wide model, up to 8192 of a narrow one. On a device 16384, fewer where
-/// they would take more than `working_bytes` of its memory.
+/// Returns the tokens of a piece: enough to amortise the cost of calls, few enough that
+/// intermediate values stay in the CPU's caches; 2048 for a wide model, up to 8192 for a narrow
+/// one. On a device 16384, or fewer if they need more than `working_bytes` of its memory.
 int64_t piece_tokens(const ModelConfig& config, const Compute& compute);
 
-/// Runs all layers over the packed sequences, layer by layer, in pieces of whole sequences of about
-/// `chunk_tokens` tokens, so that weights stream once and temporaries stay small.
+/// Options of `run_layers`, which runs layer by layer over pieces of complete sequences of about
+/// `chunk_tokens` tokens, so that each weight is read once and temporaries stay small.
 struct ForwardOptions {
   int64_t chunk_tokens = 0;  ///< 0 = `piece_tokens`
   KvCache* cache = nullptr;
-  /// Tap for (layer, first sequence of the piece, packing of the piece); may return an empty Tap.
+  /// Returns the tap for (layer, first sequence of the piece, packing of the piece); may be empty.
   std::function<Tap(int64_t layer, int64_t first_sequence, const Packing& piece)> tap;
-  /// Mask of a layer, null for none.
+  /// Returns the mask of a layer, or null.
   std::function<const LayerMask*(int64_t layer)> mask;
   /// Called after each layer (progress, interruption).
   std::function<void(int64_t layer)> after_layer;
 };
-/// ids_N of `packing` -> hidden_ND after the last layer (before the final norm).
+/// Returns hidden_ND after the last layer, before the final norm.
 at::Tensor run_layers(WeightLoader& weights, const at::Tensor& ids_N, const Packing& packing,
                       const ForwardOptions& options = {});
-/// Layers [first, last) over hidden_ND, e.g. what two candidates do not share.
+/// Runs layers [first, last) on hidden_ND, e.g. those that two candidates do not share.
 at::Tensor run_layer_range(WeightLoader& weights, at::Tensor hidden_ND, const Packing& packing,
                            int64_t first, int64_t last, const ForwardOptions& options = {});
 

@@ -16,7 +16,7 @@ namespace {
 
 void check(std::span<const int64_t> prompt, const ModelConfig& config,
            const GenerateOptions& options) {
-  if (prompt.empty()) throw bad_input("the prompt is empty: at least one token is needed");
+  if (prompt.empty()) throw bad_input("the prompt is empty, expected at least one token");
   if (!(options.temperature >= 0)) {
     throw usage_error("the temperature must not be negative, got {}", options.temperature);
   }
@@ -27,8 +27,8 @@ void check(std::span<const int64_t> prompt, const ModelConfig& config,
       .hint("give a shorter prompt or fewer new tokens");
 }
 
-// The likeliest token of each row; -1 where that is no number. A NaN anywhere is the largest.
-at::Tensor likeliest(const at::Tensor& logits_SV) {
+// Returns the argmax of each row; -1 if the maximum is not finite. A NaN counts as the largest.
+at::Tensor argmax_or_invalid(const at::Tensor& logits_SV) {
   const auto [most_S, token_S] = logits_SV.max(1);
   return token_S.masked_fill(most_S.isfinite().logical_not(), -1);
 }
@@ -37,7 +37,7 @@ at::Tensor likeliest(const at::Tensor& logits_SV) {
 
 int64_t pick_token(const at::Tensor& logits_V, double temperature, double uniform) {
   if (temperature == 0) return logits_V.argmax().item<int64_t>();
-  // float64 sums in a fixed order: the same draw on every machine that has the same logits.
+  // float64 sums in a fixed order give the same token on every machine with the same logits.
   const at::Tensor wide_V = logits_V.to(at::kCPU, at::kDouble).contiguous() / temperature;
   const at::Tensor weight_V = (wide_V - wide_V.max()).exp();
   const double* weight = weight_V.const_data_ptr<double>();
@@ -85,7 +85,8 @@ std::vector<int64_t> generate(WeightLoader& weights, std::span<const int64_t> pr
     const at::Tensor logits_1V = decoder.feed(next_1T);
     const int64_t position = std::ssize(prompt) + std::ssize(made) - 1;
     if (options.temperature == 0) {
-      next_1T = likeliest(logits_1V).unsqueeze(1);  // stays where it is; one number is read
+      next_1T = argmax_or_invalid(logits_1V).unsqueeze(
+          1);  // stays on the device; only the id is downloaded
       made.push_back(next_1T.item<int64_t>());
       if (made.back() < 0) throw not_finite_logits(position);
     } else {

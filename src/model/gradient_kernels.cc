@@ -67,10 +67,10 @@ MOP_INLINE uint32_t mixed(uint32_t x) {
   return x ^ (x >> 16);
 }
 
-// What is dropped of a row and how the rest is scaled.
+// Dropout of one row.
 struct Drop {
   uint32_t low, high;  ///< halves of the row's seed
-  uint32_t threshold;  ///< hashes below it are left out
+  uint32_t threshold;  ///< entries whose hash is below it are zeroed
   float scale;
 };
 
@@ -78,7 +78,7 @@ template <typename T>
 MOP_INLINE void drop_run(const T* x, T* out, int64_t columns, const Drop& drop) {
   const uint32_t low = drop.low, high = drop.high, threshold = drop.threshold;
   const float scale = drop.scale;
-  const auto size = static_cast<int32_t>(columns);  // so that the loop becomes vectors
+  const auto size = static_cast<int32_t>(columns);  // so that the loop is vectorised
 #pragma omp simd
   for (int32_t i = 0; i < size; ++i) {
     const uint32_t hash = mixed(mixed(static_cast<uint32_t>(i) + low) ^ high);
@@ -109,8 +109,8 @@ MOP_CLONES void drop_row(const uint16_t* x, uint16_t* out, int64_t columns, cons
   drop_run(x, out, columns, drop);
 }
 
-// Random(seed, key).bits() and `mixed` by whole operations, on any device. int64 holds the bits;
-// what LibTorch lacks is a shift that fills with zeros.
+// Random(seed, key).bits() and `mixed` as tensor operations, for any device. Bits are held in
+// int64; LibTorch has no logical right shift.
 at::Tensor shifted(const at::Tensor& bits, int64_t places) {
   return at::bitwise_right_shift(bits, places).bitwise_and_((int64_t{1} << (64 - places)) - 1);
 }
@@ -129,7 +129,8 @@ void mix_(at::Tensor& x) {  // of 32 bits in int64
   x.bitwise_xor_(at::bitwise_right_shift(x, 16));
 }
 
-// `dropped` by whole operations on x's device, some rows at a time: hashes take 8 bytes an entry.
+// `dropped` as tensor operations on x's device, some rows at a time, since hashes need 8 bytes per
+// entry.
 at::Tensor plain_dropped(const at::Tensor& x_RC, double p, uint64_t seed,
                          const at::Tensor& keys_R) {
   constexpr int64_t kMostAtOnce = int64_t{1} << 25;
@@ -225,7 +226,7 @@ at::Tensor dropped(const at::Tensor& x_RC, double p, uint64_t seed, const at::Te
   if (!keys_R.defined() || keys_R.numel() != rows) {
     throw internal_error("dropout needs a key for each of {} rows", rows);
   }
-  // The same numbers everywhere, drawn where x is: at most the keys travel.
+  // The mask is computed on x's device; at most the keys are uploaded.
   if (!fused({&input_RC})) {
     const at::Tensor keys = upload(keys_R.contiguous(), input_RC.device());
     at::Tensor out_RC = at::empty_like(input_RC);

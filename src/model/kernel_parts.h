@@ -1,5 +1,5 @@
-// model/kernel_parts.h -- what the fused kernels share: the exponential, and rows spread over
-// threads. For files of kernels alone. uint16_t stands for bfloat16.
+// model/kernel_parts.h -- shared by the fused kernels: the exponential, and distribution of rows
+// over threads. Include in kernel files only. uint16_t holds a bfloat16.
 #pragma once
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -13,9 +13,9 @@
 
 namespace mop {
 
-// exp(x), x held to [-87, 88]; NaN stays NaN. Cephes' polynomial to 2 ulp for float32; for
-// bfloat16, which keeps 8 bits, a shorter one to 2^-14. No branches, so that the compiler makes
-// vectors of it.
+// exp(x) with x clamped to [-87, 88]; NaN stays NaN. Cephes' polynomial with an error of 2 ulp for
+// float32; for bfloat16, which has 8 significant bits, a shorter one with relative error 2^-14.
+// Branch-free, so that the compiler vectorises it.
 template <typename T>
 MOP_INLINE float exponential(float x) {
   constexpr float kRound = 12582912.f;  // adding it rounds to an integer
@@ -37,7 +37,7 @@ MOP_INLINE float exponential(float x) {
   return (p * r * r + r + 1.f) * std::bit_cast<float>((power + 127) << 23);
 }
 
-// The same of sixteen numbers, in place; below -87 it is zero.
+// The same for sixteen numbers, in place; 0 below -87.
 template <typename T>
 MOP_INLINE void exponential(Floats& x) {
   constexpr float kRound = 12582912.f;
@@ -62,7 +62,7 @@ MOP_INLINE void exponential(Floats& x) {
   x = asked < -87.f ? Floats{} : (p * r * r + r + 1.f) * two_to;
 }
 
-// Calls body(first, count) on threads that have at least this many elements each.
+// Calls body(first, count) on threads that process at least this many elements each.
 inline constexpr int64_t kGrain = 1 << 14;
 
 template <typename Body>
@@ -71,7 +71,7 @@ void over_rows(int64_t rows, int64_t columns, const Body& body) {
   at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
 }
 
-// Whether the fused kernels take these tensors.
+// Whether the fused kernels support these tensors: CPU, contiguous, all float32 or all bfloat16.
 inline bool fused(std::initializer_list<const at::Tensor*> tensors) {
   const at::Tensor& first = **tensors.begin();
   const bool known = first.scalar_type() == at::kFloat || first.scalar_type() == at::kBFloat16;

@@ -43,7 +43,7 @@ MOP_INLINE void norm_row(const T* x, const T* weight, T* out, int64_t columns, f
   }
 }
 
-// cos and sin of the first half serve both coordinates of a pair.
+// cos and sin of the first half apply to both coordinates of a pair.
 template <typename T>
 MOP_INLINE void rope_head(T* x, const T* cos, const T* sin, int64_t half) {
 #pragma omp simd
@@ -80,7 +80,7 @@ MOP_INLINE void rope_run(T* x, const T* cos, const T* sin, int64_t rows, int64_t
   }
 }
 
-// Both types of every kernel, each for several instruction sets. uint16_t is bfloat16.
+// Each kernel for both dtypes (uint16_t holds a bfloat16), compiled for several instruction sets.
 MOP_CLONES void norm_rows(const float* x, const float* weight, float* out, int64_t rows,
                           int64_t columns, float eps) {
   norm_run(x, weight, out, rows, columns, eps);
@@ -97,7 +97,7 @@ MOP_CLONES void rope_portable(uint16_t* x, const uint16_t* cos, const uint16_t* 
                               int64_t heads, int64_t size) {
   rope_run(x, cos, sin, rows, heads, size);
 }
-MOP_CLONES void silu_mul_some(float* gate, const float* up, int64_t count) {
+MOP_CLONES void silu_mul_range(float* gate, const float* up, int64_t count) {
   silu_mul_run(gate, up, count);
 }
 MOP_CLONES void silu_mul_portable(uint16_t* gate, const uint16_t* up, int64_t count) {
@@ -114,8 +114,8 @@ void rope_rows(uint16_t* x, const uint16_t* cos, const uint16_t* sin, int64_t ro
   const auto rope = bfloat16::available() ? bfloat16::rope_rows : rope_portable;
   rope(x, cos, sin, rows, heads, size);
 }
-void silu_mul_some(uint16_t* gate, const uint16_t* up, int64_t count) {
-  const auto silu_mul = bfloat16::available() ? bfloat16::silu_mul_some : silu_mul_portable;
+void silu_mul_range(uint16_t* gate, const uint16_t* up, int64_t count) {
+  const auto silu_mul = bfloat16::available() ? bfloat16::silu_mul_range : silu_mul_portable;
   silu_mul(gate, up, count);
 }
 
@@ -168,7 +168,7 @@ void silu_mul_(at::Tensor gate_NI, const at::Tensor& up_NI) {
   with_type(gate_NI, [&](auto type) {
     using T = decltype(type);
     over_rows(gate_NI.numel(), 1, [&](int64_t first, int64_t count) {
-      silu_mul_some(raw<T>(gate_NI) + first, raw<T>(up_NI) + first, count);
+      silu_mul_range(raw<T>(gate_NI) + first, raw<T>(up_NI) + first, count);
     });
   });
 }

@@ -12,7 +12,7 @@ int64_t start_of(const Packing& packing, size_t sequence) {
   return packing.starts.empty() ? 0 : packing.starts[sequence];
 }
 
-// `memory` with room for at least `needed` tokens; what it holds is kept.
+// Returns `memory`, enlarged if needed to at least `needed` tokens; contents are kept.
 at::Tensor with_room(const at::Tensor& memory, int64_t needed, at::IntArrayRef shape_SCKE,
                      const at::TensorOptions& options) {
   if (memory.defined() && memory.size(1) >= needed) return memory;
@@ -42,7 +42,7 @@ int64_t KvCache::length(int64_t sequence) const {
 void KvCache::truncate(int64_t sequence, int64_t length) {
   int64_t& now = state_->lengths.at(static_cast<size_t>(sequence));
   if (length < 0 || length > now) {
-    throw internal_error("cannot cut a cached sequence of {} tokens to {}", now, length);
+    throw internal_error("cannot truncate a cached sequence of {} tokens to {}", now, length);
   }
   now = length;
 }

@@ -1,5 +1,5 @@
-// model/kv_cache.h -- inside of the KV cache. Shape letters: S sequences of the cache, C its
-// capacity in tokens, B sequences and T tokens at hand, L = tokens so far and T, K KV heads, E head
+// model/kv_cache.h -- internals of the KV cache. Shape letters: S sequences of the cache, C its
+// capacity in tokens, B sequences and T tokens of a call, L = cached tokens + T, K KV heads, E head
 // size.
 #pragma once
 #include <ATen/core/Tensor.h>
@@ -20,14 +20,15 @@ struct KvCache::State {
   int64_t capacity = 0;
   Compute compute;
 
-  /// Stores keys and values of sequences [first, first + B) from position `start` on and gives all
-  /// there are so far: views [B, L, K, E].
+  /// Stores keys and values of sequences [first, first + B) from position `start` on and returns
+  /// all keys and values up to there: views [B, L, K, E].
   std::pair<at::Tensor, at::Tensor> append(int64_t layer, int64_t first, int64_t start,
                                            const at::Tensor& key_BTKE,
                                            const at::Tensor& value_BTKE);
-  /// Throws Error(kInternal) unless the packing continues what the cache holds.
+  /// Throws Error(kInternal) unless the packing continues the cached sequences.
   void check(const Packing& packing) const;
-  /// Notes that the packing's sequences, the first of which is number `first`, are in.
+  /// Updates the lengths after the packing's sequences, the first of which is number `first`, were
+  /// stored.
   void advance(const Packing& packing, int64_t first);
 };
 

@@ -18,7 +18,7 @@
 namespace mop {
 namespace {
 
-// How a checkpoint differs from what its config promises: (label, line) of each difference.
+// Differences between a checkpoint and its config: (label, line) each.
 using Differences = std::vector<std::pair<std::string, std::string>>;
 
 std::string shape_text(at::IntArrayRef shape) {
@@ -46,8 +46,8 @@ void check_tensor(const Checkpoint& checkpoint, const std::string& name,
   }
 }
 
-// Old files carry the rotary frequencies, which the config gives as well; tied ones sometimes a
-// copy of the embedding.
+// Old files contain rotary frequencies, which the config determines; files with a tied head may
+// contain a copy of the embedding.
 bool may_be_ignored(const std::string& name, const ModelConfig& config) {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   for (const GlobalTensor& tensor : config.family->global_tensors) {
@@ -115,11 +115,12 @@ bool same_piece(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == b.scalar_type()) {
     return std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
   }
-  // transformers compares what it has converted to one type.
+  // transformers compares after conversion to one dtype.
   return at::equal(a.to(at::kFloat), b.to(at::kFloat));
 }
 
-// Piece by piece, up to the first difference: vocabularies of large models are gigabytes.
+// Compares in pieces up to the first difference, since these tensors of large models take
+// gigabytes.
 bool same_values(const at::Tensor& a_VD, const at::Tensor& b_VD) {
   constexpr int64_t kPieceElements = 1 << 20;
   if (a_VD.sizes() != b_VD.sizes() || a_VD.dim() != 2) return false;
@@ -135,8 +136,8 @@ bool same_values(const at::Tensor& a_VD, const at::Tensor& b_VD) {
   return true;
 }
 
-// A config that ties the head to the embedding beside a file that holds another head: the file is
-// right, as in transformers 5; version 4 takes the embedding.
+// If the config ties the head to the embedding but the file has a different head, the file's head
+// is used, as in transformers 5; version 4 uses the embedding.
 void keep_stored_head(const Checkpoint& checkpoint, ModelConfig& config) {
   if (!config.tied_embedding) return;
   const std::string head(global_of(*config.family, GlobalRole::kHead).name);
@@ -145,13 +146,14 @@ void keep_stored_head(const Checkpoint& checkpoint, ModelConfig& config) {
   if (same_values(checkpoint.tensor(head), checkpoint.tensor(embedding))) return;
   config.tied_embedding = false;
   config.notes.push_back(fmt::format(
-      "tie_word_embeddings is true, but the stored {} differs from {}: the stored head is kept, as "
-      "transformers 5 does (transformers 4 takes the embedding); results say "
+      "tie_word_embeddings is true, but the stored {} differs from {}: the stored head is used, as "
+      "in transformers 5 (transformers 4 uses the embedding); written models have "
       "tie_word_embeddings: false",
       head, embedding));
 }
 
-// "language_model.model." of names that end like those of the family; empty when there are none.
+// Returns the prefix of names that end like those of the family, such as "language_model.model.";
+// empty if there is none.
 std::string foreign_prefix(const Checkpoint& checkpoint, const Family& family) {
   const std::string own(global_of(family, GlobalRole::kEmbedding).name);
   if (checkpoint.has(own)) return "";
@@ -171,7 +173,7 @@ void check_names(const Checkpoint& checkpoint, const ModelConfig& config) {
   }
   Error error =
       bad_input(
-          "the tensors are those of a language model within another model: their names begin "
+          "the tensors belong to a language model inside another model: their names begin "
           "with '{}', expected '{}'",
           prefix, config.family->layer_prefix.substr(0, config.family->layer_prefix.find('.') + 1))
           .where("model", checkpoint.folder().string())
@@ -191,9 +193,9 @@ void note_renamed(const Checkpoint& checkpoint, ModelConfig& config) {
   const std::string_view added = checkpoint.layout().added_prefix;
   if (added.empty()) return;
   config.notes.push_back(
-      fmt::format("the tensors' names lack '{0}', as a model without its head is saved: read as if "
-                  "they had it, "
-                  "and written with it",
+      fmt::format("the tensor names lack the prefix '{0}' (a model saved without its head); it is "
+                  "added "
+                  "on reading and writing",
                   added));
 }
 
@@ -289,7 +291,7 @@ Model Model::with_channels(IndexList channels) const {
 
 Model Model::with_input_rows(at::Tensor rows_PD) const {
   if (rows_PD.defined() && (rows_PD.dim() != 2 || rows_PD.size(1) != config_.hidden)) {
-    throw internal_error("rows of [{}] for a model of hidden size {}",
+    throw internal_error("input rows of shape [{}] for a model of hidden size {}",
                          fmt::join(rows_PD.sizes(), ", "), config_.hidden);
   }
   Model model = *this;

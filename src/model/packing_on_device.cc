@@ -11,7 +11,8 @@
 namespace mop {
 namespace {
 
-// Keys that are gathered for branches at once: 1 GiB of keys and values of 4096 bfloat16 each.
+// Maximum number of keys gathered for branches at once: 1 GiB for keys and values of 4096 bfloat16
+// each.
 constexpr int64_t kMostKeys = 65536;
 constexpr int64_t kRowAlignment = 16;
 constexpr int64_t kNoWindow = std::numeric_limits<int32_t>::max();
@@ -20,7 +21,7 @@ at::Tensor uploaded(const std::vector<int32_t>& numbers, c10::Device device) {
   return upload(at::tensor(numbers, at::kInt), device);
 }
 
-// 0 where `seen_TL`, else -inf.
+// Additive mask: 0 where `seen_TL`, else -infinity.
 at::Tensor added_mask(const at::Tensor& seen_TL, c10::ScalarType dtype) {
   const int64_t queries = seen_TL.size(0), keys = seen_TL.size(1);
   const int64_t stride = (keys + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
@@ -29,7 +30,7 @@ at::Tensor added_mask(const at::Tensor& seen_TL, c10::ScalarType dtype) {
   return mask_TL.masked_fill_(seen_TL.logical_not(), -std::numeric_limits<float>::infinity());
 }
 
-// Segments as integers: sequences that a kernel call takes together.
+// An AttentionSegments as integers on the host.
 struct SegmentNumbers {
   int64_t first_token = 0, tokens = 0;
   std::vector<int32_t> query_ends = {0}, key_ends = {0}, keys;

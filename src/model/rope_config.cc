@@ -1,5 +1,5 @@
 // model/rope_config.cc -- transformers 4 reads `rope_theta` and `rope_scaling`; 5 reads
-// `rope_parameters` unless there is a `rope_scaling`, which it takes instead of it.
+// `rope_parameters`, or `rope_scaling` instead if it is present.
 #include "model/rope_config.h"
 
 #include <fmt/format.h>
@@ -15,10 +15,10 @@ namespace {
 constexpr const char* kOld = "rope_scaling";
 constexpr const char* kNew = "rope_parameters";
 
-// What a reader that finds no theta takes: the class default of every family.
+// Theta if the file does not give it: the class default of every family.
 constexpr double kThetaDefault = 10000.0;
 
-// Null, and for rope_scaling an empty object, are as good as absent.
+// Null and an empty rope_scaling count as absent.
 const Json* find_section(const Json& raw, const char* key, const std::string& where) {
   const auto it = raw.find(key);
   if (it == raw.end() || it->is_null()) return nullptr;
@@ -38,7 +38,7 @@ std::string type_of(const Json& section, const std::string& where) {
                              get_or<std::string>(section, "type", "default", where), where);
 }
 
-// A file that says two things is read differently by different programs: never guess.
+// Programs read a file with contradicting values differently, so it is an error.
 double read_theta(const Json& raw, const Json* old, const Json* renewed, const std::string& where) {
   const double beside = get_or<double>(raw, "rope_theta", 0.0, where);
   const double in_old = old ? get_or<double>(*old, "rope_theta", 0.0, where) : 0.0;
@@ -59,16 +59,16 @@ double read_theta(const Json& raw, const Json* old, const Json* renewed, const s
   }
   if (old && beside == 0.0 && in_old == 0.0 && theta != kThetaDefault) {
     throw bad_input(
-        "rope_theta {} stands in rope_parameters alone, which readers pass over because "
-        "of rope_scaling: they would take {}",
+        "rope_theta {} is only in rope_parameters, which readers ignore because "
+        "rope_scaling is present: they would use {}",
         theta, kThetaDefault)
         .where("file", where)
-        .hint("write rope_theta beside rope_scaling, too");
+        .hint("set rope_theta at the top level too");
   }
   return theta;
 }
 
-// The settings that matter, whichever name the type has, in an order of their own.
+// The settings under either name of the type, in sorted order.
 nlohmann::json settings(const Json& section, const std::string& where) {
   nlohmann::json all = section;
   all.erase("type");
@@ -81,18 +81,18 @@ void note_disagreement(const Json& raw, const Json& old, const Json* renewed, do
                        const std::string& where, std::vector<std::string>& notes) {
   if (renewed && settings(old, where) != settings(*renewed, where)) {
     notes.push_back(
-        fmt::format("rope_scaling ({}) is followed, as transformers does; rope_parameters ({}) "
-                    "beside it is not",
+        fmt::format("rope_scaling ({}) is used, as in transformers; rope_parameters ({}) "
+                    "is ignored",
                     type_of(old, where), type_of(*renewed, where)));
   }
   if (get_or<double>(raw, "rope_theta", kThetaDefault, where) != theta) {
-    notes.push_back(fmt::format(
-        "rope_theta {} stands within the rope section alone: transformers 4 takes {} for it", theta,
-        kThetaDefault));
+    notes.push_back(
+        fmt::format("rope_theta {} is only in the rope section: transformers 4 uses {} instead",
+                    theta, kThetaDefault));
   }
 }
 
-// Longrope is the one type whose two readings of the original context are both in use.
+// Longrope is the only type for which both places of the original context are in use.
 void note_original_context(const Json& raw, const Json& section, const RopeConfig& rope,
                            const std::string& where, std::vector<std::string>& notes) {
   constexpr const char* kKey = "original_max_position_embeddings";
@@ -101,14 +101,14 @@ void note_original_context(const Json& raw, const Json& section, const RopeConfi
   const bool scaled = rope.type == "llama3" || rope.type == "yarn" || rope.type == "longrope";
   if (scaled && inside != 0 && beside != 0 && inside != beside) {
     notes.push_back(
-        fmt::format("two values of {}: {} beside the rope section is followed, as transformers 5 "
-                    "does; {} in it "
-                    "is not",
+        fmt::format("two values of {}: {} at the top level is used, as in transformers 5; "
+                    "{} in the rope section "
+                    "is ignored",
                     kKey, beside, inside));
   } else if (rope.type == "longrope" && beside == 0 && inside != 0) {
     notes.push_back(fmt::format(
-        "{} stands within the rope section alone, where transformers 4 does not look for longrope: "
-        "it takes max_position_embeddings for it",
+        "{} is only in the rope section, where transformers 4 does not read it for longrope: "
+        "it uses max_position_embeddings instead",
         kKey));
   }
 }

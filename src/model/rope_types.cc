@@ -1,5 +1,5 @@
-// model/rope_types.cc -- the table of rotary position encodings. Their results differ visibly from
-// those of higher precision, so the order of operations and the types are transformers'.
+// model/rope_types.cc -- the table of rotary position encodings. The order of operations and the
+// dtypes are those of transformers, since higher precision gives visibly different results.
 //
 // Shape letters: F pairs of coordinates, half a head.
 #include "model/rope_types.h"
@@ -30,7 +30,7 @@ void read_factor(const RopeSettings& in, RopeConfig& rope) {
   rope.factor = positive(in.section, "factor", in.where);
 }
 
-// transformers 5 takes the one beside the section first; where nothing is said, nothing was scaled.
+// transformers 5 prefers the top-level value. If neither is given, the context was not extended.
 int64_t original_context(const RopeSettings& in) {
   constexpr const char* kKey = "original_max_position_embeddings";
   const int64_t inside = get_or<int64_t>(in.section, kKey, in.context, in.where);
@@ -50,7 +50,7 @@ void read_llama3(const RopeSettings& in, RopeConfig& rope) {
       .where("file", in.where);
 }
 
-// The base grows with the length beyond `context`, which two coordinates cannot follow.
+// The base grows with lengths beyond `context`; the formula is undefined for two coordinates.
 void read_dynamic(const RopeSettings& in, RopeConfig& rope) {
   read_factor(in, rope);
   rope.original_context = in.context;
@@ -59,7 +59,7 @@ void read_dynamic(const RopeSettings& in, RopeConfig& rope) {
       .where("file", in.where);
 }
 
-// A number or, with null, how much longer the context became.
+// The given factor or, if null, the ratio of the new to the original context.
 double factor_or_ratio(const RopeSettings& in, int64_t original) {
   const auto it = in.section.find("factor");
   if (it != in.section.end() && !it->is_null()) return positive(in.section, "factor", in.where);
@@ -140,7 +140,7 @@ at::Tensor linear(const RopeConfig& rope, int64_t head_dim, int64_t length) {
   return plain(rope, head_dim, length) / rope.factor;
 }
 
-// Long waves are slowed by `factor`, short ones stay, those between are blended.
+// Divides low frequencies by `factor`, keeps high ones and interpolates between.
 at::Tensor llama3(const RopeConfig& rope, int64_t head_dim, int64_t length) {
   const at::Tensor frequency_F = plain(rope, head_dim, length);
   const double context = static_cast<double>(rope.original_context);
@@ -166,8 +166,8 @@ at::Tensor dynamic(const RopeConfig& rope, int64_t head_dim, int64_t length) {
   return at::pow(base, exponents(head_dim)).reciprocal();
 }
 
-// Waves that turn more than beta_fast times within the original context stay, those that turn less
-// than beta_slow times are slowed, a ramp between.
+// Keeps frequencies with more than beta_fast rotations within the original context, scales those
+// with fewer than beta_slow, with a linear ramp between.
 at::Tensor yarn(const RopeConfig& rope, int64_t head_dim, int64_t) {
   const auto size = static_cast<double>(head_dim);
   const auto turning = [&](double turns) {
@@ -194,19 +194,38 @@ at::Tensor longrope(const RopeConfig& rope, int64_t head_dim, int64_t length) {
 }
 
 constexpr std::array kTypes = {
-    RopeType{"default", "one base for all lengths (arXiv 2104.09864)", false, read_nothing, plain},
-    RopeType{"linear", "positions divided by `factor` (arXiv 2306.15595)", false, read_factor,
-             linear},
-    RopeType{"dynamic", "the base grows with a sequence beyond max_position_embeddings (NTK)", true,
-             read_dynamic, dynamic},
-    RopeType{"yarn", "long waves slowed, short ones kept, logits scaled (arXiv 2309.00071)", false,
-             read_yarn, yarn},
-    RopeType{"longrope",
-             "a factor for each pair of coordinates, one list up to the original context and one "
-             "beyond (arXiv 2402.13753)",
-             true, read_longrope, longrope},
-    RopeType{"llama3", "Llama 3.1's: long waves slowed, short ones kept", false, read_llama3,
-             llama3},
+    RopeType{.name = "default",
+             .summary = "one base for all lengths (arXiv 2104.09864)",
+             .by_length = false,
+             .read = read_nothing,
+             .frequencies = plain},
+    RopeType{.name = "linear",
+             .summary = "positions divided by `factor` (arXiv 2306.15595)",
+             .by_length = false,
+             .read = read_factor,
+             .frequencies = linear},
+    RopeType{.name = "dynamic",
+             .summary = "base grows with lengths beyond max_position_embeddings (NTK)",
+             .by_length = true,
+             .read = read_dynamic,
+             .frequencies = dynamic},
+    RopeType{.name = "yarn",
+             .summary = "low frequencies scaled, high ones kept, logits scaled (arXiv 2309.00071)",
+             .by_length = false,
+             .read = read_yarn,
+             .frequencies = yarn},
+    RopeType{.name = "longrope",
+             .summary =
+                 "a factor per pair of coordinates; one list up to the original context and one "
+                 "beyond (arXiv 2402.13753)",
+             .by_length = true,
+             .read = read_longrope,
+             .frequencies = longrope},
+    RopeType{.name = "llama3",
+             .summary = "Llama 3.1: low frequencies scaled, high ones kept",
+             .by_length = false,
+             .read = read_llama3,
+             .frequencies = llama3},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// model/run_layers.cc -- layers outside, pieces of whole sequences inside: each weight is touched
-// once.
+// model/run_layers.cc -- loops over layers, then over pieces of complete sequences, so that each
+// weight is read once.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -28,7 +28,7 @@ std::vector<Piece> cut(const Packing& packing, int64_t chunk_tokens) {
   int64_t tokens = 0, in_piece = 0;
   for (size_t s = 0; s < packing.lengths.size(); ++s) {
     const int64_t length = packing.lengths[s];
-    // A branch stays with what it continues.
+    // A branch stays in the piece of its prefix.
     const bool branch = !packing.branches.empty() && packing.branches[s];
     if (pieces.empty() || (in_piece + length > chunk_tokens && !branch)) {
       pieces.push_back({static_cast<int64_t>(s), tokens, {}, {}, {}, {}});
@@ -55,7 +55,7 @@ void check_packing(const Packing& packing, const at::Tensor& hidden_ND) {
   }
   if (!packing.branches.empty() &&
       (packing.branches.size() != packing.starts.size() || packing.branches.front())) {
-    throw internal_error("branches need starts, and a sequence to continue");
+    throw internal_error("branches need starts and a preceding prefix");
   }
 }
 
@@ -79,7 +79,7 @@ void run_layer(WeightLoader& weights, int64_t layer, std::vector<Piece>& pieces,
   }
 }
 
-// The pieces are views of `hidden_ND` unless gradients made new tensors of them.
+// The pieces are views of `hidden_ND` unless gradients created new tensors.
 at::Tensor joined(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
   std::vector<at::Tensor> parts;
   bool in_place = true;
@@ -91,7 +91,7 @@ at::Tensor joined(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces)
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-// `hidden_ND` belongs to us and is overwritten when gradients are off.
+// `hidden_ND` is owned by the function, which overwrites it if gradients are disabled.
 at::Tensor run_owned(WeightLoader& weights, const at::Tensor& hidden_ND, const Packing& packing,
                      int64_t first, int64_t last, const ForwardOptions& options) {
   check_packing(packing, hidden_ND);
@@ -135,7 +135,7 @@ int64_t piece_tokens(const ModelConfig& config, const Compute& compute) {
   constexpr int64_t kHiddenBytes = int64_t{3} << 20;
   const auto element = static_cast<int64_t>(dtype_bytes(compute.dtype));
   if (compute.store != nullptr) {
-    // A device is busy with few large products; its memory is the limit.
+    // Few large products already keep a device busy; its memory is the limit.
     const int64_t fit = working_bytes(compute.store->budget_bytes()) /
                         std::max<int64_t>(1, widest_elements(config) * element);
     return std::clamp<int64_t>(fit, 1024, 16384);
@@ -152,7 +152,7 @@ at::Tensor run_layers(WeightLoader& weights, const at::Tensor& ids_N, const Pack
 
 at::Tensor run_layer_range(WeightLoader& weights, at::Tensor hidden_ND, const Packing& packing,
                            int64_t first, int64_t last, const ForwardOptions& options) {
-  // A tensor that the caller moved to us needs no copy.
+  // If the caller moved the tensor here, no copy is needed.
   const bool ours = hidden_ND.use_count() == 1 && hidden_ND.storage().use_count() == 1;
   if (!ours && !at::GradMode::is_enabled()) hidden_ND = hidden_ND.clone();
   return run_owned(weights, hidden_ND, packing, first, last, options);

@@ -7,16 +7,16 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kHalf = kKeysTogether / 2;
+constexpr int64_t kHalf = kChunkKeys / 2;
 
-// What all of a block's queries see, and what any of them sees.
-struct Sights {
+// Keys that all queries of a block see, and bounds of those that any of them sees.
+struct BlockKeys {
   SeenKeys all, any;
 };
 
-Sights sights_of(std::span<const SeenKeys> queries) {
+BlockKeys keys_of_block(std::span<const SeenKeys> queries) {
   constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
-  Sights s{{0, kMost, 0, kMost}, {kMost, 0, kMost, 0}};
+  BlockKeys s{{0, kMost, 0, kMost}, {kMost, 0, kMost, 0}};
   for (const SeenKeys& x : queries) {
     s.all = {std::max(s.all.prefix_begin, x.prefix_begin), std::min(s.all.prefix_end, x.prefix_end),
              std::max(s.all.own_begin, x.own_begin), std::min(s.all.own_end, x.own_end)};
@@ -51,31 +51,31 @@ std::vector<SeenKeys> seen_keys(const SequenceTree& tree, int64_t window) {
   return seen;
 }
 
-int64_t key_chunks(int64_t tokens) { return (tokens + kKeysTogether - 1) / kKeysTogether; }
+int64_t key_chunks(int64_t tokens) { return (tokens + kChunkKeys - 1) / kChunkKeys; }
 
-void QueryBlock::look(std::span<const SeenKeys> queries) {
-  const Sights s = sights_of(queries);
-  const auto sight_of = [&](int64_t begin) {
+void QueryBlock::assign(std::span<const SeenKeys> queries) {
+  const BlockKeys s = keys_of_block(queries);
+  const auto visibility_of = [&](int64_t begin) {
     const int64_t end = begin + kHalf;
     const auto within = [&](int64_t first, int64_t last) { return first <= begin && end <= last; };
     const auto meets = [&](int64_t first, int64_t last) { return first < end && begin < last; };
     if (within(s.all.prefix_begin, s.all.prefix_end) || within(s.all.own_begin, s.all.own_end)) {
-      return Sight::kAll;
+      return Visibility::kAll;
     }
     const bool some =
         meets(s.any.prefix_begin, s.any.prefix_end) || meets(s.any.own_begin, s.any.own_end);
-    return some ? Sight::kSome : Sight::kNone;
+    return some ? Visibility::kSome : Visibility::kNone;
   };
   seen = queries;
   chunks.clear();
-  sight.clear();
+  visibility.clear();
   const int64_t end = key_chunks(std::max(s.any.prefix_end, s.any.own_end));
   for (int64_t chunk = 0; chunk < end; ++chunk) {
-    const Sight first = sight_of(chunk * kKeysTogether),
-                second = sight_of(chunk * kKeysTogether + kHalf);
-    if (first == Sight::kNone && second == Sight::kNone) continue;
+    const Visibility first = visibility_of(chunk * kChunkKeys),
+                     second = visibility_of(chunk * kChunkKeys + kHalf);
+    if (first == Visibility::kNone && second == Visibility::kNone) continue;
     chunks.push_back(chunk);
-    sight.insert(sight.end(), {first, second});
+    visibility.insert(visibility.end(), {first, second});
   }
 }
 

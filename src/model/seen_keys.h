@@ -1,4 +1,4 @@
-// model/seen_keys.h -- which keys of a tree a few neighbouring queries look at, for attention in
+// model/seen_keys.h -- which keys of a tree a block of neighbouring queries sees, for attention in
 // blocks.
 #pragma once
 #include <cstdint>
@@ -9,35 +9,36 @@
 
 namespace mop {
 
-inline constexpr int64_t kQueriesTogether = 16;
-/// Keys of a chunk. Each half of one is looked at by itself.
-inline constexpr int64_t kKeysTogether = 32;
+/// Queries of a block.
+inline constexpr int64_t kBlockQueries = 16;
+/// Keys of a chunk. Visibility is determined per half chunk.
+inline constexpr int64_t kChunkKeys = 32;
 
-/// The tree's tokens that a query sees: of the beginning, and of its own branch.
+/// The token ranges of a tree that a query sees: in the prefix and in its own branch.
 struct SeenKeys {
   int32_t prefix_begin, prefix_end;
   int32_t own_begin, own_end;
 };
 
-/// By each of the tree's tokens; the last `window` at most, itself included.
+/// Per token of the tree; each sees at most the last `window` tokens, including itself.
 std::vector<SeenKeys> seen_keys(const SequenceTree& tree, int64_t window);
 
-/// Chunks that hold so many tokens.
+/// Returns the number of chunks for `tokens` tokens.
 int64_t key_chunks(int64_t tokens);
 
-/// What a block of queries sees of sixteen neighbouring keys: none of them anything, some of them
-/// something, all of them everything.
-enum class Sight : uint8_t { kNone, kSome, kAll };
+/// Visibility of sixteen neighbouring keys (half a chunk): no query of the block sees any of them;
+/// some pairs are visible; every query sees all of them.
+enum class Visibility : uint8_t { kNone, kSome, kAll };
 
-/// Up to sixteen neighbouring queries, and the chunks of keys that any of them sees.
+/// Up to kBlockQueries neighbouring queries and the chunks of keys that at least one of them sees.
 struct QueryBlock {
-  std::span<const SeenKeys> seen;  ///< by each
+  std::span<const SeenKeys> seen;  ///< per query
   std::vector<int64_t> chunks;
-  std::vector<Sight> sight;  ///< two per chunk
+  std::vector<Visibility> visibility;  ///< two per chunk
 
   int64_t rows() const { return static_cast<int64_t>(seen.size()); }
-  /// Makes it the block of these queries.
-  void look(std::span<const SeenKeys> queries);
+  /// Replaces the block's queries and computes `chunks` and `visibility`.
+  void assign(std::span<const SeenKeys> queries);
 };
 
 }  // namespace mop

@@ -1,4 +1,4 @@
-// model/sequence_runs.h -- which neighbours of a packing one attention call can serve.
+// model/sequence_runs.h -- groups neighbouring sequences that one attention call can process.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -7,13 +7,13 @@
 
 namespace mop {
 
-/// Neighbouring sequences of the same length and start.
+/// Consecutive sequences of equal length and start.
 struct SequenceRun {
   int64_t first_sequence, num_sequences;
   int64_t length, start;  ///< tokens
 };
 
-/// The packing's sequences in order, as few runs as there can be.
+/// Splits the packing's sequences, in order, into the fewest runs.
 std::vector<SequenceRun> runs_of(const Packing& packing);
 
 }  // namespace mop

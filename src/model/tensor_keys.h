@@ -1,10 +1,10 @@
-// model/tensor_keys.h -- what becomes of the tensors of a checkpoint, by name.
+// model/tensor_keys.h -- how each tensor of a checkpoint is handled, by name.
 #pragma once
 #include "base/key_fates.h"
 
 namespace mop {
 
-/// The tensors of all families.
+/// The tensor names of all families.
 const FormatKeys& tensor_keys();
 
 }  // namespace mop

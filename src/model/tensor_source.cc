@@ -12,7 +12,7 @@
 namespace mop {
 namespace {
 
-// The units that `axis` counts, when only some of them are kept; null for a layer's units where
+// Returns the kept units of `axis` if some were removed, else null; null for a layer's units if
 // there is no layer.
 const IndexList* kept_units(Axis axis, const Model& model, const Layer* layer,
                             const LayerShape& source) {
@@ -100,7 +100,8 @@ TensorSource source_of(const Model& model, const GlobalTensor& tensor) {
 at::Tensor kept_tensor(const TensorSource& source, DType dtype, const at::Tensor& buffer) {
   at::Tensor value = source.stored();
   const DType stored = value.scalar_type();
-  // What is written is what is computed with: scaled norms are rounded as they are stored.
+  // Scaled norms are rounded to the stored dtype, so that computing and writing use the same
+  // values.
   const DType last = source.scale == 1 ? dtype : stored;
   for (const AxisCut& cut : source.cuts) {
     const bool is_last = &cut == &source.cuts.back();
@@ -144,7 +145,7 @@ at::Tensor kept_on_device(const at::Tensor& whole, const TensorSource& source,
                           const DeviceIndex& index, at::Tensor& buffer) {
   at::Tensor value = whole.view(source.shape);
   for (const AxisCut& cut : source.cuts) {
-    // [rows, columns] or [rows]; the axis is split into units and what belongs to each.
+    // Shape [rows, columns] or [rows]; the axis is split into units and rows per unit.
     const auto axis = static_cast<int64_t>(cut.axis);
     const at::Tensor units = value.unflatten(axis, {-1, cut.unit_rows});
     if (&cut != &source.cuts.back()) {
@@ -155,7 +156,7 @@ at::Tensor kept_on_device(const at::Tensor& whole, const TensorSource& source,
     kept_shape[cut.axis] = std::ssize(*cut.units);
     const int64_t elements = c10::multiply_integers(kept_shape);
     if (!buffer.defined() || buffer.numel() < elements) {
-      buffer = at::Tensor();  // before the new one is made: the two are never alive together
+      buffer = at::Tensor();  // freed first, so that both never exist at once
       buffer = at::empty({elements}, whole.options());
     }
     at::Tensor kept = buffer.narrow(0, 0, elements).view(kept_shape);

@@ -1,5 +1,5 @@
-// model/tile_attention.cc -- sixteen queries at a time, against tiles of keys and of values that
-// all heads of a group share. P keys that a block looks at.
+// model/tile_attention.cc -- blocks of sixteen queries against tiles of keys and values that all
+// heads of a group share. Shape letter: P keys that a block reads.
 #include "model/tile_attention.h"
 
 #include "base/error.h"
@@ -24,11 +24,11 @@ using tiles::kRowBytes;
 using tiles::kRows;
 using tiles::kSums;
 constexpr int64_t kTile = tiles::kNumbers;
-static_assert(kRows == kQueriesTogether && kDepth == kKeysTogether);
+static_assert(kRows == kBlockQueries && kDepth == kChunkKeys);
 
-/// One KV head's tiles, and room for sixteen queries' work.
-struct Room {
-  Room(int64_t tokens, int64_t size)
+/// One KV head's keys and values as tiles, and temporaries of a block of queries.
+struct Scratch {
+  Scratch(int64_t tokens, int64_t size)
       : coordinates(size / kDepth),
         chunks(key_chunks(tokens)),
         memory(tiles::make_lines(2 * chunks * kDepth * size * 2 + kRows * size * 2 +
@@ -44,7 +44,7 @@ struct Room {
   tiles::Lines memory;
   uint16_t* keys;     // per 16 keys and 32 coordinates: [16 pairs of coordinates][16 keys][2]
   uint16_t* values;   // per 32 keys and 16 coordinates: [16 pairs of keys][16 coordinates][2]
-  uint16_t* query;    // [16, E], where fewer than 16 are left
+  uint16_t* query;    // [16, E], a copy of the last block's queries when they are fewer than 16
   uint16_t* weights;  // [16, P]
   float* scores;      // [16, P]
   float* sums;        // per 16 coordinates: [16, 16]
@@ -53,11 +53,11 @@ struct Room {
 constexpr Ints kCount = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 MOP_TILES_INLINE void pack_keys(const Call& call, const uint16_t* key, int64_t tokens,
-                                const Room& room) {
+                                const Scratch& scratch) {
   const int64_t stride = call.kv_heads * call.size;
-  uint16_t* tile = room.keys;
-  for (int64_t first = 0; first < room.chunks * kDepth; first += kRows) {
-    for (int64_t c = 0; c < room.coordinates; ++c, tile += kTile) {
+  uint16_t* tile = scratch.keys;
+  for (int64_t first = 0; first < scratch.chunks * kDepth; first += kRows) {
+    for (int64_t c = 0; c < scratch.coordinates; ++c, tile += kTile) {
       tiles::transpose_pairs(key + first * stride + c * kDepth, stride, tokens - first, tile);
     }
   }
@@ -70,10 +70,10 @@ MOP_TILES_INLINE void load_words(const uint16_t* from, Words& to) {
 }
 
 MOP_TILES_INLINE void pack_values(const Call& call, const uint16_t* value, int64_t tokens,
-                                  const Room& room) {
+                                  const Scratch& scratch) {
   const int64_t stride = call.kv_heads * call.size;
-  uint16_t* row = room.values;
-  for (int64_t chunk = 0; chunk < room.chunks; ++chunk) {
+  uint16_t* row = scratch.values;
+  for (int64_t chunk = 0; chunk < scratch.chunks; ++chunk) {
     for (int64_t e = 0; e < call.size; e += kRows) {
       for (int64_t pair = 0; pair < kRows; ++pair, row += kDepth) {
         const int64_t token = chunk * kDepth + 2 * pair;
@@ -87,17 +87,17 @@ MOP_TILES_INLINE void pack_values(const Call& call, const uint16_t* value, int64
   }
 }
 
-// scores = the block's queries times its keys.
+// scores = queries of the block times its keys.
 MOP_TILES_INLINE void score(const QueryBlock& block, const uint16_t* query, int64_t stride,
-                            const Room& room) {
+                            const Scratch& scratch) {
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
-  float* out = room.scores;
-  for (size_t i = 0; i < block.sight.size(); ++i, out += kRows) {
-    if (block.sight[i] == Sight::kNone) continue;
+  float* out = scratch.scores;
+  for (size_t i = 0; i < block.visibility.size(); ++i, out += kRows) {
+    if (block.visibility[i] == Visibility::kNone) continue;
     const int64_t group = block.chunks[i / 2] * 2 + static_cast<int64_t>(i % 2);
-    const uint16_t* keys = room.keys + group * room.coordinates * kTile;
+    const uint16_t* keys = scratch.keys + group * scratch.coordinates * kTile;
     _tile_zero(0);
-    for (int64_t c = 0; c < room.coordinates; ++c) {
+    for (int64_t c = 0; c < scratch.coordinates; ++c) {
       _tile_loadd(1, query + c * kDepth, stride * 2);
       _tile_loadd(2, keys + c * kTile, kRowBytes);
       _tile_dpbf16ps(0, 1, 2);
@@ -111,19 +111,20 @@ MOP_TILES_INLINE __mmask16 within(__m512i key, int32_t begin, int32_t end) {
                                  _mm512_set1_epi32(end - begin));
 }
 
-// The scores that a query sees times `factor`, the others -infinity; the largest.
-MOP_TILES_INLINE float show(const QueryBlock& block, const SeenKeys& seen, __m512 factor,
-                            float* scores) {
-  const __m512 nothing = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+// Multiplies the scores of the keys in `seen` by `factor`, sets the others to -infinity and returns
+// the maximum.
+MOP_TILES_INLINE float scale_and_mask(const QueryBlock& block, const SeenKeys& seen, __m512 factor,
+                                      float* scores) {
+  const __m512 masked = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   const __m512i count = reinterpret_cast<__m512i>(kCount);
-  __m512 top = nothing;
-  for (size_t i = 0; i < block.sight.size(); ++i, scores += kLanes) {
-    if (block.sight[i] == Sight::kNone) continue;
+  __m512 top = masked;
+  for (size_t i = 0; i < block.visibility.size(); ++i, scores += kLanes) {
+    if (block.visibility[i] == Visibility::kNone) continue;
     __m512 x = _mm512_mul_ps(_mm512_load_ps(scores), factor);
-    if (block.sight[i] == Sight::kSome) {
+    if (block.visibility[i] == Visibility::kSome) {
       const auto first = static_cast<int32_t>(block.chunks[i / 2] * kDepth + (i % 2) * kRows);
       const __m512i key = _mm512_add_epi32(count, _mm512_set1_epi32(first));
-      x = _mm512_mask_mov_ps(nothing,
+      x = _mm512_mask_mov_ps(masked,
                              within(key, seen.prefix_begin, seen.prefix_end) |
                                  within(key, seen.own_begin, seen.own_end),
                              x);
@@ -134,14 +135,14 @@ MOP_TILES_INLINE float show(const QueryBlock& block, const SeenKeys& seen, __m51
   return largest_of(top);
 }
 
-// weights = 2^(score - the largest); one divided by their sum.
-MOP_TILES_INLINE float soften(const QueryBlock& block, float largest, const float* scores,
-                              uint16_t* weights) {
+// weights = 2^(score - largest), rounded to bfloat16. Returns 1 / their sum.
+MOP_TILES_INLINE float exponentials(const QueryBlock& block, float largest, const float* scores,
+                                    uint16_t* weights) {
   const __m512 top = _mm512_set1_ps(largest);
   __m512 sum = _mm512_setzero_ps();
-  for (const Sight sight : block.sight) {
+  for (const Visibility visibility : block.visibility) {
     __m512 x = _mm512_setzero_ps();
-    if (sight != Sight::kNone) {
+    if (visibility != Visibility::kNone) {
       x = bfloat16::exponential2(_mm512_sub_ps(_mm512_load_ps(scores), top));
       sum = _mm512_add_ps(sum, x);
     }
@@ -152,79 +153,82 @@ MOP_TILES_INLINE float soften(const QueryBlock& block, float largest, const floa
   return 1.f / sum_of(sum);
 }
 
-// sums = the weighted values, 32 coordinates of them.
-MOP_TILES_INLINE void mix(const QueryBlock& block, int64_t first_tile, const Room& room) {
+// sums = weights times values, for 32 coordinates.
+MOP_TILES_INLINE void add_weighted_values(const QueryBlock& block, int64_t first_tile,
+                                          const Scratch& scratch) {
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   _tile_zero(0);
   _tile_zero(1);
   for (size_t i = 0; i < block.chunks.size(); ++i) {
     const uint16_t* values =
-        room.values + (block.chunks[i] * room.coordinates * 2 + first_tile) * kTile;
-    _tile_loadd(2, room.weights + static_cast<int64_t>(i) * kDepth, pitch * 2);
+        scratch.values + (block.chunks[i] * scratch.coordinates * 2 + first_tile) * kTile;
+    _tile_loadd(2, scratch.weights + static_cast<int64_t>(i) * kDepth, pitch * 2);
     _tile_loadd(3, values, kRowBytes);
     _tile_dpbf16ps(0, 2, 3);
     _tile_loadd(4, values + kTile, kRowBytes);
     _tile_dpbf16ps(1, 2, 4);
   }
-  _tile_stored(0, room.sums + first_tile * kSums, kRowBytes);
-  _tile_stored(1, room.sums + (first_tile + 1) * kSums, kRowBytes);
+  _tile_stored(0, scratch.sums + first_tile * kSums, kRowBytes);
+  _tile_stored(1, scratch.sums + (first_tile + 1) * kSums, kRowBytes);
 }
 
 MOP_TILES_INLINE void attend_block(const QueryBlock& block, const Call& call, uint16_t* query_HE,
-                                   __m512 factor, const Room& room) {
+                                   __m512 factor, const Scratch& scratch) {
   const int64_t stride = call.heads * call.size;
   const uint16_t* query = query_HE;
   if (block.rows() < kRows) {
     for (int64_t r = 0; r < block.rows(); ++r) {
-      std::memcpy(room.query + r * call.size, query_HE + r * stride,
+      std::memcpy(scratch.query + r * call.size, query_HE + r * stride,
                   static_cast<size_t>(call.size) * sizeof(uint16_t));
     }
-    query = room.query;
+    query = scratch.query;
   }
   tiles::fence();
-  score(block, query, block.rows() < kRows ? call.size : stride, room);
+  score(block, query, block.rows() < kRows ? call.size : stride, scratch);
   tiles::fence();
   const auto pitch = static_cast<int64_t>(block.chunks.size()) * kDepth;
   float scales[kRows];
   for (int64_t r = 0; r < block.rows(); ++r) {
-    const float largest = show(block, block.seen[r], factor, room.scores + r * pitch);
-    scales[r] = soften(block, largest, room.scores + r * pitch, room.weights + r * pitch);
+    const float largest = scale_and_mask(block, block.seen[r], factor, scratch.scores + r * pitch);
+    scales[r] =
+        exponentials(block, largest, scratch.scores + r * pitch, scratch.weights + r * pitch);
   }
   tiles::fence();
-  for (int64_t tile = 0; tile < call.size / kRows; tile += 2) mix(block, tile, room);
+  for (int64_t tile = 0; tile < call.size / kRows; tile += 2)
+    add_weighted_values(block, tile, scratch);
   tiles::fence();
   for (int64_t r = 0; r < block.rows(); ++r) {
     for (int64_t tile = 0; tile < call.size / kRows; ++tile) {
-      const __m512 x = _mm512_mul_ps(_mm512_load_ps(room.sums + tile * kSums + r * kRows),
+      const __m512 x = _mm512_mul_ps(_mm512_load_ps(scratch.sums + tile * kSums + r * kRows),
                                      _mm512_set1_ps(scales[r]));
       bfloat16::store(x, query_HE + r * stride + tile * kRows, bfloat16::lanes(kRows));
     }
   }
 }
 
-/// Neighbouring queries of a tree. Nobody sees a later token.
+/// A range of queries of a tree. No query sees a token after `end`.
 struct Queries {
   int64_t begin, end;
 };
 
 MOP_TILES void attend_queries(const Call& call, const SequenceTree& tree, const Queries& queries,
                               const std::vector<SeenKeys>& seen, int64_t kv_head) {
-  const Room room(queries.end, call.size);
+  const Scratch scratch(queries.end, call.size);
   const int64_t first_key = (tree.first_token * call.kv_heads + kv_head) * call.size;
-  pack_keys(call, call.key_NKE + first_key, queries.end, room);
-  pack_values(call, call.value_NKE + first_key, queries.end, room);
+  pack_keys(call, call.key_NKE + first_key, queries.end, scratch);
+  pack_values(call, call.value_NKE + first_key, queries.end, scratch);
   const int64_t group = call.heads / call.kv_heads;
-  // The softmax is one of powers of two.
+  // exp(x) = 2^(x * log2(e)): the kernel computes powers of two.
   const __m512 factor = _mm512_set1_ps(1.44269504f / std::sqrt(static_cast<float>(call.size)));
   const tiles::Scope scope;
   QueryBlock block;
   for (int64_t first = queries.begin; first < queries.end; first += kRows) {
-    block.look(std::span(seen).subspan(static_cast<size_t>(first),
-                                       static_cast<size_t>(std::min(kRows, queries.end - first))));
+    block.assign(std::span(seen).subspan(
+        static_cast<size_t>(first), static_cast<size_t>(std::min(kRows, queries.end - first))));
     uint16_t* query =
         call.query_NHE + ((tree.first_token + first) * call.heads + kv_head * group) * call.size;
     for (int64_t head = 0; head < group; ++head) {
-      attend_block(block, call, query + head * call.size, factor, room);
+      attend_block(block, call, query + head * call.size, factor, scratch);
     }
   }
 }
@@ -248,7 +252,7 @@ namespace mop {
 
 void attend_with_tiles(const ShortAttentionCall<uint16_t>&, const SequenceTree&, int64_t, int64_t,
                        int64_t) {
-  throw internal_error("no tiles on this machine");
+  throw internal_error("this build has no matrix-unit (AMX) kernels");
 }
 
 }  // namespace mop

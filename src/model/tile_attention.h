@@ -4,9 +4,9 @@
 
 namespace mop {
 
-/// What short_attention_ does for one tree and one of its KV heads, `part` of `parts` of its
-/// queries; how many parts there are changes no figure. Heads of a multiple of 32.
-/// Needs tiles::available(). The softmax runs in float32, its results are rounded to bfloat16.
+/// Attention of one KV head of one tree, for `part` of `parts` of its queries; `parts` does not
+/// change the result. The head size must be a multiple of 32. Needs tiles::available(). The softmax
+/// is float32; its results are rounded to bfloat16.
 void attend_with_tiles(const ShortAttentionCall<uint16_t>& call, const SequenceTree& tree,
                        int64_t kv_head, int64_t part, int64_t parts);
 

@@ -1,11 +1,9 @@
-// model/validation.h -- how a model does on held-out text: what selectors compare, whoever measures
-// it.
+// model/validation.h -- metrics of a model on held-out text, which selectors compare.
 #pragma once
 
 namespace mop {
 
-/// Against the dense model where `kl` and `cosine` are concerned. All three are means over the same
-/// tokens.
+/// `kl` and `cosine` compare with the dense model. All three are means over the same tokens.
 struct Validation {
   double nll = 0;     ///< mean negative log-likelihood, nats per token
   double kl = 0;      ///< mean KL(dense || model) of the next-token distributions, nats per token

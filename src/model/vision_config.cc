@@ -11,7 +11,7 @@
 namespace mop {
 namespace {
 
-// The tower of a LLaVA whose config says nothing of one.
+// LLaVA's default tower, used if the config has no vision_config.
 const VisionConfig kClipLarge336{
     .hidden = 1024, .mlp = 4096, .layers = 24, .heads = 16, .image = 336, .patch = 14};
 
@@ -20,7 +20,7 @@ std::vector<LayerShape> equal_shapes(const VisionConfig& config) {
   return {static_cast<size_t>(config.layers), shape};
 }
 
-// A list of ours with a number for every layer of a pruned tower; absent = they are equal.
+// Reads one of our per-layer lists of a pruned tower; absent = all layers are equal.
 void read_layers(const Json& section, const char* key, int64_t most,
                  const std::function<void(LayerShape&, int64_t)>& set, VisionConfig& config,
                  const std::string& where) {
@@ -59,7 +59,7 @@ void check_tower(const Json& section, const std::string& where) {
 }
 
 void check_layer(int64_t layer, const VisionConfig& vision, const std::string& where) {
-  // Hidden states are the embeddings and what every layer gives.
+  // The hidden states are the embeddings and the output of every layer.
   if (layer >= -vision.layers - 1 && layer <= vision.layers) return;
   throw bad_input("'vision_feature_layer' is {}, but the tower has {} layers", layer, vision.layers)
       .where("file", where);
@@ -92,7 +92,7 @@ VisionConfig read_vision_config(const Json& whole, const std::string& where) {
   config.norm_eps = get_or<double>(section, "layer_norm_eps", config.norm_eps, place);
   config.activation = read_activation(section, "hidden_act", config.activation, place);
   if (config.channels != 3) {
-    throw bad_input("the tower's num_channels is {}, pictures have 3", config.channels)
+    throw bad_input("the tower's num_channels is {}, expected 3", config.channels)
         .where("file", place);
   }
   if (config.hidden % config.heads != 0) {

@@ -11,11 +11,11 @@
 namespace mop {
 namespace {
 
-// What WeightLoader::Keep::kAuto is willing to copy.
+// Maximum bytes that WeightLoader::Keep::kAuto copies.
 constexpr int64_t kCopyLimitBytes = int64_t{1} << 30;
 
-// A GGUF file's tensor whose values are stored in another form: looking at it makes a copy.
-bool is_made_on_load(const Model& model, int64_t index, const LayerTensor& tensor) {
+// Whether reading the tensor makes a copy, as for GGUF block formats, whose values are converted.
+bool is_converted_on_load(const Model& model, int64_t index, const LayerTensor& tensor) {
   const Layer& layer = model.layers()[static_cast<size_t>(index)];
   const GgufFile* file = model.checkpoint().gguf();
   if (file == nullptr || layer.changed.contains(tensor.role)) return false;
@@ -41,12 +41,12 @@ at::Tensor fetch(const TensorSource& source, DType dtype, at::Tensor& buffer) {
   return buffer.narrow(0, 0, stored.numel()).view(stored.sizes()).copy_(stored);
 }
 
-// A changed tensor that is on the device already or takes part in a gradient stays what it is.
+// A changed tensor that is already on the device or requires a gradient is used as it is.
 bool goes_through_store(const at::Tensor& changed) {
   return changed.is_cpu() && !changed.requires_grad();
 }
 
-// A tensor is the same owner wherever it is mentioned.
+// The TensorImpl identifies a tensor, wherever it is referenced.
 StoredWeight stored_weight(const at::Tensor& changed) {
   return {.owner = {std::make_shared<at::Tensor>(changed), changed.unsafeGetTensorImpl()},
           .name = {},
@@ -82,7 +82,7 @@ at::Tensor stored_global(const Model& model, const GlobalTensor& tensor) {
   return stored_value(source_of(model, tensor));
 }
 
-// Without keeping, the one slot's buffers serve every layer in turn.
+// If layers are not kept, one slot's buffers are reused for all layers.
 struct WeightLoader::Slot {
   int64_t layer = -1;
   LayerWeights weights;
@@ -99,12 +99,12 @@ void for_each_tensor(const Model& model, Visit visit) {
   }
 }
 
-// Bytes that giving out all layers at once would copy on the CPU.
+// Bytes copied on the CPU to provide all layers at once.
 int64_t bytes_to_copy(const Model& model, DType dtype) {
   int64_t elements = 0;
   for_each_tensor(model, [&](int64_t i, const LayerTensor& tensor) {
     const TensorSource source = source_of(model, i, tensor);
-    if (is_made_on_load(model, i, tensor) || source.is_cut() ||
+    if (is_converted_on_load(model, i, tensor) || source.is_cut() ||
         source.stored().scalar_type() != dtype) {
       elements += source.kept_elements();
     }
@@ -126,7 +126,8 @@ WeightLoader::WeightLoader(const Model& model, Compute compute, Keep keep)
 
 WeightLoader::~WeightLoader() = default;
 
-// Keeps everything when the store has room: whole tensors there, gathered ones in the loader.
+// Keeps all layers if they fit the store: unmodified tensors in the store, gathered ones in the
+// loader.
 void WeightLoader::choose_on_device() {
   if (compute_.store == nullptr) {
     compute_.store = std::make_shared<DeviceStore>(compute_.device, compute_.dtype,
@@ -182,9 +183,9 @@ void WeightLoader::fetch_layer(int64_t index, Slot& slot) {
 }
 
 void WeightLoader::fetch_layer_on_device(int64_t index, Slot& slot) {
-  const auto asked = on_their_way_.find(index);
-  Uploads uploads = asked != on_their_way_.end() ? std::move(asked->second) : request(index);
-  if (asked != on_their_way_.end()) on_their_way_.erase(asked);
+  const auto asked = pending_uploads_.find(index);
+  Uploads uploads = asked != pending_uploads_.end() ? std::move(asked->second) : request(index);
+  if (asked != pending_uploads_.end()) pending_uploads_.erase(asked);
   std::optional<DeviceIndex> kept;
   const ModelConfig& config = model_.config();
   for (const LayerTensor* tensor :
@@ -197,7 +198,7 @@ void WeightLoader::fetch_layer_on_device(int64_t index, Slot& slot) {
       continue;
     }
     value = compute_.store->wait(uploads[role]);
-    uploads[role].reset();  // a tensor that is not resident goes once it is gathered
+    uploads[role].reset();  // frees a non-resident tensor after gathering
     if (!source.is_cut()) continue;
     if (!kept) kept.emplace(model_, model_.layers()[static_cast<size_t>(index)], compute_.device);
     at::Tensor own;
@@ -205,7 +206,8 @@ void WeightLoader::fetch_layer_on_device(int64_t index, Slot& slot) {
   }
 }
 
-// Starts the uploads of a layer. What is only gathered from, once, does not become resident.
+// Starts the uploads of a layer. A tensor needed only once, for gathering, does not become
+// resident.
 WeightLoader::Uploads WeightLoader::request(int64_t index) {
   Uploads uploads;
   const ModelConfig& config = model_.config();
@@ -228,12 +230,12 @@ void WeightLoader::prefetch(int64_t index) {
     return slot != nullptr && slot->layer == layer;
   };
   if (!compute_.device.is_cpu()) {
-    // One layer is copied to the device while another waits, so that the copies never pause.
+    // The next layer's upload runs while the current layer computes.
     const int64_t last = std::min(index + 1, model_.num_layers() - 1);
-    std::erase_if(on_their_way_,
+    std::erase_if(pending_uploads_,
                   [&](const auto& asked) { return asked.first + 1 < index || asked.first > last; });
     for (int64_t i = index; i <= last; ++i) {
-      if (!given_out(i) && !on_their_way_.contains(i)) on_their_way_[i] = request(i);
+      if (!given_out(i) && !pending_uploads_.contains(i)) pending_uploads_[i] = request(i);
     }
     return;
   }
@@ -241,7 +243,7 @@ void WeightLoader::prefetch(int64_t index) {
   const ModelConfig& config = model_.config();
   for (const LayerTensor* tensor :
        tensors_of_layer(config, config.layers[static_cast<size_t>(index)])) {
-    if (is_made_on_load(model_, index, *tensor)) continue;
+    if (is_converted_on_load(model_, index, *tensor)) continue;
     mop::prefetch(source_of(model_, index, *tensor).stored());
   }
 }

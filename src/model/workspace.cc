@@ -11,7 +11,7 @@ at::Tensor Workspace::take(Buffer buffer, int64_t rows, int64_t columns, const a
   const bool fits = memory.defined() && memory.scalar_type() == like.scalar_type() &&
                     memory.device() == like.device() && memory.numel() >= needed;
   if (!fits) {
-    memory.reset();  // before the new one is made: the two are never alive together
+    memory.reset();  // freed first, so that both never exist at once
     memory = at::empty({needed}, like.options());
   }
   return memory.narrow(0, 0, needed).view({rows, columns});

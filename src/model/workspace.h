@@ -1,4 +1,4 @@
-// model/workspace.h -- memory that a decoder layer works in, kept from one call to the next.
+// model/workspace.h -- temporaries of a decoder layer, reused between calls.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -7,13 +7,13 @@
 
 namespace mop {
 
-/// The values a layer needs memory for. Those that are never alive together share a row.
+/// The temporaries of a layer. Those that never exist at the same time share a buffer.
 enum class Buffer { kNormed, kQueryOrGate, kKeyOrUp, kValue, kCount };
 
 class Workspace {
  public:
-  /// [rows, columns] of `like`'s dtype and device, not initialised; valid until the next `take` of
-  /// the same buffer.
+  /// Returns an uninitialised [rows, columns] tensor of `like`'s dtype and device; valid until the
+  /// next `take` of the same buffer.
   at::Tensor take(Buffer buffer, int64_t rows, int64_t columns, const at::Tensor& like);
 
  private:

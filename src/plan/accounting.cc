@@ -11,9 +11,9 @@
 namespace mop {
 namespace {
 
-// The branches whose letters the path holds, in order of first appearance.
+// The branches in the path, in order of first appearance.
 std::vector<const Branch*> branches_of(const std::string& path) {
-  if (path.empty()) throw usage_error("a path needs letters, as in LGGL");
+  if (path.empty()) throw usage_error("the path is empty, expected letters such as LGGL");
   std::vector<const Branch*> used;
   for (const char letter : path) {
     const Branch* branch = &find_branch(letter);
@@ -36,7 +36,7 @@ AccountedStep measure(const ModelConfig& config, std::vector<int32_t> sources) {
   return step;
 }
 
-// Walks from step to step; holds what one step hands to the next.
+// The state that one step passes to the next.
 class Walk {
  public:
   Walk(const ModelConfig& dense, const AccountOptions& options)
@@ -121,7 +121,8 @@ ModelConfig config_after(const ModelConfig& dense, const Accounting& accounting)
 }
 
 Accounting account(const ModelConfig& dense, const AccountOptions& options) {
-  constexpr int kPatience = 64;  // steps that may remove nothing while a budget is saved up
+  constexpr int kPatience =
+      64;  // maximum consecutive steps that remove nothing while the owed budget accumulates
   Walk walk(dense, options);
   std::vector<int32_t> sources(dense.layers.size());
   std::iota(sources.begin(), sources.end(), 0);
@@ -136,7 +137,7 @@ Accounting account(const ModelConfig& dense, const AccountOptions& options) {
     idle = step.parameters == last.parameters ? idle + 1 : 0;
     result.steps.push_back(std::move(step));
     if (idle == kPatience) {
-      throw bad_input("the target cannot be reached: {} steps in a row removed nothing", idle);
+      throw bad_input("the target cannot be reached: {} consecutive steps removed nothing", idle);
     }
   }
 }

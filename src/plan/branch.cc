@@ -21,15 +21,15 @@ std::vector<Branch>& table() {
 }  // namespace
 
 const std::vector<LayerCurves>& Measure::curves(const CurveSettings&) {
-  throw internal_error("this measure has scores and no damage curves");
+  throw internal_error("this Measure does not support damage curves");
 }
 
 const std::vector<at::Tensor>& Measure::tower_scores(const std::string&) {
-  throw internal_error("this measure has no scores of a vision tower");
+  throw internal_error("this Measure does not support scores of a vision tower");
 }
 
 std::vector<Validation> Measure::judge(const std::vector<PlanStep>&) {
-  throw internal_error("this measure has no held-out text");
+  throw internal_error("this Measure has no held-out text");
 }
 
 IndexList sources_of(const BranchInput& input) {
@@ -54,7 +54,7 @@ const Branch& find_branch(char letter) {
 void add_branch(Branch branch) {
   for (const Branch& row : table()) {
     if (row.name == branch.name || row.letter == branch.letter) {
-      throw usage_error("a branch '{}' ({}) cannot be added: there is already '{}' ({})",
+      throw usage_error("cannot add the branch '{}' ({}): '{}' ({}) has the same name or letter",
                         branch.name, branch.letter, row.name, row.letter);
     }
   }

@@ -9,14 +9,14 @@ Option<int64_t> keep_first_of(const DepthRule& rule) {
   return {.name = "keep_first",
           .default_value = rule.keep_first,
           .range = at_least(0),
-          .help = "first layers of the current model that stay"};
+          .help = "first layers of the current model to keep"};
 }
 
 Option<int64_t> keep_last_of(const DepthRule& rule) {
   return {.name = "keep_last",
           .default_value = rule.keep_last,
           .range = at_least(0),
-          .help = "last layers of the current model that stay"};
+          .help = "last layers of the current model to keep"};
 }
 
 namespace {
@@ -24,24 +24,24 @@ namespace {
 std::vector<DepthRule> rules() {
   std::vector<DepthRule> rows = {
       {.name = "third-from-last",
-       .summary = "the third layer from the end, without data and without a score",
+       .summary = "the third layer from the end; needs no data",
        .keep_last = 2,
        .source = "MoP, arXiv 2602.06127",
        .deviations = {7}},
       {.name = "block-influence",
-       .summary = "the layer whose output points most nearly where its input does",
+       .summary = "the layer with the largest cosine between input and output",
        .criterion = "block-influence",
        .source = "ShortGPT, arXiv 2403.03853, equation 1",
        .deviations = {23}},
       {.name = "perplexity",
-       .summary = "the layer without which held-out text has the lowest perplexity",
+       .summary = "the layer whose removal gives the lowest perplexity on held-out text",
        .judged = true,
        .keep_first = 1,
        .keep_last = 1,
        .source = "SLEB, arXiv 2402.09025; Shortened LLaMA, arXiv 2402.02834",
        .deviations = {23}},
       {.name = "taylor",
-       .summary = "the layer whose units' gates have the smallest gradients in all",
+       .summary = "the layer with the smallest sum of gate gradients",
        .criterion = "taylor-layers",
        .keep_first = 4,
        .keep_last = 2,
@@ -55,7 +55,7 @@ std::vector<DepthRule> rules() {
        .source = "Shortened LLaMA, arXiv 2402.02834, magnitude",
        .deviations = {23}},
       {.name = "random",
-       .summary = "a layer drawn by the seed (control)",
+       .summary = "a random layer (control)",
        .criterion = "random-layers",
        .source = "a control"},
   };

@@ -29,11 +29,11 @@ std::string to_runs(const IndexList& indices) {
 }
 
 [[noreturn]] void refuse_runs(const std::string& text, const std::string& where) {
-  throw bad_input("expected rising indices such as \"0-3,7\", got \"{}\"", text)
+  throw bad_input("expected increasing indices such as \"0-3,7\", got \"{}\"", text)
       .where("plan", where);
 }
 
-// One number of a run, moving `text` behind it.
+// Reads one number of a range and advances `text` past it.
 int32_t take_number(std::string_view& text, const std::string& whole, const std::string& where) {
   int32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -44,7 +44,7 @@ int32_t take_number(std::string_view& text, const std::string& whole, const std:
 
 IndexList from_runs(const std::string& whole, const std::string& where) {
   constexpr int32_t kLargest =
-      1 << 24;  // far beyond any layer; a typing mistake must not fill memory
+      1 << 24;  // far beyond any layer; limits the memory that a wrong range can take
   IndexList indices;
   std::string_view text = whole;
   while (!text.empty()) {
@@ -90,25 +90,26 @@ Json to_json(const LayerRemoval& removal) {
   return json;
 }
 
-// Of a tower, whose heads are their own KV heads.
+// For a tower, whose heads are their own KV heads.
 Json tower_json(LayerRemoval removal) {
   removal.kv_heads.clear();
   return to_json(removal);
 }
 
-// What goes as one thing has no units of its own beside it.
+// A removed layer or half must not list units.
 void check_removal(const LayerRemoval& removal, const std::string& where) {
   const bool heads = !removal.heads.empty() || !removal.kv_heads.empty();
   const bool neurons = !removal.neurons.empty();
   if (removal.whole && (heads || neurons || removal.attention || removal.mlp)) {
-    throw bad_input("layer {} goes whole and yet lists units", removal.layer).where("plan", where);
+    throw bad_input("layer {} is removed completely but lists units", removal.layer)
+        .where("plan", where);
   }
   if (removal.attention && removal.mlp) {
     throw bad_input("layer {} loses both halves: write \"whole\": true", removal.layer)
         .where("plan", where);
   }
   if ((removal.attention && heads) || (removal.mlp && neurons)) {
-    throw bad_input("the {} half of layer {} goes and yet units of it are listed",
+    throw bad_input("the {} half of layer {} is removed but lists units",
                     removal.attention ? "attention" : "MLP", removal.layer)
         .where("plan", where);
   }
@@ -168,7 +169,7 @@ int64_t version_of(const PrunePlan& plan) {
   return plan.values.empty() ? kVersion : kVersionWithValues;
 }
 
-// A run of a few letters stands for millions of indices, and a plan may hold any number of runs.
+// A short range can stand for millions of indices, and a plan may hold any number of ranges.
 void check_units(size_t units, const std::string& where) {
   constexpr size_t kMostUnits = size_t{1} << 25;
   if (units > kMostUnits)
@@ -196,7 +197,8 @@ std::vector<LayerRemoval> removals_from_json(const Json& json, const char* key,
     LayerRemoval removal = removal_from_json(layer, here);
     check_units(units += units_of(removal), here);
     if (!removals.empty() && removal.layer <= removals.back().layer) {
-      throw bad_input("layers must rise, but {} follows {}", removal.layer, removals.back().layer)
+      throw bad_input("layers must be in increasing order, but {} follows {}", removal.layer,
+                      removals.back().layer)
           .where("plan", here);
     }
     removals.push_back(std::move(removal));
@@ -238,7 +240,7 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
   step.tower = removals_from_json(json, "tower", where);
   for (LayerRemoval& removal : step.tower) {
     if (removal.whole || removal.attention || removal.mlp || !removal.kv_heads.empty()) {
-      throw bad_input("heads and neurons alone go from a vision tower")
+      throw bad_input("only heads and neurons can be removed from a vision tower")
           .where("plan", fmt::format("{}, tower layer {}", where, removal.layer));
     }
     removal.kv_heads = removal.heads;
@@ -249,8 +251,8 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
   const int64_t version = require<int64_t>(json, "version", where);
   if (version < kVersion || version > kVersionWithTowerOrChannels) {
-    throw bad_input("plan version {} is none of those this program reads ({} to {})", version,
-                    kVersion, kVersionWithTowerOrChannels)
+    throw bad_input("unsupported plan version {}, expected {} to {}", version, kVersion,
+                    kVersionWithTowerOrChannels)
         .where("plan", where);
   }
   PrunePlan plan;
@@ -266,7 +268,7 @@ PrunePlan plan_from_json(const Json& json, const std::string& where) {
     check_units(units, where);
   }
   if (version == kVersionWithValues && !json.contains("values")) {
-    throw bad_input("a plan of version {} has 'values'", version).where("plan", where);
+    throw bad_input("a plan of version {} must have 'values'", version).where("plan", where);
   }
   if (version > kVersion && json.contains("values")) {
     plan.values = values_from_json(json["values"], where + ", values");

@@ -11,7 +11,7 @@
 namespace mop {
 namespace {
 
-// Whose layers the target counts and steps are measured by.
+// The model whose layers the target counts: the tower or the language model.
 const ModelConfig& counted_part(const Target& target, const ModelConfig& config) {
   return target.of_tower ? tower_config(config) : config;
 }
@@ -64,8 +64,7 @@ int64_t goal(const Target& target, const ModelConfig& dense) {
       .hint("lower the fraction to remove");
 }
 
-// Whether what remains is less than whole packs can remove. Single neurons can always be rounded
-// up.
+// Whether the rest is less than whole packs can remove. Single neurons can always be rounded up.
 bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dense) {
   if (remaining <= 0) return true;
   if (target.size) return false;
@@ -142,12 +141,11 @@ void check_target(const Target& target) {
   if (target.weights_alone) return;
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
-    throw usage_error(
-        "rounds divide a fraction to remove, and the target is a number of iterations");
+    throw usage_error("rounds need a fraction to remove, but the target is a number of iterations");
   }
   if (!target.in_parameters() && target.rounds == 0) {
     throw usage_error(
-        "a step without rounds removes a layer's worth of parameters, and the target counts {}",
+        "a step without rounds removes one layer's parameters, but the target counts {}",
         target.currency)
         .hint("give `target.rounds` (--rounds 2)");
   }
@@ -185,7 +183,7 @@ std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dens
   const int64_t rounding = half_pack(counted_part(target, current), target.shape_multiple);
   if (is_met(target, remaining, rounding, steps_done == 0)) return std::nullopt;
   const int64_t worth = layer_worth(counted_part(target, current));
-  // A remainder that rounding alone would leave over goes with this step, not in one more.
+  // A remainder within the rounding is included in this step instead of needing another one.
   const bool last = remaining <= worth + rounding;
   return target.budget == BudgetKind::kExact && last ? remaining : worth;
 }

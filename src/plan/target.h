@@ -1,5 +1,5 @@
-// plan/target.h -- how far a run goes, and what the next step should remove: the same answer for
-// the accounting and for the run itself.
+// plan/target.h -- when a run ends, and how much the next step removes; used by the accounting and
+// by the run.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -27,20 +27,19 @@ struct Target {
   /// Prices in that currency, in whose unit budgets then are. Null: budgets are parameters, or
   /// times are still to be measured.
   std::shared_ptr<const Costs> costs = nullptr;
-  /// Steps in which the fraction is removed, of equal size; 0 = as many as there are layers' worths
-  /// in it.
+  /// Number of equal steps in which the fraction is removed; 0 = steps of one layer's parameters.
   int64_t rounds = 0;
   BudgetKind budget = BudgetKind::kExact;
-  /// MLP widths are kept at multiples of this. Beyond 1 the fraction is met to the nearest pack:
-  /// within `half_pack`, more or less.
+  /// MLP widths are multiples of this. If above 1, the fraction is reached to the nearest pack:
+  /// within `half_pack`.
   int64_t shape_multiple = 1;
-  bool weights_alone = false;  ///< nothing structural goes: no step is taken
+  bool weights_alone = false;  ///< no structural pruning: no steps
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
   /// Whether budgets are parameters: of currencies that are a fixed amount a parameter.
   bool in_parameters() const { return find_currency(currency).per_parameter; }
 };
 
-/// Throws Error(kUsage) when the target says nothing, too much, or a fraction outside (0, 1).
+/// Throws Error(kUsage) if the target is empty or contradictory, or for a fraction outside (0, 1).
 void check_target(const Target& target);
 
 /// The quantity that budgets count, of what `config` has of it.
@@ -66,11 +65,11 @@ Error out_of_reach(const Target& target, const ModelConfig& dense, double least)
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 
-/// Whether this step must meet what remains to the target: its budget is not one layer's worth.
+/// Whether this step must reach the target: its budget differs from one layer's parameters.
 bool is_closing(const ModelConfig& current, int64_t budget);
 
-/// Why `branch` should leave a closing step to another one: it would remove more than remains, and
-/// one of `used` (the branches that this run may take) can remove just that. Empty when it may go.
+/// Returns why `branch` should not take a closing step: it would remove more than the rest, and one
+/// of `used` (the branches of this run) can remove the rest exactly. Empty if it may take the step.
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
                       const BranchInput& input);
 

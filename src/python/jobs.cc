@@ -3,19 +3,19 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "base/error.h"
-#include "pipeline/catalog.h"
-#include "pipeline/check.h"
-#include "pipeline/describe.h"
-#include "pipeline/eval_tasks.h"
-#include "pipeline/eval_text.h"
-#include "pipeline/export_model.h"
-#include "pipeline/model_source.h"
-#include "pipeline/prune.h"
-#include "pipeline/recover.h"
-#include "pipeline/report.h"
-#include "pipeline/runtime.h"
-#include "pipeline/tasks.h"
+#include "jobs/check.h"
+#include "jobs/eval_tasks.h"
+#include "jobs/eval_text.h"
+#include "jobs/export_model.h"
+#include "jobs/prune.h"
+#include "jobs/recover.h"
+#include "jobs/report.h"
+#include "jobs/tasks.h"
 #include "python/bindings.h"
+#include "recipe/catalog.h"
+#include "run/describe.h"
+#include "run/model_source.h"
+#include "run/runtime.h"
 
 namespace mop::python {
 namespace {

@@ -6,17 +6,15 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
 
 #include "base/error.h"
 #include "model/family.h"
-#include "model/forward.h"
+#include "repair/changing_stream.h"
 #include "repair/dense_stream.h"
 #include "repair/repair.h"
 #include "stats/packed_samples.h"
 #include "stats/second_moment.h"
 #include "tensor/mapped_file.h"
-#include "tensor/scratch.h"
 
 namespace mop {
 namespace {
@@ -36,36 +34,33 @@ class LeastSquares {
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         first_token_(first_tokens(packed_.packing)),
         dense_(input.dense, input.pruned, input.compute, packed_),
-        layers_(input.pruned.layers()),
-        pruned_ND_(dense_.entering(input.pruned)) {}
+        pruned_(input.pruned, input.compute, packed_.packing, input.scratch,
+                dense_.entering(input.pruned)) {}
 
   Model run(Progress& progress) {
-    progress.begin("repairing", std::ssize(layers_));
-    at::Tensor behind_attention_ND = dense_.pass(source(0));
-    for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
-      const bool last = layer + 1 == std::ssize(layers_);
-      dense_.advance_to(last ? in_.dense.num_layers() : source(layer + 1));
+    const int64_t layers = pruned_.num_layers();
+    progress.begin("repairing", layers);
+    at::Tensor behind_attention_ND = dense_.pass(pruned_.source(0));
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      const bool last = layer + 1 == layers;
+      const int64_t next = last ? in_.dense.num_layers() : pruned_.source(layer + 1);
+      dense_.advance_to(next);
       // If the next layer has no attention, the gap extends to its MLP.
-      const bool gap = !last && shape(layer + 1).heads == 0;
+      const bool gap = !last && pruned_.shape(layer + 1).heads == 0;
       at::Tensor behind_next_attention_ND;
-      if (gap) behind_next_attention_ND = dense_.pass(source(layer + 1));
+      if (gap) behind_next_attention_ND = dense_.pass(next);
       repair_halves(layer, behind_attention_ND,
                     gap ? behind_next_attention_ND : dense_.hidden_ND());
       behind_attention_ND = behind_next_attention_ND;
-      if (!last && !gap) behind_attention_ND = dense_.pass(source(layer + 1));
+      if (!last && !gap) behind_attention_ND = dense_.pass(next);
       check_mappings();
       progress.advance(layer + 1);
     }
     progress.end();
-    return in_.pruned.with_layers(layers_);
+    return pruned_.model();
   }
 
  private:
-  const LayerShape& shape(int64_t layer) const {
-    return in_.pruned.config().layers[static_cast<size_t>(layer)];
-  }
-  int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
-
   at::Tensor piece_of(const at::Tensor& all_ND, int64_t first_sequence,
                       const Packing& piece) const {
     return all_ND.narrow(0, first_token_[static_cast<size_t>(first_sequence)], piece.tokens());
@@ -73,7 +68,7 @@ class LeastSquares {
 
   // Returns the model as repaired so far, with only this half of the layer.
   Model only(int64_t layer, const HalfLayer& half) const {
-    std::vector<Layer> layers = layers_;
+    std::vector<Layer> layers = pruned_.layers();
     Layer& halved = layers[static_cast<size_t>(layer)];
     if (half.projection == kAttention.projection) {
       halved.neurons.clear();
@@ -82,14 +77,6 @@ class LeastSquares {
       halved.kv_heads.clear();
     }
     return in_.pruned.with_layers(std::move(layers));
-  }
-
-  // Runs one half layer on `hidden_ND`, which is preserved unless it is moved here.
-  at::Tensor run_half(int64_t layer, const HalfLayer& half, at::Tensor hidden_ND,
-                      const ForwardOptions& options = {}) const {
-    WeightLoader weights(only(layer, half), in_.compute, WeightLoader::Keep::kOne);
-    return run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1,
-                           options);
   }
 
   void repair(int64_t layer, const HalfLayer& half, const at::Tensor& target_ND, int64_t inputs) {
@@ -110,16 +97,16 @@ class LeastSquares {
         }
       };
     };
-    run_half(layer, half, pruned_ND_, options);
-    change(layer, half.projection,
-           ridge_addition(gram.mean(1).cpu(), cross_DK.cpu(), damping(inputs)));
-    pruned_ND_ = run_half(layer, half, std::move(pruned_ND_));
+    pruned_.look(only(layer, half), layer, options);
+    add(layer, half.projection,
+        ridge_addition(gram.mean(1).cpu(), cross_DK.cpu(), damping(inputs)));
+    pruned_.pass(only(layer, half), layer);
   }
 
   // If this layer has no MLP, its attention precedes the gap.
   void repair_halves(int64_t layer, const at::Tensor& behind_attention_ND,
                      const at::Tensor& before_next_ND) {
-    const LayerShape& here = shape(layer);
+    const LayerShape& here = pruned_.shape(layer);
     if (here.heads > 0) {
       repair(layer, kAttention, here.mlp > 0 ? behind_attention_ND : before_next_ND,
              here.heads * here.head_dim);
@@ -131,28 +118,20 @@ class LeastSquares {
     return damping_or_default(in_.options.damping, in_.samples.tokens(), inputs);
   }
 
-  void change(int64_t layer, Role role, const at::Tensor& addition_DK) {
-    const Model now = in_.pruned.with_layers(layers_);
-    const ModelConfig& config = now.config();
-    const LayerTensor* tensor =
-        tensor_of_role(config, config.layers[static_cast<size_t>(layer)], role);
+  void add(int64_t layer, Role role, const at::Tensor& addition_DK) {
+    const Model now = pruned_.model();
+    const LayerTensor* tensor = tensor_of_role(now.config(), pruned_.shape(layer), role);
     if (tensor == nullptr) return;
     const at::Tensor stored_DK = stored_tensor(now, layer, *tensor);
-    const at::Tensor value_DK =
-        (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type());
-    if (!at::isfinite(value_DK).all().item<bool>()) {
-      throw bad_input("repairing layer {} gives values that are not finite", source(layer))
-          .hint("more calibration text, or a larger damping");
-    }
-    layers_[static_cast<size_t>(layer)].changed[role] = in_scratch(value_DK, in_.scratch);
+    pruned_.change(layer, role,
+                   (stored_DK.to(at::kDouble) + addition_DK).to(stored_DK.scalar_type()));
   }
 
   const RepairInput& in_;
   const PackedSamples packed_;
   const std::vector<int64_t> first_token_;
   DenseStream dense_;
-  std::vector<Layer> layers_;  // of the repaired model
-  at::Tensor pruned_ND_;
+  ChangingStream pruned_;
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "model/family.h"
 #include "model/forward.h"
 #include "model/packing_on_device.h"
+#include "repair/changing_stream.h"
 #include "repair/dense_stream.h"
 #include "repair/repair.h"
 #include "stats/packed_samples.h"
@@ -102,38 +103,32 @@ class Reconstruction {
         packed_(pack(input.samples, !input.compute.device.is_cpu())),
         sequences_(packed_.packing),
         dense_(input.dense, input.pruned, input.compute, packed_),
-        layers_(input.pruned.layers()),
-        pruned_ND_(dense_.entering(input.pruned)) {}
+        pruned_(input.pruned, input.compute, packed_.packing, input.scratch,
+                dense_.entering(input.pruned)) {}
 
   Model run() {
-    const int64_t layers = std::ssize(layers_);
+    const int64_t layers = pruned_.num_layers();
     progress_.begin("reconstructing", layers * tokens_of_layer());
     for (int64_t layer = 0; layer < layers; ++layer) {
-      const int64_t next = layer + 1 < layers ? source(layer + 1) : in_.dense.num_layers();
+      const int64_t next = layer + 1 < layers ? pruned_.source(layer + 1) : in_.dense.num_layers();
       target_ND_.reset();
       dense_.advance_to(next);
       // If the next layer has no attention, the gap extends to its MLP.
-      const bool gap = layer + 1 < layers && shape(layer + 1).heads == 0;
+      const bool gap = layer + 1 < layers && pruned_.shape(layer + 1).heads == 0;
       target_ND_ = gap ? dense_.pass(next) : dense_.hidden_ND();
       went_through(packed_.ids_N.size(0));
       reconstruct(layer);
-      pruned_ND_ = run_layer(layer, layers_, std::move(pruned_ND_), packed_.packing);
+      pruned_.pass(pruned_.model(), layer);
       check_mappings();
       progress_.advance(done_ = (layer + 1) * tokens_of_layer());
     }
     progress_.end();
     progress_.note(fmt::format("{} of {} layers are nearer to the dense model than they were",
                                improved_, layers));
-    return in_.pruned.with_layers(layers_);
+    return pruned_.model();
   }
 
  private:
-  const LayerShape& shape(int64_t layer) const {
-    return in_.pruned.config().layers[static_cast<size_t>(layer)];
-  }
-
-  int64_t source(int64_t layer) const { return layers_[static_cast<size_t>(layer)].source; }
-
   // Returns the tokens that a layer processes; those with a tape are weighted by their cost.
   int64_t tokens_of_layer() const {
     return 2 * packed_.ids_N.size(0) + 2 * sequences_.tokens(sequences_.held_out) +
@@ -152,7 +147,7 @@ class Reconstruction {
     for (const int64_t i : sequences) {
       const int64_t first = sequences_.first_token[static_cast<size_t>(i)];
       batch.packing.lengths.push_back(sequences_.length(i));
-      inputs.push_back(pruned_ND_.narrow(0, first, sequences_.length(i)));
+      inputs.push_back(pruned_.hidden_ND().narrow(0, first, sequences_.length(i)));
       targets.push_back(target_ND_.narrow(0, first, sequences_.length(i)));
     }
     batch.input_ND = at::cat(inputs);
@@ -160,42 +155,36 @@ class Reconstruction {
     return batch;
   }
 
-  // Runs one layer on the hidden states, which are overwritten.
-  at::Tensor run_layer(int64_t layer, const std::vector<Layer>& layers, at::Tensor hidden_ND,
-                       const Packing& packing) const {
-    WeightLoader weights(in_.pruned.with_layers(layers), in_.compute, WeightLoader::Keep::kOne);
-    return run_layer_range(weights, std::move(hidden_ND), packing, layer, layer + 1);
-  }
-
   // Returns the mean over tokens of |output - target|^2 / |target|^2.
-  double error(int64_t layer, const std::vector<Layer>& layers, const Batch& batch) const {
+  double error(const Model& model, int64_t layer, const Batch& batch) const {
+    WeightLoader weights(model, in_.compute, WeightLoader::Keep::kOne);
     const at::Tensor output_ND =
-        run_layer(layer, layers, batch.input_ND.clone(), batch.packing).to(at::kFloat);
-    const at::Tensor off_ND = output_ND - batch.target_ND.to(at::kFloat);
+        run_layer_range(weights, batch.input_ND.clone(), batch.packing, layer, layer + 1);
+    const at::Tensor off_ND = output_ND.to(at::kFloat) - batch.target_ND.to(at::kFloat);
     PendingSum sum;
     sum.add((weights_of(batch.target_ND) * off_ND.square()).sum(at::kDouble));
     return read_sums({&sum, 1})[0];
   }
 
   void reconstruct(int64_t layer) {
-    if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
+    const LayerShape& shape = pruned_.shape(layer);
+    if (shape.heads == 0 && shape.mlp == 0) return;
     const Batch held_out = gather(sequences_.held_out);
-    const double before = error(layer, layers_, held_out);
+    const double before = error(pruned_.model(), layer, held_out);
     went_through(held_out.packing.tokens());
-    std::vector<Layer> candidate = layers_;
+    std::vector<Layer> candidate = pruned_.layers();
     train(layer, candidate[static_cast<size_t>(layer)]);
-    const double after = error(layer, candidate, held_out);
+    const double after = error(in_.pruned.with_layers(candidate), layer, held_out);
     if (!(after < before)) return;
-    layers_ = std::move(candidate);
+    pruned_.replace(layer, std::move(candidate[static_cast<size_t>(layer)]));
     ++improved_;
   }
 
   std::vector<ParameterSpec> weights_of_layer(int64_t layer) const {
-    const Model now = in_.pruned.with_layers(layers_);
+    const Model now = pruned_.model();
     const ModelConfig& config = now.config();
     std::vector<ParameterSpec> specs;
-    for (const LayerTensor* tensor :
-         tensors_of_layer(config, config.layers[static_cast<size_t>(layer)])) {
+    for (const LayerTensor* tensor : tensors_of_layer(config, pruned_.shape(layer))) {
       ParameterSpec spec{tensor_name(*config.family, layer, *tensor), layer, tensor->role};
       spec.initial = stored_tensor(now, layer, *tensor);
       specs.push_back(std::move(spec));
@@ -254,8 +243,7 @@ class Reconstruction {
   const PackedSamples packed_;
   const Sequences sequences_;
   DenseStream dense_;
-  std::vector<Layer> layers_;  // of the repaired model
-  at::Tensor pruned_ND_;
+  ChangingStream pruned_;
   at::Tensor target_ND_;  // target of the current layer
   int64_t done_ = 0, improved_ = 0;
 };

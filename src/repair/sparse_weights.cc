@@ -13,10 +13,10 @@
 #include "base/named_table.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "repair/changing_stream.h"
 #include "stats/packed_samples.h"
 #include "stats/second_moment.h"
 #include "tensor/mapped_file.h"
-#include "tensor/scratch.h"
 
 namespace mop {
 
@@ -125,37 +125,31 @@ class Sparsify {
       : model_(model),
         compute_(compute),
         options_(options),
-        scratch_(scratch),
         method_(find_sparse_method(options.method)),
         packed_(pack(samples, !compute.device.is_cpu())),
-        layers_(model.layers()) {
-    if (!reads()) return;
-    WeightLoader weights(model, compute, WeightLoader::Keep::kOne);
-    hidden_ND_ = embed(weights.embedding(), packed_.ids_N, compute);
-  }
+        sparse_(model, compute, packed_.packing, scratch, reads() ? entering() : at::Tensor()) {}
 
   Model run(Progress& progress) {
-    progress.begin("sparsifying", std::ssize(layers_));
-    for (int64_t layer = 0; layer < std::ssize(layers_); ++layer) {
+    progress.begin("sparsifying", sparse_.num_layers());
+    for (int64_t layer = 0; layer < sparse_.num_layers(); ++layer) {
       check_stop();
       InputMoments moments(method_.reads, compute_);
       if (reads()) look_at(layer, moments);
       for (size_t place = 0; place < readers().size(); ++place) solve(layer, place, moments);
-      if (reads()) hidden_ND_ = pass(layer, std::move(hidden_ND_));
+      if (reads()) sparse_.pass(sparse_.model(), layer);
       check_mappings();
       progress.advance(layer + 1);
     }
     progress.end();
-    return model_.with_layers(layers_);
+    return sparse_.model();
   }
 
  private:
   bool reads() const { return method_.reads != SparseMethod::Reads::kNothing; }
 
-  at::Tensor pass(int64_t layer, at::Tensor hidden_ND, const ForwardOptions& options = {}) const {
-    WeightLoader weights(model_.with_layers(layers_), compute_, WeightLoader::Keep::kOne);
-    return run_layer_range(weights, std::move(hidden_ND), packed_.packing, layer, layer + 1,
-                           options);
+  at::Tensor entering() const {
+    WeightLoader weights(model_, compute_, WeightLoader::Keep::kOne);
+    return embed(weights.embedding(), packed_.ids_N, compute_);
   }
 
   void look_at(int64_t layer, InputMoments& moments) const {
@@ -167,15 +161,14 @@ class Sparsify {
         }
       };
     };
-    pass(layer, hidden_ND_, options);
+    sparse_.look(sparse_.model(), layer, options);
   }
 
   void solve(int64_t layer, size_t place, InputMoments& moments) {
     const ModelConfig& config = model_.config();
-    const LayerShape& shape = config.layers[static_cast<size_t>(layer)];
     const at::Tensor gram_KK = moments.gram_KK(place), squares_K = moments.squares_K(place);
     for (const Role role : readers()[place].roles) {
-      const LayerTensor* tensor = tensor_of_role(config, shape, role);
+      const LayerTensor* tensor = tensor_of_role(config, sparse_.shape(layer), role);
       if (tensor == nullptr) continue;
       const std::string name = tensor_name(*config.family, layer, *tensor);
       try {
@@ -200,21 +193,15 @@ class Sparsify {
                                             .options = options_,
                                             .random = random})
                                     .to(stored_OK.scalar_type());
-    if (!at::isfinite(value_OK).all().item<bool>()) {
-      throw bad_input("method '{}' gives weights that are not finite", method_.name)
-          .hint("more calibration text, or a larger damping");
-    }
-    layers_[static_cast<size_t>(layer)].changed[tensor.role] = in_scratch(value_OK, scratch_);
+    sparse_.change(layer, tensor.role, value_OK);
   }
 
   const Model& model_;
   const Compute& compute_;
   const SparseOptions& options_;
-  const std::filesystem::path& scratch_;
   const SparseMethod& method_;
   const PackedSamples packed_;
-  std::vector<Layer> layers_;  // of the sparse model
-  at::Tensor hidden_ND_;       // input of the current layer
+  ChangingStream sparse_;
 };
 
 }  // namespace

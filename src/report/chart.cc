@@ -28,7 +28,7 @@ struct Placed {
   double x, y;
 };
 
-// What is drawn where.
+// Layout of the chart.
 struct Frame {
   Scale x, y;
   std::vector<Tick> x_ticks, y_ticks;
@@ -131,7 +131,7 @@ std::vector<Placed> draw_series(Svg& svg, const Chart& chart, const ChartSeries&
   return placed;
 }
 
-// The names of all series at their last points, apart from each other.
+// Places the names of all series at their last points without overlaps.
 void name_series(Svg& svg, const Chart& chart, const std::vector<std::vector<Placed>>& placed,
                  std::vector<Box>& taken) {
   struct Name {
@@ -158,8 +158,8 @@ void name_series(Svg& svg, const Chart& chart, const std::vector<std::vector<Pla
   }
 }
 
-// Beside its point: the first of six places that is free and inside. Beside a line the label stands
-// above it.
+// Places a label at the first of six free positions around its point inside the plot; labels of
+// lines are placed above.
 void label_point(Svg& svg, const Placed& placed, const Chart& chart, const ChartSeries& series,
                  std::vector<Box>& taken) {
   const std::string text = cut_label(placed.point->label, 26);
@@ -179,7 +179,7 @@ void label_point(Svg& svg, const Placed& placed, const Chart& chart, const Chart
     taken.push_back(box);
     svg.text(x, y + 10, text, Anchor::kStart, fmt::format("n{}", series.colour));
     return;
-  }  // where none is free the table names it
+  }  // if none is free, only the table names it
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// report/chart.h -- lines and points over two axes, labelled where they are.
+// report/chart.h -- line and point charts with direct labels.
 #pragma once
 #include <cmath>
 #include <string>
@@ -7,23 +7,23 @@
 
 namespace mop {
 
-/// Natural size of a figure in CSS pixels: what a phone shows without scaling.
+/// Natural width of a figure in CSS pixels, which fits a phone without scaling.
 constexpr double kFigureWidth = 358;
 
 struct ChartPoint {
   double x = 0, y = 0;
   double low = NAN, high = NAN;  ///< a range of y, drawn as a bar when finite
-  std::string label = {};        ///< beside the point; empty = none
-  std::string title = {};        ///< where the pointer rests on it
+  std::string label = {};        ///< label of the point; empty = none
+  std::string title = {};        ///< tooltip
 };
 
 struct ChartSeries {
   enum class Mark { kNone, kDot, kRing };
-  std::string name;  ///< at its last point; empty = no label
-  int colour = 0;    ///< of the palette, 0 to 6
+  std::string name;  ///< label at the last point; empty = none
+  int colour = 0;    ///< index in the palette, 0 to 6
   Mark mark = Mark::kDot;
-  bool joined = true;  ///< a line through the points
-  bool faint = false;  ///< the line is drawn thin and pale
+  bool joined = true;  ///< connect the points by a line
+  bool faint = false;  ///< thin and pale line
   std::vector<ChartPoint> points = {};
 };
 
@@ -34,19 +34,19 @@ struct ChartAxis {
 };
 
 struct Chart {
-  std::string name;  ///< what a screen reader says
+  std::string name;  ///< accessible name, for screen readers
   ChartAxis x, y;
   std::vector<ChartSeries> series;
   double height = 220;
 };
 
-/// The drawing. Points that are not finite, or not above 0 on a logarithmic axis, are left out and
-/// break their line; without any other point: empty.
+/// Returns the drawing. Points that are not finite, or not positive on a logarithmic axis, are
+/// omitted and interrupt their line; empty if no point is left.
 std::string chart_svg(const Chart& chart);
 
-/// Length of a label in the page's small type, about.
+/// Approximate width of a label in the page's small font.
 double label_width(std::string_view text);
-/// At most `letters` letters, "…" for what is cut.
+/// Truncates a label to `letters` characters, with "…".
 std::string cut_label(const std::string& text, size_t letters);
 
 }  // namespace mop

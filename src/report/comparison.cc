@@ -34,7 +34,7 @@ std::string csv_cell(const Json& value) {
   return '"' + text + '"';
 }
 
-// Runs whose perplexities may be compared: the same dense model, judged on the same text.
+// Runs with comparable perplexities: the same dense model and held-out text.
 std::map<std::pair<std::string, std::string>, std::vector<const RunReport*>> comparable(
     std::span<const RunReport> runs) {
   std::map<std::pair<std::string, std::string>, std::vector<const RunReport*>> groups;
@@ -103,7 +103,7 @@ std::vector<ReportFigure> measured_figures(std::span<const Measurement> measurem
   for (const Measurement& measurement : measurements) {
     for (const SizedFigure& figure : sized_figures(measurement)) {
       const std::string key = fmt::format("{}\n{}\n{}", figure.what, figure.model, figure.value);
-      if (!seen.insert(key).second) continue;  // the dense model of several files
+      if (!seen.insert(key).second) continue;  // the same dense model in several files
       points[figure.what].push_back({figure.model, figure.parameters, figure.value, figure.error});
       lower[figure.what] = figure.lower_is_better;
     }

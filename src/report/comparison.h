@@ -1,4 +1,4 @@
-// report/comparison.h -- several runs beside each other.
+// report/comparison.h -- compares several runs.
 #pragma once
 #include <span>
 #include <string>
@@ -9,20 +9,21 @@
 
 namespace mop {
 
-/// [{run, verb, model, method, seed, parameters, block_parameters, dense_parameters,
+/// Returns [{run, verb, model, method, seed, parameters, block_parameters, dense_parameters,
 /// removed_fraction, block_removed_fraction, dense_perplexity, perplexity, kl, judged_on,
-/// finished}]; null what is unknown.
+/// finished}]; unknown values are null.
 Json comparison_rows(std::span<const RunReport> runs);
 
-/// The same for people: a row a run, after those that they were compared with.
+/// The same as a table: one row per run, after the dense models.
 Table comparison_table(std::span<const RunReport> runs);
 
-/// Comma-separated values: the keys of the first row, then a line each, numbers in full.
+/// Returns comma-separated values: the keys of the first row, then one line per row with full
+/// precision.
 std::string csv(const Json& rows);
 
-/// The page: quality against size, with the dense models as points, and each run's pictures.
-/// Figures that were measured otherwise, on other texts or from other models, are in charts of
-/// their own.
+/// Returns the page: quality against size, with the dense models as points, and each run's figures.
+/// Results measured with other protocols, on other texts or from other models are in separate
+/// charts.
 Page comparison_page(std::span<const RunReport> runs, std::span<const Measurement> measurements,
                      const std::string& program);
 

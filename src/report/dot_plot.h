@@ -1,4 +1,4 @@
-// report/dot_plot.h -- values of a few things by name, a line each: dots on one axis.
+// report/dot_plot.h -- dot plots: named rows with values on one axis.
 #pragma once
 #include <cmath>
 #include <string>
@@ -9,7 +9,7 @@ namespace mop {
 struct DotValue {
   size_t series = 0;  ///< index in `DotPlot::series`
   double value = NAN;
-  double low = NAN, high = NAN;  ///< a range, drawn as a bar when finite
+  double low = NAN, high = NAN;  ///< a range, drawn as a bar if finite
 };
 
 struct DotRow {
@@ -18,14 +18,14 @@ struct DotRow {
 };
 
 struct DotPlot {
-  std::string name;                 ///< what a screen reader says
+  std::string name;                 ///< accessible name, for screen readers
   std::string axis;                 ///< with the unit
-  std::vector<std::string> series;  ///< whose dots they are, in the legend
+  std::vector<std::string> series;  ///< names in the legend
   std::vector<DotRow> rows;
-  double mark = NAN;  ///< a value with a line of its own: 1 for ratios
+  double mark = NAN;  ///< a value marked by a line: 1 for ratios
 };
 
-/// The drawing; empty without a finite value.
+/// Returns the drawing; empty without a finite value.
 std::string dot_plot_svg(const DotPlot& plot);
 
 }  // namespace mop

@@ -160,9 +160,8 @@ std::vector<ReportFigure> text_figures(const Measurement& measurement) {
         {"bytes of weights", "bytes", true},
         {"KV cache, bytes a token", "kv_cache_bytes_per_token", true}}) {
     const double d = number_of(dense, key), m = number_of(model, key);
-    const auto text = [&](double value) {
-      return integer && std::isfinite(value) ? with_commas(std::llround(value))
-                                             : figure_text(value);
+    const auto text = [whole = integer](double value) {
+      return whole && std::isfinite(value) ? with_commas(std::llround(value)) : figure_text(value);
     };
     table.add({name, text(d), text(m), figure_text(m / d)});
   }

@@ -1,5 +1,5 @@
-// report/measurements.h -- what `mop eval` and `mop bench` say, as figures. Their JSON is read as
-// docs/formats.md describes it.
+// report/measurements.h -- results of `mop eval` and `mop bench` as figures. Their JSON is
+// described in docs/formats.md.
 #pragma once
 #include <cmath>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace mop {
 
-/// What a verb measured, from its JSON.
+/// Results of a verb, from its JSON.
 struct Measurement {
   enum class Kind { kText, kTasks, kBench };
   std::string name;  ///< of the model: the last part of its path
@@ -18,21 +18,22 @@ struct Measurement {
   Json json;
 };
 
-/// Throws Error(kBadInput) naming `where` when it is the JSON of none of these verbs, or when
-/// `mop eval --text` measured one model alone, whose size it does not say.
+/// Throws Error(kBadInput) naming `where` if the JSON is from none of these verbs, or from `mop
+/// eval --text` on a single model, which does not include its size.
 Measurement measurement_of(Json json, const std::string& where);
 
-/// Its tables and pictures.
+/// Returns the tables and figures.
 std::vector<ReportFigure> measurement_figures(const Measurement& measurement);
 
-/// The page that `mop eval --report` and `mop bench --report` write. `command` repeats it.
+/// Returns the page of `mop eval --report` and `mop bench --report`. `command` reproduces it.
 Page measurement_page(const Measurement& measurement, const std::string& command,
                       const std::string& program);
 
-/// A figure of one model, for comparisons by size.
+/// A result of one model, for comparisons by size.
 struct SizedFigure {
   std::string model;
-  std::string what;  ///< "perplexity, lines, text 1a2b3c4d", "piqa acc": figures that compare
+  std::string
+      what;  ///< "perplexity, lines, text 1a2b3c4d", "piqa acc": equal for comparable results
   bool lower_is_better = false;
   int64_t parameters = 0;
   double value = NAN, error = 0;  ///< standard error; 0 = unknown

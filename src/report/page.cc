@@ -12,9 +12,9 @@
 namespace mop {
 namespace {
 
-// Okabe and Ito's palette, which people with any kind of colour vision tell apart; in the dark its
-// lighter half comes first. Classes of drawings: g grid, t axis, al axis label, k left, x1-x4
-// removed, gl and gh a layer or half that is gone; sN, fN, nN stroke, dot and name of colour N.
+// Okabe and Ito's palette, distinguishable with any kind of colour vision; in the dark theme its
+// lighter half comes first. Classes of drawings: g grid, t axis, al axis label, k kept, x1-x4
+// removed, gl and gh a removed layer or half; sN, fN, nN stroke, dot and name of colour N.
 constexpr const char* kStyle = R"css(
 :root{color-scheme:light dark;--bg:#fff;--ink:#1c1c1c;--soft:#5c5c5c;--rule:#e3e3e3;--axis:#8a8a8a;--k:#8fa9bd;--x:#d55e00;
 --c0:#0072b2;--c1:#d55e00;--c2:#007a59;--c3:#a8527f;--c4:#9a6700;--c5:#2b8cc4;--c6:#1c1c1c;--panel:#f6f6f6}
@@ -73,13 +73,13 @@ std::string paragraph(const std::string& text, const char* css) {
   return fmt::format("<p{}>{}</p>\n", css, escaped(text));
 }
 
-// "4,196", "-12.5%", "4.61 kB", or nothing: set flush right.
+// Numbers such as "4,196", "-12.5%", "4.61 kB" and empty cells are right-aligned.
 bool is_quantity(const std::string& cell) {
   static const std::regex kQuantity(R"([-+0-9.,e%]*( (B|[kMGT]B?|ms|s))?)");
   return std::regex_match(cell, kQuantity);
 }
 
-// With a caption for screen readers.
+// The table has a caption for screen readers.
 std::string html_table(const Table& table, const std::string& caption) {
   std::vector<bool> numeric(table.head().size(), true);
   for (const auto& cells : table.rows()) {
@@ -137,7 +137,7 @@ std::string svg_file(const std::vector<std::string>& drawings) {
     double width = 0, height = 0;
     if (std::sscanf(drawing.c_str(), "<svg viewBox=\"0 0 %lf %lf\"", &width, &height) != 2)
       continue;
-    if (x > 1.5 * width) {  // a third one begins a row
+    if (x > 1.5 * width) {  // the third drawing starts a new row
       x = 0;
       top = bottom + kGap;
     }

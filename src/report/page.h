@@ -1,4 +1,4 @@
-// report/page.h -- one self-contained HTML file: sections of figures, each with its table.
+// report/page.h -- a self-contained HTML file: sections of figures, each with its table.
 #pragma once
 #include <string>
 #include <utility>
@@ -10,35 +10,34 @@ namespace mop {
 
 struct ReportFigure {
   std::string title;
-  std::string svg = {};   ///< empty: the table stands alone, unfolded
-  std::string note = {};  ///< what one should know to read it; may be empty
+  std::string svg = {};   ///< empty = only the table, expanded
+  std::string note = {};  ///< explanation; may be empty
   Table table = Table({""});
 };
 
 struct Section {
   std::string title;
   std::string text = {};                   ///< a paragraph; may be empty
-  std::vector<ReportFigure> figures = {};  ///< side by side where there is room
+  std::vector<ReportFigure> figures = {};  ///< side by side if the width allows
   std::string listing = {};                ///< preformatted, at the end; may be empty
 };
 
 struct Page {
   std::string title, subtitle;
   std::vector<std::pair<std::string, std::string>> facts;  ///< name and value
-  std::vector<std::string> warnings;                       ///< a line each
-  std::vector<Section> sections;  ///< those without figures, text and listing are left out
+  std::vector<std::string> warnings;                       ///< one line each
+  std::vector<Section> sections;                           ///< empty sections are omitted
   std::string footer;
-  /// Times that a run recorded: marked as such, so that reports of equal runs differ in nothing
-  /// else.
+  /// Times recorded by a run; marked, so that reports of equal runs differ only in them.
   std::vector<std::pair<std::string, std::string>> times = {};
 };
 
-/// The document. No scripts, nothing is loaded. Dark where the reader's system is; prints on white.
-/// All texts are escaped.
+/// Returns the document. It has no scripts and loads nothing. Uses a dark theme if the system does;
+/// prints on white. All texts are escaped.
 std::string html_page(const Page& page);
 
-/// Drawings two abreast as one SVG file with the page's looks, for documents that take pictures.
-/// `drawings` are what `Svg::str` gives; empty ones are left out.
+/// Returns drawings, two per row, as one SVG file in the page's style. `drawings` are results of
+/// `Svg::str`; empty ones are omitted.
 std::string svg_file(const std::vector<std::string>& drawings);
 
 }  // namespace mop

@@ -1,5 +1,5 @@
-// report/read_values.h -- values of JSON that other builds or other people wrote: what is not
-// there, or of another type, is as if it were unknown.
+// report/read_values.h -- reads values of JSON from other builds or programs; missing values and
+// values of other types count as unknown.
 #pragma once
 #include <cmath>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace mop {
 
-/// `json[key]`; null where there is none.
+/// Returns `json[key]`; null if missing.
 inline const Json& part_of(const Json& json, const char* key) {
   static const Json kNone;
   if (!json.is_object()) return kNone;
@@ -18,25 +18,25 @@ inline const Json& part_of(const Json& json, const char* key) {
   return found == json.end() ? kNone : *found;
 }
 
-/// NaN where there is no number: JSON writes NaN as null.
+/// Returns NaN if it is not a number, since JSON writes NaN as null.
 inline double number_of(const Json& json, const char* key) {
   const Json& value = part_of(json, key);
   return value.is_number() ? value.get<double>() : NAN;
 }
 
-/// 0 where there is no whole number.
+/// Returns 0 if it is not an integer.
 inline int64_t whole_of(const Json& json, const char* key) {
   const Json& value = part_of(json, key);
   return is_whole_number(value) ? value.get<int64_t>() : 0;
 }
 
-/// Empty where there is no text.
+/// Returns an empty string if it is not a string.
 inline std::string word_of(const Json& json, const char* key) {
   const Json& value = part_of(json, key);
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-/// The numbers of a list; others in it are NaN.
+/// Returns the numbers of a list; other elements are NaN.
 inline std::vector<double> numbers_of(const Json& json, const char* key) {
   std::vector<double> all;
   for (const Json& value : part_of(json, key)) {
@@ -45,7 +45,7 @@ inline std::vector<double> numbers_of(const Json& json, const char* key) {
   return all;
 }
 
-/// The whole numbers of a list; others in it are 0.
+/// Returns the integers of a list; other elements are 0.
 inline std::vector<int64_t> wholes_of(const Json& json, const char* key) {
   std::vector<int64_t> all;
   for (const Json& value : part_of(json, key)) {

@@ -21,7 +21,7 @@ std::string cost_name(const ReportedCost& cost) {
   return of == cost.unit.npos ? cost.name : cost.name + "," + cost.unit.substr(of);
 }
 
-// Bytes and counts as people read them, times in ms.
+// Formats bytes and counts in readable units, times in ms.
 std::string cost_text(const ReportedCost& cost, double value) {
   if (cost.unit.starts_with("bytes")) {
     return short_bytes(static_cast<int64_t>(value));
@@ -98,7 +98,7 @@ std::vector<std::string> branches_of(const RunReport& run) {
   return names;
 }
 
-// Perplexity of every candidate that was judged, and a line through those that were taken.
+// Perplexity of every evaluated candidate, with a line through the selected ones.
 std::string path_svg(const RunReport& run) {
   ChartSeries taken{.name = "", .colour = 6, .mark = ChartSeries::Mark::kNone, .faint = true};
   if (std::isfinite(run.dense_perplexity())) {
@@ -152,7 +152,7 @@ bool was_judged(const RunReport& run) {
   });
 }
 
-// Parameters left after every step.
+// Remaining parameters after every step.
 std::string sizes_svg(const RunReport& run) {
   ChartSeries left{.name = "", .colour = 0};
   left.points.push_back({.x = 0, .y = static_cast<double>(run.dense_parameters), .label = "dense"});

@@ -1,4 +1,4 @@
-// report/run_report.h -- what one run left to be told, and the page of it.
+// report/run_report.h -- the data of one run's report, and its page.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace mop {
 
-/// What held-out text says of a model; NaN where it was not measured or is not finite.
+/// Metrics of a model on held-out text; NaN if not measured or not finite.
 struct JudgedModel {
   std::string name;  ///< "dense", "pruned", "repaired", "sparse", "recovered"
   double perplexity = NAN, kl = NAN;
@@ -25,21 +25,21 @@ struct ReportedCandidate {
 
 struct ReportedStep {
   int64_t number = 0;
-  std::string branch;  ///< that was taken
+  std::string branch;  ///< the selected branch
   std::string shape;
   int64_t parameters = 0;
   double removed_fraction = NAN, block_removed_fraction = NAN;
   std::vector<ReportedCandidate> candidates;
 };
 
-/// One training: of a whole run, or of a round.
+/// One training: of a complete run, or of a round.
 struct ReportedTraining {
   std::string title;
   struct Step {
     double step = 0, loss = NAN;
   };
-  std::vector<Step> losses = {};    ///< nats a token, of each step's own batch
-  std::vector<Step> held_out = {};  ///< nats a token
+  std::vector<Step> losses = {};    ///< nats per token, of each step's batch
+  std::vector<Step> held_out = {};  ///< nats per token
   struct Trial {
     double learning_rate = 0, nll = NAN;
   };
@@ -47,7 +47,7 @@ struct ReportedTraining {
   double chosen_rate = NAN;
 };
 
-/// What the model costs before and after, in one unit.
+/// The cost of the model before and after, in one unit.
 struct ReportedCost {
   std::string name, unit;  ///< "memory", "bytes"
   double dense = 0, now = 0;
@@ -66,18 +66,18 @@ struct ReportedLatency {
 };
 
 struct RunReport {
-  std::string name;      ///< of the run: its folder's
+  std::string name;      ///< name of the run's folder
   std::string verb;      ///< "prune", "recover", "train"
-  std::string model;     ///< the model it began with
+  std::string model;     ///< the initial model
   std::string method;    ///< a few words: "damage", "wanda-sp, uniform"
-  bool finished = true;  ///< false: what an interrupted run, or one at work, has left so far
+  bool finished = true;  ///< false = partial results of an interrupted or active run
   int64_t dense_parameters = 0, parameters = 0;
   int64_t dense_block_parameters = 0, block_parameters = 0;
   std::string shape;
   int64_t seed = 0;
   std::string source_fingerprint;  ///< of the dense checkpoint; empty = unknown
   std::string judged_on;           ///< identity of the held-out text; empty = unknown
-  std::string protocol;            ///< how it was judged
+  std::string protocol;            ///< protocol of the evaluation
   std::vector<JudgedModel> judged;
   std::vector<ReportedCost> costs;
   std::vector<UnitMap> maps;
@@ -87,9 +87,9 @@ struct RunReport {
   std::vector<ReportedTraining> trainings;
   std::vector<std::pair<std::string, std::string>> facts;  ///< versions, seeds, data, machine
   std::vector<std::pair<std::string, std::string>> times;
-  std::string command, recipe;  ///< that repeat the run
+  std::string command, recipe;  ///< reproduce the run
   std::string program;          ///< "mop 0.1.0, commit d26b5f7"
-  /// The last of `judged` that has a perplexity; NaN without any.
+  /// The perplexity of the last of `judged` that has one; NaN if none has.
   double perplexity() const;
   double dense_perplexity() const;
   double removed_fraction() const;
@@ -99,7 +99,7 @@ struct RunReport {
 /// The page of one run.
 Page run_page(const RunReport& run);
 
-/// Figures of a run that comparisons show, too.
+/// Figures of a run that are also shown in comparisons.
 std::vector<ReportFigure> map_figures(const RunReport& run);
 std::vector<ReportFigure> training_figures(const RunReport& run);
 /// Measured and fitted times by KV groups and by neurons; none where nothing was measured.

@@ -1,4 +1,4 @@
-// report/scale.h -- from values to lengths: an axis, its ticks and what stands beside them.
+// report/scale.h -- axes: scales, ticks and their labels.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,8 +13,8 @@ struct Scale {
   double operator()(double value) const;
 };
 
-/// A scale that holds all finite `values` with a little room at both ends; of one value, or none,
-/// an interval around it. Of a logarithmic one, values above 0 alone count; it is linear where
+/// Returns a scale that covers all finite `values` with a margin at both ends; for one value or
+/// none, an interval around it. A logarithmic scale considers only positive values; it is linear if
 /// there are none.
 Scale scale_of(const std::vector<double>& values, bool logarithmic, double from, double to);
 
@@ -23,16 +23,17 @@ struct Tick {
   std::string label;
 };
 
-/// About `count` round values within the scale: 1, 2 or 5 times a power of ten apart. On a
-/// logarithmic scale the powers of ten, or 1, 2, 5 times them where few fit, or as on a linear one
-/// where it spans less than that. `least_step`: 1 where only whole numbers have a meaning.
+/// Returns about `count` round values within the scale, 1, 2 or 5 times a power of ten apart. On a
+/// logarithmic scale: the powers of ten, or 1, 2, 5 times them if few fit, or as on a linear one if
+/// it spans less than that. `least_step`: 1 for integers.
 std::vector<Tick> ticks(const Scale& scale, int count, double least_step = 0);
 
-/// A number with as many digits as tell it from another `step` away: 0.25, 1,500, 3e-07.
+/// Formats a number with enough digits to distinguish it from another one `step` away: 0.25, 1,500,
+/// 3e-07.
 std::string number_text(double value, double step);
-/// Three significant digits; "-" for what is not finite.
+/// Three significant digits; "-" if not finite.
 std::string figure_text(double value);
-/// 0.3056 -> "30.56%"; "-" for what is not finite.
+/// 0.3056 -> "30.56%"; "-" if not finite.
 std::string fraction_text(double fraction);
 
 }  // namespace mop

@@ -42,7 +42,7 @@ std::string points_svg(const ScoreCounts& counts) {
   return chart_svg(chart);
 }
 
-// One bar a bin; those that went stand at the bottom.
+// One bar per bin, with removed units at the bottom.
 void draw_bars(Svg& svg, const ScoreCounts& counts, const Scale& x, double pixels_a_unit) {
   const double base = kScoreHeight - kScoreBottom;
   SvgPath kept, removed;

@@ -1,4 +1,4 @@
-// report/score_picture.h -- how a criterion scored the units of a model, and which of them went.
+// report/score_picture.h -- distribution of a criterion's scores over kept and removed units.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace mop {
 
-/// Units counted by their scores; of kinds that are few, layers say, every score by itself.
+/// A histogram of units by score; for kinds with few units (layers), the individual scores.
 struct ScoreCounts {
   std::string criterion;  ///< "amp-neurons"
   std::string unit;       ///< "neuron"
   int64_t step = 0;       ///< from 1
   bool logarithmic = false;
-  std::vector<double> edges = {};  ///< rising, one more than there are counts
+  std::vector<double> edges = {};  ///< increasing, one more than the counts
   std::vector<int64_t> kept = {}, removed = {};
-  int64_t kept_below = 0, removed_below = 0;  ///< scores under the first edge: on a logarithmic
-                                              ///< scale those that are 0
+  int64_t kept_below = 0, removed_below = 0;  ///< scores below the first edge: on a logarithmic
+                                              ///< scale, zeros
   struct One {
     int64_t layer = 0;
     double score = 0;
@@ -26,7 +26,8 @@ struct ScoreCounts {
   std::vector<One> ones = {};  ///< instead of counts
 };
 
-/// A histogram, what went at the bottom of each bar; or a point a layer. Empty without any unit.
+/// Returns a histogram with removed units at the bottom of each bar, or one point per layer; empty
+/// without units.
 std::string score_svg(const ScoreCounts& counts);
 Table score_table(const ScoreCounts& counts);
 

@@ -1,4 +1,4 @@
-// report/table.h -- small aligned tables and readable quantities for people.
+// report/table.h -- aligned text tables and readable quantities.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -16,18 +16,18 @@ std::string percent(double fraction);
 /// Seconds as "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration(double seconds);
 
-/// Columns that a terminal shows: one for every UTF-8 character that we use.
+/// Number of terminal columns: one per UTF-8 character in use.
 size_t shown_width(std::string_view text);
 
-/// Rows of cells under a head. Columns are as wide as their widest cell; those that hold numbers
-/// are set flush right.
+/// Rows of cells with a header. Columns are as wide as their widest cell; columns of numbers are
+/// right-aligned.
 class Table {
  public:
   explicit Table(std::vector<std::string> head);
-  /// Throws Error(kInternal) when the number of cells is not the head's.
+  /// Throws Error(kInternal) if the number of cells differs from the header's.
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
-  /// Plain text for a terminal, every line ended by a newline.
+  /// Returns plain text for a terminal; every line ends with a newline.
   std::string text() const;
   /// The same as a Markdown table.
   std::string markdown() const;

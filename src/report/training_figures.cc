@@ -11,14 +11,14 @@
 namespace mop {
 namespace {
 
-constexpr size_t kMostPoints = 240;  // of a curve: about one for each pixel column
+constexpr size_t kMostPoints = 240;  // per curve: about one per pixel column
 
-// Steps that a point of a curve stands for.
+// Steps per point of a curve.
 size_t steps_a_point(size_t steps) {
   return std::max<size_t>((steps + kMostPoints - 1) / kMostPoints, 1);
 }
 
-// Long curves as means of equal stretches.
+// Long curves are reduced to means of equal intervals.
 std::vector<ReportedTraining::Step> thinned(const std::vector<ReportedTraining::Step>& all) {
   const size_t each = steps_a_point(all.size());
   if (each == 1) return all;

@@ -15,10 +15,10 @@ namespace mop {
 namespace {
 
 constexpr double kStripLeft = 26, kStripWidth = 232, kBarLeft = 268, kBarWidth = 50, kMapTop = 36;
-constexpr double kColumn = 3;  // pixels of a column that stands for several units
+constexpr double kColumn = 3;  // pixels of a column for several units
 constexpr size_t kLevels = 4;  // shades of such a column
 
-// "0-13, 15", at most about `letters` letters.
+// Formats ranges such as "0-13, 15", at most about `letters` characters.
 std::string runs_text(const std::vector<UnitRun>& runs, size_t letters) {
   std::string text;
   for (const UnitRun& run : runs) {
@@ -48,7 +48,7 @@ double row_height(const UnitMap& map) {
   return std::clamp(std::floor(340 / static_cast<double>(map.rows.size())), 4., 16.);
 }
 
-// Shade 1 to kLevels of each cell of a row: 0 where nothing went.
+// Shade 1 to kLevels of each cell of a row; 0 = nothing removed.
 std::vector<size_t> levels(const UnitRow& row, size_t cells) {
   std::vector<double> gone(cells, 0);
   const double units_a_cell = static_cast<double>(row.units) / static_cast<double>(cells);
@@ -69,7 +69,7 @@ std::vector<size_t> levels(const UnitRow& row, size_t cells) {
   return shades;
 }
 
-// The removed part of a strip, a path for each shade.
+// The removed part of a strip, one path per shade.
 void draw_removed(Svg& svg, const UnitRow& row, double y, double height, double width) {
   const auto columns = static_cast<size_t>(width / kColumn);
   const auto units = static_cast<size_t>(row.units);
@@ -87,7 +87,7 @@ void draw_removed(Svg& svg, const UnitRow& row, double y, double height, double 
     begin = end;
   }
   for (size_t i = 0; i < kLevels; ++i) svg.path(paths[i].str(), fmt::format("x{}", i + 1));
-  if (cells == units && cell >= 6) {  // cells of their own
+  if (cells == units && cell >= 6) {  // one cell per unit
     SvgPath gaps;
     for (size_t i = 1; i < cells; ++i) {
       gaps.box(kStripLeft + static_cast<double>(i) * cell - 0.5, y, 1, height);

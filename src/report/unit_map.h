@@ -1,5 +1,5 @@
-// report/unit_map.h -- which units of each layer are left: a picture of layers by units, in the
-// numbers of the dense model.
+// report/unit_map.h -- remaining units of each layer: a figure of layers by units, numbered as in
+// the dense model.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,20 +9,20 @@
 
 namespace mop {
 
-/// Units `first` to `last`, gone in one step.
+/// Units `first` to `last`, removed in one step.
 struct UnitRun {
   int64_t first = 0, last = 0;
   int64_t step = 0;  ///< from 1
 };
 
-/// One layer, or whatever units of this kind belong to.
+/// One layer, or another owner of units of this kind.
 struct UnitRow {
   enum class Gone { kUnits, kHalf, kWhole };
   std::string name;                   ///< "0"
-  int64_t units = 0;                  ///< the dense model has
-  std::vector<UnitRun> removed = {};  ///< rising, none twice
-  Gone gone = Gone::kUnits;           ///< kHalf, kWhole: all of them, with the half or the layer
-  int64_t gone_step = 0;              ///< in which step that was
+  int64_t units = 0;                  ///< in the dense model
+  std::vector<UnitRun> removed = {};  ///< increasing, without duplicates
+  Gone gone = Gone::kUnits;           ///< kHalf, kWhole: all units, with the half or the layer
+  int64_t gone_step = 0;              ///< step in which the half or layer was removed
   int64_t kept() const;
 };
 
@@ -30,15 +30,15 @@ struct UnitRow {
 struct UnitMap {
   std::string title;  ///< "MLP neurons"
   std::string units;  ///< "neurons"
-  std::string row;    ///< what a row is: "layer"
+  std::string row;    ///< kind of a row: "layer"
   std::vector<UnitRow> rows;
 };
 
-/// A strip a row: a cell a unit where there is room, else columns whose shade is the fraction that
-/// went; beside it how many are left. Empty without rows.
+/// Returns one strip per row: one cell per unit if the width allows, else columns shaded by the
+/// removed fraction; beside it the number of remaining units. Empty without rows.
 std::string unit_map_svg(const UnitMap& map);
 
-/// {row, units of the dense model, units left, which went} of every row.
+/// Returns {row, units of the dense model, remaining units, removed units} of every row.
 Table unit_map_table(const UnitMap& map);
 
 }  // namespace mop

@@ -14,8 +14,8 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kTileColumns = 1024;  // of float32 sums: 4 KiB, stays in the first cache
-constexpr int64_t kBlockTokens = 256;   // added up in float32 before float64 takes over
+constexpr int64_t kTileColumns = 1024;  // float32 sums of 4 KiB, which fit the L1 cache
+constexpr int64_t kBlockTokens = 256;   // summed in float32, then added to float64
 constexpr int64_t kLanes = 64;
 
 MOP_CLONES void add_abs(const float* x, float* sum, int64_t n) {
@@ -33,7 +33,7 @@ float add_lanes(const float* lanes) {
   return static_cast<float>(sum);
 }
 
-// Independent lanes: a chain of additions cannot become vectors.
+// Independent lanes, since a single chain of additions cannot be vectorised.
 MOP_CLONES float l1(const float* x, int64_t n) {
   float lanes[kLanes] = {};
   int64_t i = 0;
@@ -61,7 +61,7 @@ const uint16_t* bits(const at::Tensor& bfloat16) {
   return reinterpret_cast<const uint16_t*>(bfloat16.const_data_ptr<at::BFloat16>());
 }
 
-// float32 or bfloat16, rows contiguous.
+// Returns the tensor as float32 or bfloat16 with contiguous rows.
 at::Tensor readable(const at::Tensor& value_NX) {
   const bool known =
       value_NX.scalar_type() == at::kFloat || value_NX.scalar_type() == at::kBFloat16;
@@ -69,7 +69,7 @@ at::Tensor readable(const at::Tensor& value_NX) {
   return value.stride(1) == 1 || value.size(1) == 1 ? value : value.contiguous();
 }
 
-// Sums of one sequence's tokens over one tile of columns.
+// Sums over one sequence's tokens for one tile of columns.
 template <typename T>
 void add_tile(const T* first, int64_t stride, int64_t tokens, int64_t columns, double* sums) {
   float block[kTileColumns];

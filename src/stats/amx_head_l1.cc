@@ -1,6 +1,7 @@
-// stats/amx_head_l1.cc -- P^T = W x^T in blocks of 32x32: rows are outputs, columns tokens, so that
-// the sum over outputs is a sum of vectors. LibTorch's products of depth `head_dim` reach half the
-// rate and would have to be written to memory only to be summed up. Shape letters as in the header.
+// stats/amx_head_l1.cc -- computes P^T = W x^T in blocks of 32x32, rows being outputs and columns
+// tokens, so that the sum over outputs is a sum of vectors. LibTorch's products of depth `head_dim`
+// reach half the rate and would be written to memory before the sum. Shape letters as in the
+// header.
 #include "stats/amx_head_l1.h"
 
 #include "base/error.h"
@@ -16,7 +17,7 @@ namespace {
 
 using tiles::kDepth;
 using tiles::kRows;
-constexpr int64_t kTokens = 64;                  // of x at a time: 16 KiB for heads of 128
+constexpr int64_t kTokens = 64;                  // tokens of x at a time: 16 KiB for heads of 128
 constexpr int64_t kProducts = 4 * tiles::kSums;  // of a 32x32 block
 
 // One head's columns of W_o as tiles [D/16][E/32], zero beyond D.
@@ -32,7 +33,8 @@ MOP_TILES void pack_output(const HeadL1Call& call, int64_t head, uint16_t* packe
   }
 }
 
-// 32 outputs x 32 tokens: two tiles of each operand, four of products, written to `products`.
+// Multiplies 32 outputs x 32 tokens: two tiles per operand, four of products, written to
+// `products`.
 MOP_TILES_INLINE void multiply(const uint16_t* w, const uint16_t* x, int64_t steps,
                                float* products) {
   const uint16_t *w_next = w + steps * tiles::kNumbers, *x_next = x + steps * tiles::kNumbers;
@@ -84,7 +86,7 @@ MOP_TILES void score_tokens(const HeadL1Call& call, int64_t head, int64_t first,
     }
   }
   tiles::fence();
-  alignas(64) float products[2][kProducts];  // the next is made while this one is summed up
+  alignas(64) float products[2][kProducts];  // one is computed while the other is summed
   __m512 sums[kTokens / kRows] = {};
   int turn = 0;
   for (int64_t d = 0; d < padded / kRows; d += 2) {
@@ -130,7 +132,9 @@ void amx_head_l1(const HeadL1Call& call) {
 
 namespace mop {
 bool amx_head_l1_fits(int64_t) { return false; }
-void amx_head_l1(const HeadL1Call&) { throw internal_error("no tiles on this machine"); }
+void amx_head_l1(const HeadL1Call&) {
+  throw internal_error("this build has no matrix-unit (AMX) kernels");
+}
 }  // namespace mop
 
 #endif

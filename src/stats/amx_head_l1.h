@@ -1,11 +1,10 @@
-// stats/amx_head_l1.h -- the partial products of heads in tile registers (Intel AMX, bfloat16).
+// stats/amx_head_l1.h -- L1 norms of head outputs with matrix units (Intel AMX, bfloat16).
 #pragma once
 #include <cstdint>
 
 namespace mop {
 
-/// What the kernel reads and writes. Shape letters: N tokens, D hidden, H heads, E head size, Q =
-/// H*E.
+/// Operands of the kernel. Shape letters: N tokens, D hidden, H heads, E head size, Q = H*E.
 struct HeadL1Call {
   const uint16_t* heads_NQ = nullptr;           ///< bfloat16
   const uint16_t* output_DQ = nullptr;          ///< bfloat16
@@ -14,11 +13,11 @@ struct HeadL1Call {
   float* l1_NH = nullptr;
 };
 
-/// Whether this processor and system let us use tiles, and head_dim fits them (a multiple of 32).
+/// Whether processor and operating system support AMX and head_dim is a multiple of 32.
 bool amx_head_l1_fits(int64_t head_dim);
 
-/// ||W_o[:, head] x_head||_1 of every token and head, in float32 throughout. Products never leave
-/// the first cache: every 32x32 of them is reduced before the next.
+/// Computes ||W_o[:, head] x_head||_1 for every token and head, in float32. Products stay in the L1
+/// cache: each 32x32 block is reduced before the next one.
 void amx_head_l1(const HeadL1Call& call);
 
 }  // namespace mop

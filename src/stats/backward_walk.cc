@@ -19,7 +19,7 @@
 namespace mop {
 namespace {
 
-// Whole sequences that go through a layer together.
+// Complete sequences that are processed together.
 struct Piece {
   int64_t first_token = 0;
   Packing packing = {};
@@ -46,8 +46,8 @@ std::vector<Piece> cut(const Packing& packing, int64_t most_tokens) {
   return pieces;
 }
 
-// Tokens whose tape is held at a time. On a device a layer's tape and its gradients take about four
-// times what the layer takes without.
+// Tokens per recorded tape. On a device a layer's tape and its gradients need about four times the
+// memory of a plain forward pass.
 int64_t taped_tokens(const ModelConfig& config, const Compute& compute) {
   if (compute.device.is_cpu()) return kMostPieceTokens;
   return std::clamp(piece_tokens(config, compute) / 4, kLeastDevicePiece, kMostDevicePiece);
@@ -110,7 +110,7 @@ class Walk {
     return hidden_ND;
   }
 
-  // All layers; keeps the input of each.
+  // Runs all layers and keeps the input of each.
   at::Tensor forward(std::vector<at::Tensor>& inputs_ND) {
     const std::vector<int64_t> first_token = first_tokens(packed_.packing);
     ForwardOptions options;
@@ -130,7 +130,7 @@ class Walk {
                            options);
   }
 
-  // Pieces of equal lengths share their tables.
+  // Computes the rotary tables; pieces of equal lengths share theirs.
   void place(std::vector<Piece>& pieces) const {
     const Piece* before = nullptr;
     for (Piece& piece : pieces) {
@@ -145,10 +145,12 @@ class Walk {
     }
   }
 
-  // Hidden states behind the last layer -> the loss's gradient by them.
+  // Overwrites the hidden states after the last layer with the gradient of the loss with respect to
+  // them.
   void replace_by_gradient(const at::Tensor& hidden_ND, const std::vector<Piece>& pieces) {
     const NextTokens targets(packed_, config().vocab);
-    WeightLoader outside(weights_.model(), compute(), WeightLoader::Keep::kOne);  // let go at once
+    WeightLoader outside(weights_.model(), compute(),
+                         WeightLoader::Keep::kOne);  // released immediately
     for (const Piece& piece : pieces) {
       at::Tensor there_ND = piece.of(hidden_ND);
       const OutputLoss loss =
@@ -158,7 +160,7 @@ class Walk {
     }
   }
 
-  // gradient_ND: by the layer's output -> by its input.
+  // Replaces gradient_ND, with respect to the layer's output, by that with respect to its input.
   void backward(int64_t layer, const at::Tensor& input_ND, const at::Tensor& gradient_ND,
                 const std::vector<Piece>& pieces) {
     if (shape(layer).heads == 0 && shape(layer).mlp == 0) return;
@@ -177,7 +179,7 @@ class Walk {
                        .gradient_ND = gradient_ND};
     std::vector<at::Tensor> by;
     const Tap tap = [&](Site site, const at::Tensor& value) {
-      if (visitor_.look) visitor_.look(layer, site, value.detach());
+      if (visitor_.observe) visitor_.observe(layer, site, value.detach());
       if (std::ranges::find(visitor_.sites, site) == visitor_.sites.end()) return;
       by.push_back(value);
       seen.sites[site].value = value.detach();
@@ -194,28 +196,29 @@ class Walk {
     const LayerTape tape = record_layer(weights_.layer(layer), input_ND, call, /*through=*/true);
     seen.input_ND = tape.input_ND.detach();
     seen.output_ND = tape.output_ND.detach();
-    std::vector<Site> order;  // in which the sites were met
+    std::vector<Site> order;  // sites in the order of execution
     for (const Site site : kOrder) {
       if (seen.sites.contains(site)) order.push_back(site);
     }
-    std::vector<at::Tensor*> by_mask;
+    std::vector<at::Tensor*> mask_gradient;
     if (mask) {
       for (at::Tensor LayerMask::*part : {&LayerMask::heads_H, &LayerMask::neurons_I}) {
         if (!((*mask).*part).defined()) continue;
         by.push_back((*mask).*part);
-        by_mask.push_back(&(seen.by_mask.*part));
+        mask_gradient.push_back(&(seen.mask_gradient.*part));
       }
     }
     if (layer > 0) by.push_back(tape.input_ND);
     std::vector<at::Tensor> gradients;
     if (!by.empty()) gradients = layer_gradients(tape, by, gradient_ND);
     for (size_t i = 0; i < order.size(); ++i) seen.sites[order[i]].gradient = gradients[i];
-    for (size_t i = 0; i < by_mask.size(); ++i) *by_mask[i] = gradients[order.size() + i];
+    for (size_t i = 0; i < mask_gradient.size(); ++i)
+      *mask_gradient[i] = gradients[order.size() + i];
     visitor_.visit(seen);
     if (layer > 0) gradient_ND.copy_(gradients.back());
   }
 
-  // The layer's mask, whose heads and neurons are leaves of the graph.
+  // The layer's mask with heads and neurons as leaves of the graph.
   std::optional<LayerMask> mask_leaves(int64_t layer) const {
     const LayerMask* given = visitor_.mask ? visitor_.mask(layer) : nullptr;
     if (given == nullptr) return std::nullopt;
@@ -238,7 +241,7 @@ class Walk {
 
 }  // namespace
 
-TokenSamples predicting(const TokenSamples& samples) {
+TokenSamples drop_single_tokens(const TokenSamples& samples) {
   TokenSamples kept;
   for (const auto& ids : samples.ids) {
     if (ids.size() > 1) kept.ids.push_back(ids);
@@ -247,10 +250,10 @@ TokenSamples predicting(const TokenSamples& samples) {
 }
 
 TokenSamples with_targets(const TokenSamples& samples) {
-  TokenSamples kept = predicting(samples);
+  TokenSamples kept = drop_single_tokens(samples);
   if (kept.ids.empty()) {
-    throw bad_input("no calibration sample has two tokens or more: there is nothing to predict")
-        .hint("longer samples, or lines that are not single words");
+    throw bad_input("no calibration sample has at least two tokens, so there is nothing to predict")
+        .hint("use longer samples, or lines with more than one word");
   }
   return kept;
 }

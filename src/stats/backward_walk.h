@@ -1,7 +1,7 @@
-// stats/backward_walk.h -- one forward pass, then every layer again with a tape, last layer first:
-// the gradient of the loss by activations, one layer in memory at a time.
+// stats/backward_walk.h -- gradients of the loss with respect to activations, with one layer in
+// memory at a time: one forward pass, then each layer is run again with a tape, last layer first.
 //
-// Shape letters: N tokens of a piece, D hidden, X what a site has.
+// Shape letters: N tokens of a piece, D hidden, X units of a site.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -22,37 +22,38 @@ struct SiteGradient {
   at::Tensor value, gradient;  ///< [N, X], compute dtype, on the compute device
 };
 
-/// A piece of whole sequences in one layer.
+/// One layer's results for a piece of complete sequences.
 struct BackwardPiece {
   int64_t layer;
   const Packing& packing;
-  int64_t first_token;                       ///< of the piece, among those of all samples
-  const at::Tensor& gradient_ND;             ///< by the layer's output
-  at::Tensor input_ND = {}, output_ND = {};  ///< hidden states before and behind the layer
-  std::map<Site, SiteGradient> sites = {};   ///< of those asked for that the layer has
-  LayerMask by_mask = {};  ///< the gradient by the mask's heads and neurons, where it has them
+  int64_t first_token;                       ///< index of the piece's first token among all tokens
+  const at::Tensor& gradient_ND;             ///< of the loss with respect to the layer's output
+  at::Tensor input_ND = {}, output_ND = {};  ///< hidden states before and after the layer
+  std::map<Site, SiteGradient> sites = {};   ///< of the requested sites that the layer has
+  LayerMask mask_gradient =
+      {};  ///< gradient with respect to the mask's heads and neurons, if given
 };
 
 struct BackwardVisitor {
-  /// Of kHeadOutput, kAttentionOutput and kNeuron: where the gradient is wanted.
+  /// Sites whose gradient is requested: kHeadOutput, kAttentionOutput, kNeuron.
   std::vector<Site> sites;
-  /// A layer's mask, forward and backward; null or giving null for none.
+  /// Returns a layer's mask, used in both passes; may be null or return null.
   std::function<const LayerMask*(int64_t layer)> mask = nullptr;
-  /// Told of every activation while a tape is recorded; may be null.
-  std::function<void(int64_t layer, Site site, const at::Tensor& value)> look = nullptr;
+  /// Called with every activation while a tape is recorded; may be null.
+  std::function<void(int64_t layer, Site site, const at::Tensor& value)> observe = nullptr;
   std::function<void(const BackwardPiece&)> visit;
-  /// After a layer's last piece; may be null. Not of layers that have neither half.
+  /// Called after a layer's last piece; may be null. Not called for layers that have neither half.
   std::function<void(int64_t layer)> after_layer = nullptr;
 };
 
-/// The samples that have something to predict: two tokens or more.
-TokenSamples predicting(const TokenSamples& samples);
-/// The same. Throws Error(kBadInput) when there is none.
+/// Returns the samples with at least two tokens, which have a token to predict.
+TokenSamples drop_single_tokens(const TokenSamples& samples);
+/// The same; throws Error(kBadInput) if there are none.
 TokenSamples with_targets(const TokenSamples& samples);
 
-/// The loss is the sum over all tokens but each sample's first of the cross-entropy, in nats. Every
-/// sample has two tokens or more. Hidden states between the layers lie in files of `scratch`.
-/// `piece_tokens` that go through a layer together, about; 0 = what suits the device.
+/// The loss is the sum over all tokens except each sample's first of the cross-entropy, in nats.
+/// Every sample must have at least two tokens. Hidden states between layers are stored in files in
+/// `scratch`. About `piece_tokens` tokens are processed together; 0 = chosen for the device.
 void walk_backward(const Model& model, const Compute& compute, const TokenSamples& samples,
                    const std::filesystem::path& scratch, const BackwardVisitor& visitor,
                    Progress& progress, int64_t piece_tokens = 0);

@@ -1,4 +1,4 @@
-// stats/collect.cc -- one streamed pass over the samples that gathers every statistic asked for.
+// stats/collect.cc -- one streamed pass over the samples that gathers all requested statistics.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -14,8 +14,8 @@
 namespace mop {
 namespace {
 
-// Gathers the statistics of a pass; what a tap sees becomes sums at once. On the CPU they go into
-// `layers_` piece by piece; on a device they are added up in one tensor there until `finish`.
+// Gathers the statistics of a pass; activations are summed as they are seen. On the CPU sums go to
+// `layers_` piece by piece; on a device they are accumulated in one tensor until `finish`.
 class Collector {
  public:
   Collector(WeightLoader& weights, std::span<const Stat> stats)
@@ -38,7 +38,7 @@ class Collector {
   }
 
   Tap tap(int64_t layer, const Packing& piece) {
-    // A layer may overwrite its input.
+    // The input is copied because a layer may overwrite it.
     const bool keeps = std::ranges::any_of(rows_, [](const StatRow* r) { return r->reads_input; });
     return [this, layer, &piece, keeps, input_ND = at::Tensor()](Site site,
                                                                  const at::Tensor& value) mutable {
@@ -49,7 +49,7 @@ class Collector {
     };
   }
 
-  // Prompts of one token predict nothing: their gradient is 0, and no walk meets them.
+  // Prompts of one token have no loss, so their gradient is 0 and the backward pass skips them.
   void begin_gates(const TokenSamples& samples) {
     for_sums([&](int64_t layer, const StatRow& row, int64_t units) {
       if (row.add_gates == nullptr) return;
@@ -57,7 +57,8 @@ class Collector {
     });
   }
 
-  // Gradients by gates on the units of a half layer, a row for each sequence of a piece.
+  // Adds gradients with respect to gates on the units of a half layer, one row per sequence of a
+  // piece.
   void add_gates(int64_t layer, Site site, const at::Tensor& gates_SU) {
     for (const StatRow* row : rows_) {
       if (row->site != site || row->add_gates == nullptr) continue;
@@ -65,8 +66,8 @@ class Collector {
     }
   }
 
-  // A score that is not a number would rank units at random, so the first layer that has one stops
-  // the pass, on a device at its end.
+  // A non-finite statistic would rank units arbitrarily, so the first layer with one ends the pass;
+  // on a device at its end.
   void check(int64_t layer) const {
     for (const auto& [stat, sum_U] : layers_[static_cast<size_t>(layer)].sums()) {
       if (at::isfinite(sum_U).all().item<bool>()) continue;
@@ -78,7 +79,7 @@ class Collector {
     }
   }
 
-  // Of these samples. One download, which waits for the device.
+  // Returns the statistics of these samples. One download, which synchronises.
   std::vector<LayerStats> finish(const TokenSamples& samples) {
     if (!on_device()) return std::move(layers_);
     const at::Tensor sums = sums_.cpu();
@@ -97,7 +98,7 @@ class Collector {
     return weights_.model().config().layers[static_cast<size_t>(layer)];
   }
 
-  // Calls use(layer, row, units) for all that is gathered.
+  // Calls use(layer, row, units) for each gathered statistic.
   template <typename Use>
   void for_sums(Use use) const {
     for (int64_t layer = 0; layer < weights_.model().num_layers(); ++layer) {
@@ -113,17 +114,17 @@ class Collector {
     const LayerShape& shape = shape_of(layer);
     const int64_t units = row.units(weights_.model().config(), shape);
     if (units == 0) return;
-    const Seen seen{value_NX, input_ND, piece, weights_.layer(layer), shape};
+    const StatInput input{value_NX, input_ND, piece, weights_.layer(layer), shape};
     if (on_device()) {
-      row.add(seen, sums_U_.at({layer, &row}));
+      row.add(input, sums_U_.at({layer, &row}));
     } else {
-      add_seen(row, weights_.model().config(), seen, layers_[static_cast<size_t>(layer)]);
+      add_to_stats(row, weights_.model().config(), input, layers_[static_cast<size_t>(layer)]);
     }
   }
 
   void add_sum(const StatRow& row, int64_t layer, const at::Tensor& sum_U, int64_t count) {
     if (on_device()) {
-      if (count == 0) sums_U_.at({layer, &row}).add_(sum_U);  // there `finish` counts
+      if (count == 0) sums_U_.at({layer, &row}).add_(sum_U);  // on a device `finish` counts
     } else {
       layers_[static_cast<size_t>(layer)].add_sum(row.stat, sum_U, count);
     }
@@ -132,8 +133,8 @@ class Collector {
   WeightLoader& weights_;
   std::vector<const StatRow*> rows_;
   std::vector<LayerStats> layers_;
-  at::Tensor sums_;  // of a device: everything, float64
-  std::map<std::pair<int64_t, const StatRow*>, at::Tensor> sums_U_;  // views of it
+  at::Tensor sums_;  // on a device: all sums, float64
+  std::map<std::pair<int64_t, const StatRow*>, at::Tensor> sums_U_;  // views of sums_
 };
 
 void run_forward(Collector& collector, WeightLoader& weights, const TokenSamples& samples,
@@ -158,19 +159,20 @@ void run_forward(Collector& collector, WeightLoader& weights, const TokenSamples
 
 }  // namespace
 
-void add_seen(const StatRow& row, const ModelConfig& config, const Seen& seen, LayerStats& stats) {
-  const at::Device device = seen.value_NX.device();
+void add_to_stats(const StatRow& row, const ModelConfig& config, const StatInput& input,
+                  LayerStats& stats) {
+  const at::Device device = input.value_NX.device();
   if (device.is_cpu() && row.token_sums != nullptr) {
-    const at::Tensor lengths_S1 = at::tensor(seen.piece.lengths, at::kDouble).unsqueeze(1);
-    stats.add(row.stat, row.token_sums(seen) / lengths_S1);
+    const at::Tensor lengths_S1 = at::tensor(input.piece.lengths, at::kDouble).unsqueeze(1);
+    stats.add(row.stat, row.token_sums(input) / lengths_S1);
     return;
   }
   const at::Tensor sums_U =
-      at::zeros({row.units(config, seen.shape)}, at::TensorOptions(device).dtype(at::kDouble));
-  row.add(seen, sums_U);
+      at::zeros({row.units(config, input.shape)}, at::TensorOptions(device).dtype(at::kDouble));
+  row.add(input, sums_U);
   stats.add_sum(
       row.stat, sums_U.cpu(),
-      row.weighting == Weighting::kTokens ? seen.piece.tokens() : std::ssize(seen.piece.lengths));
+      row.weighting == Weighting::kTokens ? input.piece.tokens() : std::ssize(input.piece.lengths));
 }
 
 int64_t count_of(const StatRow& row, const TokenSamples& samples) {

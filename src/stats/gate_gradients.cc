@@ -1,7 +1,6 @@
 // stats/gate_gradients.cc
 //
-// Shape letters: N tokens, X what enters a projection, U units, S sequences, T tokens of a
-// sequence.
+// Shape letters: N tokens, X inputs of a projection, U units, S sequences, T tokens of a sequence.
 #include "stats/gate_gradients.h"
 
 #include <ATen/ATen.h>
@@ -12,7 +11,7 @@
 namespace mop {
 namespace {
 
-// [N, U * k] -> [S, U] float64: sums over each sequence's tokens and each unit's entries.
+// [N, U * k] -> [S, U] float64: sums over each sequence's tokens and each unit's k entries.
 at::Tensor sum_by_sequence(const at::Tensor& products_NX, const Packing& piece, int64_t units) {
   const at::Tensor products_NU =
       products_NX.unflatten(1, {units, -1}).sum(2, /*keepdim=*/false, at::kDouble);
@@ -29,7 +28,7 @@ at::Tensor sum_by_sequence(const at::Tensor& products_NX, const Packing& piece, 
 
 void walk_gates(const Model& model, const Compute& compute, const TokenSamples& samples,
                 const GateWalk& walk, Progress& progress) {
-  const TokenSamples kept = predicting(samples);
+  const TokenSamples kept = drop_single_tokens(samples);
   if (kept.ids.empty()) return;
   BackwardVisitor visitor;
   visitor.sites = {Site::kHeadOutput, Site::kNeuron};

@@ -18,7 +18,8 @@
 namespace mop {
 namespace {
 
-// What the half behind this one adds to the hidden states, beside this one's inputs.
+// Sums over the next half layer's addition to the hidden states, and its products with this half
+// layer's inputs.
 struct NextSums {
   at::Tensor cross_DK;
   SecondMoment added;
@@ -72,11 +73,11 @@ class MomentsWalk {
     ForwardOptions options;
     options.chunk_tokens = options_.piece_tokens;
     options.tap = [&](int64_t layer, int64_t, const Packing&) -> Tap {
-      return [this, layer](Site site, const at::Tensor& value) { look(layer, site, value); };
+      return [this, layer](Site site, const at::Tensor& value) { observe(layer, site, value); };
     };
     options.after_layer = [&](int64_t layer) {
-      hand_on(layer, Half::kAttention);
-      hand_on(layer, Half::kMlp);
+      report(layer, Half::kAttention);
+      report(layer, Half::kMlp);
       sums_.reset();
       progress_.advance(layer + 1);
     };
@@ -87,27 +88,27 @@ class MomentsWalk {
   void run_both_ways() {
     BackwardVisitor visitor;
     visitor.sites = {Site::kAttentionOutput};
-    visitor.look = [&](int64_t layer, Site site, const at::Tensor& value) {
-      look(layer, site, value);
+    visitor.observe = [&](int64_t layer, Site site, const at::Tensor& value) {
+      observe(layer, site, value);
     };
     visitor.visit = [&](const BackwardPiece& piece) {
       if (options_.look_ahead) look_ahead(piece);
       if (sums_->behind_mlp) sums_->behind_mlp->add(piece.gradient_ND);
       if (!sums_->behind_attention) return;
       const auto behind = piece.sites.find(Site::kAttentionOutput);
-      // Without an MLP attention's output is the layer's.
+      // Without an MLP, attention's output is the layer's output.
       sums_->behind_attention->add(sums_->neurons ? behind->second.gradient : piece.gradient_ND);
     };
     visitor.after_layer = [&](int64_t layer) {
-      hand_on(layer, Half::kMlp);
-      hand_on(layer, Half::kAttention);
+      report(layer, Half::kMlp);
+      report(layer, Half::kAttention);
       sums_.reset();
     };
     walk_backward(model_, compute_, samples_, scratch_, visitor, progress_, options_.piece_tokens);
   }
 
  private:
-  void look(int64_t layer, Site site, const at::Tensor& value) {
+  void observe(int64_t layer, Site site, const at::Tensor& value) {
     const ModelConfig& config = model_.config();
     if (!sums_) {
       sums_.emplace(config, config.layers[static_cast<size_t>(layer)], compute_.device,
@@ -121,7 +122,8 @@ class MomentsWalk {
     if (site == Site::kNeuron) neurons_NK_ = value;
   }
 
-  // The sums for what follows each half, and where this layer's first half puts what it adds.
+  // Prepares the sums for the half layer after each half, and the buffer for the addition of this
+  // layer's first half.
   void expect_next(int64_t layer) {
     const ModelConfig& config = model_.config();
     const LayerShape& here = config.layers[static_cast<size_t>(layer)];
@@ -158,7 +160,7 @@ class MomentsWalk {
     heads_NK_ = neurons_NK_ = at::Tensor();
   }
 
-  void hand_on(int64_t layer, Half half) {
+  void report(int64_t layer, Half half) {
     const bool mlp = half == Half::kMlp;
     std::optional<NextSums>& next = mlp ? sums_->behind_neurons : sums_->behind_heads;
     std::optional<SecondMoment>& inputs = mlp ? sums_->neurons : sums_->heads;
@@ -182,7 +184,7 @@ class MomentsWalk {
     visit_(moments);
   }
 
-  // A number of a token that is not finite is on the diagonal, too.
+  // A non-finite value of a token makes its diagonal element non-finite too.
   void check_finite(const HalfLayerMoments& moments) const {
     const auto is_finite = [](const at::Tensor& moment) {
       return !moment.defined() || at::isfinite(moment.diagonal()).all().item<bool>();
@@ -204,10 +206,10 @@ class MomentsWalk {
   const std::function<void(const HalfLayerMoments&)>& visit_;
   Progress& progress_;
   const MomentsOptions options_;
-  std::optional<LayerSums> sums_;     // of the layer at hand
-  at::Tensor heads_NK_, neurons_NK_;  // of the piece at hand, for look_ahead
-  at::Tensor next_ND_;                // what the half behind this layer adds
-  at::Tensor first_added_ND_;         // what the first half of this layer adds
+  std::optional<LayerSums> sums_;     // of the current layer
+  at::Tensor heads_NK_, neurons_NK_;  // of the current piece, for look_ahead
+  at::Tensor next_ND_;                // addition of the half layer after this layer
+  at::Tensor first_added_ND_;         // addition of this layer's first half
 };
 
 }  // namespace

@@ -20,7 +20,7 @@
 namespace mop {
 namespace {
 
-// Whole samples, and their hidden states in front of the layer.
+// Complete samples and their hidden states before the layer.
 struct LossBatch {
   PackedSamples packed;
   NextTokens next;
@@ -91,7 +91,8 @@ class LossWalk final : public LayerLosses {
                           .packed = batch.on_device.get()});
   }
 
-  WeightLoader here_, behind_;  // the layer's weights stay valid while those behind it run
+  WeightLoader here_,
+      behind_;  // two loaders: the layer's weights stay valid while later layers run
   std::vector<LossBatch> batches_;
   int64_t layer_ = 0;
   const LayerWeights* weights_ = nullptr;
@@ -135,7 +136,8 @@ void walk_layer_losses(const Model& model, const Compute& compute, const TokenSa
     walk.add_batch({{predicting.ids.begin() + first, predicting.ids.begin() + last}, {}});
   }
   if (walk.batches() == 0) {
-    throw bad_input("no calibration sample has text to predict").hint("pictures alone have none");
+    throw bad_input("no calibration sample has text to predict")
+        .hint("samples that contain only images have none");
   }
   progress.begin("measuring losses of changed layers", model.num_layers());
   walk.run(visit, progress);

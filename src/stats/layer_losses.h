@@ -1,5 +1,5 @@
-// stats/layer_losses.h -- what a change of one layer does to the loss. The samples come to the
-// layer once; from there on they run again for every change.
+// stats/layer_losses.h -- the loss as a function of changes to one layer. The samples are run up to
+// the layer once; each change runs only that layer and those after it.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,38 +14,38 @@
 
 namespace mop {
 
-/// One layer, to be run otherwise than it is.
+/// One layer that can be evaluated with changed weights or a mask.
 class LayerLosses {
  public:
   virtual ~LayerLosses() = default;
-  /// As they are, in the compute dtype on its device. They stay as they are: who wants others makes
-  /// a copy with other tensors in it.
+  /// The layer's weights, in the compute dtype on its device. Not to be modified: to change one,
+  /// copy the struct and replace tensors in the copy.
   virtual const LayerWeights& weights() const = 0;
   virtual int64_t batches() const = 0;
-  /// Tokens of a batch that are predicted.
+  /// Number of predicted tokens of a batch.
   virtual int64_t predicted(int64_t batch) const = 0;
-  /// Mean cross-entropy of a batch in nats per predicted token, when the layer has these weights;
-  /// `mask` may be null. Throws Error(kBadInput) when it is not finite.
+  /// Returns the mean cross-entropy of a batch with these weights, in nats per predicted token;
+  /// `mask` may be null. Throws Error(kBadInput) if it is not finite.
   virtual double loss(int64_t batch, const LayerWeights& weights,
                       const LayerMask* mask = nullptr) = 0;
-  /// `mean_loss` with nothing changed. Every layer gives the same, so it is computed once.
+  /// Returns `mean_loss` without changes; equal for all layers, so computed once.
   double unchanged();
 
  private:
   std::optional<double> unchanged_;
 };
 
-/// The same over the predicted tokens of all batches.
+/// Mean cross-entropy over the predicted tokens of all batches.
 double mean_loss(LayerLosses& losses, const LayerWeights& weights, const LayerMask* mask = nullptr);
 
-/// Mean cross-entropy of `next` behind the last layer, in nats per predicted token. Throws
-/// Error(kBadInput), naming what was `changed`, when it is not finite.
+/// Returns the mean cross-entropy of `next` given the hidden states after the last layer, in nats
+/// per predicted token. Throws Error(kBadInput) naming what was `changed` if it is not finite.
 double finite_mean_loss(WeightLoader& weights, const at::Tensor& hidden_ND, const NextTokens& next,
                         const std::string& changed);
 
-/// Visits every layer, from the first on. Samples of one token predict nothing and are left out;
-/// throws Error(kBadInput) when no other is there. In memory: the hidden states of all samples at
-/// the layer.
+/// Visits every layer, first to last. Skips samples of one token, which have nothing to predict;
+/// throws Error(kBadInput) if there are no others. Memory: the hidden states of all samples at one
+/// layer.
 void walk_layer_losses(const Model& model, const Compute& compute, const TokenSamples& samples,
                        int64_t batch_samples,
                        const std::function<void(int64_t layer, LayerLosses& losses)>& visit,

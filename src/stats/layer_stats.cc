@@ -1,4 +1,4 @@
-// stats/layer_stats.cc -- the table of statistics and what they add up to.
+// stats/layer_stats.cc -- the table of statistics, and their sums.
 #include "stats/layer_stats.h"
 
 #include <ATen/ATen.h>
@@ -13,47 +13,48 @@
 namespace mop {
 namespace {
 
-at::Tensor head_output_sums(const Seen& seen) {
-  return sequence_sums(head_output_l1(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
-                       seen.piece);
+at::Tensor head_output_sums(const StatInput& input) {
+  return sequence_sums(
+      head_output_l1(input.value_NX, input.weights[Role::kOutput], input.shape.heads), input.piece);
 }
 
-void add_head_outputs(const Seen& seen, const at::Tensor& sums_H) {
-  add_means(head_output_l1_on_device(seen.value_NX, seen.weights[Role::kOutput], seen.shape.heads),
-            seen.piece, sums_H);
+void add_head_outputs(const StatInput& input, const at::Tensor& sums_H) {
+  add_means(
+      head_output_l1_on_device(input.value_NX, input.weights[Role::kOutput], input.shape.heads),
+      input.piece, sums_H);
 }
 
-at::Tensor neuron_input_sums(const Seen& seen) {
-  return sequence_abs_sums(seen.value_NX, seen.piece);
+at::Tensor neuron_input_sums(const StatInput& input) {
+  return sequence_abs_sums(input.value_NX, input.piece);
 }
 
-void add_neuron_inputs(const Seen& seen, const at::Tensor& sums_I) {
-  add_abs_means(seen.value_NX, seen.piece, sums_I);
+void add_neuron_inputs(const StatInput& input, const at::Tensor& sums_I) {
+  add_abs_means(input.value_NX, input.piece, sums_I);
 }
 
-void add_values(const Seen& seen, const at::Tensor& sums_X) {
-  sums_X.add_(seen.value_NX.sum(0, false, at::kDouble));
+void add_values(const StatInput& input, const at::Tensor& sums_X) {
+  sums_X.add_(input.value_NX.sum(0, false, at::kDouble));
 }
 
-void add_squares(const Seen& seen, const at::Tensor& sums_X) {
-  add_exact_squares(seen.value_NX, sums_X);
+void add_squares(const StatInput& input, const at::Tensor& sums_X) {
+  add_exact_squares(input.value_NX, sums_X);
 }
 
-void add_responses(const Seen& seen, const at::Tensor& sums_X) {
-  add_squared_abs_means(seen.value_NX, seen.piece, sums_X);
+void add_responses(const StatInput& input, const at::Tensor& sums_X) {
+  add_squared_abs_means(input.value_NX, input.piece, sums_X);
 }
 
-void add_group_outputs(const Seen& seen, const at::Tensor& sums_G) {
-  add_group_output_squares(seen.value_NX, seen.weights[Role::kOutput], sums_G);
+void add_group_outputs(const StatInput& input, const at::Tensor& sums_G) {
+  add_group_output_squares(input.value_NX, input.weights[Role::kOutput], sums_G);
 }
 
-void add_angles(const Seen& seen, const at::Tensor& sums_1) {
+void add_angles(const StatInput& input, const at::Tensor& sums_1) {
   constexpr double kPi = 3.14159265358979323846;
-  sums_1.add_(row_cosines(seen.input_ND, seen.value_NX).acos_().sum(), 1 / kPi);
+  sums_1.add_(row_cosines(input.input_ND, input.value_NX).acos_().sum(), 1 / kPi);
 }
 
-void add_distances(const Seen& seen, const at::Tensor& sums_1) {
-  sums_1.add_(row_cosines(seen.input_ND, seen.value_NX).neg_().add_(1).sum());
+void add_distances(const StatInput& input, const at::Tensor& sums_1) {
+  sums_1.add_(row_cosines(input.input_ND, input.value_NX).neg_().add_(1).sum());
 }
 
 at::Tensor sum_of_gates(const at::Tensor& gates_SU) { return gates_SU.sum(0); }
@@ -66,7 +67,7 @@ int64_t channels(const ModelConfig&, const LayerShape& shape) {
 int64_t groups(const ModelConfig&, const LayerShape& shape) { return shape.kv_heads; }
 int64_t neurons(const ModelConfig&, const LayerShape& shape) { return shape.mlp; }
 int64_t one(const ModelConfig&, const LayerShape&) { return 1; }
-// Hidden channels, where the half that reads them is there.
+// Hidden channels, or 0 if the layer lacks the half that reads them.
 int64_t read_by_attention(const ModelConfig& config, const LayerShape& shape) {
   return shape.heads > 0 ? config.hidden : 0;
 }
@@ -77,7 +78,7 @@ int64_t read_by_mlp(const ModelConfig& config, const LayerShape& shape) {
 constexpr StatRow kStatistics[] = {
     {.stat = Stat::kHeadOutputL1,
      .name = "head-output-l1",
-     .summary = "of every head: L1 norm of what it sends into the residual stream",
+     .summary = "per head: L1 norm of its addition to the residual stream",
      .site = Site::kHeadOutput,
      .add = add_head_outputs,
      .token_sums = head_output_sums,
@@ -85,7 +86,7 @@ constexpr StatRow kStatistics[] = {
      .source = "AMP, arXiv 2504.21174"},
     {.stat = Stat::kNeuronInputAbs,
      .name = "neuron-input-abs",
-     .summary = "of every neuron: |activation| entering down_proj",
+     .summary = "per neuron: |activation| entering down_proj",
      .site = Site::kNeuron,
      .add = add_neuron_inputs,
      .token_sums = neuron_input_sums,
@@ -93,7 +94,7 @@ constexpr StatRow kStatistics[] = {
      .source = "AMP, arXiv 2504.21174"},
     {.stat = Stat::kHeadChannelMean,
      .name = "head-channel-mean",
-     .summary = "of every channel of the heads: the value entering o_proj",
+     .summary = "per channel of the heads: the value entering o_proj",
      .weighting = Weighting::kTokens,
      .site = Site::kHeadOutput,
      .add = add_values,
@@ -101,7 +102,7 @@ constexpr StatRow kStatistics[] = {
      .source = "FLAP, arXiv 2312.11983"},
     {.stat = Stat::kHeadChannelSquare,
      .name = "head-channel-square",
-     .summary = "of every channel of the heads: the square of what enters o_proj",
+     .summary = "per channel of the heads: square of the value entering o_proj",
      .weighting = Weighting::kTokens,
      .site = Site::kHeadOutput,
      .add = add_squares,
@@ -109,7 +110,7 @@ constexpr StatRow kStatistics[] = {
      .source = "Wanda, arXiv 2306.11695"},
     {.stat = Stat::kNeuronMean,
      .name = "neuron-mean",
-     .summary = "of every neuron: the value entering down_proj",
+     .summary = "per neuron: the value entering down_proj",
      .weighting = Weighting::kTokens,
      .site = Site::kNeuron,
      .add = add_values,
@@ -117,7 +118,7 @@ constexpr StatRow kStatistics[] = {
      .source = "FLAP, arXiv 2312.11983"},
     {.stat = Stat::kNeuronSquare,
      .name = "neuron-square",
-     .summary = "of every neuron: the square of what enters down_proj",
+     .summary = "per neuron: square of the value entering down_proj",
      .weighting = Weighting::kTokens,
      .site = Site::kNeuron,
      .add = add_squares,
@@ -125,7 +126,7 @@ constexpr StatRow kStatistics[] = {
      .source = "Wanda, arXiv 2306.11695"},
     {.stat = Stat::kGroupOutputSquare,
      .name = "group-output-square",
-     .summary = "of every KV group: square of the norm of what it sends into the residual stream",
+     .summary = "per KV group: squared L2 norm of its addition to the residual stream",
      .weighting = Weighting::kTokens,
      .site = Site::kHeadOutput,
      .add = add_group_outputs,
@@ -133,21 +134,21 @@ constexpr StatRow kStatistics[] = {
      .source = "this project, docs/method.md"},
     {.stat = Stat::kHeadChannelResponse,
      .name = "head-channel-response",
-     .summary = "of every channel of the heads: square of a prompt's mean |value| entering o_proj",
+     .summary = "per channel of the heads: square of a prompt's mean |value| entering o_proj",
      .site = Site::kHeadOutput,
      .add = add_responses,
      .units = channels,
      .source = "Minitron, arXiv 2407.14679"},
     {.stat = Stat::kNeuronResponse,
      .name = "neuron-response",
-     .summary = "of every neuron: square of a prompt's mean |activation| entering down_proj",
+     .summary = "per neuron: square of a prompt's mean |activation| entering down_proj",
      .site = Site::kNeuron,
      .add = add_responses,
      .units = neurons,
      .source = "Minitron, arXiv 2407.14679"},
     {.stat = Stat::kLayerAngle,
      .name = "layer-angle",
-     .summary = "of the layer: angle between its input and its output, a fraction of half a turn",
+     .summary = "per layer: angle between its input and output, divided by pi",
      .weighting = Weighting::kTokens,
      .reads_input = true,
      .add = add_angles,
@@ -155,7 +156,7 @@ constexpr StatRow kStatistics[] = {
      .source = "CFSP, arXiv 2409.13199"},
     {.stat = Stat::kLayerDistance,
      .name = "layer-distance",
-     .summary = "of the layer: 1 - cosine of its input and its output",
+     .summary = "per layer: 1 - cosine of its input and output",
      .weighting = Weighting::kTokens,
      .reads_input = true,
      .add = add_distances,
@@ -163,42 +164,42 @@ constexpr StatRow kStatistics[] = {
      .source = "ShortGPT, arXiv 2403.03853"},
     {.stat = Stat::kGroupGate,
      .name = "group-gate",
-     .summary = "of every KV group: gradient of a prompt's loss by a gate on it",
+     .summary = "per KV group: gradient of a prompt's loss with respect to its gate",
      .site = Site::kHeadOutput,
      .add_gates = sum_of_gates,
      .units = groups,
      .source = "LLM-Pruner, arXiv 2305.11627"},
     {.stat = Stat::kGroupGateSquare,
      .name = "group-gate-square",
-     .summary = "of every KV group: square of the gradient of a prompt's loss by a gate on it",
+     .summary = "per KV group: square of the gradient of a prompt's loss with respect to its gate",
      .site = Site::kHeadOutput,
      .add_gates = sum_of_squared_gates,
      .units = groups,
      .source = "Fisher information of gates, arXiv 2204.09656"},
     {.stat = Stat::kNeuronGate,
      .name = "neuron-gate",
-     .summary = "of every neuron: gradient of a prompt's loss by a gate on it",
+     .summary = "per neuron: gradient of a prompt's loss with respect to its gate",
      .site = Site::kNeuron,
      .add_gates = sum_of_gates,
      .units = neurons,
      .source = "LLM-Pruner, arXiv 2305.11627"},
     {.stat = Stat::kNeuronGateSquare,
      .name = "neuron-gate-square",
-     .summary = "of every neuron: square of the gradient of a prompt's loss by a gate on it",
+     .summary = "per neuron: square of the gradient of a prompt's loss with respect to its gate",
      .site = Site::kNeuron,
      .add_gates = sum_of_squared_gates,
      .units = neurons,
      .source = "Fisher information of gates, arXiv 2204.09656"},
     {.stat = Stat::kAttentionChannelResponse,
      .name = "attention-channel-response",
-     .summary = "of every hidden channel: square of a prompt's mean |value| entering q, k and v",
+     .summary = "per hidden channel: square of a prompt's mean |value| entering q, k and v",
      .site = Site::kAttentionInput,
      .add = add_responses,
      .units = read_by_attention,
      .source = "Minitron, arXiv 2407.14679"},
     {.stat = Stat::kAttentionChannelSquare,
      .name = "attention-channel-square",
-     .summary = "of every hidden channel: the square of what enters q, k and v",
+     .summary = "per hidden channel: square of the value entering q, k and v",
      .weighting = Weighting::kTokens,
      .site = Site::kAttentionInput,
      .add = add_squares,
@@ -206,14 +207,14 @@ constexpr StatRow kStatistics[] = {
      .source = "Wanda, arXiv 2306.11695"},
     {.stat = Stat::kMlpChannelResponse,
      .name = "mlp-channel-response",
-     .summary = "of every hidden channel: square of a prompt's mean |value| entering gate and up",
+     .summary = "per hidden channel: square of a prompt's mean |value| entering gate and up",
      .site = Site::kMlpInput,
      .add = add_responses,
      .units = read_by_mlp,
      .source = "Minitron, arXiv 2407.14679"},
     {.stat = Stat::kMlpChannelSquare,
      .name = "mlp-channel-square",
-     .summary = "of every hidden channel: the square of what enters gate and up",
+     .summary = "per hidden channel: square of the value entering gate and up",
      .weighting = Weighting::kTokens,
      .site = Site::kMlpInput,
      .add = add_squares,
@@ -245,8 +246,8 @@ void LayerStats::add_sum(Stat stat, const at::Tensor& sum_U, int64_t count) {
   if (known == sums_.end()) {
     sums_[stat] = sum_U.clone();
   } else if (known->second.sizes() != sum_U.sizes()) {
-    throw bad_input("statistic '{}' covers {} units here and {} there", stat_row(stat).name,
-                    known->second.numel(), sum_U.numel());
+    throw bad_input("statistic '{}' has {} units in one part and {} in another",
+                    stat_row(stat).name, known->second.numel(), sum_U.numel());
   } else {
     known->second = known->second + sum_U;
   }

@@ -15,19 +15,19 @@ struct PackedSamples {
   at::Tensor ids_N;  ///< int64, CPU
 };
 
-/// All samples end to end. With `by_length`, longest first: on a device samples of one length run
-/// side by side, so that calls are few.
+/// Concatenates all samples. With `by_length`, longest first: on a device samples of equal length
+/// are processed in one call.
 PackedSamples pack(const TokenSamples& samples, bool by_length);
 
-/// What each token is to predict. The last of a sample predicts nothing, and what stands behind the
-/// vocabulary is seen and never said: their weight is 0.
+/// The target of each token. The last token of a sample has none, and ids at or above the
+/// vocabulary size (image rows) are not predicted: their weight is 0.
 struct NextTokens {
   NextTokens(const PackedSamples& packed, int64_t vocab);
   at::Tensor ids_N;      ///< int64, CPU
   at::Tensor weights_N;  ///< float32, CPU: 0 or 1
 };
 
-/// First tokens of the sequences of a packing, and one behind the last.
+/// Returns the index of each sequence's first token, and the number of tokens as last entry.
 std::vector<int64_t> first_tokens(const Packing& packing);
 
 }  // namespace mop

@@ -31,7 +31,7 @@ std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples&
     own = collect_stats(weights, share, stats, progress, kChunk, scratch);
   }
 
-  // A rank without samples adds zeros: every rank sends the same tensors.
+  // A rank without samples adds zeros, so that every rank sends the same tensors.
   std::vector<at::Tensor> sums;
   for (size_t layer = 0; layer < own.size(); ++layer) {
     const ModelConfig& config = weights.model().config();

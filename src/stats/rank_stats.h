@@ -1,4 +1,4 @@
-// stats/rank_stats.h -- statistics of samples that several processes share.
+// stats/rank_stats.h -- statistics of samples that are distributed over several processes.
 #pragma once
 #include <span>
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace mop {
 
-/// `collect_stats` with the samples split over the ranks: each runs its share, and all get the
-/// statistics of the whole, the same to the last bit. With one rank it is `collect_stats`.
+/// `collect_stats` with the samples split over the ranks: each rank processes its share, and all
+/// ranks get the statistics of all samples, bitwise equal. With one rank it is `collect_stats`.
 std::vector<LayerStats> collect_stats(WeightLoader& weights, const TokenSamples& samples,
                                       std::span<const Stat> stats, Collectives& ranks,
                                       Progress& progress,

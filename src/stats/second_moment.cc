@@ -8,8 +8,8 @@
 namespace mop {
 namespace {
 
-// The diagonal tiles are computed whole: small ones waste little. Products of fewer rows are
-// slower.
+// Diagonal tiles are computed in full, which wastes little when they are small; products with fewer
+// rows are slower.
 constexpr int64_t kTile = 256;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// stats/second_moment.h -- sums of x x^T over many rows at the rate of matrix products.
+// stats/second_moment.h -- sums of x x^T over many rows, by matrix products.
 //
 // Shape letters: N rows, K columns.
 #pragma once
@@ -6,19 +6,19 @@
 
 namespace mop {
 
-/// Adds up x^T x in float32, tile by tile of the lower half.
+/// Accumulates x^T x in float32, tile by tile of the lower triangle.
 class SecondMoment {
  public:
   SecondMoment(int64_t columns, c10::Device device);
-  /// x_NK: any floating type, on the device. Does not wait for it.
+  /// x_NK: any floating dtype, on the device. Does not synchronise.
   void add(const at::Tensor& x_NK);
-  /// The sum / rows, [K, K], symmetric to the bit. To be called once.
+  /// Returns the sum / rows, [K, K], exactly symmetric. May be called once.
   at::Tensor mean(int64_t rows);
 
  private:
-  at::Tensor sum_KK_;   // its upper half holds nothing yet
-  at::Tensor rows_NK_;  // float32, memory to convert into
-  bool empty_ = true;   // nothing was added: the sum is not initialised
+  at::Tensor sum_KK_;   // the upper triangle is filled by mean()
+  at::Tensor rows_NK_;  // float32, buffer for conversion
+  bool empty_ = true;   // the sum is uninitialised until the first add()
 };
 
 }  // namespace mop

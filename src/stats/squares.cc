@@ -9,7 +9,7 @@
 namespace mop {
 namespace {
 
-// Rows that are converted to float64 together.
+// Rows converted to float64 at a time.
 constexpr int64_t kChunk = 512;
 
 }  // namespace
@@ -50,7 +50,7 @@ at::Tensor row_cosines(const at::Tensor& a_ND, const at::Tensor& b_ND) {
     const at::Tensor a = a_ND.narrow(0, first, rows).to(at::kDouble);
     const at::Tensor b = b_ND.narrow(0, first, rows).to(at::kDouble);
     const at::Tensor lengths_N = (a.square().sum(1) * b.square().sum(1)).sqrt_();
-    // A row of zeros has no direction: 0 / tiny.
+    // The clamp gives 0 for a row of zeros.
     cosines_N.narrow(0, first, rows).copy_((a * b).sum(1) / lengths_N.clamp_min_(1e-300));
   });
   return cosines_N.clamp_(-1, 1);

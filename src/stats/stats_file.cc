@@ -10,7 +10,7 @@
 namespace mop {
 namespace {
 
-// The key of the file's metadata that says how many a statistic is a mean over.
+// The metadata key that holds the number of prompts or tokens of a statistic.
 const char* count_key(const StatRow& row) {
   return row.weighting == Weighting::kTokens ? "tokens" : "prompts";
 }
@@ -36,7 +36,7 @@ std::pair<Stat, int64_t> parse_name(const std::string& name, const std::filesyst
       return {row.stat, to_number(std::string_view(name).substr(dot + 1), path)};
     }
   }
-  refuse(path, fmt::format("'{}' is no statistic of a layer", name));
+  refuse(path, fmt::format("'{}' is not a statistic of a layer", name));
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ std::vector<LayerStats> read_stats(const std::filesystem::path& path) {
   const auto count_of_row = [&](const StatRow& row) {
     const auto found = file.metadata().find(count_key(row));
     if (found == file.metadata().end()) {
-      refuse(path, fmt::format("the file does not say of how many {}", count_key(row)));
+      refuse(path, fmt::format("the metadata lack the number of {}", count_key(row)));
     }
     return to_number(found->second, path);
   };
@@ -66,7 +66,7 @@ std::vector<LayerStats> read_stats(const std::filesystem::path& path) {
   for (const auto& [name, entry] : file.entries()) {
     const auto [stat, layer] = parse_name(name, path);
     if (layer >= static_cast<int64_t>(file.entries().size())) {
-      refuse(path, fmt::format("'{}' is of a layer beyond the others", name));
+      refuse(path, fmt::format("'{}' has a layer number beyond the number of layers", name));
     }
     if (layer >= static_cast<int64_t>(layers.size())) layers.resize(static_cast<size_t>(layer) + 1);
     const at::Tensor mean_U = file.tensor(name).to(at::kDouble);

@@ -1,5 +1,5 @@
-// structure/currency.h -- what a target may count: parameters, time, memory, KV cache. A half layer
-// costs something as long as a unit of it is left, and something for each unit.
+// structure/currency.h -- the quantities a target may count: parameters, time, memory, KV cache. A
+// half layer has a fixed cost while it has any unit, plus a cost per unit.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -12,19 +12,19 @@
 
 namespace mop {
 
-/// Of one half layer, in the unit of a currency.
+/// Cost of one half layer, in the unit of a currency.
 struct HalfCost {
-  double unit = 0;  ///< each KV group, or neuron
-  double rest = 0;  ///< once, while one is left: its norm, its overhead
+  double unit = 0;  ///< per KV group or neuron
+  double rest = 0;  ///< fixed, while any unit remains: norm, overhead
 };
 
-/// What a currency may have to know besides sizes.
+/// Inputs of a currency besides sizes.
 struct CostInputs {
   int64_t element_bytes = 4;  ///< of a weight as stored, and of an entry of the KV cache
   double extra_bytes = 0;     ///< of all weights beyond parameters * element_bytes: wider norms
   /// Measured: nanoseconds of decoding one token.
   HalfCost attention = {}, mlp = {};
-  double outside = 0;  ///< embedding, head and all that is no layer
+  double outside = 0;  ///< embedding, head and all else outside the layers
 };
 
 struct Currency {
@@ -39,12 +39,12 @@ struct Currency {
   std::string (*text)(double amount);  ///< as people read it: "13.48 GB"
   /// Of a half that is there: `kind` is kAttention or kMlp.
   HalfCost (*half)(const ModelConfig&, const LayerShape&, UnitKind kind, const CostInputs&);
-  /// Of all that stands outside the layers.
+  /// Cost of all else outside the layers.
   double (*outside)(const ModelConfig&, const CostInputs&);
-  std::string_view source = {};  ///< paper, or where it is defined
+  std::string_view source = {};  ///< paper or definition
 };
 
-/// "parameters" is the first.
+/// All currencies; the first is "parameters".
 std::span<const Currency> all_currencies();
 /// Throws Error(kUsage) listing the known names.
 const Currency& find_currency(std::string_view name);
@@ -60,7 +60,7 @@ class Costs {
   Costs();
   Costs(const Currency& currency, const CostInputs& inputs) : row_(&currency), inputs_(inputs) {}
   const Currency& currency() const { return *row_; }
-  /// Zero for a half that is not there. `kind`: kAttention or kMlp.
+  /// Zero for a missing half. `kind`: kAttention or kMlp.
   HalfCost of_half(const ModelConfig& config, const LayerShape& shape, UnitKind kind) const;
   double of_layers(const ModelConfig& config) const;
   double of_model(const ModelConfig& config) const;

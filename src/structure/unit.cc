@@ -1,4 +1,4 @@
-// structure/unit.cc -- what units are called, how many there are and what each is worth.
+// structure/unit.cc -- names, counts and parameters of units.
 #include "structure/unit.h"
 
 #include <array>
@@ -10,9 +10,8 @@
 namespace mop {
 namespace {
 
-// The difference that one more unit makes. Costs are linear in the units while at least one is
-// there, and adding instead of removing keeps the half's norm out of the difference for the last
-// unit.
+// The cost of an additional unit. Costs are linear in the units while at least one exists; adding
+// rather than removing keeps the half's norm out of the difference for the last unit.
 int64_t cost_of_one_more(const ModelConfig& config, LayerShape shape, int64_t groups,
                          int64_t neurons) {
   const int64_t before = layer_parameters(config, shape);
@@ -28,7 +27,7 @@ int64_t cost_of_channel(const ModelConfig& config) {
   return language_parameters(wider) - language_parameters(config);
 }
 
-// What the layer loses without its attention, or without its MLP.
+// Parameters of the layer's attention or MLP half.
 int64_t half_parameters(const ModelConfig& config, const LayerShape& shape, bool attention) {
   LayerShape rest = shape;
   if (attention) {
@@ -114,8 +113,9 @@ int64_t unit_parameters(UnitKind kind, const ModelConfig& config, const LayerSha
 
 void check_channels_may_go(const ModelConfig& config) {
   if (!config.composite) return;
-  throw bad_input("the hidden channels of a {} stay: its projector writes into all of them",
-                  config.composite->kind->name)
+  throw bad_input(
+      "the hidden channels of a {} cannot be removed: its projector writes into all of them",
+      config.composite->kind->name)
       .hint("remove layers, heads and neurons");
 }
 

@@ -1,4 +1,4 @@
-// surgery/surgery.cc -- applying plan steps. Shape letters: H query heads, K KV heads, I MLP
+// surgery/surgery.cc -- applies plan steps. Shape letters: H query heads, K KV heads, I MLP
 // neurons.
 #include "surgery/surgery.h"
 
@@ -16,8 +16,8 @@
 namespace mop {
 namespace {
 
-// Positions in `kept` of what stays when `removed` goes. Throws when `removed` names what is not
-// there. `owner` is whose units they are.
+// Returns the positions in `kept` of the units that remain after removing `removed`. Throws if
+// `removed` names a missing unit. `owner` names the layer or model in errors.
 IndexList stay(const IndexList& kept, const IndexList& removed, const std::string& owner,
                const char* what) {
   IndexList positions;
@@ -31,7 +31,7 @@ IndexList stay(const IndexList& kept, const IndexList& removed, const std::strin
   }
   if (next < removed.size()) {
     throw bad_input("{} has no {} {} to remove", owner, what, removed[next])
-        .hint(fmt::format("indices are those of the dense {}; each can go once, and they rise",
+        .hint(fmt::format("indices refer to the dense {}, increase, and can be removed only once",
                           owner.starts_with("layer") ? "model's layer" : "model"));
   }
   if (positions.empty() && !kept.empty()) {
@@ -47,12 +47,12 @@ IndexList pick(const IndexList& values, const IndexList& positions) {
   return picked;
 }
 
-// What of each axis of a layer stays, as positions in the layer's current tensors.
+// The remaining units along each axis of a layer, as positions in its current tensors.
 struct Staying {
   IndexList heads_H, kv_heads_K, neurons_I;
 };
 
-// Head positions -> rows: each head is `head_dim` of them.
+// Converts head positions to rows, `head_dim` per head.
 IndexList rows_of(const IndexList& heads, int64_t head_dim) {
   IndexList rows;
   rows.reserve(heads.size() * static_cast<size_t>(head_dim));
@@ -67,7 +67,7 @@ at::Tensor select(const at::Tensor& value, int64_t axis, const IndexList& rows) 
   return value.index_select(axis, at::tensor(rows, at::kInt).to(value.device()));
 }
 
-// A changed tensor without the rows and columns that go.
+// Returns a changed tensor without the removed rows and columns.
 at::Tensor slice(at::Tensor value, const LayerTensor& tensor, const Staying& staying,
                  int64_t head_dim) {
   for (size_t axis = 0; axis < tensor.axes.size(); ++axis) {
@@ -85,13 +85,13 @@ at::Tensor slice(at::Tensor value, const LayerTensor& tensor, const Staying& sta
       case Axis::kVocab:
       case Axis::kHidden:
       case Axis::kHeadDim:
-        break;  // nothing of these goes
+        break;  // never removed
     }
   }
   return value;
 }
 
-// Every KV head that stays keeps equally many query heads, and no others stay.
+// Checks that every remaining KV head keeps all its query heads, and no others remain.
 void check_groups(const Layer& layer, const LayerShape& source) {
   if (layer.kv_heads.empty() && layer.heads.empty()) return;
   std::vector<size_t> members(static_cast<size_t>(source.kv_heads), 0);
@@ -103,11 +103,11 @@ void check_groups(const Layer& layer, const LayerShape& source) {
     if (got == expected && (!stays || got > 0)) continue;
     throw bad_input("layer {} would keep {} query heads of KV head {}, expected {}", layer.source,
                     got, kv, expected)
-        .hint("a KV head and its query heads go together");
+        .hint("a KV head and its query heads must be removed together");
   }
 }
 
-// A half that goes is there, and the other one stays.
+// Checks that a removed half exists and the other one remains.
 void check_halves(const Layer& layer, const LayerRemoval& removal) {
   const bool has_attention = !layer.heads.empty(), has_mlp = !layer.neurons.empty();
   if ((removal.attention && !has_attention) || (removal.mlp && !has_mlp)) {
@@ -117,7 +117,7 @@ void check_halves(const Layer& layer, const LayerRemoval& removal) {
   const bool attention_stays = has_attention && !removal.attention;
   if ((removal.attention || removal.mlp) && !attention_stays && (!has_mlp || removal.mlp)) {
     throw bad_input("layer {} would keep neither half", layer.source)
-        .hint("a layer without its last half goes whole");
+        .hint("remove the complete layer instead (\"whole\": true)");
   }
 }
 
@@ -151,8 +151,8 @@ Layer cut(const Layer& layer, const LayerRemoval& removal, const ModelConfig& so
   return result;
 }
 
-// A changed tensor without the channels that go; a norm of the residual stream is scaled, see
-// Model::with_channels.
+// Returns a changed tensor without the removed channels; norms of the residual stream are scaled,
+// see Model::with_channels.
 at::Tensor without_channels(at::Tensor value, const std::vector<Axis>& axes, bool is_norm,
                             const IndexList& staying_D) {
   double scale = 1;
@@ -203,19 +203,19 @@ Model cut_layers(const std::vector<LayerRemoval>& removals, const Model& model) 
     ++removal;
   }
   if (removal != removals.end()) {
-    throw bad_input("the plan removes from layer {}, which is not there", removal->layer)
+    throw bad_input("the plan removes units of layer {}, which does not exist", removal->layer)
         .where("model", fmt::format("{} layers left of {}", model.num_layers(),
                                     model.source_config().layers.size()))
-        .hint("layers are numbered as in the dense model, and rise");
+        .hint("layers are numbered as in the dense model, in increasing order");
   }
   if (layers.empty()) throw bad_input("the plan would remove every layer");
   return model.with_layers(std::move(layers));
 }
 
-// What is said of layers is said of the tower's.
+// Errors name the tower's layers as layers.
 Model cut_tower(const std::vector<LayerRemoval>& removals, const Model& model) {
   if (model.tower() == nullptr) {
-    throw bad_input("the plan cuts a vision tower, and the model has none that is computed")
+    throw bad_input("the plan prunes a vision tower, but the model has none that is computed")
         .where("model", model.checkpoint().folder().string());
   }
   try {

@@ -1,4 +1,4 @@
-// surgery/values.cc -- a plan's values: finding them in a checkpoint, and naming them.
+// surgery/values.cc -- reads a plan's values from a checkpoint, and lists them for a plan.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,12 +20,12 @@ std::string digest(const at::Tensor& value) {
   return hex;
 }
 
-// A layer's tensor, and where the layer stands among those that are left.
+// A tensor of a layer, and the layer's index among the remaining ones.
 struct Named {
   size_t place;
   const LayerTensor* tensor;
 };
-// By its name in the source; nullopt when the name is of none of these layers.
+// Looks up a tensor by its name in the source; nullopt if no remaining layer has it.
 std::optional<Named> find_in_layers(const Family& family, std::string_view name,
                                     const std::vector<Layer>& layers) {
   for (const LayerTensor& tensor : family.layer_tensors) {
@@ -56,7 +56,7 @@ at::Tensor checked(const Checkpoint& stored, const std::string& name, const std:
       .hint("the checkpoint was changed after its plan was written");
 }
 
-// Biases that the source lacks come in for all layers together.
+// Biases that the source lacks are added to all layers together.
 Model with_new_biases(const Model& model, const std::vector<Named>& named) {
   const auto adds = [&](Role role) {
     return std::any_of(named.begin(), named.end(), [&](const Named& n) {
@@ -80,7 +80,7 @@ Model with_values(const Model& pruned, const PlanValues& values, const Checkpoin
     }
     const auto found = find_in_layers(family, name, layers);
     if (!found) throw bad_input("the plan has values for {}, which the model lacks", name);
-    // `stored` counts the layers that are left.
+    // `stored` numbers the remaining layers.
     const auto place = static_cast<int64_t>(found->place);
     layers[found->place].changed[found->tensor->role] =
         checked(stored, tensor_name(family, place, *found->tensor), sha);

@@ -1,4 +1,4 @@
-// surgery/verify.cc -- a model's promises, checked after every step.
+// surgery/verify.cc -- checks a model's invariants after every step.
 #include <ATen/ops/aminmax.h>
 #include <fmt/format.h>
 
@@ -13,13 +13,13 @@
 namespace mop {
 namespace {
 
-// Rising, without repetition, inside [0, size).
+// Checks that indices strictly increase and are in [0, size).
 void check_indices(const IndexList& indices, int64_t size, const char* what,
                    const std::string& owner) {
   for (size_t i = 0; i < indices.size(); ++i) {
     const bool rises = i == 0 || indices[i] > indices[i - 1];
     if (rises && indices[i] >= 0 && indices[i] < size) continue;
-    throw internal_error("{} keeps {} {} at place {} of a source that has {}", owner, what,
+    throw internal_error("{} keeps {} {} at position {}, but the source has {}", owner, what,
                          indices[i], i, size);
   }
 }
@@ -32,7 +32,7 @@ void check_shape(const at::Tensor& value, const std::vector<Axis>& axes, const M
                        fmt::join(value.sizes(), ", "), fmt::join(expected, ", "));
 }
 
-// One pass without a copy: a NaN anywhere becomes both ends of the range.
+// One pass without a copy: a NaN propagates to both minimum and maximum.
 bool is_finite(const at::Tensor& value) {
   if (value.numel() == 0) return true;
   const auto [least, most] = value.detach().aminmax();
@@ -91,14 +91,14 @@ void check_layers(const Model& model) {
     const auto sources = static_cast<int32_t>(model.source_config().layers.size());
     const int32_t before = i == 0 ? -1 : layers[i - 1].source;
     if (layers[i].source <= before || layers[i].source >= sources) {
-      throw internal_error("layer {} comes from source layer {}, after {} of {}", i,
+      throw internal_error("layer {} has source layer {}, after source layer {} of {}", i,
                            layers[i].source, before, sources);
     }
     check_layer(model, i);
   }
 }
 
-// The composite counts what the tower keeps.
+// The composite config must have the tower's current layers.
 void check_tower(const Model& model) {
   if (model.tower() == nullptr) return;
   check_layers(*model.tower());

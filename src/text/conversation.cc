@@ -49,7 +49,8 @@ Json as_call(const Json& function) {
 Json tools_of(const Json& record, const std::string& where) {
   if (!record.contains("tools")) return nullptr;
   const Json tools = parsed(record["tools"], is_structured);
-  if (tools.is_null() || tools == "" || (tools.is_array() && tools.empty())) return nullptr;
+  if (tools.is_null() || is_empty_text(tools) || (tools.is_array() && tools.empty()))
+    return nullptr;
   if (!tools.is_array()) throw bad_input("{}: `tools` is not a list", where);
   Json list = Json::array();
   for (const Json& tool : tools) list.push_back(as_call(tool));
@@ -179,8 +180,8 @@ bool is_conversation(const Json& record) {
   if (is_list(record, "messages") || is_list(record, "conversations")) return true;
   if (is_list(record, "prompt") && record.contains("completion")) return true;
   if (!record.contains("instruction")) return false;
-  return is_list(record, "history") ||
-         (record.contains("system") && record["system"].is_string() && record["system"] != "");
+  return is_list(record, "history") || (record.contains("system") && record["system"].is_string() &&
+                                        !is_empty_text(record["system"]));
 }
 
 std::span<const std::string_view> conversation_keys(const Json& record) {

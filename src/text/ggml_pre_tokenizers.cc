@@ -24,10 +24,10 @@ constexpr std::string_view kLonger[] = {
     "\n \n\n  \n\t\n   x\n    y\r\n\r\n  z \r \n. \n.\n\n!\r\n/\n//\n",
     "# if (x >= 10) { return a[i] += 0x1F / 3.14; } // done",
     "https://example.org/a_b?c=d&e=%20 <|im_start|> <sentinel:12> IMGIMGABCZ",
-    "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u3053\u3093\u306b\u3061\u306f \uc548\ub155 "
-    "\ud558\uc138\uc694 \u3105\u3106 \u2018a\u2019 \u201cb\u201d",
-    "\u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 "
-    "\u0645\u0631\u062d\u0628\u0627\u06d4 \u05e9\u05dc\u05d5\u05dd",
+    ("\u4f60\u597d\uff0c\u4e16\u754c\u3002\u3053\u3093\u306b\u3061\u306f \uc548\ub155 "
+     "\ud558\uc138\uc694 \u3105\u3106 \u2018a\u2019 \u201cb\u201d"),
+    ("\u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 "
+     "\u0645\u0631\u062d\u0628\u0627\u06d4 \u05e9\u05dc\u05d5\u05dd"),
     "Ankara'daki 'tis 'Ds 'llama 's9 9's",
     "$5 +3 <=> ^~|` ... !!! ??? ---- ____ ``` \"' '' \u20ac5 \u00b1 \u00a9"};
 

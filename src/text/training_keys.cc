@@ -70,10 +70,14 @@ constexpr KeyFate kMessage[] = {
 bool is_empty_value(std::string_view key, const Json& value) {
   if (key == "label") return !value.is_boolean();
   return value.is_null() || (!value.is_number() && !value.is_boolean() && value.empty()) ||
-         value == "";
+         is_empty_text(value);
 }
 
 }  // namespace
+
+bool is_empty_text(const Json& value) {
+  return value.is_string() && value.get_ref<const std::string&>().empty();
+}
 
 const FormatKeys& record_keys() {
   static const FormatKeys format = {"training data: a record", kRecord};

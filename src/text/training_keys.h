@@ -15,4 +15,7 @@ const FormatKeys& message_keys();
 /// is not empty.
 void refuse_keys(const Json& object, const FormatKeys& format, const std::string& where);
 
+/// Whether `value` is a string without characters.
+bool is_empty_text(const Json& value);
+
 }  // namespace mop

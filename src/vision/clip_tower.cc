@@ -20,7 +20,7 @@
 namespace mop {
 namespace {
 
-// Layers of the config count from the end where they are below 0.
+// Negative layers in the config count from the end.
 std::vector<int64_t> states_of(const Composite& composite) {
   std::vector<int64_t> states = composite.projector.feature_layers;
   for (int64_t& state : states) state += state < 0 ? composite.vision.layers + 1 : 0;
@@ -69,8 +69,8 @@ at::Tensor ClipTower::embed(const at::Tensor& pixels_B3HW, const Compute& comput
   };
   const int64_t batch = pixels_B3HW.size(0), patch = config_.patch;
   const int64_t side = config_.image / patch, edge = side * patch;
-  // Patches do not overlap, so the convolution is a product. Pixels of a part of a patch at the
-  // right and below are left out, as a convolution leaves them.
+  // Patches do not overlap, so the convolution is a matrix product. Incomplete patches at the right
+  // and bottom edges are omitted, as in the convolution.
   const at::Tensor patches_BPK = pixels_B3HW.narrow(2, 0, edge)
                                      .narrow(3, 0, edge)
                                      .reshape({batch, 3, side, patch, side, patch})

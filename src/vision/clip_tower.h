@@ -1,5 +1,6 @@
-// vision/clip_tower.h -- CLIP's vision transformer (arXiv 2103.00020): pixels -> features of
-// patches. B pictures, T = 1 + patches rows of each (the first is the class token's), D features.
+// vision/clip_tower.h -- CLIP's vision transformer (arXiv 2103.00020): pixels -> patch features.
+// Shape letters: B images, T = 1 + patches rows per image (the first is the class token), D
+// features.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -13,35 +14,35 @@
 
 namespace mop {
 
-/// What of a pass through the tower is looked at, or otherwise than the tower is. All may be null.
+/// Options of a pass through the tower: changes and observers. All may be null.
 struct TowerPass {
-  int64_t first = 0;  ///< layer that the hidden states enter; above 0 with one state alone
-  /// Weights of a layer, and units of it that are masked, instead of its own; null for its own.
+  int64_t first = 0;  ///< first layer to run; above 0 only with one state
+  /// Replacement weights of a layer, and a mask of its units; null = unchanged.
   std::function<const LayerWeights*(int64_t layer)> weights = nullptr;
   std::function<const LayerMask*(int64_t layer)> mask = nullptr;
-  /// Told of kLayerInput, kHeadOutput, kNeuron and kLayerOutput of so many pictures' rows.
+  /// Called with kLayerInput, kHeadOutput, kNeuron and kLayerOutput activations of each piece.
   std::function<void(int64_t layer, Site site, const at::Tensor& value_NX)> tap = nullptr;
 };
 
 class ClipTower {
  public:
-  /// Of the tower of `model`, which has one (Model::tower), cut or not.
+  /// The model must have a tower (Model::tower), pruned or not.
   explicit ClipTower(const Model& model);
   const VisionConfig& config() const { return config_; }
-  /// Whether the features are one hidden state: a pass may then begin at any layer.
+  /// Whether the features are a single hidden state, so that a pass can start at any layer.
   bool has_one_state() const { return states_.size() == 1; }
 
-  /// What enters the first layer, [B, T, D], in the compute dtype on its device, from pixels [B, 3,
-  /// image, image], float32, CPU.
+  /// Computes the input of the first layer, [B, T, D], in the compute dtype on its device, from
+  /// pixels [B, 3, image, image], float32, CPU.
   at::Tensor embed(const at::Tensor& pixels_B3HW, const Compute& compute) const;
-  /// [B, T, D * states]: the states side by side, in the order of the projector's config.
-  /// `hidden_BTD` is overwritten. Layers beyond those of the states are not computed; the others
-  /// are run in turn, each on at most `piece` pictures at a time.
+  /// Returns [B, T, D * states]: the hidden states concatenated in the order of the projector's
+  /// config. Overwrites `hidden_BTD`. Runs the layers up to the last state one after the other,
+  /// with at most `piece` images at a time.
   at::Tensor features(const at::Tensor& hidden_BTD, int64_t piece, const Compute& compute,
                       const TowerPass& pass = {}) const;
-  /// The heads' and neurons' tensors of a layer, in the compute dtype on its device.
+  /// Returns the prunable tensors of a layer, in the compute dtype on its device.
   LayerWeights weights(int64_t layer, const Compute& compute) const;
-  /// `hidden_BTD` through one layer as it is, in place.
+  /// Runs one layer on `hidden_BTD`, in place.
   void advance(int64_t layer, const at::Tensor& hidden_BTD, int64_t piece,
                const Compute& compute) const;
 

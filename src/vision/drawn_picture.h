@@ -1,10 +1,10 @@
-// vision/drawn_picture.h -- a picture to try a model with, drawn by a program.
+// vision/drawn_picture.h -- a synthetic image for testing models.
 #pragma once
 #include "vision/picture.h"
 
 namespace mop {
 
-/// Of two colour ramps and a bright square: no two patches of a tower are equal.
+/// Returns an image of two colour gradients and a bright square, in which no two patches are equal.
 Picture drawn_picture(int64_t width, int64_t height);
 
 }  // namespace mop

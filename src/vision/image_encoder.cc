@@ -17,7 +17,7 @@
 namespace mop {
 namespace {
 
-// Hidden states that wait on a device for the next layer, so that weights are uploaded seldom.
+// Bytes of hidden states kept on a device between layers, so that weights are uploaded less often.
 constexpr int64_t kWaitingBytes = int64_t{256} << 20;
 constexpr int64_t kPiece = ImageEncoder::kPiece;
 
@@ -25,12 +25,12 @@ const Composite& composite_of(const Model& model) {
   const Composite* composite = model.config().composite.get();
   const std::string where = model.checkpoint().folder().string();
   if (composite == nullptr)
-    throw bad_input("the model reads no pictures: it has no vision tower").where("model", where);
+    throw bad_input("the model does not support images: it has no vision tower")
+        .where("model", where);
   if (composite->kind->tiles)
-    throw bad_input("pictures in several tiles, as {} reads them, are not supported",
-                    composite->kind->name)
+    throw bad_input("tiled images ({}) are not supported", composite->kind->name)
         .where("model", where)
-        .hint("the language model alone can be used: give no pictures");
+        .hint("only the language model can be used, without images");
   return *composite;
 }
 
@@ -41,7 +41,7 @@ ClipTower open_tower(const Model& model) {
 
 void check_size(int64_t height, int64_t width, int64_t wanted) {
   if (height == wanted && width == wanted) return;
-  throw bad_input("the image processor makes pictures of {} x {}, the vision tower reads {} x {}",
+  throw bad_input("the image processor gives images of {} x {}, but the vision tower needs {} x {}",
                   height, width, wanted, wanted)
       .hint("crop_size of preprocessor_config.json must be image_size of vision_config");
 }
@@ -59,8 +59,7 @@ ImageEncoder::ImageEncoder(const Model& model)
   const auto section = composite_of(model).raw.find("vision_config");
   if (section == composite_of(model).raw.end() || !section->is_object()) return;
   for (const std::string& key : unknown_vision_keys(*section))
-    notes_.push_back("config.json: vision_config." + key +
-                     " is not known, and copied without being read");
+    notes_.push_back("config.json: vision_config." + key + " is unknown and copied unread");
 }
 
 bool ImageEncoder::has_tower(const Model& model) {

@@ -13,7 +13,7 @@ namespace {
 
 using Size = ImageProcessorConfig::Size;
 
-// `picture` in the middle of a square; of an odd margin the larger part is below or right.
+// Centres `picture` in a square; an odd margin is larger below or right.
 Picture padded_to_square(const Picture& picture, const std::array<double, 3>& mean) {
   const int64_t side = std::max(picture.width, picture.height);
   if (picture.width == picture.height) return picture;
@@ -28,10 +28,10 @@ Picture padded_to_square(const Picture& picture, const std::array<double, 3>& me
   return square;
 }
 
-// Division that rounds down, as Python's.
+// Division rounding down, as in Python.
 int64_t half_down(int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); }
 
-// Where a crop begins in the picture: before it, where the picture is smaller.
+// Offset of a crop in the image; negative for a smaller image.
 int64_t crop_begin(int64_t picture, int64_t crop) { return half_down(picture - crop); }
 
 }  // namespace

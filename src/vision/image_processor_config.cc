@@ -1,4 +1,4 @@
-// vision/image_processor_config.cc -- the files that say how pictures are prepared.
+// vision/image_processor_config.cc -- reads image processor configs.
 #include <algorithm>
 #include <string>
 
@@ -16,7 +16,7 @@ using Size = ImageProcessorConfig::Size;
 
 struct ProcessorClass {
   std::string_view name;
-  bool pads;  // whether it follows do_pad
+  bool pads;  // whether it supports do_pad
 };
 
 constexpr ProcessorClass kClasses[] = {
@@ -25,7 +25,7 @@ constexpr ProcessorClass kClasses[] = {
     {"LlavaImageProcessor", true},
 };
 
-// A side of 100,000 pixels is far beyond any tower.
+// A plausible limit for the side of an image, in pixels.
 int64_t side(const Json& value, const std::string& what) {
   const int64_t pixels = whole_number(value, what);
   if (pixels >= 1 && pixels <= 100000) return pixels;
@@ -34,7 +34,7 @@ int64_t side(const Json& value, const std::string& what) {
 
 Size checked_area(Size size, const std::string& what) {
   if (size.height * size.width <= kMostPixels) return size;
-  throw bad_input("{} is {} x {}, at most {} pixels are possible", what, size.height, size.width,
+  throw bad_input("{} is {} x {}, expected at most {} pixels", what, size.height, size.width,
                   kMostPixels);
 }
 
@@ -66,21 +66,21 @@ void read_size(const Json& raw, ImageProcessorConfig& config, const std::string&
   }
 }
 
-// A number for every colour, or one for all.
+// One number per channel, or one for all.
 std::array<double, 3> colours(const Json& raw, const char* key, std::array<double, 3> fallback) {
   const auto it = raw.find(key);
   if (it == raw.end() || it->is_null()) return fallback;
   const auto is_number = [](const Json& value) { return value.is_number(); };
   if (it->is_number()) return {it->get<double>(), it->get<double>(), it->get<double>()};
   if (!it->is_array() || it->size() != 3 || !std::all_of(it->begin(), it->end(), is_number))
-    throw bad_input("{} must be a number or three, got {}", key, it->dump().substr(0, 80));
+    throw bad_input("{} must be one number or three, got {}", key, it->dump().substr(0, 80));
   return {(*it)[0].get<double>(), (*it)[1].get<double>(), (*it)[2].get<double>()};
 }
 
 void refuse_tiles(const Json& raw, std::string_view name) {
   if (!raw.contains("image_grid_pinpoints") && !name.starts_with("LlavaNext")) return;
-  throw bad_input("pictures in several tiles (LLaVA-NeXT's image_grid_pinpoints) are not supported")
-      .hint("the language model alone can be used: give no images");
+  throw bad_input("tiled images (LLaVA-NeXT's image_grid_pinpoints) are not supported")
+      .hint("only the language model can be used, without images");
 }
 
 const ProcessorClass& class_of(const Json& raw, const std::string& where) {
@@ -134,7 +134,7 @@ ImageProcessorConfig parse(const Json& raw, const std::string& where) {
     config.crop_size = height_and_width(*crop, "crop_size");
   read_values(raw, config, where);
   for (const std::string& key : unknown_keys(raw, image_processor_keys()))
-    config.notes.push_back("the image processor's " + key + " is not known, and not followed");
+    config.notes.push_back("the image processor's " + key + " is unknown and ignored");
   return config;
 }
 
@@ -164,10 +164,10 @@ ImageProcessorConfig read_image_processor(const fs::path& folder) {
   }
   if (is_there(folder, own)) return parse_image_processor(read_json(own), own.string());
   throw bad_input(
-      "nothing says how pictures are prepared: there is neither preprocessor_config.json nor a "
+      "the folder has no image processor: there is neither preprocessor_config.json nor a "
       "section image_processor of processor_config.json")
       .where("folder", folder.string())
-      .hint("copy it from where the model comes from");
+      .hint("copy it from the original model");
 }
 
 }  // namespace mop

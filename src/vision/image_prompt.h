@@ -1,5 +1,5 @@
-// vision/image_prompt.h -- pictures in a prompt's token ids: every row of a picture is a token of
-// its own, whose id stands behind the vocabulary.
+// vision/image_prompt.h -- images in a prompt's token ids: every row of an image is a token with an
+// id at or above the vocabulary size.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,17 +7,16 @@
 
 namespace mop {
 
-/// How pictures become ids. Row k of a table of rows has the id `vocab` + k.
+/// How images become ids. Row k of the table of rows has the id `vocab` + k.
 struct ImageTokens {
-  int64_t placeholder = 0;     ///< the id of the token that stands for a picture in a prompt
-  int64_t vocab = 0;           ///< ids from here on are rows
-  int64_t rows_per_image = 0;  ///< consecutive rows of the table for each picture
+  int64_t placeholder = 0;     ///< id of the image placeholder in a prompt
+  int64_t vocab = 0;           ///< first id of rows
+  int64_t rows_per_image = 0;  ///< consecutive rows of the table per image
 };
 
-/// `ids` with every placeholder replaced by the ids of the rows of its picture. `images` are the
-/// numbers, from 0, that the prompt's pictures have in the table, in the order of the prompt.
-/// Throws Error(kBadInput) when there is no placeholder but pictures, or one is more than the
-/// other.
+/// Returns `ids` with every placeholder replaced by the ids of its image's rows. `images` are the
+/// indices in the table of the prompt's images, in prompt order. Throws Error(kBadInput) if the
+/// numbers of placeholders and images differ.
 std::vector<int64_t> expand_images(std::span<const int64_t> ids, std::span<const int64_t> images,
                                    const ImageTokens& how);
 

@@ -1,5 +1,5 @@
-// vision/jpeg_picture.cc -- JPEG by libjpeg.
-// libjpeg's header needs what stands before it.
+// vision/jpeg_picture.cc -- decodes JPEG with libjpeg.
+// libjpeg's header needs the includes before it.
 // clang-format off
 #include <csetjmp>
 #include <cstddef>
@@ -14,13 +14,13 @@
 namespace mop {
 namespace {
 
-// Huffman codes have a bit at least for each block of 8 x 8 pixels.
+// Huffman codes have at least one bit per block of 8 x 8 pixels.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// A picture of few bytes and many scans keeps a decoder busy for hours.
+// A small file with many scans could keep the decoder busy for hours.
 constexpr int kMostScans = 500;
 
-// What libjpeg's callbacks see. It leaves a call by longjmp, so no frame that calls it between
-// setjmp and its end holds an object with a destructor.
+// State of libjpeg's callbacks. libjpeg reports errors by longjmp, so no function that calls it
+// after setjmp may hold objects with destructors.
 struct JpegFile {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
@@ -47,8 +47,8 @@ JpegFile& file_of(j_common_ptr info) { return *static_cast<JpegFile*>(info->clie
   leave(file_of(info), text);
 }
 
-// Prints nothing. Levels below 0 are warnings; the end of the bytes is one to libjpeg, which makes
-// the rest grey.
+// Prints nothing. Levels below 0 are warnings; for libjpeg the end of the data is a warning, and it
+// fills the rest with grey.
 void jpeg_emits(j_common_ptr info, int level) {
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) leave(file_of(info), "it ends too early");
 }
@@ -66,8 +66,8 @@ JpegFile::JpegFile() {
   info.client_data = this;
 }
 
-// Reads what stands before the pixels and asks for RGB, or for CMYK where that is stored. False
-// when libjpeg complains.
+// Reads the header and requests RGB output, or CMYK if stored so. Returns false on an error of
+// libjpeg.
 bool read_jpeg_header(JpegFile& file, std::string_view bytes) {
   if (setjmp(file.out) != 0) return false;
   jpeg_create_decompress(&file.info);
@@ -80,7 +80,7 @@ bool read_jpeg_header(JpegFile& file, std::string_view bytes) {
   return true;
 }
 
-// The conversion of Pillow, which takes inks to be stored inverted, as Adobe's programs do.
+// Pillow's conversion, which assumes inverted inks as stored by Adobe's programs.
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t count) {
   for (size_t i = 0; i < count; ++i, cmyk += 4, rgb += 3) {
     for (int colour = 0; colour < 3; ++colour) {
@@ -90,7 +90,7 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, size_t count) {
   }
 }
 
-// The pixels; `row` holds one row of CMYK. False when libjpeg complains.
+// Reads the pixels; `row` holds one row of CMYK. Returns false on an error of libjpeg.
 bool read_jpeg_rows(JpegFile& file, Picture& picture, uint8_t* row) {
   if (setjmp(file.out) != 0) return false;
   jpeg_start_decompress(&file.info);

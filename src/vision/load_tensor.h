@@ -1,4 +1,4 @@
-// vision/load_tensor.h -- weights that are needed once in a pass.
+// vision/load_tensor.h -- loads weights that are needed once per pass.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -9,8 +9,8 @@
 
 namespace mop {
 
-/// A tensor of the checkpoint where and in the type that is computed; on the CPU in its stored type
-/// it stays mapped.
+/// Returns a tensor of the checkpoint on the compute device in the compute dtype; on the CPU in its
+/// stored dtype it stays mapped.
 inline at::Tensor load_tensor(const Checkpoint& checkpoint, const std::string& name,
                               const Compute& compute) {
   return checkpoint.tensor(name).to(at::device(compute.device).dtype(compute.dtype));

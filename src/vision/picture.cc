@@ -14,8 +14,8 @@ using namespace std::string_view_literals;
 
 struct Format {
   std::string_view name, signature;
-  size_t at;                            // where the signature stands
-  Picture (*decode)(std::string_view);  // null: known and not read
+  size_t at;                            // offset of the signature
+  Picture (*decode)(std::string_view);  // null = not supported
 };
 
 constexpr Format kFormats[] = {
@@ -37,8 +37,7 @@ constexpr Format kFormats[] = {
 
 void check_pixels(int64_t width, int64_t height) {
   if (height <= kMostPixels / width) return;
-  throw bad_input("the picture has {} x {} pixels, at most {} are possible", width, height,
-                  kMostPixels)
+  throw bad_input("the image has {} x {} pixels, expected at most {}", width, height, kMostPixels)
       .hint("make it smaller");
 }
 
@@ -46,22 +45,22 @@ Picture allocate_picture(std::string_view format, int64_t width, int64_t height,
                          int64_t most_pixels) {
   check_pixels(width, height);
   if (width * height > most_pixels) {
-    throw bad_input("the {} is truncated: its few bytes cannot hold {} x {} pixels", format, width,
+    throw bad_input("the {} is truncated: it is too short for {} x {} pixels", format, width,
                     height);
   }
   return {width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
 }
 
 Picture decode_picture(std::string_view bytes) {
-  if (bytes.empty()) throw bad_input("the picture is an empty file");
+  if (bytes.empty()) throw bad_input("the image file is empty");
   for (const Format& format : kFormats) {
     if (bytes.size() < format.at || !bytes.substr(format.at).starts_with(format.signature))
       continue;
     if (format.decode != nullptr) return format.decode(bytes);
-    throw bad_input("pictures are PNG or JPEG, this is {}", format.name)
+    throw bad_input("unsupported image format {}, expected PNG or JPEG", format.name)
         .hint("convert it to PNG or JPEG");
   }
-  throw bad_input("pictures are PNG or JPEG, this is neither").hint("convert it to PNG or JPEG");
+  throw bad_input("unknown image format, expected PNG or JPEG").hint("convert it to PNG or JPEG");
 }
 
 Picture read_picture(const std::filesystem::path& file) {

@@ -1,4 +1,4 @@
-// vision/png_picture.cc -- PNG by libpng.
+// vision/png_picture.cc -- decodes PNG with libpng.
 #include <png.h>
 
 #include <algorithm>
@@ -11,13 +11,13 @@
 namespace mop {
 namespace {
 
-// Deflate makes at most so many bytes out of one.
+// Maximum expansion factor of deflate.
 constexpr int64_t kMostInflation = 1032;
 
-// What libpng's callbacks see. It leaves a call by longjmp, so no frame that calls it between
-// setjmp and its end holds an object with a destructor.
+// State of libpng's callbacks. libpng reports errors by longjmp, so no function that calls it after
+// setjmp may hold objects with destructors.
 struct PngFile {
-  std::string_view rest;  // bytes that were not read yet
+  std::string_view rest;  // unread bytes
   char complaint[200] = "";
   png_structp png = nullptr;
   png_infop info = nullptr;
@@ -48,7 +48,7 @@ PngFile::PngFile(std::string_view bytes) : rest(bytes) {
   info = png == nullptr ? nullptr : png_create_info_struct(png);
   if (info == nullptr) {
     png_destroy_read_struct(&png, nullptr, nullptr);
-    throw internal_error("libpng of another version than its header");
+    throw internal_error("the version of libpng differs from its header");
   }
 }
 
@@ -57,13 +57,13 @@ bool is_grey_16(const PngFile& file) {
          png_get_bit_depth(file.png, file.info) == 16;
 }
 
-// Reads what stands before the pixels and asks for 8-bit RGB, or 16-bit grey where that is stored.
-// False when libpng complains.
+// Reads the header and requests 8-bit RGB, or 16-bit grey if stored so. Returns false on an error
+// of libpng.
 bool read_png_header(PngFile& file) {
   if (setjmp(png_jmpbuf(file.png)) != 0) return false;
   png_set_read_fn(file.png, &file, give_png_bytes);
   png_set_user_limits(file.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-  // Nothing but the pixels and the palette: texts and profiles are not even inflated.
+  // Only pixels and the palette are read; texts and profiles are not inflated.
   png_set_keep_unknown_chunks(file.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(file.png, file.info);
   const auto colour = png_get_color_type(file.png, file.info);
@@ -77,7 +77,7 @@ bool read_png_header(PngFile& file) {
   return true;
 }
 
-// The pixels, each row `stride` bytes after the one before. False when libpng complains.
+// Reads the pixels, with rows `stride` bytes apart. Returns false on an error of libpng.
 bool read_png_rows(PngFile& file, uint8_t* pixels, size_t stride, int64_t height) {
   if (setjmp(png_jmpbuf(file.png)) != 0) return false;
   const int passes = png_set_interlace_handling(file.png);

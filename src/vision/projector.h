@@ -1,4 +1,5 @@
-// vision/projector.h -- LLaVA's projector: features of a tower -> rows of the language model.
+// vision/projector.h -- LLaVA's projector: features of a tower -> rows of the language model's
+// input.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -10,10 +11,10 @@
 
 namespace mop {
 
-/// Two linear maps with an activation between them (LLaVA-1.5, arXiv 2310.03744).
+/// Two linear layers with an activation between them (LLaVA-1.5, arXiv 2310.03744).
 class Projector {
  public:
-  /// The checkpoint holds the projector's tensors.
+  /// The checkpoint must contain the projector's tensors.
   Projector(std::shared_ptr<const Checkpoint> checkpoint, ProjectorConfig config);
 
   const ProjectorConfig& config() const { return config_; }

@@ -1,5 +1,5 @@
-// vision/resample.h -- pictures of another size, bit for bit as Image.resize of Pillow 13 makes
-// them (older ones differ by a few levels where the height shrinks most).
+// vision/resample.h -- resizes images, bitwise equal to Image.resize of Pillow 13 (older versions
+// differ by a few levels for large vertical reductions).
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -10,17 +10,17 @@ namespace mop {
 
 /// A filter of PIL.Image.Resampling.
 struct Resampling {
-  int64_t number;         ///< as the configs of image processors spell it
+  int64_t number;         ///< value in image processor configs
   std::string_view name;  ///< "bicubic"
-  double support;         ///< how far it reaches, in pixels of the coarser picture
+  double support;         ///< radius in pixels of the coarser image
   double (*weight)(double distance);
 };
 
-/// Throws Error(kBadInput) listing the known ones; nearest (0) is not among them.
+/// Throws Error(kBadInput) listing the known filters; nearest (0) is not supported.
 const Resampling& find_resampling(int64_t number);
 
-/// `picture` in another size, in a pass across and a pass down, each rounded to 8 bits. Sizes are
-/// at least 1; throws Error(kBadInput) when a pass makes more than kMostPixels.
+/// Resizes `picture` in a horizontal and a vertical pass, each rounded to 8 bits. Sizes must be at
+/// least 1; throws Error(kBadInput) if a pass would give more than kMostPixels pixels.
 Picture resize(const Picture& picture, int64_t width, int64_t height, const Resampling& resampling);
 
 }  // namespace mop

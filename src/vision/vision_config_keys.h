@@ -1,4 +1,4 @@
-// vision/vision_config_keys.h -- the fate of every key of config.json's vision_config.
+// vision/vision_config_keys.h -- how each key of config.json's vision_config is handled.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,9 +7,9 @@
 
 namespace mop {
 
-/// Those of transformers' CLIPVisionConfig. Keys that every config may have are config_keys()'s.
+/// The keys of transformers' CLIPVisionConfig. Keys common to all configs are in config_keys().
 const FormatKeys& vision_config_keys();
-/// The keys of a vision_config that have no fate in either.
+/// Returns the keys of a vision_config that are in neither table.
 std::vector<std::string> unknown_vision_keys(const Json& raw);
 
 }  // namespace mop

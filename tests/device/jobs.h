@@ -12,10 +12,10 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "device/opaque_device.h"
+#include "jobs/recover.h"
+#include "jobs/tasks.h"
 #include "kit/random_model.h"
-#include "pipeline/recover.h"
-#include "pipeline/runtime.h"
-#include "pipeline/tasks.h"
+#include "run/runtime.h"
 
 namespace mop::testing {
 

@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 #include "device/jobs.h"
-#include "pipeline/prune.h"
-#include "pipeline/recipe.h"
-#include "pipeline/recover.h"
+#include "jobs/prune.h"
+#include "jobs/recover.h"
+#include "recipe/recipe.h"
 
 namespace mop::testing {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "device/jobs.h"
 #include "eval/validation.h"
+#include "jobs/recover.h"
 #include "model/family.h"
 #include "model/forward.h"
 #include "model/generate.h"
-#include "pipeline/recover.h"
 #include "stats/layer_stats.h"
 
 namespace mop::testing {

@@ -1,7 +1,7 @@
 // device/training_test.cc -- training on a device has the losses of the CPU.
 #include "device/jobs.h"
-#include "pipeline/prune.h"
-#include "pipeline/recover.h"
+#include "jobs/prune.h"
+#include "jobs/recover.h"
 
 namespace mop::testing {
 namespace {

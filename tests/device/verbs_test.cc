@@ -3,11 +3,11 @@
 
 #include "criteria/registry.h"
 #include "device/jobs.h"
-#include "pipeline/bench.h"
-#include "pipeline/eval_tasks.h"
-#include "pipeline/eval_text.h"
-#include "pipeline/prune.h"
-#include "pipeline/recipe.h"
+#include "jobs/bench.h"
+#include "jobs/eval_tasks.h"
+#include "jobs/eval_text.h"
+#include "jobs/prune.h"
+#include "recipe/recipe.h"
 #include "stats/layer_stats.h"
 
 namespace mop::testing {

@@ -73,7 +73,7 @@ TEST_F(ChatGenerate, WhatIsMissingIsNamed) {
   refused({"generate", demo}, 2, "--prompt");
   write_file(folder_.path() / "a.json", R"({"message": "x"})");
   refused({"generate", model_.string(), "--messages", (folder_.path() / "a.json").string()}, 1,
-          "the file holds no conversation");
+          "the file has no conversation");
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ TEST(Declared, ShowsWhatARowDeclares) {
                        {"type", "number"},
                        {"default", 0.08},
                        {"range", {{"least", 0.0}}},
-                       {"help", "how far a layer's share may be from the mean"},
+                       {"help", "maximum difference of a layer's share from the mean"},
                        {"key", "width.owl_lambda"}}));
   const std::string text = run({"list", "allocations", "owl"}).out;
   EXPECT_THAT(text, HasSubstr("width.owl_lambda  number, default 0.08; at least 0: how far"));

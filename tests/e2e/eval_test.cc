@@ -136,7 +136,7 @@ TEST(EvalVersus, RefusesOtherTokens) {
       other / "tokenizer.json",
       R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
   expect_refusal({"--vs", other, "--text", text, "--protocol", "lines"}, 1,
-                 "tokenizers read the text differently, first in sequence 1");
+                 "tokenizers give different tokens, first in sequence 1");
 }
 
 TEST(Eval, SaysWhenTheCalibrationFileIsEvaluatedOn) {

@@ -371,12 +371,12 @@ TEST_F(Llava, ATowerThatNoSampleShowsIsNotMeasured) {
   const Ran judged = run(prune_tower(path("never"), "told.jsonl",
                                      {"--set", "vision.criterion=magnitude", "--set",
                                       "branches=[width,vision]", "--select", "kl", "--of", "all"}));
-  EXPECT_THAT(judged.err, HasSubstr("none has a picture"));
+  EXPECT_THAT(judged.err, HasSubstr("none has an image"));
   EXPECT_FALSE(fs::exists(path("never")));
   const Ran noted =
       run(prune_tower(path("unseen"), "told.jsonl", {"--set", "vision.criterion=magnitude"}));
   ASSERT_EQ(noted.exit, 0) << noted.err;
-  EXPECT_THAT(noted.err, HasSubstr("no held-out sample has a picture"));
+  EXPECT_THAT(noted.err, HasSubstr("no held-out sample has an image"));
 }
 
 }  // namespace

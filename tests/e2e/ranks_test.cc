@@ -173,7 +173,7 @@ void expect_refused(const Differing& first, const Differing& second) {
     const Ran ran = rank->wait();
     EXPECT_EQ(ran.exit, 1) << what << "\n" << ran.err;
     EXPECT_EQ(ran.out, "") << what;
-    EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job do not read the same")) << what;
+    EXPECT_THAT(ran.err, HasSubstr("error: the ranks of this job have different inputs")) << what;
     EXPECT_THAT(ran.err, HasSubstr("  " + first.entry + ": ")) << what;
     EXPECT_THAT(ran.err, HasSubstr(" on rank 1")) << what;
   }

@@ -26,7 +26,7 @@ TEST(RecoverRate, TheBestOfThreeTrialsTrainsAsIfItHadBeenNamed) {
   const fs::path swept = folder.path() / "swept", named = folder.path() / "named";
   const Ran ran = run(rate_args(swept, {"--json"}));
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("tries 3 learning rates, 6 steps each"));
+  EXPECT_THAT(ran.err, HasSubstr("trying 3 learning rates, 6 steps each"));
   const Json outcome = ran.json()["outcome"], trials = outcome["trials"];
   ASSERT_EQ(trials.size(), 3u);
   const double rate = outcome["learning_rate"];
@@ -66,7 +66,7 @@ TEST(RecoverRate, WithoutHeldOutTextTheFirstIsUsed) {
   const Ran ran = run(rate_args(folder.path() / "out", {"--set", "validation.samples=0", "--set",
                                                         "learning_rate=[2e-4,1e-3]", "--json"}));
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("learning rate 0.0002: no text is held out"));
+  EXPECT_THAT(ran.err, HasSubstr("learning rate 0.0002: there is no held-out text"));
   EXPECT_EQ(ran.json()["outcome"]["learning_rate"], 2e-4);
 }
 

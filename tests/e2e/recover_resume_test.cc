@@ -106,7 +106,7 @@ TEST(RecoverResume, AResultWhosePlaceIsTakenIsNotTrainedAgain) {
   write_file(out / "thesis.txt", "x");
   const Ran refused = process.wait();
   EXPECT_EQ(refused.exit, 2);
-  EXPECT_THAT(refused.err, HasSubstr("something that mop did not write"));
+  EXPECT_THAT(refused.err, HasSubstr("files that were not written by mop"));
   fs::remove_all(out);
   Args resume = resumed_args(out, end);
   resume.push_back("--resume");
@@ -134,7 +134,7 @@ TEST(RecoverResume, TrainingAfterPruningContinuesWithTheSameBytes) {
   resume.push_back("--resume");
   const Ran last = run(resume);
   ASSERT_EQ(last.exit, 0) << last.err;
-  EXPECT_THAT(last.err, HasSubstr("continues after step 2, which an earlier run finished"));
+  EXPECT_THAT(last.err, HasSubstr("continues after step 2, completed by an earlier run"));
   EXPECT_THAT(differing(whole, broken), ::testing::IsEmpty());
   EXPECT_EQ(training_steps(whole).size(), training_steps(broken).size());
 }

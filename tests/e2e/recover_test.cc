@@ -49,7 +49,7 @@ TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
       run({"prune", demo_model().string(), "--plan", (folder.path() / "alone.json").string(),
            "--out", (folder.path() / "third").string()})
           .err,
-      HasSubstr("holds the plan's values is not there"));
+      HasSubstr("the plan's values was not found"));
   const Ran scored = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
                           "windows:128", "--json"});
   EXPECT_EQ(scored.exit, 0) << scored.err;

@@ -86,7 +86,7 @@ TEST_F(Refusals, UnknownNamesListTheKnownOnes) {
   expect_refused(prune({"--iterations", "1", "--set", "width.heads=amp-head"}), 2,
                  "known: amp-heads");
   expect_refused(prune({"--iterations", "1", "--set", "widht.heads=amp-heads"}), 2,
-                 "a recipe has no key: widht");
+                 "unknown keys of a recipe: widht");
   expect_refused(prune({"--iterations", "1", "--dtype", "float8"}), 2, "float8");
   expect_refused(prune({"--iterations", "1", "--device", "tpu"}), 2, "tpu");
   expect_refused({"score", demo_model(), "--criterion", "amp", "--calibration", demo_calibration(),
@@ -114,7 +114,7 @@ TEST_F(Refusals, TextThatHoldsNothing) {
 TEST_F(Refusals, ATargetThatCannotBeReachedIsToldBeforeTheRun) {
   expect_refused(prune({"--iterations", "11", "--select", "path:L"}), 1,
                  "at least 3 layers, the model has 2");
-  expect_refused(prune({"--remove", "0.99"}), 1, "the layers hold only");
+  expect_refused(prune({"--remove", "0.99"}), 1, "the layers have only");
 }
 
 TEST_F(Refusals, ABrokenModelOrPlan) {
@@ -139,7 +139,7 @@ TEST_F(Refusals, ANonEmptyOutputFolder) {
   EXPECT_THAT(plain.err, HasSubstr("the output folder is not empty"));
   const Ran forced = run(prune({"--iterations", "1", "--force"}));
   EXPECT_EQ(forced.exit, 2);
-  EXPECT_THAT(forced.err, HasSubstr("something that mop did not write"));
+  EXPECT_THAT(forced.err, HasSubstr("files that were not written by mop"));
   EXPECT_EQ(read_file(file("out") / "thesis.txt"), "years of work");
   EXPECT_FALSE(fs::exists(out() + ".partial"));
 }

@@ -60,7 +60,7 @@ TEST_F(Resume, StepsThatAreDoneAreNotSearchedAgain) {
   process.wait();
   const Ran ran = run(args("a", {"--resume"}));
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("which an earlier run finished"));
+  EXPECT_THAT(ran.err, HasSubstr("completed by an earlier run"));
   EXPECT_THAT(ran.err, ::testing::Not(HasSubstr("step 1 of 3: ")));
 }
 
@@ -117,7 +117,7 @@ TEST_F(Resume, AnotherRecipeModelOrTextIsRefusedAndNamed) {
   process.wait();
   const Ran recipe = run(args("a", {"--resume", "--seed", "4"}));
   EXPECT_EQ(recipe.exit, 2);
-  EXPECT_THAT(recipe.err, HasSubstr("the earlier run was another one:"));
+  EXPECT_THAT(recipe.err, HasSubstr("the earlier run has different settings:"));
   EXPECT_THAT(recipe.err, HasSubstr("recipe.seed: was 0, now 4"));
 
   fs::copy(demo_model(), folder("model"), fs::copy_options::recursive);
@@ -177,7 +177,7 @@ TEST_F(Resume, TwoRunsAtOnceDoNotCollide) {
   EXPECT_EQ(first.wait().exit, 0);
   // The second one comes too late only when the first was done already.
   if (second.exit != 0) {
-    EXPECT_THAT(second.err, HasSubstr("another run is at work in this folder"));
+    EXPECT_THAT(second.err, HasSubstr("another run is using this folder"));
   }
   EXPECT_NE(third.exit, 0);
 }

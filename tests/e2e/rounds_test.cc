@@ -69,7 +69,7 @@ TEST_F(Rounds, KilledInAnyRoundItEndsWithTheSameBytes) {
 TEST_F(Rounds, RefusesWhatCannotBe) {
   EXPECT_THAT(run(args("a", {"--set", "recovery.when=never"})).err, HasSubstr("known: end, steps"));
   EXPECT_THAT(run(args("a", {"--repair", "least-squares"})).err,
-              HasSubstr("a repair at the end would come behind the training"));
+              HasSubstr("a repair at the end would follow the training"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // A recipe of `mop prune`, resolved for a small model.
-#include "pipeline/recipe.h"
+#include "recipe/recipe.h"
 
 #include "base/parse_json.h"
 #include "fuzz/json_mutator.h"

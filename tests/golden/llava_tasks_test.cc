@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "eval/tasks/task.h"
+#include "jobs/bench.h"
+#include "jobs/check.h"
+#include "jobs/eval_tasks.h"
 #include "kit/random_model.h"
 #include "model/composite.h"
-#include "pipeline/bench.h"
-#include "pipeline/check.h"
-#include "pipeline/eval_tasks.h"
-#include "pipeline/pictures.h"
+#include "run/pictures.h"
 
 namespace mop {
 namespace {
@@ -184,7 +184,7 @@ TEST_P(LlavaCheck, TransformersIsShownThePictureToo) {
   EXPECT_EQ(row["status"], "loads") << row;
   EXPECT_LE(row["logits_difference"].get<double>(), 1e-5);
   EXPECT_EQ(row["greedy_equal"], true);
-  EXPECT_EQ(row["detail"], "a picture of 9 tokens is in the prompt");
+  EXPECT_EQ(row["detail"], "the prompt has an image of 9 tokens");
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, LlavaCheck, ::testing::Values("reference", "reference4"));
@@ -197,7 +197,7 @@ TEST(LlavaReaders, WhoIsShownNoPictureIsNotRun) {
   job.new_tokens = 2;
   const Json row = check(job, silent_progress())["readers"][1];
   EXPECT_EQ(row["status"], "not run");
-  EXPECT_EQ(row["detail"], "mop shows it no pictures");
+  EXPECT_EQ(row["detail"], "images are not supported with it");
 }
 
 TEST(LlavaBench, NamesWhatAPictureCosts) {

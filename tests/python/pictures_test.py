@@ -27,7 +27,7 @@ class Pictures(unittest.TestCase):
         beside = mop.evaluate_tasks(SEES / "model", ["pope"], SEES / "data")
         elsewhere = mop.evaluate_tasks(SEES / "model", ["pope"], SEES / "data", images=SEES / "data")
         self.assertEqual(beside["results"], elsewhere["results"])
-        with self.assertRaisesRegex(mop.IoError, "no such picture"):
+        with self.assertRaisesRegex(mop.IoError, "no such image"):
             mop.evaluate_tasks(SEES / "model", ["pope"], SEES / "data", images=SEES / "model")
 
 

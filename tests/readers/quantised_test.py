@@ -13,7 +13,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOP = pathlib.Path(os.environ.get("MOP_BUILD", ROOT / "build")) / "src" / "mop"
 PYTHON = ROOT / ".env" / "quantise" / "bin" / "python"
-NOTE = "is no multiple of 32: "
+NOTE = "is not a multiple of 32: "
 # shape multiple: what becomes of down_proj under Q4_K_M, Q4_0 and Q8_0; and under int4 and nf4.
 EXPECTED = {
     256: {"Q4_K_M": {"Q4_K", "Q6_K"}, "Q4_0": {"Q4_0"}, "Q8_0": {"Q8_0"}, "int4": "quantised", "nf4": "quantised"},

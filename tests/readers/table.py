@@ -8,7 +8,7 @@ tests/write_models makes small random models of every family, pruned by hand; of
 trains adapters, which peft and vLLM add to the pruned model. Each is read by transformers in every environment given (default:
 those of ./run setup --reference), by vLLM where .env/vllm is (./run setup --vllm), and by llama.cpp as .gguf in float32 and
 q8_0. A reader is one process for all models, which compares as `mop check` does
-(src/pipeline/check_reader.py). Needs build/python.
+(src/jobs/check_reader.py). Needs build/python.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def ask_llama_cpp(folder, form, scratch):
 
 
 def serve(form, folders):
-    sys.path[:0] = [str(BUILD / "python"), str(ROOT / "src" / "pipeline")]
+    sys.path[:0] = [str(BUILD / "python"), str(ROOT / "src" / "jobs")]
     import warnings
     warnings.simplefilter("ignore")
     ask = ask_by_folder if form in ("hf", "vllm") else ask_llama_cpp

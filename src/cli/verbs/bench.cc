@@ -1,8 +1,8 @@
 // cli/verbs/bench.cc -- mop bench MODEL [--vs OTHER]
-#include "pipeline/bench.h"
+#include "jobs/bench.h"
 
 #include "cli/verb.h"
-#include "pipeline/report.h"
+#include "jobs/report.h"
 #include "report/table.h"
 
 namespace mop {

@@ -1,5 +1,5 @@
 // cli/verbs/check.cc -- mop check DIR [--with transformers,llama.cpp,peft]
-#include "pipeline/check.h"
+#include "jobs/check.h"
 
 #include <fmt/format.h>
 

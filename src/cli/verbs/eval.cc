@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/verb.h"
-#include "pipeline/eval_tasks.h"
-#include "pipeline/eval_text.h"
-#include "pipeline/report.h"
+#include "jobs/eval_tasks.h"
+#include "jobs/eval_text.h"
+#include "jobs/report.h"
 
 namespace mop {
 namespace {

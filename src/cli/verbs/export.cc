@@ -1,6 +1,6 @@
 // cli/verbs/export.cc -- mop export MODEL --format NAME --out PATH
 #include "cli/verb.h"
-#include "pipeline/export_model.h"
+#include "jobs/export_model.h"
 #include "report/table.h"
 
 namespace mop {

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "cli/verb.h"
-#include "pipeline/describe.h"
-#include "pipeline/device_needs.h"
 #include "report/table.h"
+#include "run/describe.h"
+#include "run/device_needs.h"
 
 namespace mop {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "cli/verb.h"
-#include "pipeline/catalog.h"
+#include "recipe/catalog.h"
 #include "report/table.h"
 
 namespace mop {

@@ -1,9 +1,9 @@
 // cli/verbs/plan.cc -- mop plan MODEL|config.json: sizes of a run, without weights
 #include "cli/recipe_flags.h"
 #include "cli/verb.h"
-#include "pipeline/describe.h"
-#include "pipeline/device_needs.h"
 #include "report/table.h"
+#include "run/describe.h"
+#include "run/device_needs.h"
 
 namespace mop {
 namespace {

@@ -1,5 +1,5 @@
 // cli/verbs/prune.cc -- mop prune MODEL --out DIR: the main job
-#include "pipeline/prune.h"
+#include "jobs/prune.h"
 
 #include "base/error.h"
 #include "cli/next_commands.h"

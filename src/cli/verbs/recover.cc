@@ -1,13 +1,13 @@
 // cli/verbs/recover.cc -- mop recover MODEL --data FILE --out DIR, and mop train
-#include "pipeline/recover.h"
+#include "jobs/recover.h"
 
 #include <cmath>
 
 #include "base/error.h"
 #include "cli/setting_flags.h"
 #include "cli/verb.h"
-#include "pipeline/recipe.h"
-#include "pipeline/recipe_sections.h"
+#include "recipe/recipe.h"
+#include "recipe/recipe_sections.h"
 #include "report/table.h"
 
 namespace mop {

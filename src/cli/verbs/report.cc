@@ -1,5 +1,5 @@
 // cli/verbs/report.cc -- mop report RUN [RUN...]: pictures and tables of runs
-#include "pipeline/report.h"
+#include "jobs/report.h"
 
 #include "cli/verb.h"
 

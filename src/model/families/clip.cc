@@ -1,6 +1,6 @@
-// model/families/clip.cc -- the heads and MLPs of CLIP's vision transformer (arXiv 2103.00020), as
-// those of a decoder layer: every head is its own KV head, fc1 is `up`, fc2 is `down`. Norms, of
-// which nothing is ever cut, and what stands outside the layers are in model/composite.cc.
+// model/families/clip.cc -- attention and MLP of CLIP's vision transformer (arXiv 2103.00020) in
+// the form of a decoder layer: every head is its own KV head, fc1 is `up`, fc2 is `down`. Norms,
+// which are never cut, and tensors outside the layers are in model/composite.cc.
 #include "model/families/families.h"
 
 namespace mop {

@@ -1,5 +1,5 @@
-// model/families/families.h -- the built-in families and what their tables share. A new family is
-// one file beside this one, one line here and one in family.cc.
+// model/families/families.h -- the built-in families and helpers of their tables. A new family
+// needs a file in this folder, a line here and a line in family.cc.
 #pragma once
 #include "model/family.h"
 
@@ -10,10 +10,10 @@ Family mistral_family();
 Family qwen2_family();
 Family qwen3_family();
 
-/// Not a decoder's and so in no table of families: see `tower_family`.
+/// Not a decoder, hence not in all_families(): see `tower_family`.
 Family clip_tower_family();
 
-/// Conditions of rows.
+/// Values of the column `present`.
 inline bool always(const ModelConfig&) { return true; }
 inline bool attention_bias(const ModelConfig& config) { return config.attention_bias; }
 inline bool mlp_bias(const ModelConfig& config) { return config.mlp_bias; }
@@ -27,10 +27,10 @@ inline bool mlp_or_down_bias(const ModelConfig& config) {
 }
 inline bool untied(const ModelConfig& config) { return !config.tied_embedding; }
 
-/// embed_tokens, norm, lm_head: the same in all families of today.
+/// embed_tokens, norm, lm_head: equal in all families so far.
 std::vector<GlobalTensor> standard_globals();
 
-/// `layer_types`, `use_sliding_window`, `max_window_layers` as the Qwen families read them.
+/// Reads `layer_types`, `use_sliding_window` and `max_window_layers` as the Qwen families do.
 void read_qwen_window(const Json& raw, const std::string& where, ModelConfig& config);
 
 }  // namespace mop

@@ -1,4 +1,4 @@
-// model/families/llama.cc -- LLaMA 1, 2, 3, 3.1, 3.2 and what shares their architecture.
+// model/families/llama.cc -- LLaMA 1, 2, 3, 3.1, 3.2 and models with the same architecture.
 #include "model/families/families.h"
 
 namespace mop {

@@ -1,4 +1,4 @@
-// model/families/qwen3.cc -- Qwen3: norms on each head of q and k.
+// model/families/qwen3.cc -- Qwen3: query and key heads are normalised.
 #include "model/families/families.h"
 
 namespace mop {

@@ -58,11 +58,11 @@ void check_layer_types(const Json& raw, const std::string& where, const ModelCon
   for (size_t i = 0; i < types->size(); ++i) {
     const bool windowed = !config.windowed.empty() && config.windowed[i];
     if (is_sliding((*types)[i], where) == windowed) continue;
-    throw bad_input("'layer_types' says {} of layer {}, where a {} with these settings has {}",
+    throw bad_input("'layer_types' is {} for layer {}, but the other settings of a {} give {}",
                     (*types)[i].dump(), i, config.family->name,
                     windowed ? "a sliding window" : "none")
         .where("file", where)
-        .hint("sliding_window and use_sliding_window must say the same");
+        .hint("layer_types must agree with sliding_window and use_sliding_window");
   }
 }
 

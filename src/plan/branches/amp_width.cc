@@ -1,5 +1,5 @@
-// plan/branches/amp_width.cc -- width by the scores of a criterion, activation magnitude (AMP,
-// arXiv 2504.21174) by default: the lowest KV groups and neurons of every layer go.
+// plan/branches/amp_width.cc -- width by the scores of a criterion, by default activation magnitude
+// (AMP, arXiv 2504.21174): removes the lowest-scoring KV groups and neurons of every layer.
 #include <algorithm>
 #include <cmath>
 
@@ -25,18 +25,18 @@ std::vector<std::string> criteria_of_both() {
 const Option<std::string> kBudget = {.name = "budget",
                                      .default_value = "exact",
                                      .range = one_of({"exact", "released"}),
-                                     .help = "the arithmetic of a step (`mop list budgets`)"};
+                                     .help = "arithmetic of a step (`mop list budgets`)"};
 const Option<std::string> kRule = {.name = "rule",
-                                   .unset = "gqa, or mha where every head has its own KV head",
+                                   .unset = "gqa, or mha if every head has its own KV head",
                                    .range = one_of({"mha", "mlp-only", "gqa"}),
-                                   .help = "which units may go (`mop list rules`)"};
-const Option<std::string> kCriterion = {
-    .name = "criterion",
-    .default_value = "amp",
-    .range = {.names = criteria_of_both},
-    .help =
-        "what ranks heads and neurons (`mop list criteria`); the method, where the recipe has no "
-        "`select`, `branches` or depth rule"};
+                                   .help = "units that may be removed (`mop list rules`)"};
+const Option<std::string> kCriterion = {.name = "criterion",
+                                        .default_value = "amp",
+                                        .range = {.names = criteria_of_both},
+                                        .help =
+                                            "criterion of heads and neurons (`mop list criteria`); "
+                                            "selects the method if the recipe has no "
+                                            "`select`, `branches` or depth rule"};
 const Option<std::string> kHeads = {
     .name = "heads", .unset = "`criterion`'s -heads", .help = "criterion that ranks KV groups"};
 const Option<std::string> kNeurons = {
@@ -45,19 +45,19 @@ const Option<std::string> kLayers = {
     .name = "layers",
     .unset = "the allocation's own",
     .range = {.names = [] { return criteria_of(UnitKind::kLayer); }},
-    .help = "criterion whose scores of layers the allocation reads: random-layers is the control"};
+    .help = "criterion of layers that the allocation reads; random-layers is the control"};
 const Option<std::string> kAllocation = {
     .name = "allocation",
     .default_value = "uniform",
     .range = row_of<all_allocations>(),
-    .help = "how layers share what goes (`mop list allocations`)"};
+    .help = "how removed units are distributed over layers (`mop list allocations`)"};
 
 // The branch's section of the recipe.
 struct WidthSettings {
   WidthOptions allocation;
   const Allocation* spread = nullptr;
   std::string heads, neurons;  // criteria
-  std::string layers;          // that the allocation reads; empty = none
+  std::string layers;          // criterion that the allocation reads; empty = none
 };
 
 std::string criterion_for(UnitKind unit, const Options& options, const Option<std::string>& setting,
@@ -68,8 +68,8 @@ std::string criterion_for(UnitKind unit, const Options& options, const Option<st
                     unit_name(find_criterion(name).unit), setting.name, unit_name(unit));
 }
 
-// What `criterion` names: heads and neurons have criteria of their own. One without heads leaves
-// them alone.
+// Resolves `criterion` to the criteria of heads and of neurons. If there is none for heads, heads
+// are kept.
 void read_criteria(const ModelConfig& config, const Options& options, WidthSettings& settings) {
   const std::string both = options.get(kCriterion);
   const bool named = options.given(kHeads).has_value();
@@ -80,9 +80,9 @@ void read_criteria(const ModelConfig& config, const Options& options, WidthSetti
                                  with_heads && !named ? both + "-heads" : "amp-heads");
   settings.neurons = criterion_for(UnitKind::kNeuron, options, kNeurons, both + "-neurons");
   if (with_heads || settings.allocation.rule == WidthRule::kMlpOnly) return;
-  throw usage_error("criterion '{}' does not rank heads, and rule '{}' removes them", both,
+  throw usage_error("criterion '{}' does not rank heads, but rule '{}' removes them", both,
                     rule_name(settings.allocation.rule))
-      .hint("leave the rule out, or name a criterion for them: --set width.heads=amp-heads");
+      .hint("omit the rule, or set a criterion for heads: --set width.heads=amp-heads");
 }
 
 WidthSettings read_settings(const ModelConfig& config, const Options& options) {
@@ -92,8 +92,9 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   read_multiples(options, settings.allocation);
   settings.spread = &find_allocation(options.get(kAllocation));
   if (settings.spread->spread && settings.allocation.budget == BudgetKind::kReleased) {
-    throw usage_error("allocation '{}' makes layers differ, which budget 'released' refuses",
-                      settings.spread->name)
+    throw usage_error(
+        "allocation '{}' makes layers differ, which budget 'released' does not support",
+        settings.spread->name)
         .hint("use budget 'exact'");
   }
   read_search_settings(options, settings.allocation);
@@ -103,7 +104,7 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   return settings;
 }
 
-// Sizes alone: how many units go in all is the same however they are spread.
+// Counts only: the total number of removed units does not depend on the allocation.
 WidthCounts allocate(const BranchInput& input, const WidthSettings& settings) {
   return allocate_width(input.config, input.budget, input.owed, settings.allocation);
 }
@@ -119,7 +120,7 @@ ShapeStep count(const BranchInput& input) {
   return shapes_after(input.config, counts);
 }
 
-// Scores of every layer, asked for only when a unit of that kind goes.
+// Returns the scores of every layer if any unit of that kind is removed, else null.
 const std::vector<at::Tensor>* scores_if_needed(const std::vector<int64_t>& counts,
                                                 Measure& measure, const std::string& criterion) {
   for (const int64_t n : counts) {
@@ -132,7 +133,7 @@ IndexList lowest_of(const std::vector<at::Tensor>* scores, size_t layer, int64_t
   return count > 0 ? lowest((*scores)[layer], count) : IndexList();
 }
 
-// A number of each layer.
+// One number per layer.
 std::vector<double> layer_scores(const std::string& criterion, Measure& measure) {
   std::vector<double> values;
   for (const at::Tensor& score_1 : measure.scores(criterion)) {
@@ -169,7 +170,7 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
   const auto* groups = scores_if_needed(counts.kv_groups, measure, settings.heads);
   const auto* neurons = scores_if_needed(counts.neurons, measure, settings.neurons);
   if (const Allocation& row = *settings.spread; row.spread) {
-    // In one list groups may go where equal counts take none.
+    // With one list, groups may be removed even if the uniform counts remove none.
     const bool groups_may_go = settings.allocation.rule != WidthRule::kMlpOnly;
     if (row.ranks_kinds_together) {
       if (groups_may_go) groups = &measure.scores(settings.heads);
@@ -207,7 +208,7 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
   return all;
 }
 
-// Its own, and those of every allocation.
+// The branch's own options and those of every allocation.
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> all = {kBudget,  kRule,   kCriterion, kHeads,
                                  kNeurons, kLayers, kAllocation};
@@ -236,7 +237,7 @@ bool judges(const Options& options) { return find_allocation(options.get(kAlloca
 Branch amp_width_branch() {
   return {.letter = 'G',
           .name = "width",
-          .summary = "the lowest KV groups and neurons of every layer, by a criterion (AMP)",
+          .summary = "lowest-scoring KV groups and neurons of every layer, by a criterion (AMP)",
           .count = count,
           .propose = propose,
           .defaults = with_defaults,

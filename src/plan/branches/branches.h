@@ -1,4 +1,4 @@
-// plan/branches/branches.h -- the built-in branches; each file defines one row of the table.
+// plan/branches/branches.h -- the built-in branches; each function returns one row of the table.
 #pragma once
 #include "plan/branch.h"
 

@@ -9,7 +9,7 @@ namespace {
 const Option<bool> kGradients = {
     .name = "gradients",
     .default_value = true,
-    .help = "weigh errors by the gradient of the loss; false spares the backward pass"};
+    .help = "weight errors by the gradient of the loss; false: no backward pass"};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// plan/branches/curves.h -- what the branches share that go by predicted damage.
+// plan/branches/curves.h -- shared by branches that use damage curves.
 #pragma once
 #include <vector>
 
@@ -8,17 +8,17 @@
 
 namespace mop {
 
-/// `damping` and `gradients`.
+/// The options `damping` and `gradients`.
 std::vector<OptionSpec> curve_options();
-/// The same of a branch's section.
+/// Reads them from a branch's section.
 CurveSettings read_curve_settings(const Options& options);
 
-/// Where damage and its curves are from.
+/// Source of damage curves.
 inline constexpr const char* kCurveSource =
     "this project, docs/method.md, Damage; curvature as in LLM Surgeon, arXiv 2312.17244";
 
-/// What a layer's attention or MLP half costs the loss when it goes whole: see
-/// `LayerCurves::without_attention`, else the end of its curve. `kind`: kAttention or kMlp.
+/// Returns the damage of removing a layer's attention or MLP half: `LayerCurves::without_attention`
+/// or `without_mlp` if set, else the end of the curve. `kind`: kAttention or kMlp.
 double damage_of_half(const LayerCurves& curves, UnitKind kind);
 
 }  // namespace mop

@@ -1,7 +1,7 @@
-// plan/branches/damage.cc -- by curves of predicted damage, or of trained gates: KV groups and
-// neurons of all layers, and where asked for whole halves and layers, are one list, and those are
-// removed whose removal raises the loss least for each parameter when the others are repaired (see
-// criteria/damage_curves.h).
+// plan/branches/damage.cc -- removes units by curves of predicted damage, or of trained gates: KV
+// groups and neurons of all layers and, optionally, whole halves and layers are ranked in one list;
+// the units with the least increase of the loss per parameter, after updating the others, are
+// removed (see criteria/damage_curves.h).
 #include "allocate/damage.h"
 
 #include <algorithm>
@@ -17,15 +17,15 @@
 namespace mop {
 namespace {
 
-// Neurons between two sizes of an MLP that are compared, when no multiple asks for more.
+// Neurons between the MLP sizes considered, unless a larger multiple is set.
 constexpr int64_t kStride = 16;
 
-const Option<bool> kHalves = {
-    .name = "halves",
-    .default_value = false,
-    .help =
-        "attention and MLP halves, and so layers, may go whole; true by the default method where "
-        "the target counts latency"};
+const Option<bool> kHalves = {.name = "halves",
+                              .default_value = false,
+                              .help =
+                                  "whether whole attention and MLP halves, and so layers, may be "
+                                  "removed; true in the default method if "
+                                  "the target counts latency"};
 std::vector<std::string> allocations_of_curves() {
   std::vector<std::string> names;
   for (const Allocation& row : all_allocations()) {
@@ -38,40 +38,40 @@ const Option<std::string> kAllocation = {
     .name = "allocation",
     .default_value = "convex-hull",
     .range = {.names = allocations_of_curves},
-    .help = "what goes by these curves (`mop list allocations`)"};
+    .help = "allocation by these curves (`mop list allocations`)"};
 
-// Of trained gates.
+// Options of trained gates.
 const Option<int64_t> kSteps = {.name = "steps",
                                 .default_value = GateTraining().steps,
                                 .range = at_least(1),
-                                .help = "of training the gates"};
+                                .help = "training steps of the gates"};
 const Option<double> kLearningRate = {.name = "learning_rate",
                                       .default_value = GateTraining().learning_rate,
                                       .range = above(0),
-                                      .help = "of the gates"};
+                                      .help = "learning rate of the gates"};
 const Option<int64_t> kBatchTokens = {.name = "batch_tokens",
                                       .default_value = GateTraining().batch_tokens,
                                       .range = at_least(1),
-                                      .help = "tokens of a step"};
+                                      .help = "tokens per step"};
 const Option<int64_t> kSeed = {.name = "seed",
                                .unset = "the run's seed",
                                .range = at_least(0),
-                               .help = "of batches and of what the gates draw"};
+                               .help = "seed of batches and gate samples"};
 constexpr const char* kGatesSource =
     "hard-concrete gates, arXiv 1712.01312; CoFi, arXiv 2204.00408; Sheared LLaMA, arXiv "
     "2310.06694";
 
-// What the rows of this file differ in.
+// The differences between the rows of this file.
 struct Kind {
   std::string name;
-  bool uniform = false;  // equally many units of every layer
+  bool uniform = false;  // equal counts in every layer
   bool gates = false;    // curves come from trained gates
 };
 
 // The branch's section of the recipe.
 struct DamageSettings {
   WidthOptions widths;
-  CurveSettings curves;  // `halves`: whole halves, and so layers, may go
+  CurveSettings curves;  // `halves`: whole halves, and so layers, may be removed
   AllocateCurves allocate = allocate_by_damage;
 };
 
@@ -98,21 +98,21 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options, 
   return settings;
 }
 
-// Sizes alone: about as many parameters go, however the curves spread them.
+// Counts only: about as many parameters are removed, however the curves distribute them.
 ShapeStep count(const BranchInput& input, const Kind& kind) {
   DamageSettings settings = read_settings(input.config, input.options, kind);
   settings.widths.in_full = input.in_full;
   const std::vector<LayerShape>& layers = input.config.layers;
   if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
-    throw bad_input("equally many units of every layer want equal layers, and these differ");
+    throw bad_input("equal counts in every layer need equal layers, but the layers differ");
   }
-  if (input.costs != nullptr) return {layers, {}, {}};  // a budget of another unit
+  if (input.costs != nullptr) return {layers, {}, {}};  // a budget in another currency
   return shapes_after(input.config,
                       allocate_width(input.config, input.budget, {}, settings.widths));
 }
 
-// The curve of one half layer, whose units are KV groups or neurons. Where it may go whole, what it
-// costs beside its units (norm, biases, overhead) goes with the last one.
+// The curve of one half layer, in KV groups or neurons. If the half may be removed completely,
+// costs other than its units (norm, biases, overhead) are gained with the last unit.
 HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, size_t layer,
                                 UnitKind unit, const LayerCurves& curves,
                                 const DamageSettings& settings, bool may_go_whole) {
@@ -138,7 +138,7 @@ HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, s
   return half;
 }
 
-// Curves of all half layers, each layer's KV groups before its neurons.
+// Curves of all half layers: each layer's KV groups, then its neurons.
 std::vector<HalfLayerCurve> half_layer_curves(const BranchInput& input, const Model& model,
                                               const std::vector<LayerCurves>& curves,
                                               const DamageSettings& settings, bool uniform) {
@@ -162,7 +162,7 @@ IndexList first_of(const DamageCurve& curve, int64_t count) {
   return positions;
 }
 
-// What the gates cost, and how much of it is to go.
+// Sets the cost of each gate and the cost to remove.
 void set_prices(const BranchInput& input, GateTraining& gates) {
   const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
   gates.budget = static_cast<double>(input.budget);
@@ -249,12 +249,12 @@ Branch branch(char letter, const std::string& summary, const Kind& kind) {
 }  // namespace
 
 Branch damage_branch() {
-  return branch('D', "KV groups and neurons of the least predicted damage, of any layer",
+  return branch('D', "KV groups and neurons of least predicted damage, in any layer",
                 {.name = "damage"});
 }
 
 Branch uniform_damage_branch() {
-  return branch('U', "the same, equally many of every layer",
+  return branch('U', "the same with equal counts in every layer",
                 {.name = "damage-uniform", .uniform = true});
 }
 

@@ -1,4 +1,4 @@
-// plan/branches/depth.cc -- depth: one whole layer goes, by a rule of the table
+// plan/branches/depth.cc -- depth: removes one whole layer, chosen by a rule of the table
 // (plan/depth_rule.h).
 #include <ATen/core/Tensor.h>
 
@@ -18,7 +18,7 @@ namespace {
 const Option<std::string> kRule = {.name = "rule",
                                    .default_value = all_depth_rules()[0].name,
                                    .range = row_of<all_depth_rules>(),
-                                   .help = "which layer goes (`mop list depth-rules`)"};
+                                   .help = "which layer is removed (`mop list depth-rules`)"};
 
 // The branch's section of the recipe.
 struct DepthSettings {
@@ -32,7 +32,7 @@ DepthSettings read_settings(const Options& options) {
   return {rule, options.get(keep_first_of(rule)), options.get(keep_last_of(rule))};
 }
 
-// Current indices of the layers that may go.
+// Current indices of the layers that may be removed.
 std::vector<int32_t> may_go(const std::vector<int32_t>& sources, const BranchInput& input,
                             const DepthSettings& settings) {
   const auto layers = static_cast<int32_t>(sources.size());
@@ -54,7 +54,8 @@ std::vector<int32_t> may_go(const std::vector<int32_t>& sources, const BranchInp
         .hint("protect fewer layers or allow width steps");
   }
   throw bad_input(
-      "a depth step finds no layer to remove: of {} layers the first {} and the last {} stay, and "
+      "a depth step finds no layer to remove: of {} layers the first {} and the last {} are kept, "
+      "and "
       "the others are protected",
       layers, settings.keep_first, settings.keep_last)
       .hint("lower depth.keep_first or depth.keep_last, protect fewer layers or allow width steps");
@@ -66,7 +67,7 @@ ShapeStep without_layer(const ModelConfig& config, int32_t index) {
   return step;
 }
 
-// Where measurements decide, the largest layer that may go stands for the one that will.
+// If the choice needs measurements, the largest removable layer is counted.
 ShapeStep count(const BranchInput& input) {
   const DepthSettings settings = read_settings(input.options);
   const std::vector<int32_t> open = may_go(sources_of(input), input, settings);
@@ -110,7 +111,7 @@ int32_t choose(const std::vector<int32_t>& open, const DepthRule& rule, const Mo
   for (double& value : values) value = std::isnan(value) ? INFINITY : value;
   const auto lowest = std::ranges::min_element(values);
   if (*lowest == INFINITY) {
-    throw bad_input("depth rule '{}' gives no layer a finite figure", rule.name);
+    throw bad_input("depth rule '{}' has no finite score for any layer", rule.name);
   }
   return open[static_cast<size_t>(lowest - values.begin())];
 }
@@ -132,7 +133,7 @@ Json with_defaults(const ModelConfig&, const Json& given) {
   return all;
 }
 
-// What both have in common whatever the rule, which the section names.
+// The options that all rules share; their defaults depend on the rule.
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> all = {kRule};
   for (OptionSpec spec : all_depth_rules()[0].options) {

@@ -1,7 +1,7 @@
-// plan/branches/half_layers.cc -- depth in halves: whole attention halves, or whole MLP halves, of
-// the least predicted damage for each parameter go, norm and biases included. That halves can go by
-// themselves, and attention more easily: arXiv 2406.15786, 2406.10594; their measures of importance
-// are others.
+// plan/branches/half_layers.cc -- depth in half layers: removes whole attention halves, or whole
+// MLP halves, of least predicted damage per parameter, with norm and biases. Removal of single
+// halves, and that attention is easier to remove: arXiv 2406.15786, 2406.10594, which use other
+// importance measures.
 #include <algorithm>
 
 #include "base/error.h"
@@ -13,7 +13,7 @@
 namespace mop {
 namespace {
 
-// A half that may go.
+// A half that may be removed.
 struct HalfLayer {
   size_t layer;
   double parameters;
@@ -22,7 +22,7 @@ struct HalfLayer {
 
 struct HalvesLeft {
   std::vector<HalfLayer> may_go;
-  int64_t all = 0;  // protected ones, too
+  int64_t all = 0;  // including protected ones
 };
 
 HalvesLeft halves_left(const BranchInput& input, UnitKind kind,
@@ -37,19 +37,20 @@ HalvesLeft halves_left(const BranchInput& input, UnitKind kind,
   }
   if (!left.may_go.empty() && left.all > 1) return left;
   throw bad_input(
-      "no {} half can go: of {} in the model one stays, and protected layers keep theirs",
+      "no {} half can be removed: of {} in the model at least one and those of protected layers "
+      "are kept",
       unit_name(kind), left.all)
       .hint("lower the target or allow width steps");
 }
 
-// What one step takes.
+// The halves removed by one step.
 struct Taken {
   std::vector<size_t> layers;
   Owed owed;
 };
 
-// From the front: as many as come nearest to the budget and what is owed, or, in the step that must
-// meet the target, as many as reach it. One half of the kind stays in the model.
+// Takes halves in order: as many as come nearest to the budget plus what is owed or, in a closing
+// step, as many as reach it. At least one half of the kind is kept.
 Taken take(const BranchInput& input, const HalvesLeft& left) {
   const bool closing = is_closing(input.config, input.budget);
   double want = static_cast<double>(input.budget) + (closing ? 0 : input.owed.parameters);
@@ -64,7 +65,7 @@ Taken take(const BranchInput& input, const HalvesLeft& left) {
   return taken;
 }
 
-// Sizes alone: which halves go is not known, and equal layers make no difference.
+// Counts only: which halves are removed is not known yet, and does not matter for equal layers.
 ShapeStep count(const BranchInput& input, UnitKind kind) {
   read_curve_settings(input.options);
   const Taken taken = take(input, halves_left(input, kind, sources_of(input)));
@@ -128,12 +129,12 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
 }  // namespace
 
 Branch attention_branch() {
-  return branch('A', "attention", "whole attention halves of the least predicted damage",
+  return branch('A', "attention", "whole attention halves of least predicted damage",
                 UnitKind::kAttention);
 }
 
 Branch mlp_branch() {
-  return branch('M', "mlp", "whole MLP halves of the least predicted damage", UnitKind::kMlp);
+  return branch('M', "mlp", "whole MLP halves of least predicted damage", UnitKind::kMlp);
 }
 
 }  // namespace mop

@@ -1,6 +1,6 @@
-// plan/branches/hidden.cc -- the width of the residual stream: the hidden channels of the lowest
-// scores, summed over the layers, go from the whole model (Minitron, arXiv 2407.14679). They go in
-// packs; neurons of every layer make up what is less than a pack.
+// plan/branches/hidden.cc -- width of the residual stream: removes the hidden channels with the
+// lowest scores, summed over the layers, from the whole model (Minitron, arXiv 2407.14679).
+// Channels are removed in packs; neurons of every layer make up the rest.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace mop {
 namespace {
 
-constexpr int64_t kPack = 32;  // a block of the quantised formats
+constexpr int64_t kPack = 32;  // block size of the quantised formats
 
 const Option<std::string> kCriterion = {
     .name = "criterion",
@@ -25,14 +25,14 @@ const Option<std::string> kCriterion = {
     .help = "criterion that ranks hidden channels"};
 const Option<int64_t> kMultiple = {
     .name = "channel_multiple",
-    .unset = "32, or the largest power of two of which a layer's worth holds two packs",
+    .unset = "32, or the largest power of two such that one layer's parameters hold two packs",
     .range = at_least(1),
-    .help = "the hidden size stays a multiple of this"};
+    .help = "the hidden size is a multiple of this"};
 const Option<std::string> kNeurons = {
     .name = "neurons",
     .default_value = "amp-neurons",
     .range = {.names = [] { return criteria_of(UnitKind::kNeuron); }},
-    .help = "criterion that ranks the neurons that make up what is less than a pack"};
+    .help = "criterion of the neurons that make up the rest below a pack"};
 
 struct HiddenSettings {
   std::string channels, neurons;  // criteria
@@ -74,7 +74,7 @@ struct Counts {
   WidthCounts neurons;
 };
 
-// Channels that may go for `want` parameters: a multiple stays, at least one.
+// Number of channels to remove for `want` parameters; keeps a multiple, at least one.
 int64_t channels_within(double want, const ModelConfig& config, int64_t multiple) {
   const auto each = static_cast<double>(channel_parameters(config));
   const auto affordable = static_cast<int64_t>(std::floor(want / each));
@@ -118,7 +118,7 @@ ShapeStep count(const BranchInput& input) {
   return shapes_of(input.config, counts_of(input, settings_of(input)));
 }
 
-// What a channel is worth in all layers together.
+// Scores of the channels summed over all layers.
 at::Tensor summed_scores(const std::vector<at::Tensor>& scores, int64_t hidden) {
   at::Tensor sum_D = at::zeros({hidden}, at::kDouble);
   for (const at::Tensor& scores_D : scores) sum_D += scores_D;
@@ -163,16 +163,17 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
 }  // namespace
 
 Branch hidden_branch() {
-  return {.letter = 'C',
-          .name = "hidden",
-          .summary = "the lowest channels of the residual stream, from the whole model (Minitron)",
-          .count = count,
-          .propose = propose,
-          .defaults = with_defaults,
-          .criteria = criteria,
-          .source = "Minitron, arXiv 2407.14679, section 2.2; packs: docs/method.md",
-          .options = {kCriterion, kMultiple, kNeurons, kShapeMultiple},
-          .deviations = {}};
+  return {
+      .letter = 'C',
+      .name = "hidden",
+      .summary = "lowest-scoring channels of the residual stream, of the whole model (Minitron)",
+      .count = count,
+      .propose = propose,
+      .defaults = with_defaults,
+      .criteria = criteria,
+      .source = "Minitron, arXiv 2407.14679, section 2.2; packs: docs/method.md",
+      .options = {kCriterion, kMultiple, kNeurons, kShapeMultiple},
+      .deviations = {}};
 }
 
 }  // namespace mop

@@ -1,6 +1,6 @@
-// plan/branches/vision.cc -- width of the vision tower: the branch `width` with the tower's layers
-// in the place of the language model's. Heads and neurons of the tower by a criterion, spread by an
-// allocation: MoPE-CLIP (arXiv 2403.07839), ECoFLaP (arXiv 2310.02998).
+// plan/branches/vision.cc -- width of the vision tower: applies the branch `width` to the tower's
+// layers. Removes heads and neurons by a criterion, distributed by an allocation: MoPE-CLIP (arXiv
+// 2403.07839), ECoFLaP (arXiv 2310.02998).
 #include <algorithm>
 
 #include "base/error.h"
@@ -20,7 +20,7 @@ const Branch& width() {
   return branch;
 }
 
-// The language model is as it was.
+// The step with the language model unchanged.
 ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
   return {input.config.layers, {}, tower.owed, std::move(tower.layers)};
 }
@@ -36,15 +36,15 @@ BranchInput input_of_tower(const BranchInput& input) {
           input.in_full};
 }
 
-// A step may be a layer of the language model: more than the tower has, of which a unit of each
-// kind stays in every layer. A pack is what rounding may leave over.
+// A step's budget may be a layer of the language model and exceed what the tower can lose, since
+// every layer keeps a unit of each kind. A difference of a pack is due to rounding.
 void check_budget(const BranchInput& input, const ShapeStep& tower) {
   const ModelConfig& before = tower_config(input.config);
   const int64_t removed = block_parameters(before) - block_parameters(after_step(before, tower));
   WidthOptions widths;
   read_multiples(input.options, widths);
   if (removed + 2 * half_pack(before, widths.shape_multiple) >= input.budget) return;
-  throw bad_input("the vision tower can give {} parameters, and the step is to remove {}", removed,
+  throw bad_input("the step removes {} parameters, but the vision tower can lose only {}", removed,
                   input.budget)
       .hint("lower the target, or make steps smaller (--rounds)");
 }
@@ -55,7 +55,7 @@ ShapeStep count(const BranchInput& input) {
   return step_of_tower(input, std::move(tower));
 }
 
-// A step of the tower's, as one of the whole model.
+// Converts a step of the tower to one of the complete model.
 PlanStep whole_step(const Model& model, PlanStep tower) {
   std::vector<LayerShape> shapes = model.tower()->config().layers;
   for (const LayerRemoval& removal : tower.removals) {
@@ -69,7 +69,7 @@ PlanStep whole_step(const Model& model, PlanStep tower) {
   return {kName, {}, tower.owed, parameters, std::move(tower.removals)};
 }
 
-// What `width` asks, answered for the tower.
+// Measures the tower for the branch `width`.
 class TowerMeasure final : public Measure {
  public:
   TowerMeasure(const Model& model, Measure& whole) : model_(model), whole_(whole) {}
@@ -93,7 +93,7 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure)
   return whole_step(model, width().propose(input_of_tower(input), *model.tower(), of_tower));
 }
 
-// What kernels want, as far as a pack is a small part of an MLP.
+// The multiple that kernels prefer, if a pack is a small part of an MLP.
 int64_t default_multiple(const ModelConfig& tower) {
   int64_t narrowest = tower.layers[0].mlp;
   for (const LayerShape& shape : tower.layers) narrowest = std::min(narrowest, shape.mlp);
@@ -113,7 +113,7 @@ Json with_defaults(const ModelConfig& dense, const Json& given) {
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> all = width().options;
   for (OptionSpec& spec : all) {
-    if (spec.name == "shape_multiple") spec.unset = "32, or less where MLPs are narrower than 2048";
+    if (spec.name == "shape_multiple") spec.unset = "32, or less if MLPs are narrower than 2048";
     if (spec.name == "head_multiple") spec.unset = "1";
   }
   return all;
@@ -124,7 +124,7 @@ std::vector<OptionSpec> options() {
 Branch vision_branch() {
   return {.letter = 'V',
           .name = kName,
-          .summary = "the lowest heads and neurons of the vision tower, by a criterion (LLaVA)",
+          .summary = "lowest-scoring heads and neurons of the vision tower, by a criterion (LLaVA)",
           .count = count,
           .propose = propose,
           .defaults = with_defaults,

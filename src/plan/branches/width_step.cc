@@ -7,19 +7,19 @@ namespace mop {
 namespace {
 
 const Option<int64_t> kMinKvGroups = {
-    .name = "min_kv_groups", .default_value = 1, .help = "KV groups that every layer keeps"};
+    .name = "min_kv_groups", .default_value = 1, .help = "minimum number of KV groups per layer"};
 const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
                                        .unset = "shape_multiple, at most 32",
-                                       .help = "heads * head_dim stay multiples of this"};
+                                       .help = "heads * head_dim are multiples of this"};
 
-// Current positions -> indices in the source layer.
+// Converts indices in the current layer to indices in the source layer.
 IndexList pick(const IndexList& kept, const IndexList& positions) {
   IndexList indices;
   for (const int32_t i : positions) indices.push_back(kept[static_cast<size_t>(i)]);
   return indices;
 }
 
-// Positions of the query heads that share the given KV heads.
+// Indices of the query heads of the given KV heads.
 IndexList heads_of(const IndexList& groups, int64_t group_size) {
   IndexList heads;
   for (const int32_t g : groups) {
@@ -31,7 +31,7 @@ IndexList heads_of(const IndexList& groups, int64_t group_size) {
 
 bool is_empty(const LayerShape& shape) { return shape.heads == 0 && shape.mlp == 0; }
 
-// What goes from one layer: the units, or the half or the layer that they are all of.
+// The removal of units of one layer; of the half or the layer if these are all of its units.
 LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t group_size) {
   LayerRemoval removal;
   removal.layer = layer.source;
@@ -55,8 +55,8 @@ LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t gro
 
 const Option<int64_t> kShapeMultiple = {
     .name = "shape_multiple",
-    .unset = "32 to 256, what meets the target; 1 with budget released",
-    .help = "MLP widths stay multiples of this; 1 meets the target exactly"};
+    .unset = "32 to 256, the largest that reaches the target; 1 with budget released",
+    .help = "MLP widths are multiples of this; 1 reaches the target exactly"};
 
 std::vector<OptionSpec> multiple_options() { return {kMinKvGroups, kShapeMultiple, kHeadMultiple}; }
 

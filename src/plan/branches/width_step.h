@@ -1,4 +1,4 @@
-// plan/branches/width_step.h -- what the branches that take KV groups and neurons share.
+// plan/branches/width_step.h -- shared by branches that remove KV groups and neurons.
 #pragma once
 #include <vector>
 
@@ -9,22 +9,22 @@
 namespace mop {
 
 extern const Option<int64_t> kShapeMultiple;
-/// `min_kv_groups`, `shape_multiple` and `head_multiple`.
+/// The options `min_kv_groups`, `shape_multiple` and `head_multiple`.
 std::vector<OptionSpec> multiple_options();
-/// The same of a branch's section.
+/// Reads them from a branch's section.
 void read_multiples(const Options& options, WidthOptions& widths);
 
-/// Units that go from one layer, as rising positions in the current layer.
+/// Units removed from one layer, as increasing indices in the current layer.
 struct WidthUnits {
   IndexList kv_groups, neurons;
 };
 
-/// The sizes after so many KV groups and neurons went from each layer; a layer that is left without
-/// any goes whole.
+/// Returns the sizes after removing `counts`; a layer left without any units is removed.
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts);
 
-/// The step that removes `units`, one entry per layer; nothing is owed after it. All units of a
-/// half are that half, norm and biases included, and all of a layer are the layer.
+/// Returns the step that removes `units`, one entry per layer; nothing is owed after it. If all
+/// units of a half are removed, the half is removed with norm and biases; if all units of a layer,
+/// the layer.
 PlanStep width_step(const std::string& branch, const Model& model,
                     const std::vector<WidthUnits>& units);
 

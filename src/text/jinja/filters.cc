@@ -181,7 +181,8 @@ Value centered(const Value& value, const Arguments& in) {
 
 // Truncates to `length` characters, at a word boundary unless `killwords`, and appends `end`.
 Value truncate(const Value& value, const Arguments& in) {
-  const std::string text = value.text("truncate"), end = in.text(2, "end", "...");
+  const std::string& text = value.text("truncate");
+  const std::string end = in.text(2, "end", "...");
   const int64_t size = in.integer(0, "length", 255), tail = length(end);
   if (size < tail) throw bad_input("truncate to {} letters leaves no room for '{}'", size, end);
   if (length(text) - size <= in.integer(3, "leeway", 5)) return text;

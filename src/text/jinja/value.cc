@@ -149,7 +149,8 @@ const Value* Arguments::find(size_t place, std::string_view name) const {
 
 Value Arguments::get(size_t place, std::string_view name, Value fallback) const {
   const Value* value = find(place, name);
-  return value == nullptr ? std::move(fallback) : *value;
+  if (value == nullptr) return fallback;
+  return *value;
 }
 
 std::string Arguments::text(size_t place, std::string_view name, std::string fallback) const {

@@ -153,7 +153,7 @@ TEST(Shares, WantAScoreOfEveryLayer) {
   EXPECT_THAT(refusal_of([] {
                 spread("owl", wide(), equal(wide(), 0, 30), {}, {1, 2});
               }),
-              HasSubstr("needs a score of each of the 4 layers"));
+              HasSubstr("needs a score for each of the 4 layers"));
 }
 
 }  // namespace

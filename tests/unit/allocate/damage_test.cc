@@ -269,8 +269,9 @@ std::string refusal(const std::vector<HalfLayerCurve>& curves, double gain) {
 
 TEST(DamageAllocation, RefusesWhatCannotBeReachedOrRead) {
   EXPECT_THAT(refusal({neurons(0, {1, 2}), neurons(1, {1})}, 31),
-              HasSubstr("31 bytes of KV cache cannot be removed: all units that may go have 30"));
-  EXPECT_THAT(refusal({neurons(3, {1, NAN})}, 5), HasSubstr("the neuron curve of layer 3 falls"));
+              HasSubstr("31 bytes of KV cache cannot be removed: all removable units have 30"));
+  EXPECT_THAT(refusal({neurons(3, {1, NAN})}, 5),
+              HasSubstr("the neuron curve of layer 3 decreases"));
   EXPECT_THAT(refusal({neurons(3, {2, 1})}, 5), HasSubstr("1 after 2"));
   std::vector<HalfLayerCurve> wrong = {neurons(3, {1, 2})};
   wrong[0].units = 1;

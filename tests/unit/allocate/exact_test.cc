@@ -169,7 +169,7 @@ TEST(Exact, ReleasedKnowsNoMultiple) {
   options.shape_multiple = 32;
   options.budget = BudgetKind::kReleased;
   EXPECT_THAT(message_of(llama2_7b(), options),
-              HasSubstr("budget 'released' knows no shape_multiple, got 32"));
+              HasSubstr("budget 'released' does not support shape_multiple, got 32"));
 }
 
 TEST(Exact, AnOddWidthComesDownToAMultiple) {
@@ -240,7 +240,7 @@ TEST(Exact, HeadsFollowTheirOwnMultiple) {
 
 TEST(Exact, SaysWhenNothingIsLeft) {
   EXPECT_THAT(message_of(make_config({3, 8, 1, 1, 2, 1, 10}), WidthOptions()),
-              HasSubstr("can remove nothing more: layer 0 has 1 KV groups and 1 neurons left"));
+              HasSubstr("cannot remove anything: layer 0 has 1 KV groups and 1 neurons left"));
 }
 
 TEST(Exact, RefusesSettingsThatMeanNothing) {

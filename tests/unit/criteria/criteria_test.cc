@@ -173,8 +173,8 @@ TEST_F(ScoreLayers, RefusesScoresThatDoNotFit) {
                    return at::full({in.shape.mlp}, NAN);
                  }});
   EXPECT_THAT(refusal("too-short"),
-              HasSubstr("gave scores of shape [3] for layer 0, which has 48 neurons"));
-  EXPECT_THAT(refusal("nan"), HasSubstr("gave a score in layer 0 that is not finite"));
+              HasSubstr("returned scores of shape [3] for layer 0 with 48 neurons"));
+  EXPECT_THAT(refusal("nan"), HasSubstr("returned a score for layer 0 that is not finite"));
   EXPECT_THAT(refusal("amp-heads"), HasSubstr("'head-output-l1' was not gathered"));
   EXPECT_THAT(refusal("random-heads", 3), HasSubstr("cover 3 layers but the model has 4"));
 }

@@ -94,7 +94,7 @@ TEST_F(TrainedGates, CloseAsMuchAsShouldGo) {
   }
   EXPECT_NEAR(open / (4 * 2 * 10 + 4 * 48), 0.6, 0.08);
   ASSERT_EQ(listener_.lines.size(), 1u);
-  EXPECT_THAT(listener_.lines[0], HasSubstr("of 40.0% that should be"));
+  EXPECT_THAT(listener_.lines[0], HasSubstr("target 40.0%"));
   EXPECT_EQ(listener_.steps, 300);
 }
 

@@ -93,7 +93,7 @@ TEST_F(Gguf, ScalingByYarnAndLongropeComesBack) {
     EXPECT_NEAR(read.attention_factor, model.config().rope.attention_factor, 1e-6);
   }
   EXPECT_THAT(write_gguf(random({.extra = longrope}), file(), {}),
-              Contains(HasSubstr("by the size of its context (long ones above 16)")));
+              Contains(HasSubstr("by its context size (long ones above 16)")));
 }
 
 TEST_F(Gguf, RefusesScalingThatLlamaCppDoesNotCompute) {
@@ -154,7 +154,8 @@ TEST_F(Gguf, AWindowEndsTheContext) {
 TEST_F(Gguf, OddRowsStaySixteenBit) {
   const Model model = random({.hidden = 64, .heads = 4, .head_dim = 16, .mlp = 50});
   const std::vector<std::string> notes = write_gguf(model, file(), GgmlType::kQ8_0);
-  EXPECT_THAT(notes, Contains(AllOf(HasSubstr("4 tensors stay 16-bit"), HasSubstr("rows of 50"))));
+  EXPECT_THAT(notes,
+              Contains(AllOf(HasSubstr("4 tensors remain 16-bit"), HasSubstr("rows of 50"))));
   const GgufFile written = GgufFile::open(file());
   const auto& tensors = written.tensors();
   EXPECT_EQ(tensors.at("blk.0.ffn_down.weight").type, GgmlType::kF16);

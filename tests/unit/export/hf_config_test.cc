@@ -311,8 +311,8 @@ TEST_F(HfConfig, TheNoteTellsFromWhichVersionOnTheFolderLoads) {
   EXPECT_THAT(note({.heads = 3, .kv_heads = 3}), HasSubstr("loads in 4.45 and later"));
   EXPECT_THAT(note({.heads = 3, .kv_heads = 3, .extra = kScaled}),
               AllOf(HasSubstr("loads in 4.48 and later"),
-                    HasSubstr("; transformers 4.45 to 4.47 ignore its rope scaling unless they are "
-                              "told trust_remote_code=True (modeling_scaled_mistral.py)")));
+                    HasSubstr("; transformers 4.45 to 4.47 ignore its rope scaling without "
+                              "trust_remote_code=True (modeling_scaled_mistral.py)")));
   EXPECT_THAT(note({.family = "qwen2", .heads = 3, .kv_heads = 3}),
               HasSubstr("loads in transformers 4.48 and later, in 4.45 to 4.47 with "
                         "trust_remote_code=True (modeling_narrow_qwen2.py)"));

@@ -94,6 +94,8 @@ TEST_F(Peft, RefusesAlphaPatternsThatCannotBeUsed) {
   config_["alpha_pattern"] = {{"q_(proj", 4}};
   EXPECT_THAT(refusal(), AllOf(HasSubstr("is not understood"),
                                HasSubstr("adapter_config.json, alpha_pattern")));
+  config_["alpha_pattern"] = {{"q_proj", 1e39}};
+  EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' gives 1e+39, which is no number of float32"));
   config_["alpha_pattern"] = 4;
   EXPECT_THAT(refusal(), HasSubstr("'alpha_pattern' is not an object"));
 }
@@ -122,7 +124,7 @@ TEST_F(Peft, RefusesWhatItWouldHaveToLeaveOut) {
     EXPECT_THAT(refusal(), HasSubstr("'init_lora_weights' to '" + std::string(init) + "'"));
   }
   config_["peft_type"] = "IA3";
-  EXPECT_THAT(refusal(), HasSubstr("adapters of type 'IA3' are not read, only LORA"));
+  EXPECT_THAT(refusal(), HasSubstr("unsupported adapter type 'IA3', expected LORA"));
 }
 
 TEST_F(Peft, ListsEveryTensorThatDoesNotFit) {
@@ -146,8 +148,8 @@ TEST_F(Peft, UnknownKeysAreNoted) {
   config_["use_new_thing"] = false;
   merge();
   with_adapter(model_, adapter_.path(), std::nullopt, notes);
-  EXPECT_THAT(notes.lines, ::testing::ElementsAre(
-                               "adapter_config.json: use_new_thing is not known, and not read"));
+  EXPECT_THAT(notes.lines,
+              ::testing::ElementsAre("adapter_config.json: use_new_thing is unknown and ignored"));
 }
 
 // Initialisations that take their product out of the base weight, too:
@@ -189,7 +191,7 @@ TEST_F(Peft, SaysWhatToDoWithPickledWeights) {
   };
   EXPECT_THAT(error(), HasSubstr("the adapter has no adapter_model.safetensors"));
   write_file(adapter_.path() / "adapter_model.bin", "x");
-  EXPECT_THAT(error(), AllOf(HasSubstr("only there as adapter_model.bin"),
+  EXPECT_THAT(error(), AllOf(HasSubstr("only available as adapter_model.bin"),
                              HasSubstr("torch.load('adapter_model.bin', weights_only=True)"),
                              HasSubstr("save_file")));
 }

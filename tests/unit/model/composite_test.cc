@@ -47,7 +47,7 @@ TEST(Composite, ATowerMayHaveHeadsAndWidthsOfItsOwnInEachLayer) {
   Json config = llava();
   const ModelConfig whole = parse_config(config, "config.json");
   EXPECT_EQ(whole.composite->tower.layers.size(), 23);
-  EXPECT_EQ(whole.composite->idle_layers(), 1);
+  EXPECT_EQ(whole.composite->unused_layers(), 1);
   std::vector<int64_t> heads(24, 16), widths(24, 4096);
   heads[3] = 12, widths[22] = 4000;
   config["vision_config"]["num_attention_heads_per_layer"] = heads;
@@ -84,7 +84,7 @@ TEST(Composite, UnknownKeysOfTheWholeAreToldToo) {
   Json config = llava();
   config["zoom"] = 2;
   EXPECT_THAT(parse_config(config, "config.json").notes,
-              Contains(HasSubstr("config.json: zoom is not known")));
+              Contains(HasSubstr("config.json: zoom is unknown")));
 }
 
 TEST(Composite, RefusesWhatItCannotPassThrough) {
@@ -98,7 +98,7 @@ TEST(Composite, RefusesWhatItCannotPassThrough) {
   config = llava();
   config["image_token_index"] = 32064;
   EXPECT_THAT(refusal(config),
-              HasSubstr("image token is 32064, outside of the vocabulary of 32064"));
+              HasSubstr("image token id 32064 is outside the vocabulary of 32064"));
   config = llava();
   config["vision_feature_layer"] = -26;
   EXPECT_THAT(refusal(config),

@@ -88,18 +88,18 @@ TEST(ConfigKeys, KeysThatAreRefusedAreRefused) {
 
 TEST(ConfigKeys, UnknownKeysAndForeignCodeAreNoted) {
   EXPECT_THAT(parse(with(llama(), R"({"logit_scale": 2, "_x": 1, "use_cache": true})")).notes,
-              ElementsAre("config.json: logit_scale is not known, and copied without being read"));
+              ElementsAre("config.json: logit_scale is unknown and copied unread"));
   EXPECT_THAT(parse(with(llama(), R"({"auto_map": {"AutoModel": "modeling_own.Own"}})")).notes,
-              ElementsAre(HasSubstr("code of the folder (modeling_own.Own), which is not run")));
+              ElementsAre(HasSubstr("custom code (modeling_own.Own), which is not run")));
 }
 
 TEST(ConfigKeys, LayerTypesMustAgreeWithTheWindow) {
   EXPECT_THAT(refusal(with(llama(), R"({"layer_types":
       ["full_attention", "sliding_attention", "full_attention"]})")),
-              HasSubstr("'layer_types' says \"sliding_attention\" of layer 1"));
+              HasSubstr("'layer_types' is \"sliding_attention\" for layer 1"));
   EXPECT_THAT(refusal(with(llama(), R"({"model_type": "mistral", "sliding_window": 4, "layer_types":
       ["full_attention", "full_attention", "full_attention"]})")),
-              HasSubstr("with these settings has a sliding window"));
+              HasSubstr("the other settings of a mistral give a sliding window"));
 }
 
 }  // namespace

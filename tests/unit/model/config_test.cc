@@ -153,8 +153,8 @@ TEST(Config, RefusesWhatItCannotReadOfALayer) {
         with(llama(), fmt::format(R"({{"per_layer_config": {{"{}": {}}}}})", key, text).c_str()));
   };
   EXPECT_THAT(layer("1", R"({"rope_theta": 5.0})"),
-              HasSubstr("unsupported: 'rope_theta' differs by layer"));
-  EXPECT_THAT(layer("1", R"({"head_dim": 16})"), HasSubstr("'head_dim' differs by layer"));
+              HasSubstr("unsupported: 'rope_theta' differs between layers"));
+  EXPECT_THAT(layer("1", R"({"head_dim": 16})"), HasSubstr("'head_dim' differs between layers"));
   EXPECT_THAT(layer("1", R"({"skip": ["norm"]})"),
               HasSubstr("unsupported entry of 'skip': \"norm\""));
   EXPECT_THAT(layer("1", R"({"num_attention_heads": 3})"),

@@ -100,7 +100,7 @@ TEST_F(ModelOpen, KeepsAStoredHeadThatIsNotTheEmbedding) {
   write([](Tensors& tensors) { tensors["lm_head.weight"] = at::ones({96, 32}); }, tied);
   const Model model = Model::open(folder_.path());
   EXPECT_FALSE(model.config().tied_embedding);
-  EXPECT_THAT(model.config().notes, ElementsAre(AllOf(HasSubstr("the stored head is kept"),
+  EXPECT_THAT(model.config().notes, ElementsAre(AllOf(HasSubstr("the stored head is used"),
                                                       HasSubstr("lm_head.weight"))));
   WeightLoader loader(model, {});
   EXPECT_TRUE(at::equal(loader.globals().head_VD, at::ones({96, 32})));
@@ -140,7 +140,7 @@ TEST_F(ModelOpen, ReadsNamesThatLackTheirPrefix) {
       },
       tied);
   const Model model = Model::open(folder_.path());
-  EXPECT_THAT(model.config().notes, ElementsAre(HasSubstr("names lack 'model.'")));
+  EXPECT_THAT(model.config().notes, ElementsAre(HasSubstr("names lack the prefix 'model.'")));
   for (const auto& [name, value] : usual) {
     EXPECT_TRUE(at::equal(model.checkpoint().tensor(name), value)) << name;
   }
@@ -170,9 +170,9 @@ TEST_F(ModelOpen, GenerationEndsWhereGenerationConfigSays) {
   // transformers 4 and 5 do not fall back on config.json, either.
   EXPECT_THAT(eos_with(R"({"bos_token_id": 1})").eos, IsEmpty());
   EXPECT_THAT(eos_with("{}").notes,
-              ElementsAre(HasSubstr("generation does not end at config.json's (2)")));
+              ElementsAre(HasSubstr("generation does not stop at config.json's (2)")));
   EXPECT_THAT(eos_with(R"({"eos_token_id": 2, "strange": 1})").notes,
-              ElementsAre("generation_config.json: strange is not known, and not read"));
+              ElementsAre("generation_config.json: strange is unknown and ignored"));
   EXPECT_THROW(eos_with(R"({"eos_token_id": "x"})"), Error);
   EXPECT_THROW(eos_with("[]"), Error);
 }

@@ -69,7 +69,7 @@ TEST(RopeConfig, RopeScalingComesBeforeRopeParametersAndANoteSaysSo) {
   EXPECT_EQ(config.rope.type, "linear");
   EXPECT_EQ(config.rope.factor, 2.0);
   EXPECT_EQ(config.rope.theta, 500.0);
-  EXPECT_THAT(config.notes, ElementsAre(HasSubstr("rope_scaling (linear) is followed")));
+  EXPECT_THAT(config.notes, ElementsAre(HasSubstr("rope_scaling (linear) is used")));
   const char* same = R"({"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0},
       "rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}})";
   EXPECT_THAT(parse(with(llama(), same)).notes, IsEmpty());
@@ -81,12 +81,12 @@ TEST(RopeConfig, RopeScalingComesBeforeRopeParametersAndANoteSaysSo) {
 TEST(RopeConfig, AThetaThatReadersWouldPassOverIsRefusedOrNoted) {
   EXPECT_THAT(refusal(with(llama(), R"({"rope_scaling": {"type": "linear", "factor": 2.0},
       "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}})")),
-              AllOf(HasSubstr("rope_theta 500 stands in rope_parameters alone"),
-                    HasSubstr("they would take 10000")));
+              AllOf(HasSubstr("rope_theta 500 is only in rope_parameters"),
+                    HasSubstr("they would use 10000")));
   EXPECT_THAT(parse(with(llama(), R"({"rope_scaling": {"type": "linear", "factor": 2.0,
       "rope_theta": 500.0}})"))
                   .notes,
-              ElementsAre(HasSubstr("transformers 4 takes 10000")));
+              ElementsAre(HasSubstr("transformers 4 uses 10000")));
 }
 
 TEST(RopeConfig, ScaledRopeHasTransformersDefaults) {

@@ -160,7 +160,7 @@ TEST(BranchTable, RefusesATakenLetter) {
     add_branch(branch);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("there is already 'depth' (L)"));
+    EXPECT_THAT(error.what(), HasSubstr("'depth' (L) has the same name or letter"));
   }
 }
 

@@ -101,7 +101,7 @@ TEST_F(DepthRules, ARuleThatHasNoFigureSaysSo) {
   EXPECT_THAT(refusal_of([&] {
                 gone({{"rule", "perplexity"}}, known);
               }),
-              HasSubstr("'perplexity' gives no layer a finite figure"));
+              HasSubstr("'perplexity' has no finite score for any layer"));
 }
 
 TEST_F(DepthRules, CountAndProposalAgreeOnTheSizes) {
@@ -128,7 +128,7 @@ TEST_F(DepthRules, RefuseWhereNoLayerIsLeft) {
     return std::string("no error");
   };
   EXPECT_THAT(refusal({{"rule", "taylor"}}, {4, 5}),
-              HasSubstr("of 8 layers the first 4 and the last 2 stay"));
+              HasSubstr("of 8 layers the first 4 and the last 2 are kept"));
   EXPECT_THAT(refusal({{"rule", "luck"}}, {}),
               HasSubstr("known: third-from-last, block-influence"));
   EXPECT_THAT(refusal({{"keep_first", -1}}, {}), HasSubstr("must not be negative"));

@@ -67,7 +67,7 @@ TEST(Plan, APlanThatCutsATowerIsOfTheFourthVersion) {
     Json damaged = json;
     damaged["steps"][2]["tower"][0] = Json::parse(bad);
     EXPECT_THAT(refusal_of([&] { plan_from_json(damaged, "plan.json"); }),
-                HasSubstr("heads and neurons alone"));
+                HasSubstr("only heads and neurons can be removed"));
   }
 }
 
@@ -128,21 +128,21 @@ TEST(Plan, NamesThePlaceOfAMistake) {
   for (const char* runs :
        {"3-1", "1,1", "5,4", "1,", ",1", "a", "1-", "-3", "1 2", "0-99999999999", "0-999999999"}) {
     const std::string text = refusal(fmt::format(R"([{{"layer":0,"heads":"{}"}}])", runs));
-    EXPECT_THAT(text, HasSubstr("expected rising indices")) << runs;
+    EXPECT_THAT(text, HasSubstr("expected increasing indices")) << runs;
     EXPECT_THAT(text, HasSubstr("plan.json, steps[3], layers[0].heads")) << runs;
   }
   EXPECT_THAT(refusal(R"([{"layer":4},{"layer":4}])"),
-              HasSubstr("layers must rise, but 4 follows 4"));
+              HasSubstr("layers must be in increasing order, but 4 follows 4"));
   EXPECT_THAT(refusal(R"([{"layer":4,"whole":true,"heads":"1"}])"),
-              HasSubstr("layer 4 goes whole and yet lists units"));
+              HasSubstr("layer 4 is removed completely but lists units"));
   EXPECT_THAT(refusal(R"([{"layer":4,"whole":true,"mlp":true}])"),
-              HasSubstr("layer 4 goes whole and yet lists units"));
+              HasSubstr("layer 4 is removed completely but lists units"));
   EXPECT_THAT(refusal(R"([{"layer":4,"attention":true,"mlp":true}])"),
               HasSubstr("layer 4 loses both halves"));
   EXPECT_THAT(refusal(R"([{"layer":4,"attention":true,"kv_heads":"0"}])"),
-              HasSubstr("the attention half of layer 4 goes and yet units of it are listed"));
+              HasSubstr("the attention half of layer 4 is removed but lists units"));
   EXPECT_THAT(refusal(R"([{"layer":4,"mlp":true,"neurons":"0"}])"),
-              HasSubstr("the MLP half of layer 4 goes"));
+              HasSubstr("the MLP half of layer 4 is removed"));
   EXPECT_THAT(refusal(R"({"layer":4})"), HasSubstr("'layers' must be a list"));
   EXPECT_THAT(refusal(R"([{"heads":"1"}])"), HasSubstr("layer"));
 }

@@ -137,10 +137,10 @@ TEST_F(Statistics, ByAMaskAreTheSlopesOfTheLossWhereverItsGatesStand) {
   BackwardVisitor visitor;
   visitor.mask = [&](int64_t layer) { return layer == 1 ? &mask : nullptr; };
   visitor.visit = [&](const BackwardPiece& piece) {
-    EXPECT_EQ(piece.by_mask.heads_H.defined(), piece.layer == 1);
+    EXPECT_EQ(piece.mask_gradient.heads_H.defined(), piece.layer == 1);
     if (piece.layer != 1) return;
-    heads_H += piece.by_mask.heads_H.to(at::kDouble);
-    neurons_I += piece.by_mask.neurons_I.to(at::kDouble);
+    heads_H += piece.mask_gradient.heads_H.to(at::kDouble);
+    neurons_I += piece.mask_gradient.neurons_I.to(at::kDouble);
   };
   walk_backward(model_, {}, samples, folder_.path(), visitor, silent_progress());
   constexpr double kStep = 1.0 / 64;

@@ -192,9 +192,9 @@ TEST_F(Moments, LeaveOutSamplesOfOneToken) {
       [&] {
         walk(model, random_prompts({1, 1}));
       },
-      ThrowsMessage<Error>(HasSubstr("no calibration sample has two tokens or more")));
+      ThrowsMessage<Error>(HasSubstr("no calibration sample has at least two tokens")));
   EXPECT_THAT([&] { walk(model, {}, {.gradients = false}); },
-              ThrowsMessage<Error>(HasSubstr("no calibration sample has two tokens or more")));
+              ThrowsMessage<Error>(HasSubstr("no calibration sample has at least two tokens")));
 }
 
 TEST_F(Moments, AreCloseInBfloat16) {

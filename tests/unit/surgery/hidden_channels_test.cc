@@ -156,7 +156,7 @@ TEST_F(HiddenChannels, OfALanguageModelThatSeesStay) {
   const TempFolder folder;
   write_random_model(folder.path(), {.within = "llava"});
   EXPECT_THAT(refusal_of([&] { apply(without({4}), Model::open(folder.path())); }),
-              HasSubstr("stay: its projector writes into all of them"));
+              HasSubstr("cannot be removed: its projector writes into all of them"));
 }
 
 TEST_F(HiddenChannels, VerifyLooksAtThem) {

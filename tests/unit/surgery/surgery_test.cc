@@ -144,12 +144,12 @@ TEST_F(Surgery, RefusesAHalfThatIsNotThereOrIsTheLast) {
 
 TEST_F(Surgery, RefusesWhatIsNotThere) {
   EXPECT_THAT(refusal({{9, true, {}, {}, {}}}),
-              HasSubstr("removes from layer 9, which is not there"));
+              HasSubstr("removes units of layer 9, which does not exist"));
   EXPECT_THAT(refusal({{0, false, {}, {}, {48}}}), HasSubstr("layer 0 has no neuron 48 to remove"));
   EXPECT_THAT(refusal({{0, false, {}, {}, {4, 3}}}),
               HasSubstr("layer 0 has no neuron 3 to remove"));
   EXPECT_THAT(refusal({{2, true, {}, {}, {}}, {1, true, {}, {}, {}}}),
-              HasSubstr("layer 1, which is not there"));
+              HasSubstr("layer 1, which does not exist"));
 }
 
 TEST_F(Surgery, RefusesToEmptyALayer) {
@@ -197,11 +197,11 @@ TEST_F(Surgery, VerifyCatchesWhatDoesNotFit) {
     return std::string("no error");
   };
   EXPECT_THAT(broken([](auto& layers) { std::swap(layers[0], layers[1]); }),
-              HasSubstr("source layer 0, after 1"));
+              HasSubstr("source layer 0, after source layer 1"));
   EXPECT_THAT(broken([](auto& layers) { layers[0].neurons.back() = 48; }),
               HasSubstr("keeps neuron 48"));
   EXPECT_THAT(broken([](auto& layers) { std::swap(layers[0].heads[0], layers[0].heads[1]); }),
-              HasSubstr("keeps query head 0 at place 1"));
+              HasSubstr("keeps query head 0 at position 1"));
   EXPECT_THAT(broken([](auto& layers) { layers[0].heads.pop_back(); }),
               HasSubstr("3 heads for 2 KV heads"));
   EXPECT_THAT(broken([](auto& layers) {

@@ -182,13 +182,16 @@ TEST(SpmCheck, TablesOfReplacementsAreCheckedBeforeTheLibraryFollowsThem) {
       AllOf(HasSubstr("the SentencePiece model is damaged"), HasSubstr("4294967040 bytes")));
   EXPECT_THAT(refusal_of_map("abc"), HasSubstr("has 3 bytes"));
   const uint32_t far = 0x1FFFFF << 10;  // the offset of a unit
-  EXPECT_THAT(refusal_of_map(charsmap(far, std::string("x\0", 2))), HasSubstr("an offset out of range"));
-  EXPECT_THAT(refusal_of_map(charsmap(far, std::string("x\0", 2)), 5), HasSubstr("an offset out of range"));
+  EXPECT_THAT(refusal_of_map(charsmap(far, std::string("x\0", 2))),
+              HasSubstr("an offset out of range"));
+  EXPECT_THAT(refusal_of_map(charsmap(far, std::string("x\0", 2)), 5),
+              HasSubstr("an offset out of range"));
   const uint32_t leaf = 1 << 8;
   EXPECT_THAT(refusal_of_map(charsmap(leaf | 0x7F, std::string("x\0", 2))),
               HasSubstr("has a text offset out of range"));
   EXPECT_THAT(refusal_of_map(charsmap(0, "no zero")), HasSubstr("not zero-terminated UTF-8"));
-  EXPECT_THAT(refusal_of_map(charsmap(0, std::string("\xff\0", 2))), HasSubstr("not zero-terminated UTF-8"));
+  EXPECT_THAT(refusal_of_map(charsmap(0, std::string("\xff\0", 2))),
+              HasSubstr("not zero-terminated UTF-8"));
   EXPECT_THAT(refusal_of_map(charsmap(0, std::string(1000, 'x') + '\0')),
               HasSubstr("replaces a letter by 1000 bytes"));
   EXPECT_EQ(refusal_of_map(charsmap(0, std::string("x\0", 2))), "nothing was refused");

@@ -163,18 +163,18 @@ TEST(ImageEncoder, RefusesModelsThatReadNoPictures) {
   const testing::TempFolder folder;
   testing::write_random_model(folder.path());
   EXPECT_THAT(refusal_of([&] { ImageEncoder(Model::open(folder.path())); }),
-              AllOf(HasSubstr("reads no pictures"), HasSubstr(folder.path().string())));
+              AllOf(HasSubstr("does not support images"), HasSubstr(folder.path().string())));
 }
 
 TEST(ImageEncoder, RefusesProcessorsThatDoNotFitTheTower) {
   const Changed other;
   other.processor({{"crop_size", {{"height", 14}, {"width", 12}}}});
   EXPECT_THAT(refusal_of([&] { other.open(); }),
-              HasSubstr("makes pictures of 14 x 12, the vision tower reads 12 x 12"));
+              HasSubstr("gives images of 14 x 12, but the vision tower needs 12 x 12"));
   other.processor({{"do_center_crop", false}});
   const ImageEncoder uncropped = other.open();
   EXPECT_THAT(refusal_of([&] { encode(uncropped, std::vector{golden_picture("wide.png")}); }),
-              HasSubstr("makes pictures of 12 x 28"));
+              HasSubstr("gives images of 12 x 28"));
   EXPECT_EQ(encode(uncropped, std::vector{golden_picture("square.png")}).size(0), 9);
   fs::remove(other.folder.path() / "preprocessor_config.json");
   EXPECT_THAT(refusal_of([&] { other.open(); }), HasSubstr("neither preprocessor_config.json"));
@@ -200,8 +200,7 @@ TEST(ImageEncoder, RefusesTiles) {
   write_safetensors(weights, tensors);
   tiles.config({{"model_type", "llava_next"}});
   EXPECT_THAT(refusal_of([&] { tiles.open(); }),
-              AllOf(HasSubstr("pictures in several tiles, as llava-1.6 reads them"),
-                    HasSubstr("give no pictures")));
+              AllOf(HasSubstr("tiled images (llava-1.6)"), HasSubstr("without images")));
 }
 
 TEST(ImageEncoder, NotesKeysThatItDoesNotKnow) {

@@ -107,7 +107,7 @@ TEST(ImageProcessor, WhatIsNotFollowedIsRefused) {
       {R"({"crop_size": {"shortest_edge": 5}})", "crop_size must give height and width"},
       {R"({"crop_size": 99999})", "at most 178956970"},
       {R"({"crop_size": 1.5})", "crop_size must be a whole number"},
-      {R"({"image_mean": [1, 2]})", "image_mean must be a number or three"},
+      {R"({"image_mean": [1, 2]})", "image_mean must be one number or three"},
       {R"({"image_std": [1, 0, 1]})", "image_std must not be 0"},
       {"[]", "must be an object"}};
   for (const auto& [json, text] : cases)

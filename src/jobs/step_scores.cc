@@ -1,0 +1,93 @@
+// jobs/step_scores.cc
+#include "jobs/step_scores.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "criteria/criterion.h"
+#include "criteria/loss_scores.h"
+#include "criteria/moment_scores.h"
+#include "criteria/trained_gates.h"
+#include "jobs/tower_scores.h"
+#include "stats/rank_stats.h"
+#include "tensor/mapped_file.h"
+
+namespace mop {
+
+std::vector<std::string> criteria_of(const MixRecipe& mix, const ModelConfig& dense,
+                                     bool of_tower) {
+  std::vector<std::string> names;
+  for (const BranchUse& use : mix.branches) {
+    if (!use.branch->criteria || use.branch->of_tower != of_tower) continue;
+    const auto more = use.branch->criteria(dense, use.options);
+    names.insert(names.end(), more.begin(), more.end());
+  }
+  return names;
+}
+
+std::map<std::string, Options> criterion_settings(const Recipe& recipe) {
+  std::map<std::string, Options> settings;
+  for (const auto& [name, values] : recipe.settings) {
+    if (!is_criterion(name)) continue;
+    settings.emplace(name, Options(name, values, find_criterion(name).options));
+  }
+  return settings;
+}
+
+void RunMeasure::measure(const std::vector<std::string>& criteria) {
+  if (reads_text(criteria) && setup_.samples.ids.empty()) {
+    throw usage_error("this run measures activations and needs calibration text")
+        .hint("give --calibration FILE, or a path of branches without measurements");
+  }
+  WeightLoader weights(model_, setup_.compute);
+  kept_.stats = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
+                              setup_.progress, setup_.scratch);
+  kept_.scores = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
+                               setup_.scratch, setup_.progress);
+  kept_.scores.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, kept_.stats,
+                                  setup_.settings, setup_.progress));
+  for (const std::string& name : criteria) {
+    if (kept_.scores.contains(name)) continue;
+    const Options options = section_of(setup_.settings, name);
+    kept_.scores[name] =
+        std::move(score_layers(weights, kept_.stats, std::vector{name}, options)[0]);
+  }
+  check_mappings();
+}
+
+const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) {
+  if (!kept_.scores.contains(criterion)) {
+    const auto& expected = setup_.criteria;
+    const bool is_expected =
+        std::find(expected.begin(), expected.end(), criterion) != expected.end();
+    measure(is_expected ? expected : std::vector{criterion});
+  }
+  return kept_.scores.at(criterion);
+}
+
+const std::vector<at::Tensor>& RunMeasure::tower_scores(const std::string& criterion) {
+  if (!tower_scores_.contains(criterion)) {
+    tower_scores_ = score_tower(model_, setup_.compute, setup_.samples, setup_.pictures,
+                                setup_.tower_criteria, setup_.settings, setup_.progress);
+    check_mappings();
+  }
+  return tower_scores_.at(criterion);
+}
+
+const std::vector<LayerCurves>& RunMeasure::curves(const CurveSettings& settings) {
+  // Curves with whole halves are also used by branches that do not request halves.
+  CurveSettings asked = settings;
+  asked.halves = asked.halves || (curve_settings_ && curve_settings_->halves);
+  if (curve_settings_ != asked) {
+    kept_.curves = asked.gates ? trained_gate_curves(model_, setup_.compute, setup_.samples,
+                                                     *asked.gates, setup_.scratch, setup_.progress)
+                               : damage_curves(model_, setup_.compute, setup_.samples, asked,
+                                               setup_.scratch, setup_.progress);
+    kept_.curve_name = asked.gates ? "gates: predicted damage" : "predicted damage";
+    curve_settings_ = asked;
+    check_mappings();
+  }
+  return kept_.curves;
+}
+
+}  // namespace mop

@@ -1,0 +1,124 @@
+// recipe/recipe_accounting.cc -- sizes that a recipe comes to, as far as they are known before
+// the run.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "recipe/recipe.h"
+#include "search/preview.h"
+
+namespace mop {
+namespace {
+
+Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const std::string& path) {
+  const MixRecipe mix = mix_recipe(recipe);
+  AccountOptions options{path, recipe.target, {}, mix.protect};
+  for (const BranchUse& use : mix.branches) options.branches.emplace(use.branch->name, use.options);
+  return account(dense, options);
+}
+
+bool halves_may_go(const Recipe& recipe) {
+  return std::ranges::any_of(recipe.settings, [](const auto& section) {
+    return section.second.is_object() && section.second.value("halves", false);
+  });
+}
+
+// What stays of every layer.
+struct Kept {
+  int64_t kv_groups = 1, neurons = 1;
+};
+
+ModelConfig with_least_layers(const ModelConfig& dense, const Kept& kept) {
+  ModelConfig least = dense;
+  for (LayerShape& shape : least.layers) {
+    const int64_t group = shape.group();
+    shape.kv_heads = std::min(shape.kv_heads, kept.kv_groups);
+    shape.heads = group * shape.kv_heads;
+    shape.mlp = std::min(shape.mlp, kept.neurons);
+  }
+  return least;
+}
+
+// What can go of a target that counts something else than parameters: a group and a neuron stay.
+double removable_fraction(const Target& target, const ModelConfig& dense) {
+  const ModelConfig least = with_least_layers(dense, {});
+  return 1 -
+         static_cast<double>(counted(target, least)) / static_cast<double>(counted(target, dense));
+}
+
+// What a branch leaves at least; nullopt for those that take something else than groups and
+// neurons, or whole halves.
+std::optional<Kept> kept_by(const BranchUse& use, const Json& settings) {
+  const bool of_units = settings.contains("shape_multiple") && settings.contains("min_kv_groups");
+  if (!of_units || use.branch->of_tower || settings.value("halves", false)) return std::nullopt;
+  if (settings.value("rule", "") == "mlp-only") return std::nullopt;
+  return Kept{std::max<int64_t>(settings.value("min_kv_groups", int64_t{1}), 1),
+              settings.value("shape_multiple", int64_t{1})};
+}
+
+// Throws for a size that is smaller than what all branches leave together, as far as they tell.
+void check_size_in_reach(const Recipe& recipe, const ModelConfig& dense) {
+  Kept least{INT64_MAX, INT64_MAX};
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    const auto kept = kept_by(use, recipe.settings.at(use.branch->name));
+    if (!kept) return;
+    least = {std::min(least.kv_groups, kept->kv_groups), std::min(least.neurons, kept->neurons)};
+  }
+  const double left = amount(recipe.target, with_least_layers(dense, least));
+  if (*recipe.target.size < left) throw out_of_reach(recipe.target, dense, left);
+}
+
+// As far as it can be told: nullopt when the target may be in reach.
+std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig& dense) {
+  if (recipe.target.rounds == 0 || halves_may_go(recipe)) return std::nullopt;
+  if (recipe.target.costs) return removable_fraction(recipe.target, dense);
+  const auto estimated = estimated_accounting(recipe, dense);
+  if (!estimated || estimated->steps.empty()) return std::nullopt;
+  const AccountedStep& last = estimated->steps.back();
+  return estimated->removed_fraction(last, recipe.target);
+}
+
+}  // namespace
+
+std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  if (!recipe.target.in_parameters()) return std::nullopt;
+  const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
+  if (!path || path->empty()) return std::nullopt;
+  return account_path(recipe, dense, *path);
+}
+
+std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
+  if (!recipe.target.in_parameters()) return std::nullopt;
+  // Branches that read curves take the same number of parameters: the first stands for all.
+  std::string letters;
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    letters += use.branch->letter;
+    if (use.branch->reads_curves) break;
+  }
+  try {
+    return account_path(recipe, dense, letters);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return std::nullopt;  // the branches in turn cannot reach what a cleverer path may
+  }
+}
+
+void check_reach(const Recipe& recipe, const ModelConfig& dense) {
+  if (recipe.target.weights_alone) return;
+  if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;
+  next_budget(recipe.target, dense, dense, 0);
+  if (recipe.target.size) return check_size_in_reach(recipe, dense);
+  const std::optional<double> in_reach = fraction_in_reach(recipe, dense);
+  if (!in_reach) return;
+  const double removed = *in_reach;
+  constexpr double kRounding = 0.02;
+  if (removed > recipe.target.remove_fraction - kRounding) return;
+  throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
+                  100 * recipe.target.remove_fraction, 100 * removed,
+                  recipe.target.of_tower ? "a head and a neuron, or a multiple of them"
+                                         : "a KV group and a neuron, or a multiple of them")
+      .hint("lower the fraction to remove");
+}
+
+}  // namespace mop

@@ -1,0 +1,31 @@
+// recipe/repair_section.h -- the section `repair` of a pruning recipe.
+#pragma once
+#include <vector>
+
+#include "base/json.h"
+#include "repair/repair.h"
+
+namespace mop {
+
+/// Returns {method, damping, when} with defaults, and {steps, learning_rate} for a method that
+/// trains. Throws Error(kUsage) for an unknown method, a key of another method, or a number out of
+/// range. `when`: end (once, after all steps) or steps (every candidate before it is evaluated; a
+/// method's final pass still runs once at the end).
+Json resolved_repair(const Json& section);
+
+/// The numbers of a resolved section.
+RepairOptions repair_options(const Json& resolved);
+
+/// Whether a resolved section (null = none) repairs every step.
+bool repairs_steps(const Json& repair);
+
+/// Returns the passes after all steps, in order; empty for a null section.
+std::vector<RepairPass> repairs_at_end(const Json& repair);
+
+/// Returns the pass for every candidate, if steps are repaired.
+const RepairPass& repair_of_steps(const Json& repair);
+
+/// Whether the method trains.
+bool repair_trains(const Json& repair);
+
+}  // namespace mop

@@ -1,0 +1,92 @@
+// recipe/weights_section.cc
+#include "recipe/weights_section.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "recipe/recipe_options.h"
+#include "recipe/recipe_sections.h"
+#include "report/table.h"
+
+namespace mop {
+namespace {
+
+void check(const SparseOptions& settings) {
+  if (settings.pattern.grouped() && settings.block % settings.pattern.of != 0) {
+    throw usage_error("weights.block must be a multiple of the pattern's group size, got {}",
+                      settings.block);
+  }
+}
+
+}  // namespace
+
+Json resolved_weights(const Json& section, uint64_t seed) {
+  if (!section.is_object()) {
+    throw usage_error("weights must be a map of settings, got {}", section.dump())
+        .hint("weights: {method: sparsegpt, sparsity: 0.5}");
+  }
+  const SparseMethod& row =
+      find_sparse_method(Options("weights", section).get(recipe_options::kWeights));
+  std::vector<OptionSpec> declared = options_of(prune_sections(), "weights");
+  declared.insert(declared.end(), row.options.begin(), row.options.end());
+  const Options options("weights", section, declared);
+  Json resolved = {{"method", row.name}};
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    if (options.given(recipe_options::kSparsity)) {
+      throw usage_error("weights.pattern and weights.sparsity exclude each other");
+    }
+    resolved["pattern"] = pattern_text(pattern_from_text(*pattern));
+  } else {
+    resolved["sparsity"] = options.get(recipe_options::kSparsity);
+  }
+  for (const OptionSpec& spec : row.options) {
+    if (spec.name == kWeightsSeed.name) resolved["seed"] = seed;
+  }
+  resolved.update(filled_in(options, row.options));
+  if (resolved.contains(std::string(kWeightsBlock.name))) check(sparse_options(resolved));
+  return resolved;
+}
+
+SparseOptions sparse_options(const Json& resolved) {
+  const Options options("weights", resolved);
+  SparseOptions settings;
+  settings.method = options.get(recipe_options::kWeights);
+  if (const auto pattern = options.given(recipe_options::kPattern)) {
+    settings.pattern = pattern_from_text(*pattern);
+  }
+  settings.pattern.fraction = options.get(recipe_options::kSparsity);
+  settings.damping = options.get(kWeightsDamping);
+  settings.block = options.get(kWeightsBlock);
+  settings.seed = static_cast<uint64_t>(options.get(kWeightsSeed, 0));
+  return settings;
+}
+
+void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known) {
+  const SparsityPattern pattern = sparse_options(weights).pattern;
+  if (!pattern.grouped()) return;
+  std::set<int64_t> inputs = {config.hidden};
+  for (const LayerShape& shape : config.layers) {
+    if (sizes_are_known) inputs.insert({shape.heads * shape.head_dim, shape.mlp});
+  }
+  for (const int64_t count : inputs) {
+    if (count % pattern.of == 0) continue;
+    throw usage_error(
+        "weights.pattern {} needs inputs in multiples of {}, but a projection will have {}",
+        pattern_text(pattern), pattern.of, count)
+        .hint(fmt::format("use --shape-multiple {}", pattern.of));
+  }
+}
+
+std::string weights_text(const Json& weights) {
+  const std::string method = weights["method"].get<std::string>();
+  if (weights.contains("pattern")) {
+    return fmt::format("{}, {} in the projections", method, weights["pattern"].get<std::string>());
+  }
+  return fmt::format("{}, {} of the projections", method,
+                     percent(weights["sparsity"].get<double>()));
+}
+
+}  // namespace mop
