@@ -119,7 +119,7 @@ TargetWindow window_of(std::span<const HalfLayerCurve> curves, std::span<const D
     if (sizes[i].all.size() < 2 || pack <= 0) continue;
     if (window.smallest > 0 && pack >= window.smallest) continue;
     window.smallest = pack;
-    window.nearest = curves[i].pack > 1;
+    window.nearest = curves[i].pack > 1 && !target.in_full;
   }
   if (most >= window.least()) return window;
   throw bad_input("{} {} cannot be removed: all removable units have {}", target.gain,

@@ -157,8 +157,8 @@ void choose_neurons(Classes& classes, double want) {
   }
 }
 
-// A closing step reaches its budget: it removes the cheapest neurons, then groups. Packs are too
-// large to round up; they are already rounded to the nearest.
+// A closing step meets its budget: neurons first, whatever is cheapest, then groups. Packs are
+// rounded to the nearest already, and up only where the budget is to be met in full.
 void round_up(Classes& classes, int64_t budget) {
   while (removed(classes) < budget) {
     ShapeClass* cheapest = nullptr;
@@ -221,8 +221,9 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
   }
   add_groups_when_neurons_run_out(classes, want);
   choose_neurons(classes, want);
-  const int64_t rounding =
-      options.shape_multiple == 1 ? 0 : half_pack(config, options.shape_multiple);
+  const int64_t rounding = options.shape_multiple == 1 || options.in_full
+                               ? 0
+                               : half_pack(config, options.shape_multiple);
   if (closing) round_up(classes, parameters - rounding);
 
   WidthCounts counts = per_layer(classes, config);

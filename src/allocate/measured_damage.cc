@@ -126,7 +126,8 @@ WidthCounts spread_by_measured_damage(const SpreadInput& input, AllocateCurves a
   std::vector<HalfLayerCurve> halves = scored_half_layers(input);
   measure(input, halves);
   const double target = parameters_of(halves, input.uniform);
-  const DamageAllocation found = allocate(halves, {.gain = target});
+  const DamageAllocation found =
+      allocate(halves, {.gain = target, .in_full = input.options.in_full});
   WidthCounts counts = width_counts(input.config, halves, found.counts);
   counts.owed = input.uniform.owed;
   counts.owed.parameters += target - found.gain;

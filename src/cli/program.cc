@@ -26,6 +26,7 @@
 #include "base/named_table.h"
 #include "base/nearest.h"
 #include "base/plain_text.h"
+#include "base/shell_word.h"
 #include "cli/console.h"
 #include "cli/model_argument.h"
 #include "cli/verb.h"
@@ -148,16 +149,6 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
-// A word for a shell.
-std::string quoted(const std::string& word) {
-  constexpr const char* kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:,=+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return word;
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
-  return out + "'";
-}
-
 int run_command(const Command& command) {
   Console console(stderr, ::isatty(STDERR_FILENO) != 0);
   const Answer answer = command.work(console);
@@ -250,7 +241,7 @@ std::string command_line(const CLI::App& app) {
       continue;
     if (option->nonpositional()) text += " " + option->get_name();
     if (option->get_items_expected_max() == 0) continue;
-    for (const std::string& value : option->results()) text += " " + quoted(value);
+    for (const std::string& value : option->results()) text += " " + shell_word(value);
   }
   return text;
 }

@@ -26,17 +26,18 @@ std::optional<std::pair<ModelConfig, bool>> config_after_run(const PreparedRun& 
   return std::pair{config_after(run.dense.config(), *accounting), !run.accounting.has_value()};
 }
 
-// The goal of a target in another currency than parameters; null if unknown.
+// What a target that counts something else than parameters, or that is a size, asks for; null where
+// that is not known.
 Json goal_of(const PreparedRun& run) {
   const Target& target = run.recipe.target;
-  if (target.counts_parameters() || target.costs == nullptr || target.remove_fraction == 0) {
-    return nullptr;
-  }
-  const auto dense = static_cast<double>(counted(target, run.dense.config()));
+  const auto known = prices(target);
+  if (known == nullptr || target.remove_fraction == 0) return nullptr;
+  if (target.counts_parameters() && !target.size) return nullptr;
+  const double dense = amount(target, run.dense.config());
   return {{"name", target.currency},
-          {"unit", target.costs->currency().unit},
+          {"unit", known->currency().unit},
           {"dense", std::llround(dense)},
-          {"pruned", std::llround(dense * (1 - target.remove_fraction))}};
+          {"pruned", std::llround(target.size.value_or(dense * (1 - target.remove_fraction)))}};
 }
 
 }  // namespace
@@ -51,6 +52,9 @@ Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::pa
   const auto after = config_after_run(run);  // by parameters; costs of latency are added below
   if (!out.empty() && run.recipe.target.costs == nullptr) {
     run.recipe.target.costs = measured_costs(run, out);
+    if (run.recipe.target.costs && find_currency(run.recipe.target.currency).measured) {
+      run.recipe.target = with_fraction(std::move(run.recipe.target), run.dense.config());
+    }
   }
   json["goal"] = goal_of(run);
   if (after) {

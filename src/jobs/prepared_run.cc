@@ -6,9 +6,11 @@
 #include "allocate/allocation.h"
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "jobs/prune_costs.h"
 #include "jobs/prune_repair.h"
 #include "jobs/prune_sight.h"
 #include "jobs/prune_weights.h"
+#include "jobs/target_text.h"
 #include "model/family.h"
 #include "recipe/width_multiple.h"
 #include "report/table.h"
@@ -214,19 +216,6 @@ void check_can_compare(const PreparedRun& run) {
       .hint("give --validation FILE");
 }
 
-std::string target_text(const Recipe& recipe) {
-  if (recipe.target.weights_alone) return "single weights";
-  if (recipe.target.iterations > 0) return fmt::format("{} steps", recipe.target.iterations);
-  if (!recipe.target.counts_parameters()) {
-    return fmt::format("until {} of the {}{} is removed", percent(recipe.target.remove_fraction),
-                       recipe.target.of_blocks ? "layers' " : "", recipe.target.currency);
-  }
-  return fmt::format("until {} of the {} are removed", percent(recipe.target.remove_fraction),
-                     recipe.target.of_blocks  ? "layers' parameters"
-                     : recipe.target.of_tower ? "vision tower's heads and MLPs"
-                                              : "parameters");
-}
-
 std::string branches_text(const Recipe& recipe) {
   std::string text;
   for (const std::string& name : recipe.branches) {
@@ -250,6 +239,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
   if (!replays && recipe.calibration.empty()) recipe.calibration = kBuiltInText;
   recipe.model = local_model(recipe.model, progress).string();
   Model dense = Model::open(recipe.model);
+  recipe.target.stored = stored_costs(dense);
   PreparedRun run{resolve(std::move(recipe), dense.config()),
                   std::move(dense),
                   compute,
@@ -301,7 +291,7 @@ int64_t expected_steps(const PreparedRun& run) {
   if (run.replay) return static_cast<int64_t>(run.replay->steps.size());
   if (run.accounting) return static_cast<int64_t>(run.accounting->steps.size());
   if (run.recipe.target.iterations > 0) return run.recipe.target.iterations;
-  if (!run.recipe.target.counts_parameters()) return run.recipe.target.rounds;
+  if (!run.recipe.target.in_parameters()) return run.recipe.target.rounds;
   const auto estimated = estimated_accounting(run.recipe, run.dense.config());
   return estimated ? std::ssize(estimated->steps) : 0;
 }
@@ -315,9 +305,11 @@ namespace {
 std::vector<std::string> target_lines(const PreparedRun& run) {
   const Recipe& recipe = run.recipe;
   if (recipe.target.weights_alone)
-    return {fmt::format("target: {}, seed {}", target_text(recipe), recipe.seed)};
+    return {
+        fmt::format("target: {}, seed {}", target_text(recipe, run.dense.config()), recipe.seed)};
   std::vector<std::string> lines = {fmt::format("target: {}, select {}, seed {}",
-                                                target_text(recipe), recipe.select, recipe.seed)};
+                                                target_text(recipe, run.dense.config()),
+                                                recipe.select, recipe.seed)};
   if (!recipe.method_note.empty()) lines.push_back(recipe.method_note);
   lines.push_back("branches: " + branches_text(recipe));
   const std::string widths = width_multiple_text(recipe, run.dense.config());

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/files.h"
 #include "base/parse_json.h"
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
-#include "run/needs.h"
+#include "model/family.h"
 #include "run/run_folder.h"
 #include "tensor/dtype.h"
 
@@ -44,6 +46,31 @@ UnitLatency measured(const PreparedRun& run, Progress& progress) {
 
 }  // namespace
 
+CostInputs stored_costs(const Model& dense) {
+  const Checkpoint& checkpoint = dense.checkpoint();
+  std::map<int64_t, int64_t> numbers;  // by the bytes of one
+  for (const std::string& name : checkpoint.names()) {
+    const TensorEntry& one = checkpoint.entry(name);
+    numbers[static_cast<int64_t>(dtype_bytes(one.dtype))] += c10::multiply_integers(one.shape);
+  }
+  const auto by_number = [](const auto& row) { return row.second; };
+  CostInputs inputs;
+  inputs.element_bytes = std::ranges::max_element(numbers, {}, by_number)->first;
+  inputs.extra_bytes = static_cast<double>(checkpoint.value_bytes() -
+                                           total_parameters(dense.config()) * inputs.element_bytes);
+  return inputs;
+}
+
+CostInputs costs_by_config(const Json& config) {
+  CostInputs inputs;
+  for (const char* key : {"torch_dtype", "dtype"}) {
+    if (!config.contains(key) || !config[key].is_string()) continue;
+    const DType dtype = dtype_from_name(config[key].get<std::string>());
+    inputs.element_bytes = static_cast<int64_t>(dtype_bytes(dtype));
+  }
+  return inputs;
+}
+
 void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collectives& ranks,
                     Progress& progress) {
   const Currency& currency = find_currency(run.recipe.target.currency);
@@ -58,6 +85,7 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
   table = parse_json(ranks.broadcast(table.dump()));
   const UnitLatency latency = unit_latency_from_json(table, file.string());
   run.recipe.target.costs = std::make_shared<const Costs>(currency, inputs_of(latency));
+  run.recipe.target = with_fraction(std::move(run.recipe.target), run.dense.config());
   check_reach(run.recipe, run.dense.config());
   progress.note(fmt::format(
       "a token takes {:.3f} ms: {:.1f} us for an attention half and {:.2f} for each of its groups, "
@@ -68,11 +96,9 @@ void complete_costs(PreparedRun& run, const std::filesystem::path& file, Collect
 
 Json costs_json(const PreparedRun& run, const ModelConfig& after) {
   const ModelConfig& dense = run.dense.config();
-  CostInputs inputs;
-  inputs.element_bytes = stored_bytes_of_parameter(run.dense);
   Json all = Json::array();
   for (const Currency& currency : all_currencies().subspan(1)) {
-    Costs costs(currency, inputs);
+    Costs costs(currency, run.recipe.target.stored);
     if (currency.measured) {
       const auto& measured = run.recipe.target.costs;
       if (measured == nullptr || measured->currency().name != currency.name) continue;

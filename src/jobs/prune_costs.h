@@ -8,6 +8,12 @@
 
 namespace mop {
 
+/// Bytes of the dense model's weights as its files store them, in which the result is written: of
+/// most of them, and what others have beyond that.
+CostInputs stored_costs(const Model& dense);
+/// The same by the type that a config.json names; float32 where it names none.
+CostInputs costs_by_config(const Json& config);
+
 /// Sets the costs of a measured currency: those that `file` has of an earlier run, or by measuring
 /// now, which is then written there, so that a run that goes on takes the same steps. All ranks
 /// take rank 0's; others give no file. Does nothing for other currencies.

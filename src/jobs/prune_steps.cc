@@ -70,10 +70,11 @@ Json step_metrics(const MixStep& step, const Model& dense, const ModelConfig& af
 }
 
 Json target_metrics(const Target& target, const ModelConfig& dense, const ModelConfig& after) {
-  if (!target.costs) return nullptr;
-  const int64_t before = counted(target, dense), left = counted(target, after);
+  if (target.counts_parameters() || !prices(target)) return nullptr;
+  const int64_t before = std::llround(amount(target, dense));
+  const int64_t left = std::llround(amount(target, after));
   return {{"currency", target.currency},
-          {"unit", target.costs->currency().unit},
+          {"unit", find_currency(target.currency).unit},
           {"dense", before},
           {"pruned", left},
           {"removed_fraction", fraction(before, left)}};

@@ -36,6 +36,7 @@ struct Inputs {
   std::optional<Model> teacher;
   std::shared_ptr<const Tokenizer> tokenizer;
   TrainingTexts texts;
+  Json began_with = {};  ///< {config, tokenizer} of `mop train`, as the command named them
 };
 
 Inputs open_inputs(const RecoverRecipe& recipe, const fs::path& folder, Progress& progress) {
@@ -130,6 +131,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   const ModelConfig& config = trained.model.config();
   const bool from_nothing = inputs.model.checkpoint().folder() == folder.run() / "initial";
   Json metrics = {{"verb", from_nothing ? "train" : "recover"}};
+  if (from_nothing) metrics["began_with"] = inputs.began_with;
   metrics["method"] = inputs.recipe.method;
   metrics["parameters"] = total_parameters(config);
   metrics["block_parameters"] = block_parameters(config);
@@ -253,7 +255,8 @@ Json train(const TrainJob& job, const RecoverCommand& command, Progress& progres
   }
   initial = ranks.broadcast(std::string_view(initial.native()));
   if (initial.empty()) return run ? finished_result(*run, progress) : Json();
-  const Inputs inputs = open_inputs(recipe, initial, progress);
+  Inputs inputs = open_inputs(recipe, initial, progress);
+  inputs.began_with = {{"config", job.config.string()}, {"tokenizer", job.tokenizer.string()}};
   const Json manifest = make_manifest(inputs, ranks.size());
   check_same_inputs(manifest, ranks, progress);
   return run ? lead(*run, inputs, manifest, ranks, progress) : follow(inputs, ranks, progress);

@@ -12,6 +12,7 @@
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
 #include "jobs/chat_prompt.h"
+#include "jobs/prune_costs.h"
 #include "jobs/step_scores.h"
 #include "model/generate.h"
 #include "model/generation_config.h"
@@ -189,7 +190,9 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const fs::path file = fs::is_directory(config) ? config / "config.json" : config;
   const Json raw = GgufFile::is_gguf(file) ? gguf_config(GgufFile::open(file)) : read_json(file);
   const ModelConfig dense = parse_config(raw, file.string());
-  const Recipe recipe = resolve(recipe_from_json(recipe_json), dense);
+  Recipe unresolved = recipe_from_json(recipe_json);
+  if (!unresolved.target.counts_parameters()) unresolved.target.stored = costs_by_config(raw);
+  const Recipe recipe = resolve(std::move(unresolved), dense);
   auto accounting = known_accounting(recipe, dense);
   // The number of removed units is known, but not their distribution over layers.
   const bool spread_later =
@@ -200,10 +203,10 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     check_reach(recipe, dense);
     accounting = estimated_accounting(recipe, dense);
   }
-  if (!accounting && !recipe.target.counts_parameters()) {
+  if (!accounting && !recipe.target.in_parameters()) {
     throw usage_error("the sizes of a run that counts {} depend on measurements",
                       recipe.target.currency)
-        .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters");
+        .hint("`mop prune --dry-run` checks it; `mop plan` counts parameters and memory");
   }
   if (!accounting) {
     throw usage_error("the path of the selector '{}' depends on measurements", recipe.select)

@@ -65,8 +65,14 @@ class Walk {
 
  private:
   BranchInput input(const Branch& branch, const AccountedStep& last, int64_t budget) {
-    return {config_,          budget,      owed_[branch.name], options_for(branch.name),
-            options_.protect, last.sources};
+    return {config_,
+            budget,
+            owed_[branch.name],
+            options_for(branch.name),
+            options_.protect,
+            last.sources,
+            nullptr,
+            options_.target.size.has_value()};
   }
   const Options& options_for(const std::string& name) const {
     static const Options kDefaults;

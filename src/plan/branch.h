@@ -46,7 +46,10 @@ struct BranchInput {
   /// Source layer of each current layer; empty = no layer was removed yet. Used by `count`;
   /// `propose` reads the model instead.
   std::vector<int32_t> sources = {};
-  const Costs* costs = nullptr;  ///< currency of the budget; null = parameters
+  const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
+  /// Whether rounding to packs must not leave any of a closing budget over: what remains is then
+  /// at most what the target says.
+  bool in_full = false;
 };
 
 /// Returns `sources`, or all layers if it is empty.

@@ -21,13 +21,44 @@ int64_t of_layers(const Target& target, const ModelConfig& config) {
   return target.costs ? std::llround(target.costs->of_layers(config)) : block_parameters(config);
 }
 
-// Parameters to remove from the dense model to reach the target.
+// Of the currency's unit in one that budgets count.
+double per_budget_unit(const Target& target) {
+  const bool bytes = target.in_parameters() && !target.counts_parameters();
+  return bytes ? static_cast<double>(target.stored.element_bytes) : 1;
+}
+
+// What stands beside that: bytes of wider norms.
+double beside(const Target& target) {
+  const bool whole = !target.of_blocks && !target.of_tower;
+  return per_budget_unit(target) != 1 && whole ? target.stored.extra_bytes : 0;
+}
+
+int64_t counted_by_size(const Target& target) {
+  const double left = std::floor((*target.size - beside(target)) / per_budget_unit(target));
+  return static_cast<int64_t>(std::max(left, 0.0));
+}
+
+// "6.000 GB of memory"
+std::string size_phrase(const Target& target, double amount) {
+  const std::string of = target.of_blocks  ? " in the layers"
+                         : target.of_tower ? " in the vision tower's heads and MLPs"
+                                           : "";
+  return find_currency(target.currency).text(amount) + of;
+}
+
+// Parameters that must be gone from the dense model when the target is met.
 int64_t goal(const Target& target, const ModelConfig& dense) {
   const int64_t all = counted(target, dense);
-  const auto goal =
-      static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
+  const int64_t goal =
+      target.size
+          ? all - counted_by_size(target)
+          : static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
   if (goal < of_layers(target, dense)) return goal;
-  throw bad_input("the target removes {} of {} {}, but the layers have only {}", goal, all,
+  if (target.size) {
+    const double layers = static_cast<double>(of_layers(target, dense)) * per_budget_unit(target);
+    throw out_of_reach(target, dense, amount(target, dense) - layers);
+  }
+  throw bad_input("the target removes {} of {} {}, but the layers hold only {}", goal, all,
                   target.costs ? target.costs->currency().unit : "parameters",
                   of_layers(target, dense))
       .hint("lower the fraction to remove");
@@ -36,6 +67,7 @@ int64_t goal(const Target& target, const ModelConfig& dense) {
 // Whether the rest is less than whole packs can remove. Single neurons can always be rounded up.
 bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dense) {
   if (remaining <= 0) return true;
+  if (target.size) return false;
   if (target.shape_multiple == 1 || remaining > rounding) return false;
   if (!dense) return true;
   throw bad_input("the target removes {} parameters, but a pack of {} neurons in every layer is {}",
@@ -43,8 +75,8 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
-// Round r of R removes what is missing to r/R of the goal; rounds with nothing missing are skipped,
-// and nothing is owed after the last.
+// Round r of R removes what is missing to r/R of the goal; a round for which nothing is missing is
+// left out, and nothing is owed after the last, unless a size is a limit.
 std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
                                        const ModelConfig& current, int64_t steps_done) {
   const int64_t removed = counted(target, dense) - counted(target, current);
@@ -54,7 +86,8 @@ std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& 
     const auto due = static_cast<int64_t>(std::ceil(share * whole));
     if (due > removed) return due - removed;
   }
-  return std::nullopt;
+  const auto missing = static_cast<int64_t>(whole) - removed;
+  return target.size && missing > 0 ? std::optional(missing) : std::nullopt;
 }
 
 }  // namespace
@@ -64,13 +97,53 @@ int64_t counted(const Target& target, const ModelConfig& config) {
   return target.costs ? std::llround(target.costs->of_model(config)) : total_parameters(config);
 }
 
+double amount(const Target& target, const ModelConfig& config) {
+  return static_cast<double>(counted(target, config)) * per_budget_unit(target) + beside(target);
+}
+
+std::shared_ptr<const Costs> prices(const Target& target) {
+  if (target.costs || !target.in_parameters()) return target.costs;
+  return std::make_shared<const Costs>(find_currency(target.currency), target.stored);
+}
+
+Error out_of_reach(const Target& target, const ModelConfig& dense, double least) {
+  return bad_input("the target leaves at most {}, and this run cannot leave less than {}",
+                   size_phrase(target, *target.size), size_phrase(target, least))
+      .where("dense model", size_phrase(target, amount(target, dense)))
+      .hint("give a larger size");
+}
+
+void check_size(const Target& target, const ModelConfig& dense) {
+  if (!target.size) return;
+  const std::string has =
+      prices(target) ? size_phrase(target, amount(target, dense)) : "a time still to be measured";
+  if (target.iterations > 0 || target.remove_fraction != 0) {
+    throw usage_error("the target is either a size or {}, not both",
+                      target.iterations > 0 ? "a number of iterations" : "a fraction to remove")
+        .where("size", size_phrase(target, *target.size))
+        .where("dense model", has);
+  }
+  if (!prices(target) || *target.size < amount(target, dense)) return;
+  throw usage_error("the target leaves at most {}, and the dense model has {}",
+                    size_phrase(target, *target.size), has)
+      .hint("give a size below that of the dense model");
+}
+
+Target with_fraction(Target target, const ModelConfig& dense) {
+  check_size(target, dense);
+  if (target.size && prices(target)) {
+    target.remove_fraction = 1 - *target.size / amount(target, dense);
+  }
+  return target;
+}
+
 void check_target(const Target& target) {
   if (target.weights_alone) return;
   if (target.rounds < 0) throw usage_error("rounds must not be negative, got {}", target.rounds);
   if (target.rounds > 0 && target.iterations > 0) {
     throw usage_error("rounds need a fraction to remove, but the target is a number of iterations");
   }
-  if (!target.counts_parameters() && target.rounds == 0) {
+  if (!target.in_parameters() && target.rounds == 0) {
     throw usage_error(
         "a step without rounds removes one layer's parameters, but the target counts {}",
         target.currency)
@@ -79,13 +152,16 @@ void check_target(const Target& target) {
   if (target.iterations < 0) {
     throw usage_error("iterations must be positive, got {}", target.iterations);
   }
+  if (target.size) return;
   if (target.iterations > 0 && target.remove_fraction != 0) {
     throw usage_error(
         "the target is either a number of iterations or a fraction to remove, not both");
   }
   if (target.iterations == 0 && target.remove_fraction == 0) {
     throw usage_error("no target: give a number of iterations or a fraction to remove")
-        .hint("--remove 0.4 removes 40% of the parameters, --iterations 6 takes six steps");
+        .hint(
+            "--remove 0.4 removes 40% of the parameters, --target memory=6GB leaves at most that, "
+            "--iterations 6 takes six steps");
   }
   if (target.iterations == 0 && !(target.remove_fraction > 0 && target.remove_fraction < 1)) {
     throw usage_error("the fraction to remove must be between 0 and 1, got {}",

@@ -8,20 +8,24 @@
 #include <string>
 
 #include "allocate/width.h"
+#include "base/error.h"
 #include "plan/branch.h"
 
 namespace mop {
 
-/// When a run ends. Exactly one of `iterations` and `remove_fraction` is set.
+/// Where a run stops. One of `iterations`, `remove_fraction` and `size` is set.
 struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
-  bool of_blocks = false;      ///< the fraction counts the layers only
-  bool of_tower =
-      false;  ///< the fraction counts attention and MLPs of the vision tower's computed layers
-  std::string currency = "parameters";  ///< the counted quantity: a row of `all_currencies()`
-  /// Costs in that currency, which is also the unit of budgets. Null: parameters, or times not yet
-  /// measured.
+  /// What may be left, in the currency's unit, of what the target counts. `remove_fraction` is then
+  /// what this comes to, as far as it is known: see `with_fraction`.
+  std::optional<double> size = std::nullopt;
+  bool of_blocks = false;  ///< the fraction counts the layers alone
+  bool of_tower = false;   ///< or the heads and MLPs of the vision tower's computed layers
+  std::string currency = "parameters";  ///< what it counts: a row of `all_currencies()`
+  CostInputs stored = {};               ///< bytes of the dense model's weights, without times
+  /// Prices in that currency, in whose unit budgets then are. Null: budgets are parameters, or
+  /// times are still to be measured.
   std::shared_ptr<const Costs> costs = nullptr;
   /// Number of equal steps in which the fraction is removed; 0 = steps of one layer's parameters.
   int64_t rounds = 0;
@@ -31,18 +35,33 @@ struct Target {
   int64_t shape_multiple = 1;
   bool weights_alone = false;  ///< no structural pruning: no steps
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
+  /// Whether budgets are parameters: of currencies that are a fixed amount a parameter.
+  bool in_parameters() const { return find_currency(currency).per_parameter; }
 };
 
 /// Throws Error(kUsage) if the target is empty or contradictory, or for a fraction outside (0, 1).
 void check_target(const Target& target);
 
-/// Returns the quantity that the target counts, for `config`.
+/// The quantity that budgets count, of what `config` has of it.
 int64_t counted(const Target& target, const ModelConfig& config);
 
-/// Returns the quantity (parameters or the target's currency) that the next step should remove from
-/// `current`; nullopt if the target is reached. It is one current layer's parameters or, with
-/// `rounds`, an equal share of the fraction; `exact` reduces the last step to the rest, `released`
-/// does not. Throws Error(kBadInput) for a fraction smaller than the smallest pack.
+/// The same in the unit of the target's currency, which it is for currencies other than memory.
+double amount(const Target& target, const ModelConfig& config);
+/// Prices for figures; null for times that are still to be measured.
+std::shared_ptr<const Costs> prices(const Target& target);
+
+/// Sets the fraction that the target's size comes to. Throws as `check_size`. Does nothing without
+/// a size, or for times that are still to be measured.
+Target with_fraction(Target target, const ModelConfig& dense);
+/// Throws Error(kUsage) for a size that `dense` does not exceed, or beside another goal.
+void check_size(const Target& target, const ModelConfig& dense);
+/// For a size below `least`, an amount, which is the smallest that can be left.
+Error out_of_reach(const Target& target, const ModelConfig& dense, double least);
+
+/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt
+/// when the target is met. One current layer's worth, or an equal share of the fraction with
+/// `rounds`; `exact` shortens the last step to what remains to the fraction. `released` never does.
+/// Throws Error(kBadInput) for a fraction that no pack is small enough for.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 

@@ -102,8 +102,9 @@ std::optional<Json> method_of_a_paper(Json recipe) {
   }
   recipe["branches"] = {branch.name};
   recipe["select"] = fmt::format("path:{}", branch.letter);
-  if (branch.divisible && has(recipe, "target", "remove")) recipe["target"].emplace("rounds", 1);
-  if (branch.of_tower && has(recipe, "target", "remove")) recipe["target"].emplace("of", "tower");
+  const bool bounded = has(recipe, "target", "remove") || has(recipe, "target", "size");
+  if (branch.divisible && bounded) recipe["target"].emplace("rounds", 1);
+  if (branch.of_tower && bounded) recipe["target"].emplace("of", "tower");
   return recipe;
 }
 

@@ -58,6 +58,18 @@ void read_target(const Json& json, Recipe& recipe) {
   recipe.target.of_blocks = target.get(recipe_options::kOf) == "blocks";
   recipe.target.of_tower = target.get(recipe_options::kOf) == "tower";
   recipe.target.currency = target.get(recipe_options::kCurrency);
+  if (!target.given(recipe_options::kSize)) return;
+  recipe.size = target.get(recipe_options::kSize, "");
+  recipe.target.size = size_from_text(find_currency(recipe.target.currency), recipe.size);
+}
+
+// A number in YAML is a size without a unit.
+Json with_size_as_text(Json recipe) {
+  if (recipe.contains("target") && recipe["target"].is_object() &&
+      recipe["target"].contains("size") && recipe["target"]["size"].is_number()) {
+    recipe["target"]["size"] = recipe["target"]["size"].dump();
+  }
+  return recipe;
 }
 
 // `when` belongs to the run, all other settings to the training.
@@ -112,7 +124,7 @@ std::vector<std::string> branches_of_path(const Recipe& recipe, const std::strin
 
 // What a step takes must be of what the target counts, or the run would never end.
 void check_counted(const Recipe& recipe) {
-  if (recipe.target.of_tower && !recipe.target.counts_parameters()) {
+  if (recipe.target.of_tower && !recipe.target.in_parameters()) {
     throw usage_error("the target counts the vision tower's parameters, and {}",
                       recipe.target.currency)
         .hint("leave `of` or `currency` out");
@@ -151,7 +163,7 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
         .hint("leave `rounds` out: steps are then one layer's worth");
   }
   for (const BranchUse& use : mix_recipe(recipe).branches) {
-    if (recipe.target.counts_parameters() || use.branch->any_currency) continue;
+    if (recipe.target.in_parameters() || use.branch->any_currency) continue;
     throw usage_error("branch '{}' counts parameters, and the target counts {}", use.branch->name,
                       recipe.target.currency)
         .hint("leave `select` and `branches` out, or take branches that count anything: damage");
@@ -165,13 +177,11 @@ void check_branches(const Recipe& recipe, const ModelConfig& model) {
   }
 }
 
-// Null for parameters, which all count by themselves, and for a currency that is measured.
+// Null where budgets are parameters, and for a currency that is measured.
 std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe) {
   const Currency& currency = find_currency(recipe.target.currency);
-  if (recipe.target.counts_parameters() || currency.measured) return nullptr;
-  CostInputs inputs;
-  inputs.element_bytes = static_cast<int64_t>(dtype_bytes(dtype_from_name(recipe.dtype)));
-  return std::make_shared<const Costs>(currency, inputs);
+  if (currency.per_parameter || currency.measured) return nullptr;
+  return std::make_shared<const Costs>(currency, recipe.target.stored);
 }
 
 }  // namespace
@@ -179,7 +189,7 @@ std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe) {
 Recipe recipe_from_json(const Json& given) {
   if (!given.is_object())
     throw usage_error("a recipe must be a map of settings, got {}", given.dump());
-  const Json json = with_method(given);
+  const Json json = with_method(with_size_as_text(given));
   Recipe recipe;
   recipe.method_note = method_note(given);
   const Options top = top_settings(json);
@@ -222,10 +232,14 @@ Json to_json(const Recipe& recipe) {
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};
   } else if (recipe.plan.empty() && !recipe.target.weights_alone) {
-    json["target"] = {{"remove", recipe.target.remove_fraction},
-                      {"of", recipe.target.of_blocks  ? "blocks"
-                             : recipe.target.of_tower ? "tower"
-                                                      : "all"}};
+    if (recipe.size.empty()) {
+      json["target"]["remove"] = recipe.target.remove_fraction;
+    } else {
+      json["target"]["size"] = recipe.size;
+    }
+    json["target"]["of"] = recipe.target.of_blocks  ? "blocks"
+                           : recipe.target.of_tower ? "tower"
+                                                    : "all";
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
     if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }
@@ -331,6 +345,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   seed_branches(recipe);
   check_branches(recipe, model);
   recipe.target.costs = costs_without_measurement(recipe);
+  recipe.target = with_fraction(std::move(recipe.target), model);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
   if (!recipe.weights.is_null()) recipe.weights = resolved_weights(recipe.weights, recipe.seed);
@@ -354,8 +369,9 @@ MixRecipe mix_recipe(const Recipe& recipe) {
   const auto [selector, argument] = find_selector(recipe.select);
   Recipe used = recipe;
   if (selector->name == "path") used.branches = branches_of_path(recipe, argument);
-  return {branch_uses(used), recipe.select, recipe.seed,
-          std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end()), recipe.target.costs};
+  return {branch_uses(used),   recipe.select,
+          recipe.seed,         std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end()),
+          recipe.target.costs, recipe.target.size.has_value()};
 }
 
 BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {

@@ -26,6 +26,7 @@ struct Recipe {
   std::string images;       ///< folder of their images; empty = that of each file
   std::string validation;   ///< text file; empty = the samples after the calibration samples
   Target target;
+  std::string size;  ///< target.size as written, "6GB"; empty = none
   std::string select = "random";
   uint64_t seed = 0;             ///< of the selector and of random samples
   std::vector<int64_t> protect;  ///< layers of the dense model; negative ones count from the end
@@ -43,9 +44,10 @@ struct Recipe {
 /// Reads the sections below. Throws Error(kUsage) for an unknown key (listing the known ones), a
 /// value of the wrong type, or an unknown branch or selector.
 ///   model, plan, calibration {file, samples, sample, max_tokens, images}, validation {file},
-///   target {iterations | remove, of, rounds, currency}, select, seed, protect, branches, compute
-///   {device, dtype}, repair {see repair_section.h}, weights {see weights_section.h}, recovery {see
-///   recover_recipe.h}, and one section per branch and per criterion that has settings
+///   target {iterations | remove | size, of, rounds, currency}, select, seed, protect, branches,
+///   compute {device, dtype}, repair {see repair_section.h}, weights {see weights_section.h},
+///   recovery {see recover_recipe.h}, and one section per branch and per criterion that has
+///   settings
 Recipe recipe_from_json(const Json& json);
 Json to_json(const Recipe& recipe);
 /// Returns the file's keys as written, for use with `set`. `.yaml`, `.yml` or `.json`.

@@ -24,16 +24,49 @@ bool halves_may_go(const Recipe& recipe) {
   });
 }
 
-// What can go of a target that counts something else than parameters: a group and a neuron stay.
-double removable_fraction(const Target& target, const ModelConfig& dense) {
+// What stays of every layer.
+struct Kept {
+  int64_t kv_groups = 1, neurons = 1;
+};
+
+ModelConfig with_least_layers(const ModelConfig& dense, const Kept& kept) {
   ModelConfig least = dense;
   for (LayerShape& shape : least.layers) {
-    shape.heads = shape.group();
-    shape.kv_heads = std::min<int64_t>(shape.kv_heads, 1);
-    shape.mlp = std::min<int64_t>(shape.mlp, 1);
+    const int64_t group = shape.group();
+    shape.kv_heads = std::min(shape.kv_heads, kept.kv_groups);
+    shape.heads = group * shape.kv_heads;
+    shape.mlp = std::min(shape.mlp, kept.neurons);
   }
+  return least;
+}
+
+// What can go of a target that counts something else than parameters: a group and a neuron stay.
+double removable_fraction(const Target& target, const ModelConfig& dense) {
+  const ModelConfig least = with_least_layers(dense, {});
   return 1 -
          static_cast<double>(counted(target, least)) / static_cast<double>(counted(target, dense));
+}
+
+// What a branch leaves at least; nullopt for those that take something else than groups and
+// neurons, or whole halves.
+std::optional<Kept> kept_by(const BranchUse& use, const Json& settings) {
+  const bool of_units = settings.contains("shape_multiple") && settings.contains("min_kv_groups");
+  if (!of_units || use.branch->of_tower || settings.value("halves", false)) return std::nullopt;
+  if (settings.value("rule", "") == "mlp-only") return std::nullopt;
+  return Kept{std::max<int64_t>(settings.value("min_kv_groups", int64_t{1}), 1),
+              settings.value("shape_multiple", int64_t{1})};
+}
+
+// Throws for a size that is smaller than what all branches leave together, as far as they tell.
+void check_size_in_reach(const Recipe& recipe, const ModelConfig& dense) {
+  Kept least{INT64_MAX, INT64_MAX};
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    const auto kept = kept_by(use, recipe.settings.at(use.branch->name));
+    if (!kept) return;
+    least = {std::min(least.kv_groups, kept->kv_groups), std::min(least.neurons, kept->neurons)};
+  }
+  const double left = amount(recipe.target, with_least_layers(dense, least));
+  if (*recipe.target.size < left) throw out_of_reach(recipe.target, dense, left);
 }
 
 // As far as it can be told: nullopt when the target may be in reach.
@@ -49,14 +82,14 @@ std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig&
 }  // namespace
 
 std::optional<Accounting> known_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  if (!recipe.target.counts_parameters()) return std::nullopt;
+  if (!recipe.target.in_parameters()) return std::nullopt;
   const auto path = preview_path(dense, mix_recipe(recipe), budget_function(recipe, dense));
   if (!path || path->empty()) return std::nullopt;
   return account_path(recipe, dense, *path);
 }
 
 std::optional<Accounting> estimated_accounting(const Recipe& recipe, const ModelConfig& dense) {
-  if (!recipe.target.counts_parameters()) return std::nullopt;
+  if (!recipe.target.in_parameters()) return std::nullopt;
   // Branches that read curves take the same number of parameters: the first stands for all.
   std::string letters;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
@@ -75,6 +108,7 @@ void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (recipe.target.weights_alone) return;
   if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;
   next_budget(recipe.target, dense, dense, 0);
+  if (recipe.target.size) return check_size_in_reach(recipe, dense);
   const std::optional<double> in_reach = fraction_in_reach(recipe, dense);
   if (!in_reach) return;
   const double removed = *in_reach;

@@ -21,6 +21,7 @@ constexpr std::array<int64_t, 4> kWanted = {256, 128, 64, 32};
 constexpr std::array<int64_t, 4> kNarrow = {16, 8, 4, 2};
 constexpr int64_t kLeast = kWanted.back();
 constexpr double kAllowedMiss = 0.005;
+constexpr double kOfTimes = 0.2;  // taken for a size of times that are still to be measured
 
 int64_t counted(const Recipe& recipe, const ModelConfig& config) {
   return recipe.target.of_blocks ? block_parameters(config) : total_parameters(config);
@@ -50,7 +51,9 @@ std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense
     if (!accounting) {
       const double steps = static_cast<double>(recipe.target.iterations * layer_worth(dense));
       const double asked = steps / static_cast<double>(counted(recipe, dense));
-      return Removed{recipe.target.iterations > 0 ? asked : recipe.target.remove_fraction, false};
+      if (recipe.target.iterations > 0) return Removed{asked, false};
+      return Removed{recipe.target.remove_fraction > 0 ? recipe.target.remove_fraction : kOfTimes,
+                     false};
     }
     const AccountedStep& last = accounting->steps.back();
     return Removed{accounting->removed_fraction(last, recipe.target), true};

@@ -96,7 +96,9 @@ void draw_axes(Svg& svg, const Chart& chart, const Frame& frame) {
     free_from = x + half + 6;
   }
   svg.line(frame.left, base, frame.right, base, "t");
-  svg.text(kFigureWidth, chart.height - 4, chart.x.label, Anchor::kEnd, "al");
+  // Below the end of its axis, as far as there is room to the left.
+  const double end = std::max(frame.right, frame.left + label_width(chart.x.label));
+  svg.text(std::min(end, kFigureWidth), chart.height - 4, chart.x.label, Anchor::kEnd, "al");
 }
 
 void draw_line(Svg& svg, const Chart& chart, const ChartSeries& series, const Frame& frame) {

@@ -55,7 +55,7 @@ std::string dot_plot_svg(const DotPlot& plot) {
   if (std::isfinite(plot.mark)) svg.line(x(plot.mark), kDotsTop, x(plot.mark), base + 4, "t");
   for (size_t i = 0; i < plot.rows.size(); ++i) {
     const double top = kDotsTop + kDotsRow * static_cast<double>(i);
-    svg.text(0, top + 13, cut_label(plot.rows[i].name, 58), Anchor::kStart, "al");
+    svg.text(0, top + 13, cut_label(plot.rows[i].name, 58), Anchor::kStart, "al hl");
     svg.line(0, top + 23, kFigureWidth, top + 23, "g");
     for (const DotValue& dot : plot.rows[i].values) {
       draw_dot(svg, plot, plot.rows[i], dot, top + 23, x);

@@ -35,7 +35,7 @@ dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(358px,100%),1fr));gap:20px 28px;align-items:start}
 figure{margin:8px 0 0;min-width:0}figcaption{font-weight:600;font-size:14px;margin-bottom:6px;overflow-wrap:anywhere}
 figure svg{display:block;max-width:100%;height:auto;overflow:visible}
-svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}svg .al{fill:var(--ink)}
+svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}svg .al{fill:var(--ink)}svg .hl{paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round}
 .g{stroke:var(--rule)}.t{stroke:var(--axis)}.l{fill:none;stroke-width:1.6;stroke-linejoin:round}.faint{stroke-width:1;opacity:.45}.w{stroke-width:1.6}
 .k{fill:var(--k)}.x1,.x2,.x3,.x4{fill:var(--x)}.x1{opacity:.25}.x2{opacity:.5}.x3{opacity:.75}.gap{fill:var(--bg)}
 .gl,.gh{stroke:var(--x);stroke-width:1.6}.gh{stroke-dasharray:3 2}svg .nx{fill:var(--x)}.r{fill:var(--bg);stroke-width:1.6}

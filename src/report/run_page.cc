@@ -209,7 +209,12 @@ std::vector<ReportFigure> score_figures(const RunReport& run) {
 
 Section repeat_section(const RunReport& run) {
   Section section{.title = "Doing it again"};
-  if (!run.command.empty()) section.text = "The same command gives the same bytes.";
+  if (!run.command.empty()) {
+    section.text =
+        "The same command gives the same bytes. Paths are those of the run's command; run/ is "
+        "beside "
+        "the result's weights.";
+  }
   section.listing = run.command;
   if (!run.recipe.empty()) {
     section.listing +=
@@ -268,6 +273,8 @@ Page run_page(const RunReport& run) {
   if (!figure.table.empty()) numbers.figures.push_back(std::move(figure));
   page.sections.push_back(std::move(numbers));
   page.sections.push_back({.title = "What was removed", .figures = map_figures(run)});
+  page.sections.push_back(
+      {.title = "What units cost in time", .figures = latency_figures(run.latency)});
   page.sections.push_back({.title = "Why: scores",
                            .text = run.scores.empty() ? ""
                                                       : "Higher is kept where a budget "

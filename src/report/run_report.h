@@ -53,6 +53,18 @@ struct ReportedCost {
   double dense = 0, now = 0;
 };
 
+/// Times of decoding a token that the run measured, and what was fitted to them, in seconds.
+struct ReportedLatency {
+  double outside = NAN, attention = NAN, kv_group = NAN, mlp = NAN, neuron = NAN;
+  struct Sample {
+    int64_t attentions = 0, kv_groups = 0, mlps = 0, neurons = 0;  ///< of the model that was timed
+    double seconds = NAN;
+  };
+  std::vector<Sample> samples = {};  ///< empty = nothing was measured
+  /// What the fit says of such a model.
+  double fitted(const Sample& sample) const;
+};
+
 struct RunReport {
   std::string name;      ///< name of the run's folder
   std::string verb;      ///< "prune", "recover", "train"
@@ -71,6 +83,7 @@ struct RunReport {
   std::vector<UnitMap> maps;
   std::vector<ScoreCounts> scores;
   std::vector<ReportedStep> steps;
+  ReportedLatency latency;
   std::vector<ReportedTraining> trainings;
   std::vector<std::pair<std::string, std::string>> facts;  ///< versions, seeds, data, machine
   std::vector<std::pair<std::string, std::string>> times;
@@ -89,5 +102,7 @@ Page run_page(const RunReport& run);
 /// Figures of a run that are also shown in comparisons.
 std::vector<ReportFigure> map_figures(const RunReport& run);
 std::vector<ReportFigure> training_figures(const RunReport& run);
+/// Measured and fitted times by KV groups and by neurons; none where nothing was measured.
+std::vector<ReportFigure> latency_figures(const ReportedLatency& latency);
 
 }  // namespace mop

@@ -87,11 +87,13 @@ Scale scale_of(const std::vector<double>& values, bool logarithmic, double from,
   if (shown.empty()) return {0, 1, from, to, false};
   const auto [low, high] = std::ranges::minmax(shown);
   constexpr double kRoom = 0.06;
+  constexpr double kEqual = 1e-9;  // relative: ticks between such values could not be told apart
+  const bool differ = high - low > kEqual * std::max(std::abs(high), std::abs(low));
   if (logarithmic) {
-    const double room = high > low ? std::pow(high / low, kRoom) : 1.5;
+    const double room = differ ? std::pow(high / low, kRoom) : 1.5;
     return {low / room, high * room, from, to, true};
   }
-  const double room = high > low ? (high - low) * kRoom : std::max(std::abs(high) * 0.1, 0.5);
+  const double room = differ ? (high - low) * kRoom : std::max(std::abs(high) * 0.1, 0.5);
   return {low - room, high + room, from, to, false};
 }
 

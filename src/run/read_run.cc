@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "base/shell_word.h"
+#include "model/composite.h"
 #include "report/read_values.h"
 #include "report/scale.h"
 #include "run/describe.h"
@@ -84,21 +86,32 @@ std::string verb_of(const RunFiles& files) {
   return fs::exists(files.run / "initial") ? "train" : "recover";
 }
 
-// Layers after all steps: recorded with the last step, or those of the result's config.
-std::vector<LayerShape> layers_now(const RunFiles& files) {
-  const Json& recorded = part_of(part_of(files.metrics, "pruned"), "layers");
-  if (recorded.is_array()) return layers_from_json(recorded);
-  if (!files.step_metrics.empty() && files.step_metrics.back().contains("layers"))
-    return layers_from_json(files.step_metrics.back()["layers"]);
+// Sizes after all steps: recorded with the run or its last step, or those of the result's config.
+ModelUnits units_now(const RunFiles& files) {
+  ModelUnits units;
   const fs::path config = files.run.parent_path() / "config.json";
-  if (!fs::exists(config)) return {};
-  return parse_config(read_json(config), config.string()).layers;
+  if (fs::exists(config)) {
+    const ModelConfig now = parse_config(read_json(config), config.string());
+    units = {now.layers, now.composite ? now.composite->tower.layers : units.tower, now.hidden};
+  }
+  const auto layers_of = [](const Json& json, const char* key, std::vector<LayerShape>& layers) {
+    if (part_of(json, key).is_array()) layers = layers_from_json(json[key]);
+  };
+  if (!files.step_metrics.empty()) {
+    const Json& last = files.step_metrics.back();
+    layers_of(last, "layers", units.layers);
+    layers_of(last, "tower", units.tower);
+    if (const int64_t hidden = whole_of(last, "hidden"); hidden > 0) units.hidden = hidden;
+  }
+  layers_of(part_of(files.metrics, "pruned"), "layers", units.layers);
+  return units;
 }
 
-std::vector<LayerShape> layers_before(const RunFiles& files) {
+ModelUnits units_before(const RunFiles& files) {
+  ModelUnits dense = dense_units(units_now(files), files.steps);
   const Json& recorded = part_of(part_of(files.metrics, "dense"), "layers");
-  return recorded.is_array() ? layers_from_json(recorded)
-                             : dense_layers(layers_now(files), files.steps);
+  if (recorded.is_array()) dense.layers = layers_from_json(recorded);
+  return dense;
 }
 
 std::string text_of(const Json& value) {
@@ -247,13 +260,38 @@ void read_steps(const RunFiles& files, RunReport& run) {
   }
 }
 
-std::string command_of(const std::string& verb) {
+ReportedLatency read_latency(const fs::path& run) {
+  const Json json = read_if_there(run / "latency.json");
+  ReportedLatency latency{.outside = number_of(json, "outside"),
+                          .attention = number_of(json, "attention"),
+                          .kv_group = number_of(json, "kv_group"),
+                          .mlp = number_of(json, "mlp"),
+                          .neuron = number_of(json, "neuron")};
+  for (const Json& sample : part_of(json, "samples")) {
+    latency.samples.push_back({whole_of(sample, "attentions"), whole_of(sample, "kv_groups"),
+                               whole_of(sample, "mlps"), whole_of(sample, "neurons"),
+                               number_of(sample, "seconds")});
+  }
+  return latency;
+}
+
+// What a training of random weights began with, as its command named it; older runs did not say.
+std::string begun_with(const RunFiles& files, const char* key, const char* unknown) {
+  const std::string path = word_of(part_of(files.metrics, "began_with"), key);
+  return path.empty() ? unknown : shell_word(path);
+}
+
+std::string command_of(const RunFiles& files, const std::string& verb) {
   if (verb == "train") {
-    return "mop train --config CONFIG --tokenizer TOKENIZER --recipe run/recipe.yaml --out AGAIN";
+    return fmt::format("mop train --config {} --tokenizer {} --recipe run/recipe.yaml --out AGAIN",
+                       begun_with(files, "config", "CONFIG"),
+                       begun_with(files, "tokenizer", "TOKENIZER"));
   }
   std::string text = fmt::format("mop {} --recipe run/recipe.yaml --out AGAIN", verb);
-  if (verb == "prune") text += "\nmop prune MODEL --plan run/plan.json --out AGAIN";
-  return text;
+  if (verb != "prune") return text;
+  const std::string model = word_of(files.recipe, "model");
+  return text + fmt::format("\nmop prune {} --plan run/plan.json --out AGAIN",
+                            model.empty() ? "MODEL" : shell_word(model));
 }
 
 void read_times(const RunFiles& files, RunReport& run) {
@@ -282,11 +320,12 @@ RunReport read_run(const fs::path& folder) {
   run.facts = facts_of(files);
   read_sizes(files, run);
   read_judged(files, run);
-  if (!files.steps.empty()) run.maps = unit_maps(layers_before(files), files.steps);
+  if (!files.steps.empty()) run.maps = unit_maps(units_before(files), files.steps);
   read_steps(files, run);
+  run.latency = read_latency(files.run);
   run.trainings = read_trainings(files.run, files.metrics);
   read_times(files, run);
-  run.command = command_of(run.verb);
+  run.command = command_of(files, run.verb);
   const fs::path recipe = files.run / "recipe.yaml";
   run.recipe = fs::exists(recipe) ? read_file(recipe) : to_yaml(files.recipe);
   run.program = fmt::format("mop {}", word_of(files.manifest, "version"));

@@ -20,13 +20,18 @@ RunReport read_run(const std::filesystem::path& folder);
 /// run's files.
 void write_run_report(const std::filesystem::path& folder);
 
-/// Returns the remaining units of the dense model by kind. `dense`: sizes of its layers.
-std::vector<UnitMap> unit_maps(const std::vector<LayerShape>& dense,
-                               std::span<const PlanStep> steps);
+/// Sizes of a model.
+struct ModelUnits {
+  std::vector<LayerShape> layers, tower;  ///< of a vision tower; empty = unknown, or there is none
+  int64_t hidden = 0;                     ///< channels; 0 = unknown
+};
 
-/// Returns the sizes of the dense model's layers: the remaining units plus the removed ones. The
-/// size of completely removed halves and layers is that of most others.
-std::vector<LayerShape> dense_layers(const std::vector<LayerShape>& left,
-                                     std::span<const PlanStep> steps);
+/// Returns the remaining units of the dense model by kind; those of a vision tower and hidden
+/// channels only if `steps` removed any.
+std::vector<UnitMap> unit_maps(const ModelUnits& dense, std::span<const PlanStep> steps);
+
+/// Returns the sizes of the dense model: the remaining units plus the removed ones. The size of
+/// completely removed halves and layers is that of most others.
+ModelUnits dense_units(const ModelUnits& left, std::span<const PlanStep> steps);
 
 }  // namespace mop

@@ -30,6 +30,7 @@ struct MixRecipe {
   std::vector<int32_t> protect;     ///< source layers that no step may remove whole
   /// Cost of each unit, in which budgets are measured; null = parameters.
   std::shared_ptr<const Costs> costs = nullptr;
+  bool in_full = false;  ///< see BranchInput
 };
 
 /// Returns whether a branch may request damage curves.

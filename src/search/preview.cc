@@ -23,7 +23,7 @@ char advance(Walk& walk, const MixRecipe& recipe, int64_t number, int64_t budget
   for (const BranchUse& use : recipe.branches) {
     all.push_back(std::make_unique<BranchCandidate>(
         use, BranchInput{walk.config, budget, walk.owed[use.branch->name], use.options,
-                         recipe.protect, walk.sources, recipe.costs.get()}));
+                         recipe.protect, walk.sources, recipe.costs.get(), recipe.in_full}));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);

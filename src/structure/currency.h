@@ -3,8 +3,10 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
+#include "base/amounts.h"
 #include "model/config.h"
 #include "structure/unit.h"
 
@@ -18,8 +20,9 @@ struct HalfCost {
 
 /// Inputs of a currency besides sizes.
 struct CostInputs {
-  int64_t element_bytes = 4;  ///< bytes per weight and per KV cache entry
-  /// Measured nanoseconds per decoded token.
+  int64_t element_bytes = 4;  ///< of a weight as stored, and of an entry of the KV cache
+  double extra_bytes = 0;     ///< of all weights beyond parameters * element_bytes: wider norms
+  /// Measured: nanoseconds of decoding one token.
   HalfCost attention = {}, mlp = {};
   double outside = 0;  ///< embedding, head and all else outside the layers
 };
@@ -29,7 +32,12 @@ struct Currency {
   std::string_view unit;     ///< "ns a token"
   std::string_view summary;  ///< one line for `mop list currencies`
   bool measured = false;     ///< whether `CostInputs` must have measured times
-  /// Cost of a half that exists; `kind` is kAttention or kMlp.
+  /// Whether it is a fixed amount a parameter: what counts parameters then serves it, too.
+  bool per_parameter = false;
+  std::span<const UnitSuffix> units;   ///< of sizes in recipes; factors give `unit`
+  std::string_view examples;           ///< of such sizes
+  std::string (*text)(double amount);  ///< as people read it: "13.48 GB"
+  /// Of a half that is there: `kind` is kAttention or kMlp.
   HalfCost (*half)(const ModelConfig&, const LayerShape&, UnitKind kind, const CostInputs&);
   /// Cost of all else outside the layers.
   double (*outside)(const ModelConfig&, const CostInputs&);
@@ -41,7 +49,11 @@ std::span<const Currency> all_currencies();
 /// Throws Error(kUsage) listing the known names.
 const Currency& find_currency(std::string_view name);
 
-/// A currency with its inputs: costs of halves and models.
+/// Parses a size that a model should have: "6GB", "5B", "12ms". A latency without a unit is in ms.
+/// Throws Error(kUsage) naming the units.
+double size_from_text(const Currency& currency, std::string_view text);
+
+/// A currency with what it has to know: prices of halves and models.
 class Costs {
  public:
   /// Parameters.

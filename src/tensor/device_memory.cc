@@ -3,14 +3,13 @@
 #include <c10/core/CachingDeviceAllocator.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <string>
 #include <utility>
 
+#include "base/amounts.h"
 #include "base/error.h"
 #include "tensor/cuda_driver.h"
 #include "tensor/device.h"
@@ -73,24 +72,8 @@ std::optional<DeviceMemory> real_memory(c10::Device device) {
 }  // namespace
 
 int64_t bytes_from_text(std::string_view name, std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, double>, 10> kUnits = {
-      {{"", 1},
-       {"B", 1},
-       {"kB", 1e3},
-       {"MB", 1e6},
-       {"GB", 1e9},
-       {"TB", 1e12},
-       {"KiB", 1024.},
-       {"MiB", 1048576.},
-       {"GiB", 1073741824.},
-       {"TiB", 1099511627776.}}};
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  if (unit.size() > 1 && unit.front() == ' ') unit.remove_prefix(1);
-  const auto* found = std::ranges::find(kUnits, unit, [](const auto& row) { return row.first; });
-  const double bytes = found == kUnits.end() ? 0 : number * found->second;
-  if (error != std::errc() || !(bytes >= 1) || !(bytes < 9e18)) {
+  const double bytes = number_with_unit(text, kByteUnits).value_or(0);
+  if (!(bytes >= 1) || !(bytes < 9e18)) {
     throw usage_error("{} is not a size of memory: '{}'", name, text)
         .hint("a number of bytes, or one with a unit: 16e9, 16GB, 20GiB, 512MiB");
   }

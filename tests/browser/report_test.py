@@ -41,6 +41,9 @@ def make_pages(folder):
     common = ["--calibration", TEXT, "--samples", 16, "--max-tokens", 48]
     mop("prune", MODEL, "--out", folder / "mix", "--iterations", 4, "--select", "perplexity", *common)
     mop("prune", MODEL, "--out", folder / "halves", "--remove", 0.4, "--set", "damage.halves=true", *common)
+    mop("prune", MODEL, "--out", folder / "channels", "--remove", 0.2, "--set", "branches=[hidden]", "--select", "path:C",
+        "--set", "hidden.channel_multiple=4", *common)
+    mop("prune", MODEL, "--out", folder / "fast", "--target", "latency", "--remove", 0.1, *common)
     mop("recover", folder / "mix", "--out", folder / "trained", "--data", TEXT, "--tokens", 3000, "--max-tokens", 32,
         "--set", "accumulate=4", "--set", "learning_rate=[1e-3,3e-3]", "--method", "full")
     names = ["mix", "halves", "trained"]
@@ -50,6 +53,8 @@ def make_pages(folder):
     pages[folder / "mix" / "run" / "report.html"] += ["Candidates of every step", "Size after every step"]
     pages[folder / "halves" / "run" / "report.html"] += ["Step 1: neurons by predicted damage"]
     pages[folder / "trained" / "run" / "report.html"] += ["Training"]
+    for name, titles in (("channels", ["Residual stream: hidden channels"]), ("fast", ["Time by KV groups", "Time by neurons"])):
+        pages[folder / name / "run" / "report.html"] = titles
     pages[folder / "all.html"] = ["Perplexity against parameters, tinystories-12l", "All runs", "Training"]
     pages[folder / "bench.html"] = ["Relative to the other model", "Times and memory"]
     return pages

@@ -92,6 +92,8 @@ TEST_F(HiddenRun, LeavesTheMaskedModelsPerplexity) {
   for (const Json& count : (*of_channels)["removed"]) removed += count.get<int64_t>();
   EXPECT_EQ(kept, 156);
   EXPECT_EQ(removed, 36);
+  EXPECT_THAT(read_file(folder("a") / "run/report.html"),
+              HasSubstr("layers all: 156 of 192 channels left"));
 
   const PrunePlan plan = plan_from_json(read("a/run/plan.json"), "plan.json");
   EXPECT_EQ(read("a/run/plan.json")["version"], 4);

@@ -2,6 +2,7 @@
 // language model pruned, everything else as it was.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "e2e/program.h"
 #include "model/composite.h"
+#include "model/model.h"
 #include "text/tokenizer.h"
 
 namespace mop::testing {
@@ -298,6 +300,16 @@ TEST_F(Llava, ItsTowerIsPrunedReplayedAndContinuedToTheSameBytes) {
   const Json metrics = read_json(out / "run/steps/01/metrics.json");
   EXPECT_NEAR(metrics["tower_removed_fraction"].get<double>(), 0.3, 0.05);
   EXPECT_EQ(metrics["block_removed_fraction"], 0);
+  const std::string page = read_file(out / "run/report.html");
+  const ModelConfig dense = Model::open(model()).config();
+  const std::vector<LayerShape>& tower = dense.composite->tower.layers;
+  for (size_t i = 0; i < tower.size(); ++i) {
+    const Json& left = metrics["tower"][i];
+    EXPECT_THAT(page, HasSubstr(fmt::format("layer {}: {} of {} heads left", i,
+                                            left["heads"].get<int64_t>(), tower[i].heads)));
+    EXPECT_THAT(page, HasSubstr(fmt::format("layer {}: {} of {} neurons left", i,
+                                            left["mlp"].get<int64_t>(), tower[i].mlp)));
+  }
   // The language model is as it was, the layer that nobody computes is gone.
   const auto before = Checkpoint::open(model()), after = Checkpoint::open(out);
   EXPECT_TRUE(at::equal(before->tensor("model.layers.3.mlp.up_proj.weight"),

@@ -193,6 +193,9 @@ TEST(HalfLayers, ATargetOfLatencyIsMetByTheRunsOwnTable) {
   }
   EXPECT_EQ(target["pruned"], left);
   EXPECT_EQ(read_json(out / "run/latency.json")["kv_group"], 3e-5);
+  const std::string page = read_file(out / "run/report.html");
+  EXPECT_THAT(page, HasSubstr("Time by KV groups"));
+  EXPECT_THAT(page, HasSubstr("Time by neurons"));
 }
 
 TEST(HalfLayers, AReaderThatCannotHaveThemIsNamedBeforeTheWork) {

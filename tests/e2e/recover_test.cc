@@ -137,6 +137,9 @@ TEST(Train, LearnsFromRandomWeights) {
   EXPECT_NEAR(outcome["nll_before"].get<double>(), std::log(2048.), 0.2);
   EXPECT_LT(outcome["nll_best"].get<double>(), 6);
   EXPECT_EQ(run({"inspect", out.string()}).exit, 0);
+  EXPECT_THAT(read_file(out / "run/report.html"),
+              HasSubstr("mop train --config " + config.string() + " --tokenizer " +
+                        demo_model().string() + " --recipe run/recipe.yaml"));
 }
 
 TEST(Recover, RefusesWhatCannotBe) {

@@ -52,6 +52,14 @@ class Declarations(unittest.TestCase):
             with self.assertRaisesRegex(mop.UsageError, text):
                 mop.dry_run("unused", settings={"select": "path:G", f"py-declared.{setting}": 0})
 
+    def test_a_target_may_be_a_size(self):
+        model = ROOT / "assets" / "tinystories-12l"
+        run = mop.dry_run(model, settings={"target.size": "9MB", "target.currency": "memory"})
+        memory = next(cost for cost in run["after"]["costs"] if cost["name"] == "memory")
+        self.assertTrue(8.9e6 < memory["pruned"] <= 9e6, memory)
+        with self.assertRaisesRegex(mop.UsageError, "the dense model has 5.657 M"):
+            mop.dry_run(model, settings={"target.size": 6000000})
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)

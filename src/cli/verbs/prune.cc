@@ -2,6 +2,7 @@
 #include "jobs/prune.h"
 
 #include "base/error.h"
+#include "cli/next_commands.h"
 #include "cli/recipe_flags.h"
 #include "cli/verb.h"
 #include "report/table.h"
@@ -62,6 +63,10 @@ std::string prune_text(const Json& metrics) {
   lines.emplace_back("report", metrics["out"].get<std::string>() + "/run/report.html");
   std::string text = table.text() + facts(lines);
   if (!figures.is_null()) text += "perplexity: " + figures["source"].get<std::string>() + "\n";
+  text += "\nnext:\n";
+  for (const std::string& command : next_commands(metrics["out"].get<std::string>())) {
+    text += fmt::format("  {}\n", command);
+  }
   return text;
 }
 

@@ -109,8 +109,14 @@ WidthCounts allocate(const BranchInput& input, const WidthSettings& settings) {
   return allocate_width(input.config, input.budget, input.owed, settings.allocation);
 }
 
+WidthSettings settings_of(const BranchInput& input) {
+  WidthSettings settings = read_settings(input.config, input.options);
+  settings.allocation.in_full = input.in_full;
+  return settings;
+}
+
 ShapeStep count(const BranchInput& input) {
-  const WidthCounts counts = allocate(input, read_settings(input.config, input.options));
+  const WidthCounts counts = allocate(input, settings_of(input));
   return shapes_after(input.config, counts);
 }
 
@@ -159,7 +165,7 @@ std::vector<double> losses_of(const std::vector<WidthCounts>& candidates, const 
 }
 
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
-  const WidthSettings settings = read_settings(input.config, input.options);
+  const WidthSettings settings = settings_of(input);
   WidthCounts counts = allocate(input, settings);
   const auto* groups = scores_if_needed(counts.kv_groups, measure, settings.heads);
   const auto* neurons = scores_if_needed(counts.neurons, measure, settings.neurons);

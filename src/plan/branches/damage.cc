@@ -100,7 +100,8 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options, 
 
 // Counts only: about as many parameters are removed, however the curves distribute them.
 ShapeStep count(const BranchInput& input, const Kind& kind) {
-  const DamageSettings settings = read_settings(input.config, input.options, kind);
+  DamageSettings settings = read_settings(input.config, input.options, kind);
+  settings.widths.in_full = input.in_full;
   const std::vector<LayerShape>& layers = input.config.layers;
   if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equal counts in every layer need equal layers, but the layers differ");
@@ -181,7 +182,8 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
       halves, {.gain = static_cast<double>(input.budget),
                .currency = std::string(input.costs == nullptr ? "parameters"
                                                               : input.costs->currency().unit),
-               .uniform = kind.uniform});
+               .uniform = kind.uniform,
+               .in_full = input.in_full});
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);

@@ -62,6 +62,12 @@ HiddenSettings read_settings(const ModelConfig& config, const Options& options) 
   return settings;
 }
 
+HiddenSettings settings_of(const BranchInput& input) {
+  HiddenSettings settings = read_settings(input.config, input.options);
+  settings.widths.in_full = input.in_full;
+  return settings;
+}
+
 // Sizes of a step.
 struct Counts {
   int64_t channels = 0;
@@ -109,7 +115,7 @@ ShapeStep shapes_of(const ModelConfig& config, const Counts& counts) {
 }
 
 ShapeStep count(const BranchInput& input) {
-  return shapes_of(input.config, counts_of(input, read_settings(input.config, input.options)));
+  return shapes_of(input.config, counts_of(input, settings_of(input)));
 }
 
 // Scores of the channels summed over all layers.
@@ -120,7 +126,7 @@ at::Tensor summed_scores(const std::vector<at::Tensor>& scores, int64_t hidden) 
 }
 
 PlanStep propose(const BranchInput& input, const Model& model, Measure& measure) {
-  const HiddenSettings settings = read_settings(input.config, input.options);
+  const HiddenSettings settings = settings_of(input);
   const Counts counts = counts_of(input, settings);
   std::vector<WidthUnits> units(model.layers().size());
   for (size_t i = 0; i < units.size(); ++i) {

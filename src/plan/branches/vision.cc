@@ -26,7 +26,14 @@ ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
 }
 
 BranchInput input_of_tower(const BranchInput& input) {
-  return {tower_config(input.config), input.budget, input.owed, input.options, {}};
+  return {tower_config(input.config),
+          input.budget,
+          input.owed,
+          input.options,
+          {},
+          {},
+          nullptr,
+          input.in_full};
 }
 
 // A step's budget may be a layer of the language model and exceed what the tower can lose, since

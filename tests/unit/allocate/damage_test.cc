@@ -170,6 +170,16 @@ TEST(DamageAllocation, PacksLeaveMultiplesAndTheNearestToTheTarget) {
   EXPECT_THROW(allocate_by_damage(curves, target(260)), Error);
 }
 
+TEST(DamageAllocation, PacksReachATargetInFullWhereThatIsAsked) {
+  HalfLayerCurve packs = neurons(0, {1, 2, 3, 4, 5, 6, 7, 8});
+  packs.pack = 4;
+  DamageTarget nearest = target(50);  // a pack is 40
+  EXPECT_DOUBLE_EQ(allocate_by_damage(std::vector{packs}, nearest).gain, 40);
+  nearest.in_full = true;
+  EXPECT_DOUBLE_EQ(allocate_by_damage(std::vector{packs}, nearest).gain, 80);
+  EXPECT_DOUBLE_EQ(allocate_by_programming(std::vector{packs}, nearest).gain, 80);
+}
+
 TEST(DamageAllocation, KeepsWhatMustStay) {
   std::vector<HalfLayerCurve> curves = {neurons(0, {0, 0, 0, 0}), neurons(1, {5, 10, 15, 20})};
   curves[0].keep = 2;

@@ -119,7 +119,7 @@ TEST(RecipeResolved, OtherCurrenciesWantBranchesThatCountThemAndRounds) {
   expect_usage_error(
       [] {
         resolve(
-            from("target: {remove: 0.3, currency: memory}\nbranches: [damage]\nselect: 'path:D'"),
+            from("target: {remove: 0.3, currency: kv-cache}\nbranches: [damage]\nselect: 'path:D'"),
             tinystories_12l());
       },
       "give `target.rounds`");

@@ -133,5 +133,22 @@ TEST(Measurements, OfTasksBecomePointsByParameters) {
   EXPECT_EQ(figures[0].error, 0.01);
 }
 
+TEST(LatencyFigures, ShowWhatWasMeasuredAndFitted) {
+  RunReport run = small_run("a", 800, 4);
+  EXPECT_TRUE(latency_figures(run.latency).empty());
+  run.latency = {
+      .outside = 0.001, .attention = 0.0002, .kv_group = 0.00005, .mlp = 0, .neuron = 1e-6};
+  run.latency.samples = {
+      {2, 4, 0, 0, 0.0017}, {2, 2, 0, 0, 0.0015}, {0, 0, 0, 0, 0.001}, {0, 0, 2, 600, 0.0016}};
+  EXPECT_DOUBLE_EQ(run.latency.fitted(run.latency.samples[0]), 0.0016);
+  const std::vector<ReportFigure> figures = latency_figures(run.latency);
+  ASSERT_EQ(figures.size(), 2);
+  EXPECT_EQ(figures[0].title, "Time by KV groups");
+  EXPECT_THAT(figures[0].svg, ::testing::HasSubstr("4 KV groups: 1.70 ms measured, 1.60 ms fitted"));
+  EXPECT_THAT(figures[1].svg, ::testing::HasSubstr("600 neurons"));
+  EXPECT_EQ(figures[0].table.rows().size(), 4);
+  EXPECT_THAT(html_page(run_page(run)), ::testing::HasSubstr("What units cost in time"));
+}
+
 }  // namespace
 }  // namespace mop

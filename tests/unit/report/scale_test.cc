@@ -66,5 +66,13 @@ TEST(FigureText, HasThreeDigits) {
   EXPECT_EQ(figure_text(0), "0");
 }
 
+TEST(Scales, TakeValuesThatDifferByRoundingAsEqual) {
+  for (const bool logarithmic : {false, true}) {
+    const Scale scale = scale_of({1.6, std::nextafter(1.6, 2)}, logarithmic, 0, 100);
+    EXPECT_GT(scale.high, scale.low * 1.01);
+    EXPECT_LT(ticks(scale, 4).size(), 20u);
+  }
+}
+
 }  // namespace
 }  // namespace mop

@@ -20,7 +20,7 @@ std::vector<PlanStep> two_steps() {
 }
 
 TEST(UnitMaps, HaveARunForEachStepThatTookNeighbours) {
-  const auto maps = unit_maps(std::vector<LayerShape>(4, shape(4, 10)), two_steps());
+  const auto maps = unit_maps({std::vector<LayerShape>(4, shape(4, 10)), {}, 0}, two_steps());
   ASSERT_THAT(maps, SizeIs(2));
   const UnitRow& neurons = maps[1].rows[0];
   ASSERT_THAT(neurons.removed, SizeIs(3));
@@ -39,7 +39,7 @@ TEST(UnitMaps, HaveARunForEachStepThatTookNeighbours) {
 
 TEST(UnitMaps, SizesBeforeAreWhatIsLeftAndWhatWent) {
   const std::vector<LayerShape> left = {shape(3, 6), shape(4, 0), shape(4, 10)};
-  const auto dense = dense_layers(left, two_steps());
+  const auto dense = dense_units({left, {}, 0}, two_steps()).layers;
   std::vector<int64_t> groups, neurons;
   for (const LayerShape& layer : dense) {
     groups.push_back(layer.kv_heads);
@@ -50,8 +50,34 @@ TEST(UnitMaps, SizesBeforeAreWhatIsLeftAndWhatWent) {
 }
 
 TEST(UnitMaps, OfARunThatTookNothingAreNone) {
-  EXPECT_TRUE(unit_maps(std::vector<LayerShape>(2, shape(4, 10)), {}).empty());
+  EXPECT_TRUE(unit_maps({std::vector<LayerShape>(2, shape(4, 10)), {}, 8}, {}).empty());
   EXPECT_TRUE(unit_maps({}, two_steps()).empty());
+}
+
+// Of a tower of two layers of 4 heads and 6 neurons, and of 8 channels.
+TEST(UnitMaps, ATowerAndChannelsHaveTheirOwn) {
+  PlanStep first, second;
+  first.removals = {{.layer = 0, .neurons = {1}}};
+  first.tower = {{.layer = 1, .heads = {0, 3}, .kv_heads = {0, 3}, .neurons = {2, 3}}};
+  second.channels = {7, 0, 6};
+  const std::vector<PlanStep> steps = {first, second};
+  const ModelUnits left{{shape(4, 9)}, {{4, 4, 8, 6}, {2, 2, 8, 4}}, 5};
+  const ModelUnits dense = dense_units(left, steps);
+  EXPECT_EQ(dense.hidden, 8);
+  EXPECT_EQ(dense.tower[1].heads, 4);
+  EXPECT_EQ(dense.tower[1].mlp, 6);
+  const auto maps = unit_maps(dense, steps);
+  ASSERT_THAT(maps, SizeIs(5));
+  EXPECT_EQ(maps[2].title, "Vision tower: heads");
+  EXPECT_EQ(maps[2].rows[0].kept(), 4);
+  EXPECT_EQ(maps[2].rows[1].kept(), 2);
+  EXPECT_EQ(maps[3].rows[1].kept(), 4);
+  EXPECT_EQ(maps[4].units, "channels");
+  ASSERT_THAT(maps[4].rows, SizeIs(1));
+  EXPECT_EQ(maps[4].rows[0].units, 8);
+  EXPECT_EQ(maps[4].rows[0].kept(), 5);
+  EXPECT_EQ(maps[4].rows[0].removed[1].last, 7) << "6 and 7 are neighbours";
+  EXPECT_EQ(maps[4].rows[0].removed[1].step, 2);
 }
 
 }  // namespace

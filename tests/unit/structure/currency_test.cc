@@ -52,6 +52,46 @@ TEST(Currencies, LatencyIsWhatWasMeasured) {
       << "a half that is not there costs nothing";
 }
 
+TEST(Currencies, WiderNormsStandOutsideTheLayers) {
+  const Costs costs(find_currency("memory"), {.element_bytes = 2, .extra_bytes = 80});
+  EXPECT_DOUBLE_EQ(costs.of_model(grouped()),
+                   80 + 2 * static_cast<double>(total_parameters(grouped())));
+}
+
+TEST(Currencies, ReadSizesInTheirUnits) {
+  const auto size = [](const char* currency, const char* text) {
+    return size_from_text(find_currency(currency), text);
+  };
+  EXPECT_DOUBLE_EQ(size("parameters", "5B"), 5e9);
+  EXPECT_DOUBLE_EQ(size("parameters", "350 M"), 350e6);
+  EXPECT_DOUBLE_EQ(size("parameters", "1200000"), 1.2e6);
+  EXPECT_DOUBLE_EQ(size("memory", "6GB"), 6e9);
+  EXPECT_DOUBLE_EQ(size("memory", "1.5GiB"), 1.5 * 1024 * 1024 * 1024);
+  EXPECT_DOUBLE_EQ(size("kv-cache", "64KiB"), 65536);
+  EXPECT_DOUBLE_EQ(size("latency", "12"), 12e6) << "ms, in ns";
+  EXPECT_DOUBLE_EQ(size("latency", "850us"), 850e3);
+}
+
+TEST(Currencies, RefuseWhatIsNoSize) {
+  for (const auto& [currency, text] : {std::pair{"memory", "6G"},
+                                       {"memory", ""},
+                                       {"memory", "-6GB"},
+                                       {"memory", "0"},
+                                       {"parameters", "5GB"},
+                                       {"latency", "12 min"},
+                                       {"kv-cache", "nan"}}) {
+    EXPECT_THROW(size_from_text(find_currency(currency), text), Error) << currency << text;
+  }
+  try {
+    size_from_text(find_currency("memory"), "6G");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("'6G' is not a size of memory"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("6GB"));
+  }
+}
+
 TEST(Currencies, AreKnownByName) {
   try {
     find_currency("money");
