@@ -28,7 +28,7 @@ std::vector<std::string> settings_in(const std::vector<std::string>& tables) {
     }
   }
   std::ranges::sort(keys);
-  keys.erase(std::ranges::unique(keys).begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return keys;
 }
 

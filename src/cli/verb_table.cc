@@ -100,7 +100,7 @@ std::vector<VerbFlag> flags_of(const Verb& verb) {
   declare(app, verb, common);
   std::vector<VerbFlag> flags;
   add_flags(app, verb.name, flags);
-  std::ranges::stable_partition(flags, &VerbFlag::is_argument);
+  std::stable_partition(flags.begin(), flags.end(), std::mem_fn(&VerbFlag::is_argument));
   return flags;
 }
 

@@ -1,5 +1,6 @@
 // criteria/magnitude.cc -- data-free control: the L2 norm of a unit's weights. The family's table
 // gives the rows and columns of a unit. Shape letters: U units.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
 

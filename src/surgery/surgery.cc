@@ -2,6 +2,7 @@
 // neurons.
 #include "surgery/surgery.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 // vision/clip_tower.cc
 #include "vision/clip_tower.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>

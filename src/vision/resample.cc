@@ -64,8 +64,8 @@ Window window_at(int64_t place, int64_t from, double scale, const Resampling& re
   const double stretch = std::max(1.0, scale);
   const double reach = resampling.support * stretch, inverse = 1.0 / stretch;
   const double center = (static_cast<double>(place) + 0.5) * scale;
-  const auto first = std::max<int64_t>(0, static_cast<int64_t>(center - reach + 0.5));
-  const auto end = std::min(from, static_cast<int64_t>(center + reach + 0.5));
+  const auto first = std::max<int64_t>(0, static_cast<int64_t>(std::floor(center - reach + 0.5)));
+  const auto end = std::min(from, static_cast<int64_t>(std::floor(center + reach + 0.5)));
   std::vector<double> weights;
   double sum = 0.0;
   for (int64_t i = first; i < end; ++i) {

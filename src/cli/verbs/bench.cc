@@ -1,6 +1,8 @@
 // cli/verbs/bench.cc -- mop bench MODEL [--vs OTHER]
 #include "jobs/bench.h"
 
+#include <fmt/format.h>
+
 #include "cli/verb.h"
 #include "jobs/report.h"
 #include "report/table.h"
