@@ -2,6 +2,7 @@
 #include "cli/verb_table.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "cli/setting_flags.h"
 #include "jobs/outside_reader.h"
