@@ -40,7 +40,8 @@ TEST(Declared, ShowsWhatARowDeclares) {
                        {"help", "maximum difference of a layer's share from the mean"},
                        {"key", "width.owl_lambda"}}));
   const std::string text = run({"list", "allocations", "owl"}).out;
-  EXPECT_THAT(text, HasSubstr("width.owl_lambda  number, default 0.08; at least 0: how far"));
+  EXPECT_THAT(text,
+              HasSubstr("width.owl_lambda  number, default 0.08; at least 0: maximum difference"));
   EXPECT_THAT(text, HasSubstr("OWL, arXiv 2310.05175"));
 }
 
