@@ -114,7 +114,7 @@ TEST_F(Refusals, TextThatHoldsNothing) {
 TEST_F(Refusals, ATargetThatCannotBeReachedIsToldBeforeTheRun) {
   expect_refused(prune({"--iterations", "11", "--select", "path:L"}), 1,
                  "at least 3 layers, the model has 2");
-  expect_refused(prune({"--remove", "0.99"}), 1, "the layers have only");
+  expect_refused(prune({"--remove", "0.99"}), 1, "the layers hold only");
 }
 
 TEST_F(Refusals, ABrokenModelOrPlan) {

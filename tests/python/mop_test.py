@@ -120,7 +120,7 @@ class Models(Folder):
         listener = Listener()
         model = mop.load(folder, progress=listener)
         self.assertIn("generation does not stop", model.notes[0])
-        self.assertIn("strange is not known", model.notes[1])
+        self.assertIn("strange is unknown and ignored", model.notes[1])
         self.assertEqual(listener.notes, ["note: " + note for note in model.notes[:2]])
         self.assertIn("sets do_sample true, top_p 0.9, which is not applied", model.notes[2])
 

@@ -307,7 +307,7 @@ TEST_F(HfWriter, AFullDiskIsKnownBeforeTheWork) {
   const std::string text = error_of_write(model);
   const bool empty = fs::is_empty(out());
   ::umount(out().c_str());
-  EXPECT_THAT(text, AllOf(HasSubstr("kB free, 16."), HasSubstr("hint:")));
+  EXPECT_THAT(text, AllOf(HasSubstr("kB free, but 16."), HasSubstr("hint:")));
   EXPECT_TRUE(empty);
 }
 

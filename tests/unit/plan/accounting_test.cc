@@ -175,7 +175,7 @@ TEST(Accounting, RefusesAFractionThatTheLayersDoNotHold) {
     account(tinystories_12l(), options);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("but the layers have only 4870656"));
+    EXPECT_THAT(error.what(), HasSubstr("but the layers hold only 4870656"));
   }
 }
 

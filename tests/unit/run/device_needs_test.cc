@@ -119,7 +119,7 @@ TEST_F(CheckDeviceMemory, RefusesWhatDoesNotFitEvenStreaming) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::kIo);
-    EXPECT_EQ(e.message(), "this needs about 1.50 GB of the device's memory, 1.40 GB are free");
+    EXPECT_EQ(e.message(), "this needs about 1.50 GB of the device's memory, but 1.40 GB are free");
     EXPECT_THAT(e.what(), AllOf(HasSubstr("privateuseone:0, 10.0 GB in all"),
                                 HasSubstr("13.5 GB in bfloat16, 1.20 GB of them at a time"),
                                 HasSubstr("300 MB at least"), HasSubstr("MOP_DEVICE_MEMORY")));
