@@ -174,9 +174,8 @@ TEST_F(Check, AValueThatIsNotFiniteIsAnError) {
   file.close();
   const Ran ran = run({"check", copy.string()});
   EXPECT_EQ(ran.exit, 1);
-  EXPECT_THAT(
-      ran.err,
-      HasSubstr("tensor model.layers.2.mlp.up_proj.weight has values that are not finite"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("tensor model.layers.2.mlp.up_proj.weight has values that are not finite"));
 }
 
 TEST_F(Check, UnknownReadersAreAUsageError) {

@@ -268,7 +268,8 @@ TEST_F(ReportOfRun, AFolderOfNoRunIsRefusedByName) {
   for (const fs::path& place : {nothing, demo_model(), folder("absent")}) {
     const Ran ran = run({"report", place.string()});
     EXPECT_EQ(ran.exit, 1);
-    EXPECT_THAT(ran.err, AllOf(HasSubstr("this is not the folder of a run"), HasSubstr(place.string())));
+    EXPECT_THAT(ran.err,
+                AllOf(HasSubstr("this is not the folder of a run"), HasSubstr(place.string())));
   }
   const fs::path broken = copy("mix", "broken");
   write_file(broken / "run/metrics.json", "{\"dense\": ");

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "jobs/target_text.h"
 #include "kit/configs.h"
 #include "model/family.h"
 #include "recipe/recipe.h"
-#include "jobs/target_text.h"
 
 namespace mop {
 namespace {

@@ -144,7 +144,8 @@ TEST(LatencyFigures, ShowWhatWasMeasuredAndFitted) {
   const std::vector<ReportFigure> figures = latency_figures(run.latency);
   ASSERT_EQ(figures.size(), 2);
   EXPECT_EQ(figures[0].title, "Time by KV groups");
-  EXPECT_THAT(figures[0].svg, ::testing::HasSubstr("4 KV groups: 1.70 ms measured, 1.60 ms fitted"));
+  EXPECT_THAT(figures[0].svg,
+              ::testing::HasSubstr("4 KV groups: 1.70 ms measured, 1.60 ms fitted"));
   EXPECT_THAT(figures[1].svg, ::testing::HasSubstr("600 neurons"));
   EXPECT_EQ(figures[0].table.rows().size(), 4);
   EXPECT_THAT(html_page(run_page(run)), ::testing::HasSubstr("What units cost in time"));
