@@ -35,7 +35,7 @@ struct DamageTarget {
   /// Remove the same number of units from every layer, as some readers require: curves of one kind
   /// are summed. All curves of a kind must then have the same sizes.
   bool uniform = false;
-  bool in_full = false;  ///< packs of several units are rounded up, too, not to the nearest
+  bool in_full = false;  ///< round packs of several units up instead of to the nearest
 };
 
 struct DamageAllocation {
@@ -44,14 +44,14 @@ struct DamageAllocation {
   double damage = 0;            ///< sum of the curves: the predicted increase of the loss
 };
 
-/// Sizes of least damage that reach the target: follows the lower convex hulls of all curves, by
-/// damage per gain, as long as steps fit; then single packs of least damage per gain close. The
-/// gain is at least the target and beyond it by less than the smallest pack; where that has several
-/// units (`pack` > 1) it is the nearest to the target, unless that is to be reached `in_full`.
-/// (With `uniform`, a pack of every layer.) Where only larger units are left, the excess is what
-/// they make it. Half layers without a gain lose nothing. Ties: the lower layer, then the earlier
-/// curve. Throws Error(kBadInput) when all that may go is not enough, and for curves that do not
-/// fit their own sizes or, with `uniform`, each other.
+/// Finds sizes of low damage that reach the target: follows the lower convex hulls of all curves by
+/// damage per gain while steps fit; then adds single packs of least damage per gain. The gain is at
+/// least the target and exceeds it by less than the smallest pack; if that has several units
+/// (`pack` > 1), it is the nearest to the target unless `in_full`. (With `uniform`, a pack of every
+/// layer.) The excess is larger only if all remaining units are larger. Half layers without a gain
+/// lose nothing. Ties: the lower layer, then the earlier curve. Throws Error(kBadInput) if removing
+/// all allowed units is not enough, and for curves that are inconsistent with their own sizes or,
+/// with `uniform`, with each other.
 DamageAllocation allocate_by_damage(std::span<const HalfLayerCurve> curves,
                                     const DamageTarget& target);
 

@@ -157,8 +157,8 @@ void choose_neurons(Classes& classes, double want) {
   }
 }
 
-// A closing step meets its budget: neurons first, whatever is cheapest, then groups. Packs are
-// rounded to the nearest already, and up only where the budget is to be met in full.
+// A closing step reaches its budget: it removes the cheapest neurons, then groups. Packs are
+// already rounded to the nearest; with `in_full` they are rounded up here.
 void round_up(Classes& classes, int64_t budget) {
   while (removed(classes) < budget) {
     ShapeClass* cheapest = nullptr;

@@ -33,7 +33,7 @@ struct WidthOptions {
   int64_t generations = 20;    ///< of allocation `evolution`
   int64_t offspring = 16;      ///< per generation
   uint64_t evolution_seed = 0;
-  bool in_full = false;  ///< a closing budget is rounded up to packs, not to the nearest
+  bool in_full = false;  ///< round the last budget up to packs instead of to the nearest
 };
 
 /// What a step could not remove in whole units; the next step of the same branch removes it.
@@ -58,16 +58,16 @@ struct WidthCounts {
 /// mean, rounded.
 int64_t layer_worth(const ModelConfig& config);
 
-/// `parameters` is the step's budget, `owed` what the last width step carried.
-/// `released`: the scripts' arithmetic, to the last bit; refuses layers that differ.
-/// `exact`: what is removed stays within half a neuron per layer of the budget plus what was owed,
-/// as long as there are neurons to remove; neuron counts are never negative; a group that costs
-/// more than that sum waits; equal layers stay equal. With a shape multiple, read pack for neuron:
-/// `shape_multiple` neurons of each layer. A budget that is not one layer's worth closes
-/// the run: it is met in full (rounded up; whole packs are rounded to the nearest, see `half_pack`,
-/// or up where `in_full` says so)
-/// and what was owed is not added, because it is part of what remains. Throws Error(kBadInput) when
-/// nothing can be removed any more or the rule does not suit the model.
+/// `parameters` is the step's budget, `owed` what the previous width step carried. `released`:
+/// reproduces the scripts' arithmetic; requires equal layers. `exact`: the removed parameters
+/// differ from the budget plus the owed parameters by at most half a neuron per layer, as long as
+/// there are neurons to remove; neuron counts are never negative; a group that costs more than that
+/// sum is deferred; equal layers stay equal. With a shape multiple, a pack of `shape_multiple`
+/// neurons of each layer takes the place of a neuron. A budget other than one layer's parameters
+/// ends the run: it is reached in full (rounded up; whole packs are rounded to the nearest, see
+/// `half_pack`, or up with `in_full`), and the owed parameters are not added, since the remaining
+/// budget includes them. Throws Error(kBadInput) if nothing can be removed or the rule does not
+/// apply to the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
 

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/shell_word.h"
+#include "report/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -17,29 +18,24 @@ std::string program() {
   return shell_word(name.empty() ? "mop" : name);
 }
 
-std::string text_at(const Json& recipe, const char* section, const char* key) {
-  const Json part = recipe.value(section, Json::object());
-  const Json value = part.is_object() ? part.value(key, Json()) : Json();
-  return value.is_string() ? value.get<std::string>() : "";
-}
-
 bool is_plain_text(const std::string& file) { return fs::path(file).extension() == ".txt"; }
 
 // Held-out text where the run was given some, else what it calibrated on.
 std::string evaluate(const Json& recipe, const std::string& result) {
   for (const char* section : {"validation", "calibration"}) {
-    const std::string file = text_at(recipe, section, "file");
+    const std::string file = word_of(part_of(recipe, section), "file");
     if (!is_plain_text(file)) continue;
     return fmt::format("eval {} --vs {} --text {} --protocol lines", result,
-                       shell_word(recipe.value("model", "")), shell_word(file));
+                       shell_word(word_of(recipe, "model")), shell_word(file));
   }
   return fmt::format("generate {} --prompt 'Once upon a time' --max-new-tokens 40", result);
 }
 
 std::string recover(const Json& recipe, const std::string& result, const fs::path& out) {
-  std::string file = text_at(recipe, "calibration", "file");
+  const Json& calibration = part_of(recipe, "calibration");
+  std::string file = word_of(calibration, "file");
   if (file.empty()) file = "built-in";
-  const std::string images = text_at(recipe, "calibration", "images");
+  const std::string images = word_of(calibration, "images");
   return fmt::format("recover {} --data {}{} --out {}", result, shell_word(file),
                      images.empty() ? "" : " --images " + shell_word(images),
                      shell_word(out.string() + "-recovered"));

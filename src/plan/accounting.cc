@@ -65,14 +65,13 @@ class Walk {
 
  private:
   BranchInput input(const Branch& branch, const AccountedStep& last, int64_t budget) {
-    return {config_,
-            budget,
-            owed_[branch.name],
-            options_for(branch.name),
-            options_.protect,
-            last.sources,
-            nullptr,
-            options_.target.size.has_value()};
+    return {.config = config_,
+            .budget = budget,
+            .owed = owed_[branch.name],
+            .options = options_for(branch.name),
+            .protect = options_.protect,
+            .sources = last.sources,
+            .in_full = options_.target.size.has_value()};
   }
   const Options& options_for(const std::string& name) const {
     static const Options kDefaults;

@@ -38,17 +38,17 @@ class Measure {
 
 /// Input of a branch.
 struct BranchInput {
-  const ModelConfig& config;     ///< of the current model
-  int64_t budget = 0;            ///< parameters to remove, or units of the currency of `costs`
-  Owed owed = {};                ///< carried from the branch's previous step
-  const Options& options;        ///< the branch's section of the recipe
-  std::vector<int32_t> protect;  ///< source layers that must not be removed
+  const ModelConfig& config;          ///< of the current model
+  int64_t budget = 0;                 ///< parameters to remove, or units of the currency of `costs`
+  Owed owed = {};                     ///< carried from the branch's previous step
+  const Options& options;             ///< the branch's section of the recipe
+  std::vector<int32_t> protect = {};  ///< source layers that must not be removed
   /// Source layer of each current layer; empty = no layer was removed yet. Used by `count`;
   /// `propose` reads the model instead.
   std::vector<int32_t> sources = {};
-  const Costs* costs = nullptr;  ///< in which the budget counts; null = parameters
-  /// Whether rounding to packs must not leave any of a closing budget over: what remains is then
-  /// at most what the target says.
+  const Costs* costs = nullptr;  ///< currency of the budget; null = parameters
+  /// Round a closing budget up to packs instead of to the nearest, so that the result does not
+  /// exceed the target's size.
   bool in_full = false;
 };
 

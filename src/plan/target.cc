@@ -21,24 +21,13 @@ int64_t of_layers(const Target& target, const ModelConfig& config) {
   return target.costs ? std::llround(target.costs->of_layers(config)) : block_parameters(config);
 }
 
-// Of the currency's unit in one that budgets count.
+// Amount of the currency per unit of budgets: bytes per parameter for memory.
 double per_budget_unit(const Target& target) {
   const bool bytes = target.in_parameters() && !target.counts_parameters();
   return bytes ? static_cast<double>(target.stored.element_bytes) : 1;
 }
 
-// What stands beside that: bytes of wider norms.
-double beside(const Target& target) {
-  const bool whole = !target.of_blocks && !target.of_tower;
-  return per_budget_unit(target) != 1 && whole ? target.stored.extra_bytes : 0;
-}
-
-int64_t counted_by_size(const Target& target) {
-  const double left = std::floor((*target.size - beside(target)) / per_budget_unit(target));
-  return static_cast<int64_t>(std::max(left, 0.0));
-}
-
-// "6.000 GB of memory"
+// "6.000 GB", "6.000 GB in the layers"
 std::string size_phrase(const Target& target, double amount) {
   const std::string of = target.of_blocks  ? " in the layers"
                          : target.of_tower ? " in the vision tower's heads and MLPs"
@@ -46,13 +35,13 @@ std::string size_phrase(const Target& target, double amount) {
   return find_currency(target.currency).text(amount) + of;
 }
 
-// Parameters that must be gone from the dense model when the target is met.
+// Quantity to remove from the dense model to reach the target, in the unit of budgets.
 int64_t goal(const Target& target, const ModelConfig& dense) {
   const int64_t all = counted(target, dense);
-  const int64_t goal =
-      target.size
-          ? all - counted_by_size(target)
-          : static_cast<int64_t>(std::ceil(target.remove_fraction * static_cast<double>(all)));
+  const double wanted = target.size
+                            ? (amount(target, dense) - *target.size) / per_budget_unit(target)
+                            : target.remove_fraction * static_cast<double>(all);
+  const auto goal = static_cast<int64_t>(std::ceil(wanted));
   if (goal < of_layers(target, dense)) return goal;
   if (target.size) {
     const double layers = static_cast<double>(of_layers(target, dense)) * per_budget_unit(target);
@@ -75,8 +64,8 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
-// Round r of R removes what is missing to r/R of the goal; a round for which nothing is missing is
-// left out, and nothing is owed after the last, unless a size is a limit.
+// Round r of R removes what is missing to r/R of the goal; rounds with nothing missing are skipped,
+// and nothing is owed after the last, except to a size.
 std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
                                        const ModelConfig& current, int64_t steps_done) {
   const int64_t removed = counted(target, dense) - counted(target, current);
@@ -98,7 +87,9 @@ int64_t counted(const Target& target, const ModelConfig& config) {
 }
 
 double amount(const Target& target, const ModelConfig& config) {
-  return static_cast<double>(counted(target, config)) * per_budget_unit(target) + beside(target);
+  const Costs costs = *prices(target);
+  if (target.of_tower) return std::round(costs.of_layers(tower_config(config)));
+  return std::round(target.of_blocks ? costs.of_layers(config) : costs.of_model(config));
 }
 
 std::shared_ptr<const Costs> prices(const Target& target) {

@@ -13,19 +13,20 @@
 
 namespace mop {
 
-/// Where a run stops. One of `iterations`, `remove_fraction` and `size` is set.
+/// When a run ends. One of `iterations`, `remove_fraction` and `size` is set.
 struct Target {
   int64_t iterations = 0;      ///< steps; 0 = no limit
   double remove_fraction = 0;  ///< of the dense model's parameters, in (0, 1); 0 = no limit
-  /// What may be left, in the currency's unit, of what the target counts. `remove_fraction` is then
-  /// what this comes to, as far as it is known: see `with_fraction`.
+  /// Maximum of the counted quantity after the run, in the currency's unit. `remove_fraction` is
+  /// then derived from it once costs are known: see `with_fraction`.
   std::optional<double> size = std::nullopt;
-  bool of_blocks = false;  ///< the fraction counts the layers alone
-  bool of_tower = false;   ///< or the heads and MLPs of the vision tower's computed layers
-  std::string currency = "parameters";  ///< what it counts: a row of `all_currencies()`
+  bool of_blocks = false;  ///< the target counts the layers only
+  /// The target counts attention and MLPs of the vision tower's computed layers.
+  bool of_tower = false;
+  std::string currency = "parameters";  ///< the counted quantity: a row of `all_currencies()`
   CostInputs stored = {};               ///< bytes of the dense model's weights, without times
-  /// Prices in that currency, in whose unit budgets then are. Null: budgets are parameters, or
-  /// times are still to be measured.
+  /// Costs in that currency, which is also the unit of budgets. Null: budgets are parameters, or
+  /// times are not yet measured.
   std::shared_ptr<const Costs> costs = nullptr;
   /// Number of equal steps in which the fraction is removed; 0 = steps of one layer's parameters.
   int64_t rounds = 0;
@@ -35,33 +36,33 @@ struct Target {
   int64_t shape_multiple = 1;
   bool weights_alone = false;  ///< no structural pruning: no steps
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
-  /// Whether budgets are parameters: of currencies that are a fixed amount a parameter.
+  /// Whether budgets are parameters: for currencies that cost a fixed amount per parameter.
   bool in_parameters() const { return find_currency(currency).per_parameter; }
 };
 
 /// Throws Error(kUsage) if the target is empty or contradictory, or for a fraction outside (0, 1).
 void check_target(const Target& target);
 
-/// The quantity that budgets count, of what `config` has of it.
+/// Returns the quantity that the target counts, for `config`, in the unit of budgets.
 int64_t counted(const Target& target, const ModelConfig& config);
 
-/// The same in the unit of the target's currency, which it is for currencies other than memory.
+/// Returns that quantity in the unit of the target's currency. Times must have been measured.
 double amount(const Target& target, const ModelConfig& config);
-/// Prices for figures; null for times that are still to be measured.
+/// Returns the costs in the target's currency; null for times that are not yet measured.
 std::shared_ptr<const Costs> prices(const Target& target);
 
-/// Sets the fraction that the target's size comes to. Throws as `check_size`. Does nothing without
-/// a size, or for times that are still to be measured.
+/// Returns the target with the fraction that its size amounts to. Throws as `check_size`. Changes
+/// nothing without a size, or for times that are not yet measured.
 Target with_fraction(Target target, const ModelConfig& dense);
-/// Throws Error(kUsage) for a size that `dense` does not exceed, or beside another goal.
+/// Throws Error(kUsage) for a size that is not below that of `dense`, or with a second goal.
 void check_size(const Target& target, const ModelConfig& dense);
-/// For a size below `least`, an amount, which is the smallest that can be left.
+/// Returns the error for a size below `least`, the smallest amount that the run can leave.
 Error out_of_reach(const Target& target, const ModelConfig& dense, double least);
 
-/// Parameters (or what the target counts) that the next step should remove from `current`, nullopt
-/// when the target is met. One current layer's worth, or an equal share of the fraction with
-/// `rounds`; `exact` shortens the last step to what remains to the fraction. `released` never does.
-/// Throws Error(kBadInput) for a fraction that no pack is small enough for.
+/// Returns the quantity (parameters or the target's currency) that the next step should remove from
+/// `current`; nullopt if the target is reached. It is one current layer's parameters or, with
+/// `rounds`, an equal share of the fraction; `exact` reduces the last step to the rest, `released`
+/// does not. Throws Error(kBadInput) for a fraction smaller than the smallest pack.
 std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
                                    const ModelConfig& current, int64_t steps_done);
 

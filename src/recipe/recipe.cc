@@ -369,9 +369,12 @@ MixRecipe mix_recipe(const Recipe& recipe) {
   const auto [selector, argument] = find_selector(recipe.select);
   Recipe used = recipe;
   if (selector->name == "path") used.branches = branches_of_path(recipe, argument);
-  return {branch_uses(used),   recipe.select,
-          recipe.seed,         std::vector<int32_t>(recipe.protect.begin(), recipe.protect.end()),
-          recipe.target.costs, recipe.target.size.has_value()};
+  return {.branches = branch_uses(used),
+          .selector = recipe.select,
+          .seed = recipe.seed,
+          .protect = {recipe.protect.begin(), recipe.protect.end()},
+          .costs = recipe.target.costs,
+          .in_full = recipe.target.size.has_value()};
 }
 
 BudgetFunction budget_function(const Recipe& recipe, const ModelConfig& dense) {

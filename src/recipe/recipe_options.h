@@ -80,13 +80,13 @@ inline const Option<double> kRemove = {
     .name = "remove",
     .unset = "no limit",
     .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
-    .help = "fraction to remove, 0.4"};
+    .help = "fraction to remove, e.g. 0.4"};
 inline const Option<std::string> kSize = {
     .name = "size",
     .unset = "no limit",
     .help =
-        "instead of a fraction to remove: what may be left of what `currency` names, 5B (of "
-        "parameters), 6GB (memory), 64KiB (kv-cache, a token), 12ms (latency, a token)"};
+        "maximum of the counted quantity after the run, instead of a fraction to remove: 5B "
+        "(parameters), 6GB (memory), 64KiB (kv-cache, per token), 12ms (latency, per token)"};
 inline const Option<int64_t> kRounds = {
     .name = "rounds",
     .unset = "2 by the default method, else steps of one layer's parameters",
@@ -104,7 +104,7 @@ inline const Option<std::string> kCurrency = {
     .default_value = "parameters",
     .range = row_of<all_currencies>(),
     .help =
-        "what the fraction is of, latency as measured here (`mop list currencies`); --target "
+        "counted quantity; latency is measured on this machine (`mop list currencies`); --target "
         "memory=6GB leaves at most that, without --remove"};
 
 inline const Option<std::string> kDevice = {

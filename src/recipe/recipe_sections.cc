@@ -40,7 +40,7 @@ std::span<const RecipeSection> prune_sections() {
         options::kMaxTokens}},
       {"validation", "held-out text for evaluating candidates", {options::kValidation}},
       {"target",
-       "how far the run goes",
+       "when the run ends",
        {options::kIterations, options::kRemove, options::kRounds, options::kOf, options::kCurrency,
         options::kSize}},
       {"compute", "where and in what", {options::kDevice, options::kDtype}},

@@ -29,6 +29,7 @@ fs::path working_folder(const fs::path& out) { return out.string() + ".partial";
 fs::path step_folder(const fs::path& run, int64_t number) {
   return run / "steps" / fmt::format("{:02}", number);
 }
+
 namespace {
 
 // Removes what nothing but resuming needs from the rounds of training of a run.

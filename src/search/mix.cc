@@ -86,9 +86,14 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   const auto finish = [&](const Model& cut) { return finished(cut, functions); };
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
-    BranchInput input{model.config(),     budget,         owed_by(steps, use.branch->name),
-                      use.options,        recipe.protect, layer_sources(model),
-                      recipe.costs.get(), recipe.in_full};
+    BranchInput input{.config = model.config(),
+                      .budget = budget,
+                      .owed = owed_by(steps, use.branch->name),
+                      .options = use.options,
+                      .protect = recipe.protect,
+                      .sources = layer_sources(model),
+                      .costs = recipe.costs.get(),
+                      .in_full = recipe.in_full};
     all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure, finish));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);

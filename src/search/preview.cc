@@ -21,9 +21,15 @@ struct Walk {
 char advance(Walk& walk, const MixRecipe& recipe, int64_t number, int64_t budget) {
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
-    all.push_back(std::make_unique<BranchCandidate>(
-        use, BranchInput{walk.config, budget, walk.owed[use.branch->name], use.options,
-                         recipe.protect, walk.sources, recipe.costs.get(), recipe.in_full}));
+    all.push_back(
+        std::make_unique<BranchCandidate>(use, BranchInput{.config = walk.config,
+                                                           .budget = budget,
+                                                           .owed = walk.owed[use.branch->name],
+                                                           .options = use.options,
+                                                           .protect = recipe.protect,
+                                                           .sources = walk.sources,
+                                                           .costs = recipe.costs.get(),
+                                                           .in_full = recipe.in_full}));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);

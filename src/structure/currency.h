@@ -20,9 +20,9 @@ struct HalfCost {
 
 /// Inputs of a currency besides sizes.
 struct CostInputs {
-  int64_t element_bytes = 4;  ///< of a weight as stored, and of an entry of the KV cache
-  double extra_bytes = 0;     ///< of all weights beyond parameters * element_bytes: wider norms
-  /// Measured: nanoseconds of decoding one token.
+  int64_t element_bytes = 4;  ///< bytes per stored weight and per KV cache entry
+  double extra_bytes = 0;     ///< bytes of all weights above parameters * element_bytes
+  /// Measured nanoseconds per decoded token.
   HalfCost attention = {}, mlp = {};
   double outside = 0;  ///< embedding, head and all else outside the layers
 };
@@ -32,12 +32,12 @@ struct Currency {
   std::string_view unit;     ///< "ns a token"
   std::string_view summary;  ///< one line for `mop list currencies`
   bool measured = false;     ///< whether `CostInputs` must have measured times
-  /// Whether it is a fixed amount a parameter: what counts parameters then serves it, too.
+  /// Whether each parameter costs a fixed amount, so that budgets can be parameters.
   bool per_parameter = false;
-  std::span<const UnitSuffix> units;   ///< of sizes in recipes; factors give `unit`
-  std::string_view examples;           ///< of such sizes
-  std::string (*text)(double amount);  ///< as people read it: "13.48 GB"
-  /// Of a half that is there: `kind` is kAttention or kMlp.
+  std::span<const UnitSuffix> units;   ///< units of sizes in recipes; factors convert to `unit`
+  std::string_view examples;           ///< examples of such sizes
+  std::string (*text)(double amount);  ///< formats an amount for people: "13.48 GB"
+  /// Cost of a half that exists; `kind` is kAttention or kMlp.
   HalfCost (*half)(const ModelConfig&, const LayerShape&, UnitKind kind, const CostInputs&);
   /// Cost of all else outside the layers.
   double (*outside)(const ModelConfig&, const CostInputs&);
@@ -53,7 +53,7 @@ const Currency& find_currency(std::string_view name);
 /// Throws Error(kUsage) naming the units.
 double size_from_text(const Currency& currency, std::string_view text);
 
-/// A currency with what it has to know: prices of halves and models.
+/// A currency with its inputs: costs of halves and models.
 class Costs {
  public:
   /// Parameters.

@@ -1,6 +1,6 @@
 // The main job from the command line: the same run gives the same bytes, however it is told to do
 // it.
-#include "e2e/program.h"
+#include "e2e/prune_run.h"
 
 namespace mop::testing {
 namespace {
@@ -11,16 +11,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
-
-class PruneRun : public ::testing::Test {
- protected:
-  fs::path folder(const std::string& name) const { return temp_.path() / name; }
-  Ran prune(const std::string& name, const Args& more) {
-    return run(prune_args(folder(name), more));
-  }
-  Json read(const std::string& file) const { return read_json(temp_.path() / file); }
-  TempFolder temp_;
-};
 
 TEST_F(PruneRun, LeavesACheckpointAndARunFolder) {
   const Ran ran = prune("a", {"--iterations", "2", "--select", "path:LG", "--json"});

@@ -1,22 +1,14 @@
 // Sizes that a model should have, from the command line, and what to do with the result.
 #include <cstdlib>
 
-#include "e2e/program.h"
+#include "e2e/prune_run.h"
 
 namespace mop::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-class PruneToSize : public ::testing::Test {
- protected:
-  fs::path folder(const std::string& name) const { return temp_.path() / name; }
-  Ran prune(const std::string& name, const Args& more) {
-    return run(prune_args(folder(name), more));
-  }
-  Json read(const std::string& file) const { return read_json(temp_.path() / file); }
-  TempFolder temp_;
-};
+class PruneToSize : public PruneRun {};
 
 // Bytes of the tensors in a checkpoint's only file.
 int64_t weight_bytes(const fs::path& checkpoint) {

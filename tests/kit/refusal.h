@@ -1,6 +1,6 @@
-// tests/kit/refusal.h -- returns the message of an expected error.
+// tests/kit/refusal.h -- expected errors and their messages.
 #pragma once
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <string>
 
@@ -19,6 +19,18 @@ std::string refusal_of(Act&& act) {
     return e.what();
   }
   return "nothing was refused";
+}
+
+/// `act` must throw an Error(kUsage) whose message contains `text`.
+template <typename Act>
+void expect_usage_error(Act&& act, const std::string& text) {
+  try {
+    act();
+    FAIL() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr(text));
+  }
 }
 
 }  // namespace mop::testing

@@ -26,14 +26,11 @@ ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
 }
 
 BranchInput input_of_tower(const BranchInput& input) {
-  return {tower_config(input.config),
-          input.budget,
-          input.owed,
-          input.options,
-          {},
-          {},
-          nullptr,
-          input.in_full};
+  return {.config = tower_config(input.config),
+          .budget = input.budget,
+          .owed = input.owed,
+          .options = input.options,
+          .in_full = input.in_full};
 }
 
 // A step's budget may be a layer of the language model and exceed what the tower can lose, since

@@ -5,26 +5,18 @@
 #include "base/error.h"
 #include "jobs/target_text.h"
 #include "kit/configs.h"
+#include "kit/refusal.h"
 #include "model/family.h"
 #include "recipe/recipe.h"
 
 namespace mop {
 namespace {
 
+using testing::expect_usage_error;
 using ::testing::HasSubstr;
 using testing::tinystories_12l;
 
 Recipe from(const std::string& yaml) { return recipe_from_json(parse_yaml(yaml, "test")); }
-
-void expect_usage_error(const std::function<void()>& call, const std::string& text) {
-  try {
-    call();
-    FAIL() << "nothing was thrown";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::kUsage);
-    EXPECT_THAT(e.what(), HasSubstr(text));
-  }
-}
 
 TEST(SizeTarget, ASizeIsWhatMayBeLeft) {
   const ModelConfig dense = tinystories_12l();

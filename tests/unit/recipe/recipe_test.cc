@@ -5,27 +5,19 @@
 #include "base/error.h"
 #include "kit/configs.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 
 namespace mop {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::expect_usage_error;
 using ::testing::HasSubstr;
 using testing::llama2_7b;
 using testing::llama3_8b;
 using testing::tinystories_12l;
 
 Recipe from(const std::string& yaml) { return recipe_from_json(parse_yaml(yaml, "test")); }
-
-void expect_usage_error(const std::function<void()>& call, const std::string& text) {
-  try {
-    call();
-    FAIL() << "nothing was thrown";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::kUsage);
-    EXPECT_THAT(e.what(), HasSubstr(text));
-  }
-}
 
 TEST(RecipeYaml, HasTheDefaultsOfTheProgram) {
   const Recipe recipe = from("target: {iterations: 3}");

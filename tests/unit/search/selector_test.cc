@@ -6,11 +6,13 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "kit/refusal.h"
 
 namespace mop {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::expect_usage_error;
 using ::testing::HasSubstr;
 
 // A candidate without weights: whoever asks for its model made a mistake.
@@ -126,16 +128,6 @@ TEST_F(Selectors, SayWhyWhenNoBranchIsLeft) {
     EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
     EXPECT_THAT(e.what(), HasSubstr("L: no layers left"));
     EXPECT_THAT(e.what(), HasSubstr("G: no neurons left"));
-  }
-}
-
-void expect_usage_error(const std::function<void()>& call, const std::string& text) {
-  try {
-    call();
-    FAIL() << "nothing was thrown";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::kUsage);
-    EXPECT_THAT(e.what(), HasSubstr(text));
   }
 }
 
