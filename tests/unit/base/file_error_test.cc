@@ -6,7 +6,6 @@
 
 #include <cerrno>
 
-#include "base/amounts.h"
 #include "kit/random_model.h"
 
 namespace mop {
@@ -47,14 +46,6 @@ TEST(FreeDiskBytes, AreThoseOfTheNearestFolderThatIsThere) {
   const TempFolder folder;
   EXPECT_GT(free_disk_bytes(folder.path() / "not" / "there"), 0);
   EXPECT_GT(free_disk_bytes("neither"), 0);
-}
-
-TEST(Amounts, HaveThreeFiguresAndAUnit) {
-  EXPECT_EQ(short_count(6738415616), "6.74 G");
-  EXPECT_EQ(short_count(950), "950");
-  EXPECT_EQ(short_bytes(950), "950 B");
-  EXPECT_EQ(short_bytes(999600), "1.00 MB");
-  EXPECT_EQ(short_bytes(13476831232), "13.5 GB");
 }
 
 }  // namespace

@@ -51,6 +51,28 @@ TEST(Rounds, GoOnWithTheNextRoundThatMissesSomething) {
   EXPECT_EQ(next_budget(target, dense, after, 1), third - more) << "round 2 has nothing to do";
 }
 
+TEST(Rounds, OfASizeGoOnUntilItIsReached) {
+  const ModelConfig dense = tinystories_12l();
+  ModelConfig after = dense;
+  for (LayerShape& shape : after.layers) shape.mlp -= 64;
+  const int64_t left = total_parameters(after);
+  Target target{.size = static_cast<double>(left - 10), .rounds = 2};
+  EXPECT_EQ(next_budget(target, dense, after, 2), 10);
+  target.size = static_cast<double>(left);
+  EXPECT_EQ(next_budget(target, dense, after, 2), std::nullopt);
+}
+
+TEST(Rounds, OfASizeInBytesCountParameters) {
+  const ModelConfig dense = tinystories_12l();
+  const auto bytes = static_cast<double>(2 * total_parameters(dense) + 300);
+  const Target target{.size = bytes - 1001,
+                      .currency = "memory",
+                      .stored = {.element_bytes = 2, .extra_bytes = 300},
+                      .rounds = 1};
+  EXPECT_EQ(amount(target, dense), bytes);
+  EXPECT_EQ(next_budget(target, dense, dense, 0), 501) << "half a parameter is a whole one";
+}
+
 TEST(Rounds, DivideAFractionAlone) {
   EXPECT_THROW(check_target({.iterations = 2, .rounds = 2}), Error);
   EXPECT_THROW(check_target({.remove_fraction = 0.2, .rounds = -1}), Error);
