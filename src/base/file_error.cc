@@ -64,9 +64,10 @@ Error file_error(std::string_view doing, const fs::path& path, int error, int64_
   return what;
 }
 
-int64_t free_disk_bytes(const fs::path& folder) {
+std::optional<int64_t> free_disk_bytes(const fs::path& folder) {
   struct statvfs disk {};
-  return look_at_disk(folder, disk) ? free_bytes(disk) : 0;
+  if (!look_at_disk(folder, disk)) return std::nullopt;
+  return free_bytes(disk);
 }
 
 }  // namespace mop

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -15,8 +16,8 @@ namespace mop {
 Error file_error(std::string_view doing, const std::filesystem::path& path, int error,
                  int64_t bytes = 0);
 
-/// Bytes that may still be written below `folder`, or the nearest folder above it that is there. 0
-/// when it cannot be found out.
-int64_t free_disk_bytes(const std::filesystem::path& folder);
+/// Bytes that may still be written below `folder`, or the nearest folder above it that is there.
+/// Nothing when it cannot be found out.
+std::optional<int64_t> free_disk_bytes(const std::filesystem::path& folder);
 
 }  // namespace mop

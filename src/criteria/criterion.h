@@ -72,8 +72,9 @@ struct Criterion {
   /// Replaces `needs` for layers of a vision tower, where gradients are not available. Empty = the
   /// same as `needs`.
   std::vector<Stat> needs_of_tower = {};
-  /// Returns the approximate number of loss evaluations over all samples.
-  int64_t (*num_losses)(const ModelConfig& config, const LayerShape& shape) = nullptr;
+  /// Returns the approximate number of loss evaluations over all samples, with these options.
+  int64_t (*num_losses)(const Options& options, const ModelConfig& config,
+                        const LayerShape& shape) = nullptr;
 };
 
 /// Built-in criteria in documentation order, then those added at run time.
@@ -102,9 +103,10 @@ bool is_criterion(std::string_view name);
 bool reads_text(std::span<const std::string> criteria);
 /// Whether any of them uses second moments.
 bool reads_moments(std::span<const std::string> criteria);
-/// Returns the approximate number of loss evaluations that these criteria make for a layer; 0 =
-/// none.
-int64_t num_losses(std::span<const std::string> criteria, const ModelConfig& config,
+/// Returns the approximate number of loss evaluations that these criteria make for a layer with
+/// `settings`; 0 = none.
+int64_t num_losses(std::span<const std::string> criteria,
+                   const std::map<std::string, Options>& settings, const ModelConfig& config,
                    const LayerShape& shape);
 /// Whether any of them uses losses of changed layers.
 bool reads_losses(std::span<const std::string> criteria);

@@ -68,8 +68,9 @@ at::Tensor score(const LossInput& in) {
   return at::full({1}, sum / static_cast<double>(noises * batches), at::kDouble);
 }
 
-int64_t two_each(const ModelConfig& config, const LayerShape& shape) {
-  return 2 * std::ssize(matrices(config, shape));
+int64_t two_of_each_noise(const Options& options, const ModelConfig& config,
+                          const LayerShape& shape) {
+  return 2 * options.get(kNoises) * std::ssize(matrices(config, shape));
 }
 
 }  // namespace
@@ -86,7 +87,7 @@ Criterion ecoflap_layers() {
           .options = {kEps, kNoises, kSeed},
           .deviations = {34},
           .score_losses = score,
-          .num_losses = two_each};
+          .num_losses = two_of_each_noise};
 }
 
 }  // namespace mop

@@ -65,8 +65,12 @@ at::Tensor score_neurons(const LossInput& in) {
   return scores_I + rank_I * (1e-9 * scores_I.abs().max());
 }
 
-int64_t losses_of_heads(const ModelConfig&, const LayerShape& shape) { return shape.kv_heads; }
-int64_t losses_of_neurons(const ModelConfig&, const LayerShape&) { return *kGroups.default_value; }
+int64_t losses_of_heads(const Options&, const ModelConfig&, const LayerShape& shape) {
+  return shape.kv_heads;
+}
+int64_t losses_of_neurons(const Options& options, const ModelConfig&, const LayerShape& shape) {
+  return std::min(options.get(kGroups), shape.mlp);
+}
 
 constexpr const char* kSource = "MoPE-CLIP, arXiv 2403.07839, module-wise pruning error";
 

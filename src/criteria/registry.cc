@@ -119,12 +119,14 @@ bool reads_losses(std::span<const std::string> criteria) {
       criteria, [](const auto& name) { return find_criterion(name).score_losses != nullptr; });
 }
 
-int64_t num_losses(std::span<const std::string> criteria, const ModelConfig& config,
+int64_t num_losses(std::span<const std::string> criteria,
+                   const std::map<std::string, Options>& settings, const ModelConfig& config,
                    const LayerShape& shape) {
   int64_t sum = 0;
   for (const std::string& name : criteria) {
     const Criterion& row = find_criterion(name);
-    if (row.num_losses != nullptr) sum += row.num_losses(config, shape);
+    if (row.num_losses == nullptr) continue;
+    sum += row.num_losses(section_of(settings, name), config, shape);
   }
   return sum;
 }

@@ -25,7 +25,7 @@ void check(const LatencyOptions& options, std::span<WeightLoader* const> models)
     if (count < 1) throw usage_error("{} must be at least 1, got {}", name, count);
   }
   for (const WeightLoader* model : models) {
-    const int64_t context = model->model().config().context;
+    const int64_t context = model->model().config().longest();
     if (options.prompt_tokens + options.new_tokens <= context) continue;
     throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
                     options.prompt_tokens, options.new_tokens, context)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 
 #include "base/amounts.h"
 #include "base/file_error.h"
@@ -36,9 +37,9 @@ int64_t bytes_needed(const Model& model, const std::vector<Shard>& shards) {
 }
 
 void check_room(const fs::path& folder, int64_t needed) {
-  const int64_t free = free_disk_bytes(folder);
-  if (free >= needed) return;
-  throw io_error("the disk has {} free, but {} are needed", short_bytes(free), short_bytes(needed))
+  const std::optional<int64_t> free = free_disk_bytes(folder);
+  if (!free || *free >= needed) return;
+  throw io_error("the disk has {} free, but {} are needed", short_bytes(*free), short_bytes(needed))
       .where("folder", folder.string())
       .hint("free some space or choose another --out");
 }

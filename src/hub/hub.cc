@@ -2,12 +2,13 @@
 #include "hub/hub.h"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
+#include "base/file_error.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "hub/cache.h"
@@ -144,12 +145,10 @@ class Fetch {
   }
 
   void check_room(int64_t bytes) const {
-    struct statvfs room {};
-    if (::statvfs(repo_.folder().c_str(), &room) != 0) return;
-    const auto free = static_cast<int64_t>(room.f_bavail) * static_cast<int64_t>(room.f_frsize);
-    if (free >= bytes) return;
+    const std::optional<int64_t> free = free_disk_bytes(repo_.folder());
+    if (!free || *free >= bytes) return;
     throw io_error("the download of {} needs {}, the disk of the cache has {} left", id_.text(),
-                   megabytes(bytes), megabytes(free))
+                   megabytes(bytes), megabytes(*free))
         .where("cache", settings_.cache.string())
         .hint("HF_HUB_CACHE names another place");
   }

@@ -5,6 +5,7 @@
 
 #include "criteria/criterion.h"
 #include "jobs/prune_repair.h"
+#include "jobs/step_scores.h"
 
 namespace mop {
 namespace {
@@ -20,6 +21,7 @@ std::vector<std::string> criteria_of(const BranchUse& use, const ModelConfig& de
 
 // The passes of a step's criteria, each in forward passes.
 std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria,
+                                     const std::map<std::string, Options>& settings,
                                      const ModelConfig& dense) {
   std::vector<size_t> passes;
   const std::vector<Stat> stats = needed_stats(criteria);
@@ -30,7 +32,8 @@ std::vector<size_t> measuring_passes(const std::vector<std::string>& criteria,
   if (reads_losses(criteria)) {
     // Each loss runs the layers after the changed one, on average half of the model.
     int64_t losses = 0;
-    for (const LayerShape& shape : dense.layers) losses += num_losses(criteria, dense, shape);
+    for (const LayerShape& shape : dense.layers)
+      losses += num_losses(criteria, settings, dense, shape);
     passes.push_back(1 + static_cast<size_t>(losses / 2));
   }
   return passes;
@@ -47,6 +50,7 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
   const bool compares = find_selector(run.recipe.select).first->needs_validation;
   const bool repairs = repairs_steps(run.recipe.repair);
   const ModelConfig& dense = run.dense.config();
+  const std::map<std::string, Options> settings = criterion_settings(run.recipe);
   const auto* known = run.accounting ? &run.accounting->steps : nullptr;
   size_t layers = dense.layers.size();
   for (size_t i = 0; i < costs.size(); ++i) {
@@ -63,7 +67,7 @@ std::vector<StepCosts> step_costs(const PreparedRun& run) {
       return static_cast<double>(tokens) * static_cast<double>(passes);
     };
     for (const size_t passes :
-         measured ? measuring_passes(criteria, dense) : std::vector<size_t>()) {
+         measured ? measuring_passes(criteria, settings, dense) : std::vector<size_t>()) {
       costs[i].push_back(cost_of(run.samples.calibration.tokens(), passes * layers));
     }
     const int64_t judged = run.samples.validation.tokens(), read = run.samples.calibration.tokens();

@@ -2,6 +2,7 @@
 #include "run/needs.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/file_error.h"
 #include "base/machine.h"
@@ -110,11 +111,11 @@ Needs curve_needs(const ModelConfig& config, const Compute& compute, int64_t cal
 }
 
 void check_room(RunFolder& folder, const Needs& needs) {
-  const int64_t free = free_disk_bytes(folder.work());
-  if (free >= needs.disk_bytes) return;
+  const std::optional<int64_t> free = free_disk_bytes(folder.work());
+  if (!free || *free >= needs.disk_bytes) return;
   if (folder.earlier().is_null()) folder.discard();
   throw io_error("the run needs about {} of disk space, but only {} are free",
-                 short_bytes(needs.disk_bytes), short_bytes(free))
+                 short_bytes(needs.disk_bytes), short_bytes(*free))
       .where("folder", folder.out().parent_path().string());
 }
 

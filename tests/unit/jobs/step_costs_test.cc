@@ -50,6 +50,15 @@ TEST(StepCosts, LossesOfChangedLayersRunHalfTheModel) {
   EXPECT_EQ(costs_of("path:G", flat)[0], (StepCosts{64 * 12 * (1 + 12 * 14 / 2)}));
 }
 
+TEST(StepCosts, CountLossesWithTheSettingsOfTheirCriteria) {
+  const Json noises = {{"width", {{"criterion", "magnitude"}, {"allocation", "ecoflap"}}},
+                       {"ecoflap-layers", {{"noises", 3}}}};
+  EXPECT_EQ(costs_of("path:G", noises)[0], (StepCosts{64 * 12 * (1 + 12 * 3 * 14 / 2)}));
+  const Json groups = {{"width", {{"heads", "magnitude-heads"}, {"neurons", "mope-neurons"}}},
+                       {"mope-neurons", {{"groups", 20}}}};
+  EXPECT_EQ(costs_of("path:G", groups)[0], (StepCosts{64 * 12, 64 * 12 * (1 + 12 * 20 / 2)}));
+}
+
 TEST(StepCosts, TheDefaultGathersMomentsThenRepairsAndJudgesEveryCandidate) {
   const auto assets = testing::demo_model().parent_path();
   const auto costs = step_costs(

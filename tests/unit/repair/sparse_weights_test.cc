@@ -64,8 +64,9 @@ TEST_F(SparseWeights, SparseGptSolvesEveryMatrixForItsOwnInputs) {
                                           {Role::kDown, Site::kNeuron}};
   for (const auto& [role, site] : places) {
     const at::Tensor inputs_NK = inputs(dense_.with_layers(layers), 1, site);
-    const at::Tensor wanted_OK =
-        sparsegpt({.weights_OK = value(dense_, 1, role), .gram_KK = inputs_NK.t().mm(inputs_NK)});
+    const at::Tensor wanted_OK = sparsegpt({.weights_OK = value(dense_, 1, role),
+                                            .gram_KK = inputs_NK.t().mm(inputs_NK),
+                                            .pattern = {}});
     const at::Tensor found_OK = value(found, 1, role).to(at::kDouble);
     EXPECT_TRUE(at::allclose(found_OK, wanted_OK, 1e-3, 1e-4)) << static_cast<int>(role);
     EXPECT_FALSE(at::allclose(found_OK, wanted_OK.masked_fill(wanted_OK != 0, 1), 1e-3, 1e-4));

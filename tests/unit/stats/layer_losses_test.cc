@@ -79,7 +79,8 @@ TEST_F(LayerLossesOf, AChangedLayerHasTheChangedModelsLossAndChangesNothing) {
 
 TEST_F(LayerLossesOf, AMaskedUnitIsMissing) {
   walk(samples_, [&](int64_t layer, LayerLosses& losses) {
-    LayerMask mask{.heads_H = at::tensor({1.f, 1.f, 0.f, 0.f})};
+    LayerMask mask;
+    mask.heads_H = at::tensor({1.f, 1.f, 0.f, 0.f});
     ForwardOptions options;
     options.mask = [&](int64_t i) { return i == layer ? &mask : nullptr; };
     EXPECT_NEAR(mean_loss(losses, losses.weights(), &mask), plain_loss(model_, samples_, options),
