@@ -19,4 +19,8 @@ if(MOP_SANITIZE)
   string(REPLACE "-O2" "-O1" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
   add_compile_options(-fsanitize=${MOP_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${MOP_SANITIZE})
+  # Clang's OpenMP is another library than LibTorch's; with one thread the two do not meet.
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    add_link_options(-fopenmp)
+  endif()
 endif()

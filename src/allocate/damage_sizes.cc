@@ -103,6 +103,17 @@ DamageSizes sizes_of(const HalfLayerCurve& curve) {
   return sizes;
 }
 
+double removable_gain(const HalfLayerCurve& curve) {
+  return curve.gain * static_cast<double>(curve.units - curve.keep) +
+         (curve.keep == 0 ? curve.gain_of_rest : 0);
+}
+
+Error beyond_all_units(const DamageTarget& target, double most) {
+  return bad_input("{:.0f} {} cannot be removed: all removable units have {:.0f}", target.gain,
+                   target.currency, most)
+      .hint("lower the target, or let layers keep fewer units");
+}
+
 double TargetWindow::slack() const { return kGainRounding * std::abs(target); }
 double TargetWindow::least() const { return target - slack() - (nearest ? smallest / 2 : 0); }
 double TargetWindow::limit() const {
@@ -122,9 +133,7 @@ TargetWindow window_of(std::span<const HalfLayerCurve> curves, std::span<const D
     window.nearest = curves[i].pack > 1 && !target.in_full;
   }
   if (most >= window.least()) return window;
-  throw bad_input("{} {} cannot be removed: all removable units have {}", target.gain,
-                  target.currency, most)
-      .hint("lower the target, or let layers keep fewer units");
+  throw beyond_all_units(target, most);
 }
 
 DamageAllocation solve_curves(std::span<const HalfLayerCurve> curves, const DamageTarget& target,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "allocate/damage.h"
+#include "base/error.h"
 
 namespace mop {
 
@@ -38,7 +39,12 @@ struct TargetWindow {
   double limit() const;  ///< exclusive maximum gain
 };
 
-/// Throws Error(kBadInput) if removing all allowed units is not enough.
+/// Returns the gain of removing all that the curve's half layer may lose, whatever its damage.
+double removable_gain(const HalfLayerCurve& curve);
+/// Returns the error for a target above `most`, the gain of removing all that may be removed.
+Error beyond_all_units(const DamageTarget& target, double most);
+
+/// Throws `beyond_all_units` if removing all allowed units is not enough.
 TargetWindow window_of(std::span<const HalfLayerCurve> curves, std::span<const DamageSizes> sizes,
                        const DamageTarget& target);
 

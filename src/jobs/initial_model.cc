@@ -12,6 +12,7 @@
 #include "checkpoint/tensor_names.h"
 #include "jobs/recover.h"
 #include "model/composite.h"
+#include "model/config_keys.h"
 #include "model/family.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
@@ -83,9 +84,7 @@ void write_initial_model(const fs::path& config_path, const fs::path& tokenizer,
   const fs::path file = fs::is_directory(config_path) ? config_path / "config.json" : config_path;
   const Json raw = read_json(file);
   const ModelConfig config = parse_config(raw, file.string());
-  const std::string dtype_text =
-      get_or<std::string>(raw, "dtype", raw.value("torch_dtype", "float32"), file.string());
-  const DType dtype = dtype_from_name(dtype_text);
+  const DType dtype = dtype_of_weights(raw, file.string()).value_or(at::kFloat);
   const double deviation = get_or<double>(config.raw, "initializer_range", 0.02, file.string());
   const int64_t vocab = open_tokenizer(tokenizer)->vocab();
   if (vocab > config.vocab) {

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/files.h"
 #include "base/parse_json.h"
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
+#include "model/config_keys.h"
 #include "model/family.h"
 #include "run/run_folder.h"
 #include "tensor/dtype.h"
@@ -61,13 +63,10 @@ CostInputs stored_costs(const Model& dense) {
   return inputs;
 }
 
-CostInputs costs_by_config(const Json& config) {
+CostInputs costs_by_config(const Json& config, const std::string& where) {
   CostInputs inputs;
-  for (const char* key : {"torch_dtype", "dtype"}) {
-    if (!config.contains(key) || !config[key].is_string()) continue;
-    const DType dtype = dtype_from_name(config[key].get<std::string>());
-    inputs.element_bytes = static_cast<int64_t>(dtype_bytes(dtype));
-  }
+  const std::optional<DType> dtype = dtype_of_weights(config, where);
+  if (dtype) inputs.element_bytes = static_cast<int64_t>(dtype_bytes(*dtype));
   return inputs;
 }
 

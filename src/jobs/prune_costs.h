@@ -12,7 +12,7 @@ namespace mop {
 /// most of them, and what others have beyond that.
 CostInputs stored_costs(const Model& dense);
 /// The same by the type that a config.json names; float32 where it names none.
-CostInputs costs_by_config(const Json& config);
+CostInputs costs_by_config(const Json& config, const std::string& where);
 
 /// Sets the costs of a measured currency: those that `file` has of an earlier run, or by measuring
 /// now, which is then written there, so that a run that goes on takes the same steps. All ranks

@@ -191,7 +191,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   const Json raw = GgufFile::is_gguf(file) ? gguf_config(GgufFile::open(file)) : read_json(file);
   const ModelConfig dense = parse_config(raw, file.string());
   Recipe unresolved = recipe_from_json(recipe_json);
-  if (!unresolved.target.counts_parameters()) unresolved.target.stored = costs_by_config(raw);
+  if (!unresolved.target.counts_parameters())
+    unresolved.target.stored = costs_by_config(raw, file.string());
   const Recipe recipe = resolve(std::move(unresolved), dense);
   auto accounting = known_accounting(recipe, dense);
   // The number of removed units is known, but not their distribution over layers.

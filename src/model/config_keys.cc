@@ -153,4 +153,17 @@ void check_refused_keys(const Json& raw, const std::string& where) {
   }
 }
 
+std::optional<DType> dtype_of_weights(const Json& raw, const std::string& where) {
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const auto name = get_or<std::string>(raw, key, "", where);
+    if (name.empty()) continue;
+    try {
+      return dtype_from_name(name);
+    } catch (const Error& e) {
+      throw bad_input("{}: {}", key, e.message()).where("file", where);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace mop

@@ -4,18 +4,23 @@
 #include "base/named_table.h"
 
 namespace mop {
+namespace {
+
+const OptionRange kLayers = between(0, 65536);
+
+}  // namespace
 
 Option<int64_t> keep_first_of(const DepthRule& rule) {
   return {.name = "keep_first",
           .default_value = rule.keep_first,
-          .range = at_least(0),
+          .range = kLayers,
           .help = "first layers of the current model to keep"};
 }
 
 Option<int64_t> keep_last_of(const DepthRule& rule) {
   return {.name = "keep_last",
           .default_value = rule.keep_last,
-          .range = at_least(0),
+          .range = kLayers,
           .help = "last layers of the current model to keep"};
 }
 

@@ -24,14 +24,19 @@ bool halves_may_go(const Recipe& recipe) {
   });
 }
 
-// What stays of every layer.
+// What stays of a layer at least.
 struct Kept {
   int64_t kv_groups = 1, neurons = 1;
 };
 
-ModelConfig with_least_layers(const ModelConfig& dense, const Kept& kept) {
+ModelConfig with_least_layers(const ModelConfig& dense, const Kept& of_layers,
+                              std::span<const int32_t> protect = {},
+                              const Kept& of_protected = {}) {
   ModelConfig least = dense;
-  for (LayerShape& shape : least.layers) {
+  for (size_t i = 0; i < least.layers.size(); ++i) {
+    LayerShape& shape = least.layers[i];
+    const bool is_protected = std::ranges::find(protect, static_cast<int32_t>(i)) != protect.end();
+    const Kept& kept = is_protected ? of_protected : of_layers;
     const int64_t group = shape.group();
     shape.kv_heads = std::min(shape.kv_heads, kept.kv_groups);
     shape.heads = group * shape.kv_heads;
@@ -47,11 +52,11 @@ double removable_fraction(const Target& target, const ModelConfig& dense) {
          static_cast<double>(counted(target, least)) / static_cast<double>(counted(target, dense));
 }
 
-// What a branch leaves at least; nullopt for those that take something else than groups and
-// neurons, or whole halves.
+// What a branch leaves of a layer at least; nullopt for those that take something else than groups,
+// neurons and their halves.
 std::optional<Kept> kept_by(const BranchUse& use, const Json& settings) {
   const bool of_units = settings.contains("shape_multiple") && settings.contains("min_kv_groups");
-  if (!of_units || use.branch->of_tower || settings.value("halves", false)) return std::nullopt;
+  if (!of_units || use.branch->of_tower) return std::nullopt;
   if (settings.value("rule", "") == "mlp-only") return std::nullopt;
   return Kept{std::max<int64_t>(settings.value("min_kv_groups", int64_t{1}), 1),
               settings.value("shape_multiple", int64_t{1})};
@@ -59,13 +64,17 @@ std::optional<Kept> kept_by(const BranchUse& use, const Json& settings) {
 
 // Throws for a size that is smaller than what all branches leave together, as far as they tell.
 void check_size_in_reach(const Recipe& recipe, const ModelConfig& dense) {
-  Kept least{INT64_MAX, INT64_MAX};
-  for (const BranchUse& use : mix_recipe(recipe).branches) {
+  const MixRecipe mix = mix_recipe(recipe);
+  Kept of_protected{INT64_MAX, INT64_MAX};
+  for (const BranchUse& use : mix.branches) {
     const auto kept = kept_by(use, recipe.settings.at(use.branch->name));
     if (!kept) return;
-    least = {std::min(least.kv_groups, kept->kv_groups), std::min(least.neurons, kept->neurons)};
+    of_protected = {std::min(of_protected.kv_groups, kept->kv_groups),
+                    std::min(of_protected.neurons, kept->neurons)};
   }
-  const double left = amount(recipe.target, with_least_layers(dense, least));
+  const Kept of_layers = halves_may_go(recipe) ? Kept{0, 0} : of_protected;
+  const double left =
+      amount(recipe.target, with_least_layers(dense, of_layers, mix.protect, of_protected));
   if (*recipe.target.size < left) throw out_of_reach(recipe.target, dense, left);
 }
 

@@ -82,6 +82,51 @@ TEST(Declared, HelpShowsVerbsByTaskWithExamplesThatTheyTake) {
   EXPECT_EQ(examples, 16);
 }
 
+// The lines of `text` from `first` to before `end`.
+std::string lines_of(const std::string& text, int64_t first, int64_t end) {
+  std::istringstream lines(text);
+  std::string some, line;
+  for (int64_t i = 0; i < end && std::getline(lines, line); ++i) {
+    if (i >= first) some += line + "\n";
+  }
+  return some;
+}
+
+// In a folder that has what they name, each after those before it in the help.
+TEST(Declared, ExamplesOfTheHelpRun) {
+  TempFolder temp;
+  const fs::path model = temp.path() / "org/model";
+  write_random_model(model, {.layers = 2, .vocab = 2048, .context = 2048});
+  for (const char* file : {"tokenizer.model", "tokenizer_config.json"}) {
+    fs::copy_file(demo_model() / file, model / file);
+  }
+  fs::copy_file(model / "config.json", temp.path() / "config.json");
+  const std::string text = read_file(demo_calibration());
+  write_file(temp.path() / "text.txt", lines_of(text, 0, 40));
+  write_file(temp.path() / "test.txt", lines_of(text, 40, 80));
+  for (const char* folder :
+       {"bin", ".local/share/bash-completion/completions", ".local/share/man/man1"})
+    fs::create_directories(temp.path() / folder);
+  fs::create_symlink(MOP_PROGRAM, temp.path() / "bin/mop");
+  const std::string surroundings =
+      fmt::format("cd '{0}' && export HOME='{0}' PATH='{0}/bin':$PATH && ", temp.path().string());
+  const std::string help = run({"--help"}).out;
+  const std::regex example("\n +(mop [a-z]+ [^\n]*)");
+  for (std::sregex_iterator it(help.begin(), help.end(), example), end; it != end; ++it) {
+    const std::string command = (*it)[1];
+    const fs::path log = temp.path() / "log";
+    EXPECT_EQ(
+        std::system((surroundings + "{ " + command + "; } >" + log.string() + " 2>&1").c_str()), 0)
+        << command << "\n"
+        << read_file(log);
+  }
+  for (const char* made :
+       {"smaller/model.safetensors", "recovered/model.safetensors", "fresh/model.safetensors",
+        "smaller.gguf", "report.html", ".local/share/man/man1/mop.1"}) {
+    EXPECT_TRUE(fs::exists(temp.path() / made)) << made;
+  }
+}
+
 // What bash offers behind these words.
 std::string completed(const std::string& words) {
   TempFolder temp;

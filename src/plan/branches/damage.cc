@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "allocate/allocation.h"
+#include "allocate/damage_sizes.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
@@ -98,6 +99,65 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options, 
   return settings;
 }
 
+// What one half layer may lose, in KV groups or neurons, without damages. If it may be removed
+// completely, costs other than its units (norm, biases, overhead) are gained with the last unit.
+HalfLayerCurve half_layer(const ModelConfig& config, const Costs& costs, size_t layer,
+                          UnitKind unit, const DamageSettings& settings, bool may_go_whole) {
+  const LayerShape& shape = config.layers[layer];
+  const bool neurons = unit == UnitKind::kNeuron;
+  const HalfCost cost =
+      costs.of_half(config, shape, neurons ? UnitKind::kMlp : UnitKind::kAttention);
+  const int64_t pack =
+      neurons ? settings.widths.shape_multiple : group_stride(shape, settings.widths.head_multiple);
+  const int64_t least = neurons ? pack : settings.widths.min_kv_groups;
+  HalfLayerCurve half{.layer = static_cast<int64_t>(layer),
+                      .kind = unit,
+                      .units = num_units(unit, shape),
+                      .gain = cost.unit,
+                      .pack = pack,
+                      .stride = neurons ? std::max(pack, kStride) : pack,
+                      .keep = std::min(num_units(unit, shape), least)};
+  if (!may_go_whole || half.units == 0) return half;
+  half.keep = 0;
+  half.gain_of_rest = cost.rest;
+  return half;
+}
+
+// All half layers: each layer's KV groups, then its neurons.
+std::vector<HalfLayerCurve> half_layers(const BranchInput& input, const DamageSettings& settings,
+                                        const Kind& kind) {
+  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
+  const IndexList sources = sources_of(input);
+  std::vector<HalfLayerCurve> halves;
+  for (size_t i = 0; i < input.config.layers.size(); ++i) {
+    const bool is_protected = std::ranges::find(input.protect, sources[i]) != input.protect.end();
+    for (const UnitKind unit : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
+      if (num_units(unit, input.config.layers[i]) == 0) continue;
+      halves.push_back(half_layer(input.config, costs, i, unit, settings,
+                                  settings.curves.halves && !kind.uniform && !is_protected));
+    }
+  }
+  return halves;
+}
+
+DamageTarget damage_target(const BranchInput& input, const Kind& kind) {
+  return {
+      .gain = static_cast<double>(input.budget),
+      .currency = std::string(input.costs == nullptr ? "parameters" : input.costs->currency().unit),
+      .uniform = kind.uniform,
+      .in_full = input.in_full};
+}
+
+// Throws where the units cannot have the budget, which is in another currency than parameters.
+void check_removable(const BranchInput& input, const DamageSettings& settings, const Kind& kind) {
+  const DamageTarget target = damage_target(input, kind);
+  double most = 0;
+  for (const HalfLayerCurve& half : half_layers(input, settings, kind)) {
+    most += removable_gain(half);
+  }
+  if (most < target.gain * (1 - kGainRounding)) throw beyond_all_units(target, most);
+}
+
 // Counts only: about as many parameters are removed, however the curves distribute them.
 ShapeStep count(const BranchInput& input, const Kind& kind) {
   DamageSettings settings = read_settings(input.config, input.options, kind);
@@ -106,52 +166,25 @@ ShapeStep count(const BranchInput& input, const Kind& kind) {
   if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equal counts in every layer need equal layers, but the layers differ");
   }
-  if (input.costs != nullptr) return {layers, {}, {}};  // a budget in another currency
+  if (input.costs != nullptr) {
+    check_removable(input, settings, kind);
+    return {layers, {}, {}};
+  }
   return shapes_after(input.config,
                       allocate_width(input.config, input.budget, {}, settings.widths));
 }
 
-// The curve of one half layer, in KV groups or neurons. If the half may be removed completely,
-// costs other than its units (norm, biases, overhead) are gained with the last unit.
-HalfLayerCurve half_layer_curve(const ModelConfig& config, const Costs& costs, size_t layer,
-                                UnitKind unit, const LayerCurves& curves,
-                                const DamageSettings& settings, bool may_go_whole) {
-  const LayerShape& shape = config.layers[layer];
-  const bool neurons = unit == UnitKind::kNeuron;
-  const UnitKind whole = neurons ? UnitKind::kMlp : UnitKind::kAttention;
-  const HalfCost cost = costs.of_half(config, shape, whole);
-  const int64_t pack =
-      neurons ? settings.widths.shape_multiple : group_stride(shape, settings.widths.head_multiple);
-  const int64_t least = neurons ? pack : settings.widths.min_kv_groups;
-  HalfLayerCurve half{.layer = static_cast<int64_t>(layer),
-                      .kind = unit,
-                      .units = num_units(unit, shape),
-                      .damage = (neurons ? curves.neurons : curves.kv_groups).damage,
-                      .gain = cost.unit,
-                      .pack = pack,
-                      .stride = neurons ? std::max(pack, kStride) : pack,
-                      .keep = std::min(num_units(unit, shape), least)};
-  if (!may_go_whole || half.units == 0) return half;
-  half.keep = 0;
-  half.gain_of_rest = cost.rest;
-  half.damage_of_all = damage_of_half(curves, whole);
-  return half;
-}
-
-// Curves of all half layers: each layer's KV groups, then its neurons.
-std::vector<HalfLayerCurve> half_layer_curves(const BranchInput& input, const Model& model,
+// The same with their damages.
+std::vector<HalfLayerCurve> half_layer_curves(const BranchInput& input,
                                               const std::vector<LayerCurves>& curves,
-                                              const DamageSettings& settings, bool uniform) {
-  const Costs costs = input.costs == nullptr ? Costs() : *input.costs;
-  std::vector<HalfLayerCurve> halves;
-  for (size_t i = 0; i < input.config.layers.size(); ++i) {
-    const bool is_protected =
-        std::ranges::find(input.protect, model.layers()[i].source) != input.protect.end();
-    for (const UnitKind unit : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
-      if (num_units(unit, input.config.layers[i]) == 0) continue;
-      halves.push_back(half_layer_curve(input.config, costs, i, unit, curves[i], settings,
-                                        settings.curves.halves && !uniform && !is_protected));
-    }
+                                              const DamageSettings& settings, const Kind& kind) {
+  std::vector<HalfLayerCurve> halves = half_layers(input, settings, kind);
+  for (HalfLayerCurve& half : halves) {
+    const LayerCurves& of_layer = curves[static_cast<size_t>(half.layer)];
+    const bool neurons = half.kind == UnitKind::kNeuron;
+    half.damage = (neurons ? of_layer.neurons : of_layer.kv_groups).damage;
+    if (half.keep > 0) continue;
+    half.damage_of_all = damage_of_half(of_layer, neurons ? UnitKind::kMlp : UnitKind::kAttention);
   }
   return halves;
 }
@@ -176,14 +209,8 @@ PlanStep propose(const BranchInput& input, const Model& model, Measure& measure,
   DamageSettings settings = read_settings(input.config, input.options, kind);
   if (settings.curves.gates) set_prices(input, *settings.curves.gates);
   const std::vector<LayerCurves>& curves = measure.curves(settings.curves);
-  const std::vector<HalfLayerCurve> halves =
-      half_layer_curves(input, model, curves, settings, kind.uniform);
-  const DamageAllocation allocation = settings.allocate(
-      halves, {.gain = static_cast<double>(input.budget),
-               .currency = std::string(input.costs == nullptr ? "parameters"
-                                                              : input.costs->currency().unit),
-               .uniform = kind.uniform,
-               .in_full = input.in_full});
+  const std::vector<HalfLayerCurve> halves = half_layer_curves(input, curves, settings, kind);
+  const DamageAllocation allocation = settings.allocate(halves, damage_target(input, kind));
   std::vector<WidthUnits> units(curves.size());
   for (size_t i = 0; i < halves.size(); ++i) {
     const auto layer = static_cast<size_t>(halves[i].layer);

@@ -122,16 +122,17 @@ TEST(Nccl, AnErrorOrSilenceEndsIt) {
   for (const auto& [count, message] :
        {std::pair{55, "NCCL: invalid usage"}, {66, "does not answer by NCCL"}}) {
     const auto errors =
-        as_ranks_with(2, MOP_NCCL_DOUBLE, at::kCPU, [&](Collectives& ranks, const Counting&) {
-          const at::Tensor tensor = at::ones({count});
-          try {
-            ranks.all_reduce({tensor});
-            ADD_FAILURE() << "no error";
-          } catch (const Error& e) {
-            EXPECT_THAT(e.what(), HasSubstr(message));
-          }
-          ranks.all_reduce({at::ones({2})});
-        });
+        as_ranks_with(2, MOP_NCCL_DOUBLE, at::kCPU,
+                      [&, count = count, message = message](Collectives& ranks, const Counting&) {
+                        const at::Tensor tensor = at::ones({count});
+                        try {
+                          ranks.all_reduce({tensor});
+                          ADD_FAILURE() << "no error";
+                        } catch (const Error& e) {
+                          EXPECT_THAT(e.what(), HasSubstr(message));
+                        }
+                        ranks.all_reduce({at::ones({2})});
+                      });
     EXPECT_THAT(errors, Each(HasSubstr("NCCL ended with an earlier error"))) << message;
   }
 }

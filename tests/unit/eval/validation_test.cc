@@ -49,7 +49,7 @@ class ValidatorTest : public ::testing::Test {
   }
 
   testing::TempFolder folder_;
-  const Compute compute_;
+  const Compute compute_ = {};
   const Model dense_ = (testing::write_random_model(folder_.path()), Model::open(folder_.path()));
   const Model short_ = without_layer(2), narrow_ = narrower(3);
 };

@@ -66,6 +66,23 @@ TEST(SizeTarget, ASizeOutOfReachIsToldWithTheModelsOwn) {
   }
 }
 
+TEST(SizeTarget, WholeHalvesMayGoWhereNoLayerIsProtected) {
+  const ModelConfig dense = tinystories_12l();
+  const auto reached = [&](const char* more) {
+    const Recipe recipe = resolve(from(std::string("target: {size: 1000k}\n") + more), dense);
+    try {
+      check_reach(recipe, dense);
+      return true;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("cannot leave less than")) << more;
+      return false;
+    }
+  };
+  EXPECT_FALSE(reached("branches: [damage]"));
+  EXPECT_TRUE(reached("branches: [damage]\ndamage: {halves: true}"));
+  EXPECT_FALSE(reached("branches: [damage]\ndamage: {halves: true}\nprotect: [0, 1, 2, 3, 4, 5]"));
+}
+
 TEST(SizeTarget, IsToldWithWhatItComesTo) {
   const ModelConfig dense = tinystories_12l();
   const auto text = [&](const char* yaml) {

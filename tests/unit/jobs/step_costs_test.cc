@@ -56,7 +56,7 @@ TEST(StepCosts, CountLossesWithTheSettingsOfTheirCriteria) {
   EXPECT_EQ(costs_of("path:G", noises)[0], (StepCosts{64 * 12 * (1 + 12 * 3 * 14 / 2)}));
   const Json groups = {{"width", {{"heads", "magnitude-heads"}, {"neurons", "mope-neurons"}}},
                        {"mope-neurons", {{"groups", 20}}}};
-  EXPECT_EQ(costs_of("path:G", groups)[0], (StepCosts{64 * 12, 64 * 12 * (1 + 12 * 20 / 2)}));
+  EXPECT_EQ(costs_of("path:G", groups)[0], (StepCosts{64 * 12 * 4, 64 * 12 * (1 + 12 * 20 / 2)}));
 }
 
 TEST(StepCosts, TheDefaultGathersMomentsThenRepairsAndJudgesEveryCandidate) {

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "kit/refusal.h"
 #include "kit/upstream_keys.h"
 #include "unit/model/small_config.h"
 
@@ -100,6 +101,18 @@ TEST(ConfigKeys, LayerTypesMustAgreeWithTheWindow) {
   EXPECT_THAT(refusal(with(llama(), R"({"model_type": "mistral", "sliding_window": 4, "layer_types":
       ["full_attention", "full_attention", "full_attention"]})")),
               HasSubstr("the other settings of a mistral give a sliding window"));
+}
+
+TEST(DtypeOfWeights, IsNamedByEitherKey) {
+  const auto dtype = [](const char* json) { return dtype_of_weights(Json::parse(json), "c.json"); };
+  EXPECT_EQ(dtype(R"({"torch_dtype": "float16"})"), at::kHalf);
+  EXPECT_EQ(dtype(R"({"dtype": "bfloat16", "torch_dtype": "float16"})"), at::kBFloat16);
+  EXPECT_EQ(dtype(R"({"dtype": null, "torch_dtype": "float32"})"), at::kFloat);
+  EXPECT_EQ(dtype(R"({"torch_dtype": null})"), std::nullopt);
+  EXPECT_EQ(dtype("{}"), std::nullopt);
+  for (const char* json : {R"({"torch_dtype": 16})", R"({"dtype": "float5"})"}) {
+    EXPECT_THAT(testing::refusal_of([&] { dtype(json); }), HasSubstr("c.json")) << json;
+  }
 }
 
 }  // namespace

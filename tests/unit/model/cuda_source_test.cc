@@ -93,11 +93,11 @@ TYPED_TEST(CudaSource, NormsRows) {
     const at::Tensor wanted_RC = at::empty_like(x_RC);
     rms_norm_out(x_RC, w_C, 1e-5, wanted_RC);
     const at::Tensor block_RC = this->random({5, columns}), warp_RC = x_RC.clone();
-    launch(5, 64, true, [&] {
+    launch(5, 64, true, [&, columns = columns] {
       TypeParam::norm_blocks(this->raw(x_RC), this->raw(w_C), this->raw(block_RC), 5, columns,
                              1e-5f);
     });
-    launch(2, 128, true, [&] {
+    launch(2, 128, true, [&, columns = columns] {
       TypeParam::norm_warps(this->raw(warp_RC), this->raw(w_C), this->raw(warp_RC), 5, columns,
                             1e-5f);
     });
@@ -112,11 +112,11 @@ TYPED_TEST(CudaSource, GivesTheGradientOfNorms) {
     const at::Tensor d_RC = this->random({5, columns});
     const at::Tensor wanted_RC = rms_norm_backward(d_RC, x_RC, w_C, 1e-5);
     const at::Tensor block_RC = at::empty_like(d_RC), warp_RC = at::empty_like(d_RC);
-    launch(5, 64, true, [&] {
+    launch(5, 64, true, [&, columns = columns] {
       TypeParam::gradient_blocks(this->raw(d_RC), this->raw(x_RC), this->raw(w_C),
                                  this->raw(block_RC), 5, columns, 1e-5f);
     });
-    launch(2, 128, true, [&] {
+    launch(2, 128, true, [&, columns = columns] {
       TypeParam::gradient_warps(this->raw(d_RC), this->raw(x_RC), this->raw(w_C),
                                 this->raw(warp_RC), 5, columns, 1e-5f);
     });
@@ -154,11 +154,12 @@ TYPED_TEST(CudaSource, MultipliesBySiluAndGivesItsGradient) {
     const at::Tensor wanted = gate.clone(), ours = this->random({count}, 1, odd).copy_(gate);
     silu_mul_(wanted, up);
     const int64_t blocks = (count + 32 * TypeParam::kVector - 1) / (32 * TypeParam::kVector);
-    launch(blocks, 32, false, [&] { TypeParam::silu_mul(this->raw(ours), this->raw(up), count); });
+    launch(blocks, 32, false,
+           [&, count = count] { TypeParam::silu_mul(this->raw(ours), this->raw(up), count); });
     this->expect_close(ours, wanted, "silu");
     const auto [wanted_gate, wanted_up] = silu_mul_backward(d, gate, up);
     const at::Tensor d_gate = this->random({count}, 1, odd), d_up = this->random({count}, 1, odd);
-    launch(blocks, 32, false, [&] {
+    launch(blocks, 32, false, [&, count = count] {
       TypeParam::silu_gradient(this->raw(d), this->raw(gate), this->raw(up), this->raw(d_gate),
                                this->raw(d_up), count);
     });
@@ -173,7 +174,7 @@ TYPED_TEST(CudaSource, DropsWhatTheCpuDrops) {
       at::tensor({int64_t{0}, int64_t{-3}, int64_t{1} << 50, int64_t{77}}, at::kLong);
   for (const auto& [columns, odd] : {std::pair{33, false}, {64, false}, {64, true}}) {
     const at::Tensor x_RC = this->random({4, columns}, 1, odd), out_RC = at::empty_like(x_RC);
-    launch(4, 32, false, [&] {
+    launch(4, 32, false, [&, columns = columns] {
       TypeParam::drop(this->raw(x_RC), this->raw(out_RC),
                       reinterpret_cast<const long long*>(keys_R.const_data_ptr<int64_t>()), columns,
                       seed, static_cast<uint32_t>(0.3 * 4294967296.), static_cast<float>(1 / 0.7));
@@ -195,8 +196,9 @@ TYPED_TEST(CudaSource, MultipliesFewRows) {
           {{this->raw(first_OK), this->raw(bias_O), nullptr, this->raw(first_NO), 2},
            {this->raw(second_OK), nullptr, this->raw(residual_NO), this->raw(residual_NO), 1},
            {this->raw(third_OK), nullptr, nullptr, this->raw(third_NO), 2}}};
-      launch(5, 128, true,
-             [&] { TypeParam::products.begin()[rows - 1](factors, this->raw(x_NK), width); });
+      launch(5, 128, true, [&, width = width] {
+        TypeParam::products.begin()[rows - 1](factors, this->raw(x_NK), width);
+      });
       const double terms = std::sqrt(width);
       this->expect_close(first_NO, row_product(x_NK, first_OK, bias_O), "with bias", terms);
       this->expect_close(residual_NO, wanted_NO, "added to what was there", terms);

@@ -12,6 +12,7 @@ namespace mop::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // Layer l's k-th neuron to go is the k-th from the end and costs cost[l]; groups cost much more.
@@ -172,6 +173,33 @@ TEST_F(DamageBranches, CountInTheCurrencyOfTheTarget) {
   ASSERT_EQ(groups.removals.size(), 1u);
   EXPECT_THAT(groups.removals[0].kv_heads, ElementsAre(1));
   EXPECT_THAT(groups.removals[0].neurons, IsEmpty());
+}
+
+// A step offers only branches that can remove its budget, before anything is measured.
+TEST_F(DamageBranches, CountWhatUnitsAndHalvesCanHaveInAnotherCurrency) {
+  const Costs costs(find_currency("latency"), {.attention = {1, 10}, .mlp = {1, 1000}});
+  const int64_t units = 4 * (2 - 1 + 48 - 1), all = 4 * (2 + 10 + 48 + 1000);
+  const auto counts = [&](char letter, bool halves, std::vector<int32_t> protect, int64_t budget) {
+    const Options options("damage", {{"halves", halves}});
+    BranchInput input{model_.config(), budget, {}, options, std::move(protect), {}};
+    input.costs = &costs;
+    try {
+      find_branch(letter).count(input);
+      return true;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("cannot be removed: all removable units have"));
+      return false;
+    }
+  };
+  for (const char letter : {'D', 'U'}) {
+    EXPECT_TRUE(counts(letter, false, {}, units)) << letter;
+    EXPECT_FALSE(counts(letter, false, {}, units + 1)) << letter;
+  }
+  EXPECT_TRUE(counts('D', true, {}, all));
+  EXPECT_FALSE(counts('D', true, {}, all + 1));
+  EXPECT_FALSE(counts('U', true, {}, units + 1)) << "removes no halves";
+  EXPECT_FALSE(counts('D', true, {2}, all));
+  EXPECT_TRUE(counts('D', true, {2}, all * 3 / 4 + units / 4));
 }
 
 TEST_F(DamageBranches, UniformTakesNoHalves) {
