@@ -96,7 +96,7 @@ std::string lines_of(const std::string& text, int64_t first, int64_t end) {
 TEST(Declared, ExamplesOfTheHelpRun) {
   TempFolder temp;
   const fs::path model = temp.path() / "org/model";
-  write_random_model(model, {.layers = 2, .vocab = 2048, .context = 2048});
+  write_random_model(model, {.layers = 2, .mlp = 1024, .vocab = 2048, .context = 2048});
   for (const char* file : {"tokenizer.model", "tokenizer_config.json"}) {
     fs::copy_file(demo_model() / file, model / file);
   }
