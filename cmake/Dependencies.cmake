@@ -12,7 +12,9 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_package(CLI11 REQUIRED)
-find_library(MIMALLOC mimalloc)
+if(NOT MOP_SANITIZE)  # the sanitizers bring an allocator of their own
+  find_library(MIMALLOC mimalloc)
+endif()
 
 # Not by pkg-config, which would add the trainer's library.
 find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
