@@ -75,7 +75,7 @@ __attribute__((section(".preinit_array"),
 
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__)
+#if defined(MOP_MIMALLOC)
 // mimalloc's `new` aborts without a message when memory runs out, because it is compiled as C. Its
 // malloc, which these functions call, returns null; its `delete` accepts malloc's memory.
 namespace {

@@ -24,7 +24,9 @@ MOP_INLINE float row_max(const T* x, int64_t n) {
   float top = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : top)
   for (int64_t i = 0; i < n; ++i) top = to_float(x[i]) > top ? to_float(x[i]) : top;
-  return top;
+  // Clang begins each lane of a maximum at the lowest finite number, GCC at -inf.
+  constexpr float kLowest = std::numeric_limits<float>::lowest();
+  return top > kLowest ? top : -std::numeric_limits<float>::infinity();
 }
 
 template <typename T>
