@@ -2,6 +2,7 @@
 #include "cli/program.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -246,23 +246,24 @@ std::string command_line(const CLI::App& app) {
   return text;
 }
 
-CLI::Validator not_negative() {
-  return {[](const std::string& text) {
-            const double value = std::strtod(text.c_str(), nullptr);
-            const bool good = value >= 0 && std::isfinite(value);
-            return good ? std::string() : "must be 0 or more, got " + text;
-          },
-          "NUMBER"};
+namespace {
+
+// Accepts numbers from 0, or above it, that products with the sizes of a model can take.
+CLI::Validator bounded(bool zero) {
+  const auto fault = [zero](const std::string& text) -> std::string {
+    constexpr double kMost = 2147483647;
+    const double value = std::strtod(text.c_str(), nullptr);
+    if (value > kMost) return fmt::format("must be at most {:.0f}, got {}", kMost, text);
+    if (value > 0 || (zero && value == 0)) return "";
+    return fmt::format("must be {}, got {}", zero ? "0 or more" : "above 0", text);
+  };
+  return {fault, "NUMBER"};
 }
 
-CLI::Validator positive() {
-  return {[](const std::string& text) {
-            const double value = std::strtod(text.c_str(), nullptr);
-            const bool good = value > 0 && std::isfinite(value);
-            return good ? std::string() : "must be above 0, got " + text;
-          },
-          "NUMBER"};
-}
+}  // namespace
+
+CLI::Validator not_negative() { return bounded(true); }
+CLI::Validator positive() { return bounded(false); }
 
 int run_program(int argc, char** argv) {
   occupy_standard_streams();

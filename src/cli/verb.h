@@ -67,7 +67,7 @@ void add_report_flag(CLI::App& app, std::filesystem::path& file);
 /// The verb's command line, quoted for a shell, without --report.
 std::string command_line(const CLI::App& app);
 
-/// Accept numbers from 0, and above 0. CLI11's validators print the largest double in full.
+/// Accept numbers from 0, and above 0, up to 2^31 - 1.
 CLI::Validator not_negative();
 CLI::Validator positive();
 

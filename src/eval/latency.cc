@@ -17,22 +17,7 @@
 namespace mop {
 namespace {
 
-void check(const LatencyOptions& options, std::span<WeightLoader* const> models) {
-  for (const auto& [name, count] :
-       {std::pair{"prompt tokens", options.prompt_tokens},
-        std::pair{"new tokens", options.new_tokens}, std::pair{"the batch", options.batch},
-        std::pair{"repeats", options.repeats}, std::pair{"warm-ups", options.warmups}}) {
-    if (count < 1) throw usage_error("{} must be at least 1, got {}", name, count);
-  }
-  for (const WeightLoader* model : models) {
-    const int64_t context = model->model().config().longest();
-    if (options.prompt_tokens + options.new_tokens <= context) continue;
-    throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
-                    options.prompt_tokens, options.new_tokens, context)
-        .where("model", model->model().checkpoint().folder().string())
-        .hint("lower --prompt or --generate");
-  }
-}
+constexpr int64_t kMostSequences = 65536;
 
 // Uses ids below the smallest vocabulary, so that all models have the tokens.
 at::Tensor random_prompts(const LatencyOptions& options, std::span<WeightLoader* const> models) {
@@ -215,9 +200,27 @@ LatencyReport summarise(const std::vector<std::vector<RequestTime>>& times,
   return report;
 }
 
+void check_latency(const LatencyOptions& options, const Model& model) {
+  for (const auto& [name, count] :
+       {std::pair{"prompt tokens", options.prompt_tokens},
+        std::pair{"new tokens", options.new_tokens}, std::pair{"the batch", options.batch},
+        std::pair{"repeats", options.repeats}, std::pair{"warm-ups", options.warmups}}) {
+    if (count < 1) throw usage_error("{} must be at least 1, got {}", name, count);
+  }
+  if (options.batch > kMostSequences)
+    throw usage_error("the batch must be at most {}, got {}", kMostSequences, options.batch);
+  const int64_t context = model.config().longest();
+  if (options.prompt_tokens <= context && options.new_tokens <= context - options.prompt_tokens)
+    return;
+  throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
+                  options.prompt_tokens, options.new_tokens, context)
+      .where("model", model.checkpoint().folder().string())
+      .hint("lower --prompt or --generate");
+}
+
 LatencyReport measure_latency(std::span<WeightLoader* const> models, const LatencyOptions& options,
                               Progress& progress) {
-  check(options, models);
+  for (const WeightLoader* model : models) check_latency(options, model->model());
   const at::Tensor prompts_BT = random_prompts(options, models);
   std::vector<ProcessMemory> peaks;
   int64_t bytes = 0;

@@ -77,10 +77,13 @@ inline constexpr double kMostForeignLoad = 0.05;
 LatencyReport summarise(const std::vector<std::vector<RequestTime>>& times,
                         const LatencyOptions& options);
 
+/// Throws Error(kBadInput) when such a request is longer than the model's context, Error(kUsage)
+/// for counts below 1 or a batch above 65536.
+void check_latency(const LatencyOptions& options, const Model& model);
+
 /// Measures the models alternately, A B A B ..., so that drift of the machine's speed cancels in
 /// the ratios. Loaders should keep all layers and must be unused, because the memory of loading is
-/// measured here. Throws Error(kBadInput) when a request is longer than a model's context,
-/// Error(kUsage) for counts below 1.
+/// measured here. Throws as `check_latency`.
 LatencyReport measure_latency(std::span<WeightLoader* const> models, const LatencyOptions& options,
                               Progress& progress = silent_progress());
 

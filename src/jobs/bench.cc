@@ -120,6 +120,7 @@ Json bench(const BenchJob& job, Progress& progress) {
   std::vector<std::unique_ptr<WeightLoader>> loaders;
   DeviceNeeds on_device;
   for (const Model& model : opened) {
+    check_latency(job.options, model);
     check_memory(model, compute);
     on_device = on_device.beside(decoding_device_needs(
         model.config(), compute.dtype, job.options.batch,

@@ -146,8 +146,9 @@ Json generate_text(const GenerateJob& job, Progress& progress) {
   Pictures pictures(model, {});
   const std::vector<int64_t> shown = pictures.placed(prompt, job.images);
   model = pictures.shown_to(model, compute, fs::temp_directory_path(), progress);
-  const DeviceNeeds needs = decoding_device_needs(model.config(), compute.dtype, 1,
-                                                  std::ssize(shown) + job.max_new_tokens);
+  const int64_t most = std::min(job.max_new_tokens, model.config().longest());
+  const DeviceNeeds needs =
+      decoding_device_needs(model.config(), compute.dtype, 1, std::ssize(shown) + most);
   if (const std::string streams = check_device_memory(needs, compute); !streams.empty()) {
     progress.note(streams);
   }

@@ -20,8 +20,8 @@ void check(std::span<const int64_t> prompt, const ModelConfig& config,
   if (!(options.temperature >= 0)) {
     throw usage_error("the temperature must not be negative, got {}", options.temperature);
   }
-  const int64_t total = static_cast<int64_t>(prompt.size()) + options.max_new_tokens;
-  if (options.max_new_tokens >= 0 && total <= config.longest()) return;
+  const int64_t room = config.longest() - std::ssize(prompt);
+  if (options.max_new_tokens >= 0 && options.max_new_tokens <= room) return;
   throw bad_input("{} prompt tokens and {} new ones do not fit the model's context of {}",
                   prompt.size(), options.max_new_tokens, config.longest())
       .hint("give a shorter prompt or fewer new tokens");

@@ -57,11 +57,11 @@ inline const Option<double> kClip = {.name = "clip",
                                      .help = "maximum gradient norm; 0: no clipping"};
 inline const Option<int64_t> kBatch = {.name = "batch",
                                        .unset = "1, or as many as fit pack_tokens",
-                                       .range = at_least(0),
+                                       .range = between(0, 65536),
                                        .help = "samples per micro-batch"};
 inline const Option<int64_t> kAccumulate = {.name = "accumulate",
                                             .default_value = TrainOptions().accumulate,
-                                            .range = at_least(1),
+                                            .range = between(1, 65536),
                                             .help = "micro-batches per step, over all ranks"};
 inline const Option<std::string> kRule = {.name = "rule",
                                           .unset = "samples for lora, else tokens",

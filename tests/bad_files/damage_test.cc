@@ -75,8 +75,8 @@ void read_model(const fs::path& file) {
 fs::path index_file(const fs::path& folder) {
   const fs::path weights = model_file(folder, "model.safetensors");
   Json map = Json::object();
-  for (const auto& [name, entry] : SafetensorsFile::open(weights).entries())
-    map[name] = "a.safetensors";
+  const SafetensorsFile file = SafetensorsFile::open(weights);
+  for (const auto& [name, entry] : file.entries()) map[name] = "a.safetensors";
   fs::rename(weights, folder / "a.safetensors");
   write_file(folder / "model.safetensors.index.json", to_text(Json{{"weight_map", map}}));
   return folder / "model.safetensors.index.json";

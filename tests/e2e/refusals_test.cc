@@ -73,6 +73,8 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
   expect_refused({"generate", "m", "--prompt", "x", "--temperature", "-1"}, 2,
                  "--temperature: must be 0 or more, got -1\n");
   expect_refused({"bench", "m", "--repeat", "0"}, 2, "--repeat: must be above 0, got 0\n");
+  expect_refused({"bench", "m", "--prompt", "9223372036854775807"}, 2,
+                 "--prompt: must be at most 2147483647, got 9223372036854775807\n");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--calibration", demo_calibration()},
                  2, "--out is required");
 }

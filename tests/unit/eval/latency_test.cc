@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.h"
 #include "kit/random_model.h"
 #include "model/family.h"
@@ -116,6 +118,11 @@ TEST_F(MeasureLatency, RefusesWhatDoesNotFit) {
   EXPECT_THAT(text_of(), HasSubstr("61 prompt tokens and 4 new ones do not fit the model's context "
                                    "of 64"));
   options_.prompt_tokens = 5;
+  options_.prompt_tokens = std::numeric_limits<int64_t>::max();
+  EXPECT_THAT(text_of(), HasSubstr("do not fit the model's context of 64"));
+  options_.prompt_tokens = 5;
+  options_.batch = 65537;
+  EXPECT_THAT(text_of(), HasSubstr("the batch must be at most 65536, got 65537"));
   options_.batch = 0;
   EXPECT_THAT(text_of(), HasSubstr("the batch must be at least 1, got 0"));
 }
