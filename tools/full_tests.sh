@@ -26,5 +26,6 @@ ctest --test-dir "$sanitized" --output-on-failure --no-tests=error -j "$(nproc)"
 
 echo "== the sanitized program with files of strangers, faults, limits and pictures" >&2
 # The sanitizer's own memory is more than any limit on addresses that the program runs under.
+# UndefinedBehaviorSanitizer opens a pipe to see whether an object's memory can be read, and needs files for it.
 OMP_NUM_THREADS=1 "$sanitized/tests/test_e2e" \
-  --gtest_filter='Strangers*:Refusals*:*Faults*:Limited*:*FullDisk*:Llava*:-Strangers.RunningOutOfMemoryIsAnError'
+  --gtest_filter='Strangers*:Refusals*:*Faults*:Limited*:*FullDisk*:Llava*:-Strangers.RunningOutOfMemoryIsAnError:Limited.TooManyOpenFilesAreOneErrorWithTheLimit'
