@@ -17,7 +17,7 @@ namespace mop {
 
 const Option<int64_t> kLoraRank = {.name = "rank",
                                    .default_value = LoraOptions().rank,
-                                   .range = at_least(1),
+                                   .range = between(1, 65536),
                                    .help = "rank of the additions"};
 const Option<double> kLoraAlpha = {.name = "alpha",
                                    .default_value = LoraOptions().alpha,

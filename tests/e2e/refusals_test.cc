@@ -1,12 +1,16 @@
 // What the program refuses, in the words the user sees; and that nothing is lost by it.
+#include <fmt/ranges.h>
+
 #include "e2e/small_disk.h"
 
 namespace mop::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class Refusals : public ::testing::Test {
@@ -180,6 +184,58 @@ TEST_F(Refusals, AWriteThatFailsIsOneErrorAndCanBeResumed) {
   EXPECT_EQ(run(resume).exit, 0);
   ASSERT_EQ(run(prune_args(file("whole"), {"--iterations", "1", "--select", "path:G"})).exit, 0);
   EXPECT_THAT(differing(file("whole"), out()), IsEmpty());
+}
+
+// N stands for the numbers. Sums and products with them overflowed, as the sanitized program tells.
+TEST_F(Refusals, LargestNumbersAreRefusedOrTaken) {
+  const std::string model = demo_model().string(), text = file("text.txt").string();
+  const std::string all = read_file(demo_evaluation());
+  write_file(text, all.substr(0, all.find('\n', 600) + 1));
+  const Args eval = {"eval", model, "--text", text, "--protocol"},
+             dry = {"prune", model, "--remove", "0.3", "--dry-run"},
+             train = {"recover", model, "--data", text, "--tokens", "10", "--out", out()};
+  const std::pair<Args, Args> commands[] = {
+      {{"generate", model, "--prompt", "a", "--max-new-tokens", "N"}, {}},
+      {{"generate", model, "--prompt", "a", "--max-new-tokens", "1", "--seed", "N"}, {}},
+      {{"bench", model, "--prompt", "N"}, {}},
+      {{"bench", model, "--generate", "N"}, {}},
+      {{"bench", model, "--repeat", "N"}, {}},
+      {{"bench", model, "--batch", "N"}, {}},
+      {eval, {"windows:N"}},
+      {eval, {"llama.cpp:N"}},
+      {eval, {"lines", "--max-tokens", "N"}},
+      {eval, {"lines", "--threads", "N"}},
+      {dry, {"--samples", "N", "--max-tokens", "N"}},
+      {dry, {"--seed", "N"}},
+      {dry, {"--rounds", "N"}},
+      {dry, {"--set", "width.shape_multiple=N"}},
+      {{"prune", model, "--dry-run"}, {"--iterations", "N"}},
+      {{"plan", model}, {"--iterations", "N"}},
+      {train, {"--dry-run", "--epochs", "N"}},
+      {train, {"--max-tokens", "N"}},
+      {train, {"--set", "batch=N"}},
+      {train, {"--set", "accumulate=N"}},
+      {train, {"--set", "lora.rank=N"}},
+      {train, {"--set", "pack_tokens=N"}},
+      {train, {"--set", "piece_tokens=N"}},
+      {train, {"--set", "save_every=N"}},
+      {train, {"--set", "validate_every=N"}},
+      {train, {"--set", "validation.samples=N"}}};
+  for (const auto& [command, more] : commands) {
+    for (const std::string number : {"9223372036854775807", "4294967297"}) {
+      Args args = command;
+      args.insert(args.end(), more.begin(), more.end());
+      for (std::string& arg : args) {
+        const size_t at = arg.rfind('N');
+        if (at != arg.npos && at + 1 == arg.size()) arg.replace(at, 1, number);
+      }
+      const Ran ran = run(args);
+      EXPECT_THAT(ran.exit, AnyOf(0, 1, 2)) << fmt::format("{}", fmt::join(args, " "));
+      EXPECT_THAT(ran.err, Not(AnyOf(HasSubstr("runtime error"), HasSubstr("AddressSanitizer"))))
+          << fmt::format("{}", fmt::join(args, " "));
+      for (const char* left : {"", ".partial"}) fs::remove_all(out() + left);
+    }
+  }
 }
 
 TEST_F(Refusals, ADiskWithoutRoomIsToldBeforeTheWork) {
