@@ -160,7 +160,9 @@ std::optional<DType> dtype_of_weights(const Json& raw, const std::string& where)
     try {
       return dtype_from_name(name);
     } catch (const Error& e) {
-      throw bad_input("{}: {}", key, e.message()).where("file", where);
+      throw bad_input("{}: {}", key, e.message())
+          .where("file", where)
+          .hint("the weights are float32, float16 or bfloat16");
     }
   }
   return std::nullopt;

@@ -63,23 +63,30 @@ std::set<std::string> flags_in_help(const std::string& verb) {
   return flags;
 }
 
+// The examples in `mop --help`: the verb, and the rest of the command line.
+std::vector<std::pair<std::string, std::string>> examples_of(const std::string& help) {
+  const std::regex example("\\n +mop ([a-z]+)([^\\n]*)");
+  std::vector<std::pair<std::string, std::string>> examples;
+  for (std::sregex_iterator it(help.begin(), help.end(), example), end; it != end; ++it) {
+    examples.emplace_back((*it)[1], (*it)[2]);
+  }
+  EXPECT_EQ(examples.size(), 16u);
+  return examples;
+}
+
 TEST(Declared, HelpShowsVerbsByTaskWithExamplesThatTheyTake) {
   const std::string help = run({"--help"}).out;
   for (const char* task : {"Look at a model:", "Make it smaller:", "Train:", "Measure:", "Use:"}) {
     EXPECT_THAT(help, HasSubstr(task));
   }
-  const std::regex example("\\n +mop ([a-z]+)([^\\n]*)"), flag(" (--[a-z-]+)");
-  int64_t examples = 0;
-  for (std::sregex_iterator it(help.begin(), help.end(), example), end; it != end; ++it) {
-    ++examples;
-    const std::string verb = (*it)[1], rest = (*it)[2];
+  const std::regex flag(" (--[a-z-]+)");
+  for (const auto& [verb, rest] : examples_of(help)) {
     const std::set<std::string> known = flags_in_help(verb);
     for (std::sregex_iterator f(rest.begin(), rest.end(), flag), last; f != last; ++f) {
       EXPECT_TRUE(known.contains((*f)[1])) << verb << (*f)[1];
     }
     EXPECT_THAT(run({verb, "--help"}).out, HasSubstr("mop " + verb + rest));
   }
-  EXPECT_EQ(examples, 16);
 }
 
 // The lines of `text` from `first` to before `end`.
@@ -110,10 +117,8 @@ TEST(Declared, ExamplesOfTheHelpRun) {
   fs::create_symlink(MOP_PROGRAM, temp.path() / "bin/mop");
   const std::string surroundings =
       fmt::format("cd '{0}' && export HOME='{0}' PATH='{0}/bin':$PATH && ", temp.path().string());
-  const std::string help = run({"--help"}).out;
-  const std::regex example("\n +(mop [a-z]+ [^\n]*)");
-  for (std::sregex_iterator it(help.begin(), help.end(), example), end; it != end; ++it) {
-    const std::string command = (*it)[1];
+  for (const auto& [verb, rest] : examples_of(run({"--help"}).out)) {
+    const std::string command = "mop " + verb + rest;
     const fs::path log = temp.path() / "log";
     EXPECT_EQ(
         std::system((surroundings + "{ " + command + "; } >" + log.string() + " 2>&1").c_str()), 0)

@@ -6,16 +6,13 @@
 namespace mop {
 namespace {
 
-// Products with the sizes of a model stay within 64 bits.
-const OptionRange kMultiples = between(1, 65536);
-
 const Option<int64_t> kMinKvGroups = {.name = "min_kv_groups",
                                       .default_value = 1,
-                                      .range = kMultiples,
+                                      .range = multiple_range(),
                                       .help = "minimum number of KV groups per layer"};
 const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
                                        .unset = "shape_multiple, at most 32",
-                                       .range = kMultiples,
+                                       .range = multiple_range(),
                                        .help = "heads * head_dim are multiples of this"};
 
 // Converts indices in the current layer to indices in the source layer.
@@ -59,10 +56,12 @@ LayerRemoval removal_of(const Layer& layer, const WidthUnits& units, int64_t gro
 
 }  // namespace
 
+OptionRange multiple_range() { return between(1, 65536); }
+
 const Option<int64_t> kShapeMultiple = {
     .name = "shape_multiple",
     .unset = "32 to 256, the largest that reaches the target; 1 with budget released",
-    .range = kMultiples,
+    .range = multiple_range(),
     .help = "MLP widths are multiples of this; 1 reaches the target exactly"};
 
 std::vector<OptionSpec> multiple_options() { return {kMinKvGroups, kShapeMultiple, kHeadMultiple}; }

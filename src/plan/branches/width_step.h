@@ -8,6 +8,8 @@
 
 namespace mop {
 
+/// Range of options whose products with the sizes of a model must stay within 64 bits.
+OptionRange multiple_range();
 extern const Option<int64_t> kShapeMultiple;
 /// The options `min_kv_groups`, `shape_multiple` and `head_multiple`.
 std::vector<OptionSpec> multiple_options();
