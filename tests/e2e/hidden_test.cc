@@ -60,7 +60,7 @@ class HiddenRun : public ::testing::Test {
   Json read(const std::string& file) const { return read_json(temp_.path() / file); }
   double perplexity(const fs::path& model) const {
     return run({"eval", model.string(), "--text", demo_evaluation().string(), "--protocol", "lines",
-                "--json"})
+                "--limit", "40", "--json"})
         .json()["perplexity"]
         .get<double>();
   }

@@ -72,8 +72,8 @@ TEST_F(PerLayer, ScoresHaveEachLayersUnits) {
 }
 
 TEST_F(PerLayer, EvaluatesGeneratesAndTokenizes) {
-  const Ran perplexity =
-      with_model("eval", {"--text", demo_evaluation().string(), "--protocol", "lines", "--json"});
+  const Ran perplexity = with_model("eval", {"--text", demo_evaluation().string(), "--protocol",
+                                             "lines", "--limit", "20", "--json"});
   ASSERT_EQ(perplexity.exit, 0) << perplexity.err;
   EXPECT_LT(perplexity.json()["perplexity"].get<double>(), 100);
   const Ran text =
@@ -144,7 +144,7 @@ TEST(HalfLayers, GoThroughEveryVerb) {
                         "--max-new-tokens", "8", "--json"});
   ASSERT_EQ(text.exit, 0) << text.err;
   const Ran judged = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
-                          "lines", "--json"});
+                          "lines", "--limit", "20", "--json"});
   ASSERT_EQ(judged.exit, 0) << judged.err;
   EXPECT_LT(judged.json()["perplexity"].get<double>(), 300);
   const Ran replay = run({"prune", demo_model().string(), "--plan",

@@ -51,7 +51,7 @@ TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
           .err,
       HasSubstr("the plan's values was not found"));
   const Ran scored = run({"eval", out.string(), "--text", demo_evaluation().string(), "--protocol",
-                          "windows:128", "--json"});
+                          "windows:128", "--limit", "4", "--json"});
   EXPECT_EQ(scored.exit, 0) << scored.err;
   args.push_back("--resume");
   EXPECT_THAT(run(args).err, HasSubstr("nothing to do"));

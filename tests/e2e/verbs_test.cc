@@ -129,7 +129,7 @@ TEST(Eval, GivesTheFigureWithItsProtocol) {
   EXPECT_EQ(json["dtype"], "float32");
   EXPECT_NEAR(std::exp(json["nll"].get<double>()), json["perplexity"].get<double>(), 1e-9);
   const Json windows = answer({"eval", demo_model(), "--text", demo_evaluation(), "--protocol",
-                               "windows:128", "--dtype", "bfloat16"});
+                               "windows:128", "--dtype", "bfloat16", "--limit", "4"});
   EXPECT_EQ(windows["protocol"], "windows:128");
   EXPECT_EQ(windows["dtype"], "bfloat16");
 }
