@@ -33,18 +33,53 @@ size_t allowed_slips(std::string_view word) { return word.size() < 6 ? 1 : 2; }
 
 constexpr size_t kLongestName = 64;
 
+std::string lower(std::string_view text) {
+  std::string all(text);
+  for (char& c : all) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return all;
+}
+
+// Removes the first word of a name (words end at a dash or an underscore), and returns it.
+std::string_view take_word(std::string_view& name) {
+  const size_t end = std::min(name.find_first_of("-_"), name.size());
+  const std::string_view word = name.substr(0, end);
+  name.remove_prefix(std::min(end + 1, name.size()));
+  return word;
+}
+
+// Whether words of `name`, in order, begin with all words of `given`: max-tokens and
+// max-new-tokens, calib and calibration.
+bool abbreviates(std::string_view given, std::string_view name) {
+  if (given.size() < 4) return false;
+  while (!given.empty()) {
+    const std::string_view word = take_word(given);
+    bool found = false;
+    while (!found && !name.empty()) found = take_word(name).starts_with(word);
+    if (!found) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string nearest(std::string_view word, std::span<const std::string> known) {
   std::string_view found;
   if (word.size() > kLongestName) return "";
+  const std::string given = lower(word);
   size_t best = allowed_slips(word) + 1;
   for (const std::string& name : known) {
-    const size_t slips = distance(word, name);
+    const size_t slips = distance(given, lower(name));
     const bool longer = found.empty() && name.size() > 3 && word.starts_with(name);
     if (!longer && slips >= best) continue;
     best = std::min(best, slips);
     found = name;
+  }
+  if (found.empty()) {
+    const auto longer = std::ranges::find_if(
+        known, [&](const std::string& name) { return abbreviates(given, lower(name)); });
+    if (longer != known.end()) found = *longer;
   }
   return std::string(found);
 }

@@ -7,7 +7,8 @@
 namespace mop {
 
 /// Returns the name in `known` closest to `word` (few characters inserted, deleted, changed or
-/// swapped), else one that is a prefix of `word`; empty when there is none.
+/// swapped; upper and lower case are equal), else one that is a prefix of `word`, else one that
+/// `word` abbreviates ("max-tokens" for "max-new-tokens"); empty when there is none.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
 /// Returns "did you mean 'x'?", or an empty string.

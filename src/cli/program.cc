@@ -81,21 +81,21 @@ void check_verb(const std::string& word) {
   if (std::ranges::find(known, word) == known.end()) throw unknown_name("verb", word, known);
 }
 
-// Returns suggestions for unknown flags.
-std::string meant_flags(CLI::App& app, int argc, char** argv) {
-  if (argv[1][0] == '-') return "";
+// Returns an error for flags that the verb does not have, with suggestions; nullopt without any.
+std::optional<Error> unknown_flags(CLI::App& app, int argc, char** argv) {
+  if (argv[1][0] == '-') return std::nullopt;
   std::vector<std::string> known;
   for (const CLI::Option* option : app.get_subcommand(argv[1])->get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
-  std::string meant;
-  for (int i = 2; i < argc; ++i) {
+  std::vector<std::string> unknown;
+  for (int i = 2; i < argc && argv[i] != std::string_view("--"); ++i) {
     const std::string flag = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
     if (!flag.starts_with("--") || std::ranges::find(known, flag) != known.end()) continue;
-    const std::string name = nearest(flag, known);
-    if (!name.empty()) meant += fmt::format("{} is no flag, did you mean {}? ", flag, name);
+    unknown.push_back(with_nearest(flag, known));
   }
-  return meant;
+  if (unknown.empty()) return std::nullopt;
+  return usage_error("mop {} has no flag {}", argv[1], fmt::join(unknown, ", "));
 }
 
 // Returns JSON of any text, including text cut inside a UTF-8 character.
@@ -186,8 +186,8 @@ int parse_and_run(int argc, char** argv) {
       print_result(text.str());
       return 0;
     }
-    throw usage_error("{}", e.what())
-        .hint(fmt::format("{}mop {} --help", meant_flags(app, argc, argv), argv[1]));
+    Error error = unknown_flags(app, argc, argv).value_or(usage_error("{}", e.what()));
+    throw std::move(error).hint(fmt::format("mop {} --help", argv[1]));
   }
   return run_command(command);
 }

@@ -61,7 +61,8 @@ void RecipeFlags::add_sizes(CLI::App& app) {
       ->excludes(app.get_option("--of"));
   app.add_option("--set", sets_,
                  "any setting of the recipe (`mop list recipe`): width.budget=released")
-      ->type_name("KEY=VALUE");
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
 }
 
 void RecipeFlags::add_run(CLI::App& app) {

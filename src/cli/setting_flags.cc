@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/error.h"
@@ -60,6 +61,22 @@ constexpr SettingFlag kTrainingFlags[] = {
     {"--dtype", "compute.dtype"},
 };
 constexpr SettingFlag kRecoverFlags[] = {{"--method", "method"}, {"--teacher", "teacher"}};
+
+// Reads "30%" as 0.3.
+std::string fraction_fault(std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (std::string_view(end) == "%") {
+    text = fmt::format("{}", value / 100);
+    return "";
+  }
+  const bool too_large = end != text.c_str() && *end == '\0' && value >= 1;
+  return too_large ? fmt::format("{} is not a fraction below 1; give 0.3, or 30%", text) : "";
+}
+
+bool is_fraction(const OptionRange& range) {
+  return range.least == 0 && range.above_least && range.most == 1 && range.below_most;
+}
 
 // Help and flag types show short lists only; `mop list` shows longer ones.
 constexpr size_t kShortList = 48;
@@ -130,10 +147,16 @@ CLI::Option* add_setting(CLI::App& app, const SettingFlag& flag, const OptionSpe
     return app.add_flag_function(name, given, flag_help(spec));
   }
   if (spec.type == OptionType::kIntegers) {
-    return add_value<std::vector<int64_t>>(app, name, spec, std::move(keep))->delimiter(',');
+    return add_value<std::vector<int64_t>>(app, name, spec, std::move(keep))
+        ->delimiter(',')
+        ->allow_extra_args(false);
   }
   // The last of repeated flags counts, so that scripts can append flags.
-  return add_scalar(app, name, spec, std::move(keep))->take_last();
+  CLI::Option* option = add_scalar(app, name, spec, std::move(keep))->take_last();
+  if (spec.type == OptionType::kNumber && is_fraction(spec.range)) {
+    option->transform(CLI::Validator(fraction_fault, ""));
+  }
+  return option;
 }
 
 }  // namespace mop

@@ -2,8 +2,10 @@
 #include "cli/verb_table.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 
+#include "base/error.h"
 #include "cli/setting_flags.h"
 #include "jobs/outside_reader.h"
 #include "recipe/catalog.h"
@@ -54,6 +56,20 @@ void add_flags(const CLI::App& app, const std::string& verb, std::vector<VerbFla
   }
 }
 
+// A device or a pipe, as /dev/stdout, is not replaced.
+void refuse_existing_files(const CLI::App& app) {
+  for (const char* flag : {"--out", "--report"}) {
+    const CLI::Option* option = app.get_option_no_throw(flag);
+    if (option == nullptr || option->empty()) continue;
+    const auto file = option->as<std::string>();
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) continue;
+    throw usage_error("the file of {} exists", flag)
+        .where("file", file)
+        .hint("--force replaces it; or choose another file");
+  }
+}
+
 }  // namespace
 
 const std::vector<Verb>& all_verbs() {
@@ -92,7 +108,12 @@ std::function<Answer(Progress&)> declare(CLI::App& app, const Verb& verb, Common
     app.add_option("--out", common.out, "write the JSON to this file too")->type_name("FILE");
   }
   app.footer("Example:\n  " + verb.example);
-  return work;
+  if (app.get_option_no_throw("--force") != nullptr) return work;  // jobs that check their folders
+  app.add_flag("--force", common.force, "replace existing files");
+  return [work, &app, &common](Progress& progress) {
+    if (!common.force) refuse_existing_files(app);
+    return work(progress);
+  };
 }
 
 std::vector<VerbFlag> flags_of(const Verb& verb) {

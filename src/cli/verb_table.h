@@ -15,6 +15,7 @@ const std::vector<Verb>& all_verbs();
 struct CommonFlags {
   bool json = false;
   std::string out;
+  bool force = false;  ///< replace files that --out and --report name
 };
 /// Declares the verb's arguments and the common flags in `app`. `common` must outlive `app`.
 /// Returns the function to run after parsing.

@@ -7,6 +7,7 @@
 #include "jobs/prune_card.h"
 #include "jobs/prune_costs.h"
 #include "run/describe.h"
+#include "run/run_folder.h"
 
 namespace mop {
 namespace {
@@ -44,6 +45,7 @@ Json goal_of(const PreparedRun& run) {
 
 Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out) {
   PreparedRun run = prepare(recipe, progress);
+  if (!out.empty()) check_output_folder(out, run.recipe.model);
   for (const std::string& line : announcement(run)) progress.note(line);
   for (const std::string& line : run.warnings) progress.warn(line);
   Json json = to_json(run);

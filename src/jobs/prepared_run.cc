@@ -87,6 +87,31 @@ std::vector<std::string> joined(std::vector<std::string> lines,
   return lines;
 }
 
+// Settings that change nothing in this model.
+std::vector<std::string> settings_without_effect(const PreparedRun& run) {
+  std::vector<std::string> lines;
+  const std::vector<LayerShape>& layers = run.dense.config().layers;
+  const int64_t groups = std::ranges::max(layers, {}, &LayerShape::kv_heads).kv_heads;
+  bool whole_parts = false;
+  for (const std::string& name : run.recipe.branches) {
+    const Json settings = settings_of(run, name);
+    const bool of_units = settings.contains("min_kv_groups");
+    whole_parts = whole_parts || !of_units || settings.value("halves", false);
+    const int64_t kept = settings.value("min_kv_groups", int64_t{1});
+    if (find_branch(name).of_tower || kept < groups || kept == 1) continue;
+    const std::string line = fmt::format(
+        "min_kv_groups {}: no head can be removed, as no layer has more than {} KV groups", kept,
+        groups);
+    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
+  }
+  if (!run.recipe.protect.empty() && !whole_parts) {
+    lines.emplace_back(
+        "`protect` has no effect: no whole layer or half can be removed, and protected layers may "
+        "become narrower");
+  }
+  return lines;
+}
+
 // Warnings of readers about the result, as far as its sizes are known, and about the run itself. If
 // scores determine the number of units per layer, layers are assumed to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
@@ -112,6 +137,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
         "the sizes depend on measurements: MLP widths will rarely be multiples of 32, which every "
         "quantised format and fast kernels need (--shape-multiple 32)");
   }
+  warnings = joined(std::move(warnings), settings_without_effect(run));
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
     warnings.push_back(

@@ -249,6 +249,11 @@ PlanStep step_from_json(const Json& json, const std::string& where) {
 }
 
 PrunePlan plan_from_json(const Json& json, const std::string& where) {
+  if (json.is_object() && json.contains("steps") && !json.contains("version")) {
+    throw bad_input("the file has steps but no version: it is not the plan of a run")
+        .where("plan", where)
+        .hint("give run/plan.json of a pruned model; `mop plan` writes sizes only");
+  }
   const int64_t version = require<int64_t>(json, "version", where);
   if (version < kVersion || version > kVersionWithTowerOrChannels) {
     throw bad_input("unsupported plan version {}, expected {} to {}", version, kVersion,

@@ -137,15 +137,23 @@ Json with_method(const Json& recipe) {
 }
 
 std::string method_note(const Json& recipe) {
-  if (names_a_method(recipe) || method_of_a_paper(recipe) || asks_for_weights_alone(recipe))
-    return "";
-  const std::vector<std::string> names = settings_of_the_loop(recipe);
+  const auto has_key = [&](const char* key) {
+    return recipe.contains(key) && !recipe[key].is_null();
+  };
+  if (has_key("branches") || has_key("plan") || asks_for_weights_alone(recipe)) return "";
+  std::vector<std::string> names = settings_of_the_loop(recipe);
+  if (has_key("select")) names.insert(names.begin(), "select");
+  if (const auto paper = method_of_a_paper(recipe)) {
+    return fmt::format("method: {} alone, instead of the default method, because of its settings",
+                       (*paper)["branches"][0].get<std::string>());
+  }
   if (names.empty()) return "";
+  const bool repairs =
+      section(recipe, "repair").json().value("method", Json("none")) != Json("none");
   return fmt::format(
-      "method: MoP's loop over depth and width, without repair, because the default method (units "
-      "of "
-      "least predicted damage) has no {}",
-      fmt::join(names, ", "));
+      "method: MoP's loop{}, instead of the default method (units of least predicted damage, "
+      "repaired), because of {}",
+      repairs ? "" : " without repair", fmt::join(names, ", "));
 }
 
 }  // namespace mop

@@ -18,8 +18,8 @@ Json with_method(const Json& recipe);
 /// Whether the recipe only sparsifies single weights: it has `weights` and no structural pruning.
 bool asks_for_weights_alone(const Json& recipe);
 
-/// Returns a notice if a setting without `select` or `branches` selects MoP's loop over depth and
-/// width instead of the default method; empty otherwise.
+/// Returns a notice that names the settings by which a recipe without `branches` or `plan` selects
+/// another method than the default one; empty for the default method.
 std::string method_note(const Json& recipe);
 
 /// Settings of the branch `width` that also apply to the default method; flags set them there.

@@ -194,6 +194,10 @@ Recipe recipe_from_json(const Json& given) {
   recipe.method_note = method_note(given);
   const Options top = top_settings(json);
   const auto branches = top.get(recipe_options::kBranches, {});
+  if (branches.empty() && top.given(recipe_options::kBranches)) {
+    throw usage_error("the recipe's branches are an empty list")
+        .hint("omit it for the default method; `mop list branches` shows all");
+  }
   if (!branches.empty()) recipe.branches = branches;
   check_recipe_keys(json, recipe.branches);
   read_rows(json, recipe);

@@ -54,11 +54,13 @@ std::string advice(const Json& section, const std::vector<std::string>& branches
 
 void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::string>& branches) {
   if (recipe.contains("uniform")) {
-    throw usage_error("the recipe names its branches ({}), so `uniform` has no effect",
-                      fmt::join(branches, ", "))
+    throw usage_error(
+        "`uniform` is a setting of the default method, and other settings select the branches {}",
+        fmt::join(branches, ", "))
         .hint(
-            "use branches: [damage-uniform] for equal layers, or remove `branches`, "
-            "`select` and the sections of branches from the recipe");
+            "omit it; or omit what selects the method: select, branches, plan, width, depth, "
+            "gates, "
+            "vision; branches: [damage-uniform] keeps layers equal");
   }
   for (const auto& [key, section] : recipe.items()) {
     if (!is_branch(key) || is_in(branches, key)) continue;
@@ -84,7 +86,7 @@ void check_recipe_keys(const Json& recipe, const std::vector<std::string>& branc
     meant.insert(meant.end(), more.begin(), more.end());
   }
   for (std::string& key : unknown) key = with_nearest(key, meant);
-  known.emplace_back("a criterion's name");
+  known.insert(known.end(), {"uniform", "a branch's name", "a criterion's name"});
   throw usage_error("unknown keys of a recipe: {}", fmt::join(unknown, ", "))
       .hint(fmt::format("known: {}", fmt::join(known, ", ")));
 }

@@ -137,10 +137,25 @@ std::string why_narrow(const Recipe& recipe, const std::vector<OpenWidths>& name
   return fmt::format("in multiples of 32 the target would be missed by up to {:.1f}%", 100 * miss);
 }
 
+// Multiples that the recipe names, those of `open` branches excepted.
+void refuse_multiples_of_no_width(const Recipe& recipe, const std::vector<OpenWidths>& open,
+                                  const ModelConfig& dense) {
+  const int64_t widest = std::ranges::max(dense.layers, {}, &LayerShape::mlp).mlp;
+  for (const auto& [name, follow] : branches_with_widths(recipe)) {
+    const int64_t multiple = recipe.settings.at(name)[kShape].get<int64_t>();
+    const bool named = std::ranges::find(open, name, &OpenWidths::branch) == open.end();
+    if (!named || widest == 0 || multiple <= widest) continue;
+    throw usage_error("{}.{} {} is more than the width of the model's MLPs, {}", name, kShape,
+                      multiple, widest)
+        .hint("give a multiple that divides the width, such as 32; or omit it");
+  }
+}
+
 }  // namespace
 
 void choose_width_multiples(Recipe& recipe, const std::vector<OpenWidths>& open,
                             const ModelConfig& dense) {
+  refuse_multiples_of_no_width(recipe, open, dense);
   std::vector<OpenWidths> used;
   for (const auto& [name, follow] : branches_with_widths(recipe)) {
     const auto it = std::ranges::find(open, name, &OpenWidths::branch);

@@ -31,6 +31,9 @@ fs::path place_of(const fs::path& folder) {
   const fs::path named = folder.has_filename() ? folder : folder.parent_path();
   if (holds_run(working_folder(named))) return working_folder(named);
   if (named.filename() == "run" && holds_run(named.parent_path())) return named.parent_path();
+  if (!fs::exists(folder)) {
+    throw io_error("there is no such file or folder").where("run", folder.string());
+  }
   throw bad_input("this is not the folder of a run: it has no run/manifest.json of mop")
       .where("folder", folder.string())
       .hint("give the folder that was --out of `mop prune`, `recover` or `train`");

@@ -78,15 +78,18 @@ void refuse_overlap(const fs::path& out, const fs::path& model) {
       .hint("choose an output folder that is neither inside the model's folder nor around it");
 }
 
+void refuse_file(const fs::path& out) {
+  if (!fs::exists(out) || fs::is_directory(out)) return;
+  throw usage_error("--out is a file, not a folder").where("out", out.string());
+}
+
 // Checks that a rename can make the working folder the output folder.
 void check_place(const fs::path& out) {
   const fs::path parent = out.parent_path();
   std::error_code error;
   fs::create_directories(parent, error);
   if (error) fail("make the folder", parent, error.value());
-  if (fs::exists(out) && !fs::is_directory(out)) {
-    throw usage_error("--out is a file, not a folder").where("out", out.string());
-  }
+  refuse_file(out);
   if (::access(parent.c_str(), W_OK | X_OK) != 0) fail("write into the folder", parent, errno);
   struct stat above {
   }, itself{};
@@ -213,6 +216,14 @@ void tidy(const fs::path& out, const fs::path& work) {
 }
 
 }  // namespace
+
+void check_output_folder(const fs::path& out, const fs::path& model) {
+  const fs::path place = real_path(out);
+  refuse_overlap(place, real_path(model));
+  refuse_file(place);
+  refuse_working_folder(place);
+  check_replaceable(place);
+}
 
 RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere if_there) {
   auto state = std::make_unique<State>();

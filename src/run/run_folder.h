@@ -57,6 +57,9 @@ class RunFolder {
 
 /// Whether `folder` contains a manifest of this program.
 bool holds_run(const std::filesystem::path& folder);
+/// Throws Error(kUsage) if no run of `model` can write to `out`: it overlaps the model, is a file,
+/// or holds files that were not written by this program. Changes nothing. `claim` checks more.
+void check_output_folder(const std::filesystem::path& out, const std::filesystem::path& model);
 /// Returns the working folder for an output folder.
 std::filesystem::path working_folder(const std::filesystem::path& out);
 /// Returns the folder of step `number` (from 1); `run`: the folder run/.

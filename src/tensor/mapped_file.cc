@@ -136,6 +136,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (mapped->file_ < 0) throw file_error("read", path, errno);
   struct stat status {};
   if (::fstat(mapped->file_, &status) != 0) throw file_error("read", path, errno);
+  if (S_ISDIR(status.st_mode)) throw file_error("read", path, EISDIR);
   if (!S_ISREG(status.st_mode))
     throw io_error("cannot read: not a regular file").where("file", path.string());
   mapped->size_ = static_cast<size_t>(status.st_size);

@@ -39,8 +39,10 @@ TEST_F(Refusals, UnknownVerbsSuggestTheNearest) {
 }
 
 TEST_F(Refusals, UnknownFlagsSuggestTheNearest) {
-  expect_refused(prune({"--itertions=2"}), 2, "--itertions is no flag, did you mean --iterations?");
-  expect_refused({"prune", "m", "--output", "o"}, 2, "--output is no flag, did you mean --out?");
+  expect_refused(prune({"--itertions=2"}), 2,
+                 "mop prune has no flag --itertions (did you mean '--iterations'?)");
+  expect_refused({"prune", "m", "--output", "o"}, 2,
+                 "mop prune has no flag --output (did you mean '--out'?)");
   expect_refused({"inspect", "m", "--frobnicate"}, 2, "hint: mop inspect --help");
 }
 

@@ -95,15 +95,17 @@ inline const std::vector<Job>& jobs() {
       {"Score",
        [](const fs::path& out) {
          const Home& home = Home::get();
-         return Args{"score",     home.model(), "--criterion", "amp-heads", "--calibration",
-                     home.text(), "--samples",  "4",           "--out",     out.string()};
+         return Args{"score",         home.model(), "--criterion", "amp-heads",
+                     "--calibration", home.text(),  "--samples",   "4",
+                     "--out",         out.string(), "--force"};
        },
        false},
       {"Eval",
        [](const fs::path& out) {
          const Home& home = Home::get();
-         return Args{"eval",    home.model(), "--text", home.text(),  "--protocol", "windows:32",
-                     "--limit", "2",          "--out",  out.string(), "--threads",  "1"};
+         return Args{"eval",       home.model(), "--text", home.text(), "--protocol",
+                     "windows:32", "--limit",    "2",      "--out",     out.string(),
+                     "--threads",  "1",          "--force"};
        },
        false}};
   return all;

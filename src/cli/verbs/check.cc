@@ -50,7 +50,8 @@ Verb check_verb() {
         app.add_option("--adapter", job->adapter, "PEFT adapter folder to check on MODEL");
         app.add_option("--with", job->with,
                        fmt::format("only these readers: {}", fmt::join(outside_readers(), ", ")))
-            ->delimiter(',');
+            ->delimiter(',')
+            ->allow_extra_args(false);
         app.add_option("--python", job->python,
                        "Python that has them (default: MOP_PYTHON, else python3)");
         app.add_option("--prompt", job->prompt, "text to compute and continue");

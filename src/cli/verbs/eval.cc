@@ -23,13 +23,13 @@ Answer answer_tasks(const EvalTasksJob& job, Progress& progress) {
 void add_text_flags(CLI::App& app, EvalTextJob& job) {
   auto* text = app.add_option("--text", job.text, "text to score");
   auto* protocol = app.add_option("--protocol", job.protocol, "see `mop list protocols`");
-  text->needs(protocol);
   protocol->needs(text);
 }
 
 void add_task_flags(CLI::App& app, EvalTasksJob& job) {
-  auto* tasks =
-      app.add_option("--tasks", job.tasks, "zero-shot tasks, see `mop list tasks`")->delimiter(',');
+  auto* tasks = app.add_option("--tasks", job.tasks, "zero-shot tasks, see `mop list tasks`")
+                    ->delimiter(',')
+                    ->allow_extra_args(false);
   auto* data = app.add_option("--data", job.data, "folder of the tasks' jsonl files");
   tasks->needs(data)->excludes("--text");
   data->needs(tasks);
@@ -72,6 +72,10 @@ Verb eval_verb() {
           if (!page->empty() && tasks->tasks.empty() && job->versus.empty()) {
             throw usage_error("--report shows a text's perplexity beside another model's")
                 .hint("give --vs DENSE");
+          }
+          if (!job->text.empty() && job->protocol.empty()) {
+            throw usage_error("--text needs --protocol: figures of different protocols differ")
+                .hint("--protocol windows:2048 for a text, --protocol lines for a text of lines");
           }
           if (tasks->tasks.empty() && job->text.empty()) {
             throw usage_error("there is nothing to evaluate on")

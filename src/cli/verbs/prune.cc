@@ -96,13 +96,16 @@ std::string text_of_dry_run(const Json& run) {
     table.add({name, with_commas(dense), with_commas(left),
                percent(1 - static_cast<double>(left) / static_cast<double>(dense))});
   }
-  add_costs(after["costs"], table);
-  text += table.text() + facts({{"shape", after["shape"]}});
-  if (after["estimated"].get<bool>()) {
-    text +=
-        "measurements decide how layers share what goes: the parameters hold, the shape and what "
-        "follows from it are those of equal layers\n";
+  // Which units go is decided by measurements, and with it what follows from the shape.
+  const bool estimated = after["estimated"];
+  Json costs = Json::array();
+  for (const Json& cost : after["costs"]) {
+    if (!estimated || cost["name"] == "memory") costs.push_back(cost);
   }
+  add_costs(costs, table);
+  text += table.text();
+  text += facts({{"shape", estimated ? Json("decided by measurements, and so is the KV cache")
+                                     : after["shape"]}});
   return text + "nothing was done\n";
 }
 
@@ -138,7 +141,8 @@ Verb prune_verb() {
             app.add_flag("--dry-run", flags->dry_run, "say what would be done, and stop");
             app.add_flag("--resume", flags->resume, "continue an interrupted run");
             app.add_flag("--force", flags->force,
-                         "start over; replaces only a folder that mop wrote");
+                         "start over; replaces only a folder that mop wrote")
+                ->excludes("--resume");
             return [flags](Progress& progress) { return run(*flags, progress); };
           }};
 }

@@ -44,9 +44,11 @@ void add_common(CLI::App& app, RecoverFlags& flags) {
       ->type_name("FILE");
   app.add_option("--set", flags.sets,
                  "any setting (`mop list recovery`): learning_rate=1e-4, lora.rank=8")
-      ->type_name("KEY=VALUE");
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   app.add_flag("--resume", flags.resume, "continue an interrupted run");
-  app.add_flag("--force", flags.force, "start over; replaces only a folder that mop wrote");
+  app.add_flag("--force", flags.force, "start over; replaces only a folder that mop wrote")
+      ->excludes("--resume");
 }
 
 Json settings(const RecoverFlags& flags) {
@@ -121,7 +123,10 @@ Verb recover_verb() {
         add_common(app, *flags);
         return [flags](Progress& progress) {
           const RecoverRecipe recipe = recover_recipe(settings(*flags));
-          if (recipe.model.empty()) throw usage_error("MODEL is missing");
+          if (recipe.model.empty()) {
+            throw usage_error("MODEL is missing")
+                .hint("give the folder of the pruned model, or `model` in the recipe");
+          }
           return as_rank(progress, [&](Progress& listener, Collectives& ranks) -> Answer {
             const Json result = recover(recipe, {flags->out, if_there(*flags)}, listener, ranks);
             return {result, recover_text(result)};

@@ -37,7 +37,8 @@ Verb score_verb() {
             app.add_option("MODEL", job.model, "folder of a checkpoint")->required();
             app.add_option("--criterion", job.criteria, "see `mop list criteria`")
                 ->required()
-                ->delimiter(',');
+                ->delimiter(',')
+                ->allow_extra_args(false);
             app.add_option(
                 "--images", job.images,
                 "folder of the samples' pictures (default: that of the file), for LLaVA");

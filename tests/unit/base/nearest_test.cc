@@ -16,11 +16,19 @@ TEST(Nearest, IsTheNameWithFewSlips) {
   EXPECT_EQ(nearest("frobnicate", known), "");
   EXPECT_EQ(nearest("all", known), "") << "short names all resemble each other";
   EXPECT_EQ(nearest("", known), "");
+  EXPECT_EQ(nearest("KL", known), "kl");
 }
 
 TEST(Nearest, IsTheNameThatALongerOneBeginsWith) {
   const std::vector<std::string> known = {"--out", "--of"};
   EXPECT_EQ(nearest("--output", known), "--out");
+  const std::vector<std::string> longer = {"--out", "--calibration", "--max-new-tokens",
+                                           "wanda-sp"};
+  EXPECT_EQ(nearest("--calib", longer), "--calibration");
+  EXPECT_EQ(nearest("--max-tokens", longer), "--max-new-tokens");
+  EXPECT_EQ(nearest("--tokens-max", longer), "") << "in order";
+  EXPECT_EQ(nearest("wanda", longer), "wanda-sp");
+  EXPECT_EQ(nearest("----", longer), "");
   EXPECT_EQ(nearest(std::string(100000, '-'), known), "") << "no name is so long";
 }
 

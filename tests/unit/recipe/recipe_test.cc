@@ -11,10 +11,12 @@ namespace mop {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using testing::expect_usage_error;
 using ::testing::HasSubstr;
 using testing::llama2_7b;
 using testing::llama3_8b;
+using ::testing::StartsWith;
 using testing::tinystories_12l;
 
 Recipe from(const std::string& yaml) { return recipe_from_json(parse_yaml(yaml, "test")); }
@@ -48,7 +50,8 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
   expect_usage_error([] { from("select: random\nuniform: true"); },
-                     "the recipe names its branches (depth, width), so `uniform` has no effect");
+                     "`uniform` is a setting of the default method, and other settings select the "
+                     "branches depth, width");
 }
 
 TEST(RecipeYaml, SettingsOfDamageHoldForBothBranchesUnlessOneHasItsOwn) {
@@ -171,16 +174,22 @@ TEST(RecipeYaml, SettingsOfAPartThatIsNotUsedAreToldWhereTheyBelong) {
   expect_usage_error([&] { from(resolved + "width: {budget: exact}"); },
                      "hint: add the branch to the recipe's `branches`");
   expect_usage_error([&] { from(resolved + "uniform: true"); },
-                     "hint: use branches: [damage-uniform] for equal layers");
+                     "branches: [damage-uniform] keeps layers equal");
 }
 
 TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
   EXPECT_THAT(from("target: {remove: 0.3}\nwidth: {budget: exact}").method_note,
-              HasSubstr("method: MoP's loop over depth and width, without repair, because the "
-                        "default method (units of least predicted damage) has no width.budget"));
-  EXPECT_THAT(from("target: {iterations: 3}").method_note, HasSubstr("has no target.iterations"));
+              HasSubstr("method: MoP's loop without repair, instead of the default method (units "
+                        "of least predicted damage, repaired), because of width.budget"));
+  EXPECT_THAT(from("target: {iterations: 3}").method_note, EndsWith("of target.iterations"));
+  EXPECT_THAT(from("target: {iterations: 3}\nselect: random").method_note,
+              EndsWith("because of select, target.iterations"));
+  EXPECT_THAT(from("select: random\nrepair: {method: least-squares}").method_note,
+              StartsWith("method: MoP's loop, instead"));
+  EXPECT_THAT(from("target: {remove: 0.3}\nwidth: {criterion: amp}").method_note,
+              HasSubstr("method: width alone, instead of the default method"));
   EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
-  EXPECT_EQ(from("target: {iterations: 3}\nselect: random").method_note, "");
+  EXPECT_EQ(from("select: random\nbranches: [width]").method_note, "");
 }
 
 TEST(RecipeYaml, RefusesValuesOfAnotherKind) {
