@@ -52,10 +52,10 @@ std::string_view take_word(std::string_view& name) {
 // Whether words of `name`, in order, begin with all words of `given`: max-tokens and
 // max-new-tokens, calib and calibration.
 bool abbreviates(std::string_view given, std::string_view name) {
-  if (given.size() < 4) return false;
+  if (given.size() < 4 || given.find_first_not_of("-_") == given.npos) return false;
   while (!given.empty()) {
     const std::string_view word = take_word(given);
-    bool found = false;
+    bool found = word.empty();
     while (!found && !name.empty()) found = take_word(name).starts_with(word);
     if (!found) return false;
   }

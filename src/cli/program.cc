@@ -82,12 +82,10 @@ void check_verb(const std::string& word) {
 }
 
 // Returns an error for flags that the verb does not have, with suggestions; nullopt without any.
-std::optional<Error> unknown_flags(CLI::App& app, int argc, char** argv) {
-  if (argv[1][0] == '-') return std::nullopt;
-  std::vector<std::string> known;
-  for (const CLI::Option* option : app.get_subcommand(argv[1])->get_options()) {
-    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-  }
+std::optional<Error> unknown_flags(int argc, char** argv) {
+  const auto verb = std::ranges::find(all_verbs(), argv[1], &Verb::name);
+  if (verb == all_verbs().end()) return std::nullopt;
+  const std::vector<std::string> known = names_of(flags_of(*verb));
   std::vector<std::string> unknown;
   for (int i = 2; i < argc && argv[i] != std::string_view("--"); ++i) {
     const std::string flag = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
@@ -186,7 +184,7 @@ int parse_and_run(int argc, char** argv) {
       print_result(text.str());
       return 0;
     }
-    Error error = unknown_flags(app, argc, argv).value_or(usage_error("{}", e.what()));
+    Error error = unknown_flags(argc, argv).value_or(usage_error("{}", e.what()));
     throw std::move(error).hint(fmt::format("mop {} --help", argv[1]));
   }
   return run_command(command);

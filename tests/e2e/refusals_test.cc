@@ -75,7 +75,8 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
   expect_refused(prune({"--iterations", "1", "--remove", "0.4"}), 2, "excludes");
   expect_refused(prune({"--iterations", "1", "--sets", "a=b"}), 2, "--sets");
   expect_refused(prune({}), 2, "no target");
-  expect_refused(prune({"--remove", "1.5"}), 2, "target.remove must be above 0, below 1, got 1.5");
+  expect_refused(prune({"--remove", "1.5"}), 2,
+                 "--remove: 1.5 is not a fraction below 1; give 0.3, or 30%");
   expect_refused({"generate", "m", "--prompt", "x", "--temperature", "-1"}, 2,
                  "--temperature: must be 0 or more, got -1\n");
   expect_refused({"bench", "m", "--repeat", "0"}, 2, "--repeat: must be above 0, got 0\n");
@@ -83,6 +84,75 @@ TEST_F(Refusals, UsageErrorsExitWithTwo) {
                  "--prompt: must be at most 2147483647, got 9223372036854775807\n");
   expect_refused({"prune", demo_model(), "--iterations", "1", "--calibration", demo_calibration()},
                  2, "--out is required");
+}
+
+// Whoever puts MODEL behind a list, a percentage, or two flags that exclude each other.
+TEST_F(Refusals, FlagsAreReadAsTheyAreMeant) {
+  const std::string model = demo_model().string();
+  const auto resolved = [](const Args& args) {
+    Args all = args;
+    all.insert(all.end(), {"--dry-run", "--json"});
+    const Ran ran = run(all);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    return ran.json()["recipe"];
+  };
+  const Json recipe =
+      resolved({"prune", "--remove", "30%", "--protect", "0,1", "--set", "seed=3", model});
+  EXPECT_EQ(recipe["target"]["remove"], 0.3);
+  EXPECT_EQ(recipe["protect"], Json({0, 1}));
+  EXPECT_EQ(recipe["seed"], 3);
+  expect_refused(prune({"--iterations", "1", "--resume", "--force"}), 2,
+                 "--resume excludes --force");
+  expect_refused({"eval", model, "--text", demo_evaluation()}, 2, "--text needs --protocol");
+  expect_refused({"generate", "m", "--prompt", "x", "--max-tokens", "8"}, 2,
+                 "mop generate has no flag --max-tokens (did you mean '--max-new-tokens'?)");
+  expect_refused({"plan", model, "--remove", "0.3", "--shape-multiple", "1024"}, 2,
+                 "shape_multiple 1024 is more than the width of the model's MLPs, 512");
+  expect_refused({"report", file("none")}, 1, "there is no such file or folder");
+  const Ran told = run(
+      {"prune", model, "--dry-run", "--remove", "0.3", "--min-kv-groups", "8", "--protect", "0"});
+  EXPECT_THAT(told.err, AllOf(HasSubstr("min_kv_groups 8: no head can be removed"),
+                              HasSubstr("`protect` has no effect")));
+}
+
+TEST_F(Refusals, ADryRunRefusesAnOutputFolderThatTheRunWouldRefuse) {
+  const std::string model = demo_model().string();
+  const auto dry = [&](const fs::path& place) {
+    return Args{"prune", model, "--remove", "0.3", "--dry-run", "--out", place.string()};
+  };
+  expect_refused(dry(demo_model() / "pruned"), 2, "must not overlap");
+  write_file(file("file"), "");
+  expect_refused(dry(file("file")), 2, "--out is a file, not a folder");
+  fs::create_directories(file("mine"));
+  write_file(file("mine") / "thesis.txt", "years of work");
+  expect_refused(dry(file("mine")), 2, "files that were not written by mop");
+}
+
+TEST_F(Refusals, ExistingFilesAreReplacedWithForceOnly) {
+  const std::string model = demo_model().string(), kept = file("kept").string();
+  write_file(file("text.txt"), "once upon a time\n");
+  write_file(kept, "years of work");
+  const Args commands[] = {
+      {"plan", model, "--remove", "0.3", "--out", kept},
+      {"list", "criteria", "--out", kept},
+      {"inspect", model, "--out", kept},
+      {"generate", model, "--prompt", "a", "--max-new-tokens", "1", "--out", kept},
+      {"eval", model, "--text", file("text.txt"), "--protocol", "lines", "--out", kept},
+      {"eval", model, "--vs", model, "--text", file("text.txt"), "--protocol", "lines", "--report",
+       kept},
+      {"score", model, "--criterion", "magnitude-heads", "--samples", "1", "--out", kept}};
+  for (const Args& command : commands) {
+    const std::string name = fmt::format("{}", fmt::join(command, " "));
+    expect_refused(command, 2, "hint: --force replaces it");
+    EXPECT_EQ(read_file(kept), "years of work") << name;
+    Args forced = command;
+    forced.push_back("--force");
+    const Ran ran = run(forced);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_NE(read_file(kept), "years of work") << name;
+    write_file(kept, "years of work");
+  }
+  EXPECT_EQ(run({"list", "criteria", "--out", "/dev/null"}).exit, 0) << "a device is not replaced";
 }
 
 TEST_F(Refusals, UnknownNamesListTheKnownOnes) {

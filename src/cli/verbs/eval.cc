@@ -73,7 +73,7 @@ Verb eval_verb() {
             throw usage_error("--report shows a text's perplexity beside another model's")
                 .hint("give --vs DENSE");
           }
-          if (!job->text.empty() && job->protocol.empty()) {
+          if (!job->text.empty() && app.count("--protocol") == 0) {
             throw usage_error("--text needs --protocol: figures of different protocols differ")
                 .hint("--protocol windows:2048 for a text, --protocol lines for a text of lines");
           }
