@@ -10,7 +10,7 @@ title() { printf '\n== %s\n' "$*"; }
 
 title "the dense model"
 ./mop inspect "$model"
-title "pruning it to 60% of its blocks -> $out"
+title "pruning it to 60% of its blocks' parameters -> $out"
 ./mop prune "$model" --recipe recipes/demo.yaml --out "$out" --force
 title "the pruned model"
 ./mop inspect "$out"

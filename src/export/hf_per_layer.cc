@@ -170,7 +170,8 @@ std::string own_code_note(const ModelConfig& config) {
           : "o_proj or down_proj has a bias that transformers' own class does not support";
   return fmt::format(
       "{}: written with modelling code ({}), which transformers {} and later, 5 included, loads "
-      "with trust_remote_code=True{}; stock classes and other readers do not",
+      "with trust_remote_code=True{}; stock classes do not, and llama.cpp reads its own format "
+      "(mop export)",
       why, code.file, earliest_transformers(config),
       composite == nullptr ? ", and so does vLLM by its Transformers backend" : "");
 }
