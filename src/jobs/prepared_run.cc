@@ -79,6 +79,24 @@ Json settings_of(const PreparedRun& run, const std::string& branch) {
   return found == run.recipe.settings.end() ? Json::object() : found->second;
 }
 
+// Whether measurements decide how many units each layer loses.
+bool may_differ(const Branch& branch, const Json& settings) {
+  return branch.layers_differ ||
+         find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
+}
+
+void check_weights(const PreparedRun& run) {
+  const auto branches = mix_recipe(run.recipe).branches;
+  const bool counted = run.accounting && std::ranges::none_of(branches, [&](const BranchUse& use) {
+                         return may_differ(*use.branch, settings_of(run, use.branch->name));
+                       });
+  if (run.replay || counted || run.recipe.target.weights_alone) {
+    check_pattern(run.recipe.weights, config_after(run));
+  } else {
+    check_pattern_of_any_sizes(run.recipe, run.dense.config());
+  }
+}
+
 constexpr int64_t kFewTokens = 256;
 
 std::vector<std::string> joined(std::vector<std::string> lines,
@@ -124,9 +142,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    const bool differ = find_branch(name).layers_differ ||
-                        find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
-    if (!differ || config.layers.size() < 2) continue;
+    if (!may_differ(find_branch(name), settings) || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
     if (settings.value("halves", false))
       config.layers.back().heads = config.layers.back().kv_heads = 0;
@@ -290,10 +306,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
-  if (!run.recipe.weights.is_null()) {
-    check_pattern(run.recipe.weights, config_after(run),
-                  run.replay || run.accounting || run.recipe.target.weights_alone);
-  }
+  if (!run.recipe.weights.is_null()) check_weights(run);
   const std::string unseen = check_sight(run);
   run.warnings = warnings_about(run);
   if (!unseen.empty()) run.warnings.push_back(unseen);
