@@ -130,6 +130,24 @@ std::vector<std::string> settings_without_effect(const PreparedRun& run) {
   return lines;
 }
 
+// Sections of criteria that no branch of the run reads.
+std::vector<std::string> criteria_without_effect(const PreparedRun& run) {
+  std::vector<std::string> read;
+  for (const BranchUse& use : mix_recipe(run.recipe).branches) {
+    if (!use.branch->criteria) continue;
+    read = joined(std::move(read), use.branch->criteria(run.dense.config(), use.options));
+  }
+  std::vector<std::string> lines;
+  for (const auto& [name, settings] : run.recipe.settings) {
+    if (!is_criterion(name) || settings.empty() || std::ranges::find(read, name) != read.end()) {
+      continue;
+    }
+    lines.push_back(fmt::format(
+        "settings of '{}' have no effect: no branch of the run reads this criterion", name));
+  }
+  return lines;
+}
+
 // Warnings of readers about the result, as far as its sizes are known, and about the run itself. If
 // scores determine the number of units per layer, layers are assumed to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
@@ -154,6 +172,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
         "quantised format and fast kernels need (--shape-multiple 32)");
   }
   warnings = joined(std::move(warnings), settings_without_effect(run));
+  warnings = joined(std::move(warnings), criteria_without_effect(run));
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
     warnings.push_back(
