@@ -6,6 +6,7 @@
 #include "allocate/allocation.h"
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "jobs/branch_settings.h"
 #include "jobs/prune_costs.h"
 #include "jobs/prune_repair.h"
 #include "jobs/prune_sight.h"
@@ -74,29 +75,6 @@ ModelConfig config_after(const PreparedRun& run) {
   return run.accounting ? config_after(run.dense.config(), *run.accounting) : run.dense.config();
 }
 
-Json settings_of(const PreparedRun& run, const std::string& branch) {
-  const auto found = run.recipe.settings.find(branch);
-  return found == run.recipe.settings.end() ? Json::object() : found->second;
-}
-
-// Whether measurements decide how many units each layer loses.
-bool may_differ(const Branch& branch, const Json& settings) {
-  return branch.layers_differ ||
-         find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
-}
-
-void check_weights(const PreparedRun& run) {
-  const auto branches = mix_recipe(run.recipe).branches;
-  const bool counted = run.accounting && std::ranges::none_of(branches, [&](const BranchUse& use) {
-                         return may_differ(*use.branch, settings_of(run, use.branch->name));
-                       });
-  if (run.replay || counted || run.recipe.target.weights_alone) {
-    check_pattern(run.recipe.weights, config_after(run));
-  } else {
-    check_pattern_of_any_sizes(run.recipe, run.dense.config());
-  }
-}
-
 constexpr int64_t kFewTokens = 256;
 
 std::vector<std::string> joined(std::vector<std::string> lines,
@@ -126,24 +104,6 @@ std::vector<std::string> settings_without_effect(const PreparedRun& run) {
     lines.emplace_back(
         "`protect` has no effect: no whole layer or half can be removed, and protected layers may "
         "become narrower");
-  }
-  return lines;
-}
-
-// Sections of criteria that no branch of the run reads.
-std::vector<std::string> criteria_without_effect(const PreparedRun& run) {
-  std::vector<std::string> read;
-  for (const BranchUse& use : mix_recipe(run.recipe).branches) {
-    if (!use.branch->criteria) continue;
-    read = joined(std::move(read), use.branch->criteria(run.dense.config(), use.options));
-  }
-  std::vector<std::string> lines;
-  for (const auto& [name, settings] : run.recipe.settings) {
-    if (!is_criterion(name) || settings.empty() || std::ranges::find(read, name) != read.end()) {
-      continue;
-    }
-    lines.push_back(fmt::format(
-        "settings of '{}' have no effect: no branch of the run reads this criterion", name));
   }
   return lines;
 }
@@ -325,7 +285,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
-  if (!run.recipe.weights.is_null()) check_weights(run);
+  if (!run.recipe.weights.is_null()) check_weights(run, config_after(run));
   const std::string unseen = check_sight(run);
   run.warnings = warnings_about(run);
   if (!unseen.empty()) run.warnings.push_back(unseen);

@@ -49,9 +49,6 @@ TEST(RecipeYaml, PartsOfTheDefaultMethodCanBeSet) {
   EXPECT_EQ(recipe.repair["damping"], 0.5);
   EXPECT_EQ(recipe.repair["when"], "steps");
   EXPECT_TRUE(from("target: {remove: 0.3}\nrepair: {method: none}").repair.is_null());
-  EXPECT_EQ(from("target: {remove: 0.3}\nrepair: {method: bias}").repair,
-            (Json{{"method", "bias"}}))
-      << "steps do not count the tensors that it adds";
   expect_usage_error([] { from("select: random\nuniform: true"); },
                      "`uniform` is a setting of the default method, and other settings select the "
                      "branches depth, width");
