@@ -26,28 +26,30 @@ at::Tensor sum_of_weights(const ScoreInput& in) {
   return sum;
 }
 
-struct Outliers {
-  double above = 0, all = 0;
-};
-
-// Counts the |weight| * ||input|| of a projection that exceed `times` their mean.
-Outliers count_outliers(const at::Tensor& weight_DK, const at::Tensor& rms_K, double times) {
-  const at::Tensor metric_DK = weight_DK.to(at::kCPU, at::kDouble).abs() * rms_K;
-  const at::Tensor above = metric_DK.gt(metric_DK.mean() * times);
-  return {static_cast<double>(above.sum().item<int64_t>()), static_cast<double>(above.numel())};
+// |weight| * ||input|| of the projection that ends a half layer.
+at::Tensor output_metric(const ScoreInput& in, Half half) {
+  const Role role = half == Half::kMlp ? Role::kDown : Role::kOutput;
+  return in.weights[role].to(at::kCPU, at::kDouble).abs() * input_rms(in, half);
 }
 
+// One threshold for the layer: the mean over the entries of all its matrices. The metric is
+// computed twice, so that one matrix's is in memory at a time.
 at::Tensor outlier_share(const ScoreInput& in) {
-  const double times = in.options.get(kOutlier);
-  Outliers sum;
-  const auto add = [&](Role role, Half half) {
-    const Outliers more = count_outliers(in.weights[role], input_rms(in, half), times);
-    sum.above += more.above;
-    sum.all += more.all;
-  };
-  if (in.shape.heads > 0) add(Role::kOutput, Half::kAttention);
-  if (in.shape.mlp > 0) add(Role::kDown, Half::kMlp);
-  return at::full({1}, sum.all > 0 ? sum.above / sum.all : 0.0, at::kDouble);
+  std::vector<Half> halves;
+  if (in.shape.heads > 0) halves.push_back(Half::kAttention);
+  if (in.shape.mlp > 0) halves.push_back(Half::kMlp);
+  double sum = 0, all = 0, above = 0;
+  for (const Half half : halves) {
+    const at::Tensor metric_DK = output_metric(in, half);
+    sum += metric_DK.sum().item<double>();
+    all += static_cast<double>(metric_DK.numel());
+  }
+  if (all == 0) return at::zeros({1}, at::kDouble);
+  const double threshold = in.options.get(kOutlier) * sum / all;
+  for (const Half half : halves) {
+    above += static_cast<double>(output_metric(in, half).gt(threshold).sum().item<int64_t>());
+  }
+  return at::full({1}, above / all, at::kDouble);
 }
 
 }  // namespace

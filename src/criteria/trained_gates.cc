@@ -104,7 +104,7 @@ class Training {
     const at::Tensor all_P = at::cat(parts);
     const double sum = all_P.sum().item<double>();
     if (!(sum > 0) || !(settings_.budget < sum)) {
-      throw bad_input("the target is {} but all gates together cost {}", sum, settings_.budget)
+      throw bad_input("the target is {} but all gates together cost {}", settings_.budget, sum)
           .hint("lower the target");
     }
     return all_P;

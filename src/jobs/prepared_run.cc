@@ -6,6 +6,7 @@
 #include "allocate/allocation.h"
 #include "base/error.h"
 #include "criteria/criterion.h"
+#include "jobs/branch_settings.h"
 #include "jobs/prune_costs.h"
 #include "jobs/prune_repair.h"
 #include "jobs/prune_sight.h"
@@ -74,11 +75,6 @@ ModelConfig config_after(const PreparedRun& run) {
   return run.accounting ? config_after(run.dense.config(), *run.accounting) : run.dense.config();
 }
 
-Json settings_of(const PreparedRun& run, const std::string& branch) {
-  const auto found = run.recipe.settings.find(branch);
-  return found == run.recipe.settings.end() ? Json::object() : found->second;
-}
-
 constexpr int64_t kFewTokens = 256;
 
 std::vector<std::string> joined(std::vector<std::string> lines,
@@ -124,9 +120,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
     const Json settings = settings_of(run, name);
     const int64_t multiple = settings.value("shape_multiple", int64_t{32});
     odd_widths = odd_widths || multiple % 32 != 0;
-    const bool differ = find_branch(name).layers_differ ||
-                        find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
-    if (!differ || config.layers.size() < 2) continue;
+    if (!may_differ(find_branch(name), settings) || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
     if (settings.value("halves", false))
       config.layers.back().heads = config.layers.back().kv_heads = 0;
@@ -138,6 +132,7 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
         "quantised format and fast kernels need (--shape-multiple 32)");
   }
   warnings = joined(std::move(warnings), settings_without_effect(run));
+  warnings = joined(std::move(warnings), criteria_without_effect(run));
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
     warnings.push_back(
@@ -290,10 +285,7 @@ PreparedRun prepare(Recipe recipe, Progress& progress) {
     run.samples = load_samples(run.recipe, *run.tokenizer, run.dense, progress);
   }
   if (!replays) check_can_compare(run);
-  if (!run.recipe.weights.is_null()) {
-    check_pattern(run.recipe.weights, config_after(run),
-                  run.replay || run.accounting || run.recipe.target.weights_alone);
-  }
+  if (!run.recipe.weights.is_null()) check_weights(run, config_after(run));
   const std::string unseen = check_sight(run);
   run.warnings = warnings_about(run);
   if (!unseen.empty()) run.warnings.push_back(unseen);

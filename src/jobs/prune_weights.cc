@@ -1,6 +1,9 @@
 // jobs/prune_weights.cc
 #include "jobs/prune_weights.h"
 
+#include <algorithm>
+
+#include "jobs/branch_settings.h"
 #include "model/family.h"
 #include "tensor/dtype.h"
 
@@ -24,6 +27,18 @@ Model sparsified(const PreparedRun& run, const Model& pruned, const std::filesys
                  Progress& progress) {
   return sparsify(pruned, run.samples.calibration, run.compute, sparse_options(run.recipe.weights),
                   scratch, progress);
+}
+
+void check_weights(const PreparedRun& run, const ModelConfig& after) {
+  const auto branches = mix_recipe(run.recipe).branches;
+  const bool counted = run.accounting && std::ranges::none_of(branches, [&](const BranchUse& use) {
+                         return may_differ(*use.branch, settings_of(run, use.branch->name));
+                       });
+  if (run.replay || counted || run.recipe.target.weights_alone) {
+    check_pattern(run.recipe.weights, after);
+  } else {
+    check_pattern_of_any_sizes(run.recipe, run.dense.config());
+  }
 }
 
 Json weights_metrics(const Json& weights, const Model& model) {

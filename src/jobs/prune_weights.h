@@ -23,4 +23,8 @@ Model sparsified(const PreparedRun& run, const Model& pruned, const std::filesys
 /// Returns {method, pattern | sparsity, zeros, weights, zero_fraction} of the projections.
 Json weights_metrics(const Json& weights, const Model& model);
 
+/// Throws Error(kUsage) if a pattern's groups do not divide the inputs that projections will have,
+/// `after` where the sizes are known.
+void check_weights(const PreparedRun& run, const ModelConfig& after);
+
 }  // namespace mop

@@ -34,41 +34,64 @@ std::map<std::string, Options> criterion_settings(const Recipe& recipe) {
   return settings;
 }
 
+namespace {
+
+// The criteria that are measured together with this one: all that the run expects.
+std::vector<std::string> measured_with(const std::string& criterion,
+                                       const std::vector<std::string>& expected) {
+  const bool is_expected = std::ranges::find(expected, criterion) != expected.end();
+  return is_expected ? expected : std::vector{criterion};
+}
+
+// Adds the statistics that an earlier measurement of the same model did not gather.
+void add_missing(std::vector<LayerStats>& kept, std::vector<LayerStats> more) {
+  if (kept.empty()) {
+    kept = std::move(more);
+    return;
+  }
+  for (size_t layer = 0; layer < kept.size(); ++layer) {
+    for (const auto& [stat, sum_U] : more[layer].sums()) {
+      if (!kept[layer].has(stat)) kept[layer].add_sum(stat, sum_U, more[layer].count(stat));
+    }
+  }
+}
+
+}  // namespace
+
 void RunMeasure::measure(const std::vector<std::string>& criteria) {
   if (reads_text(criteria) && setup_.samples.ids.empty()) {
     throw usage_error("this run measures activations and needs calibration text")
         .hint("give --calibration FILE, or a path of branches without measurements");
   }
   WeightLoader weights(model_, setup_.compute);
-  kept_.stats = collect_stats(weights, setup_.samples, needed_stats(criteria), setup_.ranks,
-                              setup_.progress, setup_.scratch);
-  kept_.scores = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
-                               setup_.scratch, setup_.progress);
-  kept_.scores.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, kept_.stats,
-                                  setup_.settings, setup_.progress));
+  std::vector<LayerStats> stats = collect_stats(weights, setup_.samples, needed_stats(criteria),
+                                                setup_.ranks, setup_.progress, setup_.scratch);
+  auto scores = score_moments(model_, setup_.compute, setup_.samples, criteria, setup_.settings,
+                              setup_.scratch, setup_.progress);
+  scores.merge(score_losses(model_, setup_.compute, setup_.samples, criteria, stats,
+                            setup_.settings, setup_.progress));
   for (const std::string& name : criteria) {
-    if (kept_.scores.contains(name)) continue;
+    if (scores.contains(name)) continue;
     const Options options = section_of(setup_.settings, name);
-    kept_.scores[name] =
-        std::move(score_layers(weights, kept_.stats, std::vector{name}, options)[0]);
+    scores[name] = std::move(score_layers(weights, stats, std::vector{name}, options)[0]);
   }
+  kept_.scores.merge(scores);  // callers hold references to earlier ones
+  add_missing(kept_.stats, std::move(stats));
   check_mappings();
 }
 
 const std::vector<at::Tensor>& RunMeasure::scores(const std::string& criterion) {
   if (!kept_.scores.contains(criterion)) {
-    const auto& expected = setup_.criteria;
-    const bool is_expected =
-        std::find(expected.begin(), expected.end(), criterion) != expected.end();
-    measure(is_expected ? expected : std::vector{criterion});
+    measure(measured_with(criterion, setup_.criteria));
   }
   return kept_.scores.at(criterion);
 }
 
 const std::vector<at::Tensor>& RunMeasure::tower_scores(const std::string& criterion) {
   if (!tower_scores_.contains(criterion)) {
-    tower_scores_ = score_tower(model_, setup_.compute, setup_.samples, setup_.pictures,
-                                setup_.tower_criteria, setup_.settings, setup_.progress);
+    tower_scores_.merge(score_tower(model_, setup_.compute, setup_.samples, setup_.pictures,
+                                    measured_with(criterion, setup_.tower_criteria),
+                                    setup_.settings, setup_.progress));
     check_mappings();
   }
   return tower_scores_.at(criterion);

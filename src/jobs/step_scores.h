@@ -57,12 +57,13 @@ class RunMeasure : public Measure {
   }
 
   /// The first call gathers statistics and scores for all criteria of the setup, then releases the
-  /// weights. Throws Error(kUsage) without samples.
+  /// weights; a criterion that the setup does not have is measured alone. References stay valid.
+  /// Throws Error(kUsage) without samples.
   const std::vector<at::Tensor>& scores(const std::string& criterion) override;
   /// Computed once for branches with equal settings. Every rank computes all samples, since merged
   /// sums would round differently and results would not be bitwise reproducible.
   const std::vector<LayerCurves>& curves(const CurveSettings& settings) override;
-  /// Computes all tower criteria of the setup at once, on every rank (jobs/tower_scores.h).
+  /// The same for all tower criteria of the setup, on every rank (jobs/tower_scores.h).
   const std::vector<at::Tensor>& tower_scores(const std::string& criterion) override;
 
  private:

@@ -64,7 +64,8 @@ Json default_method(Json json) {
   Json target = section(json, "target").json(), repair = section(json, "repair").json();
   target.emplace("rounds", 2);
   repair.emplace("method", "least-squares");
-  repair.emplace("when", "steps");
+  const std::string method = Options("repair", repair).get(recipe_options::kRepair, "none");
+  if (method != "none" && !find_repair(method).adds_tensors) repair.emplace("when", "steps");
   // Only removal of whole halves saves the fixed overhead of their time.
   if (target.value("currency", "") == "latency") {
     for (const std::string& branch : branches) json[branch].emplace("halves", true);

@@ -364,7 +364,8 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
     throw usage_error("recovery.when: steps trains after every step, but {}",
                       recipe.plan.empty() ? "a repair at the end would follow the training"
                                           : "a replayed plan has no steps of its own")
-        .hint("recovery.when: end, or repair.when: steps");
+        .hint(repair_adds_tensors(recipe.repair) ? "recovery.when: end, or another repair"
+                                                 : "recovery.when: end, or repair.when: steps");
   }
   return recipe;
 }

@@ -123,7 +123,7 @@ inline const Option<std::string> kRepair = {
         "repairs`)"};
 inline const Option<std::string> kWhen = {
     .name = "when",
-    .unset = "steps by the default method, else end",
+    .unset = "steps by the default method, unless the repair is bias; else end",
     .range = one_of({"end", "steps"}),
     .help = "steps: repair every candidate before it is evaluated; end: once, after all steps"};
 

@@ -46,7 +46,7 @@ std::span<const RecipeSection> prune_sections() {
       {"compute", "where and in what", {options::kDevice, options::kDtype}},
       {"repair",
        "new values for the remaining weights; a repair's own settings are here too",
-       {options::kRepair, options::kWhen, kRepairDamping}},
+       {options::kRepair, options::kWhen}},
       {"weights",
        "single weights set to zero; a method's own settings are here too",
        {options::kWeights, options::kSparsity, options::kPattern}},

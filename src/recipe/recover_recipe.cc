@@ -1,6 +1,8 @@
 // recipe/recover_recipe.cc
 #include "recipe/recover_recipe.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/options.h"
 #include "recipe/recipe_sections.h"
@@ -68,6 +70,22 @@ void read_train(const Options& plain, RecoverRecipe& recipe) {
   train.seed = recipe.batch.seed = static_cast<uint64_t>(plain.get(options::kSeed));
 }
 
+// What the method does not read: sections of methods that train other parameters, and a teacher.
+void refuse_settings_without_effect(const Json& json, const RecoverRecipe& recipe) {
+  const bool all_weights = recipe.method == "distil" && recipe.trains_all;
+  const std::string trained = recipe.method + (all_weights ? " with distil.trains: full" : "");
+  for (const Method& other : all_methods()) {
+    const bool reads = other.name == recipe.method || (other.name == "lora" && recipe.low_rank());
+    if (reads || section(json, other.name).json().empty()) continue;
+    throw usage_error("the method is {}, so settings of '{}' have no effect", trained, other.name)
+        .hint(fmt::format("leave `{}` out, or choose another method", other.name));
+  }
+  if (!recipe.teacher.empty() && !find_method(recipe.method).needs_teacher) {
+    throw usage_error("the method is {}, so a teacher has no effect", trained)
+        .hint("leave the teacher out, or --method distil");
+  }
+}
+
 // The top-level settings, without the sections.
 Options top_settings_of(Json json) {
   for (const RecipeSection& section : recover_sections()) json.erase(section.name);
@@ -91,6 +109,7 @@ RecoverRecipe recover_recipe(const Json& json) {
   read_data(json, recipe);
   read_lora(declared(json, "lora"), recipe.lora);
   read_distil(declared(json, "distil"), recipe);
+  refuse_settings_without_effect(json, recipe);
   read_train(plain, recipe);
   const Options memory = declared(json, "memory");
   recipe.activation_gib = memory.get(options::kActivationGib, recipe.activation_gib);

@@ -41,7 +41,7 @@ struct RecoverRecipe {
 };
 
 /// Reads the keys below. Throws Error(kUsage) for an unknown key, a value of the wrong type or out
-/// of range, a missing teacher.
+/// of range, a missing teacher, a section or a teacher that the method does not read.
 ///   model, method, teacher, epochs | tokens | minutes, learning_rate (a number, or a list to
 ///   choose from; by default the method's list), schedule, warmup,
 ///   weight_decay, clip, batch, accumulate, rule, patience, validate_every, save_every, seed,

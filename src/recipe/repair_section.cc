@@ -22,16 +22,20 @@ Json resolved_repair(const Json& section) {
   }
   const Options given("repair", section);
   const std::string method = given.get(recipe_options::kRepair, std::string("least-squares"));
-  const std::vector<OptionSpec>& own = find_repair(method).options;
+  const Repair& row = find_repair(method);
   std::vector<OptionSpec> declared = options_of(prune_sections(), "repair");
-  for (const OptionSpec& spec : own) {
-    if (spec.name != kRepairDamping.name) declared.push_back(spec);
-  }
+  declared.insert(declared.end(), row.options.begin(), row.options.end());
   const Options options("repair", section, declared);
   Json resolved = {{"method", method},
-                   {"damping", options.get(kRepairDamping)},
                    {"when", options.get(recipe_options::kWhen, std::string("end"))}};
-  resolved.update(filled_in(options, own));
+  if (row.adds_tensors && repairs_steps(resolved)) {
+    throw usage_error(
+        "repair.when: steps repairs before every step, but '{}' adds tensors, which steps do not "
+        "count",
+        method)
+        .hint("repair.when: end");
+  }
+  resolved.update(filled_in(options, row.options));
   return resolved;
 }
 
@@ -54,6 +58,10 @@ std::vector<RepairPass> repairs_at_end(const Json& repair) {
 }
 
 const RepairPass& repair_of_steps(const Json& repair) { return repair_of(repair).solve; }
+
+bool repair_adds_tensors(const Json& repair) {
+  return !repair.is_null() && repair_of(repair).adds_tensors;
+}
 
 bool repair_trains(const Json& repair) {
   return !repair.is_null() && repair_of(repair).finish.has_value();

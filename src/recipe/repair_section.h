@@ -7,10 +7,10 @@
 
 namespace mop {
 
-/// Returns {method, damping, when} with defaults, and {steps, learning_rate} for a method that
-/// trains. Throws Error(kUsage) for an unknown method, a key of another method, or a number out of
-/// range. `when`: end (once, after all steps) or steps (every candidate before it is evaluated; a
-/// method's final pass still runs once at the end).
+/// Returns {method, when} and the method's own settings with defaults. Throws Error(kUsage) for an
+/// unknown method, a key of another method, a number out of range, or `when: steps` for a method
+/// that adds tensors. `when`: end (once, after all steps) or steps (every candidate before it is
+/// evaluated; a method's final pass still runs once at the end).
 Json resolved_repair(const Json& section);
 
 /// The numbers of a resolved section.
@@ -24,6 +24,9 @@ std::vector<RepairPass> repairs_at_end(const Json& repair);
 
 /// Returns the pass for every candidate, if steps are repaired.
 const RepairPass& repair_of_steps(const Json& repair);
+
+/// Whether the method gives the model tensors that it did not have; they are counted by no step.
+bool repair_adds_tensors(const Json& repair);
 
 /// Whether the method trains.
 bool repair_trains(const Json& repair);

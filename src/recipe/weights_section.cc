@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
 #include <set>
+#include <vector>
 
 #include "base/error.h"
 #include "base/options.h"
@@ -19,6 +22,39 @@ void check(const SparseOptions& settings) {
     throw usage_error("weights.block must be a multiple of the pattern's group size, got {}",
                       settings.block);
   }
+}
+
+// Sizes that a branch leaves: multiples of a number that a setting raises.
+struct Widths {
+  std::string_view what, setting;
+  int64_t multiple = 1;
+};
+
+// Heads go in groups, whose width may be a multiple already.
+int64_t multiple_of_heads(const ModelConfig& dense, int64_t head_multiple) {
+  int64_t multiple = 0;
+  for (const LayerShape& shape : dense.layers) {
+    if (shape.heads == 0) continue;
+    multiple = std::gcd(
+        multiple, std::lcm(shape.group() * shape.head_dim, std::max(head_multiple, int64_t{1})));
+  }
+  return multiple;
+}
+
+std::vector<Widths> widths_left_by(const Json& settings, const ModelConfig& dense) {
+  std::vector<Widths> widths;
+  const auto multiple = [&](const char* setting) { return settings.value(setting, int64_t{1}); };
+  if (settings.contains("shape_multiple")) {
+    widths.push_back({"MLP widths", "shape_multiple", multiple("shape_multiple")});
+  }
+  if (settings.contains("head_multiple") && settings.value("rule", "") != "mlp-only") {
+    widths.push_back(
+        {"heads * head_dim", "head_multiple", multiple_of_heads(dense, multiple("head_multiple"))});
+  }
+  if (settings.contains("channel_multiple")) {
+    widths.push_back({"hidden channels", "channel_multiple", multiple("channel_multiple")});
+  }
+  return widths;
 }
 
 }  // namespace
@@ -64,12 +100,12 @@ SparseOptions sparse_options(const Json& resolved) {
   return settings;
 }
 
-void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known) {
+void check_pattern(const Json& weights, const ModelConfig& config) {
   const SparsityPattern pattern = sparse_options(weights).pattern;
   if (!pattern.grouped()) return;
   std::set<int64_t> inputs = {config.hidden};
   for (const LayerShape& shape : config.layers) {
-    if (sizes_are_known) inputs.insert({shape.heads * shape.head_dim, shape.mlp});
+    inputs.insert({shape.heads * shape.head_dim, shape.mlp});
   }
   for (const int64_t count : inputs) {
     if (count % pattern.of == 0) continue;
@@ -77,6 +113,23 @@ void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_ar
         "weights.pattern {} needs inputs in multiples of {}, but a projection will have {}",
         pattern_text(pattern), pattern.of, count)
         .hint(fmt::format("use --shape-multiple {}", pattern.of));
+  }
+}
+
+void check_pattern_of_any_sizes(const Recipe& recipe, const ModelConfig& dense) {
+  const SparsityPattern pattern = sparse_options(recipe.weights).pattern;
+  if (!pattern.grouped()) return;
+  check_pattern(recipe.weights, dense);  // of layers that lose nothing
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    if (use.branch->of_tower) continue;
+    for (const Widths& widths : widths_left_by(recipe.settings.at(use.branch->name), dense)) {
+      if (widths.multiple % pattern.of == 0) continue;
+      throw usage_error(
+          "weights.pattern {} needs inputs in multiples of {}, but branch '{}' leaves {} in "
+          "multiples of {}",
+          pattern_text(pattern), pattern.of, use.branch->name, widths.what, widths.multiple)
+          .hint(fmt::format("--set {}.{}={}", use.branch->name, widths.setting, pattern.of));
+    }
   }
 }
 

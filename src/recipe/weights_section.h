@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "model/config.h"
+#include "recipe/recipe.h"
 #include "repair/sparse_weights.h"
 
 namespace mop {
@@ -17,9 +18,13 @@ Json resolved_weights(const Json& section, uint64_t seed);
 /// The settings of a resolved section.
 SparseOptions sparse_options(const Json& resolved);
 
-/// Throws Error(kUsage) if a pattern's groups do not divide the inputs of the projections, for
-/// `config` and, if the result's sizes are known, for all its layers.
-void check_pattern(const Json& weights, const ModelConfig& config, bool sizes_are_known);
+/// Throws Error(kUsage) if a pattern's groups do not divide the inputs of the projections of
+/// `config`, the result's sizes.
+void check_pattern(const Json& weights, const ModelConfig& config);
+
+/// The same before a run whose measurements decide the sizes of layers: groups must divide the
+/// dense sizes, and the multiples that the branches of the resolved recipe keep.
+void check_pattern_of_any_sizes(const Recipe& recipe, const ModelConfig& dense);
 
 /// Describes the section, e.g. "sparsegpt, 2:4".
 std::string weights_text(const Json& weights);

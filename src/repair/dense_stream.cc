@@ -36,7 +36,9 @@ void DenseStream::advance_to(int64_t layer) {
 
 at::Tensor DenseStream::pass(int64_t layer) {
   advance_to(layer);
-  const at::Tensor behind_attention_ND = at::empty_like(hidden_ND_);
+  // Without an attention there is nothing to tap: its hidden states are the layer's input.
+  const bool attends = weights_.model().config().layers[static_cast<size_t>(layer)].heads > 0;
+  const at::Tensor behind_attention_ND = attends ? at::empty_like(hidden_ND_) : hidden_ND_.clone();
   ForwardOptions options;
   options.tap = [&](int64_t, int64_t sequence, const Packing& piece) -> Tap {
     const int64_t token = first_token_[static_cast<size_t>(sequence)];

@@ -27,7 +27,8 @@ class DenseStream {
   at::Tensor entering(const Model& pruned) const;
   /// Advances to the input of `layer`.
   void advance_to(int64_t layer);
-  /// Advances to the output of `layer` and returns the hidden states after its attention.
+  /// Advances to the output of `layer` and returns the hidden states after its attention; a layer
+  /// without one gives its input.
   at::Tensor pass(int64_t layer);
 
  private:

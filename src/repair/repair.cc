@@ -47,6 +47,7 @@ std::span<const Repair> all_repairs() {
        .summary =
            "biases of o_proj and down_proj that replace the mean of the removed inputs (FLAP)",
        .solve = {bias_repair, "more calibration text helps"},
+       .adds_tensors = true,
        .source = "FLAP, arXiv 2312.11983, bias compensation",
        .deviations = {26}},
   };

@@ -48,11 +48,15 @@ struct Repair {
   RepairPass solve;  ///< applied to every candidate where steps are repaired
   /// Applied once at the end, after all steps and `solve`.
   std::optional<RepairPass> finish = std::nullopt;
+  /// Whether `solve` gives the model tensors that it did not have. Such a repair is applied once,
+  /// at the end: a plan's steps say what is removed and how many parameters are left, and the next
+  /// step would count the added ones, which a replay of the steps does not have.
+  bool adds_tensors = false;
   std::string source = {};               ///< paper and equation
   std::vector<OptionSpec> options = {};  ///< in the section `repair`
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
-/// `repair.damping`, which every repair reads, and the settings of those that train.
+/// `repair.damping`, of those that solve least squares, and the settings of those that train.
 extern const Option<double> kRepairDamping;
 extern const Option<int64_t> kRepairSteps;
 extern const Option<double> kRepairRate;

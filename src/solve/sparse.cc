@@ -25,11 +25,14 @@ at::Tensor lowest(const at::Tensor& scores_RC, int64_t count) {
       .scatter_(1, order_RC.narrow(1, 0, count), /*value=*/1);
 }
 
+void check_groups(int64_t inputs, const SparsityPattern& pattern) {
+  if (!pattern.grouped() || inputs % pattern.of == 0) return;
+  throw bad_input("groups of {} do not divide {} inputs", pattern.of, inputs)
+      .hint(fmt::format("--shape-multiple {} keeps widths that they divide", pattern.of));
+}
+
 at::Tensor lowest_of_groups(const at::Tensor& scores_OK, const SparsityPattern& pattern) {
-  if (scores_OK.size(1) % pattern.of != 0) {
-    throw bad_input("groups of {} do not divide {} inputs", pattern.of, scores_OK.size(1))
-        .hint(fmt::format("--shape-multiple {} keeps widths that they divide", pattern.of));
-  }
+  check_groups(scores_OK.size(1), pattern);
   const at::Tensor groups_RC = scores_OK.reshape({-1, pattern.of});
   return lowest(groups_RC, pattern.of - pattern.keep).view(scores_OK.sizes());
 }
@@ -144,6 +147,7 @@ at::Tensor sparsegpt(const SparseUpdate& input) {
   if (gram_KK.dim() != 2 || gram_KK.size(0) != inputs || gram_KK.size(1) != inputs) {
     throw bad_input("a matrix of {} inputs, and second moments of {}", inputs, gram_KK.size(0));
   }
+  check_groups(inputs, input.pattern);
   if (input.block < 1 || (input.pattern.grouped() && input.block % input.pattern.of != 0)) {
     throw bad_input("blocks of {} columns are no whole groups of {}", input.block,
                     input.pattern.of);

@@ -45,6 +45,14 @@ class PublishedRun : public ::testing::Test {
     }
     return {best, sum / 3};
   }
+  // The last run's plan gives the same model again.
+  void expect_plan_repeats() {
+    const fs::path out = last_["out"].get<std::string>(), again = temp_.path() / "again";
+    const Ran ran = run({"prune", demo_model().string(), "--out", again.string(), "--plan",
+                         (out / "run/plan.json").string()});
+    ASSERT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(read_file(again / "model.safetensors"), read_file(out / "model.safetensors"));
+  }
   TempFolder temp_;
   Json last_;
   int runs_ = 0;
@@ -77,14 +85,21 @@ TEST_F(PublishedRun, FlapsRankingAndBiasAreReachable) {
   const Json config = read_json(fs::path(last_["out"].get<std::string>()) / "config.json");
   EXPECT_EQ(config["o_proj_bias"], true);
   EXPECT_EQ(config["down_proj_bias"], true);
-  // Its plan gives the same model again.
-  const fs::path plan = fs::path(last_["out"].get<std::string>()) / "run/plan.json";
-  const fs::path again = temp_.path() / "again";
-  const Ran ran =
-      run({"prune", demo_model().string(), "--out", again.string(), "--plan", plan.string()});
+  expect_plan_repeats();
+}
+
+// Its steps count no tensors that the repair adds. Without held-out text the biases are kept.
+TEST_F(PublishedRun, TheBiasOfTheDefaultMethodIsReplayed) {
+  const std::string text = read_file(demo_calibration());
+  const fs::path few = temp_.path() / "few.txt", out = temp_.path() / "biased";
+  write_file(few, text.substr(0, text.rfind('\n', 2000) + 1));
+  const Ran ran = run({"prune", demo_model().string(), "--out", out.string(), "--calibration",
+                       few.string(), "--max-tokens", "32", "--remove", "0.3", "--uniform", "--set",
+                       "damage-uniform.gradients=false", "--repair", "bias", "--json"});
   ASSERT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_EQ(read_file(again / "model.safetensors"),
-            read_file(fs::path(last_["out"].get<std::string>()) / "model.safetensors"));
+  last_ = ran.json();
+  EXPECT_EQ(read_json(out / "config.json")["down_proj_bias"], true);
+  expect_plan_repeats();
 }
 
 TEST_F(PublishedRun, AllocationsTakeTheSameParameters) {

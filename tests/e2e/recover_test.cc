@@ -15,9 +15,11 @@ Args recover_args(const fs::path& out, const Args& more) {
                "--tokens",     "1500",
                "--set",        "accumulate=4",
                "--set",        "validation.samples=4",
-               "--set",        "lora.rank=4",
                "--set",        "save_every=2",
                "--json"};
+  const bool all_weights = std::ranges::any_of(
+      more, [](const std::string& arg) { return arg == "full" || arg == "distil.trains=full"; });
+  if (!all_weights) args.insert(args.end(), {"--set", "lora.rank=4"});
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }

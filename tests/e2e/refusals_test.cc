@@ -287,7 +287,7 @@ TEST_F(Refusals, LargestNumbersAreRefusedOrTaken) {
       {train, {"--max-tokens", "N"}},
       {train, {"--set", "batch=N"}},
       {train, {"--set", "accumulate=N"}},
-      {train, {"--set", "lora.rank=N"}},
+      {train, {"--set", "method=lora", "--set", "lora.rank=N"}},
       {train, {"--set", "pack_tokens=N"}},
       {train, {"--set", "piece_tokens=N"}},
       {train, {"--set", "save_every=N"}},

@@ -144,9 +144,10 @@ TEST_F(Published, LayersAreScoredByWhatTheyChange) {
 TEST_F(Published, OwlCountsWhatIsFarBeyondTheMean) {
   gathered(Stat::kHeadChannelSquare, std::vector<double>(8, 1));
   gathered(Stat::kNeuronSquare, {1, 1, 100});
-  // o_proj: 16 equal entries. down_proj: 1, 2, 0 and 3, 2, 40, of mean 8: one beyond 4 times it.
-  expect(score("owl-layers", {{"outlier", 4}}), {1 / 22.});
-  expect(score("owl-layers", {{"outlier", 5.5}}), {0});
+  // o_proj: 16 ones. down_proj: 1, 2, 0 and 3, 2, 40. The mean of all 22 is 64/22: one is beyond
+  // 5.5 times it, though not beyond 5.5 times the mean of down_proj, 8.
+  expect(score("owl-layers", {{"outlier", 5.5}}), {1 / 22.});
+  expect(score("owl-layers", {{"outlier", 14}}), {0});
 }
 
 TEST_F(Published, MagnitudeOfALayerIsTheSumOfItsMatrices) {

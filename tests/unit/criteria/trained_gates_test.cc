@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "kit/random_model.h"
+#include "kit/refusal.h"
 
 namespace mop::testing {
 namespace {
@@ -109,6 +110,9 @@ TEST_F(TrainedGates, ASeedGivesTheSameGates) {
 }
 
 TEST_F(TrainedGates, ABudgetBeyondAllGatesIsRefused) {
+  training_.budget = 300;
+  EXPECT_THAT(refusal_of([&] { curves(); }),
+              HasSubstr("the target is 300 but all gates together cost 272"));
   training_.budget = 4 * 2 * 10 + 4 * 48;
   EXPECT_THROW(curves(), Error);
   samples_.ids = {{3}};

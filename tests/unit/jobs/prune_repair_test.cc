@@ -23,13 +23,14 @@ std::string refusal(const Json& section) {
 
 TEST(RunRepair, AMethodHasTheSettingsThatItReads) {
   EXPECT_EQ(resolved_repair(Json::object()),
-            (Json{{"method", "least-squares"}, {"damping", 0.0}, {"when", "end"}}));
+            (Json{{"method", "least-squares"}, {"when", "end"}, {"damping", 0.0}}));
   EXPECT_EQ(resolved_repair({{"method", "reconstruction"}, {"steps", 50}}),
             (Json{{"method", "reconstruction"},
-                  {"damping", 0.0},
                   {"when", "end"},
+                  {"damping", 0.0},
                   {"steps", 50},
                   {"learning_rate", 5e-4}}));
+  EXPECT_EQ(resolved_repair({{"method", "bias"}}), (Json{{"method", "bias"}, {"when", "end"}}));
 }
 
 TEST(RunRepair, RefusesWhatDoesNotSuit) {
@@ -39,6 +40,10 @@ TEST(RunRepair, RefusesWhatDoesNotSuit) {
   EXPECT_THAT(refusal({{"method", "reconstruction"}, {"learning_rate", 0}}), HasSubstr("above 0"));
   EXPECT_THAT(refusal({{"method", "reconstruction"}, {"learning_rate", 1}}), HasSubstr("below 1"));
   EXPECT_THAT(refusal({{"when", "never"}}), HasSubstr("known: end, steps"));
+  EXPECT_THAT(refusal({{"method", "bias"}, {"damping", 0.5}}),
+              HasSubstr("repair does not know: damping"));
+  EXPECT_THAT(refusal({{"method", "bias"}, {"when", "steps"}}),
+              HasSubstr("'bias' adds tensors, which steps do not count"));
 }
 
 TEST(RunRepair, TrainingComesOnceAtTheEndBehindLeastSquares) {

@@ -1,4 +1,5 @@
 // tests/unit/repair/least_squares_test.cc -- sequential least squares against what it must reach.
+#include "repair/dense_stream.h"
 #include "repair_fixture.h"
 
 namespace mop::testing {
@@ -76,6 +77,24 @@ TEST_F(LeastSquaresRepair, TheMatrixBeforeAMissingAttentionTakesOverWhatItAdded)
   const Model dense = std::exchange(dense_, up_to_the_gap(dense_));
   EXPECT_LT(error(up_to_the_gap(better)), 0.9 * error(up_to_the_gap(pruned)));
   dense_ = dense;
+}
+
+// The source may be the result of an earlier run: here layer 2 of it has no attention.
+TEST_F(LeastSquaresRepair, ADenseLayerWithoutAttentionShowsItsInput) {
+  std::vector<Layer> layers = dense_.layers();
+  layers[2].heads = layers[2].kv_heads = {};
+  dense_ = dense_.with_layers(layers);
+  const PackedSamples packed = pack(samples_, /*pinned=*/false);
+  DenseStream stream(dense_, dense_, compute_, packed);
+  stream.advance_to(2);
+  const at::Tensor input_ND = stream.hidden_ND().clone();
+  EXPECT_TRUE(at::equal(stream.pass(2), input_ND));
+  EXPECT_FALSE(at::equal(stream.hidden_ND(), input_ND)) << "its MLP was passed";
+
+  IndexList many;
+  for (int32_t i = 0; i < 30; ++i) many.push_back(i);
+  const Model pruned = without_neurons(1, many), better = repaired(pruned, 0);
+  EXPECT_LT(error(better), 0.8 * error(pruned));
 }
 
 TEST_F(LeastSquaresRepair, ChangesNothingWhereNothingIsMissing) {

@@ -217,6 +217,10 @@ TEST(Zeros, RefusalsSayWhatIsWrong) {
   EXPECT_THAT(refusal_of([&] { lowest_of_rows(p.weights_OK, pattern_from_text("2:4")); }),
               HasSubstr("groups of 4 do not divide 6 inputs"));
   EXPECT_THAT(refusal_of([&] {
+                sparsegpt({p.weights_OK, p.gram_KK, pattern_from_text("2:4"), 0.01, 8});
+              }),
+              HasSubstr("groups of 4 do not divide 6 inputs"));
+  EXPECT_THAT(refusal_of([&] {
                 sparsegpt({p.weights_OK, at::ones({6, 6}, at::kDouble), fraction(0.5), 0});
               }),
               HasSubstr("cannot be inverted"));
