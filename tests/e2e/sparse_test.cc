@@ -93,7 +93,7 @@ TEST_F(SparseRun, RefusesWhatCannotBe) {
   EXPECT_THAT(sparse("a", {"--weights", "wanda", "--pattern", "5:10"}).err,
               HasSubstr("weights.pattern 5:10 needs inputs in multiples of 10"));
 
-  EXPECT_THAT(sparse("a", {"--sparsity", "1.5"}).err, HasSubstr("above 0, below 1"));
+  EXPECT_THAT(sparse("a", {"--sparsity", "1.5"}).err, HasSubstr("1.5 is not a fraction below 1"));
   EXPECT_THAT(sparse("a", {"--weights", "owl"}).err, HasSubstr("known: sparsegpt, wanda"));
   EXPECT_THAT(sparse("a", {"--pattern", "4:2"}).err, HasSubstr("as in 2:4"));
   EXPECT_THAT(sparse("a", {"--sparsity", "0.5", "--set", "recovery.method=lora", "--set",
