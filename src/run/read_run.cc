@@ -342,7 +342,8 @@ RunReport read_run(const fs::path& folder) {
   run.verb = verb_of(files);
   run.finished = files.metrics.is_object();
   run.model = word_of(files.made_by, "model");
-  if (run.model.empty()) run.model = model_name(word_of(files.recipe, "model"));
+  const std::string path = word_of(files.recipe, "model");
+  if (run.model.empty() && !path.empty()) run.model = model_name(path);
   run.method = method_of(files);
   run.seed = whole_of(files.recipe, "seed");
   run.source_fingerprint = word_of(part_of(files.manifest, "model"), "fingerprint");
