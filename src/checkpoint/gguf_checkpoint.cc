@@ -20,10 +20,12 @@ bool interleaved(const GgufFile& file) {
 }
 
 // Heads that order the rows of a tensor; 0 when they lie as in Hugging Face's files.
-int64_t heads_of(const GgufPlace& place, const GgufTensor& tensor, int64_t head_dim) {
+int64_t heads_of(const GgufPlace& place, const GgufTensor& tensor, int64_t head_dim,
+                 const GgufFile& file) {
   if (place.row->rows == HeadRows::kNone) return 0;
   if (tensor.shape.empty() || tensor.shape[0] % head_dim != 0) {
-    throw bad_input("the rows of '{}' are not whole heads of {}", tensor.name, head_dim);
+    throw bad_input("the rows of '{}' are not whole heads of {}", tensor.name, head_dim)
+        .where("file", file.path().string());
   }
   return tensor.shape[0] / head_dim;
 }
@@ -41,8 +43,12 @@ GgufCheckpoint GgufCheckpoint::open(const std::filesystem::path& path) {
     if (is_rope_tensor(name)) continue;  // in the config
     const auto place = place_of_gguf(name);
     const std::string ours = place ? place->hf_name() : name;
-    const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim) : 0;
-    result.stored_[ours] = {&tensor, heads};
+    const int64_t heads = place && by_heads ? heads_of(*place, tensor, head_dim, result.file_) : 0;
+    const auto [stored, is_new] = result.stored_.try_emplace(ours, Stored{&tensor, heads});
+    if (!is_new) {
+      throw bad_input("two tensors are the same one: {} and {}", stored->second.tensor->name, name)
+          .where("file", path.string());
+    }
     result.entries_[ours] = {result.file_.dtype(tensor), tensor.shape, tensor.begin, tensor.end};
   }
   return result;

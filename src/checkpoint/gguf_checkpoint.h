@@ -25,7 +25,7 @@ at::Tensor llama3_rope_factors(double factor, double low, double high, double co
 class GgufCheckpoint {
  public:
   /// Throws what GgufFile::open and gguf_config throw, and Error(kBadInput) for q and k whose rows
-  /// are not whole heads.
+  /// are not whole heads, and for two tensors that stand for the same one.
   static GgufCheckpoint open(const std::filesystem::path& path);
   GgufCheckpoint(GgufCheckpoint&&) = default;  // not copied: `stored_` points into `file_`
 

@@ -69,6 +69,17 @@ void check_attention_scale(const GgufArchitectureKeys& keys, int64_t head_dim) {
                   given, scale);
 }
 
+int64_t head_dim_of(const GgufArchitectureKeys& keys, int64_t heads) {
+  const int64_t hidden = keys.integer("embedding_length");
+  const int64_t head_dim = keys.integer_or("attention.key_length", hidden / heads);
+  if (head_dim >= 1) return head_dim;
+  if (keys.has("attention.key_length")) {
+    throw bad_input("'{}' is {}: a head has at least one channel",
+                    keys.name("attention.key_length"), head_dim);
+  }
+  throw bad_input("'{}' is {}: too few for {} heads", keys.name("embedding_length"), hidden, heads);
+}
+
 void put_layers(const GgufArchitectureKeys& keys, Json& config) {
   const int64_t count = keys.integer("block_count");
   if (count < 1 || count > 100000) {
@@ -86,8 +97,7 @@ void put_layers(const GgufArchitectureKeys& keys, Json& config) {
   config["num_attention_heads"] = layers.heads[common];
   config["num_key_value_heads"] = layers.kv_heads[common];
   config["intermediate_size"] = layers.mlp[common];
-  const int64_t head_dim = keys.integer_or("attention.key_length",
-                                           keys.integer("embedding_length") / layers.heads[common]);
+  const int64_t head_dim = head_dim_of(keys, layers.heads[common]);
   if (keys.integer_or("attention.value_length", head_dim) != head_dim) {
     throw bad_input("heads of {} with values of {} are not supported", head_dim,
                     keys.integer("attention.value_length"));

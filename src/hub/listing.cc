@@ -10,6 +10,9 @@ namespace mop {
 namespace {
 namespace fs = std::filesystem;
 
+// A bound of all files of a model: sums of their sizes cannot overflow.
+constexpr int64_t kLargestModel = int64_t{1} << 60;
+
 bool is_checksum(const std::string& text) {
   return (text.size() == 40 || text.size() == 64) &&
          text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -45,10 +48,15 @@ Listing read_listing(const std::string& body, const std::string& where) {
   }
   Listing listing{require<std::string>(json, "sha", where), {}};
   if (!is_commit(listing.commit)) throw bad_input("the hub names no commit").where("url", where);
+  int64_t total = 0;
   for (const Json& sibling : json["siblings"]) {
     if (!sibling.is_object()) throw bad_input("the listing names no file").where("url", where);
     if (!is_plain(get_or<std::string>(sibling, "rfilename", "", where))) continue;
     RemoteFile file = remote_file(sibling, where);
+    if (file.size > kLargestModel - total) {
+      throw bad_input("the hub lists files of more than 2^60 bytes").where("url", where);
+    }
+    total += file.size;
     listing.files[file.name] = std::move(file);
   }
   return listing;

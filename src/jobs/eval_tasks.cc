@@ -183,7 +183,7 @@ void check(const EvalTasksJob& job) {
 Json eval_tasks(const EvalTasksJob& job, Progress& progress) {
   check(job);
   const double start = now();
-  const KnownLines known(job.model, job.calibration);
+  const KnownLines known(job.model, job.calibration, progress);
   const auto tokenizer = open_tokenizer(job.tokenizer.empty() ? job.model : job.tokenizer);
   const Compute compute = open_compute(job.compute.device, job.compute.dtype);
   const Model model = open_model(job.model, job.adapter, progress, compute.dtype);

@@ -44,7 +44,7 @@ class TextEvaluation {
         model_(open_model(job.model, job.adapter, progress, compute_.dtype)) {}
 
   Json run() {
-    const KnownLines known(job_.model, job_.calibration);
+    const KnownLines known(job_.model, job_.calibration, progress_);
     return job_.versus.empty() ? alone(known) : beside(known);
   }
 

@@ -15,6 +15,7 @@
 #include "export/hf_writer.h"
 #include "export/modelling_code.h"
 #include "jobs/child.h"
+#include "report/read_values.h"
 #include "run/runtime.h"
 #include "run/scratch_folder.h"
 
@@ -168,31 +169,31 @@ Json row_from(const CheckJob& job, const OutsideReader& reader, const ChildResul
   if (ran.exit != 0 || !said.is_object()) {
     return row_of(reader, "fails", fmt::format("exit code {}: {}", ran.exit, last_line(ran.err)));
   }
-  if (said.contains("missing")) return row_of(reader, "not installed", said["missing"]);
+  if (said.contains("missing")) return row_of(reader, "not installed", word_of(said, "missing"));
   Json row = row_of(reader, "loads", "");
-  row["version"] = said["version"];
+  row["version"] = part_of(said, "version");
   if (said.contains("error")) {
     row["status"] = "fails";
-    row["detail"] = said["error"];
+    row["detail"] = word_of(said, "error");
     return row;
   }
-  row["logits_difference"] = said["difference"];
-  row["greedy_equal"] = said["greedy"] == Json(ours.greedy);
-  row["tokens_per_second"] = said["tokens_per_second"];
+  row["logits_difference"] = part_of(said, "difference");
+  row["greedy_equal"] = part_of(said, "greedy") == Json(ours.greedy);
+  row["tokens_per_second"] = part_of(said, "tokens_per_second");
   const bool exact = job.dtype == "float32" && rounding == 0;
   const double tolerance =
       std::max(rounding, exact ? reader.tolerance_float32 : reader.tolerance_bfloat16);
   // NaN (null) also counts as a difference.
-  const bool close =
-      said["difference"].is_number() && said["difference"].get<double>() <= tolerance;
+  const bool close = number_of(said, "difference") <= tolerance;
   if (!close || (exact && !row["greedy_equal"].get<bool>())) {
     row["status"] = "differs";
     row["detail"] = fmt::format("expected logits within {:g}{}", tolerance,
                                 exact ? " and the same greedy text" : "");
-    for (const std::string& cause : said.value("causes", std::vector<std::string>()))
-      add(cause, row);
+    for (const Json& cause : part_of(said, "causes")) {
+      if (cause.is_string()) add(cause.get<std::string>(), row);
+    }
   }
-  add(said.value("tokenizer", ""), row);
+  add(word_of(said, "tokenizer"), row);
   if (ours.picture_tokens > 0)
     add(fmt::format("the prompt has an image of {} tokens", ours.picture_tokens), row);
   return row;

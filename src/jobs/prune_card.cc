@@ -8,6 +8,7 @@
 #include "jobs/prune_steps.h"
 #include "model/family.h"
 #include "report/model_card.h"
+#include "report/read_values.h"
 #include "run/describe.h"
 #include "run/model_source.h"
 
@@ -62,18 +63,19 @@ std::string licence_text(const fs::path& source) {
 std::string card_text(const PreparedRun& run, const Model& model, const Json& origin,
                       const Json& metrics) {
   ModelCard card;
-  card.base_model = origin.is_object() ? origin.value("model", "") : model_name(run.recipe.model);
+  card.base_model = word_of(origin, "model");
+  if (card.base_model.empty()) card.base_model = model_name(run.recipe.model);
   card.licence = licence_text(run.recipe.model);
   card.program = "mop " + mop_version();
   card.dense = metrics["dense"];
   card.pruned = metrics["pruned"];
   card.steps = metrics["steps"];
   if (origin.is_object()) {
-    card.figures = origin.value("figures", Json());
-    card.recipe = origin.value("recipe", Json());
+    card.figures = part_of(origin, "figures");
+    card.recipe = part_of(origin, "recipe");
     if (metrics.contains("recovery")) {
       card.recovery = metrics["recovery"];
-      if (!card.figures.is_null()) card.figures["recovered"] = metrics["figures"]["recovered"];
+      if (card.figures.is_object()) card.figures["recovered"] = metrics["figures"]["recovered"];
     }
   }
   return model_card(card);

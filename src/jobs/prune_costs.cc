@@ -14,6 +14,7 @@
 #include "eval/unit_latency.h"
 #include "model/config_keys.h"
 #include "model/family.h"
+#include "report/read_values.h"
 #include "run/run_folder.h"
 #include "tensor/dtype.h"
 
@@ -116,8 +117,9 @@ std::shared_ptr<const Costs> measured_costs(const PreparedRun& run,
   for (const std::filesystem::path& place : {out, working_folder(out)}) {
     const std::filesystem::path file = place / "run" / "latency.json";
     if (!std::filesystem::exists(file) || !holds_run(place)) continue;
-    const Json earlier = read_json(place / "run" / "manifest.json").value("model", Json::object());
-    if (earlier.value("fingerprint", "") != run.dense.checkpoint().fingerprint()) continue;
+    const Json earlier = read_json(place / "run" / "manifest.json");
+    if (word_of(part_of(earlier, "model"), "fingerprint") != run.dense.checkpoint().fingerprint())
+      continue;
     const UnitLatency latency = unit_latency_from_json(read_json(file), file.string());
     return std::make_shared<const Costs>(find_currency("latency"), inputs_of(latency));
   }

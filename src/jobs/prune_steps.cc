@@ -7,6 +7,7 @@
 #include "jobs/score_counts.h"
 #include "model/composite.h"
 #include "model/family.h"
+#include "report/read_values.h"
 #include "run/describe.h"
 
 namespace mop {
@@ -83,14 +84,18 @@ Json target_metrics(const Target& target, const ModelConfig& dense, const ModelC
 Json step_lines(const RunFolder& folder, size_t count) {
   Json lines = Json::array();
   for (size_t i = 1; i <= count; ++i) {
-    const Json metrics = read_json(folder.step(static_cast<int64_t>(i)) / "metrics.json");
-    lines.push_back({{"step", metrics["step"]},
-                     {"branch", metrics["branch"]},
-                     {"shape", step_shape_text(metrics)},
-                     {"parameters", metrics["parameters"]},
-                     {"removed_fraction", metrics["removed_fraction"]},
-                     {"block_removed_fraction", metrics["block_removed_fraction"]},
-                     {"candidates", metrics["candidates"]}});
+    const fs::path file = folder.step(static_cast<int64_t>(i)) / "metrics.json";
+    const Json metrics = read_json(file);
+    const auto number = [&](const char* key) {
+      return require<double>(metrics, key, file.string());
+    };
+    lines.push_back({{"step", require<int64_t>(metrics, "step", file.string())},
+                     {"branch", require<std::string>(metrics, "branch", file.string())},
+                     {"shape", step_shape_text(metrics, file.string())},
+                     {"parameters", require<int64_t>(metrics, "parameters", file.string())},
+                     {"removed_fraction", number("removed_fraction")},
+                     {"block_removed_fraction", number("block_removed_fraction")},
+                     {"candidates", part_of(metrics, "candidates")}});
   }
   return lines;
 }

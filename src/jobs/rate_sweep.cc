@@ -28,10 +28,13 @@ std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) 
   text = ranks.broadcast(std::string_view(text));
   std::vector<RateTrial> trials;
   if (text.empty()) return trials;
-  for (const Json& trial : parse_json(text)) {
-    const Json& nll = trial.at("nll");
-    trials.push_back(
-        {trial.at("learning_rate").get<double>(), nll.is_null() ? INFINITY : nll.get<double>()});
+  try {
+    for (const Json& trial : parse_json(text, file.string() + " is not valid JSON")) {
+      trials.push_back({require<double>(trial, "learning_rate", file.string()),
+                        get_or<double>(trial, "nll", INFINITY, file.string())});
+    }
+  } catch (Error& e) {
+    throw std::move(e).hint("start over with --force");
   }
   return trials;
 }

@@ -115,7 +115,9 @@ constexpr int kBins = 36;
 constexpr int kMostDecades = 9;  // smaller scores count as `below`
 
 // Rounds to six digits, for the same text on every machine.
-double rounded(double value) { return value == 0 ? 0 : std::stod(fmt::format("{:.5e}", value)); }
+double rounded(double value) {
+  return value == 0 ? 0 : std::strtod(fmt::format("{:.5e}", value).c_str(), nullptr);
+}
 
 struct Bins {
   bool logarithmic = false;
@@ -138,8 +140,15 @@ Bins log_bins(double least, double most) {
 }
 
 Bins linear_bins(double least, double most) {
-  if (!(most > least)) return {false, {rounded(least - 0.5), rounded(least + 0.5)}};
+  if (!(most >= least)) return {false, {0, 1}};  // no score is finite
+  // With six digits the edges of bins within such a range would be the same.
+  constexpr double kNarrow = 5e-4;
+  const double size = std::max(std::abs(least), std::abs(most));
   const double raw = (most - least) / kBins;
+  if (!(most - least > kNarrow * size && std::isnormal(raw))) {
+    const double room = std::max(0.5, kNarrow * size);
+    return {false, {rounded(least - room), rounded(most + room)}};
+  }
   const double power = std::pow(10, std::floor(std::log10(raw)));
   double step = 10 * power;
   for (const double factor : {5., 2., 1.}) {
@@ -155,6 +164,7 @@ Bins linear_bins(double least, double most) {
 Bins bins_of(const std::vector<ScoredUnit>& units) {
   double least = INFINITY, least_positive = INFINITY, most = -INFINITY;
   for (const ScoredUnit& unit : units) {
+    if (!std::isfinite(unit.score)) continue;
     least = std::min(least, unit.score);
     most = std::max(most, unit.score);
     if (unit.score > 0) least_positive = std::min(least_positive, unit.score);

@@ -12,6 +12,7 @@
 #include "jobs/rate_sweep.h"
 #include "model/family.h"
 #include "recovery/step_batches.h"
+#include "report/read_values.h"
 #include "report/table.h"
 #include "run/run_log.h"
 #include "run/runtime.h"
@@ -66,7 +67,8 @@ class Metrics {
         if (!json || trainer.steps_done() == 0) continue;
         const bool judges = json->contains("validation_nll");
         const int64_t last = judges ? trainer.judged_step() : trainer.steps_done();
-        if (json->value("step", INT64_MAX) <= last) kept += line + "\n";
+        const Json& step = part_of(*json, "step");
+        if (is_whole_number(step) && step.get<int64_t>() <= last) kept += line + "\n";
       }
     }
     write_file(file, kept);

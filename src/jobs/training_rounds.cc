@@ -69,9 +69,10 @@ Model TrainingRounds::restore(const std::vector<PlanStep>& steps) const {
 Json TrainingRounds::outcome(size_t count) const {
   Json outcome = {{"steps", 0}, {"tokens", 0}, {"rounds", Json::array()}};
   for (size_t number = 1; number <= count; ++number) {
-    Json one = read_json(round(number) / "recovery.json");
+    const fs::path file = round(number) / "recovery.json";
+    Json one = read_json(file);
     for (const char* key : {"steps", "tokens"}) {
-      outcome[key] = outcome[key].get<int64_t>() + one.at(key).get<int64_t>();
+      outcome[key] = outcome[key].get<int64_t>() + require<int64_t>(one, key, file.string());
     }
     outcome["rounds"].push_back(std::move(one));
   }

@@ -29,24 +29,29 @@ constexpr const char* kTimes[][3] = {{"first_token_seconds", "first_token", "tim
                                      {"token_seconds", "token", "time per token"},
                                      {"total_seconds", "total", "whole request"}};
 
+// Returns element `i` of a list; null if there is none.
+const Json& element_of(const Json& list, size_t i) {
+  static const Json kNone;
+  return list.is_array() && i < list.size() ? list[i] : kNone;
+}
+
 std::string ratio_svg(const Measurement& measurement) {
   const Json& json = measurement.json;
+  const Json &model = element_of(json["models"], 0), &other = element_of(json["models"], 1);
   DotPlot plot{.name = "times and sizes relative to the other model",
-               .axis = fmt::format("{} / {}", measurement.name,
-                                   last_part(word_of(json["models"][1], "model"))),
+               .axis = fmt::format("{} / {}", measurement.name, last_part(word_of(other, "model"))),
                .series = {"ratio, range over rounds"},
                .rows = {},
                .mark = 1};
   for (const auto& [key, ratio, name] : kTimes) {
-    const Json& spread = part_of(json["ratios"][0], ratio);
+    const Json& spread = part_of(element_of(json["ratios"], 0), ratio);
     plot.rows.push_back(
         {name,
          {{0, number_of(spread, "median"), number_of(spread, "min"), number_of(spread, "max")}}});
   }
   for (const auto& [key, name] : {std::pair{"weight_bytes", "weights read a step"},
                                   std::pair{"kv_cache_bytes", "KV cache"}}) {
-    plot.rows.push_back(
-        {name, {{0, number_of(json["models"][0], key) / number_of(json["models"][1], key)}}});
+    plot.rows.push_back({name, {{0, number_of(model, key) / number_of(other, key)}}});
   }
   return dot_plot_svg(plot);
 }
@@ -161,7 +166,8 @@ std::vector<ReportFigure> text_figures(const Measurement& measurement) {
         {"KV cache, bytes a token", "kv_cache_bytes_per_token", true}}) {
     const double d = number_of(dense, key), m = number_of(model, key);
     const auto text = [whole = integer](double value) {
-      return whole && std::isfinite(value) ? with_commas(std::llround(value)) : figure_text(value);
+      return whole && std::abs(value) < 1e15 ? with_commas(std::llround(value))
+                                             : figure_text(value);
     };
     table.add({name, text(d), text(m), figure_text(m / d)});
   }

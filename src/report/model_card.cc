@@ -1,6 +1,7 @@
 // report/model_card.cc
 #include "report/model_card.h"
 
+#include "report/read_values.h"
 #include "report/table.h"
 
 namespace mop {
@@ -30,7 +31,7 @@ std::string trained(const Json& recovery) {
 }
 
 std::string quality(const Json& figures) {
-  if (figures.is_null()) return "";
+  if (!figures.is_object()) return "";
   const bool recovered = figures.contains("recovered");
   std::vector<const char*> columns = {"dense", "pruned"};
   for (const char* column : {"repaired", "sparse", "recovered"}) {
@@ -39,19 +40,18 @@ std::string quality(const Json& figures) {
   std::vector<std::string> head = {""}, perplexity = {"perplexity"},
                            kl = {"KL to the dense model, nats a token"};
   for (const char* column : columns) {
-    const Json& of = figures[column];
+    const Json& of = part_of(figures, column);
     head.emplace_back(column);
-    perplexity.push_back(fmt::format("{:.3f}", of["perplexity"].get<double>()));
-    kl.push_back(head.back() == "dense" ? "0" : fmt::format("{:.4f}", of["kl"].get<double>()));
+    perplexity.push_back(fmt::format("{:.3f}", number_of(of, "perplexity")));
+    kl.push_back(head.back() == "dense" ? "0" : fmt::format("{:.4f}", number_of(of, "kl")));
   }
   Table table(head);
   table.add(perplexity);
   table.add(kl);
   return (recovered ? "## Quality\n\n" : "## Quality, without recovery training\n\n") +
          table.markdown() +
-         fmt::format("\nProtocol: {} ({} samples, {} tokens).\n\n",
-                     figures["protocol"].get<std::string>(), figures["samples"].get<int64_t>(),
-                     with_commas(figures["tokens"].get<int64_t>()));
+         fmt::format("\nProtocol: {} ({} samples, {} tokens).\n\n", word_of(figures, "protocol"),
+                     whole_of(figures, "samples"), with_commas(whole_of(figures, "tokens")));
 }
 
 std::string path(const Json& steps) {
@@ -76,14 +76,13 @@ std::string model_card(const ModelCard& card) {
       "removed by {2} "
       "(method: arXiv 2602.06127). It loads like the base model. {3}\n\n",
       card.base_model, percent(removed(card, "parameters")), card.program, trained(card.recovery));
-  if (card.recipe.is_object() && card.recipe.contains("weights")) {
-    const Json& weights = card.recipe["weights"];
+  if (const Json& weights = part_of(card.recipe, "weights"); weights.is_object()) {
     text += fmt::format(
         "Single weights of its projections are zero ({}, {}); files are not smaller "
         "for it.\n\n",
-        weights["method"].get<std::string>(),
-        weights.contains("pattern") ? weights["pattern"].get<std::string>()
-                                    : percent(weights["sparsity"].get<double>()));
+        word_of(weights, "method"),
+        weights.contains("pattern") ? word_of(weights, "pattern")
+                                    : percent(number_of(weights, "sparsity")));
   }
   text += sizes(card) + quality(card.figures) + path(card.steps);
   text +=

@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
-#include <regex>
+#include <string_view>
 
 #include "report/svg.h"
 
@@ -75,8 +76,10 @@ std::string paragraph(const std::string& text, const char* css) {
 
 // Numbers such as "4,196", "-12.5%", "4.61 kB" and empty cells are right-aligned.
 bool is_quantity(const std::string& cell) {
-  static const std::regex kQuantity(R"([-+0-9.,e%]*( (B|[kMGT]B?|ms|s))?)");
-  return std::regex_match(cell, kQuantity);
+  constexpr std::array<std::string_view, 12> kUnits = {"",   " B",  " k", " kB", " M",  " MB",
+                                                       " G", " GB", " T", " TB", " ms", " s"};
+  const size_t end = std::min(cell.find_first_not_of("-+0123456789.,e%"), cell.size());
+  return std::ranges::find(kUnits, std::string_view(cell).substr(end)) != kUnits.end();
 }
 
 // The table has a caption for screen readers.

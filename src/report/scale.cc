@@ -38,10 +38,15 @@ double round_step(double raw) {
 std::vector<Tick> linear_ticks(const Scale& scale, int count, double least_step) {
   const double step =
       std::max(round_step((scale.high - scale.low) / std::max(count, 1)), least_step);
-  std::vector<Tick> all;
   const double slack = step * 1e-6;
-  for (double k = std::ceil((scale.low - slack) / step); k * step <= scale.high + slack; ++k) {
-    all.push_back({k * step, number_text(k * step, step)});
+  const double first = std::ceil((scale.low - slack) / step);
+  const double last = std::floor((scale.high + slack) / step);
+  constexpr double kCountable = 1e15;  // doubles of this size are still less than 1 apart
+  if (!(std::isfinite(step) && first > -kCountable && last < kCountable)) return {};
+  std::vector<Tick> all;
+  for (auto k = static_cast<int64_t>(first); k <= static_cast<int64_t>(last); ++k) {
+    const double value = static_cast<double>(k) * step;
+    all.push_back({value, number_text(value, step)});
   }
   return all;
 }
@@ -59,6 +64,14 @@ std::vector<Tick> decades(const Scale& scale, const std::vector<double>& factors
     }
   }
   return all;
+}
+
+// Whether there are numbers between the ends, by which ticks can be counted.
+bool has_room(const Scale& scale) {
+  if (!(std::isfinite(scale.low) && std::isfinite(scale.high) && scale.low < scale.high)) {
+    return false;
+  }
+  return !scale.logarithmic || (scale.low > 0 && std::isfinite(scale.high / scale.low));
 }
 
 std::vector<Tick> log_ticks(const Scale& scale, int count) {
@@ -98,6 +111,7 @@ Scale scale_of(const std::vector<double>& values, bool logarithmic, double from,
 }
 
 std::vector<Tick> ticks(const Scale& scale, int count, double least_step) {
+  if (!has_room(scale)) return {};
   return scale.logarithmic ? log_ticks(scale, count) : linear_ticks(scale, count, least_step);
 }
 

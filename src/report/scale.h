@@ -25,7 +25,8 @@ struct Tick {
 
 /// Returns about `count` round values within the scale, 1, 2 or 5 times a power of ten apart. On a
 /// logarithmic scale: the powers of ten, or 1, 2, 5 times them if few fit, or as on a linear one if
-/// it spans less than that. `least_step`: 1 for integers.
+/// it spans less than that. None where the ends are too close to tell round values apart, or not
+/// finite. `least_step`: 1 for integers.
 std::vector<Tick> ticks(const Scale& scale, int count, double least_step = 0);
 
 /// Formats a number with enough digits to distinguish it from another one `step` away: 0.25, 1,500,

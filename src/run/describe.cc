@@ -6,6 +6,7 @@
 
 #include "model/composite.h"
 #include "model/family.h"
+#include "report/read_values.h"
 #include "report/table.h"
 #include "run/device_needs.h"
 #include "structure/unit.h"
@@ -47,6 +48,7 @@ int64_t kv_cache_bytes_per_token(const ModelConfig& config, DType dtype) {
   return values * static_cast<int64_t>(dtype_bytes(dtype));
 }
 
+// `layers` is not empty.
 std::string range_text(const std::vector<LayerShape>& layers, int64_t LayerShape::*member) {
   const auto less = [&](const LayerShape& a, const LayerShape& b) { return a.*member < b.*member; };
   const auto [low, high] = std::minmax_element(layers.begin(), layers.end(), less);
@@ -92,12 +94,18 @@ Json layers_json(const std::vector<LayerShape>& layers) {
   return list;
 }
 
-std::vector<LayerShape> layers_from_json(const Json& layers) {
+std::vector<LayerShape> layers_from_json(const Json& layers, const std::string& where) {
+  if (!layers.is_array()) throw bad_input("the layers must be a list").where("file", where);
+  const auto size = [&](const Json& layer, const char* key) {
+    const auto value = require<int64_t>(layer, key, where);
+    if (value >= 0 && value <= INT32_MAX) return value;
+    throw bad_input("'{}' of a layer is {}: not a plausible number", key, value)
+        .where("file", where);
+  };
   std::vector<LayerShape> shapes;
   for (const Json& layer : layers) {
-    shapes.push_back(
-        {require<int64_t>(layer, "heads", "layers"), require<int64_t>(layer, "kv_heads", "layers"),
-         require<int64_t>(layer, "head_dim", "layers"), require<int64_t>(layer, "mlp", "layers")});
+    shapes.push_back({size(layer, "heads"), size(layer, "kv_heads"), size(layer, "head_dim"),
+                      size(layer, "mlp")});
   }
   return shapes;
 }
@@ -141,7 +149,8 @@ std::string shape_text(const std::vector<LayerShape>& layers, int64_t hidden) {
 }
 
 int64_t changed_hidden(const ModelConfig& config) {
-  return config.raw.value("hidden_size", config.hidden) == config.hidden ? 0 : config.hidden;
+  const int64_t stored = whole_of(config.raw, "hidden_size");
+  return stored == 0 || stored == config.hidden ? 0 : config.hidden;
 }
 
 std::string shape_text(const ModelConfig& config) {
@@ -149,6 +158,7 @@ std::string shape_text(const ModelConfig& config) {
 }
 
 std::string tower_text(const std::vector<LayerShape>& layers) {
+  if (layers.empty()) return "no layers";
   return fmt::format("{} layers, {} heads, MLP {}", layers.size(),
                      range_text(layers, &LayerShape::heads), range_text(layers, &LayerShape::mlp));
 }
@@ -165,11 +175,11 @@ std::string shape_text(const ModelConfig& dense, const ModelConfig& after) {
   return tower.empty() ? text : text + "; tower: " + tower_text(tower);
 }
 
-std::string step_shape_text(const Json& step) {
+std::string step_shape_text(const Json& step, const std::string& where) {
   const std::string text =
-      shape_text(layers_from_json(step["layers"]), step.value("hidden", int64_t{0}));
-  if (!step.contains("tower")) return text;
-  return text + "; tower: " + tower_text(layers_from_json(step["tower"]));
+      shape_text(layers_from_json(part_of(step, "layers"), where), whole_of(step, "hidden"));
+  const Json& tower = part_of(step, "tower");
+  return tower.is_null() ? text : text + "; tower: " + tower_text(layers_from_json(tower, where));
 }
 
 Json units_json(const ModelConfig& config) {

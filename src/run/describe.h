@@ -15,7 +15,8 @@ namespace mop {
 
 /// [{heads, kv_heads, head_dim, mlp}], one per layer.
 Json layers_json(const std::vector<LayerShape>& layers);
-std::vector<LayerShape> layers_from_json(const Json& layers);
+/// Reads them again. Throws Error(kBadInput), naming the file `where`.
+std::vector<LayerShape> layers_from_json(const Json& layers, const std::string& where = "layers");
 /// {parameters, block_parameters, layers}
 Json sizes_json(const ModelConfig& config);
 /// Returns {dense: sizes, steps: [{step, branch, layers, parameters, removed_fraction,
@@ -37,7 +38,8 @@ std::vector<LayerShape> cut_tower_of(const ModelConfig& dense, const ModelConfig
 /// Describes the language model's shape, and the tower's if it was pruned.
 std::string shape_text(const ModelConfig& dense, const ModelConfig& after);
 /// The same for a step as JSON: {layers, and hidden and tower if changed}.
-std::string step_shape_text(const Json& step);
+/// Throws Error(kBadInput), naming the file `where`.
+std::string step_shape_text(const Json& step, const std::string& where = "the step");
 
 /// Returns the removable units by kind: [{name, count, parameters: [least, most] of one}].
 Json units_json(const ModelConfig& config);

@@ -1,5 +1,6 @@
 #include "run/eval_overlap.h"
 
+#include "base/error.h"
 #include "report/table.h"
 #include "run/run_samples.h"
 #include "text/chat_samples.h"
@@ -7,8 +8,8 @@
 
 namespace mop {
 
-KnownLines::KnownLines(const std::filesystem::path& model,
-                       const std::filesystem::path& calibration) {
+KnownLines::KnownLines(const std::filesystem::path& model, const std::filesystem::path& calibration,
+                       Progress& progress) {
   if (!calibration.empty()) {
     source_ = "the calibration file " + calibration.string();
     for (const std::string& text : read_samples(calibration, model)) {
@@ -19,8 +20,16 @@ KnownLines::KnownLines(const std::filesystem::path& model,
   }
   const std::filesystem::path recorded = model / "run" / "samples.json";
   if (!std::filesystem::exists(recorded)) return;
+  try {
+    hashes_ = recorded_line_hashes(read_json(recorded));
+  } catch (const Error& e) {
+    progress.warn(fmt::format(
+        "whether the model was pruned with the evaluated text is unknown, since {} cannot be read: "
+        "{}",
+        recorded.string(), e.message()));
+    return;
+  }
   source_ = "the samples that the model was pruned with (run/samples.json)";
-  hashes_ = recorded_line_hashes(read_json(recorded));
 }
 
 Json KnownLines::check(std::span<const std::string> texts, const std::string& what,

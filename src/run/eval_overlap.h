@@ -15,8 +15,10 @@ namespace mop {
 /// folder of `model`; empty for models not made by a run.
 class KnownLines {
  public:
-  /// Throws Error if `calibration` is given and cannot be read.
-  KnownLines(const std::filesystem::path& model, const std::filesystem::path& calibration);
+  /// Throws Error if `calibration` is given and cannot be read; a record that cannot be read is a
+  /// warning.
+  KnownLines(const std::filesystem::path& model, const std::filesystem::path& calibration,
+             Progress& progress);
 
   /// Returns {source, lines, shared, fraction} for the evaluated texts, null if no lines are known.
   /// Warns about shared lines; `what` names the texts.

@@ -1,12 +1,15 @@
 // run/judge_journal.cc
 #include "run/judge_journal.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "report/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -15,10 +18,10 @@ namespace {
 // NaN is null in JSON.
 double number(const Json& json) { return json.is_null() ? NAN : json.get<double>(); }
 
-Json to_json(const std::vector<Validation>& figures, int64_t step) {
+std::string text_of(const std::vector<Validation>& figures, int64_t step) {
   Json rows = Json::array();
   for (const Validation& v : figures) rows.push_back({v.nll, v.kl, v.cosine});
-  return {{"step", step}, {"figures", rows}};
+  return Json{{"step", step}, {"figures", rows}}.dump();
 }
 
 std::vector<Validation> figures_of(const Json& line) {
@@ -29,14 +32,26 @@ std::vector<Validation> figures_of(const Json& line) {
   return figures;
 }
 
-// Reads the complete lines of a step; the last line of a killed run may be truncated.
+bool is_figure(const Json& value) { return value.is_number() || value.is_null(); }
+
+bool is_record(const Json& line) {
+  if (!is_whole_number(part_of(line, "step")) || !part_of(line, "figures").is_array()) return false;
+  return std::ranges::all_of(line["figures"], [](const Json& row) {
+    return row.is_array() && row.size() == 3 && std::ranges::all_of(row, is_figure);
+  });
+}
+
+// Reads the lines of a step up to the first damaged one: the last line of a killed run may be
+// truncated, and after a power failure the end of the file may be zeros. What follows is judged
+// again.
 Json lines_of(const fs::path& file, int64_t step) {
   Json lines = Json::array();
   if (file.empty() || !fs::exists(file)) return lines;
   std::istringstream text(read_file(file));
   for (std::string line; std::getline(text, line) && !text.eof();) {
-    Json json = parse_json(line);
-    if (json.value("step", int64_t{0}) == step) lines.push_back(std::move(json));
+    std::optional<Json> json = try_parse_json(line);
+    if (!json || !is_record(*json)) break;
+    if ((*json)["step"] == step) lines.push_back(*std::move(json));
   }
   return lines;
 }
@@ -54,8 +69,13 @@ void JudgeJournal::begin_step(int64_t number) {
   if (ranks_.size() > 1) lines = parse_json(ranks_.broadcast(lines.dump()));
   for (const Json& line : lines) known_.push_back(figures_of(line));
   if (file_.empty()) return;
-  fs::remove(file_);
-  for (const std::vector<Validation>& figures : known_) note(figures);
+  std::string kept;
+  for (const std::vector<Validation>& figures : known_) kept += text_of(figures, step_) + "\n";
+  if (kept.empty()) {
+    fs::remove(file_);
+  } else {
+    write_file(file_, kept);
+  }
 }
 
 std::vector<Validation> JudgeJournal::judge(const std::vector<Model>& models, const Judge& judge) {
@@ -76,7 +96,7 @@ std::vector<Validation> JudgeJournal::judge(const std::vector<Model>& models, co
 void JudgeJournal::note(const std::vector<Validation>& figures) {
   if (file_.empty()) return;
   if (lines_ == nullptr) lines_ = std::make_unique<LineFile>(file_);
-  lines_->add(to_json(figures, step_).dump());
+  lines_->add(text_of(figures, step_));
 }
 
 }  // namespace mop

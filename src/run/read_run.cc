@@ -49,12 +49,17 @@ struct RunFiles {
   std::vector<Json> step_metrics;  ///< of the steps of this run
 };
 
+fs::path metrics_file(const fs::path& run) { return run / "metrics.json"; }
+fs::path step_metrics_file(const fs::path& run, int64_t number) {
+  return metrics_file(step_folder(run, number));
+}
+
 std::vector<Json> metrics_of_steps(const fs::path& run) {
   std::vector<Json> all;
   for (int64_t number = 1;; ++number) {
-    const fs::path step = step_folder(run, number);
-    if (!fs::exists(step / "plan.json") || !fs::exists(step / "metrics.json")) return all;
-    all.push_back(read_json(step / "metrics.json"));
+    const fs::path file = step_metrics_file(run, number);
+    if (!fs::exists(step_folder(run, number) / "plan.json") || !fs::exists(file)) return all;
+    all.push_back(read_json(file));
   }
 }
 
@@ -62,7 +67,7 @@ RunFiles read_files(const fs::path& run) {
   RunFiles files;
   files.run = run;
   files.manifest = read_json(run / "manifest.json");
-  files.metrics = read_if_there(run / "metrics.json");
+  files.metrics = read_if_there(metrics_file(run));
   files.step_metrics = metrics_of_steps(run);
   files.recipe = part_of(files.manifest, "recipe");
   if (fs::exists(run / "plan.json")) {
@@ -97,23 +102,28 @@ ModelUnits units_now(const RunFiles& files) {
     const ModelConfig now = parse_config(read_json(config), config.string());
     units = {now.layers, now.composite ? now.composite->tower.layers : units.tower, now.hidden};
   }
-  const auto layers_of = [](const Json& json, const char* key, std::vector<LayerShape>& layers) {
-    if (part_of(json, key).is_array()) layers = layers_from_json(json[key]);
+  const auto layers_of = [](const Json& json, const char* key, std::vector<LayerShape>& layers,
+                            const fs::path& file) {
+    const Json& list = part_of(json, key);
+    if (list.is_array()) layers = layers_from_json(list, file.string());
   };
   if (!files.step_metrics.empty()) {
     const Json& last = files.step_metrics.back();
-    layers_of(last, "layers", units.layers);
-    layers_of(last, "tower", units.tower);
+    const fs::path file = step_metrics_file(files.run, std::ssize(files.step_metrics));
+    layers_of(last, "layers", units.layers, file);
+    layers_of(last, "tower", units.tower, file);
     if (const int64_t hidden = whole_of(last, "hidden"); hidden > 0) units.hidden = hidden;
   }
-  layers_of(part_of(files.metrics, "pruned"), "layers", units.layers);
+  layers_of(part_of(files.metrics, "pruned"), "layers", units.layers, metrics_file(files.run));
   return units;
 }
 
 ModelUnits units_before(const RunFiles& files) {
   ModelUnits dense = dense_units(units_now(files), files.steps);
   const Json& recorded = part_of(part_of(files.metrics, "dense"), "layers");
-  if (recorded.is_array()) dense.layers = layers_from_json(recorded);
+  if (recorded.is_array()) {
+    dense.layers = layers_from_json(recorded, metrics_file(files.run).string());
+  }
   return dense;
 }
 
@@ -231,6 +241,24 @@ std::vector<ReportedCandidate> candidates_of(const Json& step) {
   return all;
 }
 
+bool are_plausible(const std::vector<int64_t>& numbers) {
+  constexpr int64_t kMost = int64_t{1} << 53;  // their sums cannot overflow
+  return std::ranges::all_of(numbers, [](int64_t n) { return n >= 0 && n <= kMost; });
+}
+
+// Whether the edges are those of bins and each bin has its counts.
+bool are_drawable(const ScoreCounts& counts) {
+  const size_t bins = counts.kept.size();
+  if (bins == 0 || counts.removed.size() != bins || counts.edges.size() != bins + 1) return false;
+  if (!std::ranges::all_of(counts.edges, [](double edge) { return std::isfinite(edge); }) ||
+      !std::ranges::is_sorted(counts.edges) || counts.edges.front() == counts.edges.back()) {
+    return false;
+  }
+  if (counts.logarithmic && counts.edges.front() <= 0) return false;
+  return are_plausible(counts.kept) && are_plausible(counts.removed) &&
+         are_plausible({counts.kept_below, counts.removed_below});
+}
+
 void read_counts(const Json& json, int64_t step, RunReport& run) {
   ScoreCounts counts{.criterion = word_of(json, "criterion"),
                      .unit = word_of(json, "unit"),
@@ -245,18 +273,16 @@ void read_counts(const Json& json, int64_t step, RunReport& run) {
     counts.ones.push_back(
         {whole_of(one, "layer"), number_of(one, "score"), part_of(one, "removed") == Json(true)});
   }
-  const size_t bins = counts.kept.size();
-  const bool whole = counts.removed.size() == bins && counts.edges.size() == bins + 1 && bins > 0 &&
-                     std::ranges::is_sorted(counts.edges) &&
-                     (!counts.logarithmic || counts.edges[0] > 0);
-  if (whole || !counts.ones.empty()) run.scores.push_back(std::move(counts));
+  if (are_drawable(counts) || !counts.ones.empty()) run.scores.push_back(std::move(counts));
 }
 
 void read_steps(const RunFiles& files, RunReport& run) {
-  for (const Json& step : files.step_metrics) {
+  for (size_t i = 0; i < files.step_metrics.size(); ++i) {
+    const Json& step = files.step_metrics[i];
     const int64_t number = whole_of(step, "step");
+    const fs::path file = step_metrics_file(files.run, static_cast<int64_t>(i) + 1);
     run.steps.push_back({number, word_of(step, "branch"),
-                         part_of(step, "layers").is_array() ? step_shape_text(step) : "",
+                         part_of(step, "layers").is_array() ? step_shape_text(step, file) : "",
                          whole_of(step, "parameters"), number_of(step, "removed_fraction"),
                          number_of(step, "block_removed_fraction"), candidates_of(step)});
     for (const Json& counts : part_of(step, "scores")) read_counts(counts, number, run);
@@ -316,7 +342,8 @@ RunReport read_run(const fs::path& folder) {
   run.verb = verb_of(files);
   run.finished = files.metrics.is_object();
   run.model = word_of(files.made_by, "model");
-  if (run.model.empty()) run.model = model_name(word_of(files.recipe, "model"));
+  const std::string path = word_of(files.recipe, "model");
+  if (run.model.empty() && !path.empty()) run.model = model_name(path);
   run.method = method_of(files);
   run.seed = whole_of(files.recipe, "seed");
   run.source_fingerprint = word_of(part_of(files.manifest, "model"), "fingerprint");

@@ -14,6 +14,7 @@
 
 #include "base/file_error.h"
 #include "base/files.h"
+#include "report/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 bool holds_run(const fs::path& folder) {
   if (!fs::exists(folder / "run" / "manifest.json")) return false;
   const Json manifest = read_json(folder / "run" / "manifest.json");
-  return manifest.is_object() && manifest.value("program", "") == "mop";
+  return word_of(manifest, "program") == "mop";
 }
 
 fs::path working_folder(const fs::path& out) { return out.string() + ".partial"; }
@@ -47,6 +48,8 @@ constexpr const char* kMarker = ".mop-working";
 constexpr const char* kMayReplace = "replace";
 constexpr const char* kWhole = "whole";
 constexpr const char* kWholeForOld = "replaces";
+// In the complete working folder: the old result, on file systems that cannot exchange folders.
+constexpr const char* kOldResult = ".mop-old";
 // Folders in run/ that an interrupted run continues from; removed from the result.
 constexpr std::array kOnlyToResume = {"state", "initial"};
 
@@ -169,15 +172,31 @@ int lock(const fs::path& marker) {
   return fd;
 }
 
-void exchange(const fs::path& a, const fs::path& b) {
-  if (::syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0)
+// Makes `work` the output folder, in which there is an old result: it becomes the working folder
+// or, on file systems without exchange, moves into the new result. `tidy` removes either.
+void take_place(const fs::path& work, const fs::path& out) {
+  if (::syscall(SYS_renameat2, AT_FDCWD, work.c_str(), AT_FDCWD, out.c_str(), RENAME_EXCHANGE) == 0)
     return;
-  if (errno != EINVAL && errno != ENOSYS) fail("rename to the output folder", b, errno);
-  // For file systems without exchange, the old result is moved temporarily.
-  const fs::path aside = b.string() + ".old";
-  if (::rename(b.c_str(), aside.c_str()) != 0) fail("rename", b, errno);
-  if (::rename(a.c_str(), b.c_str()) != 0) fail("rename to the output folder", b, errno);
-  if (::rename(aside.c_str(), a.c_str()) != 0) fail("rename", aside, errno);
+  if (errno != EINVAL && errno != ENOSYS) fail("rename to the output folder", out, errno);
+  const fs::path old = work / kOldResult;
+  if (::rename(out.c_str(), old.c_str()) != 0) fail("rename", out, errno);
+  // A kill here leaves no output folder: the next run goes on with `finish_take_place`.
+  if (::rename(work.c_str(), out.c_str()) == 0) return;
+  const int error = errno;
+  ::rename(old.c_str(), out.c_str());
+  fail("rename to the output folder", out, error);
+}
+
+// Ends what a kill interrupted between the two renames of `take_place`.
+void finish_take_place(const fs::path& work, const fs::path& out) {
+  const fs::path old = work / kOldResult;
+  if (fs::exists(out) || !fs::exists(old) || !fs::exists(work / kMarker)) return;
+  const int marker = lock(work / kMarker);
+  const fs::path& from = is_whole(work) ? work : old;
+  const int error = ::rename(from.c_str(), out.c_str()) == 0 ? 0 : errno;
+  ::close(marker);
+  if (error != 0) fail("rename to the output folder", out, error);
+  sync_path(out.parent_path());
 }
 
 }  // namespace
@@ -210,6 +229,7 @@ namespace {
 // marker, which records this, is removed last.
 void tidy(const fs::path& out, const fs::path& work) {
   if (marked(out, kWholeForOld)) fs::remove_all(work);
+  fs::remove_all(out / kOldResult);
   for (const char* name : kOnlyToResume) fs::remove_all(out / "run" / name);
   clean_rounds(out / "run");
   fs::remove(out / kMarker);
@@ -231,6 +251,7 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
   state->work = working_folder(state->out);
   refuse_overlap(state->out, real_path(model));
   check_place(state->out);
+  finish_take_place(state->work, state->out);
   refuse_working_folder(state->out);
   const fs::path marker = state->work / kMarker;
   if (if_there == IfThere::kRefuse) check_new(state->out, state->work);
@@ -299,7 +320,7 @@ void RunFolder::publish() {
   if (replaces) check_replaceable(out());
   write_marker(state_->lock, work() / kMarker, replaces ? kWholeForOld : kWhole);
   if (replaces) {
-    exchange(work(), out());
+    take_place(work(), out());
   } else if (::rename(work().c_str(), out().c_str()) != 0) {
     fail("rename to the output folder", out(), errno);
   }
@@ -309,7 +330,11 @@ void RunFolder::publish() {
 
 Json finished_result(const RunFolder& folder, Progress& progress) {
   progress.note("nothing to do: the run is complete");
-  Json metrics = read_json(folder.out() / "run" / "metrics.json");
+  const fs::path file = folder.out() / "run" / "metrics.json";
+  Json metrics = read_json(file);
+  if (!metrics.is_object()) {
+    throw bad_input("the metrics of the finished run must be an object").where("file", file);
+  }
   metrics["out"] = folder.out().string();
   return metrics;
 }

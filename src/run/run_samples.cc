@@ -1,10 +1,13 @@
 // run/run_samples.cc
 #include "run/run_samples.h"
 
+#include <charconv>
 #include <set>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/plain_text.h"
+#include "report/read_values.h"
 #include "text/chat_samples.h"
 
 namespace mop {
@@ -27,6 +30,27 @@ std::vector<std::string> to_hex(const std::vector<uint64_t>& hashes) {
   std::vector<std::string> texts;
   for (const uint64_t hash : hashes) texts.push_back(fmt::format("{:016x}", hash));
   return texts;
+}
+
+uint64_t from_hex(const Json& json) {
+  const std::string text = json.is_string() ? json.get<std::string>() : "";
+  uint64_t hash = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, hash, 16);
+  if (!text.empty() && last == end && error == std::errc()) return hash;
+  throw bad_input("the hash of a line must be a hexadecimal text, got {}",
+                  shortened(json.dump(), 80));
+}
+
+// The list `object[key]`; empty if the object or the key is not there.
+const Json& list_in(const Json& object, const char* key) {
+  static const Json kNone = Json::array();
+  if (!object.is_object() && !object.is_null()) {
+    throw bad_input("what holds '{}' must be an object, got {}", key, shortened(object.dump(), 80));
+  }
+  const Json& list = part_of(object, key);
+  if (list.is_array() || list.is_null()) return list.is_null() ? kNone : list;
+  throw bad_input("'{}' must be a list, got {}", key, shortened(list.dump(), 80));
 }
 
 Json to_json(const TokenSamples& samples) {
@@ -98,13 +122,11 @@ Json to_json(const RunSamples& samples) {
 }
 
 std::vector<uint64_t> recorded_line_hashes(const Json& samples) {
+  if (!samples.is_object()) throw bad_input("the file holds no record of samples");
   std::vector<uint64_t> hashes;
   for (const char* part : {"calibration", "validation"}) {
-    if (!samples.contains(part)) continue;
-    for (const Json& sample : samples[part].value("list", Json::array())) {
-      for (const Json& hash : sample.value("lines", Json::array())) {
-        hashes.push_back(std::stoull(hash.get<std::string>(), nullptr, 16));
-      }
+    for (const Json& sample : list_in(part_of(samples, part), "list")) {
+      for (const Json& hash : list_in(sample, "lines")) hashes.push_back(from_hex(hash));
     }
   }
   return hashes;

@@ -29,7 +29,7 @@ RunSamples load_samples(const Recipe& recipe, const Tokenizer& tokenizer, const 
 /// lines (text/overlap.h).
 Json to_json(const RunSamples& samples);
 /// Returns the hashes of lines of calibration and validation samples; empty for files of older
-/// versions.
+/// versions. Throws Error(kBadInput) for what `to_json` does not write.
 std::vector<uint64_t> recorded_line_hashes(const Json& samples);
 
 }  // namespace mop

@@ -179,9 +179,13 @@ TEST_F(BadGguf, SizesThatOverflow) {
 // From here on the container is fine and the model is not.
 class BadGgufModel : public BadGguf {
  protected:
-  std::string model_error(const GgufMetadata& metadata) const {
-    GgufWriter writer(file(), metadata, {{"token_embd.weight", GgmlType::kF32, {4, 8}}});
-    writer.write(at::ones({4, 8}));
+  // `more`: tensors beside the embedding.
+  std::string model_error(const GgufMetadata& metadata,
+                          const std::vector<GgufTensorSpec>& more = {}) const {
+    std::vector<GgufTensorSpec> specs = {{"token_embd.weight", GgmlType::kF32, {4, 8}}};
+    specs.insert(specs.end(), more.begin(), more.end());
+    GgufWriter writer(file(), metadata, specs);
+    for (const GgufTensorSpec& spec : specs) writer.write(at::ones(spec.shape));
     writer.finish();
     try {
       Model::open(file());
@@ -278,6 +282,39 @@ TEST_F(BadGgufModel, RopeFactorsOfAnotherHeadSize) {
   writer.finish();
   EXPECT_THAT(mop::testing::refusal_of([&] { Model::open(file()); }),
               HasSubstr("holds 4 factors for heads of 4294967295"));
+}
+
+// What a file says of its heads divides the rows of its tensors.
+TEST_F(BadGgufModel, HeadsWithoutChannels) {
+  GgufMetadata all = sizes();
+  all.emplace_back("llama.attention.key_length", GgufValue::u32(0));
+  EXPECT_THAT(model_error(all, {{"blk.0.attn_q.weight", GgmlType::kF32, {8, 8}}}),
+              AllOf(HasSubstr("'llama.attention.key_length' is 0: a head has at least one channel"),
+                    HasSubstr("m.gguf")));
+  all = sizes();
+  all[5].second = GgufValue::u32(32);
+  EXPECT_THAT(model_error(all, {{"blk.0.attn_q.weight", GgmlType::kF32, {8, 8}}}),
+              HasSubstr("'llama.embedding_length' is 8: too few for 32 heads"));
+  all = sizes();
+  all.emplace_back("llama.attention.key_length", GgufValue::u32(6));
+  EXPECT_THAT(model_error(all, {{"blk.0.attn_q.weight", GgmlType::kF32, {8, 8}}}),
+              AllOf(HasSubstr("not whole heads of 6"), HasSubstr("m.gguf")));
+}
+
+// The second would silently take the first one's place.
+TEST_F(BadGgufModel, TwoTensorsThatAreTheSameOne) {
+  for (const auto& [first, second] :
+       {std::pair{"blk.0.attn_norm.weight", "blk.00.attn_norm.weight"},
+        {"model.embed_tokens.weight", "token_embd.weight"}}) {
+    std::vector<GgufTensorSpec> more;
+    for (const std::string name : {first, second}) {
+      if (name != "token_embd.weight") more.push_back({name, GgmlType::kF32, {8}});
+    }
+    EXPECT_THAT(
+        model_error(sizes(), more),
+        AllOf(HasSubstr(fmt::format("two tensors are the same one: {} and {}", first, second)),
+              HasSubstr("m.gguf")));
+  }
 }
 
 // 0, false, 1 for a scale: what they would change is not there.

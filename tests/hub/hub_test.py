@@ -214,6 +214,8 @@ class HubTest(unittest.TestCase):
         self.assertEqual(ran.returncode, 1)
         self.assertIn("needs 100000000.0 GB, the disk of the cache has", ran.stderr)
         self.assertEqual(self.fetches(WEIGHTS), [])
+        self.hub.lie_about_size.update({WEIGHTS: 2**62, "config.json": 2**62})  # their sum overflows
+        self.assertIn("the hub lists files of more than 2^60 bytes", self.inspect().stderr)
 
     # --- refusals
 

@@ -90,7 +90,9 @@ TaskItem hellaswag(const Json& record, const std::string& context, const std::st
     choices.push_back(clean_hellaswag(ending));
   }
   const auto label = require<std::string>(record, "label", where);
-  if (label.empty() || label.find_first_not_of("0123456789") != std::string::npos) {
+  constexpr size_t kDigits = 9;  // of any number of endings
+  if (label.empty() || label.size() > kDigits ||
+      label.find_first_not_of("0123456789") != std::string::npos) {
     throw bad_input("label '{}' is no number", label)
         .where("record", where)
         .hint("a split without answers cannot be evaluated");

@@ -102,5 +102,21 @@ TEST(RateSweep, ARecipeNamesARateOrSeveralElseTheMethodDoes) {
   }
 }
 
+TEST(RateSweep, ARecordOfAnotherFormIsNamed) {
+  for (const char* text :
+       {R"([{"nll": 1}])", R"([{"learning_rate": "x"}])", "[5]", "[", "{\"a\":1}"}) {
+    const TempFolder folder;
+    write_file(folder.path() / "learning_rates.json", text);
+    Trials trials;
+    try {
+      trials.choose(folder.path());
+      FAIL() << text;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("learning_rates.json")) << text;
+      EXPECT_THAT(e.what(), HasSubstr("--force"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mop::testing

@@ -53,5 +53,16 @@ TEST(ModelCardText, HoldsTheRecipeWhenItIsKnown) {
   EXPECT_THAT(model_card(card), HasSubstr("```yaml\nselect: path:LG\n```"));
 }
 
+// Figures and recipe come with a plan, which others wrote.
+TEST(ModelCardText, OfValuesOfAnotherFormIsStillWritten) {
+  ModelCard card = small_card();
+  card.figures = {{"dense", 5}, {"recovered", {{"perplexity", "x"}}}};
+  card.recipe = {{"weights", {{"pattern", 3}}}};
+  EXPECT_THAT(model_card(card), HasSubstr("| perplexity | nan | nan | nan |"));
+  card.figures = {5};
+  card.recipe = {{"weights", "none"}};
+  EXPECT_THAT(model_card(card), Not(HasSubstr("perplexity")));
+}
+
 }  // namespace
 }  // namespace mop

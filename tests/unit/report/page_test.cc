@@ -151,5 +151,35 @@ TEST(LatencyFigures, ShowWhatWasMeasuredAndFitted) {
   EXPECT_THAT(html_page(run_page(run)), ::testing::HasSubstr("What units cost in time"));
 }
 
+std::string page_of_column(const std::vector<std::string>& cells) {
+  Table table({"x"});
+  for (const std::string& cell : cells) table.add({cell});
+  return html_page({.title = "t", .sections = {{.title = "s", .figures = {{.table = table}}}}});
+}
+
+TEST(HtmlPage, ColumnsOfQuantitiesAreRightAligned) {
+  constexpr const char* kRight = "<th class=\"n\">x</th>";
+  EXPECT_THAT(page_of_column({"4,196", "-12.5%", "", "1e-05", "4.61 kB", "3 s", "2 ms", "7 B"}),
+              HasSubstr(kRight));
+  for (const char* word : {"a", "1 x", "1 kBs", "1  s", "s"}) {
+    EXPECT_THAT(page_of_column({"1", word}), Not(HasSubstr(kRight))) << word;
+  }
+}
+
+// A name is another program's and has any length.
+TEST(HtmlPage, ACellOfAMillionDigitsIsOneOfMany) {
+  EXPECT_THAT(page_of_column({std::string(1'000'000, '1')}), HasSubstr("<th class=\"n\">x</th>"));
+}
+
+TEST(MeasurementPage, OfABenchWhoseRatiosHaveAnotherFormIsStillDrawn) {
+  for (const char* ratios : {R"({"token": {"median": 1}})", "[]", "[5]", "\"x\""}) {
+    const Json json = Json::parse(fmt::format(
+        R"({{"models": [{{"model": "a", "weight_bytes": 2}}, 3], "ratios": {}}})", ratios));
+    EXPECT_THAT(html_page(measurement_page(measurement_of(json, "b.json"), "mop bench", "mop 0")),
+                HasSubstr("Times and memory"))
+        << ratios;
+  }
+}
+
 }  // namespace
 }  // namespace mop

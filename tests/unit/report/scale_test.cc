@@ -8,6 +8,7 @@ namespace mop {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 std::vector<std::string> labels(const Scale& scale, int count, double least_step = 0) {
@@ -72,6 +73,21 @@ TEST(Scales, TakeValuesThatDifferByRoundingAsEqual) {
     EXPECT_GT(scale.high, scale.low * 1.01);
     EXPECT_LT(ticks(scale, 4).size(), 20u);
   }
+}
+
+// Whole numbers above 2^53 do not change when one is added.
+TEST(Ticks, OfEndsThatAreTooCloseAreNone) {
+  EXPECT_THAT(labels({1e17, 1e17 + 16, 0, 1}, 4), IsEmpty());
+  EXPECT_THAT(labels({1, 1 + 1e-15, 0, 1, true}, 4), SizeIs(::testing::Le(6)));
+  EXPECT_THAT(labels({5, 5, 0, 1}, 4), IsEmpty());
+  EXPECT_THAT(labels({0, 5e-324, 0, 1}, 4), IsEmpty());
+}
+
+TEST(Ticks, OfEndsThatAreNoNumbersOrTooFarApartAreNone) {
+  EXPECT_THAT(labels({0, NAN, 0, 1}, 4), IsEmpty());
+  EXPECT_THAT(labels({-1e308, 1e308, 0, 1}, 4), IsEmpty());
+  EXPECT_THAT(labels({0, INFINITY, 0, 1, true}, 4), IsEmpty());
+  EXPECT_THAT(labels({1e-300, 1e300, 0, 1, true}, 4), IsEmpty());
 }
 
 }  // namespace

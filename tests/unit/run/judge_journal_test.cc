@@ -2,8 +2,10 @@
 #include "run/judge_journal.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <fstream>
 
 #include "base/error.h"
@@ -74,6 +76,53 @@ TEST_F(Journal, ALineThatWasCutIsJudgedAgain) {
     judge(journal, 1);
   }
   EXPECT_EQ(calls_, 3);
+}
+
+// After a power failure there may be zeros, at the end or in front of later lines.
+TEST_F(Journal, WhatFollowsADamagedLineIsJudgedAgain) {
+  const std::filesystem::path file = folder_.path() / "judged.jsonl";
+  const std::string zeros(40, '\0');
+  for (const std::string& damage :
+       {zeros, zeros + "\n", std::string("[]\n"), std::string("{\"step\":1}\n"),
+        std::string("{\"step\":1,\"figures\":[[1,2]]}\n"), std::string("{\"step\":\"1\"}\n")}) {
+    std::filesystem::remove(file);
+    calls_ = 0;
+    std::string last;
+    {
+      JudgeJournal journal(folder_.path(), one_rank());
+      journal.begin_step(1);
+      judge(journal, 1);
+      const std::string first = read_file(file);
+      judge(journal, 1);
+      last = read_file(file).substr(first.size());
+      write_file(file, first + damage + last);
+    }
+    JudgeJournal journal(folder_.path(), one_rank());
+    journal.begin_step(1);
+    judge(journal, 1);
+    EXPECT_EQ(calls_, 2);
+    judge(journal, 1);
+    EXPECT_EQ(calls_, 3) << damage;
+  }
+}
+
+TEST_F(Journal, ABeginningThatFailsKeepsWhatIsKnown) {
+  {
+    JudgeJournal journal(folder_.path(), one_rank());
+    journal.begin_step(1);
+    judge(journal, 1);
+    judge(journal, 1);
+  }
+  const std::filesystem::path file = folder_.path() / "judged.jsonl";
+  const std::string before = read_file(file);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small = {before.size() - 5, limit.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  EXPECT_THROW(JudgeJournal(folder_.path(), one_rank()).begin_step(1), Error);
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  EXPECT_EQ(read_file(file), before);
 }
 
 TEST_F(Journal, OtherNumbersOfModelsAreRefused) {
