@@ -110,7 +110,7 @@ class ReportOfRun : public ::testing::Test {
   }
   static std::string report_page(const fs::path& run_folder) {
     const fs::path out = folder("page.html");
-    const Ran ran = run({"report", run_folder.string(), "--out", out.string()});
+    const Ran ran = run({"report", run_folder.string(), "--out", out.string(), "--force"});
     EXPECT_EQ(ran.exit, 0) << ran.err;
     return ran.exit == 0 ? read_file(out) : "";
   }
@@ -265,12 +265,14 @@ TEST_F(ReportOfRun, AFolderOfNoRunIsRefusedByName) {
   const fs::path nothing = folder("nothing");
   fs::create_directories(nothing / "run");
   write_file(nothing / "run/manifest.json", "{\"program\": \"other\"}\n");
-  for (const fs::path& place : {nothing, demo_model(), folder("absent")}) {
+  const auto refused = [](const fs::path& place, const std::string& text) {
     const Ran ran = run({"report", place.string()});
     EXPECT_EQ(ran.exit, 1);
-    EXPECT_THAT(ran.err,
-                AllOf(HasSubstr("this is not the folder of a run"), HasSubstr(place.string())));
-  }
+    EXPECT_THAT(ran.err, AllOf(HasSubstr(text), HasSubstr(place.string())));
+  };
+  refused(nothing, "this is not the folder of a run");
+  refused(demo_model(), "this is not the folder of a run");
+  refused(folder("absent"), "there is no such file or folder");
   const fs::path broken = copy("mix", "broken");
   write_file(broken / "run/metrics.json", "{\"dense\": ");
   const Ran ran = run({"report", broken.string()});
@@ -287,7 +289,7 @@ TEST_F(ReportOfRun, SeveralAreComparedInOnePageAndInTables) {
     args.insert(args.end(), more.begin(), more.end());
     return run(args);
   };
-  const Json rows = with({"--out", out.string(), "--json"}).json()["runs"];
+  const Json rows = with({"--out", out.string(), "--force", "--json"}).json()["runs"];
   ASSERT_THAT(rows, SizeIs(2));
   const Json metrics = read_json(folder("halves") / "run/metrics.json");
   EXPECT_EQ(rows[1]["run"], "halves");
@@ -322,7 +324,9 @@ TEST_F(ReportOfRun, EvalLeavesAPageAndItsJsonJoinsAComparison) {
   EXPECT_EQ(perplexity[2], figure_text(result["model"]["perplexity"]));
   EXPECT_THAT(read_file(html), HasSubstr("--protocol lines --limit 4"));
   const fs::path out = folder("joined.html");
-  ASSERT_EQ(run({"report", folder("mix").string(), json.string(), "--out", out.string()}).exit, 0);
+  ASSERT_EQ(
+      run({"report", folder("mix").string(), json.string(), "--out", out.string(), "--force"}).exit,
+      0);
   const ParsedPage joined(read_file(out));
   EXPECT_THAT(joined.tables, Contains(::testing::Key(HasSubstr("perplexity, protocol lines"))));
 }
