@@ -1,6 +1,8 @@
 // base/utf8.cc
 #include "base/utf8.h"
 
+#include <algorithm>
+
 namespace mop {
 
 int utf8_sequence(std::string_view s) {
@@ -22,15 +24,18 @@ int utf8_sequence(std::string_view s) {
 }
 
 CodePoint code_point_at(std::string_view text, size_t at) {
+  const size_t left = text.size() - at;
   const auto byte = [&](size_t i) {
-    return static_cast<char32_t>(static_cast<unsigned char>(text[at + i]));
+    return i < left ? static_cast<char32_t>(static_cast<unsigned char>(text[at + i])) : 0;
   };
   const char32_t lead = byte(0);
   if (lead < 0x80) return {lead, 1};
-  if (lead < 0xE0) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
-  if (lead < 0xF0) return {(lead & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
+  if (lead < 0xE0) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), std::min<size_t>(2, left)};
+  if (lead < 0xF0)
+    return {(lead & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F),
+            std::min<size_t>(3, left)};
   return {(lead & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F),
-          4};
+          std::min<size_t>(4, left)};
 }
 
 }  // namespace mop

@@ -11,7 +11,8 @@ struct CodePoint {
   size_t bytes;
 };
 
-/// Returns the code point at byte `at` of valid UTF-8.
+/// Returns the code point at byte `at` of valid UTF-8. Of a letter cut off by the end of the text
+/// only the bytes that are there are read and counted.
 CodePoint code_point_at(std::string_view text, size_t at);
 
 /// Returns the length of the well-formed sequence at the start of `bytes`, or minus the length of

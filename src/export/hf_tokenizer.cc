@@ -6,11 +6,12 @@
 namespace mop {
 namespace {
 
-// Renames a key without changing the order.
+// Renames a key without changing the order. The new name is not in the object: it is appended to
+// without lookup, which is linear.
 Json renamed(const Json& object, std::string_view key, std::string_view name) {
-  Json result = Json::object();
+  Json::object_t result;
   for (const auto& [old, value] : object.items())
-    result[old == key ? std::string(name) : old] = value;
+    result.push_back({old == key ? std::string(name) : old, value});
   return result;
 }
 

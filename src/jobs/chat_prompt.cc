@@ -4,12 +4,14 @@
 #include "base/error.h"
 #include "text/chat_template.h"
 #include "text/record_pictures.h"
+#include "text/unicode.h"
 
 namespace mop {
 namespace {
 
-Json message(const char* role, const std::string& content) {
-  return {{"role", role}, {"content", content}};
+// The command line gives any bytes; a tokenizer's `encode` reads them in the same way.
+Json message(const char* role, const std::string& bytes) {
+  return {{"role", role}, {"content", replace_invalid_utf8(bytes)}};
 }
 
 // Reads a list of messages, or an object with `messages` and optional `tools`.
@@ -46,7 +48,7 @@ std::string chat_prompt(const GenerateJob& job) {
   try {
     // Images precede the prompt unless it contains placeholders.
     if (!job.images.empty() && job.messages.empty())
-      messages.back()["content"] = with_words_of_pictures(job.prompt, job.images.size());
+      messages.back() = message("user", with_words_of_pictures(job.prompt, job.images.size()));
     const Conversation asked =
         as_template_expects({messages, {}, options}, *chat, job.images.size());
     return chat->render(asked.messages, options);

@@ -122,7 +122,8 @@ class Finder {
     options.add_generation_prompt = ask;
     try {
       return chat_.render(messages, options);
-    } catch (const Error&) {
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::kBadInput) throw;
       return std::nullopt;
     }
   }

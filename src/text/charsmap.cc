@@ -42,9 +42,11 @@ Charsmap::Charsmap(std::string_view base64) {
   units_.resize(size / sizeof size);
   std::memcpy(units_.data(), bytes.data() + sizeof size, size);
   texts_ = bytes.substr(sizeof size + size);
+  if (!is_valid_utf8(texts_)) throw bad_input("`precompiled_charsmap` is damaged: not UTF-8");
 }
 
 // Returns the replacement of the shortest prefix of `part` that has one; nullptr when none has.
+// The texts are UTF-8, so each that does not begin inside a letter is.
 const char* Charsmap::replacement_of(std::string_view part) const {
   uint32_t at = offset_of(units_[0]);
   for (const char byte : part) {
@@ -56,7 +58,8 @@ const char* Charsmap::replacement_of(std::string_view part) const {
     at ^= offset_of(units_[at]);
     if (!leaf) continue;
     const uint32_t text = at < units_.size() ? value_of(units_[at]) : UINT32_MAX;
-    if (text >= texts_.size()) throw bad_input("`precompiled_charsmap` is damaged");
+    if (text >= texts_.size() || (static_cast<unsigned char>(texts_[text]) & 0xC0) == 0x80)
+      throw bad_input("`precompiled_charsmap` is damaged: {} is no text's offset", text);
     return texts_.c_str() + text;
   }
   return nullptr;

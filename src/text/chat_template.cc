@@ -21,16 +21,22 @@ constexpr const char* kReasoning[] = {"reasoning_content", "thinking", "reasonin
 Json plain_message(const Json& message) {
   if (!message.is_object())
     throw bad_input("a message is a {}, not an object", message.type_name());
-  Json plain = Json::object();
+  Json::object_t plain;  // appended to without lookup, which is linear
   const auto reasoning = std::find_if(std::begin(kReasoning), std::end(kReasoning), [&](auto key) {
     return message.contains(key) && !message[key].is_null();
   });
   const bool reasons = reasoning != std::end(kReasoning);
-  if (reasons) plain["thinking"] = message[*reasoning];
+  if (reasons) plain.push_back({"thinking", message[*reasoning]});
   for (const auto& [key, value] : message.items()) {
-    if (!value.is_null()) plain[key] = value;
+    if (value.is_null()) continue;
+    if (key == "thinking") {
+      plain.front().second = value;
+    } else {
+      plain.push_back({key, value});
+    }
   }
-  if (reasons) plain["reasoning_content"] = message[*reasoning];
+  const bool has_it = reasons && *reasoning == kReasoning[0];
+  if (reasons && !has_it) plain.push_back({kReasoning[0], message[*reasoning]});
   return plain;
 }
 
@@ -147,7 +153,8 @@ bool ChatTemplate::tries_a_text() const {
   constexpr const char* kText = "mop-1e4f9b7c";  // a string that no template contains
   try {
     return render({{{"role", "user"}, {"content", kText}}}).find(kText) != std::string::npos;
-  } catch (const Error&) {
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
     return true;  // it rejects a conversation of one message; assume that it renders strings
   }
 }

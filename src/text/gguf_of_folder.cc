@@ -12,6 +12,7 @@
 #include "text/gguf_vocabulary.h"
 #include "text/spm_model.h"
 #include "text/token_id.h"
+#include "text/token_pairs.h"
 
 namespace mop {
 namespace {
@@ -34,24 +35,45 @@ void put_token(GgufVocabulary& vocabulary, int64_t id, const std::string& text, 
   vocabulary.types[static_cast<size_t>(id)] = static_cast<int64_t>(type);
 }
 
-std::optional<int64_t> id_of(const GgufVocabulary& vocabulary, const std::string& text) {
-  const auto it = std::ranges::find(vocabulary.tokens, text);
-  if (it == vocabulary.tokens.end()) return std::nullopt;
-  return it - vocabulary.tokens.begin();
+// The ids of tokens by their texts, of equal texts the first.
+using Ids = std::unordered_map<std::string, int64_t>;
+
+// Adds the tokens from the id `first` on.
+void add_ids(const GgufVocabulary& vocabulary, size_t first, Ids& ids) {
+  for (size_t id = first; id < vocabulary.tokens.size(); ++id) {
+    ids.emplace(vocabulary.tokens[id], static_cast<int64_t>(id));
+  }
+}
+
+Ids ids_of(const GgufVocabulary& vocabulary) {
+  Ids ids;
+  add_ids(vocabulary, 0, ids);
+  return ids;
+}
+
+std::optional<int64_t> id_of(const Ids& ids, const std::string& text) {
+  const auto it = ids.find(text);
+  if (it == ids.end()) return std::nullopt;
+  return it->second;
 }
 
 // Adds tokens from outside the model: after its own, or as the type of an existing piece.
 void put_added(GgufVocabulary& vocabulary, const std::vector<AddedToken>& added) {
+  Ids ids = ids_of(vocabulary);
   for (const AddedToken& token : added) {
-    int64_t id = id_of(vocabulary, token.content).value_or(token.id);
+    int64_t id = id_of(ids, token.content).value_or(token.id);
     if (id < 0) id = static_cast<int64_t>(vocabulary.tokens.size());
     const auto at = static_cast<size_t>(id);
     const bool fixed = at < vocabulary.types.size() &&
                        vocabulary.types[at] != static_cast<int64_t>(PieceType::kNormal) &&
                        vocabulary.types[at] != static_cast<int64_t>(PieceType::kUnused);
     if (fixed) continue;
+    const size_t before = vocabulary.tokens.size();
+    if (at < before && id_of(ids, vocabulary.tokens[at]) == id) ids.erase(vocabulary.tokens[at]);
     put_token(vocabulary, id, token.content,
               token.special ? PieceType::kControl : PieceType::kUser);
+    ids.emplace(token.content, id);
+    add_ids(vocabulary, before, ids);
   }
 }
 
@@ -169,12 +191,13 @@ void score_by_merges(GgufVocabulary& vocabulary, const std::vector<std::string>&
     last[made] = static_cast<int64_t>(rank);
     ++count[made];
   }
+  const Ids ids = ids_of(vocabulary);
   for (const auto& [made, rank] : first) {
     if (last[made] - rank + 1 != count[made]) {
       throw bad_input("its merges into '{}' do not stand together, as a SentencePiece model's do",
                       made);
     }
-    if (const auto id = id_of(vocabulary, made)) {
+    if (const auto id = id_of(ids, made)) {
       vocabulary.scores[static_cast<size_t>(*id)] = -static_cast<double>(rank);
     }
   }
@@ -183,19 +206,22 @@ void score_by_merges(GgufVocabulary& vocabulary, const std::vector<std::string>&
 // Merging by score joins any two tokens whose concatenation is a token, so each such pair must be a
 // merge.
 void check_all_merged(const GgufVocabulary& vocabulary, const std::vector<std::string>& merges) {
-  const std::unordered_set<std::string> tokens(vocabulary.tokens.begin(), vocabulary.tokens.end());
-  const std::unordered_set<std::string> pairs(merges.begin(), merges.end());
+  std::unordered_set<std::string_view> seen;
+  std::vector<std::string_view> texts;
+  std::vector<size_t> ids;
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const std::string& text = vocabulary.tokens[id];
-    if (vocabulary.types[id] != static_cast<int64_t>(PieceType::kNormal)) continue;
-    for (size_t cut = 1; cut < text.size(); ++cut) {
-      const std::string left = text.substr(0, cut), right = text.substr(cut);
-      if (!tokens.contains(left) || !tokens.contains(right)) continue;
-      if (pairs.contains(left + " " + right)) continue;
-      throw bad_input("'{}' and '{}' are never merged, as those of a SentencePiece model are", left,
-                      right)
-          .hint("llama.cpp would merge them; a folder with tokenizer.model can be written");
-    }
+    if (!seen.insert(vocabulary.tokens[id]).second) continue;
+    texts.push_back(vocabulary.tokens[id]);
+    ids.push_back(id);
+  }
+  const std::unordered_set<std::string> known(merges.begin(), merges.end());
+  for (const auto& [whole, l, r] : pairs_of_tokens(texts)) {
+    if (vocabulary.types[ids[whole]] != static_cast<int64_t>(PieceType::kNormal)) continue;
+    const std::string left(texts[l]), right(texts[r]);
+    if (known.contains(left + " " + right)) continue;
+    throw bad_input("'{}' and '{}' are never merged, as those of a SentencePiece model are", left,
+                    right)
+        .hint("llama.cpp would merge them; a folder with tokenizer.model can be written");
   }
 }
 
@@ -220,7 +246,7 @@ GgufVocabulary of_metaspace(const PartJson& object, const TokenizerConfig& confi
       result.types[id] = static_cast<int64_t>(PieceType::kByte);
     }
   }
-  const auto unknown = id_of(result, part_field<std::string>(model, "unk_token", "<unk>"));
+  const auto unknown = id_of(ids_of(result), part_field<std::string>(model, "unk_token", "<unk>"));
   if (unknown) {
     result.unknown = unknown;
     result.types[static_cast<size_t>(*unknown)] = static_cast<int64_t>(PieceType::kUnknown);

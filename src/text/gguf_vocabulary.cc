@@ -32,15 +32,16 @@ const std::string& token(const GgufVocabulary& vocabulary, int64_t id) {
 
 // Returns a tokenizer_config.json with the special tokens and whether they are added.
 Json config_of(const GgufVocabulary& vocabulary) {
-  Json added = Json::object();
+  Json::object_t added;  // appended to without lookup, which is linear
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     if (!is_added(vocabulary.types[id])) continue;
-    added[std::to_string(id)] = {{"content", vocabulary.tokens[id]},
-                                 {"lstrip", false},
-                                 {"normalized", false},
-                                 {"rstrip", false},
-                                 {"single_word", false},
-                                 {"special", is_special(vocabulary.types[id])}};
+    added.push_back({std::to_string(id),
+                     {{"content", vocabulary.tokens[id]},
+                      {"lstrip", false},
+                      {"normalized", false},
+                      {"rstrip", false},
+                      {"single_word", false},
+                      {"special", is_special(vocabulary.types[id])}}});
   }
   const bool bytes = vocabulary.model == "gpt2";
   Json config = {{"tokenizer_class", bytes ? "PreTrainedTokenizerFast" : "LlamaTokenizer"},

@@ -24,46 +24,24 @@ namespace {
 // Clears the scopes at the end of a rendering, because macros and scopes refer to each other.
 class ScopedRendering {
  public:
-  ScopedRendering(JinjaTime now, bool marks) {
-    rendering_.now = now;
-    rendering_.marks = marks;
-  }
+  explicit ScopedRendering(JinjaTime now) { rendering_.now = now; }
   ~ScopedRendering() {
     for (const auto& scope : rendering_.captured) scope->clear();
   }
-  std::string run(const Block& block, const Json& variables) {
+  JinjaText run(const Block& block, const Json& variables) {
     const auto scope = std::make_shared<Scope>(rendering_);
     for (const auto& [name, value] : variables.items()) scope->set(name, Value::from_json(value));
-    std::string out;
-    mop::jinja::run(block, *scope, out);
-    return out;
+    JinjaText result;
+    rendering_.whole = &result.text;
+    mop::jinja::run(block, *scope, result.text);
+    if (!rendering_.lost_generated) result.generated = std::move(rendering_.generated);
+    return result;
   }
 
  private:
   Work work_;  // declared first, destroyed last
   Rendering rendering_;
 };
-
-// Removes the marks. Returns no ranges when the marks are not balanced.
-JinjaText without_marks(const std::string& marked) {
-  JinjaText result;
-  std::vector<size_t> open;
-  bool whole = true;
-  for (const char c : marked) {
-    if (c == kBeginMark) {
-      open.push_back(result.text.size());
-    } else if (c != kEndMark) {
-      result.text += c;
-    } else if (open.empty()) {
-      whole = false;
-    } else {
-      if (open.size() == 1) result.generated.emplace_back(open[0], result.text.size());
-      open.pop_back();
-    }
-  }
-  if (!whole || !open.empty()) result.generated.clear();
-  return result;
-}
 
 }  // namespace
 }  // namespace jinja
@@ -89,16 +67,11 @@ JinjaTemplate::~JinjaTemplate() = default;
 JinjaTemplate::JinjaTemplate(JinjaTemplate&&) noexcept = default;
 
 std::string JinjaTemplate::render(const Json& variables, JinjaTime now) const {
-  return jinja::ScopedRendering(now, false).run(program_->compiled.block, variables);
+  return render_with_marks(variables, now).text;
 }
 
 JinjaText JinjaTemplate::render_with_marks(const Json& variables, JinjaTime now) const {
-  std::string plain = render(variables, now);
-  if (!marks_generation()) return {std::move(plain), {}};
-  JinjaText marked = jinja::without_marks(
-      jinja::ScopedRendering(now, true).run(program_->compiled.block, variables));
-  if (marked.text != plain) marked = {std::move(plain), {}};
-  return marked;
+  return jinja::ScopedRendering(now).run(program_->compiled.block, variables);
 }
 
 bool JinjaTemplate::marks_generation() const { return program_->compiled.marks_generation; }

@@ -40,8 +40,8 @@ class JinjaTemplate {
   /// `variables` is an object. Throws Error(kBadInput) with the template's own message or the
   /// invalid operation, and the line.
   std::string render(const Json& variables, JinjaTime now = jinja_now()) const;
-  /// The same; `generated` is empty for a template without such blocks, or when it cuts or changes
-  /// their text afterwards.
+  /// The same; `generated` is empty for a template without such blocks, and where one stands in a
+  /// text that becomes a value (in a macro, `set`, `filter` or `call`), which may be changed later.
   JinjaText render_with_marks(const Json& variables, JinjaTime now = jinja_now()) const;
   /// Returns whether the template has a `generation` block.
   bool marks_generation() const;

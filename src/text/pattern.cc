@@ -21,46 +21,97 @@ constexpr std::string_view kWordCharacter =
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
     "\\x{1f170}-\\x{1f189}";
 
-// Expands \s \S \w \W \h \H. Negated classes inside [...] remain PCRE2's, because a class cannot
-// contain a complement.
-std::string translate(std::string_view expression) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c != '\\' || i + 1 == expression.size()) {
-      if (!in_class && c == '[') {
-        in_class = true;
-        out += c;
-        if (i + 1 < expression.size() && expression[i + 1] == '^') out += expression[++i];
-        if (i + 1 < expression.size() && expression[i + 1] == ']') out += expression[++i];
-        continue;
+// Classes of POSIX, "[:name:]" within a class: their names and what is in them.
+struct PosixClass {
+  std::string_view name, set;
+};
+constexpr PosixClass kPosixClasses[] = {{"alnum", "\\p{Alphabetic}\\p{Nd}"},
+                                        {"alpha", "\\p{Alphabetic}"},
+                                        {"ascii", "\\x00-\\x7f"},
+                                        {"blank", "\\t\\p{Zs}"},
+                                        {"cntrl", "\\p{Cc}"},
+                                        {"digit", "\\p{Nd}"},
+                                        {"lower", "\\p{Lowercase}"},
+                                        {"punct", "\\p{P}\\p{S}"},
+                                        {"space", kSpace},
+                                        {"upper", "\\p{Uppercase}"},
+                                        {"word", kWordCharacter},
+                                        {"xdigit", kHex}};
+
+// Writes a regular expression of the reference engines as one of PCRE2: expands \s \S \w \W \h \H
+// and classes of POSIX, refuses classes in classes. Negated classes inside [...] remain PCRE2's,
+// because a class cannot contain a complement.
+class Translation {
+ public:
+  explicit Translation(std::string_view expression) : in_(expression) {}
+
+  std::string all() {
+    while (at_ < in_.size()) {
+      if (in_[at_] == '\\' && at_ + 1 < in_.size()) {
+        escape();
+      } else {
+        in_class_ ? inside() : outside();
       }
-      if (in_class && c == ']') in_class = false;
-      if (in_class && expression.substr(i, 2) == "&&") {
-        throw bad_input("the regular expression '{}' intersects classes, which is not supported",
-                        expression);
-      }
-      out += c;
-      continue;
     }
-    const char escape = expression[++i];
-    const std::string_view set = escape == 's' || escape == 'S'   ? kSpace
-                                 : escape == 'w' || escape == 'W' ? kWordCharacter
-                                 : escape == 'h' || escape == 'H' ? kHex
-                                                                  : std::string_view();
-    const bool negated = escape == 'S' || escape == 'W' || escape == 'H';
-    if (set.empty() || (negated && in_class)) {
-      out += c;
-      out += escape;
-    } else if (in_class) {
-      out += set;
-    } else {
-      out += fmt::format("[{}{}]", negated ? "^" : "", set);
-    }
+    return std::move(out_);
   }
-  return out;
-}
+
+ private:
+  std::string_view rest() const { return in_.substr(at_); }
+  void copy() { out_ += in_[at_++]; }
+
+  void outside() {
+    in_class_ = in_[at_] == '[';
+    copy();
+    if (in_class_ && rest().starts_with('^')) copy();
+    if (in_class_ && rest().starts_with(']')) copy();  // the first one is a letter
+  }
+
+  void inside() {
+    if (rest().starts_with('[')) return posix_class();
+    if (rest().starts_with("&&"))
+      throw bad_input("the regular expression '{}' intersects classes, which is not supported",
+                      in_);
+    in_class_ = in_[at_] != ']';
+    copy();
+  }
+
+  // The reference engines read any other bracket as a class in the class, PCRE2 as a letter.
+  void posix_class() {
+    for (const PosixClass& known : kPosixClasses) {
+      const std::string written = fmt::format("[:{}:]", known.name);
+      if (!rest().starts_with(written)) continue;
+      out_ += known.set;
+      at_ += written.size();
+      return;
+    }
+    throw bad_input("the regular expression '{}' has a class in a class, which is not supported",
+                    in_)
+        .hint(
+            "a bracket meant as a letter is \\[; [:graph:], [:print:] and [:^name:] are not read");
+  }
+
+  void escape() {
+    const char letter = in_[at_ + 1];
+    const std::string_view set = letter == 's' || letter == 'S'   ? kSpace
+                                 : letter == 'w' || letter == 'W' ? kWordCharacter
+                                 : letter == 'h' || letter == 'H' ? kHex
+                                                                  : std::string_view();
+    const bool negated = letter == 'S' || letter == 'W' || letter == 'H';
+    if (set.empty() || (negated && in_class_)) {
+      copy();
+      copy();
+      return;
+    }
+    at_ += 2;
+    out_ += in_class_ ? std::string(set) : fmt::format("[{}{}]", negated ? "^" : "", set);
+  }
+
+  std::string_view in_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+  std::string out_;
+};
 
 struct FreeMatch {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
@@ -109,7 +160,7 @@ Pattern Pattern::literal(std::string_view text) {
 }
 
 Pattern Pattern::regex(std::string_view expression) {
-  const std::string translated = translate(expression);
+  const std::string translated = Translation(expression).all();
   int error = 0;
   PCRE2_SIZE at = 0;
   pcre2_code* code =

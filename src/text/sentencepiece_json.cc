@@ -5,13 +5,14 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "text/spm_model.h"
+#include "text/token_pairs.h"
 #include "text/tokenizer_config.h"
 
 namespace mop {
@@ -26,23 +27,20 @@ Json vocab_of(const SpmModel& model) {
   return vocab;
 }
 
-bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }
-
 // Each piece is the result of merging two others; higher scores are merged first.
 Json merges_of(const SpmModel& model) {
-  std::unordered_map<std::string_view, size_t> ids;
+  std::unordered_set<std::string_view> known;
+  std::vector<std::string_view> texts;
+  std::vector<size_t> ids;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
-    if (model.pieces[id].type == PieceType::kNormal) ids.emplace(model.pieces[id].text, id);
+    const Piece& piece = model.pieces[id];
+    if (piece.type != PieceType::kNormal || !known.insert(piece.text).second) continue;
+    texts.push_back(piece.text);
+    ids.push_back(id);
   }
   std::vector<std::tuple<float, size_t, size_t>> merges;
-  for (const auto& [text, id] : ids) {
-    for (size_t at = 1; at < text.size(); ++at) {
-      if (!starts_character(text[at])) continue;
-      const auto left = ids.find(text.substr(0, at));
-      const auto right = ids.find(text.substr(at));
-      if (left == ids.end() || right == ids.end()) continue;
-      merges.emplace_back(-model.pieces[id].score, left->second, right->second);
-    }
+  for (const auto& [whole, left, right] : pairs_of_tokens(texts)) {
+    merges.emplace_back(-model.pieces[ids[whole]].score, ids[left], ids[right]);
   }
   std::sort(merges.begin(), merges.end());
   Json list = Json::array();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "base/files.h"
@@ -9,6 +10,7 @@
 #include "text/bpe_tokenizer.h"
 #include "text/byte_alphabet.h"
 #include "text/token_id.h"
+#include "text/token_pairs.h"
 
 namespace mop {
 namespace {
@@ -43,16 +45,15 @@ Bpe::Vocabulary read_ranks(const std::string& text) {
 
 // A token can be merged from any two tokens whose concatenation it is; its rank is its id.
 std::vector<Merge> merges_of(const Bpe::Vocabulary& ranks) {
-  std::vector<Merge> merges;
+  std::vector<std::string_view> tokens;
+  std::vector<int32_t> ids;
   for (const auto& [token, rank] : ranks) {
-    const std::string_view text = token;
-    for (size_t cut = 1; cut < text.size(); ++cut) {
-      if ((static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) continue;
-      const auto left = ranks.find(text.substr(0, cut));
-      if (left == ranks.end()) continue;
-      const auto right = ranks.find(text.substr(cut));
-      if (right != ranks.end()) merges.push_back({left->first, right->first, rank});
-    }
+    tokens.push_back(token);
+    ids.push_back(rank);
+  }
+  std::vector<Merge> merges;
+  for (const auto& [whole, left, right] : pairs_of_tokens(tokens)) {
+    merges.push_back({std::string(tokens[left]), std::string(tokens[right]), ids[whole]});
   }
   return merges;
 }
@@ -77,14 +78,15 @@ std::vector<AddedToken> llama3_special_tokens(int64_t first, const TokenizerConf
     tokens.push_back(std::move(token));
   }
   // Llama 3.1 renamed some special tokens; tokenizer_config.json has the names.
+  std::unordered_map<int64_t, size_t> places;
+  for (size_t i = 0; i < tokens.size(); ++i) places.emplace(tokens[i].id, i);
   for (const AddedToken& token : config.added) {
     if (token.id < first) continue;
-    const auto same =
-        std::find_if(tokens.begin(), tokens.end(), [&](auto& t) { return t.id == token.id; });
-    if (same != tokens.end()) {
-      *same = token;
-    } else {
+    const auto [same, added] = places.emplace(token.id, tokens.size());
+    if (added) {
       tokens.push_back(token);
+    } else {
+      tokens[same->second] = token;
     }
   }
   return tokens;

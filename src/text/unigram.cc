@@ -49,7 +49,7 @@ void Unigram::find_best_way(std::string_view word, std::vector<Scratch::Node>& n
     if (node.start < 0 || whole > node.score) node = {whole, static_cast<int64_t>(start), piece};
   };
   for (size_t start = 0; start < word.size();) {
-    const size_t character = code_point_at(word, start).bytes;
+    const size_t character = std::min(code_point_at(word, start).bytes, word.size() - start);
     bool spelled = false;
     int32_t node = 0;
     for (size_t end = start; end < word.size();) {

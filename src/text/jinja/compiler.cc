@@ -15,6 +15,13 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+// Appends to a text that grows: the whole text, or one that becomes a value.
+void append(std::string_view text, std::string& out) {
+  Work::check_length(out.size() + text.size());
+  Work::make_text(text.size());
+  out += text;
+}
+
 // Renders a block to a string, in a new scope.
 std::string text_of(const Block& block, Scope& outer) {
   const auto scope = outer.inner();
@@ -132,8 +139,7 @@ class Compiler {
     const int line = segment.line;
     if (segment.kind == Segment::Kind::kText) {
       block.push_back([text = segment.text](Scope&, std::string& out) {
-        out += text;
-        Work::check_length(out.size());
+        append(text, out);
         return Flow::kNext;
       });
       return false;
@@ -162,8 +168,7 @@ class Compiler {
     const Expression value = in.expressions();
     finish(in);
     return [value](Scope& scope, std::string& out) {
-      out += to_text(value(scope));
-      Work::check_length(out.size());
+      append(to_text(value(scope)), out);
       return Flow::kNext;
     };
   }
@@ -324,7 +329,7 @@ class Compiler {
       Arguments arguments = evaluate(list, scope);
       arguments.named.emplace_back("caller", std::shared_ptr<Object>(std::make_shared<Macro>(
                                                  "caller", parameters, body, scope.capture())));
-      out += to_text(call(called, arguments));
+      append(to_text(call(called, arguments)), out);
       return Flow::kNext;
     };
   }
@@ -334,7 +339,7 @@ class Compiler {
     finish(in);
     Block body = read_to("endfilter");
     return [filters, body = std::move(body)](Scope& scope, std::string& out) {
-      out += to_text(filtered(text_of(body, scope), filters, scope));
+      append(to_text(filtered(text_of(body, scope), filters, scope)), out);
       return Flow::kNext;
     };
   }
@@ -355,15 +360,23 @@ class Compiler {
     };
   }
 
-  // A `generation` block marks the assistant's text and renders its content.
+  // A `generation` block renders its content and notes where: it is the assistant's text. The
+  // outermost of several in each other counts.
   Statement read_generation(Reader& in) {
     finish(in);
     marks_generation_ = true;
     Block body = read_to("endgeneration");
     return [body = std::move(body)](Scope& scope, std::string& out) {
-      if (scope.rendering().marks) out += kBeginMark;
-      out += text_of(body, scope);
-      if (scope.rendering().marks) out += kEndMark;
+      Rendering& rendering = scope.rendering();
+      const size_t begin = out.size();
+      ++rendering.generations;
+      run(body, *scope.inner(), out);
+      if (--rendering.generations > 0) return Flow::kNext;
+      if (&out == rendering.whole) {
+        rendering.generated.emplace_back(begin, out.size());
+      } else {
+        rendering.lost_generated = true;
+      }
       return Flow::kNext;
     };
   }

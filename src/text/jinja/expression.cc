@@ -57,12 +57,7 @@ Expression read_name(const std::string& name) {
                                                           {"none", None{}}, {"None", None{}}};
   const auto known = kConstants.find(name);
   if (known != kConstants.end()) return constant(known->second);
-  return [name](Scope& scope) {
-    Value value = scope.get(name);
-    if (const auto* text = value.as<std::string>())
-      Work::steps(text->size() >> 8);  // the text is copied
-    return value;
-  };
+  return [name](Scope& scope) { return scope.get(name); };
 }
 
 template <typename T>

@@ -74,6 +74,7 @@ Value to_json_text(const Value& value, const Arguments& in) {
 }
 
 std::string without_underscores(std::string text) {
+  Work::letters(text.size());
   std::erase(text, '_');
   return strip(text, nullptr, true, true);
 }

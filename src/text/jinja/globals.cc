@@ -44,6 +44,7 @@ class Cycler final : public Object {
   explicit Cycler(List items) : items_(std::move(items)) {
     if (items_.empty()) throw bad_input("cycler needs at least one value");
     depth_ = depth_of(items_);
+    Work::make_elements(items_.size());
   }
   std::string type() const override { return "cycler"; }
   Value attribute(const std::string& name) const override {
@@ -70,13 +71,15 @@ class Cycler final : public Object {
 
 class Joiner final : public Object {
  public:
-  explicit Joiner(std::string separator) : separator_(std::move(separator)) {}
+  explicit Joiner(Value separator) : separator_(std::move(separator)) { separator_.text("joiner"); }
   std::string type() const override { return "joiner"; }
   bool is_callable() const override { return true; }
-  Value call(const Arguments&) override { return std::exchange(used_, true) ? separator_ : ""; }
+  Value call(const Arguments&) override {
+    return std::exchange(used_, true) ? separator_ : Value("");
+  }
 
  private:
-  std::string separator_;
+  Value separator_;
   bool used_ = false;
 };
 
@@ -134,6 +137,7 @@ Value strftime_now(const Rendering& rendering, const Arguments& in) {
   }
   const std::string format = in.text(0, "format", "");
   Work::check_length(format.size() * 16);
+  Work::look_at(format.size() * 16);
   std::string text(format.size() * 16 + 256, '\0');
   text.resize(std::strftime(text.data(), text.size(), format.c_str(), &when));
   return text;
@@ -145,15 +149,18 @@ const Table& globals() {
       {"range", range},
       {"namespace",
        [](const Value&, const Arguments& in) {
-         const auto object = std::make_shared<Namespace>(make_dict(in));
+         Dict members = make_dict(in);
+         Work::make_elements(8 + 2 * members.items().size());
+         const auto object = std::make_shared<Namespace>(std::move(members));
          Work::keep(object);  // it can come to refer to itself
-         Work::make_elements(8);
          return Value(std::shared_ptr<Object>(object));
        }},
       {"dict", [](const Value&, const Arguments& in) { return Value(make_dict(in)); }},
       {"cycler", [](const Value&, const Arguments& in) { return made<Cycler>(in.positional); }},
-      {"joiner",
-       [](const Value&, const Arguments& in) { return made<Joiner>(in.text(0, "sep", ", ")); }}};
+      {"joiner", [](const Value&, const Arguments& in) {
+         const Value separator = in.get(0, "sep", None{});
+         return made<Joiner>(separator.is_none() ? Value(", ") : separator);
+       }}};
   return table;
 }
 

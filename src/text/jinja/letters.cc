@@ -14,6 +14,7 @@ namespace {
 
 template <typename Change>
 std::string changed(std::string_view text, Change change) {
+  Work::letters(text.size());
   std::string out;
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text, at);
@@ -74,7 +75,7 @@ size_t word_begin(std::string_view text) {
 
 std::string_view stripped(std::string_view text, const std::string* letters, bool left,
                           bool right) {
-  const size_t looked_at = letters == nullptr ? 0 : letters->size() >> 4;
+  const size_t looked_at = letters == nullptr ? 0 : letters->size() >> 4, before = text.size();
   for (const bool at_end : {false, true}) {
     while (at_end ? right : left) {
       const size_t bytes = strippable(text, letters, at_end);
@@ -83,6 +84,7 @@ std::string_view stripped(std::string_view text, const std::string* letters, boo
       at_end ? text.remove_suffix(bytes) : text.remove_prefix(bytes);
     }
   }
+  Work::letters(before - text.size());
   return text;
 }
 
@@ -194,7 +196,7 @@ std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
 
 std::vector<std::string> letters_of(std::string_view text) {
   constexpr size_t kShortText = size_t{1} << 20;
-  text.size() <= kShortText ? Work::steps(text.size() / 64) : Work::make_elements(text.size());
+  text.size() <= kShortText ? Work::letters(text.size()) : Work::make_elements(text.size());
   std::vector<std::string> letters;
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = code_point_at(text, at).bytes;
@@ -233,6 +235,7 @@ std::string padded(const std::string& text, int64_t width, char side, const std:
   if (width > (int64_t{1} << 24)) throw bad_input("a text cannot be padded to {} letters", width);
   const int64_t missing = width > size ? width - size : 0;
   Work::check_length(text.size() + static_cast<size_t>(missing) * fill.size());
+  Work::letters(static_cast<size_t>(missing));
   // Python's str.center puts the extra fill character on the left when the width is odd.
   const int64_t left = side == '<'   ? 0
                        : side == '>' ? missing

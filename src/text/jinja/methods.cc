@@ -52,7 +52,9 @@ Value partitioned(const Value& value, const Arguments& in) {
 
 // Returns text[start:end] for the methods that take a range.
 std::string part_of(const Value& value, const Arguments& in) {
-  if (in.positional.size() < 2) return value.text("a method of a text");
+  const std::string& text = value.text("a method of a text");
+  Work::look_at(text.size());
+  if (in.positional.size() < 2) return text;
   return slice(value, in.positional[1], in.get(2, "end", None{}), None{}).text("");
 }
 
@@ -60,12 +62,15 @@ template <bool kStart>
 Value begins_or_ends(const Value& value, const Arguments& in) {
   const std::string text = part_of(value, in);
   if (in.positional.empty()) throw bad_input("startswith and endswith need a text");
-  const Value& wanted = in.positional[0];
-  const List any = wanted.is_tuple() ? *wanted.list() : List{wanted};
-  return std::any_of(any.begin(), any.end(), [&](const Value& part) {
+  const auto has = [&](const Value& part) {
     const std::string& found = part.text("startswith");
+    Work::steps(1);
+    Work::look_at(std::min(text.size(), found.size()));
     return kStart ? text.starts_with(found) : text.ends_with(found);
-  });
+  };
+  const Value& wanted = in.positional[0];
+  if (!wanted.is_tuple()) return has(wanted);
+  return std::any_of(wanted.list()->begin(), wanted.list()->end(), has);
 }
 
 template <bool kRight, bool kMust>
@@ -146,6 +151,7 @@ template <typename Check>
 Function all_are(Check check) {
   return [check](const Value& value, const Arguments&) {
     const std::string& text = value.text("");
+    Work::letters(text.size());
     for (size_t at = 0; at < text.size();) {
       const CodePoint c = code_point_at(text, at);
       if (!check(c.value)) return Value(false);
@@ -210,6 +216,7 @@ const Table& text_methods() {
       {"isascii",
        [](const Value& v, const Arguments&) {
          const std::string& text = v.text("");
+         Work::look_at(text.size());
          return Value(std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; }));
        }},
       {"islower", is_case<Case::kLower, Case::kUpper>},

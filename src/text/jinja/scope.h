@@ -38,12 +38,13 @@ class Expression {
 /// State of one rendering.
 struct Rendering {
   JinjaTime now;
-  bool marks = false;  ///< whether generation blocks are enclosed in kBeginMark and kEndMark
-  int depth = 0;       ///< current depth of macro calls and recursive loops
+  int depth = 0;                       ///< current depth of macro calls and recursive loops
+  const std::string* whole = nullptr;  ///< where the text of the whole template grows
+  int generations = 0;                 ///< current depth of generation blocks
+  std::vector<std::pair<size_t, size_t>> generated = {};  ///< their ranges in `whole`
+  bool lost_generated = false;  ///< whether one wrote into a text that became a value
   std::vector<std::shared_ptr<Scope>> captured = {};  ///< scopes captured by macros
 };
-// Bytes that never occur in UTF-8.
-inline constexpr char kBeginMark = '\xFE', kEndMark = '\xFF';
 
 /// A scope of variables. The bodies of loops, macros and some blocks have their own scope.
 class Scope : public std::enable_shared_from_this<Scope> {

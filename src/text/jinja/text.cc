@@ -45,6 +45,7 @@ bool is_printable(char32_t c) {
 }
 
 std::string quoted(const std::string& text) {
+  Work::letters(text.size());
   const bool single = text.find('\'') == text.npos || text.find('"') != text.npos;
   const char quote = single ? '\'' : '"';
   std::string out(1, quote);
@@ -130,7 +131,10 @@ std::string json_parts(char open, const std::vector<std::string>& parts, char cl
 
 std::string to_text(const Value& value) {
   if (value.is_undefined()) return "";
-  return value.is_text() ? value.text("") : to_repr(value);
+  const auto* text = value.as<std::string>();
+  if (text == nullptr) return to_repr(value);
+  Work::look_at(text->size());
+  return *text;
 }
 
 std::string to_repr(const Value& value) {

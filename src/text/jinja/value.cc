@@ -9,6 +9,14 @@
 
 namespace mop::jinja {
 
+Undefined::Undefined(std::string_view name) {
+  constexpr size_t kLongestName = 200;
+  name = name.substr(0, kLongestName);
+  if (name.empty()) return;
+  Work::make_text(name.size());
+  name_ = std::make_shared<const std::string>(name);
+}
+
 Value Object::attribute(const std::string& name) const { return Undefined{name}; }
 void Object::set(const std::string& name, Value) {
   throw bad_input("`{}` of a {} cannot be set, only a namespace's can", name, type());
@@ -37,6 +45,20 @@ int depth_of(const List& list) {
   int deepest = 0;
   for (const Value& value : list) deepest = std::max(deepest, value.depth_);
   return deepest;
+}
+
+Value::Value(std::string text) {
+  Work::make_text(text.size());
+  if (text.size() <= Work::kTextInPlace) {
+    any_ = std::move(text);
+  } else {
+    any_ = std::make_shared<const std::string>(std::move(text));
+  }
+}
+
+Value Value::safe(std::string text) {
+  Work::make_text(text.size());
+  return Value(Any(SafeText{std::make_shared<const std::string>(std::move(text))}));
 }
 
 Value::Value(List list) : depth_(one_deeper(depth_of(list))) {
@@ -95,8 +117,8 @@ Object* Value::object() const {
 
 std::string Value::type() const {
   if (const auto* undefined = as<Undefined>())
-    return undefined->name.empty() ? "an undefined value"
-                                   : fmt::format("`{}`, which is undefined", undefined->name);
+    return undefined->name().empty() ? "an undefined value"
+                                     : fmt::format("`{}`, which is undefined", undefined->name());
   if (object() != nullptr) return "a " + object()->type();
   if (is_tuple()) return "a tuple";
   if (list() != nullptr) return "a list";
@@ -155,7 +177,9 @@ Value Arguments::get(size_t place, std::string_view name, Value fallback) const 
 
 std::string Arguments::text(size_t place, std::string_view name, std::string fallback) const {
   const Value* value = find(place, name);
-  return value == nullptr || value->is_none() ? fallback : value->text(name);
+  if (value == nullptr || value->is_none()) return fallback;
+  Work::look_at(value->text(name).size());
+  return value->text(name);
 }
 
 int64_t Arguments::integer(size_t place, std::string_view name, int64_t fallback) const {
@@ -183,7 +207,12 @@ bool equal(const Value& a, const Value& b) {
     if (a.is_real() || b.is_real()) return a.real("") == b.real("");
     return a.integer("") == b.integer("");
   }
-  if (const auto* text = a.as<std::string>()) return b.is_text() && *text == b.text("");
+  if (const auto* text = a.as<std::string>()) {
+    const auto* other = b.as<std::string>();
+    if (other == nullptr || text->size() != other->size()) return false;
+    Work::look_at(text->size());
+    return *text == *other;
+  }
   if (const Dict* dict = a.dict()) {
     const Dict* other = b.dict();
     return other != nullptr && dict->items().size() == other->items().size() &&
@@ -206,7 +235,10 @@ bool less(const Value& a, const Value& b) {
   if (a.is_integer() && b.is_integer()) return a.integer("") < b.integer("");
   if (a.is_number() && b.is_number()) return a.real("") < b.real("");
   // The order of UTF-8 strings equals that of their code points.
-  if (a.is_text() && b.is_text()) return a.text("") < b.text("");
+  if (a.is_text() && b.is_text()) {
+    Work::look_at(std::min(a.text("").size(), b.text("").size()));
+    return a.text("") < b.text("");
+  }
   const List *x = a.list(), *y = b.list();
   if (x != nullptr && y != nullptr && a.is_tuple() == b.is_tuple()) {
     for (size_t i = 0; i < std::min(x->size(), y->size()); ++i) {
@@ -243,7 +275,7 @@ List elements(const Value& value) {
   if (const Dict* dict = value.dict()) {
     for (const auto& [key, inner] : dict->items()) all.push_back(key);
   } else if (const auto* text = value.as<std::string>()) {
-    text->size() <= kShortText ? Work::steps(text->size() / 64) : Work::make_elements(text->size());
+    text->size() <= kShortText ? Work::letters(text->size()) : Work::make_elements(text->size());
     for (size_t at = 0; at < text->size();) {
       const size_t bytes = code_point_at(*text, at).bytes;
       all.emplace_back(text->substr(at, bytes));
@@ -257,8 +289,10 @@ List elements(const Value& value) {
 
 int64_t length(const Value& value) {
   const auto is_first = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  if (const auto* text = value.as<std::string>())
+  if (const auto* text = value.as<std::string>()) {
+    Work::look_at(text->size());
     return std::count_if(text->begin(), text->end(), is_first);
+  }
   if (const List* list = value.list()) return std::ssize(*list);
   if (const Dict* dict = value.dict()) return std::ssize(dict->items());
   return std::ssize(elements(value));
@@ -267,8 +301,8 @@ int64_t length(const Value& value) {
 namespace {
 
 [[noreturn]] void refuse_undefined(const Undefined& undefined, const std::string& key) {
-  if (undefined.name.empty()) throw bad_input("an undefined value has no `{}`", key);
-  throw bad_input("`{}` is undefined, it has no `{}`", undefined.name, key);
+  if (undefined.name().empty()) throw bad_input("an undefined value has no `{}`", key);
+  throw bad_input("`{}` is undefined, it has no `{}`", undefined.name(), key);
 }
 
 // Returns the value of `key` in a mapping, or an element by its index; nullptr when absent.
@@ -331,8 +365,8 @@ Value slice(const Value& value, const Value& begin, const Value& end, const Valu
 Value call(const Value& value, const Arguments& arguments) {
   if (value.object() != nullptr) return value.object()->call(arguments);
   if (const auto* undefined = value.as<Undefined>();
-      undefined != nullptr && !undefined->name.empty())
-    throw bad_input("the function '{}' is not known", undefined->name);
+      undefined != nullptr && !undefined->name().empty())
+    throw bad_input("the function '{}' is not known", undefined->name());
   throw bad_input("{} cannot be called", value.type());
 }
 

@@ -41,9 +41,16 @@ class Object : public std::enable_shared_from_this<Object> {
   int depth_ = 0;
 };
 
-/// An undefined value; `name` is the name that was not found.
-struct Undefined {
-  std::string name;
+/// An undefined value, and the name that was not found.
+class Undefined {
+ public:
+  Undefined() = default;
+  explicit Undefined(std::string_view name);
+  /// Empty when there is none. The beginning of a long one: it is for errors only.
+  std::string_view name() const { return name_ == nullptr ? std::string_view() : *name_; }
+
+ private:
+  std::shared_ptr<const std::string> name_;
 };
 struct None {};
 struct Tuple {
@@ -51,9 +58,10 @@ struct Tuple {
 };
 /// A string from the filters `safe` and `escape`: text appended to it is escaped for HTML.
 struct SafeText {
-  std::string text;
+  std::shared_ptr<const std::string> text;
 };
 
+/// Cheap to copy: copies share texts (but for those of few bytes), lists and mappings.
 class Value {
  public:
   Value() : Value(Undefined{}) {}
@@ -65,22 +73,21 @@ class Value {
       : any_(static_cast<int64_t>(value)) {}
   Value(double value) : any_(value) {}
   Value(const char* text) : Value(std::string(text)) {}
-  Value(std::string text) : any_(std::move(text)) { Work::make_text(as<std::string>()->size()); }
+  Value(std::string text);
   Value(List list);
   Value(Dict dict);
   Value(std::shared_ptr<Object> object);
   static Value tuple(List list);
   static Value from_json(const Json& json);
 
-  static Value safe(std::string text) {
-    Work::make_text(text.size());
-    return Value(Any(SafeText{std::move(text)}));
-  }
+  static Value safe(std::string text);
 
   template <typename T>
   const T* as() const {
     if constexpr (std::same_as<T, std::string>) {
-      if (const auto* safe = std::get_if<SafeText>(&any_)) return &safe->text;
+      if (const auto* safe = std::get_if<SafeText>(&any_)) return safe->text.get();
+      if (const auto* shared = std::get_if<std::shared_ptr<const std::string>>(&any_))
+        return shared->get();
     }
     return std::get_if<T>(&any_);
   }
@@ -107,9 +114,10 @@ class Value {
   std::string type() const;
 
  private:
-  using Any = std::variant<Undefined, None, bool, int64_t, double, std::string, SafeText,
-                           std::shared_ptr<const List>, Tuple, std::shared_ptr<const Dict>,
-                           std::shared_ptr<Object>>;
+  using Any =
+      std::variant<Undefined, None, bool, int64_t, double, std::string,
+                   std::shared_ptr<const std::string>, SafeText, std::shared_ptr<const List>, Tuple,
+                   std::shared_ptr<const Dict>, std::shared_ptr<Object>>;
   explicit Value(Any any) : any_(std::move(any)) {}
   friend int depth_of(const List& list);
   Any any_;

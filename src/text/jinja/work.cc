@@ -2,6 +2,7 @@
 #include "text/jinja/work.h"
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "text/jinja/value.h"
 
 namespace mop::jinja {
@@ -37,6 +38,10 @@ void Work::steps(size_t count) {
   if (fits) current->steps_ += static_cast<int64_t>(count);
   if (!fits || current->steps_ > kMostSteps)
     throw bad_input("the template takes more than {} steps", kMostSteps);
+  if (current->steps_ < current->next_look_) return;
+  constexpr int64_t kStepsBetweenLooks = 1024;
+  current->next_look_ = current->steps_ + kStepsBetweenLooks;
+  check_stop();
 }
 
 void Work::spend_bytes(size_t bytes) {
@@ -48,8 +53,9 @@ void Work::spend_bytes(size_t bytes) {
 
 void Work::make_text(size_t bytes) {
   if (current == nullptr) return;
+  constexpr size_t kOfSharedText = 64;  // what a shared text takes beside its bytes
   check_length(bytes);
-  spend_bytes(bytes);
+  spend_bytes(bytes <= kTextInPlace ? bytes : bytes + kOfSharedText);
 }
 
 void Work::make_elements(size_t count) {

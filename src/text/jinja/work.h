@@ -11,13 +11,15 @@ class Object;
 
 /// The resources of one rendering, for the thread that renders: steps, bytes of strings and lists
 /// created, longest string, and stack depth. The functions below throw Error(kBadInput) naming the
-/// exceeded limit; outside of a rendering they do nothing.
+/// exceeded limit, and Error(kInterrupted) when a stop is requested; outside of a rendering they do
+/// nothing.
 class Work {
  public:
   static constexpr int64_t kMostSteps = 10'000'000;
   static constexpr int64_t kMostBytes = int64_t{256} << 20;
   static constexpr size_t kLongestText = size_t{16} << 20;
   static constexpr size_t kMostStack = size_t{2} << 20;
+  static constexpr size_t kTextInPlace = 15;  ///< longer texts are shared by copies of their value
 
   Work();
   ~Work();
@@ -27,6 +29,9 @@ class Work {
   /// Count operations. The first also checks the stack depth.
   static void step();
   static void steps(size_t count);
+  /// Count that each of `bytes` bytes is read or copied, or each of their letters decoded.
+  static void look_at(size_t bytes) { steps(bytes >> 8); }
+  static void letters(size_t bytes) { steps(bytes >> 6); }
   /// Count a string, or elements of a list, before or after it is created.
   static void make_text(size_t bytes);
   static void make_elements(size_t count);
@@ -42,7 +47,7 @@ class Work {
   static void spend_bytes(size_t bytes);
   Work* outer_;
   const char* stack_;
-  int64_t steps_ = 0, bytes_ = 0;
+  int64_t steps_ = 0, bytes_ = 0, next_look_ = 0;  // the next look at requests to stop
   std::vector<std::shared_ptr<Object>> kept_;
 };
 

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "export/hf_tokenizer.h"
+#include "kit/cpu_time.h"
 #include "kit/random_model.h"
 #include "unit/export/pruned.h"
 
@@ -189,6 +191,16 @@ TEST_F(HfWriter, ATokenizerSavedByTransformers5IsNamedAsBothVersionsKnowIt) {
   EXPECT_EQ(
       read_json(out() / "tokenizer_config.json").dump(),
       R"({"bos_token":"<s>","additional_special_tokens":["<a>"],"tokenizer_class":"PreTrainedTokenizerFast"})");
+}
+
+TEST(HfTokenizer, AConfigOfManyKeysIsRenamedInTimeInProportion) {
+  const auto rename = [](int count) {
+    Json::object_t config = {{"extra_special_tokens", Json::array()}};
+    for (int i = 0; i < count; ++i) config.push_back({std::to_string(i), i});
+    EXPECT_NE(portable_tokenizer_config(Json(config).dump()).find("additional_special_tokens"),
+              std::string::npos);
+  };
+  EXPECT_LT(testing::growth(rename, 4000), 10);
 }
 
 TEST_F(HfWriter, ATokenizerConfigThatBothVersionsKnowKeepsItsBytes) {

@@ -17,7 +17,9 @@ namespace mop {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 const fs::path kHome = fs::path(MOP_SOURCE_DIR) / "tests/golden/chat";
 
@@ -179,6 +181,41 @@ TEST(Jinja, EndlessCallsAndDeepNestingAreErrors) {
   for (int i = 0; i < 1000; ++i) blocks += "{% if 1 %}";
   EXPECT_THAT(refusal(blocks), HasSubstr("nested more than 200 deep"));
   EXPECT_THAT(refusal("{{ 'a' * 10000000000 }}"), HasSubstr("cannot repeat a text"));
+}
+
+// `generated` of a rendering, as texts.
+std::vector<std::string> generated(const std::string& source) {
+  const JinjaText result = JinjaTemplate(source).render_with_marks(Json::object());
+  std::vector<std::string> texts;
+  for (const auto& [begin, end] : result.generated)
+    texts.push_back(result.text.substr(begin, end - begin));
+  return texts;
+}
+
+TEST(Jinja, GenerationBlocksAreRangesOfTheText) {
+  EXPECT_THAT(
+      generated("a{% generation %}b{% endgeneration %}c{% generation %}{% endgeneration %}"),
+      ElementsAre("b", ""));
+  EXPECT_THAT(generated("{% for i in [1, 2] %}{% with %}{% block x %}{% generation %}{{ i }}"
+                        "{% endgeneration %}{% endblock %}{% endwith %};{% endfor %}"),
+              ElementsAre("1", "2"));
+  EXPECT_THAT(generated("{% generation %}a{% generation %}b{% endgeneration %}{% set x %}"
+                        "{% generation %}{% endgeneration %}{% endset %}c{% endgeneration %}"),
+              ElementsAre("abc"))
+      << "the outermost";
+}
+
+// Nothing of a block is left in a value, which the template may cut and change.
+TEST(Jinja, GenerationBlocksInValuesAreForgotten) {
+  const std::string outside = "a{% generation %}b{% endgeneration %}";
+  for (const char* inside :
+       {"{% set m %}{% generation %}x{% endgeneration %}{% endset %}{{ m }}",
+        "{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}{{ m() }}",
+        "{% filter upper %}{% generation %}x{% endgeneration %}{% endfilter %}"})
+    EXPECT_THAT(generated(outside + inside), IsEmpty()) << inside;
+  const JinjaTemplate stripped(
+      "{% set m %}{% generation %}{% endgeneration %}{% endset %}{{ m.strip(m) }}{{ m|length }}");
+  EXPECT_EQ(stripped.render_with_marks(Json::object()).text, "0");
 }
 
 TEST(Jinja, TheDateIsTheClocksOrSourceDateEpochs) {

@@ -4,13 +4,16 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "base/files.h"
 #include "kit/cpu_time.h"
 #include "kit/random_model.h"
 #include "kit/refusal.h"
 #include "text/bpe_tokenizer.h"
+#include "text/chat_template.h"
 #include "text/encode_beginning.h"
+#include "text/gguf_vocabulary.h"
 #include "text/normalizers.h"
 #include "text/post_processor.h"
 #include "text/spm_check.h"
@@ -68,6 +71,66 @@ TEST(FileSizes, AddedTokensAreReadInTimeInProportion) {
     EXPECT_GE(make_tokenizer_json(tokenizer.dump(), config)->vocab(), count + 10);
   };
   EXPECT_LT(testing::growth(read, 4000), 10);
+}
+
+// As tiktoken's ranks: each byte, and one token of many.
+TEST(FileSizes, LongTokensAreReadInTimeInProportion) {
+  const testing::TempFolder folder;
+  const auto read = [&](int size) {
+    std::string ranks;
+    static constexpr std::string_view kLetters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t byte = 0; byte < 256; ++byte)
+      ranks += fmt::format("{}{}== {}\n", kLetters[byte >> 2], kLetters[(byte & 3) << 4], byte);
+    write_file(folder.path() / "tokenizer.model",
+               ranks + std::string(static_cast<size_t>(size), 'A') + " 256\n");
+    EXPECT_EQ(open_tokenizer(folder.path())->vocab(), 257 + 256);
+  };
+  EXPECT_LT(testing::growth(read, 100000), 10);
+}
+
+TEST(FileSizes, SpecialTokensOfAGgufAreReadInTimeInProportion) {
+  std::map<int, GgufVocabulary> vocabularies;
+  for (const int count : {4000, 16000}) {
+    GgufVocabulary& one = vocabularies[count] = {.model = "llama"};
+    for (int id = 0; id < count; ++id) one.tokens.push_back(fmt::format("<{}>", id));
+    one.types.assign(one.tokens.size(), static_cast<int64_t>(PieceType::kControl));
+    one.scores.assign(one.tokens.size(), 0);
+  }
+  const auto read = [&](int count) {
+    EXPECT_EQ(tokenizer_files_of(vocabularies.at(count)).size(), 2u);
+  };
+  EXPECT_LT(testing::growth(read, 4000), 10);
+}
+
+TEST(FileSizes, AddedTokensAreWrittenInTimeInProportion) {
+  constexpr int kFirst = 1000;  // behind the model's own
+  const testing::TempFolder folder;
+  const auto at = [&](int count) { return folder.path() / std::to_string(count); };
+  for (const int count : {8000, 32000}) {
+    PartJson added = PartJson::object();
+    for (int id = kFirst; id < kFirst + count; ++id)
+      added[std::to_string(id)] = {{"content", fmt::format("<{:0>60}>", id)}, {"special", true}};
+    fs::create_directory(at(count));
+    fs::copy_file(kGolden / "sentencepiece-small/tokenizer.model", at(count) / "tokenizer.model");
+    write_file(at(count) / "tokenizer_config.json",
+               PartJson{{"added_tokens_decoder", added}}.dump());
+  }
+  const auto write = [&](int count) {
+    EXPECT_THAT(refusal_of([&] { vocabulary_of_folder(at(count), 1); }),
+                HasSubstr(fmt::format("the tokenizer has {} tokens", kFirst + count)));
+  };
+  EXPECT_LT(testing::growth(write, 8000), 10);
+}
+
+TEST(FileSizes, KeysOfAMessageAreReadInTimeInProportion) {
+  const ChatTemplate chat({{"default", "{{ messages[0]|length }}"}}, Json::object());
+  const auto render = [&](int count) {
+    Json::object_t message;
+    for (int i = 0; i < count; ++i) message.push_back({std::to_string(i), 1});
+    EXPECT_EQ(chat.render(Json::array({Json(message)})), std::to_string(count));
+  };
+  EXPECT_LT(testing::growth(render, 4000), 10);
 }
 
 TEST(FileSizes, NormalizersDoNotGrowATextWithoutBound) {

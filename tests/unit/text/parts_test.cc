@@ -40,6 +40,29 @@ TEST(Pattern, SpaceAndWordAreThoseOfTheReference) {
   EXPECT_EQ(Pattern::regex(R"([^\W]+)").find_all("ab").size(), 1u);
 }
 
+// Expected matches are those of the reference.
+TEST(Pattern, ClassesOfPosixAreThoseOfTheReference) {
+  const auto count = [](const char* regex, const char* text) {
+    return Pattern::regex(regex).find_all(text).size();
+  };
+  EXPECT_EQ(count(R"([[:digit:]\s])", "a1 b2  c"), 5u) << "behind its bracket the class goes on";
+  EXPECT_EQ(count("[[:upper:][:lower:]_]", "aA\u00e9\u00c9\u6f22_1"), 5u);
+  EXPECT_EQ(count("[^[:space:]]", "a \u180e\u0085b"), 3u);
+  EXPECT_EQ(count("[[:alpha:]]", "a\u0345\u24b6\u00b2"), 3u);
+  EXPECT_EQ(count("[[:alnum:]]", "a1_\u2167\u0663\u00b2"), 4u);
+  EXPECT_EQ(count("[[:punct:]]", "a+$.-_\u00bf\u20ac"), 7u);
+  EXPECT_EQ(count("[[:blank:]]", "\t\n \u00a0\u3000\u180e"), 4u);
+  EXPECT_EQ(count("[]a[:xdigit:]]+x", "]a0f]x"), 1u);
+  EXPECT_EQ(count(R"([a\[]:)", "[:a:b:"), 2u);
+}
+
+TEST(Pattern, ClassesInClassesAreRefused) {
+  for (const char* regex : {"[0-9[,]]", "[a[^b]]", "[[]", "[a[]", "[[:foo:]]", "[[:^digit:]]",
+                            "[[:graph:]]", "[[:digit:", "[a[:]"})
+    EXPECT_THAT(refusal_of([&] { Pattern::regex(regex); }), HasSubstr("has a class in a class"))
+        << regex;
+}
+
 // Expected texts are those of the reference.
 TEST(Pattern, EmptyMatchesAndLineEndsAreThoseOfTheReference) {
   const auto replaced = [](const char* regex, const char* text) {

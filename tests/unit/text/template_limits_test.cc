@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "base/files.h"
+#include "base/progress.h"
+#include "kit/cpu_time.h"
 #include "kit/random_model.h"
 #include "kit/refusal.h"
 #include "text/chat_template.h"
@@ -120,6 +123,66 @@ TEST(TemplateLimits, TextsThatDoubleEnd) {
   EXPECT_THAT(refusal("{% set ns = namespace(l=[]) %}{% for i in range(99999) %}"
                       "{% set ns.l = ns.l + [i] %}{% endfor %}"),
               HasSubstr("of texts and lists"));
+}
+
+// One text of a megabyte that many lists, loops and names hold.
+TEST(TemplateLimits, CopiesOfAValueShareItsText) {
+  const auto seconds = [](const std::string& source) {
+    return testing::cpu_seconds([&] { render("{% set t = 'a' * 1048576 %}" + source); });
+  };
+  EXPECT_LT(seconds("{% set l = [t] * 100000 %}{{ l|length }}"), 1) << "not 100 GB";
+  EXPECT_LT(seconds("{% set l = [t] %}{% for i in range(20000) %}{% if l[0] %}{% endif %}"
+                    "{% endfor %}"),
+            1);
+  EXPECT_LT(seconds("{% set l = [{}[t]] * 20000 %}{{ l|length }}"), 1) << "an undefined value";
+  EXPECT_LT(seconds("{% set l = [t|safe] * 20000 %}{{ l|length }}"), 1);
+  EXPECT_LT(seconds("{% set ns = namespace(l=[]) %}{% for i in range(500) %}"
+                    "{% set ns.l = ns.l + [joiner(t)] %}{% endfor %}"),
+            1);
+}
+
+// What looks at all of a text, and gives little back.
+TEST(TemplateLimits, LooksAtLongTextsAreCounted) {
+  const std::string texts =
+      "{% set l = ['a' * 1048575 + 'b', 'a' * 1048575 + 'c', ' ' * 1048576] %}"
+      "{% if 'z' * 9600 in l[0] %}{% endif %}"  // takes nearly all steps at once
+      "{% for i in range(1000) %}{% if ";
+  for (const char* looks :
+       {"l[0] == l[1]", "l[0] < l[1]", "l[0]|length", "l[0] is lower", "l[2].strip()",
+        "l[0].startswith(l[1])", "l[0].startswith((l[1],))", "l[0].isalpha()", "l[0].isascii()",
+        "l[0].endswith('x')", "''.ljust(16777216, '')", "l[0]|int", "''.ljust(0, l[0])"})
+    EXPECT_THAT(refusal(texts + looks + " %}{% endif %}{% endfor %}"), HasSubstr("steps")) << looks;
+}
+
+TEST(TemplateLimits, TextsThatGrowInEachOtherAreCounted) {
+  EXPECT_THAT(refusal("{% set t = 'a' * 8388608 %}{% macro m(n) %}{{ t }}{% if n %}{{ m(n - 1) }}"
+                      "{% endif %}{% endmacro %}{{ m(150) }}"),
+              HasSubstr("256 MiB of texts"));
+  EXPECT_THAT(
+      refusal("{% set d = dict(m=1, n=2) %}{% set ns = namespace(n=1) %}"
+              "{% for i in range(99999) %}{% set l = [cycler(*range(9999))] %}{% endfor %}"),
+      HasSubstr("256 MiB of texts"));
+}
+
+TEST(TemplateLimits, ARequestToStopEndsARendering) {
+  const JinjaTemplate loops("{% for i in range(99999) %}{% endfor %}");
+  const auto kind = [](const auto& work) {
+    try {
+      work();
+    } catch (const Error& e) {
+      return e.kind();
+    }
+    return ErrorKind::kInternal;
+  };
+  request_stop(2);
+  EXPECT_EQ(kind([&] { loops.render(Json::object()); }), ErrorKind::kInterrupted);
+  // It tries how it renders a text; that it was stopped is no answer.
+  EXPECT_EQ(kind([] {
+              ChatTemplate({{"default", "{{ image }}"}}, Json::object());
+            }),
+            ErrorKind::kInterrupted);
+  request_stop(0);
+  EXPECT_EQ(loops.render(Json::object()), "");
 }
 
 TEST(TemplateLimits, DepthIsBoundedWhereverItComesFrom) {
