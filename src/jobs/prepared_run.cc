@@ -1,6 +1,8 @@
 // jobs/prepared_run.cc
 #include "jobs/prepared_run.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "allocate/allocation.h"
@@ -87,6 +89,52 @@ std::vector<std::string> joined(std::vector<std::string> lines,
   return lines;
 }
 
+// The section with its defaults filled in.
+Json defaults_of(const Branch& branch, const ModelConfig& dense) {
+  return branch.defaults ? branch.defaults(dense, Json::object()) : Json::object();
+}
+
+// Settings of a run that only replays a plan, where they differ from the defaults: a resolved
+// recipe has all of them.
+std::vector<std::string> settings_beside_a_plan(const PreparedRun& run) {
+  std::vector<std::string> names;
+  if (!run.recipe.protect.empty()) names.emplace_back("protect");
+  if (run.recipe.select != Recipe().select) names.emplace_back("select");
+  if (run.recipe.branches != Recipe().branches) names.emplace_back("branches");
+  for (const std::string& name : run.recipe.branches) {
+    const Json defaults = defaults_of(find_branch(name), run.dense.config());
+    const Json given = settings_of(run, name);
+    for (const auto& [key, value] : given.items()) {
+      if (key.ends_with("seed") || (defaults.contains(key) && defaults[key] == value)) continue;
+      names.push_back(name + "." + key);
+    }
+  }
+  if (names.empty()) return {};
+  return {fmt::format("without effect, as the steps of a plan are replayed: {}",
+                      fmt::join(names, ", "))};
+}
+
+// Settings of other allocations than the branch's own.
+std::vector<std::string> settings_of_other_allocations(const PreparedRun& run,
+                                                       const std::string& branch) {
+  const Json settings = settings_of(run, branch);
+  const Allocation& chosen = find_allocation(settings.value("allocation", "uniform"));
+  const auto reads = [](const Allocation& row, const std::string& key) {
+    return std::ranges::find(row.options, key, &OptionSpec::name) != row.options.end();
+  };
+  std::vector<std::string> lines;
+  for (const auto& [key, value] : settings.items()) {
+    const bool of_a_row =
+        key == "layers" || std::ranges::any_of(all_allocations(), [&](const Allocation& row) {
+          return reads(row, key);
+        });
+    if (!of_a_row || (key == "layers" ? !chosen.criterion.empty() : reads(chosen, key))) continue;
+    lines.push_back(fmt::format("{}.{} has no effect: allocation '{}' does not read it", branch,
+                                key, chosen.name));
+  }
+  return lines;
+}
+
 // Settings that change nothing in this model.
 std::vector<std::string> settings_without_effect(const PreparedRun& run) {
   std::vector<std::string> lines;
@@ -95,6 +143,9 @@ std::vector<std::string> settings_without_effect(const PreparedRun& run) {
   bool whole_parts = false;
   for (const std::string& name : run.recipe.branches) {
     const Json settings = settings_of(run, name);
+    if (settings.contains("allocation")) {
+      lines = joined(std::move(lines), settings_of_other_allocations(run, name));
+    }
     const bool of_units = settings.contains("min_kv_groups");
     whole_parts = whole_parts || !of_units || settings.value("halves", false);
     const int64_t kept = settings.value("min_kv_groups", int64_t{1});
@@ -117,7 +168,10 @@ std::vector<std::string> settings_without_effect(const PreparedRun& run) {
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
   std::vector<std::string> warnings = run.dense.config().notes;
-  if (run.replay) return joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
+  if (run.replay) {
+    warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
+    return joined(std::move(warnings), settings_beside_a_plan(run));
+  }
   bool odd_widths = false;
   const bool sizes_stay = run.recipe.target.weights_alone;
   for (const std::string& name : sizes_stay ? std::vector<std::string>() : run.recipe.branches) {
