@@ -55,6 +55,10 @@ std::vector<RepairPass> repairs_at_end(const Json& repair) {
 
 const RepairPass& repair_of_steps(const Json& repair) { return repair_of(repair).solve; }
 
+bool adds_biases_at_end(const Json& repair) {
+  return !repair.is_null() && repair["method"] == "bias" && !repairs_steps(repair);
+}
+
 bool repair_trains(const Json& repair) {
   return !repair.is_null() && repair_of(repair).finish.has_value();
 }

@@ -25,6 +25,9 @@ std::vector<RepairPass> repairs_at_end(const Json& repair);
 /// Returns the pass for every candidate, if steps are repaired.
 const RepairPass& repair_of_steps(const Json& repair);
 
+/// Whether the model has biases of o_proj and down_proj only after the last step.
+bool adds_biases_at_end(const Json& repair);
+
 /// Whether the method trains.
 bool repair_trains(const Json& repair);
 

@@ -85,7 +85,7 @@ TEST(RecipeResolved, BudgetsAreInTheCurrencyOfTheTarget) {
   const Recipe cache = resolve(from("target: {remove: 0.5, currency: kv-cache}"), dense);
   // 12 layers of 3 groups of 32 in float32: 9216 bytes a token, a quarter in each of two rounds.
   EXPECT_EQ(counted(cache.target, dense), 12 * 3 * 2 * 32 * 4);
-  EXPECT_EQ(budget_function(cache, dense)(dense, 0), 9216 / 4);
+  EXPECT_EQ(budget_function(cache, dense)(dense, 0)->amount, 9216 / 4);
   EXPECT_FALSE(known_accounting(cache, dense) || estimated_accounting(cache, dense));
   // Nothing is known of times before they are measured.
   EXPECT_NO_THROW(
@@ -130,6 +130,50 @@ TEST(RecipeResolved, RefusesRoundsOfWholeLayersAndTargetsOutOfReach) {
   EXPECT_THROW(check_reach(far, tinystories_12l()), Error);
   EXPECT_NO_THROW(
       check_reach(resolve(from("target: {remove: 0.5}"), tinystories_12l()), tinystories_12l()));
+}
+
+// The fraction that a recipe is planned to remove; or throws, as a run does before it starts.
+double planned(const std::string& yaml) {
+  const ModelConfig dense = tinystories_12l();
+  const Recipe recipe = resolve(from(yaml), dense);
+  auto accounting = known_accounting(recipe, dense);
+  if (!accounting) {
+    check_reach(recipe, dense);
+    accounting = estimated_accounting(recipe, dense);
+  }
+  return accounting->removed_fraction(accounting->steps.back(), recipe.target);
+}
+
+TEST(RecipeResolved, RoundsAlongAPathThatMissTheTargetAreRefused) {
+  const auto refusal = [](const std::string& yaml) {
+    try {
+      return fmt::format("planned: {}", planned(yaml));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_THAT(refusal("target: {remove: 0.05}\nwidth: {criterion: flap, shape_multiple: 256}"),
+              HasSubstr("less than half a pack of 256 neurons"));
+  EXPECT_THAT(refusal("target: {remove: 0.9, of: blocks}\n"
+                      "width: {criterion: wanda-sp, rule: mlp-only}"),
+              HasSubstr("to remove 90.0%, but only 72.5% can go"));
+  EXPECT_THAT(refusal("target: {remove: 0.99, of: blocks}\nwidth: {criterion: wanda-sp}"),
+              HasSubstr("to remove 99.0%, but only"));
+  EXPECT_THAT(refusal("target: {remove: 0.95, of: blocks}\ngates: {steps: 10}"),
+              HasSubstr("cannot be removed"));
+}
+
+TEST(RecipeResolved, WhereLayersMayDifferPacksOfSingleLayersReachTheTarget) {
+  // A pack of 256 neurons of one layer is 2.6%, a KV group 0.65%.
+  for (const char* method : {"width: {shape_multiple: 256}",
+                             "damage: {shape_multiple: 256}\nselect: 'path:D'\nbranches: [damage]",
+                             "width: {criterion: flap, allocation: global, shape_multiple: 256}"}) {
+    EXPECT_NEAR(planned(fmt::format("target: {{remove: 0.1, rounds: 1}}\n{}", method)), 0.1, 0.014)
+        << method;
+  }
+  EXPECT_NEAR(planned("target: {remove: 0.12}\nwidth: {shape_multiple: 128}"), 0.12, 0.007);
+  EXPECT_THROW(planned("target: {remove: 0.01}\nwidth: {shape_multiple: 256}"), Error)
+      << "half a pack of one layer is 1.3%";
 }
 
 TEST(RecipeResolved, TheDefaultTakesLayersThatDiffer) {
