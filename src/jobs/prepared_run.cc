@@ -89,9 +89,11 @@ std::vector<std::string> joined(std::vector<std::string> lines,
   return lines;
 }
 
-// The section with its defaults filled in.
-Json defaults_of(const Branch& branch, const ModelConfig& dense) {
-  return branch.defaults ? branch.defaults(dense, Json::object()) : Json::object();
+// The section with its defaults filled in. A criterion decides about others.
+Json section_with_defaults(const Branch& branch, const ModelConfig& dense, const Json& given) {
+  Json named = Json::object();
+  if (given.contains("criterion")) named["criterion"] = given["criterion"];
+  return branch.defaults ? branch.defaults(dense, named) : Json::object();
 }
 
 // Settings of a run that only replays a plan, where they differ from the defaults: a resolved
@@ -102,10 +104,12 @@ std::vector<std::string> settings_beside_a_plan(const PreparedRun& run) {
   if (run.recipe.select != Recipe().select) names.emplace_back("select");
   if (run.recipe.branches != Recipe().branches) names.emplace_back("branches");
   for (const std::string& name : run.recipe.branches) {
-    const Json defaults = defaults_of(find_branch(name), run.dense.config());
     const Json given = settings_of(run, name);
+    const Json defaults = section_with_defaults(find_branch(name), run.dense.config(), given);
     for (const auto& [key, value] : given.items()) {
-      if (key.ends_with("seed") || (defaults.contains(key) && defaults[key] == value)) continue;
+      if (key.ends_with("seed") ||
+          (key != "criterion" && defaults.contains(key) && defaults[key] == value))
+        continue;
       names.push_back(name + "." + key);
     }
   }
