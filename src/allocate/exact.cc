@@ -204,11 +204,11 @@ WidthCounts per_layer(const Classes& classes, const ModelConfig& config) {
 }  // namespace
 
 WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const Owed& owed,
-                           const WidthOptions& options, bool closing) {
+                           const WidthOptions& options) {
   Classes classes = classes_of(config, options);
   check_something_left(classes, config, options);
   // The remaining budget includes what is owed, so a closing step must not add it again.
-  const double want = static_cast<double>(parameters) + (closing ? 0 : owed.parameters);
+  const double want = static_cast<double>(parameters) + (options.closing ? 0 : owed.parameters);
   const double attention = sum(classes, [](const ShapeClass& c) { return c.attention(); });
   const double mlp = sum(classes, [](const ShapeClass& c) { return c.mlp(); });
   const double one_group_each =
@@ -224,7 +224,7 @@ WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const 
   const int64_t rounding = options.shape_multiple == 1 || options.in_full
                                ? 0
                                : half_pack(config, options.shape_multiple);
-  if (closing) round_up(classes, parameters - rounding);
+  if (options.closing) round_up(classes, parameters - rounding);
 
   WidthCounts counts = per_layer(classes, config);
   counts.owed.parameters = want - static_cast<double>(removed(classes));

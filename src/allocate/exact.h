@@ -5,9 +5,8 @@
 
 namespace mop {
 
-/// See `allocate_width`. `closing`: reach `parameters` in full instead of rounding to the nearest
-/// unit.
+/// See `allocate_width`.
 WidthCounts allocate_exact(const ModelConfig& config, int64_t parameters, const Owed& owed,
-                           const WidthOptions& options, bool closing);
+                           const WidthOptions& options);
 
 }  // namespace mop

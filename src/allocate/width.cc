@@ -85,8 +85,37 @@ WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const 
   if (options.budget == BudgetKind::kReleased) {
     return allocate_released(config, parameters, owed, options.rule);
   }
-  const bool closing = parameters != layer_worth(config);
-  return allocate_exact(config, parameters, owed, options, closing);
+  return allocate_exact(config, parameters, owed, options);
+}
+
+WidthCounts in_packs_of_layers(const ModelConfig& config, int64_t parameters, WidthCounts counts,
+                               const WidthOptions& options) {
+  const int64_t pack = options.shape_multiple;
+  int64_t missing = parameters;
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerShape& shape = config.layers[i];
+    missing -= counts.kv_groups[i] * unit_parameters(UnitKind::kKvGroup, config, shape) +
+               counts.neurons[i] * unit_parameters(UnitKind::kNeuron, config, shape);
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < config.layers.size(); ++i) {
+      const LayerShape& shape = config.layers[i];
+      const int64_t cost = pack * unit_parameters(UnitKind::kNeuron, config, shape);
+      const int64_t kept = shape.mlp - counts.neurons[i];
+      const bool too_few = options.in_full ? missing > 0 : 2 * missing > cost;
+      const bool too_many = options.in_full ? missing + cost <= 0 : -2 * missing > cost;
+      const bool whole = kept % pack == 0;
+      const int64_t more = whole && too_few && kept >= 2 * pack             ? 1
+                           : whole && too_many && counts.neurons[i] >= pack ? -1
+                                                                            : 0;
+      counts.neurons[i] += more * pack;
+      missing -= more * cost;
+      changed = changed || more != 0;
+    }
+  }
+  counts.owed.parameters = static_cast<double>(missing);
+  return counts;
 }
 
 int64_t half_pack(const ModelConfig& config, int64_t shape_multiple) {

@@ -33,6 +33,8 @@ struct WidthOptions {
   int64_t generations = 20;    ///< of allocation `evolution`
   int64_t offspring = 16;      ///< per generation
   uint64_t evolution_seed = 0;
+  /// The step must reach its budget, which includes what earlier steps owe. `exact` only.
+  bool closing = false;
   bool in_full = false;  ///< round the last budget up to packs instead of to the nearest
 };
 
@@ -63,13 +65,18 @@ int64_t layer_worth(const ModelConfig& config);
 /// differ from the budget plus the owed parameters by at most half a neuron per layer, as long as
 /// there are neurons to remove; neuron counts are never negative; a group that costs more than that
 /// sum is deferred; equal layers stay equal. With a shape multiple, a pack of `shape_multiple`
-/// neurons of each layer takes the place of a neuron. A budget other than one layer's parameters
-/// ends the run: it is reached in full (rounded up; whole packs are rounded to the nearest, see
-/// `half_pack`, or up with `in_full`), and the owed parameters are not added, since the remaining
-/// budget includes them. Throws Error(kBadInput) if nothing can be removed or the rule does not
-/// apply to the model.
+/// neurons of each layer takes the place of a neuron. With `closing`, the budget is reached in full
+/// (rounded up; whole packs are rounded to the nearest, see `half_pack`, or up with `in_full`), and
+/// the owed parameters are not added, since the budget includes them. Throws Error(kBadInput) if
+/// nothing can be removed or the rule does not apply to the model.
 WidthCounts allocate_width(const ModelConfig& config, int64_t parameters, const Owed& owed,
                            const WidthOptions& options);
+
+/// Returns `counts` with packs of neurons added in single layers, or put back, so that the removed
+/// parameters are nearest to `parameters`; not below them with `in_full`. For allocations that make
+/// layers differ: `allocate_width` rounds to packs of every layer.
+WidthCounts in_packs_of_layers(const ModelConfig& config, int64_t parameters, WidthCounts counts,
+                               const WidthOptions& options);
 
 /// Returns the parameters of half a pack in every layer: the maximum error of rounding to whole
 /// packs of `shape_multiple` neurons.

@@ -15,7 +15,8 @@ Json settings_of(const PreparedRun& run, const std::string& branch);
 /// Whether measurements decide how many units each layer loses.
 bool may_differ(const Branch& branch, const Json& settings);
 
-/// Returns a warning for each section of a criterion that no branch of the run reads.
-std::vector<std::string> criteria_without_effect(const PreparedRun& run);
+/// Returns a line for each setting that changes nothing in this run: those beside a replayed plan,
+/// of allocations and criteria that no branch reads, and limits that the model never reaches.
+std::vector<std::string> settings_without_effect(const PreparedRun& run);
 
 }  // namespace mop

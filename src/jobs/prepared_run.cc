@@ -1,6 +1,8 @@
 // jobs/prepared_run.cc
 #include "jobs/prepared_run.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "allocate/allocation.h"
@@ -83,37 +85,15 @@ std::vector<std::string> joined(std::vector<std::string> lines,
   return lines;
 }
 
-// Settings that change nothing in this model.
-std::vector<std::string> settings_without_effect(const PreparedRun& run) {
-  std::vector<std::string> lines;
-  const std::vector<LayerShape>& layers = run.dense.config().layers;
-  const int64_t groups = std::ranges::max(layers, {}, &LayerShape::kv_heads).kv_heads;
-  bool whole_parts = false;
-  for (const std::string& name : run.recipe.branches) {
-    const Json settings = settings_of(run, name);
-    const bool of_units = settings.contains("min_kv_groups");
-    whole_parts = whole_parts || !of_units || settings.value("halves", false);
-    const int64_t kept = settings.value("min_kv_groups", int64_t{1});
-    if (find_branch(name).of_tower || kept < groups || kept == 1) continue;
-    const std::string line = fmt::format(
-        "min_kv_groups {}: no head can be removed, as no layer has more than {} KV groups", kept,
-        groups);
-    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
-  }
-  if (!run.recipe.protect.empty() && !whole_parts) {
-    lines.emplace_back(
-        "`protect` has no effect: no whole layer or half can be removed, and protected layers may "
-        "become narrower");
-  }
-  return lines;
-}
-
 // Warnings of readers about the result, as far as its sizes are known, and about the run itself. If
 // scores determine the number of units per layer, layers are assumed to differ.
 std::vector<std::string> warnings_about(const PreparedRun& run) {
   ModelConfig config = config_after(run);
   std::vector<std::string> warnings = run.dense.config().notes;
-  if (run.replay) return joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
+  if (run.replay) {
+    warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
+    return joined(std::move(warnings), settings_without_effect(run));
+  }
   bool odd_widths = false;
   const bool sizes_stay = run.recipe.target.weights_alone;
   for (const std::string& name : sizes_stay ? std::vector<std::string>() : run.recipe.branches) {
@@ -132,7 +112,6 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
         "quantised format and fast kernels need (--shape-multiple 32)");
   }
   warnings = joined(std::move(warnings), settings_without_effect(run));
-  warnings = joined(std::move(warnings), criteria_without_effect(run));
   const int64_t tokens = run.samples.calibration.tokens();
   if (tokens < kFewTokens) {
     warnings.push_back(

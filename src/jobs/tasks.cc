@@ -223,7 +223,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   json["warnings"] = reader_warnings(after, &dense);
   if (spread_later) {
     json["warnings"].push_back(
-        "the distribution over layers depends on measurements: the shapes assume equal layers, "
+        "the distribution over layers depends on measurements: the shapes assume that all "
+        "layers lose about the same, "
         "the totals are exact");
   }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);

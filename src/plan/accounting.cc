@@ -42,7 +42,7 @@ class Walk {
   Walk(const ModelConfig& dense, const AccountOptions& options)
       : options_(options), used_(branches_of(options.path)), config_(dense) {}
 
-  AccountedStep step(const AccountedStep& last, int64_t number, int64_t budget) {
+  AccountedStep step(const AccountedStep& last, int64_t number, const StepBudget& budget) {
     const Branch* branch = &find_branch(options_.path[(number - 1) % options_.path.size()]);
     if (!overshoot(*branch, used_, input(*branch, last, budget)).empty()) {
       branch = *std::find_if(used_.begin(), used_.end(), [](auto* b) { return b->divisible; });
@@ -56,7 +56,7 @@ class Walk {
     }
     AccountedStep step = measure(config_, std::move(sources));
     step.branch = branch->name;
-    step.budget = budget;
+    step.budget = budget.amount;
     step.owed = shapes.owed;
     return step;
   }
@@ -64,14 +64,16 @@ class Walk {
   const ModelConfig& config() const { return config_; }
 
  private:
-  BranchInput input(const Branch& branch, const AccountedStep& last, int64_t budget) {
+  BranchInput input(const Branch& branch, const AccountedStep& last, const StepBudget& budget) {
     return {.config = config_,
-            .budget = budget,
+            .budget = budget.amount,
             .owed = owed_[branch.name],
             .options = options_for(branch.name),
             .protect = options_.protect,
             .sources = last.sources,
-            .in_full = options_.target.size.has_value()};
+            .in_full = options_.target.size.has_value(),
+            .closing = budget.closing,
+            .remaining = budget.remaining};
   }
   const Options& options_for(const std::string& name) const {
     static const Options kDefaults;

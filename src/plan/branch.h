@@ -36,6 +36,14 @@ class Measure {
   virtual void note(const std::string& line) {}
 };
 
+/// What one step should remove, in parameters or units of the target's currency.
+struct StepBudget {
+  int64_t amount = 0;
+  /// The step must reach its budget, which includes what earlier steps owe.
+  bool closing = false;
+  int64_t remaining = INT64_MAX;  ///< to the target; the largest number = no limit
+};
+
 /// Input of a branch.
 struct BranchInput {
   const ModelConfig& config;          ///< of the current model
@@ -50,6 +58,8 @@ struct BranchInput {
   /// Round a closing budget up to packs instead of to the nearest, so that the result does not
   /// exceed the target's size.
   bool in_full = false;
+  bool closing = false;           ///< see StepBudget
+  int64_t remaining = INT64_MAX;  ///< see StepBudget
 };
 
 /// Returns `sources`, or all layers if it is empty.
@@ -76,7 +86,8 @@ struct Branch {
   /// being owed. `model` is the current model.
   std::function<PlanStep(const BranchInput&, const Model& model, Measure& measure)> propose;
   /// Whether it can remove about any number of parameters. If not (whole layers), it does not take
-  /// a step that must reach a target exactly: see `overshoot` in plan/target.h.
+  /// a step in which it would remove more than remains to the target: see `overshoot` in
+  /// plan/target.h.
   bool divisible = true;
   /// Returns the settings with all defaults filled in, as recorded in a resolved recipe. Null =
   /// nothing to add.

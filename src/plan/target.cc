@@ -64,19 +64,36 @@ bool is_met(const Target& target, int64_t remaining, int64_t rounding, bool dens
       .hint("remove more, or lower `width.shape_multiple`");
 }
 
+// After the last round, rounding to packs may have left a part of the fraction, but not all of it.
+void check_reached(const Target& target, const ModelConfig& dense, int64_t removed,
+                   int64_t missing) {
+  if (missing <= 0 || !target.in_parameters()) return;
+  if (removed <= 0 && target.shape_multiple > 1) {
+    throw bad_input("the target removes {} parameters, less than half a pack of {} neurons",
+                    missing, target.shape_multiple)
+        .hint("remove more, or lower `width.shape_multiple`");
+  }
+  if (missing <= target.most_missing) return;
+  throw beyond_reach(target,
+                     static_cast<double>(removed) / static_cast<double>(counted(target, dense)));
+}
+
 // Round r of R removes what is missing to r/R of the goal; rounds with nothing missing are skipped,
-// and nothing is owed after the last, except to a size.
-std::optional<int64_t> budget_of_round(const Target& target, const ModelConfig& dense,
-                                       const ModelConfig& current, int64_t steps_done) {
-  const int64_t removed = counted(target, dense) - counted(target, current);
+// and another one follows the last only for a size.
+std::optional<StepBudget> budget_of_round(const Target& target, const ModelConfig& dense,
+                                          const ModelConfig& current, int64_t steps_done) {
+  const int64_t removed =
+      counted(target, dense) - counted(target, with_what_follows(target, current));
   const auto whole = static_cast<double>(goal(target, dense));
+  const auto missing = static_cast<int64_t>(whole) - removed;
   for (int64_t round = steps_done + 1; round <= target.rounds; ++round) {
     const double share = static_cast<double>(round) / static_cast<double>(target.rounds);
     const auto due = static_cast<int64_t>(std::ceil(share * whole));
-    if (due > removed) return due - removed;
+    if (due > removed) return StepBudget{due - removed, true, missing};
   }
-  const auto missing = static_cast<int64_t>(whole) - removed;
-  return target.size && missing > 0 ? std::optional(missing) : std::nullopt;
+  if (target.size && missing > 0) return StepBudget{missing, true, missing};
+  if (!target.size) check_reached(target, dense, removed, missing);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -97,11 +114,25 @@ std::shared_ptr<const Costs> prices(const Target& target) {
   return std::make_shared<const Costs>(find_currency(target.currency), target.stored);
 }
 
+ModelConfig with_what_follows(const Target& target, ModelConfig config) {
+  if (!target.size || !target.biases_follow) return config;
+  config.output_bias = config.down_bias = true;
+  return config;
+}
+
 Error out_of_reach(const Target& target, const ModelConfig& dense, double least) {
   return bad_input("the target leaves at most {}, and this run cannot leave less than {}",
                    size_phrase(target, *target.size), size_phrase(target, least))
       .where("dense model", size_phrase(target, amount(target, dense)))
       .hint("give a larger size");
+}
+
+Error beyond_reach(const Target& target, double in_reach) {
+  return bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
+                   100 * target.remove_fraction, 100 * in_reach,
+                   target.of_tower ? "a head and a neuron, or a multiple of them"
+                                   : "a KV group and a neuron, or a multiple of them")
+      .hint("lower the fraction to remove");
 }
 
 void check_size(const Target& target, const ModelConfig& dense) {
@@ -160,41 +191,36 @@ void check_target(const Target& target) {
   }
 }
 
-std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
-                                   const ModelConfig& current, int64_t steps_done) {
+std::optional<StepBudget> next_budget(const Target& target, const ModelConfig& dense,
+                                      const ModelConfig& current, int64_t steps_done) {
   check_target(target);
   if (target.weights_alone) return std::nullopt;
   if (target.iterations > 0) {
     if (steps_done >= target.iterations) return std::nullopt;
-    return layer_worth(counted_part(target, current));
+    return StepBudget{layer_worth(counted_part(target, current))};
   }
   if (target.rounds > 0) return budget_of_round(target, dense, current, steps_done);
   const int64_t remaining =
-      goal(target, dense) - (counted(target, dense) - counted(target, current));
+      goal(target, dense) -
+      (counted(target, dense) - counted(target, with_what_follows(target, current)));
   const int64_t rounding = half_pack(counted_part(target, current), target.shape_multiple);
   if (is_met(target, remaining, rounding, steps_done == 0)) return std::nullopt;
   const int64_t worth = layer_worth(counted_part(target, current));
   // A remainder within the rounding is included in this step instead of needing another one.
   const bool last = remaining <= worth + rounding;
-  return target.budget == BudgetKind::kExact && last ? remaining : worth;
-}
-
-bool is_closing(const ModelConfig& current, int64_t budget) {
-  return budget != layer_worth(current);
+  if (target.budget == BudgetKind::kReleased) return StepBudget{worth};
+  return last ? StepBudget{remaining, true, remaining} : StepBudget{worth, false, remaining};
 }
 
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
                       const BranchInput& input) {
   const auto divisible = [](const Branch* other) { return other->divisible; };
-  if (branch.divisible || !is_closing(input.config, input.budget) ||
-      std::none_of(used.begin(), used.end(), divisible)) {
-    return "";
-  }
+  if (branch.divisible || std::none_of(used.begin(), used.end(), divisible)) return "";
   const ModelConfig after = after_step(input.config, branch.count(input));
   const int64_t removed = total_parameters(input.config) - total_parameters(after);
-  if (removed <= input.budget) return "";
+  if (removed <= input.remaining) return "";
   return fmt::format("it would remove {} parameters, but only {} remain to the target", removed,
-                     input.budget);
+                     input.remaining);
 }
 
 }  // namespace mop

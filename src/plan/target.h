@@ -34,6 +34,10 @@ struct Target {
   /// MLP widths are multiples of this. If above 1, the fraction is reached to the nearest pack:
   /// within `half_pack`.
   int64_t shape_multiple = 1;
+  /// Parameters that rounding to packs may leave of a fraction removed in rounds; more is an error.
+  int64_t most_missing = INT64_MAX;
+  /// A repair after the last step adds biases to o_proj and down_proj, which count in a size.
+  bool biases_follow = false;
   bool weights_alone = false;  ///< no structural pruning: no steps
   bool counts_parameters() const { return currency == all_currencies()[0].name; }
   /// Whether budgets are parameters: for currencies that cost a fixed amount per parameter.
@@ -56,21 +60,23 @@ std::shared_ptr<const Costs> prices(const Target& target);
 Target with_fraction(Target target, const ModelConfig& dense);
 /// Throws Error(kUsage) for a size that is not below that of `dense`, or with a second goal.
 void check_size(const Target& target, const ModelConfig& dense);
+/// Returns the config with what follows the last step, as far as a size counts it.
+ModelConfig with_what_follows(const Target& target, ModelConfig config);
 /// Returns the error for a size below `least`, the smallest amount that the run can leave.
 Error out_of_reach(const Target& target, const ModelConfig& dense, double least);
+/// Returns the error for a fraction above `in_reach`, the largest that the run can remove.
+Error beyond_reach(const Target& target, double in_reach);
 
 /// Returns the quantity (parameters or the target's currency) that the next step should remove from
 /// `current`; nullopt if the target is reached. It is one current layer's parameters or, with
-/// `rounds`, an equal share of the fraction; `exact` reduces the last step to the rest, `released`
-/// does not. Throws Error(kBadInput) for a fraction smaller than the smallest pack.
-std::optional<int64_t> next_budget(const Target& target, const ModelConfig& dense,
-                                   const ModelConfig& current, int64_t steps_done);
+/// `rounds`, an equal share of the fraction, which closes; `exact` reduces the last step to the
+/// rest, which closes, `released` does not. Throws Error(kBadInput) for a fraction smaller than the
+/// smallest pack, and after the last round if more than `most_missing` is left.
+std::optional<StepBudget> next_budget(const Target& target, const ModelConfig& dense,
+                                      const ModelConfig& current, int64_t steps_done);
 
-/// Whether this step must reach the target: its budget differs from one layer's parameters.
-bool is_closing(const ModelConfig& current, int64_t budget);
-
-/// Returns why `branch` should not take a closing step: it would remove more than the rest, and one
-/// of `used` (the branches of this run) can remove the rest exactly. Empty if it may take the step.
+/// Returns why `branch` should not take this step: it would remove more than remains to the target,
+/// and one of `used` (the branches of this run) can remove the rest exactly. Empty if it may.
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
                       const BranchInput& input);
 

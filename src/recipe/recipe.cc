@@ -184,6 +184,10 @@ std::shared_ptr<const Costs> costs_without_measurement(const Recipe& recipe) {
   return std::make_shared<const Costs>(currency, recipe.target.stored);
 }
 
+const char* counted_text(const Recipe& recipe) {
+  return recipe.target.of_blocks ? "blocks" : recipe.target.of_tower ? "tower" : "all";
+}
+
 }  // namespace
 
 Recipe recipe_from_json(const Json& given) {
@@ -235,15 +239,16 @@ Json to_json(const Recipe& recipe) {
   json["validation"] = {{"file", recipe.validation}};
   if (recipe.target.iterations > 0) {
     json["target"] = {{"iterations", recipe.target.iterations}};
+    if (recipe.target.of_blocks || recipe.target.of_tower)
+      json["target"]["of"] = counted_text(recipe);
+    if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   } else if (recipe.plan.empty() && !recipe.target.weights_alone) {
     if (recipe.size.empty()) {
       json["target"]["remove"] = recipe.target.remove_fraction;
     } else {
       json["target"]["size"] = recipe.size;
     }
-    json["target"]["of"] = recipe.target.of_blocks  ? "blocks"
-                           : recipe.target.of_tower ? "tower"
-                                                    : "all";
+    json["target"]["of"] = counted_text(recipe);
     if (recipe.target.rounds > 0) json["target"]["rounds"] = recipe.target.rounds;
     if (!recipe.target.counts_parameters()) json["target"]["currency"] = recipe.target.currency;
   }
@@ -351,6 +356,7 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   recipe.target.costs = costs_without_measurement(recipe);
   recipe.target = with_fraction(std::move(recipe.target), model);
   if (!recipe.repair.is_null()) recipe.repair = resolved_repair(recipe.repair);
+  recipe.target.biases_follow = repair_adds_tensors(recipe.repair);
   choose_width_multiples(recipe, open_widths, model);
   if (!recipe.weights.is_null()) recipe.weights = resolved_weights(recipe.weights, recipe.seed);
   if (!recipe.weights.is_null() && !recipe.recovery.is_null()) {

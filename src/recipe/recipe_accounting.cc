@@ -19,8 +19,10 @@ Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const st
 }
 
 bool halves_may_go(const Recipe& recipe) {
-  return std::ranges::any_of(recipe.settings, [](const auto& section) {
-    return section.second.is_object() && section.second.value("halves", false);
+  return std::ranges::any_of(recipe.branches, [&](const std::string& name) {
+    const Json& settings = recipe.settings.at(name);
+    return find_branch(name).layers_differ && settings.is_object() &&
+           settings.value("halves", false);
   });
 }
 
@@ -73,16 +75,25 @@ void check_size_in_reach(const Recipe& recipe, const ModelConfig& dense) {
                     std::min(of_protected.neurons, kept->neurons)};
   }
   const Kept of_layers = halves_may_go(recipe) ? Kept{0, 0} : of_protected;
-  const double left =
-      amount(recipe.target, with_least_layers(dense, of_layers, mix.protect, of_protected));
+  const ModelConfig least = with_least_layers(dense, of_layers, mix.protect, of_protected);
+  const double left = amount(recipe.target, with_what_follows(recipe.target, least));
   if (*recipe.target.size < left) throw out_of_reach(recipe.target, dense, left);
+}
+
+// Whether all branches distribute by damage curves, so that the first counts what all can remove.
+bool by_curves_alone(const MixRecipe& mix) {
+  return std::ranges::all_of(mix.branches, [](const BranchUse& use) {
+    return use.branch->reads_curves && use.branch->any_currency;
+  });
 }
 
 // As far as it can be told: nullopt when the target may be in reach.
 std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (recipe.target.rounds == 0 || halves_may_go(recipe)) return std::nullopt;
   if (recipe.target.costs) return removable_fraction(recipe.target, dense);
-  const auto estimated = estimated_accounting(recipe, dense);
+  Recipe lenient = recipe;
+  lenient.target.most_missing = INT64_MAX;
+  const auto estimated = estimated_accounting(lenient, dense);
   if (!estimated || estimated->steps.empty()) return std::nullopt;
   const AccountedStep& last = estimated->steps.back();
   return estimated->removed_fraction(last, recipe.target);
@@ -118,16 +129,22 @@ void check_reach(const Recipe& recipe, const ModelConfig& dense) {
   if (find_currency(recipe.target.currency).measured && !recipe.target.costs) return;
   next_budget(recipe.target, dense, dense, 0);
   if (recipe.target.size) return check_size_in_reach(recipe, dense);
+  const MixRecipe mix = mix_recipe(recipe);
+  if (recipe.target.rounds > 0 && recipe.target.in_parameters() && by_curves_alone(mix)) {
+    try {
+      account_path(recipe, dense, {mix.branches[0].branch->letter});
+    } catch (Error& e) {
+      if (e.kind() != ErrorKind::kBadInput) throw;
+      throw std::move(e).where(
+          "target", fmt::format("to remove {:.1f}% in {} rounds",
+                                100 * recipe.target.remove_fraction, recipe.target.rounds));
+    }
+    return;
+  }
   const std::optional<double> in_reach = fraction_in_reach(recipe, dense);
-  if (!in_reach) return;
-  const double removed = *in_reach;
   constexpr double kRounding = 0.02;
-  if (removed > recipe.target.remove_fraction - kRounding) return;
-  throw bad_input("the target is to remove {:.1f}%, but only {:.1f}% can go: every layer keeps {}",
-                  100 * recipe.target.remove_fraction, 100 * removed,
-                  recipe.target.of_tower ? "a head and a neuron, or a multiple of them"
-                                         : "a KV group and a neuron, or a multiple of them")
-      .hint("lower the fraction to remove");
+  if (!in_reach || *in_reach > recipe.target.remove_fraction - kRounding) return;
+  throw beyond_reach(recipe.target, *in_reach);
 }
 
 }  // namespace mop

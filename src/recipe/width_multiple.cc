@@ -8,7 +8,9 @@
 #include <cmath>
 #include <optional>
 
+#include "allocate/allocation.h"
 #include "base/error.h"
+#include "model/composite.h"
 #include "model/family.h"
 
 namespace mop {
@@ -37,6 +39,36 @@ Recipe with_multiple(Recipe recipe, const std::vector<OpenWidths>& open, int64_t
   return recipe;
 }
 
+// Half the smallest removals of KV groups in all layers.
+int64_t half_groups(const ModelConfig& config, int64_t head_multiple) {
+  int64_t parameters = 0;
+  for (const LayerShape& shape : config.layers) {
+    parameters +=
+        group_stride(shape, head_multiple) * unit_parameters(UnitKind::kKvGroup, config, shape) / 2;
+  }
+  return parameters;
+}
+
+// What a branch's rounding may leave of the last budget. Branches with packs of their own, unknown
+// here, may leave half a layer.
+int64_t rounding_of(const Branch& branch, const Json& settings, const ModelConfig& dense) {
+  const ModelConfig& part = branch.of_tower ? tower_config(dense) : dense;
+  if (!settings.contains(kShape)) return layer_worth(part) / 2;
+  const int64_t neurons = half_pack(part, settings[kShape].get<int64_t>());
+  const std::string allocation = settings.value("allocation", "uniform");
+  const bool ranked = branch.reads_curves || find_allocation(allocation).spread != nullptr;
+  return ranked ? neurons + half_groups(part, settings.value(kHeads, int64_t{1})) : neurons;
+}
+
+int64_t most_missing(const Recipe& recipe, const ModelConfig& dense) {
+  if (recipe.target.budget == BudgetKind::kReleased) return INT64_MAX;
+  int64_t most = 0;
+  for (const BranchUse& use : mix_recipe(recipe).branches) {
+    most = std::max(most, rounding_of(*use.branch, recipe.settings.at(use.branch->name), dense));
+  }
+  return most;
+}
+
 // The fraction a run removes of the quantity its target counts, and whether it is known before the
 // run.
 struct Removed {
@@ -45,7 +77,8 @@ struct Removed {
 };
 
 // nullopt = the target cannot be reached with these settings.
-std::optional<Removed> removed_by(const Recipe& recipe, const ModelConfig& dense) {
+std::optional<Removed> removed_by(Recipe recipe, const ModelConfig& dense) {
+  recipe.target.most_missing = most_missing(recipe, dense);
   try {
     const auto accounting = known_accounting(recipe, dense);
     if (!accounting) {
@@ -173,6 +206,7 @@ void choose_width_multiples(Recipe& recipe, const std::vector<OpenWidths>& open,
     if (!recipe.target.of_tower || !use.branch->of_tower) continue;
     recipe.target.shape_multiple = recipe.settings.at(use.branch->name).at(kShape).get<int64_t>();
   }
+  recipe.target.most_missing = most_missing(recipe, dense);
 }
 
 std::string width_multiple_text(const Recipe& recipe, const ModelConfig& dense) {

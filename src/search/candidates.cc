@@ -1,7 +1,10 @@
 // search/candidates.cc
 #include "search/candidates.h"
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "model/family.h"
 #include "plan/target.h"
 #include "surgery/surgery.h"
 
@@ -39,16 +42,36 @@ const Model& ModelCandidate::model() {
   return *model_;
 }
 
+namespace {
+
+bool removes_nothing(const BranchCandidate& candidate) {
+  const ModelConfig& config = candidate.input().config;
+  return total_parameters(after_step(config, candidate.shapes())) == total_parameters(config);
+}
+
+// Whether rounding to packs leaves the whole budget of a step that must reach it. Budgets in other
+// currencies do not tell.
+bool is_idle(BranchCandidate& candidate) {
+  const BranchInput& input = candidate.input();
+  return input.closing && input.costs == nullptr && candidate.obstacle().empty() &&
+         removes_nothing(candidate);
+}
+
+}  // namespace
+
 std::vector<Candidate*> candidates_to_offer(
     const std::vector<std::unique_ptr<BranchCandidate>>& all) {
   std::vector<const Branch*> used;
   for (const auto& candidate : all) used.push_back(&candidate->branch());
-  std::vector<Candidate*> offered;
+  std::vector<Candidate*> offered, idle;
   for (const auto& candidate : all) {
     const bool gives_way = candidate->obstacle().empty() &&
                            !overshoot(candidate->branch(), used, candidate->input()).empty();
-    if (!gives_way) offered.push_back(candidate.get());
+    if (!gives_way) (is_idle(*candidate) ? idle : offered).push_back(candidate.get());
   }
+  const bool some_work = std::ranges::any_of(
+      offered, [](Candidate* candidate) { return candidate->obstacle().empty(); });
+  if (!some_work) offered.insert(offered.end(), idle.begin(), idle.end());
   return offered;
 }
 

@@ -78,7 +78,7 @@ std::vector<Validation> validate_all(const MixFunctions& functions,
 
 // One iteration of the loop: proposes, selects, and returns the step and the model after it.
 std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
-                                  const std::vector<PlanStep>& steps, int64_t budget,
+                                  const std::vector<PlanStep>& steps, const StepBudget& budget,
                                   const MixFunctions& functions) {
   const int64_t number = static_cast<int64_t>(steps.size()) + 1;
   SharedMeasure measure(
@@ -87,13 +87,15 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     BranchInput input{.config = model.config(),
-                      .budget = budget,
+                      .budget = budget.amount,
                       .owed = owed_by(steps, use.branch->name),
                       .options = use.options,
                       .protect = recipe.protect,
                       .sources = layer_sources(model),
                       .costs = recipe.costs.get(),
-                      .in_full = recipe.in_full};
+                      .in_full = recipe.in_full,
+                      .closing = budget.closing,
+                      .remaining = budget.remaining};
     all.push_back(std::make_unique<ModelCandidate>(use, std::move(input), model, measure, finish));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
@@ -106,7 +108,7 @@ std::pair<MixStep, Model> advance(const Model& model, const MixRecipe& recipe,
   Candidate& chosen = *offered[selection.chosen];
   std::vector<std::string> names;
   for (const Candidate* candidate : offered) names.push_back(candidate->branch().name);
-  return {MixStep{number, budget, chosen.step(), std::move(names), selection.scores},
+  return {MixStep{number, budget.amount, chosen.step(), std::move(names), selection.scores},
           chosen.model()};
 }
 
@@ -144,7 +146,7 @@ MixResult mix(const Model& dense, const MixRecipe& recipe, const std::vector<Pla
   StallCheck stall_check;
   while (true) {
     const auto steps_done = static_cast<int64_t>(result.steps.size());
-    const std::optional<int64_t> budget = functions.budget(result.model.config(), steps_done);
+    const std::optional<StepBudget> budget = functions.budget(result.model.config(), steps_done);
     if (!budget) return result;
     check_stop();
     auto [step, model] = advance(result.model, recipe, result.steps, *budget, functions);

@@ -48,7 +48,7 @@ struct MixStep {
 /// Returns the parameters that the next step should remove from a model of these shapes; nullopt =
 /// target met.
 using BudgetFunction =
-    std::function<std::optional<int64_t>(const ModelConfig& current, int64_t steps_done)>;
+    std::function<std::optional<StepBudget>(const ModelConfig& current, int64_t steps_done)>;
 
 /// Functions that the loop calls to measure, validate, train and record.
 struct MixFunctions {

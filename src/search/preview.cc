@@ -18,18 +18,20 @@ struct Walk {
 };
 
 // Takes one step and returns its letter.
-char advance(Walk& walk, const MixRecipe& recipe, int64_t number, int64_t budget) {
+char advance(Walk& walk, const MixRecipe& recipe, int64_t number, const StepBudget& budget) {
   std::vector<std::unique_ptr<BranchCandidate>> all;
   for (const BranchUse& use : recipe.branches) {
     all.push_back(
         std::make_unique<BranchCandidate>(use, BranchInput{.config = walk.config,
-                                                           .budget = budget,
+                                                           .budget = budget.amount,
                                                            .owed = walk.owed[use.branch->name],
                                                            .options = use.options,
                                                            .protect = recipe.protect,
                                                            .sources = walk.sources,
                                                            .costs = recipe.costs.get(),
-                                                           .in_full = recipe.in_full}));
+                                                           .in_full = recipe.in_full,
+                                                           .closing = budget.closing,
+                                                           .remaining = budget.remaining}));
   }
   const std::vector<Candidate*> offered = candidates_to_offer(all);
   const auto [selector, argument] = find_selector(recipe.selector);
@@ -57,10 +59,10 @@ std::optional<std::string> preview_path(const ModelConfig& dense, const MixRecip
   std::iota(walk.sources.begin(), walk.sources.end(), 0);
   std::string letters;
   StallCheck stall_check;
-  while (const auto parameters = budget(walk.config, static_cast<int64_t>(letters.size()))) {
+  while (const auto next = budget(walk.config, static_cast<int64_t>(letters.size()))) {
     const auto number = static_cast<int64_t>(letters.size()) + 1;
     try {
-      letters += advance(walk, recipe, number, *parameters);
+      letters += advance(walk, recipe, number, *next);
     } catch (Error& e) {
       throw std::move(e).where("step", std::to_string(number));
     }

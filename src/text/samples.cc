@@ -14,6 +14,7 @@
 #include "text/chat_samples.h"
 #include "text/encode_beginning.h"
 #include "text/overlap.h"
+#include "text/question_prompt.h"
 #include "text/record_file.h"
 #include "text/record_pictures.h"
 

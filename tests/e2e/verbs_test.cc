@@ -87,6 +87,18 @@ TEST(Plan, TellsTheTotalsOfTheDefaultMethod) {
   EXPECT_THAT(plan["warnings"].dump(), HasSubstr("the totals are exact"));
 }
 
+TEST(Plan, SettingsThatNothingReadsAreTold) {
+  const Json dry = answer({"prune", demo_model(), "--remove", "0.2", "--criterion", "magnitude",
+                           "--set", "width.owl_lambda=0.1", "--dry-run"});
+  EXPECT_THAT(dry["warnings"].dump(), HasSubstr("width.owl_lambda has no effect"));
+  TempFolder temp;
+  const fs::path out = temp.path() / "out";
+  ASSERT_EQ(run(prune_args(out, {"--iterations", "1", "--select", "path:L"})).exit, 0);
+  const Json replay = answer({"prune", demo_model(), "--plan", (out / "run/plan.json").string(),
+                              "--criterion", "flap", "--protect", "0", "--dry-run"});
+  EXPECT_THAT(replay["warnings"].dump(), HasSubstr("are replayed: protect, width.criterion"));
+}
+
 TEST(Plan, SaysWhenOnlyMeasurementsCanTell) {
   const Ran ran = run({"plan", demo_model(), "--iterations", "2", "--select", "kl"});
   EXPECT_EQ(ran.exit, 2);

@@ -104,14 +104,20 @@ WidthSettings read_settings(const ModelConfig& config, const Options& options) {
   return settings;
 }
 
-// Counts only: the total number of removed units does not depend on the allocation.
+// Counts only: the total number of removed units does not depend on the scores. Packs of single
+// layers come nearer to a budget that must be reached than those of every layer.
 WidthCounts allocate(const BranchInput& input, const WidthSettings& settings) {
-  return allocate_width(input.config, input.budget, input.owed, settings.allocation);
+  const WidthOptions& options = settings.allocation;
+  WidthCounts counts = allocate_width(input.config, input.budget, input.owed, options);
+  const bool differ = settings.spread->spread != nullptr && options.shape_multiple > 1;
+  if (!differ || !input.closing) return counts;
+  return in_packs_of_layers(input.config, input.budget, std::move(counts), options);
 }
 
 WidthSettings settings_of(const BranchInput& input) {
   WidthSettings settings = read_settings(input.config, input.options);
   settings.allocation.in_full = input.in_full;
+  settings.allocation.closing = input.closing;
   return settings;
 }
 

@@ -9,6 +9,7 @@
 
 #include "allocate/allocation.h"
 #include "allocate/damage_sizes.h"
+#include "allocate/measured_damage.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "plan/branches/branches.h"
@@ -93,7 +94,7 @@ DamageSettings read_settings(const ModelConfig& config, const Options& options, 
     settings.curves.gates = read_gates(options);
   } else {
     settings.curves = read_curve_settings(options);
-    settings.curves.halves = options.get(kHalves);
+    settings.curves.halves = options.get(kHalves) && !kind.uniform;
   }
   settings.allocate = find_allocation(options.get(kAllocation)).of_curves;
   return settings;
@@ -134,7 +135,7 @@ std::vector<HalfLayerCurve> half_layers(const BranchInput& input, const DamageSe
     for (const UnitKind unit : {UnitKind::kKvGroup, UnitKind::kNeuron}) {
       if (num_units(unit, input.config.layers[i]) == 0) continue;
       halves.push_back(half_layer(input.config, costs, i, unit, settings,
-                                  settings.curves.halves && !kind.uniform && !is_protected));
+                                  settings.curves.halves && !is_protected));
     }
   }
   return halves;
@@ -158,10 +159,21 @@ void check_removable(const BranchInput& input, const DamageSettings& settings, c
   if (most < target.gain * (1 - kGainRounding)) throw beyond_all_units(target, most);
 }
 
+// Stands for damages that are not known yet: as the damage per parameter grows with the fraction
+// removed, all halves lose about the same fraction.
+std::vector<HalfLayerCurve> evenly_damaged(std::vector<HalfLayerCurve> halves) {
+  for (HalfLayerCurve& half : halves) {
+    for (int64_t gone = 1; gone <= half.units; ++gone) {
+      const auto count = static_cast<double>(gone);
+      half.damage.push_back(half.gain * count * count / static_cast<double>(half.units));
+    }
+  }
+  return halves;
+}
+
 // Counts only: about as many parameters are removed, however the curves distribute them.
 ShapeStep count(const BranchInput& input, const Kind& kind) {
-  DamageSettings settings = read_settings(input.config, input.options, kind);
-  settings.widths.in_full = input.in_full;
+  const DamageSettings settings = read_settings(input.config, input.options, kind);
   const std::vector<LayerShape>& layers = input.config.layers;
   if (kind.uniform && std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) {
     throw bad_input("equal counts in every layer need equal layers, but the layers differ");
@@ -170,8 +182,9 @@ ShapeStep count(const BranchInput& input, const Kind& kind) {
     check_removable(input, settings, kind);
     return {layers, {}, {}};
   }
-  return shapes_after(input.config,
-                      allocate_width(input.config, input.budget, {}, settings.widths));
+  const std::vector<HalfLayerCurve> halves = evenly_damaged(half_layers(input, settings, kind));
+  const DamageAllocation found = allocate_by_damage(halves, damage_target(input, kind));
+  return shapes_after(input.config, width_counts(input.config, halves, found.counts));
 }
 
 // The same with their damages.

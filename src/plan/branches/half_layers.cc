@@ -8,7 +8,6 @@
 #include "plan/branches/branches.h"
 #include "plan/branches/curves.h"
 #include "plan/branches/width_step.h"
-#include "plan/target.h"
 
 namespace mop {
 namespace {
@@ -52,7 +51,7 @@ struct Taken {
 // Takes halves in order: as many as come nearest to the budget plus what is owed or, in a closing
 // step, as many as reach it. At least one half of the kind is kept.
 Taken take(const BranchInput& input, const HalvesLeft& left) {
-  const bool closing = is_closing(input.config, input.budget);
+  const bool closing = input.closing;
   double want = static_cast<double>(input.budget) + (closing ? 0 : input.owed.parameters);
   Taken taken;
   for (const HalfLayer& half : left.may_go) {

@@ -11,7 +11,6 @@
 #include "model/family.h"
 #include "plan/branches/branches.h"
 #include "plan/branches/width_step.h"
-#include "plan/target.h"
 
 namespace mop {
 namespace {
@@ -65,6 +64,7 @@ HiddenSettings read_settings(const ModelConfig& config, const Options& options) 
 HiddenSettings settings_of(const BranchInput& input) {
   HiddenSettings settings = read_settings(input.config, input.options);
   settings.widths.in_full = input.in_full;
+  settings.widths.closing = true;  // neurons make up the rest in full
   return settings;
 }
 
@@ -92,7 +92,7 @@ ModelConfig without(const ModelConfig& config, int64_t channels) {
 
 Counts counts_of(const BranchInput& input, const HiddenSettings& settings) {
   const ModelConfig& config = input.config;
-  const double owed = is_closing(config, input.budget) ? 0 : input.owed.parameters;
+  const double owed = input.closing ? 0 : input.owed.parameters;
   const double want = static_cast<double>(input.budget) + owed;
   Counts counts;
   counts.channels = channels_within(want, config, settings.multiple);

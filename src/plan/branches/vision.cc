@@ -25,12 +25,16 @@ ShapeStep step_of_tower(const BranchInput& input, ShapeStep tower) {
   return {input.config.layers, {}, tower.owed, std::move(tower.layers)};
 }
 
+// The worth of a layer of the language model is none of the tower's: such a budget is met in full.
 BranchInput input_of_tower(const BranchInput& input) {
-  return {.config = tower_config(input.config),
+  const ModelConfig& tower = tower_config(input.config);
+  return {.config = tower,
           .budget = input.budget,
           .owed = input.owed,
           .options = input.options,
-          .in_full = input.in_full};
+          .in_full = input.in_full,
+          .closing = input.closing || input.budget != layer_worth(tower),
+          .remaining = input.remaining};
 }
 
 // A step's budget may be a layer of the language model and exceed what the tower can lose, since
@@ -41,8 +45,8 @@ void check_budget(const BranchInput& input, const ShapeStep& tower) {
   WidthOptions widths;
   read_multiples(input.options, widths);
   if (removed + 2 * half_pack(before, widths.shape_multiple) >= input.budget) return;
-  throw bad_input("the step removes {} parameters, but the vision tower can lose only {}", removed,
-                  input.budget)
+  throw bad_input("the step removes {} parameters, but the vision tower can lose only {}",
+                  input.budget, removed)
       .hint("lower the target, or make steps smaller (--rounds)");
 }
 

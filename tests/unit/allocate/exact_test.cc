@@ -210,11 +210,22 @@ TEST(Exact, GroupsPayWhenNeuronsRunOut) {
 }
 
 TEST(Exact, AClosingStepMeetsItsBudget) {
-  // 100 is not a layer's worth: it is all that remains. 1.04 neurons of 96 are rounded up.
-  const WidthCounts counts = allocate_width(make_config({}), 100, Owed(1000), WidthOptions());
+  // 1.04 neurons of 96 are rounded up; what was owed is part of the 100.
+  WidthOptions options;
+  options.closing = true;
+  const WidthCounts counts = allocate_width(make_config({}), 100, Owed(1000), options);
   EXPECT_THAT(counts.kv_groups, Each(0));
   EXPECT_THAT(counts.neurons, Each(2));
   EXPECT_DOUBLE_EQ(counts.owed.parameters, 100 - 2 * 96);
+}
+
+// 656 is a layer's worth, and may be all that remains: after a head, 4.17 neurons are rounded up.
+TEST(Exact, AClosingStepMayBeOneLayersWorth) {
+  WidthOptions options;
+  options.closing = true;
+  const WidthCounts counts = allocate_width(make_config({}), 656, Owed(1000), options);
+  EXPECT_THAT(counts.kv_groups, Each(1));
+  EXPECT_THAT(counts.neurons, Each(5));
 }
 
 // 1000 is 10.4 neurons of 96: 2.6 packs of 4. Three are nearer than two; of 900, 2.3, two are.
@@ -222,6 +233,7 @@ TEST(Exact, AClosingStepTakesTheNearestNumberOfPacks) {
   WidthOptions options;
   options.rule = WidthRule::kMlpOnly;
   options.shape_multiple = 4;
+  options.closing = true;
   EXPECT_THAT(allocate_width(make_config({}), 1000, {}, options).neurons, Each(12));
   EXPECT_THAT(allocate_width(make_config({}), 900, {}, options).neurons, Each(8));
   EXPECT_EQ(half_pack(make_config({}), 4), 4 * 96 / 2);

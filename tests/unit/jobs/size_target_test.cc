@@ -35,10 +35,21 @@ TEST(SizeTarget, ASizeIsWhatMayBeLeft) {
       << "four bytes a parameter";
   const Recipe cache = resolve(from("target: {size: 4608, currency: kv-cache}"), dense);
   EXPECT_DOUBLE_EQ(cache.target.remove_fraction, 0.5);
-  EXPECT_EQ(budget_function(cache, dense)(dense, 0), 9216 / 4);
+  EXPECT_EQ(budget_function(cache, dense)(dense, 0)->amount, 9216 / 4);
   const Json written = to_json(resolve(from("target: {size: 12MB, currency: memory}"), dense));
   EXPECT_EQ(written["target"]["size"], "12MB");
   EXPECT_FALSE(written["target"].contains("remove"));
+}
+
+TEST(SizeTarget, BiasesThatARepairAddsAtTheEndCount) {
+  const ModelConfig dense = tinystories_12l();
+  const Recipe recipe = resolve(from("target: {size: 4500000}\nwidth: {criterion: flap, "
+                                     "shape_multiple: 1}\nrepair: {method: bias}"),
+                                dense);
+  ModelConfig after = config_after(dense, *known_accounting(recipe, dense));
+  after.output_bias = after.down_bias = true;
+  EXPECT_LE(total_parameters(after), 4500000);
+  EXPECT_GT(total_parameters(after), 4500000 - 12 * 576) << "a neuron of every layer";
 }
 
 TEST(SizeTarget, ASizeOutOfReachIsToldWithTheModelsOwn) {

@@ -253,7 +253,19 @@ TEST_F(Tower, TheBranchTakesWhatItCounts) {
   const BranchInput again{cut.config(), 500, {}, options, {}};
   EXPECT_LT(total_parameters(after_step(cut.config(), branch.count(again))), proposed.parameters);
   const BranchInput all{cut.config(), 1 << 20, {}, options, {}};
-  EXPECT_THAT(refusal_of([&] { branch.count(all); }), HasSubstr("the vision tower can lose only"));
+  EXPECT_THAT(refusal_of([&] { branch.count(all); }),
+              HasSubstr("the step removes 1048576 parameters, but the vision tower can lose only"));
+}
+
+TEST_F(Tower, StepsOfTheTowerAreResolvedToARecipeThatSaysSo) {
+  const Json given = {{"branches", {"vision"}},
+                      {"select", "path:V"},
+                      {"vision", {{"criterion", "magnitude"}}},
+                      {"target", {{"iterations", 1}, {"of", "tower"}}}};
+  const Json once = to_json(resolve(recipe_from_json(given), model_.config()));
+  const Recipe again = resolve(recipe_from_json(once), model_.config());
+  EXPECT_TRUE(again.target.of_tower);
+  EXPECT_EQ(to_json(again), once);
 }
 
 TEST_F(Tower, ATargetOfTheTowerIsMetByTheTowerAlone) {

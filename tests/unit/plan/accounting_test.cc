@@ -145,6 +145,28 @@ TEST(Accounting, AWholeLayerGivesWayToTheBranchThatCanMeetTheTarget) {
   EXPECT_EQ(result.steps[2].layers.size(), 10u);
 }
 
+TEST(Accounting, AWholeHalfGivesWayWhereMoreThanALayersWorthRemains) {
+  AccountOptions options;
+  options.path = "MG";
+  options.target.remove_fraction = 0.22;
+  options.target.of_blocks = true;
+  const Accounting result = account(tinystories_12l(), options);
+  const double removed = result.block_removed_fraction(result.steps.back());
+  EXPECT_GE(removed, 0.22);
+  EXPECT_LE(removed, 0.22 + 12 * 576 / 4870656.0 + 1e-9) << "a neuron of every layer";
+}
+
+TEST(Accounting, ARoundOfOneLayersWorthReachesTheTarget) {
+  const ModelConfig dense = make_config({8, 192, 6, 6, 32, 512, 2048});
+  AccountOptions options;
+  options.path = "G";
+  options.target = {.remove_fraction = 0.125, .of_blocks = true, .rounds = 1};
+  const Accounting result = account(dense, options);
+  ASSERT_EQ(result.steps.size(), 1u);
+  EXPECT_EQ(result.steps[0].budget, layer_worth(dense));
+  EXPECT_GE(result.block_removed_fraction(result.steps[0]), 0.125);
+}
+
 TEST(Accounting, DepthAloneOvershoots) {
   AccountOptions options;
   options.path = "L";

@@ -215,8 +215,9 @@ class HalfLayerBranches : public DamageBranches {
                         Owed owed = {}, const std::vector<int32_t>& protect = {}) {
     LinearCurves curves(model_.config(), cost);
     const Options options;
-    return find_branch(letter).propose({model_.config(), budget, owed, options, protect, {}},
-                                       model_, curves);
+    BranchInput input{model_.config(), budget, owed, options, protect, {}};
+    input.closing = budget != worth_;
+    return find_branch(letter).propose(input, model_, curves);
   }
   const int64_t worth_ = layer_worth(model_.config());  // 7744
 };

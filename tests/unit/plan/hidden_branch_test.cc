@@ -48,7 +48,7 @@ class HiddenBranch : public ::testing::Test {
     model_ = Model::open(folder_.path());
   }
   BranchInput input(const Options& options, int64_t budget) const {
-    return {model_.config(), budget, {}, options, {}, {}};
+    return {.config = model_.config(), .budget = budget, .options = options, .closing = true};
   }
   static const Branch& branch() { return find_branch('C'); }
   int64_t before() const { return total_parameters(model_.config()); }

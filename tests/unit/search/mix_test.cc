@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "kit/configs.h"
 #include "kit/random_model.h"
 #include "model/family.h"
 #include "plan/target.h"
+#include "search/candidates.h"
 #include "search/preview.h"
 #include "structure/unit.h"
 
@@ -289,6 +291,31 @@ TEST(StallCheckTest, EndsARunThatRemovesNothing) {
   StallCheck stall_check;
   for (int i = 0; i < 64; ++i) stall_check.check(model.config());
   EXPECT_THROW(stall_check.check(model.config()), Error);
+}
+
+// A pack of 256 neurons is 147456 parameters of one layer, 1.77 M of all. No group may go: three
+// groups of 64 are the only multiple of 192.
+TEST(Candidates, ABranchThatRoundsTheBudgetToNothingGivesWay) {
+  const ModelConfig config = testing::tinystories_12l();
+  const Json settings = {{"shape_multiple", 256}, {"head_multiple", 192}};
+  const auto offered = [&](bool closing) {
+    std::vector<BranchUse> uses;
+    for (const char* name : {"damage", "damage-uniform"})
+      uses.push_back({&find_branch(name), Options(name, settings)});
+    std::vector<std::unique_ptr<BranchCandidate>> all;
+    for (const BranchUse& use : uses) {
+      all.push_back(std::make_unique<BranchCandidate>(
+          use,
+          BranchInput{
+              .config = config, .budget = 300000, .options = use.options, .closing = closing}));
+    }
+    std::vector<std::string> names;
+    for (const Candidate* candidate : candidates_to_offer(all))
+      names.push_back(candidate->branch().name);
+    return names;
+  };
+  EXPECT_THAT(offered(true), ElementsAre("damage"));
+  EXPECT_THAT(offered(false), ElementsAre("damage", "damage-uniform"));
 }
 
 }  // namespace
