@@ -124,7 +124,8 @@ TEST(Score, RandomSamplesFollowTheSeed) {
   const auto digest = [&](const std::string& seed) {
     return answer({"score", demo_model(), "--criterion", "amp-heads", "--calibration",
                    demo_calibration(), "--samples", "3", "--max-tokens", "16", "--sample", "random",
-                   "--seed", seed, "--out", temp.path() / "s.safetensors"})["samples_sha256"];
+                   "--seed", seed, "--out", temp.path() / "s.safetensors",
+                   "--force"})["samples_sha256"];
   };
   EXPECT_EQ(digest("1"), digest("1"));
   EXPECT_NE(digest("1"), digest("2"));
