@@ -60,7 +60,8 @@ std::vector<std::string> settings_of_other_allocations(const PreparedRun& run,
     return std::ranges::find(row.options, key, &OptionSpec::name) != row.options.end();
   };
   std::vector<std::string> lines;
-  for (const auto& [key, value] : settings.items()) {
+  for (const auto& item : settings.items()) {
+    const std::string key = item.key();
     const bool of_a_row =
         key == "layers" || std::ranges::any_of(all_allocations(), [&](const Allocation& row) {
           return reads(row, key);
