@@ -24,10 +24,10 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& progress
 
 /// Returns what `prune` would do: the resolved recipe, the accounting (null if the path depends on
 /// measurements), needs and warnings; `after`: the expected result, {parameters, block_parameters,
-/// shape, costs, estimated}, null if unknown. `estimated`: the totals are exact, but measurements
-/// determine their distribution over layers; `goal`: {name, unit, dense, pruned} if the target
-/// counts another currency with known costs, else null. Times are included if an earlier run into
-/// `out` measured them.
+/// shape, costs, estimated}, null if unknown. `estimated`: the totals hold to a pack, but
+/// measurements determine their distribution over layers; `goal`: {name, unit, dense, pruned} if
+/// the target counts another currency with known costs, else null. Times are included if an earlier
+/// run into `out` measured them.
 Json dry_run(const Recipe& recipe, Progress& progress, const std::filesystem::path& out = {});
 
 }  // namespace mop

@@ -225,7 +225,7 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
     json["warnings"].push_back(
         "the distribution over layers depends on measurements: the shapes assume that all "
         "layers lose about the same, "
-        "the totals are exact");
+        "the totals hold to a pack of neurons");
   }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;

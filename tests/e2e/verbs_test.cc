@@ -84,7 +84,7 @@ TEST(Plan, TellsTheTotalsOfTheDefaultMethod) {
   const Json plan = answer({"plan", demo_model(), "--remove", "0.3", "--of", "blocks"});
   ASSERT_EQ(plan["steps"].size(), 2u);
   EXPECT_NEAR(plan["steps"][1]["block_removed_fraction"].get<double>(), 0.3, 0.001);
-  EXPECT_THAT(plan["warnings"].dump(), HasSubstr("the totals are exact"));
+  EXPECT_THAT(plan["warnings"].dump(), HasSubstr("the totals hold to a pack of neurons"));
 }
 
 TEST(Plan, SettingsThatNothingReadsAreTold) {
