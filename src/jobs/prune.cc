@@ -92,7 +92,10 @@ class Run {
       progress_.begin_steps(step_costs(run_));
       progress_.advance(static_cast<int64_t>(done.size()));
     };
-    functions.budget = budget_function(run_.recipe, run_.dense.config());
+    // Sizes that are known before the run were checked; what measurements leave is told.
+    Recipe recipe = run_.recipe;
+    recipe.target.most_missing = INT64_MAX;
+    functions.budget = budget_function(recipe, run_.dense.config());
     functions.measure = [&](const Model& model, int64_t) {
       return std::make_unique<RunMeasure>(setup_, model, measured_);
     };
@@ -117,6 +120,9 @@ class Run {
     functions.record = [&](const MixStep& step, const Model& model) { record(step, model); };
     MixResult result = mix(run_.dense, mix_, done, functions);
     progress_.end();
+    const std::string missed =
+        missed_target(run_.recipe.target, run_.dense.config(), result.model.config());
+    if (!missed.empty()) progress_.warn(missed);
     return result;
   }
 

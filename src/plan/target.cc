@@ -212,6 +212,16 @@ std::optional<StepBudget> next_budget(const Target& target, const ModelConfig& d
   return last ? StepBudget{remaining, true, remaining} : StepBudget{worth, false, remaining};
 }
 
+std::string missed_target(const Target& target, const ModelConfig& dense, const ModelConfig& left) {
+  if (target.rounds == 0 || target.size || !target.in_parameters()) return "";
+  const int64_t removed = counted(target, dense) - counted(target, left);
+  if (goal(target, dense) - removed <= target.most_missing) return "";
+  return fmt::format(
+      "the run removed {:.2f}%, and the target is {:.2f}%: the layers could not lose more units",
+      100 * static_cast<double>(removed) / static_cast<double>(counted(target, dense)),
+      100 * target.remove_fraction);
+}
+
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,
                       const BranchInput& input) {
   const auto divisible = [](const Branch* other) { return other->divisible; };

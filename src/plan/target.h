@@ -75,6 +75,11 @@ Error beyond_reach(const Target& target, double in_reach);
 std::optional<StepBudget> next_budget(const Target& target, const ModelConfig& dense,
                                       const ModelConfig& current, int64_t steps_done);
 
+/// Returns a line for a run in rounds whose result `left` misses the fraction by more than
+/// `most_missing`; empty otherwise. `next_budget` throws for the same; a run that measurements
+/// decide keeps its result.
+std::string missed_target(const Target& target, const ModelConfig& dense, const ModelConfig& left);
+
 /// Returns why `branch` should not take this step: it would remove more than remains to the target,
 /// and one of `used` (the branches of this run) can remove the rest exactly. Empty if it may.
 std::string overshoot(const Branch& branch, std::span<const Branch* const> used,

@@ -41,8 +41,11 @@ TEST(Rounds, ThatLeaveMoreThanRoundingDoesMissTheTarget) {
       (block_parameters(dense) - block_parameters(after));
   target.most_missing = missing;
   EXPECT_EQ(amount_next(target, dense, after, 1), std::nullopt);
+  EXPECT_EQ(missed_target(target, dense, after), "");
   target.most_missing = missing - 1;
   EXPECT_THROW(amount_next(target, dense, after, 1), Error);
+  EXPECT_THAT(missed_target(target, dense, after),
+              ::testing::StartsWith("the run removed 9.08%, and the target is 10.00%"));
   target.most_missing = missing;
   target.shape_multiple = 64;
   EXPECT_THROW(amount_next(target, dense, dense, 1), Error) << "nothing was removed";
