@@ -131,7 +131,8 @@ TEST_F(DepthRules, RefuseWhereNoLayerIsLeft) {
               HasSubstr("of 8 layers the first 4 and the last 2 are kept"));
   EXPECT_THAT(refusal({{"rule", "luck"}}, {}),
               HasSubstr("known: third-from-last, block-influence"));
-  EXPECT_THAT(refusal({{"keep_first", -1}}, {}), HasSubstr("must be at least 0, at most 65536, got -1"));
+  EXPECT_THAT(refusal({{"keep_first", -1}}, {}),
+              HasSubstr("must be at least 0, at most 65536, got -1"));
 }
 
 }  // namespace
