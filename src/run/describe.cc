@@ -1,6 +1,8 @@
 // run/describe.cc
 #include "run/describe.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 
