@@ -61,7 +61,7 @@ std::vector<std::string> settings_of_other_allocations(const PreparedRun& run,
   };
   std::vector<std::string> lines;
   for (const auto& item : settings.items()) {
-    const std::string key = item.key();
+    const std::string& key = item.key();
     const bool of_a_row =
         key == "layers" || std::ranges::any_of(all_allocations(), [&](const Allocation& row) {
           return reads(row, key);
