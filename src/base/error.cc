@@ -13,15 +13,7 @@ namespace {
 constexpr size_t kLongestLine = 4000, kLongestPart = 16000, kLongestText = 256 << 10;
 constexpr size_t kMostLines = 2000;
 
-// Indents continuation lines, so that quoted text cannot imitate a line of the error itself.
-std::string shown(std::string_view text, size_t most) {
-  std::string out;
-  for (const char c : plain_text(shortened(text, most))) {
-    out += c;
-    if (c == '\n') out += "    ";
-  }
-  return out;
-}
+std::string shown(std::string_view text, size_t most) { return plain_block(shortened(text, most)); }
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/lower_ascii.h"
+
 namespace mop {
 namespace {
 
@@ -33,14 +35,6 @@ size_t allowed_slips(std::string_view word) { return word.size() < 6 ? 1 : 2; }
 
 constexpr size_t kLongestName = 64;
 
-std::string lower(std::string_view text) {
-  std::string all(text);
-  for (char& c : all) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return all;
-}
-
 // Removes the first word of a name (words end at a dash or an underscore), and returns it.
 std::string_view take_word(std::string_view& name) {
   const size_t end = std::min(name.find_first_of("-_"), name.size());
@@ -67,10 +61,10 @@ bool abbreviates(std::string_view given, std::string_view name) {
 std::string nearest(std::string_view word, std::span<const std::string> known) {
   std::string_view found;
   if (word.size() > kLongestName) return "";
-  const std::string given = lower(word);
+  const std::string given = lower_ascii(std::string(word));
   size_t best = allowed_slips(word) + 1;
   for (const std::string& name : known) {
-    const size_t slips = distance(given, lower(name));
+    const size_t slips = distance(given, lower_ascii(name));
     const bool longer = found.empty() && name.size() > 3 && word.starts_with(name);
     if (!longer && slips >= best) continue;
     best = std::min(best, slips);
@@ -78,7 +72,7 @@ std::string nearest(std::string_view word, std::span<const std::string> known) {
   }
   if (found.empty()) {
     const auto longer = std::ranges::find_if(
-        known, [&](const std::string& name) { return abbreviates(given, lower(name)); });
+        known, [&](const std::string& name) { return abbreviates(given, lower_ascii(name)); });
     if (longer != known.end()) found = *longer;
   }
   return std::string(found);

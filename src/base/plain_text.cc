@@ -40,10 +40,19 @@ std::string plain_text(std::string_view text) {
   return out;
 }
 
+std::string plain_block(std::string_view text) {
+  std::string out;
+  for (const char c : plain_text(text)) {
+    out += c;
+    if (c == '\n') out += "    ";
+  }
+  return out;
+}
+
 std::string shortened(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return std::string(text);
   size_t end = bytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  while (end > 0 && continues_letter(text[end])) --end;
   return fmt::format("{}... ({} bytes more)", text.substr(0, end), text.size() - end);
 }
 

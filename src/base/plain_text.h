@@ -11,6 +11,10 @@ namespace mop {
 /// \x1b or \u202e.
 std::string plain_text(std::string_view text);
 
+/// The same with continuation lines indented, so that quoted text cannot imitate a line of what it
+/// is quoted in.
+std::string plain_block(std::string_view text);
+
 /// Truncates to about `bytes` bytes and appends how many more there are.
 std::string shortened(std::string_view text, size_t bytes);
 

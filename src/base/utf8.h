@@ -11,6 +11,11 @@ struct CodePoint {
   size_t bytes;
 };
 
+/// Whether a byte of UTF-8 is not the first of its letter.
+inline bool continues_letter(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
+
 /// Returns the code point at byte `at` of valid UTF-8. Of a letter cut off by the end of the text
 /// only the bytes that are there are read and counted.
 CodePoint code_point_at(std::string_view text, size_t at);

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/read_values.h"
 #include "base/shell_word.h"
-#include "report/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;

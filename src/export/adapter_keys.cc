@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "base/error.h"
+#include "base/lower_ascii.h"
 
 namespace mop {
 namespace {
@@ -72,11 +72,6 @@ bool is_set(const Json& value) {
   return !(value.is_structured() && value.empty());
 }
 
-std::string small_letters(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 }  // namespace
 
 const FormatKeys& adapter_keys() {
@@ -100,7 +95,7 @@ void check_adapter_keys(const Json& config, const std::string& where) {
 std::string adapter_init(const Json& config, const std::string& where) {
   const auto it = config.find("init_lora_weights");
   if (it == config.end() || !it->is_string()) return "default";
-  const std::string init = small_letters(it->get<std::string>());
+  const std::string init = lower_ascii(it->get<std::string>());
   constexpr std::array kKnown = {"pissa", "olora", "gaussian", "orthogonal",
                                  "eva",   "mica",  "lora_ga"};
   if (std::ranges::find(kKnown, init) != kKnown.end()) return init;

@@ -11,6 +11,7 @@
 
 #include "base/build_info.h"
 #include "base/error.h"
+#include "base/lower_ascii.h"
 #include "base/progress.h"
 
 namespace mop {
@@ -45,8 +46,7 @@ size_t on_header(char* data, size_t size, size_t count, void* user) {
     const size_t blank = line.find(' ');
     answer.status = blank == line.npos ? 0 : std::atoi(std::string(line.substr(blank)).c_str());
   } else if (const size_t colon = line.find(':'); colon != line.npos) {
-    std::string name(line.substr(0, colon));
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string name = lower_ascii(std::string(line.substr(0, colon)));
     const size_t begin = line.find_first_not_of(" \t", colon + 1);
     const size_t end = line.find_last_not_of(" \t\r\n");
     answer.headers[name] =

@@ -11,11 +11,11 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "base/read_values.h"
 #include "export/gguf_writer.h"
 #include "export/hf_writer.h"
 #include "export/modelling_code.h"
 #include "jobs/child.h"
-#include "report/read_values.h"
 #include "run/runtime.h"
 #include "run/scratch_folder.h"
 

@@ -1,11 +1,8 @@
 // jobs/prepared_run.cc
 #include "jobs/prepared_run.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
-#include "allocate/allocation.h"
 #include "base/error.h"
 #include "criteria/criterion.h"
 #include "jobs/branch_settings.h"

@@ -4,11 +4,11 @@
 #include <filesystem>
 
 #include "base/build_info.h"
+#include "base/read_values.h"
 #include "jobs/prune_costs.h"
 #include "jobs/prune_steps.h"
 #include "model/family.h"
 #include "report/model_card.h"
-#include "report/read_values.h"
 #include "run/describe.h"
 #include "run/model_source.h"
 

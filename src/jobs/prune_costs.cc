@@ -10,11 +10,11 @@
 
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "base/read_values.h"
 #include "eval/latency.h"
 #include "eval/unit_latency.h"
 #include "model/config_keys.h"
 #include "model/family.h"
-#include "report/read_values.h"
 #include "run/run_folder.h"
 #include "tensor/dtype.h"
 

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "base/read_values.h"
 #include "jobs/score_counts.h"
 #include "model/composite.h"
 #include "model/family.h"
-#include "report/read_values.h"
 #include "run/describe.h"
 
 namespace mop {

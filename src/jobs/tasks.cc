@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/stopwatch.h"
+#include "base/utf8.h"
 #include "checkpoint/gguf_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "criteria/criterion.h"
@@ -36,7 +37,7 @@ namespace {
 // Length of `text` up to its last complete UTF-8 character; a token may end inside a character.
 size_t whole_characters(std::string_view text) {
   size_t start = text.size();
-  while (start > 0 && (static_cast<unsigned char>(text[start - 1]) & 0xC0) == 0x80) --start;
+  while (start > 0 && continues_letter(text[start - 1])) --start;
   if (start == 0) return text.size();
   const auto lead = static_cast<unsigned char>(text[start - 1]);
   const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
@@ -223,9 +224,8 @@ Json plan_sizes(const fs::path& config, const Json& recipe_json) {
   json["warnings"] = reader_warnings(after, &dense);
   if (spread_later) {
     json["warnings"].push_back(
-        "the distribution over layers depends on measurements: the shapes assume that all "
-        "layers lose about the same, "
-        "the totals hold to a pack of neurons");
+        "the distribution over layers depends on measurements: the shapes assume that "
+        "all layers lose about the same, the totals hold to a pack of neurons");
   }
   for (const std::string& note : dense.notes) json["warnings"].push_back(note);
   return json;

@@ -47,10 +47,10 @@ struct Accounting {
 /// Returns the config with the sizes after the last step.
 ModelConfig config_after(const ModelConfig& dense, const Accounting& accounting);
 
-/// Takes steps along the path until the target is reached. A branch that would remove
-/// more than remains is replaced by the first letter of the path that can remove exactly the rest.
-/// Throws Error(kUsage) for an unknown letter or an invalid target, Error(kBadInput) if the target
-/// cannot be reached.
+/// Takes steps along the path until the target is reached. A branch that would remove more than
+/// remains is replaced by the first letter of the path that can remove exactly the rest. Throws
+/// Error(kUsage) for an unknown letter or an invalid target, Error(kBadInput) if the target cannot
+/// be reached.
 Accounting account(const ModelConfig& dense, const AccountOptions& options);
 
 }  // namespace mop

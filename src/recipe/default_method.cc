@@ -10,14 +10,19 @@
 #include "base/options.h"
 #include "plan/branch.h"
 #include "recipe/recipe_options.h"
+#include "recipe/repair_section.h"
 
 namespace mop {
 namespace {
 
+// null counts as absent.
+bool is_given(const Json& recipe, const std::string& key) {
+  return recipe.contains(key) && !recipe[key].is_null();
+}
+
 bool names_a_method(const Json& recipe) {
-  return std::ranges::any_of(
-      std::vector{"plan", "select", "branches", "depth", "gates", "vision"},
-      [&](const char* key) { return recipe.contains(key) && !recipe[key].is_null(); });
+  return std::ranges::any_of(std::vector{"plan", "select", "branches", "depth", "gates", "vision"},
+                             [&](const char* key) { return is_given(recipe, key); });
 }
 
 // Whether the default method supports a width section's allocation.
@@ -117,9 +122,7 @@ const std::vector<std::string>& shared_width_keys() {
 }
 
 bool asks_for_weights_alone(const Json& recipe) {
-  const auto is_there = [&](const std::string& key) {
-    return recipe.contains(key) && !recipe[key].is_null();
-  };
+  const auto is_there = [&](const std::string& key) { return is_given(recipe, key); };
   std::vector<std::string> structural = {"plan",   "select",  "branches",
                                          "target", "uniform", "repair"};
   for (const Branch& row : all_branches()) structural.push_back(row.name);
@@ -138,23 +141,19 @@ Json with_method(const Json& recipe) {
 }
 
 std::string method_note(const Json& recipe) {
-  const auto has_key = [&](const char* key) {
-    return recipe.contains(key) && !recipe[key].is_null();
-  };
-  if (has_key("branches") || has_key("plan") || asks_for_weights_alone(recipe)) return "";
+  if (is_given(recipe, "branches") || is_given(recipe, "plan") || asks_for_weights_alone(recipe))
+    return "";
   std::vector<std::string> names = settings_of_the_loop(recipe);
-  if (has_key("select")) names.insert(names.begin(), "select");
+  if (is_given(recipe, "select")) names.insert(names.begin(), "select");
   if (const auto paper = method_of_a_paper(recipe)) {
     return fmt::format("method: {} alone, instead of the default method, because of its settings",
                        (*paper)["branches"][0].get<std::string>());
   }
   if (names.empty()) return "";
-  const bool repairs =
-      section(recipe, "repair").json().value("method", Json("none")) != Json("none");
   return fmt::format(
       "method: MoP's loop{}, instead of the default method (units of least predicted damage, "
       "repaired), because of {}",
-      repairs ? "" : " without repair", fmt::join(names, ", "));
+      asks_for_repair(recipe) ? "" : " without repair", fmt::join(names, ", "));
 }
 
 }  // namespace mop

@@ -211,10 +211,7 @@ Recipe recipe_from_json(const Json& given) {
   recipe.seed = static_cast<uint64_t>(top.get(recipe_options::kSeed));
   recipe.samples.seed = recipe.seed;
   recipe.protect = top.get(recipe_options::kProtect);
-  // `none` disables the default method's repair.
-  if (section(json, "repair").json().value("method", Json()) != "none") {
-    recipe.repair = json.value("repair", Json());
-  }
+  if (asks_for_repair(json)) recipe.repair = json["repair"];
   recipe.weights = json.value("weights", Json());
   read_recovery(json, recipe);
   read_samples_section(json, recipe);

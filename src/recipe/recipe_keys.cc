@@ -59,8 +59,7 @@ void refuse_settings_of_unused_parts(const Json& recipe, const std::vector<std::
         fmt::join(branches, ", "))
         .hint(
             "omit it; or omit what selects the method: select, branches, plan, width, depth, "
-            "gates, "
-            "vision; branches: [damage-uniform] keeps layers equal");
+            "gates, vision; branches: [damage-uniform] keeps layers equal");
   }
   for (const auto& [key, section] : recipe.items()) {
     if (!is_branch(key) || is_in(branches, key)) continue;

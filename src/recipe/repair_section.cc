@@ -15,6 +15,11 @@ const Repair& repair_of(const Json& resolved) {
 
 }  // namespace
 
+bool asks_for_repair(const Json& recipe) {
+  if (recipe.value("repair", Json()).is_null()) return false;
+  return section(recipe, "repair").json().value("method", Json()) != "none";
+}
+
 Json resolved_repair(const Json& section) {
   if (!section.is_object()) {
     throw usage_error("repair must be a map of settings, got {}", section.dump())

@@ -7,6 +7,10 @@
 
 namespace mop {
 
+/// Whether the recipe has the section, and not only to disable the default method's repair
+/// (`none`).
+bool asks_for_repair(const Json& recipe);
+
 /// Returns {method, when} and the method's own settings with defaults. Throws Error(kUsage) for an
 /// unknown method, a key of another method, a number out of range, or `when: steps` for a method
 /// that adds tensors. `when`: end (once, after all steps) or steps (every candidate before it is

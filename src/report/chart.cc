@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "report/scale.h"
 #include "report/svg.h"
 #include "report/table.h"
@@ -191,7 +192,7 @@ double label_width(std::string_view text) {
 std::string cut_label(const std::string& text, size_t letters) {
   size_t seen = 0, end = 0;
   for (; end < text.size(); ++end) {
-    if ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) continue;
+    if (continues_letter(text[end])) continue;
     if (seen++ == letters) break;
   }
   if (end == text.size()) return text;

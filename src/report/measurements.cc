@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/read_values.h"
 #include "report/dot_plot.h"
-#include "report/read_values.h"
 #include "report/scale.h"
 
 namespace mop {

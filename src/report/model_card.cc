@@ -1,7 +1,7 @@
 // report/model_card.cc
 #include "report/model_card.h"
 
-#include "report/read_values.h"
+#include "base/read_values.h"
 #include "report/table.h"
 
 namespace mop {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace mop {
 namespace {
@@ -22,7 +23,7 @@ bool looks_numeric(const std::string& cell) {
 
 size_t shown_width(std::string_view text) {
   return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues_letter(c); }));
 }
 
 std::string with_commas(int64_t number) {

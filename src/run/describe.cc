@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/read_values.h"
 #include "model/composite.h"
 #include "model/family.h"
-#include "report/read_values.h"
 #include "report/table.h"
 #include "run/device_needs.h"
 #include "structure/unit.h"

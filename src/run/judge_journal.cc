@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
-#include "report/read_values.h"
+#include "base/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;

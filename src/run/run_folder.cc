@@ -14,7 +14,7 @@
 
 #include "base/file_error.h"
 #include "base/files.h"
-#include "report/read_values.h"
+#include "base/read_values.h"
 
 namespace mop {
 namespace fs = std::filesystem;

@@ -23,9 +23,8 @@ enum class IfThere {
 class RunFolder {
  public:
   /// Creates and locks DIR.partial for this process; changes nothing else, except that it ends a
-  /// replacement of DIR that a kill interrupted. Throws Error(kUsage) if
-  /// `out` overlaps `model` or must not be replaced, Error(kIo) if it cannot be written or another
-  /// run is using it.
+  /// replacement of DIR that a kill interrupted. Throws Error(kUsage) if `out` overlaps `model` or
+  /// must not be replaced, Error(kIo) if it cannot be written or another run is using it.
   static RunFolder claim(const std::filesystem::path& out, const std::filesystem::path& model,
                          IfThere if_there);
   ~RunFolder();

@@ -7,19 +7,6 @@
 #include "base/plain_text.h"
 
 namespace mop {
-namespace {
-
-// Indents continuation lines, so that quoted text cannot imitate an entry of its own.
-std::string entry(std::string_view text) {
-  std::string out;
-  for (const char c : plain_text(text)) {
-    out += c;
-    if (c == '\n') out += "    ";
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
@@ -55,7 +42,7 @@ void RunLog::end() {
 std::string RunLog::doing() const { return fmt::format("{}", fmt::join(doing_, ", ")); }
 
 void RunLog::write(std::string_view kind, std::string_view text) {
-  file_.add(fmt::format("{}  {}{}", utc_now(), kind, entry(text)));
+  file_.add(fmt::format("{}  {}{}", utc_now(), kind, plain_block(text)));
 }
 
 }  // namespace mop

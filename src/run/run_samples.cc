@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/plain_text.h"
-#include "report/read_values.h"
+#include "base/read_values.h"
 #include "text/chat_samples.h"
 
 namespace mop {

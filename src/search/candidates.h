@@ -50,9 +50,9 @@ class ModelCandidate : public BranchCandidate {
   std::optional<Model> model_;
 };
 
-/// Returns the candidates that may be selected: in the step a branch that would
-/// overshoot the target, or that cannot remove a whole pack of a budget that must be reached, is
-/// omitted if another can take the step.
+/// Returns the candidates that may be selected. A branch that would overshoot the target, or that
+/// cannot remove a whole pack of a budget that must be reached, is omitted if another can take the
+/// step.
 std::vector<Candidate*> candidates_to_offer(
     const std::vector<std::unique_ptr<BranchCandidate>>& all);
 

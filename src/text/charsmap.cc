@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/base64.h"
 #include "text/darts_unit.h"
 #include "text/expansion.h"
@@ -58,7 +59,7 @@ const char* Charsmap::replacement_of(std::string_view part) const {
     at ^= offset_of(units_[at]);
     if (!leaf) continue;
     const uint32_t text = at < units_.size() ? value_of(units_[at]) : UINT32_MAX;
-    if (text >= texts_.size() || (static_cast<unsigned char>(texts_[text]) & 0xC0) == 0x80)
+    if (text >= texts_.size() || continues_letter(texts_[text]))
       throw bad_input("`precompiled_charsmap` is damaged: {} is no text's offset", text);
     return texts_.c_str() + text;
   }

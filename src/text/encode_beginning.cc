@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace mop {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr int64_t kMargin = 256;
 size_t place_to_cut(std::string_view text, size_t bytes) {
   const size_t blank = text.find_last_of(" \n", bytes);
   if (blank != text.npos && blank > bytes / 2) return blank;
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  while (bytes > 0 && continues_letter(text[bytes])) --bytes;
   return bytes;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace mop {
 namespace {
@@ -22,7 +23,7 @@ bool between(char32_t value, char32_t low, char32_t high) { return value >= low 
 
 CodePoint code_point_before(std::string_view text, size_t end) {
   size_t at = end - 1;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  while (at > 0 && continues_letter(text[at])) --at;
   return code_point_at(text, at);
 }
 

@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include "base/utf8.h"
 #include "text/unicode.h"
 
 namespace mop {
@@ -58,7 +59,7 @@ std::string capitalize(std::string_view text) {
 
 int64_t num_characters(std::string_view text) {
   int64_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  for (const char c : text) count += !continues_letter(c);
   return count;
 }
 

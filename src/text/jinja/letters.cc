@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/jinja/work.h"
 #include "text/unicode.h"
 
@@ -229,9 +230,8 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
 }
 
 std::string padded(const std::string& text, int64_t width, char side, const std::string& fill) {
-  const auto size = static_cast<int64_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
+  const auto size = static_cast<int64_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues_letter(c); }));
   if (width > (int64_t{1} << 24)) throw bad_input("a text cannot be padded to {} letters", width);
   const int64_t missing = width > size ? width - size : 0;
   Work::check_length(text.size() + static_cast<size_t>(missing) * fill.size());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/jinja/operations.h"
 #include "text/jinja/tables.h"
 #include "text/unicode.h"
@@ -288,7 +289,7 @@ List elements(const Value& value) {
 }
 
 int64_t length(const Value& value) {
-  const auto is_first = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  const auto is_first = [](char c) { return !continues_letter(c); };
   if (const auto* text = value.as<std::string>()) {
     Work::look_at(text->size());
     return std::count_if(text->begin(), text->end(), is_first);

@@ -62,8 +62,7 @@ TEST(Pattern, WhatAnAllocationSpreadsIsNotTheCountOfEqualLayers) {
   // Equal layers keep 332 neurons, which groups of four divide.
   const auto settings = [](const std::string& allocation) {
     return "{target: {remove: 0.2975}, width: {criterion: amp, shape_multiple: 2, head_multiple: "
-           "1, "
-           "allocation: " +
+           "1, allocation: " +
            allocation + "}}";
   };
   EXPECT_EQ(refused("2:4", settings("uniform")), "");

@@ -52,6 +52,18 @@ TEST(Plan, OnlyAPlanWithValuesIsOfTheSecondVersion) {
   }
 }
 
+TEST(Plan, WhatMopPlanWritesIsNoPlanOfARun) {
+  Json sizes = to_json(example());
+  sizes.erase("version");
+  try {
+    plan_from_json(sizes, "sizes.json");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kBadInput);
+    EXPECT_THAT(e.what(), HasSubstr("give run/plan.json of a pruned model"));
+  }
+}
+
 TEST(Plan, APlanThatCutsATowerIsOfTheFourthVersion) {
   PrunePlan plan = example();
   PlanStep vision{"vision", {}, {}, 700, {{0, false, {1, 3}, {1, 3}, {0, 1, 2}}}};

@@ -228,8 +228,12 @@ TEST(RecipeYaml, SaysWhichSettingChangedTheMethod) {
   EXPECT_THAT(from("target: {iterations: 3}").method_note, EndsWith("of target.iterations"));
   EXPECT_THAT(from("target: {iterations: 3}\nselect: random").method_note,
               EndsWith("because of select, target.iterations"));
-  EXPECT_THAT(from("select: random\nrepair: {method: least-squares}").method_note,
-              StartsWith("method: MoP's loop, instead"));
+  for (const char* repair : {"{method: least-squares}", "{damping: 0.1}"}) {
+    EXPECT_THAT(from(fmt::format("select: random\nrepair: {}", repair)).method_note,
+                StartsWith("method: MoP's loop, instead"));
+  }
+  EXPECT_THAT(from("select: random\nrepair: {method: none}").method_note,
+              StartsWith("method: MoP's loop without repair, instead"));
   EXPECT_THAT(from("target: {remove: 0.3}\nwidth: {criterion: amp}").method_note,
               HasSubstr("method: width alone, instead of the default method"));
   EXPECT_EQ(from("target: {remove: 0.3}\nwidth: {shape_multiple: 8}").method_note, "");
@@ -249,6 +253,7 @@ TEST(RecipeYaml, RefusesUnknownNames) {
   expect_usage_error([] { from("branches: [depth, with]"); },
                      "unknown branches 'with': did you mean 'width'?");
   expect_usage_error([] { from("select: best"); }, "unknown selector 'best'");
+  expect_usage_error([] { from("branches: []"); }, "the recipe's branches are an empty list");
 }
 
 TEST(RecipeYaml, ComesBackUnchanged) {

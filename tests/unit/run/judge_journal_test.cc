@@ -26,7 +26,15 @@ class Journal : public ::testing::Test {
       return figures;
     });
   }
+  // A step that judges two models, one after the other.
+  void judge_two() {
+    JudgeJournal journal(folder_.path(), one_rank());
+    journal.begin_step(1);
+    judge(journal, 1);
+    judge(journal, 1);
+  }
   TempFolder folder_;
+  const std::filesystem::path file_ = folder_.path() / "judged.jsonl";
   int calls_ = 0, next_ = 2;
 };
 
@@ -55,47 +63,35 @@ TEST_F(Journal, AnotherStepKnowsNothing) {
   journal.begin_step(1);
   judge(journal, 1);
   journal.begin_step(2);
-  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "judged.jsonl"));
+  EXPECT_FALSE(std::filesystem::exists(file_));
   judge(journal, 1);
   EXPECT_EQ(calls_, 2);
 }
 
 TEST_F(Journal, ALineThatWasCutIsJudgedAgain) {
-  {
-    JudgeJournal journal(folder_.path(), one_rank());
-    journal.begin_step(1);
-    judge(journal, 1);
-    judge(journal, 1);
-  }
-  const std::filesystem::path file = folder_.path() / "judged.jsonl";
-  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 3);
-  for (int run = 0; run < 2; ++run) {  // and what is noted then is whole again
-    JudgeJournal journal(folder_.path(), one_rank());
-    journal.begin_step(1);
-    judge(journal, 1);
-    judge(journal, 1);
-  }
+  judge_two();
+  std::filesystem::resize_file(file_, std::filesystem::file_size(file_) - 3);
+  for (int run = 0; run < 2; ++run) judge_two();  // and what is noted then is whole again
   EXPECT_EQ(calls_, 3);
 }
 
 // After a power failure there may be zeros, at the end or in front of later lines.
 TEST_F(Journal, WhatFollowsADamagedLineIsJudgedAgain) {
-  const std::filesystem::path file = folder_.path() / "judged.jsonl";
   const std::string zeros(40, '\0');
   for (const std::string& damage :
        {zeros, zeros + "\n", std::string("[]\n"), std::string("{\"step\":1}\n"),
         std::string("{\"step\":1,\"figures\":[[1,2]]}\n"), std::string("{\"step\":\"1\"}\n")}) {
-    std::filesystem::remove(file);
+    std::filesystem::remove(file_);
     calls_ = 0;
     std::string last;
     {
       JudgeJournal journal(folder_.path(), one_rank());
       journal.begin_step(1);
       judge(journal, 1);
-      const std::string first = read_file(file);
+      const std::string first = read_file(file_);
       judge(journal, 1);
-      last = read_file(file).substr(first.size());
-      write_file(file, first + damage + last);
+      last = read_file(file_).substr(first.size());
+      write_file(file_, first + damage + last);
     }
     JudgeJournal journal(folder_.path(), one_rank());
     journal.begin_step(1);
@@ -107,14 +103,8 @@ TEST_F(Journal, WhatFollowsADamagedLineIsJudgedAgain) {
 }
 
 TEST_F(Journal, ABeginningThatFailsKeepsWhatIsKnown) {
-  {
-    JudgeJournal journal(folder_.path(), one_rank());
-    journal.begin_step(1);
-    judge(journal, 1);
-    judge(journal, 1);
-  }
-  const std::filesystem::path file = folder_.path() / "judged.jsonl";
-  const std::string before = read_file(file);
+  judge_two();
+  const std::string before = read_file(file_);
   std::signal(SIGXFSZ, SIG_IGN);
   rlimit limit{};
   ::getrlimit(RLIMIT_FSIZE, &limit);
@@ -122,7 +112,7 @@ TEST_F(Journal, ABeginningThatFailsKeepsWhatIsKnown) {
   ::setrlimit(RLIMIT_FSIZE, &small);
   EXPECT_THROW(JudgeJournal(folder_.path(), one_rank()).begin_step(1), Error);
   ::setrlimit(RLIMIT_FSIZE, &limit);
-  EXPECT_EQ(read_file(file), before);
+  EXPECT_EQ(read_file(file_), before);
 }
 
 TEST_F(Journal, OtherNumbersOfModelsAreRefused) {

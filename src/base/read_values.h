@@ -1,4 +1,4 @@
-// report/read_values.h -- reads values of JSON from other builds or programs; missing values and
+// base/read_values.h -- reads values of JSON from other builds or programs; missing values and
 // values of other types count as unknown.
 #pragma once
 #include <cmath>
