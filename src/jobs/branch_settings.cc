@@ -9,18 +9,13 @@
 #include "criteria/criterion.h"
 
 namespace mop {
+namespace {
 
+// The resolved section of a branch; empty if there is none.
 Json settings_of(const PreparedRun& run, const std::string& branch) {
   const auto found = run.recipe.settings.find(branch);
   return found == run.recipe.settings.end() ? Json::object() : found->second;
 }
-
-bool may_differ(const Branch& branch, const Json& settings) {
-  return branch.layers_differ ||
-         find_allocation(settings.value("allocation", "uniform")).spread != nullptr;
-}
-
-namespace {
 
 // The section with its defaults filled in. A criterion decides about others.
 Json section_with_defaults(const Branch& branch, const ModelConfig& dense, const Json& given) {
@@ -99,16 +94,16 @@ std::vector<std::string> settings_without_effect(const PreparedRun& run) {
   const std::vector<LayerShape>& layers = run.dense.config().layers;
   const int64_t groups = std::ranges::max(layers, {}, &LayerShape::kv_heads).kv_heads;
   bool whole_parts = false;
-  for (const std::string& name : run.recipe.branches) {
-    const Json settings = settings_of(run, name);
-    if (settings.contains("allocation")) {
+  for (const BranchUse& use : mix_recipe(run.recipe).branches) {
+    const std::string& name = use.branch->name;
+    if (settings_of(run, name).contains("allocation")) {
       const auto more = settings_of_other_allocations(run, name);
       lines.insert(lines.end(), more.begin(), more.end());
     }
-    const bool of_units = settings.contains("min_kv_groups");
-    whole_parts = whole_parts || !of_units || settings.value("halves", false);
-    const int64_t kept = settings.value("min_kv_groups", int64_t{1});
-    if (find_branch(name).of_tower || kept < groups || kept == 1) continue;
+    const Reach reach = reach_of(*use.branch, run.dense.config(), use.options);
+    whole_parts = whole_parts || reach.whole_parts;
+    const int64_t kept = reach.kept ? reach.kept->kv_groups : 1;
+    if (kept < groups || kept == 1 || kept == kAllUnits) continue;
     const std::string line = fmt::format(
         "min_kv_groups {}: no head can be removed, as no layer has more than {} KV groups", kept,
         groups);

@@ -93,14 +93,14 @@ std::vector<std::string> warnings_about(const PreparedRun& run) {
   }
   bool odd_widths = false;
   const bool sizes_stay = run.recipe.target.weights_alone;
-  for (const std::string& name : sizes_stay ? std::vector<std::string>() : run.recipe.branches) {
-    const Json settings = settings_of(run, name);
-    const int64_t multiple = settings.value("shape_multiple", int64_t{32});
+  const auto branches = mix_recipe(run.recipe).branches;
+  for (const BranchUse& use : sizes_stay ? std::vector<BranchUse>() : branches) {
+    const Reach reach = reach_of(*use.branch, run.dense.config(), use.options);
+    const int64_t multiple = multiple_of(reach, UnitKind::kNeuron).value_or(32);
     odd_widths = odd_widths || multiple % 32 != 0;
-    if (!may_differ(find_branch(name), settings) || config.layers.size() < 2) continue;
+    if (!reach.layers_differ || use.branch->of_tower || config.layers.size() < 2) continue;
     config.layers.back().mlp += 256 * multiple;
-    if (settings.value("halves", false))
-      config.layers.back().heads = config.layers.back().kv_heads = 0;
+    if (reach.whole_parts) config.layers.back().heads = config.layers.back().kv_heads = 0;
   }
   warnings = joined(std::move(warnings), reader_warnings(config, &run.dense.config()));
   if (!run.accounting && odd_widths) {

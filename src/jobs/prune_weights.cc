@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "jobs/branch_settings.h"
 #include "model/family.h"
 #include "tensor/dtype.h"
 
@@ -31,9 +30,10 @@ Model sparsified(const PreparedRun& run, const Model& pruned, const std::filesys
 
 void check_weights(const PreparedRun& run, const ModelConfig& after) {
   const auto branches = mix_recipe(run.recipe).branches;
-  const bool counted = run.accounting && std::ranges::none_of(branches, [&](const BranchUse& use) {
-                         return may_differ(*use.branch, settings_of(run, use.branch->name));
-                       });
+  const bool counted =
+      run.accounting && std::ranges::none_of(branches, [&](const BranchUse& use) {
+        return reach_of(*use.branch, run.dense.config(), use.options).layers_differ;
+      });
   if (run.replay || counted || run.recipe.target.weights_alone) {
     check_pattern(run.recipe.weights, after);
   } else {

@@ -36,6 +36,15 @@ IndexList sources_of(const BranchInput& input) {
   return input.sources.empty() ? all_indices(std::ssize(input.config.layers)) : input.sources;
 }
 
+Reach reach_of(const Branch& branch, const ModelConfig& dense, const Options& options) {
+  return branch.reach ? branch.reach(dense, options) : Reach();
+}
+
+std::optional<int64_t> multiple_of(const Reach& reach, UnitKind unit) {
+  const auto found = std::ranges::find(reach.multiples, unit, &SizeMultiple::unit);
+  return found == reach.multiples.end() ? std::nullopt : std::optional(found->multiple);
+}
+
 std::span<const Branch> all_branches() { return table(); }
 
 const Branch& find_branch(std::string_view name) {

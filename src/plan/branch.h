@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@
 #include "structure/currency.h"
 
 namespace mop {
+
+inline constexpr int64_t kAllUnits = INT64_MAX;
 
 /// Scores of the current model, computed on first use and shared by all branches of a step.
 class Measure {
@@ -74,6 +77,32 @@ struct ShapeStep {
   int64_t hidden = 0;                  ///< the hidden size after the step; 0 = unchanged
 };
 
+/// Sizes that a branch leaves in multiples of one of its settings.
+struct SizeMultiple {
+  UnitKind unit;  ///< kNeuron: MLP widths; kKvGroup: heads * head_dim; kChannel: the hidden size
+  int64_t multiple = 1;
+  std::string_view setting;  ///< its name in the branch's section
+};
+
+/// Units that stay in every layer at least; kAllUnits = all of them.
+struct KeptUnits {
+  int64_t kv_groups = kAllUnits, neurons = kAllUnits;
+};
+
+/// What a branch may remove with its settings, known before anything is measured. What a run
+/// forecasts, checks and tells about a branch follows from it, so that only the branch reads its
+/// settings.
+struct Reach {
+  std::vector<SizeMultiple> multiples;  ///< empty = it does not narrow layers
+  /// Of layers that lose no whole part. nullopt = unknown: it removes something else than KV groups
+  /// and neurons of the language model.
+  std::optional<KeptUnits> kept;
+  bool whole_parts = true;     ///< whole layers or halves may go
+  bool layers_differ = false;  ///< layers of equal shape may become different
+  /// Neurons make up for the parameters that multiples of KV groups leave of a budget.
+  bool neurons_fill = false;
+};
+
 struct Branch {
   char letter;          ///< in paths: L, G
   std::string name;     ///< in plans and reports: "depth", "width"
@@ -97,10 +126,10 @@ struct Branch {
   std::function<std::vector<std::string>(const ModelConfig&, const Options&)> criteria = nullptr;
   /// Whether `propose` evaluates models on held-out text with these settings. Null = never.
   std::function<bool(const Options&)> judges = nullptr;
+  /// Returns what these settings let it remove. Null = whole layers, which stay equal.
+  std::function<Reach(const ModelConfig& dense, const Options&)> reach = nullptr;
   /// Whether `propose` requests damage curves.
   bool reads_curves = false;
-  /// Whether layers of equal shape may become different, whatever the settings.
-  bool layers_differ = false;
   /// Uses random numbers, seeded by its option `seed`, which defaults to the run's seed.
   bool draws = false;
   /// Whether it supports budgets in any currency (`BranchInput::costs`); `count` then leaves the
@@ -112,6 +141,11 @@ struct Branch {
   std::vector<OptionSpec> options = {};  ///< in the recipe section with its name
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
+
+/// Returns `branch.reach`, or what it stands for when it is null.
+Reach reach_of(const Branch& branch, const ModelConfig& dense, const Options& options);
+/// Returns the multiple of these sizes, if the branch leaves them in multiples.
+std::optional<int64_t> multiple_of(const Reach& reach, UnitKind unit);
 
 /// Built-in branches, then those added at run time. Adding a branch may invalidate earlier pointers
 /// and spans.

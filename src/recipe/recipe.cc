@@ -9,6 +9,7 @@
 #include "allocate/allocation.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "plan/branches/width_step.h"
 #include "recipe/default_method.h"
 #include "recipe/recipe_keys.h"
 #include "recipe/recipe_options.h"
@@ -338,8 +339,8 @@ Recipe resolve(Recipe recipe, const ModelConfig& model) {
   for (const std::string& name : recipe.branches) {
     const Branch& branch = find_branch(name);
     const Json& given = recipe.settings[name];
-    if (!given.contains("shape_multiple")) {
-      open_widths.push_back({name, !given.contains("head_multiple")});
+    if (!given.contains(kShapeMultiple.name)) {
+      open_widths.push_back({name, !given.contains(kHeadMultiple.name)});
     }
     if (branch.defaults) recipe.settings[name] = branch.defaults(model, recipe.settings[name]);
     const Json& settings = recipe.settings[name];

@@ -18,27 +18,23 @@ Accounting account_path(const Recipe& recipe, const ModelConfig& dense, const st
   return account(dense, options);
 }
 
-bool halves_may_go(const Recipe& recipe) {
-  return std::ranges::any_of(recipe.branches, [&](const std::string& name) {
-    const Json& settings = recipe.settings.at(name);
-    return find_branch(name).layers_differ && settings.is_object() &&
-           settings.value("halves", false);
+// Whether a branch that takes single units may take whole halves, too.
+bool halves_may_go(const Recipe& recipe, const ModelConfig& dense) {
+  const MixRecipe mix = mix_recipe(recipe);
+  return std::ranges::any_of(mix.branches, [&](const BranchUse& use) {
+    const Reach reach = reach_of(*use.branch, dense, use.options);
+    return reach.kept && reach.whole_parts;
   });
 }
 
-// What stays of a layer at least.
-struct Kept {
-  int64_t kv_groups = 1, neurons = 1;
-};
-
-ModelConfig with_least_layers(const ModelConfig& dense, const Kept& of_layers,
+ModelConfig with_least_layers(const ModelConfig& dense, const KeptUnits& of_layers,
                               std::span<const int32_t> protect = {},
-                              const Kept& of_protected = {}) {
+                              const KeptUnits& of_protected = {}) {
   ModelConfig least = dense;
   for (size_t i = 0; i < least.layers.size(); ++i) {
     LayerShape& shape = least.layers[i];
     const bool is_protected = std::ranges::find(protect, static_cast<int32_t>(i)) != protect.end();
-    const Kept& kept = is_protected ? of_protected : of_layers;
+    const KeptUnits& kept = is_protected ? of_protected : of_layers;
     const int64_t group = shape.group();
     shape.kv_heads = std::min(shape.kv_heads, kept.kv_groups);
     shape.heads = group * shape.kv_heads;
@@ -49,32 +45,22 @@ ModelConfig with_least_layers(const ModelConfig& dense, const Kept& of_layers,
 
 // What can go of a target that counts something else than parameters: a group and a neuron stay.
 double removable_fraction(const Target& target, const ModelConfig& dense) {
-  const ModelConfig least = with_least_layers(dense, {});
+  const ModelConfig least = with_least_layers(dense, {.kv_groups = 1, .neurons = 1});
   return 1 -
          static_cast<double>(counted(target, least)) / static_cast<double>(counted(target, dense));
-}
-
-// What a branch leaves of a layer at least; nullopt for those that take something else than groups,
-// neurons and their halves.
-std::optional<Kept> kept_by(const BranchUse& use, const Json& settings) {
-  const bool of_units = settings.contains("shape_multiple") && settings.contains("min_kv_groups");
-  if (!of_units || use.branch->of_tower) return std::nullopt;
-  if (settings.value("rule", "") == "mlp-only") return std::nullopt;
-  return Kept{std::max<int64_t>(settings.value("min_kv_groups", int64_t{1}), 1),
-              settings.value("shape_multiple", int64_t{1})};
 }
 
 // Throws for a size that is smaller than what all branches leave together, as far as they tell.
 void check_size_in_reach(const Recipe& recipe, const ModelConfig& dense) {
   const MixRecipe mix = mix_recipe(recipe);
-  Kept of_protected{INT64_MAX, INT64_MAX};
+  KeptUnits of_protected;
   for (const BranchUse& use : mix.branches) {
-    const auto kept = kept_by(use, recipe.settings.at(use.branch->name));
+    const auto kept = reach_of(*use.branch, dense, use.options).kept;
     if (!kept) return;
     of_protected = {std::min(of_protected.kv_groups, kept->kv_groups),
                     std::min(of_protected.neurons, kept->neurons)};
   }
-  const Kept of_layers = halves_may_go(recipe) ? Kept{0, 0} : of_protected;
+  const KeptUnits of_layers = halves_may_go(recipe, dense) ? KeptUnits{0, 0} : of_protected;
   const ModelConfig least = with_least_layers(dense, of_layers, mix.protect, of_protected);
   const double left = amount(recipe.target, with_what_follows(recipe.target, least));
   if (*recipe.target.size < left) throw out_of_reach(recipe.target, dense, left);
@@ -89,7 +75,7 @@ bool by_curves_alone(const MixRecipe& mix) {
 
 // As far as it can be told: nullopt when the target may be in reach.
 std::optional<double> fraction_in_reach(const Recipe& recipe, const ModelConfig& dense) {
-  if (recipe.target.rounds == 0 || halves_may_go(recipe)) return std::nullopt;
+  if (recipe.target.rounds == 0 || halves_may_go(recipe, dense)) return std::nullopt;
   if (recipe.target.costs) return removable_fraction(recipe.target, dense);
   Recipe lenient = recipe;
   lenient.target.most_missing = INT64_MAX;

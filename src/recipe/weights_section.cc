@@ -24,12 +24,6 @@ void check(const SparseOptions& settings) {
   }
 }
 
-// Sizes that a branch leaves: multiples of a number that a setting raises.
-struct Widths {
-  std::string_view what, setting;
-  int64_t multiple = 1;
-};
-
 // Heads go in groups, whose width may be a multiple already.
 int64_t multiple_of_heads(const ModelConfig& dense, int64_t head_multiple) {
   int64_t multiple = 0;
@@ -41,20 +35,9 @@ int64_t multiple_of_heads(const ModelConfig& dense, int64_t head_multiple) {
   return multiple;
 }
 
-std::vector<Widths> widths_left_by(const Json& settings, const ModelConfig& dense) {
-  std::vector<Widths> widths;
-  const auto multiple = [&](const char* setting) { return settings.value(setting, int64_t{1}); };
-  if (settings.contains("shape_multiple")) {
-    widths.push_back({"MLP widths", "shape_multiple", multiple("shape_multiple")});
-  }
-  if (settings.contains("head_multiple") && settings.value("rule", "") != "mlp-only") {
-    widths.push_back(
-        {"heads * head_dim", "head_multiple", multiple_of_heads(dense, multiple("head_multiple"))});
-  }
-  if (settings.contains("channel_multiple")) {
-    widths.push_back({"hidden channels", "channel_multiple", multiple("channel_multiple")});
-  }
-  return widths;
+std::string_view size_in(UnitKind unit) {
+  if (unit == UnitKind::kNeuron) return "MLP widths";
+  return unit == UnitKind::kKvGroup ? "heads * head_dim" : "hidden channels";
 }
 
 }  // namespace
@@ -122,13 +105,15 @@ void check_pattern_of_any_sizes(const Recipe& recipe, const ModelConfig& dense) 
   check_pattern(recipe.weights, dense);  // of layers that lose nothing
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (use.branch->of_tower) continue;
-    for (const Widths& widths : widths_left_by(recipe.settings.at(use.branch->name), dense)) {
-      if (widths.multiple % pattern.of == 0) continue;
+    for (const SizeMultiple& size : reach_of(*use.branch, dense, use.options).multiples) {
+      const int64_t multiple =
+          size.unit == UnitKind::kKvGroup ? multiple_of_heads(dense, size.multiple) : size.multiple;
+      if (multiple % pattern.of == 0) continue;
       throw usage_error(
           "weights.pattern {} needs inputs in multiples of {}, but branch '{}' leaves {} in "
           "multiples of {}",
-          pattern_text(pattern), pattern.of, use.branch->name, widths.what, widths.multiple)
-          .hint(fmt::format("--set {}.{}={}", use.branch->name, widths.setting, pattern.of));
+          pattern_text(pattern), pattern.of, use.branch->name, size_in(size.unit), multiple)
+          .hint(fmt::format("--set {}.{}={}", use.branch->name, size.setting, pattern.of));
     }
   }
 }

@@ -8,16 +8,14 @@
 #include <cmath>
 #include <optional>
 
-#include "allocate/allocation.h"
 #include "base/error.h"
 #include "model/composite.h"
 #include "model/family.h"
+#include "plan/branches/width_step.h"
 
 namespace mop {
 namespace {
 
-constexpr const char* kShape = "shape_multiple";
-constexpr const char* kHeads = "head_multiple";
 // Multiples that readers need: K-quants 256, GPU kernels 64 or 128, q4_0, q8_0 and nf4 32.
 constexpr std::array<int64_t, 4> kWanted = {256, 128, 64, 32};
 constexpr std::array<int64_t, 4> kNarrow = {16, 8, 4, 2};
@@ -31,9 +29,9 @@ int64_t counted(const Recipe& recipe, const ModelConfig& config) {
 
 Recipe with_multiple(Recipe recipe, const std::vector<OpenWidths>& open, int64_t multiple) {
   for (const auto& [name, heads] : open) {
-    recipe.settings[name][kShape] = multiple;
-    if (heads && recipe.settings[name].contains(kHeads))
-      recipe.settings[name][kHeads] = std::min(multiple, kLeast);
+    recipe.settings[name][kShapeMultiple.name] = multiple;
+    if (heads && recipe.settings[name].contains(kHeadMultiple.name))
+      recipe.settings[name][kHeadMultiple.name] = std::min(multiple, kLeast);
   }
   recipe.target.shape_multiple = multiple;
   return recipe;
@@ -49,22 +47,23 @@ int64_t half_groups(const ModelConfig& config, int64_t head_multiple) {
   return parameters;
 }
 
-// What a branch's rounding may leave of the last budget. Branches with packs of their own, unknown
-// here, may leave half a layer.
-int64_t rounding_of(const Branch& branch, const Json& settings, const ModelConfig& dense) {
-  const ModelConfig& part = branch.of_tower ? tower_config(dense) : dense;
-  if (!settings.contains(kShape)) return layer_worth(part) / 2;
-  const int64_t neurons = half_pack(part, settings[kShape].get<int64_t>());
-  const std::string allocation = settings.value("allocation", "uniform");
-  const bool ranked = branch.reads_curves || find_allocation(allocation).spread != nullptr;
-  return ranked ? neurons + half_groups(part, settings.value(kHeads, int64_t{1})) : neurons;
+// What a branch's rounding may leave of the last budget. Branches that do not narrow layers may
+// leave half a layer.
+int64_t rounding_of(const BranchUse& use, const ModelConfig& dense) {
+  const ModelConfig& part = use.branch->of_tower ? tower_config(dense) : dense;
+  const Reach reach = reach_of(*use.branch, dense, use.options);
+  const auto neurons = multiple_of(reach, UnitKind::kNeuron);
+  if (!neurons) return layer_worth(part) / 2;
+  const auto groups = multiple_of(reach, UnitKind::kKvGroup);
+  return half_pack(part, *neurons) +
+         (groups && !reach.neurons_fill ? half_groups(part, *groups) : 0);
 }
 
 int64_t most_missing(const Recipe& recipe, const ModelConfig& dense) {
   if (recipe.target.budget == BudgetKind::kReleased) return INT64_MAX;
   int64_t most = 0;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
-    most = std::max(most, rounding_of(*use.branch, recipe.settings.at(use.branch->name), dense));
+    most = std::max(most, rounding_of(use, dense));
   }
   return most;
 }
@@ -142,10 +141,10 @@ std::vector<OpenWidths> branches_with_widths(const Recipe& recipe) {
   std::vector<OpenWidths> branches;
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     const Json& settings = recipe.settings.at(use.branch->name);
-    if (!settings.contains(kShape) || use.branch->of_tower)
+    if (!settings.contains(kShapeMultiple.name) || use.branch->of_tower)
       continue;  // a tower has its own multiples
-    const int64_t heads = settings.value(kHeads, int64_t{1});
-    const bool follow = heads == std::min(settings[kShape].get<int64_t>(), kLeast);
+    const int64_t heads = settings.value(kHeadMultiple.name, int64_t{1});
+    const bool follow = heads == std::min(settings[kShapeMultiple.name].get<int64_t>(), kLeast);
     branches.push_back({use.branch->name, follow});
   }
   return branches;
@@ -175,11 +174,11 @@ void refuse_multiples_of_no_width(const Recipe& recipe, const std::vector<OpenWi
                                   const ModelConfig& dense) {
   const int64_t widest = std::ranges::max(dense.layers, {}, &LayerShape::mlp).mlp;
   for (const auto& [name, follow] : branches_with_widths(recipe)) {
-    const int64_t multiple = recipe.settings.at(name)[kShape].get<int64_t>();
+    const int64_t multiple = recipe.settings.at(name)[kShapeMultiple.name].get<int64_t>();
     const bool named = std::ranges::find(open, name, &OpenWidths::branch) == open.end();
     if (!named || widest == 0 || multiple <= widest) continue;
-    throw usage_error("{}.{} {} is more than the width of the model's MLPs, {}", name, kShape,
-                      multiple, widest)
+    throw usage_error("{}.{} {} is more than the width of the model's MLPs, {}", name,
+                      kShapeMultiple.name, multiple, widest)
         .hint("give a multiple that divides the width, such as 32; or omit it");
   }
 }
@@ -199,12 +198,13 @@ void choose_width_multiples(Recipe& recipe, const std::vector<OpenWidths>& open,
   }
   recipe.target.shape_multiple = 1;
   for (const auto& [name, follow] : branches_with_widths(recipe)) {
-    recipe.target.shape_multiple =
-        std::max(recipe.target.shape_multiple, recipe.settings[name][kShape].get<int64_t>());
+    recipe.target.shape_multiple = std::max(
+        recipe.target.shape_multiple, recipe.settings[name][kShapeMultiple.name].get<int64_t>());
   }
   for (const BranchUse& use : mix_recipe(recipe).branches) {
     if (!recipe.target.of_tower || !use.branch->of_tower) continue;
-    recipe.target.shape_multiple = recipe.settings.at(use.branch->name).at(kShape).get<int64_t>();
+    recipe.target.shape_multiple =
+        recipe.settings.at(use.branch->name).at(kShapeMultiple.name).get<int64_t>();
   }
   recipe.target.most_missing = most_missing(recipe, dense);
 }

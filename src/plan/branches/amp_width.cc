@@ -238,6 +238,14 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
 
 bool judges(const Options& options) { return find_allocation(options.get(kAllocation)).judges; }
 
+Reach reach(const ModelConfig& dense, const Options& options) {
+  const WidthSettings settings = read_settings(dense, options);
+  Reach reach = reach_of_units(settings.allocation);
+  reach.layers_differ = settings.spread->spread != nullptr;
+  reach.neurons_fill = !reach.layers_differ;
+  return reach;
+}
+
 }  // namespace
 
 Branch amp_width_branch() {
@@ -249,6 +257,7 @@ Branch amp_width_branch() {
           .defaults = with_defaults,
           .criteria = criteria,
           .judges = judges,
+          .reach = reach,
           .source = "MoP, arXiv 2602.06127; AMP, arXiv 2504.21174",
           .options = options(),
           .deviations = {1, 2, 3, 6, 7, 12}};

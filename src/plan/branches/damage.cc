@@ -255,6 +255,14 @@ Json with_defaults(const ModelConfig& dense, const Json& given, const Kind& kind
   return all;
 }
 
+Reach reach(const ModelConfig& dense, const Options& options, const Kind& kind) {
+  const DamageSettings settings = read_settings(dense, options, kind);
+  Reach reach = reach_of_units(settings.widths);
+  reach.whole_parts = settings.curves.halves;
+  reach.layers_differ = !kind.uniform;
+  return reach;
+}
+
 std::vector<OptionSpec> options(const Kind& kind) {
   std::vector<OptionSpec> all = multiple_options();
   all.push_back(kAllocation);
@@ -277,8 +285,9 @@ Branch branch(char letter, const std::string& summary, const Kind& kind) {
           .divisible = true,
           .defaults = [=](const ModelConfig& dense,
                           const Json& given) { return with_defaults(dense, given, kind); },
+          .reach = [=](const ModelConfig& dense,
+                       const Options& options) { return reach(dense, options, kind); },
           .reads_curves = true,
-          .layers_differ = !kind.uniform,
           .draws = kind.gates,
           .any_currency = true,
           .source = kind.gates ? kGatesSource : kCurveSource,

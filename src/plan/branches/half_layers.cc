@@ -118,8 +118,13 @@ Branch branch(char letter, const std::string& name, const std::string& summary, 
                          Measure& measure) { return propose(input, model, measure, name, kind); },
           .divisible = false,
           .defaults = with_defaults,
+          .reach =
+              [](const ModelConfig&, const Options&) {
+                Reach reach;
+                reach.layers_differ = true;
+                return reach;
+              },
           .reads_curves = true,
-          .layers_differ = true,
           .source = "halves: arXiv 2406.15786 and 2406.10594; damage: docs/method.md",
           .options = curve_options(),
           .deviations = {31}};

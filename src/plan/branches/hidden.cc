@@ -160,6 +160,15 @@ std::vector<std::string> criteria(const ModelConfig& config, const Options& opti
   return {settings.channels, settings.neurons};
 }
 
+Reach reach(const ModelConfig& dense, const Options& options) {
+  const HiddenSettings settings = read_settings(dense, options);
+  Reach reach = reach_of_units(settings.widths);
+  reach.multiples.push_back({UnitKind::kChannel, settings.multiple, kMultiple.name});
+  reach.kept = std::nullopt;  // the channels of every layer go
+  reach.neurons_fill = true;
+  return reach;
+}
+
 }  // namespace
 
 Branch hidden_branch() {
@@ -171,6 +180,7 @@ Branch hidden_branch() {
       .propose = propose,
       .defaults = with_defaults,
       .criteria = criteria,
+      .reach = reach,
       .source = "Minitron, arXiv 2407.14679, section 2.2; packs: docs/method.md",
       .options = {kCriterion, kMultiple, kNeurons, kShapeMultiple},
       .deviations = {}};

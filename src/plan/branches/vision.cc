@@ -106,18 +106,24 @@ int64_t default_multiple(const ModelConfig& tower) {
 Json with_defaults(const ModelConfig& dense, const Json& given) {
   Json settings = given.is_null() ? Json::object() : given;
   const ModelConfig& tower = tower_config(dense);
-  if (!settings.contains("shape_multiple")) settings["shape_multiple"] = default_multiple(tower);
-  if (!settings.contains("head_multiple")) settings["head_multiple"] = 1;
+  settings.emplace(kShapeMultiple.name, default_multiple(tower));
+  settings.emplace(kHeadMultiple.name, 1);
   return width().defaults(tower, settings);
 }
 
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> all = width().options;
   for (OptionSpec& spec : all) {
-    if (spec.name == "shape_multiple") spec.unset = "32, or less if MLPs are narrower than 2048";
-    if (spec.name == "head_multiple") spec.unset = "1";
+    if (spec.name == kShapeMultiple.name) spec.unset = "32, or less if MLPs are narrower than 2048";
+    if (spec.name == kHeadMultiple.name) spec.unset = "1";
   }
   return all;
+}
+
+Reach reach(const ModelConfig& dense, const Options& options) {
+  Reach reach = width().reach(tower_config(dense), options);
+  reach.kept = std::nullopt;
+  return reach;
 }
 
 }  // namespace
@@ -134,6 +140,7 @@ Branch vision_branch() {
                 return width().criteria(tower_config(config), options);
               },
           .judges = width().judges,
+          .reach = reach,
           .of_tower = true,
           .source = "MoPE-CLIP, arXiv 2403.07839; ECoFLaP, arXiv 2310.02998",
           .options = options(),

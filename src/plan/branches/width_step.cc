@@ -10,10 +10,6 @@ const Option<int64_t> kMinKvGroups = {.name = "min_kv_groups",
                                       .default_value = 1,
                                       .range = multiple_range(),
                                       .help = "minimum number of KV groups per layer"};
-const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
-                                       .unset = "shape_multiple, at most 32",
-                                       .range = multiple_range(),
-                                       .help = "heads * head_dim are multiples of this"};
 
 // Converts indices in the current layer to indices in the source layer.
 IndexList pick(const IndexList& kept, const IndexList& positions) {
@@ -64,12 +60,28 @@ const Option<int64_t> kShapeMultiple = {
     .range = multiple_range(),
     .help = "MLP widths are multiples of this; 1 reaches the target exactly"};
 
+const Option<int64_t> kHeadMultiple = {.name = "head_multiple",
+                                       .unset = "shape_multiple, at most 32",
+                                       .range = multiple_range(),
+                                       .help = "heads * head_dim are multiples of this"};
+
 std::vector<OptionSpec> multiple_options() { return {kMinKvGroups, kShapeMultiple, kHeadMultiple}; }
 
 void read_multiples(const Options& options, WidthOptions& widths) {
   widths.min_kv_groups = options.get(kMinKvGroups);
   widths.shape_multiple = options.get(kShapeMultiple, 1);
   widths.head_multiple = options.get(kHeadMultiple, widths.shape_multiple);
+}
+
+Reach reach_of_units(const WidthOptions& widths) {
+  Reach reach;
+  reach.whole_parts = false;
+  reach.multiples.push_back({UnitKind::kNeuron, widths.shape_multiple, kShapeMultiple.name});
+  reach.kept = KeptUnits{.neurons = widths.shape_multiple};
+  if (widths.rule == WidthRule::kMlpOnly) return reach;
+  reach.multiples.push_back({UnitKind::kKvGroup, widths.head_multiple, kHeadMultiple.name});
+  reach.kept->kv_groups = widths.min_kv_groups;
+  return reach;
 }
 
 ShapeStep shapes_after(const ModelConfig& config, const WidthCounts& counts) {

@@ -10,11 +10,14 @@ namespace mop {
 
 /// Range of options whose products with the sizes of a model must stay within 64 bits.
 OptionRange multiple_range();
-extern const Option<int64_t> kShapeMultiple;
+extern const Option<int64_t> kShapeMultiple, kHeadMultiple;
 /// The options `min_kv_groups`, `shape_multiple` and `head_multiple`.
 std::vector<OptionSpec> multiple_options();
 /// Reads them from a branch's section.
 void read_multiples(const Options& options, WidthOptions& widths);
+
+/// Returns what removal of units in these multiples leaves; heads stay with rule mlp-only.
+Reach reach_of_units(const WidthOptions& widths);
 
 /// Units removed from one layer, as increasing indices in the current layer.
 struct WidthUnits {

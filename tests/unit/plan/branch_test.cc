@@ -147,6 +147,65 @@ TEST_F(Branches, WidthRefusesACriterionOfOtherUnits) {
   }
 }
 
+struct ReachCase {
+  char letter;
+  Json settings;
+  std::optional<int64_t> neurons = {}, groups = {};  // multiples
+  std::optional<int64_t> kept_groups = {};           // of every layer; nullopt = unknown
+  bool whole_parts = false, layers_differ = false, neurons_fill = false;
+};
+
+TEST_F(Branches, ReachFollowsFromTheSettings) {
+  const Json multiples = {{"min_kv_groups", 2}, {"shape_multiple", 16}, {"head_multiple", 8}};
+  const auto with = [&](const char* key, const Json& value) {
+    Json settings = multiples;
+    settings[key] = value;
+    return settings;
+  };
+  const std::vector<ReachCase> cases = {
+      {.letter = 'L', .settings = Json::object(), .whole_parts = true},
+      {.letter = 'A', .settings = Json::object(), .whole_parts = true, .layers_differ = true},
+      {'G', multiples, 16, 8, 2, false, false, true},
+      {'G', with("rule", "mlp-only"), 16, std::nullopt, kAllUnits, false, false, true},
+      {'G', with("allocation", "owl"), 16, 8, 2, false, true, false},
+      {'D', multiples, 16, 8, 2, false, true, false},
+      {'D', with("halves", true), 16, 8, 2, true, true, false},
+      {'U', with("halves", true), 16, 8, 2, false, false, false},
+      {'C', {{"shape_multiple", 16}}, 16, std::nullopt, std::nullopt, false, false, true},
+  };
+  for (const ReachCase& row : cases) {
+    SCOPED_TRACE(fmt::format("{} {}", row.letter, row.settings.dump()));
+    const Branch& branch = find_branch(row.letter);
+    const Options options(branch.name, row.settings, branch.options);
+    const Reach reach = reach_of(branch, model_.config(), options);
+    EXPECT_EQ(multiple_of(reach, UnitKind::kNeuron), row.neurons);
+    EXPECT_EQ(multiple_of(reach, UnitKind::kKvGroup), row.groups);
+    EXPECT_EQ(reach.kept ? std::optional(reach.kept->kv_groups) : std::nullopt, row.kept_groups);
+    EXPECT_EQ(reach.whole_parts, row.whole_parts);
+    EXPECT_EQ(reach.layers_differ, row.layers_differ);
+    EXPECT_EQ(reach.neurons_fill, row.neurons_fill);
+  }
+}
+
+TEST_F(Branches, NoCountGoesBeyondItsReach) {
+  const int64_t everything = 4 * layer_worth(model_.config());
+  for (const char letter : {'G', 'D', 'U'}) {
+    const Branch& branch = find_branch(letter);
+    const Options options(branch.name, {{"shape_multiple", 16}, {"head_multiple", 8}},
+                          branch.options);
+    const Reach reach = reach_of(branch, model_.config(), options);
+    for (const int64_t part : {8, 4, 2}) {
+      const BranchInput in = {
+          .config = model_.config(), .budget = everything / part, .options = options};
+      for (const LayerShape& shape : branch.count(in).layers) {
+        EXPECT_GE(shape.kv_heads, reach.kept->kv_groups) << letter;
+        EXPECT_GE(shape.mlp, reach.kept->neurons) << letter;
+        EXPECT_EQ(shape.mlp % *multiple_of(reach, UnitKind::kNeuron), 0) << letter;
+      }
+    }
+  }
+}
+
 TEST(BranchTable, KnowsNamesAndLetters) {
   EXPECT_EQ(find_branch("depth").letter, 'L');
   EXPECT_EQ(find_branch('G').name, "width");
