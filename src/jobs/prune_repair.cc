@@ -29,14 +29,14 @@ int64_t training_bytes(const ModelConfig& config, const Compute& compute, int64_
 std::string repair_text(const Json& repair, int64_t tokens) {
   std::string text = repair["method"].get<std::string>();
   if (!repair_trains(repair) || tokens == 0) return text;
-  const RepairOptions options = repair_options(repair);
-  const double trained = static_cast<double>(options.steps) *
+  const Options options("repair", repair);
+  const double trained = static_cast<double>(options.get(kRepairSteps)) *
                          static_cast<double>(std::min(tokens, kReconstructionTokens));
   const double passes = 2 + static_cast<double>(kTapedCost) * trained / static_cast<double>(tokens);
   return text + fmt::format(
                     "; at the end every layer is trained for {} steps at {}, which costs as much "
                     "as {:.0f} forward passes over the calibration text",
-                    options.steps, options.learning_rate, passes);
+                    options.get(kRepairSteps), options.get(kRepairRate), passes);
 }
 
 Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute& compute,
@@ -62,7 +62,7 @@ Needs repair_needs(const Json& repair, const ModelConfig& config, const Compute&
 
 Model repaired(const RepairPass& pass, const PreparedRun& run, const Model& pruned,
                const std::filesystem::path& scratch, Progress& progress) {
-  const RepairOptions options = repair_options(run.recipe.repair);
+  const Options options("repair", run.recipe.repair);
   return pass.run({run.dense, pruned, run.samples.calibration, run.compute, options, scratch},
                   progress);
 }

@@ -44,13 +44,6 @@ Json resolved_repair(const Json& section) {
   return resolved;
 }
 
-RepairOptions repair_options(const Json& resolved) {
-  const Options options("repair", resolved);
-  return {.damping = options.get(kRepairDamping),
-          .steps = options.get(kRepairSteps),
-          .learning_rate = options.get(kRepairRate)};
-}
-
 bool repairs_steps(const Json& repair) { return !repair.is_null() && repair["when"] == "steps"; }
 
 std::vector<RepairPass> repairs_at_end(const Json& repair) {

@@ -17,9 +17,6 @@ bool asks_for_repair(const Json& recipe);
 /// evaluated; a method's final pass still runs once at the end).
 Json resolved_repair(const Json& section);
 
-/// The numbers of a resolved section.
-RepairOptions repair_options(const Json& resolved);
-
 /// Whether a resolved section (null = none) repairs every step.
 bool repairs_steps(const Json& repair);
 

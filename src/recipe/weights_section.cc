@@ -17,11 +17,11 @@
 namespace mop {
 namespace {
 
-void check(const SparseOptions& settings) {
-  if (settings.pattern.grouped() && settings.block % settings.pattern.of != 0) {
-    throw usage_error("weights.block must be a multiple of the pattern's group size, got {}",
-                      settings.block);
-  }
+void check_block(const Json& resolved) {
+  const SparseOptions options = sparse_options(resolved);
+  const auto block = options.settings.given(kWeightsBlock);
+  if (!block || !options.pattern.grouped() || *block % options.pattern.of == 0) return;
+  throw usage_error("weights.block must be a multiple of the pattern's group size, got {}", *block);
 }
 
 // Heads go in groups, whose width may be a multiple already.
@@ -65,7 +65,7 @@ Json resolved_weights(const Json& section, uint64_t seed) {
     if (spec.name == kWeightsSeed.name) resolved["seed"] = seed;
   }
   resolved.update(filled_in(options, row.options));
-  if (resolved.contains(std::string(kWeightsBlock.name))) check(sparse_options(resolved));
+  check_block(resolved);
   return resolved;
 }
 
@@ -77,9 +77,7 @@ SparseOptions sparse_options(const Json& resolved) {
     settings.pattern = pattern_from_text(*pattern);
   }
   settings.pattern.fraction = options.get(recipe_options::kSparsity);
-  settings.damping = options.get(kWeightsDamping);
-  settings.block = options.get(kWeightsBlock);
-  settings.seed = static_cast<uint64_t>(options.get(kWeightsSeed, 0));
+  settings.settings = options;
   return settings;
 }
 

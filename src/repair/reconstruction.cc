@@ -24,6 +24,17 @@
 #include "tensor/scratch.h"
 
 namespace mop {
+
+const Option<int64_t> kRepairSteps = {.name = "steps",
+                                      .default_value = 200,
+                                      .range = at_least(1),
+                                      .help = "training steps per layer, about 1024 tokens each"};
+const Option<double> kRepairRate = {
+    .name = "learning_rate",
+    .default_value = 5e-4,
+    .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
+    .help = "learning rate of the first step; decreases linearly to 0"};
+
 namespace {
 
 // One in this many sequences is held out.
@@ -104,7 +115,9 @@ class Reconstruction {
         sequences_(packed_.packing),
         dense_(input.dense, input.pruned, input.compute, packed_),
         pruned_(input.pruned, input.compute, packed_.packing, input.scratch,
-                dense_.entering(input.pruned)) {}
+                dense_.entering(input.pruned)),
+        steps_(input.options.get(kRepairSteps)),
+        rate_(input.options.get(kRepairRate)) {}
 
   Model run() {
     const int64_t layers = pruned_.num_layers();
@@ -132,7 +145,7 @@ class Reconstruction {
   // Returns the tokens that a layer processes; those with a tape are weighted by their cost.
   int64_t tokens_of_layer() const {
     return 2 * packed_.ids_N.size(0) + 2 * sequences_.tokens(sequences_.held_out) +
-           in_.options.steps * tokens_of_step();
+           steps_ * tokens_of_step();
   }
   int64_t tokens_of_step() const {
     const int64_t all = sequences_.tokens(sequences_.trained);
@@ -200,11 +213,11 @@ class Reconstruction {
     Parameters parameters(std::move(specs), in_.compute);
     AdamW optimizer(parameters, kOptimizer);
     Order order(sequences_, static_cast<uint64_t>(layer));
-    for (int64_t step = 0; step < in_.options.steps; ++step) {
+    for (int64_t step = 0; step < steps_; ++step) {
       check_stop();
       add_gradients(layer, gather(order.next_batch()), parameters);
-      const double progress = static_cast<double>(step) / static_cast<double>(in_.options.steps);
-      optimizer.step(in_.options.learning_rate * (1 - progress));
+      const double progress = static_cast<double>(step) / static_cast<double>(steps_);
+      optimizer.step(rate_ * (1 - progress));
       went_through(tokens_of_step());
     }
     for (size_t i = 0; i < parameters.count(); ++i) {
@@ -244,6 +257,8 @@ class Reconstruction {
   const Sequences sequences_;
   DenseStream dense_;
   ChangingStream pruned_;
+  const int64_t steps_;
+  const double rate_;
   at::Tensor target_ND_;  // target of the current layer
   int64_t done_ = 0, improved_ = 0;
 };

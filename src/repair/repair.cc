@@ -5,23 +5,6 @@
 
 namespace mop {
 
-const Option<double> kRepairDamping = {
-    .name = "damping",
-    .default_value = RepairOptions().damping,
-    .range = at_least(0),
-    .help =
-        "ridge towards the current weights, relative to the mean square of an input; 0 "
-        "chooses 0.01, or 0.1 with little text"};
-const Option<int64_t> kRepairSteps = {.name = "steps",
-                                      .default_value = RepairOptions().steps,
-                                      .range = at_least(1),
-                                      .help = "training steps per layer, about 1024 tokens each"};
-const Option<double> kRepairRate = {
-    .name = "learning_rate",
-    .default_value = RepairOptions().learning_rate,
-    .range = {.least = 0, .most = 1, .above_least = true, .below_most = true},
-    .help = "learning rate of the first step; decreases linearly to 0"};
-
 std::span<const Repair> all_repairs() {
   static const RepairPass kLeastSquares = {
       least_squares_repair, "more calibration text helps, or a larger repair.damping"};

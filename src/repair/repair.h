@@ -17,21 +17,13 @@
 
 namespace mop {
 
-struct RepairOptions {
-  /// Ridge towards the current weights, relative to the mean square of an input; 0 = 0.01, or 0.1
-  /// with fewer than 50 tokens per input.
-  double damping = 0;
-  int64_t steps = 200;          ///< training steps per layer
-  double learning_rate = 5e-4;  ///< of the first step; decreases linearly to 0
-};
-
 /// Input of a repair.
 struct RepairInput {
   const Model& dense;
   const Model& pruned;  ///< must be a view of the same checkpoint
   const TokenSamples& samples;
   const Compute& compute;
-  const RepairOptions& options;
+  const Options& options;         ///< the section `repair`, as the row declares it
   std::filesystem::path scratch;  ///< folder for the unnamed files of changed tensors
 };
 
@@ -56,13 +48,13 @@ struct Repair {
   std::vector<OptionSpec> options = {};  ///< in the section `repair`
   std::vector<int> deviations = {};      ///< from the paper, by number: docs/method.md
 };
-/// `repair.damping`, of those that solve least squares, and the settings of those that train.
-extern const Option<double> kRepairDamping;
-extern const Option<int64_t> kRepairSteps;
-extern const Option<double> kRepairRate;
 std::span<const Repair> all_repairs();
 /// Throws Error(kUsage) listing the known names.
 const Repair& find_repair(std::string_view name);
+
+/// Ridge towards the current weights, relative to the mean square of an input; 0 = 0.01, or 0.1
+/// with fewer than 50 tokens per input.
+extern const Option<double> kRepairDamping;
 
 /// Solves every remaining o_proj and down_proj, first to last, by least squares so that the
 /// *pruned* model's activations give the dense model's hidden states:
@@ -80,6 +72,8 @@ Model least_squares_repair(const RepairInput& input, Progress& progress);
 /// Source: FLAP (arXiv 2312.11983), bias compensation.
 Model bias_repair(const RepairInput& input, Progress& progress);
 
+extern const Option<int64_t> kRepairSteps;  ///< training steps per layer
+extern const Option<double> kRepairRate;    ///< of the first step; decreases linearly to 0
 /// Approximate tokens per training step: whole samples are added until it is reached.
 inline constexpr int64_t kReconstructionTokens = 1024;
 

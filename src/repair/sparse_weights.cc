@@ -20,14 +20,9 @@
 
 namespace mop {
 
-const Option<double> kWeightsDamping = {
-    .name = "damping",
-    .default_value = SparseOptions().damping,
-    .range = at_least(0),
-    .help = "ridge of the inputs' second moments, relative to their mean"};
 const Option<int64_t> kWeightsBlock = {
     .name = "block",
-    .default_value = SparseOptions().block,
+    .default_value = 128,
     .range = at_least(1),
     .help = "number of inputs whose zeros are selected together"};
 const Option<int64_t> kWeightsSeed = {.name = "seed",
@@ -37,32 +32,38 @@ const Option<int64_t> kWeightsSeed = {.name = "seed",
 
 namespace {
 
+const Option<double> kDamping = {
+    .name = "damping",
+    .default_value = 1e-2,
+    .range = at_least(0),
+    .help = "ridge of the inputs' second moments, relative to their mean"};
+
 at::Tensor zeroed(const at::Tensor& weights_OK, const at::Tensor& zeros_OK) {
   return weights_OK.masked_fill(zeros_OK, 0);
 }
 
 at::Tensor solve_wanda(const SparseInput& in) {
   return zeroed(in.weights_OK,
-                lowest_of_rows(in.weights_OK.abs() * in.squares_K.sqrt(), in.options.pattern));
+                lowest_of_rows(in.weights_OK.abs() * in.squares_K.sqrt(), in.pattern));
 }
 
 at::Tensor solve_sparsegpt(const SparseInput& in) {
   return sparsegpt({.weights_OK = in.weights_OK,
                     .gram_KK = in.gram_KK,
-                    .pattern = in.options.pattern,
-                    .damping = in.options.damping,
-                    .block = in.options.block});
+                    .pattern = in.pattern,
+                    .damping = in.options.get(kDamping),
+                    .block = in.options.get(kWeightsBlock)});
 }
 
 at::Tensor solve_magnitude(const SparseInput& in) {
-  return zeroed(in.weights_OK, lowest_of_matrix(in.weights_OK.abs(), in.options.pattern));
+  return zeroed(in.weights_OK, lowest_of_matrix(in.weights_OK.abs(), in.pattern));
 }
 
 at::Tensor solve_random(const SparseInput& in) {
   const at::Tensor scores_OK = at::empty_like(in.weights_OK);
   double* scores = scores_OK.data_ptr<double>();
   for (int64_t i = 0; i < scores_OK.numel(); ++i) scores[i] = in.random.uniform();
-  return zeroed(in.weights_OK, lowest_of_rows(scores_OK, in.options.pattern));
+  return zeroed(in.weights_OK, lowest_of_rows(scores_OK, in.pattern));
 }
 
 // A site at which inputs are observed, and the projections that read them.
@@ -125,6 +126,7 @@ class Sparsify {
       : model_(model),
         compute_(compute),
         options_(options),
+        seed_(static_cast<uint64_t>(options.settings.get(kWeightsSeed, 0))),
         method_(find_sparse_method(options.method)),
         packed_(pack(samples, !compute.device.is_cpu())),
         sparse_(model, compute, packed_.packing, scratch, reads() ? entering() : at::Tensor()) {}
@@ -185,12 +187,13 @@ class Sparsify {
     const at::Tensor weights_OK = stored_OK.to(at::kDouble).contiguous();
     const auto matrix =
         static_cast<uint64_t>(layer) * kNumRoles + static_cast<uint64_t>(tensor.role);
-    Random random(options_.seed, matrix);
+    Random random(seed_, matrix);
     const at::Tensor value_OK = method_
                                     .solve({.weights_OK = weights_OK,
                                             .squares_K = squares_K,
                                             .gram_KK = gram_KK,
-                                            .options = options_,
+                                            .pattern = options_.pattern,
+                                            .options = options_.settings,
                                             .random = random})
                                     .to(stored_OK.scalar_type());
     sparse_.change(layer, tensor.role, value_OK);
@@ -199,6 +202,7 @@ class Sparsify {
   const Model& model_;
   const Compute& compute_;
   const SparseOptions& options_;
+  const uint64_t seed_;
   const SparseMethod& method_;
   const PackedSamples packed_;
   ChangingStream sparse_;
@@ -214,7 +218,7 @@ std::span<const SparseMethod> all_sparse_methods() {
        .source = "SparseGPT, arXiv 2301.00774, algorithm 1",
        .reads = Reads::kGram,
        .solve = solve_sparsegpt,
-       .options = {kWeightsDamping, kWeightsBlock},
+       .options = {kDamping, kWeightsBlock},
        .deviations = {30}},
       {.name = "wanda",
        .summary =

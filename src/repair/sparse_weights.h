@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/option.h"
+#include "base/options.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "model/model.h"
@@ -23,9 +23,7 @@ namespace mop {
 struct SparseOptions {
   std::string method = "sparsegpt";
   SparsityPattern pattern;
-  double damping = 1e-2;  ///< of sparsegpt
-  int64_t block = 128;    ///< of sparsegpt
-  uint64_t seed = 0;      ///< of random
+  Options settings;  ///< the section `weights`, as the method declares it
 };
 
 /// Input of a method for one matrix.
@@ -33,8 +31,9 @@ struct SparseInput {
   const at::Tensor& weights_OK;  ///< float64, CPU
   const at::Tensor& squares_K;   ///< mean squares of the inputs, float64, CPU
   const at::Tensor& gram_KK;     ///< second moments of the inputs, CPU
-  const SparseOptions& options;
-  Random& random;  ///< seeded per matrix
+  const SparsityPattern& pattern;
+  const Options& options;  ///< SparseOptions::settings
+  Random& random;          ///< seeded per matrix
 };
 
 /// A row of the table of methods.
@@ -49,7 +48,6 @@ struct SparseMethod {
   std::vector<OptionSpec> options = {};                     ///< in the section `weights`
   std::vector<int> deviations = {};  ///< from the paper, by number: docs/method.md
 };
-extern const Option<double> kWeightsDamping;
 extern const Option<int64_t> kWeightsBlock, kWeightsSeed;
 std::span<const SparseMethod> all_sparse_methods();
 /// Throws Error(kUsage) listing the known names.

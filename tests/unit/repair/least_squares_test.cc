@@ -8,7 +8,8 @@ namespace {
 class LeastSquaresRepair : public RepairTest {
  protected:
   Model repaired(const Model& pruned, double damping) {
-    return least_squares_repair({dense_, pruned, samples_, compute_, {damping}, folder_.path()},
+    return least_squares_repair({dense_, pruned, samples_, compute_,
+                                 Options("repair", {{"damping", damping}}), folder_.path()},
                                 silent_progress());
   }
 };

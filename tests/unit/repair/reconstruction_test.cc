@@ -8,7 +8,7 @@ class Reconstruction : public RepairTest {
  protected:
   Model repaired(const Model& pruned, int64_t steps = 60, double learning_rate = 2e-3,
                  Progress& progress = silent_progress()) {
-    const RepairOptions options = {.steps = steps, .learning_rate = learning_rate};
+    const Options options("repair", {{"steps", steps}, {"learning_rate", learning_rate}});
     return reconstruct_layers({dense_, pruned, samples_, compute_, options, folder_.path()},
                               progress);
   }

@@ -106,7 +106,7 @@ TEST_F(SparseWeights, ASeedDrawsTheSameZeros) {
   SparseOptions options = by("random");
   const at::Tensor first = value(sparse(options), 1, Role::kDown);
   EXPECT_TRUE(at::equal(first, value(sparse(options), 1, Role::kDown)));
-  options.seed = 1;
+  options.settings = Options("weights", {{"seed", 1}});
   EXPECT_FALSE(at::equal(first, value(sparse(options), 1, Role::kDown)));
 }
 
