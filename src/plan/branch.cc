@@ -40,11 +40,6 @@ Reach reach_of(const Branch& branch, const ModelConfig& dense, const Options& op
   return branch.reach ? branch.reach(dense, options) : Reach();
 }
 
-std::optional<int64_t> multiple_of(const Reach& reach, UnitKind unit) {
-  const auto found = std::ranges::find(reach.multiples, unit, &SizeMultiple::unit);
-  return found == reach.multiples.end() ? std::nullopt : std::optional(found->multiple);
-}
-
 std::span<const Branch> all_branches() { return table(); }
 
 const Branch& find_branch(std::string_view name) {

@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,11 +14,10 @@
 #include "criteria/damage_curves.h"
 #include "model/validation.h"
 #include "plan/plan.h"
+#include "plan/reach.h"
 #include "structure/currency.h"
 
 namespace mop {
-
-inline constexpr int64_t kAllUnits = INT64_MAX;
 
 /// Scores of the current model, computed on first use and shared by all branches of a step.
 class Measure {
@@ -77,32 +75,6 @@ struct ShapeStep {
   int64_t hidden = 0;                  ///< the hidden size after the step; 0 = unchanged
 };
 
-/// Sizes that a branch leaves in multiples of one of its settings.
-struct SizeMultiple {
-  UnitKind unit;  ///< kNeuron: MLP widths; kKvGroup: heads * head_dim; kChannel: the hidden size
-  int64_t multiple = 1;
-  std::string_view setting;  ///< its name in the branch's section
-};
-
-/// Units that stay in every layer at least; kAllUnits = all of them.
-struct KeptUnits {
-  int64_t kv_groups = kAllUnits, neurons = kAllUnits;
-};
-
-/// What a branch may remove with its settings, known before anything is measured. What a run
-/// forecasts, checks and tells about a branch follows from it, so that only the branch reads its
-/// settings.
-struct Reach {
-  std::vector<SizeMultiple> multiples;  ///< empty = it does not narrow layers
-  /// Of layers that lose no whole part. nullopt = unknown: it removes something else than KV groups
-  /// and neurons of the language model.
-  std::optional<KeptUnits> kept;
-  bool whole_parts = true;     ///< whole layers or halves may go
-  bool layers_differ = false;  ///< layers of equal shape may become different
-  /// Neurons make up for the parameters that multiples of KV groups leave of a budget.
-  bool neurons_fill = false;
-};
-
 struct Branch {
   char letter;          ///< in paths: L, G
   std::string name;     ///< in plans and reports: "depth", "width"
@@ -144,8 +116,6 @@ struct Branch {
 
 /// Returns `branch.reach`, or what it stands for when it is null.
 Reach reach_of(const Branch& branch, const ModelConfig& dense, const Options& options);
-/// Returns the multiple of these sizes, if the branch leaves them in multiples.
-std::optional<int64_t> multiple_of(const Reach& reach, UnitKind unit);
 
 /// Built-in branches, then those added at run time. Adding a branch may invalidate earlier pointers
 /// and spans.
