@@ -16,8 +16,8 @@ namespace mop {
 struct HalfLayerCurve {
   int64_t layer = 0;
   UnitKind kind = UnitKind::kNeuron;
-  int64_t units = 0;           ///< of the half layer
-  std::vector<double> damage;  ///< [k]: with k + 1 units removed; cumulative, non-decreasing
+  int64_t units = 0;                ///< of the half layer
+  std::vector<double> damage = {};  ///< [k]: with k + 1 units removed; cumulative, non-decreasing
   /// Damage of removing all units, if it differs from the end of `damage`: the projection before
   /// the half may compensate for its removal, so this may be less than with a few units left.
   std::optional<double> damage_of_all = std::nullopt;

@@ -57,10 +57,9 @@ at::Tensor nll_of(const RowOutput& output, const Piece& piece) {
   return output.log_p_RV.gather(1, piece.targets_R1).squeeze(1).neg();
 }
 
-// Returns 1 where no token is more likely than the target.
+// Returns 1 where the target is the most likely token, the first among equals.
 at::Tensor greedy_of(const RowOutput& output, const Piece& piece) {
-  const at::Tensor own_R = output.logits_RV.gather(1, piece.targets_R1).squeeze(1);
-  return own_R.ge(output.logits_RV.amax(1)).to(at::kFloat);
+  return output.logits_RV.argmax(1).eq(piece.targets_R1.squeeze(1)).to(at::kFloat);
 }
 
 // Returns KL(dense || model); overwrites model.log_p_RV.

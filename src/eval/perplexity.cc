@@ -48,6 +48,8 @@ PerplexityResult result_of(const ScoredText& text, const WeightLoader& weights,
   result.dtype = dtype_name(weights.compute().dtype);
   result.limit = text.limit;
   result.left_out = text.left_out;
+  result.cut_documents = text.cut_documents;
+  result.cut_tokens = text.cut_tokens;
   result.text_sha256 = text.text_sha256;
   result.tokenizer_sha256 = text.tokenizer_sha256;
   if (text.mean == NllMean::kWords) {
@@ -72,7 +74,7 @@ PerplexityResult evaluate_text(WeightLoader& weights, const ScoredText& text, Pr
 PerplexityResult evaluate_text(WeightLoader& weights, const Tokenizer& tokenizer,
                                const std::filesystem::path& text, std::string_view protocol,
                                Progress& progress) {
-  const int64_t context = weights.model().config().context;
+  const TextContext context(weights.model().config());
   return evaluate_text(weights, read_scored_text(text, tokenizer, protocol, context), progress);
 }
 
@@ -112,6 +114,10 @@ Json to_json(const PerplexityResult& result) {
   if (result.limit > 0) {
     json["limit"] = result.limit;
     json["left_out"] = result.left_out;
+  }
+  if (result.cut_documents > 0) {
+    json["cut_documents"] = result.cut_documents;
+    json["cut_tokens"] = result.cut_tokens;
   }
   if (result.words) {
     json["word_perplexity"] = result.perplexity;

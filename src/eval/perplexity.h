@@ -21,12 +21,13 @@ struct PerplexityResult {
   double perplexity = 0;  ///< exp(nll)
   double nll = 0;  ///< nats per scored token (windows: mean of the window means; word: per word)
   int64_t scored_tokens = 0;
-  int64_t documents = 0;    ///< lines, windows or pages
-  int64_t limit = 0;        ///< number of documents requested; 0 = all
-  int64_t left_out = 0;     ///< documents beyond the limit
-  std::string bos;          ///< description of the BOS rule
-  std::string dtype;        ///< compute type
-  std::string text_sha256;  ///< of the file
+  int64_t documents = 0;                      ///< lines, windows or pages
+  int64_t limit = 0;                          ///< number of documents requested; 0 = all
+  int64_t left_out = 0;                       ///< documents beyond the limit
+  int64_t cut_documents = 0, cut_tokens = 0;  ///< see ScoredText
+  std::string bos;                            ///< description of the BOS rule
+  std::string dtype;                          ///< compute type
+  std::string text_sha256;                    ///< of the file
   std::string tokenizer_sha256;
   /// Protocol word: size of the original pages, and the figures relative to it.
   struct Words {

@@ -43,7 +43,11 @@ ScoredText read_lines(const ProtocolInput& in) {
   scored.texts.resize(taken);
   for (const std::string& line : scored.texts) {
     std::vector<int64_t> ids = in.tokenizer.encode(line, Special::kBos);
-    if (static_cast<int64_t>(ids.size()) > in.context) ids.resize(static_cast<size_t>(in.context));
+    if (std::ssize(ids) > in.context) {
+      ++scored.cut_documents;
+      scored.cut_tokens += std::ssize(ids) - in.context;
+      ids.resize(static_cast<size_t>(in.context));
+    }
     if (ids.size() > 1) scored.sequences.push_back(scored_from(std::move(ids), 1));
   }
   if (scored.sequences.empty()) {
@@ -54,7 +58,8 @@ ScoredText read_lines(const ProtocolInput& in) {
 }
 
 bool has_rows(const Path& text) {
-  return text.extension() == ".jsonl" || text.extension() == ".parquet";
+  return text.extension() == ".jsonl" || text.extension() == ".json" ||
+         text.extension() == ".parquet";
 }
 
 // Calls use(record, where) for every row of a file with rows.
@@ -109,10 +114,10 @@ int64_t window_length(std::string_view protocol, const ProtocolInput& in,
                       in.argument)
         .hint(fmt::format("{}:512", protocol));
   }
-  if (length > in.context) {
+  if (length > in.longest) {
     throw bad_input("a window of {} tokens is longer than the model's context of {}", length,
-                    in.context)
-        .hint(fmt::format("{}:{} or shorter", protocol, in.context));
+                    in.longest)
+        .hint(fmt::format("{}:{} or shorter", protocol, in.longest));
   }
   return length;
 }
@@ -231,12 +236,12 @@ std::span<const Protocol> all_protocols() {
 }
 
 ScoredText read_scored_text(const Path& text, const Tokenizer& tokenizer, std::string_view protocol,
-                            int64_t context, int64_t limit) {
+                            TextContext context, int64_t limit) {
   const size_t colon = protocol.find(':');
   const std::string name(protocol.substr(0, colon));
   const std::string argument(colon == std::string_view::npos ? "" : protocol.substr(colon + 1));
   const Protocol& row = find_by_name(all_protocols(), name, "protocol");
-  ScoredText scored = row.read({text, tokenizer, argument, context, limit});
+  ScoredText scored = row.read({text, tokenizer, argument, context.tokens, context.longest, limit});
   scored.protocol = std::string(protocol);
   scored.limit = limit;
   if (scored.documents == 0) scored.documents = static_cast<int64_t>(scored.sequences.size());

@@ -11,6 +11,7 @@
 
 #include "base/option.h"
 #include "eval/request_groups.h"
+#include "model/config.h"
 #include "text/tokenizer.h"
 
 namespace mop {
@@ -32,7 +33,9 @@ struct ScoredText {
   std::vector<std::string> texts;  ///< the tokenised texts
   int64_t limit = 0;               ///< as requested; 0 = none
   int64_t left_out = 0;            ///< documents beyond the limit
-  std::string text_sha256;         ///< of the file
+  /// Documents that are longer than the context, and the tokens at their end that are not scored.
+  int64_t cut_documents = 0, cut_tokens = 0;
+  std::string text_sha256;  ///< of the file
   std::string tokenizer_sha256;
 };
 
@@ -41,6 +44,7 @@ struct ProtocolInput {
   const Tokenizer& tokenizer;
   std::string argument;  ///< text after the colon ("2048")
   int64_t context = 0;   ///< the model's context, tokens
+  int64_t longest = 0;   ///< with its rope's extension; only windows whose length is given use it
   int64_t limit = 0;     ///< number of first lines, windows or pages to score; 0 = all
 };
 
@@ -54,9 +58,19 @@ struct Protocol {
 };
 std::span<const Protocol> all_protocols();
 
+/// Tokens that a model reads: the trained context, and with its rope's extension
+/// (ModelConfig::longest). Windows of a given length may use the extension; documents are cut to
+/// the context.
+struct TextContext {
+  int64_t tokens = 0, longest = 0;
+  TextContext(int64_t context) : tokens(context), longest(context) {}
+  explicit TextContext(const ModelConfig& config)
+      : tokens(config.context), longest(config.longest()) {}
+};
+
 /// Reads a text for a protocol. `protocol` is "name" or "name:argument"; `limit` is
 /// ProtocolInput's. Throws Error(kUsage) listing the known names.
 ScoredText read_scored_text(const std::filesystem::path& text, const Tokenizer& tokenizer,
-                            std::string_view protocol, int64_t context, int64_t limit = 0);
+                            std::string_view protocol, TextContext context, int64_t limit = 0);
 
 }  // namespace mop

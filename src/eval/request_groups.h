@@ -18,6 +18,7 @@ namespace mop {
 struct TokenRequest {
   std::vector<int64_t> ids;
   int64_t scored = 0;
+  int64_t cut = 0;  ///< tokens removed on the left to fit the model's context
 };
 
 /// Requests that usually share a prefix: the choices of a question.

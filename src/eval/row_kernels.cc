@@ -78,7 +78,10 @@ MOP_INLINE void score_rows(const T* logits, const int64_t* targets, Out out, int
     const T* row = logits + r * vocab;
     const float top = row_max(row, vocab), own = to_float(row[targets[r]]);
     out.nll[r] = row_log_sum(row, vocab, top) - own;
-    out.greedy[r] = own >= top;
+    // The first of equal maxima, as argmax.
+    out.greedy[r] = own >= top && std::find_if(row, row + targets[r], [&](T logit) {
+                                    return to_float(logit) >= top;
+                                  }) == row + targets[r];
   }
 }
 

@@ -12,8 +12,8 @@ namespace mop {
 /// gives NaN.
 at::Tensor row_nll(const at::Tensor& logits_RV, const at::Tensor& targets_R);
 
-/// The same, and whether no token is more likely than the target (bool [R], undefined where nll is
-/// NaN).
+/// The same, and whether the target is the most likely token, the first among equals (bool [R],
+/// undefined where nll is NaN).
 struct RowScores {
   at::Tensor nll_R, greedy_R;
 };

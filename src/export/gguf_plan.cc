@@ -251,7 +251,8 @@ GgufVocabulary vocabulary_of(const Model& model) {
 }
 
 // The name of the source folder or file.
-std::string name_of(const std::filesystem::path& source) {
+std::string name_of(const std::filesystem::path& folder_or_file) {
+  const auto source = std::filesystem::absolute(folder_or_file).lexically_normal();
   const auto name = source.has_filename() ? source.filename() : source.parent_path().filename();
   return name.extension() == ".gguf" ? name.stem().string() : name.string();
 }

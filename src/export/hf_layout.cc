@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/inside_links.h"
@@ -126,6 +127,22 @@ std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes) {
   return shards;
 }
 
+std::vector<std::string> licence_files(const fs::path& source) {
+  std::vector<std::string> names;
+  if (!fs::is_directory(source)) return names;
+  for (const auto& item : fs::directory_iterator(source)) {
+    const std::string name = item.path().filename().string();
+    std::string upper = name;
+    std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
+    const bool licence =
+        std::ranges::any_of(std::array{"LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY"},
+                            [&](const char* prefix) { return upper.starts_with(prefix); });
+    if (licence && fs::is_regular_file(item.path())) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 std::vector<std::string> copied_files(const fs::path& source) {
   if (!fs::is_directory(source)) return {};  // a GGUF file contains its tokenizer
   const std::vector<std::string> tokenizer = tokenizer_files_in(source);
@@ -134,14 +151,7 @@ std::vector<std::string> copied_files(const fs::path& source) {
                            "processor_config.json", "chat_template.json"}) {
     names.insert(name);
   }
-  for (const auto& item : fs::directory_iterator(source)) {
-    const std::string name = item.path().filename().string();
-    std::string upper = name;
-    std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
-    for (const char* prefix : {"LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY"}) {
-      if (upper.starts_with(prefix)) names.insert(name);
-    }
-  }
+  for (const std::string& name : licence_files(source)) names.insert(name);
   std::vector<std::string> found;
   for (const std::string& name : names) {
     if (!fs::is_regular_file(source / name)) continue;

@@ -25,6 +25,9 @@ struct Shard {
 /// into files of at most `shard_bytes` of tensor data (a larger tensor gets its own file).
 std::vector<Shard> lay_out(const Model& model, int64_t shard_bytes);
 
+/// Returns the names of the source's licence files, sorted: LICENSE*, COPYING*, NOTICE* and such.
+std::vector<std::string> licence_files(const std::filesystem::path& source);
+
 /// Returns the files to copy unchanged from the source's folder, relative to it, sorted.
 std::vector<std::string> copied_files(const std::filesystem::path& source);
 

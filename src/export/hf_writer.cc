@@ -9,6 +9,8 @@
 #include "base/amounts.h"
 #include "base/file_error.h"
 #include "base/files.h"
+#include "base/parse_json.h"
+#include "base/read_values.h"
 #include "checkpoint/checkpoint.h"
 #include "export/hf_composite.h"
 #include "export/hf_layout.h"
@@ -17,6 +19,7 @@
 #include "tensor/mapped_file.h"
 #include "text/gguf_vocabulary.h"
 #include "text/sentencepiece_json.h"
+#include "text/tokenizer_files.h"
 
 namespace mop {
 namespace {
@@ -109,11 +112,20 @@ std::string card_with_note(const Model& model, std::string card) {
   return card + (card.ends_with('\n') ? "\n" : "\n\n") + "Note: " + note + ".\n";
 }
 
+// transformers 4 finds the tokenizer of a model type that it does not know by a class's name alone.
+void name_tokenizer_class(const fs::path& folder, const Family& family, Json& config) {
+  if (config.contains("tokenizer_class") || tokenizer_files_in(folder).empty()) return;
+  const fs::path file = folder / "tokenizer_config.json";
+  const Json known = fs::exists(file) ? try_parse_json(read_file(file)).value_or(Json()) : Json();
+  if (!part_of(known, "tokenizer_class").is_null()) return;
+  config["tokenizer_class"] = family.tokenizer_class;
+}
+
 }  // namespace
 
 void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& options,
               Progress& progress) {
-  const Json config = hf_config(model);
+  Json config = hf_config(model);
   if (!fs::is_directory(folder))
     throw io_error("there is no such folder").where("folder", folder.string());
   const std::vector<Shard> shards = lay_out(model, options.shard_bytes);
@@ -137,6 +149,7 @@ void write_hf(const Model& model, const fs::path& folder, const HfWriteOptions& 
   const Family& family = *model.config().family;
   if (const auto code = code_beside(config, family)) {
     write_file(written.add(code->file), code->text);
+    name_tokenizer_class(folder, family, config);
   }
   if (!language_model_needs_code(model.config()) &&
       language_section(config)["model_type"] != family.model_type) {

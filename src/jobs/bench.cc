@@ -79,12 +79,17 @@ Spread picture_seconds(const Model& model, const LatencyOptions& options, const 
   return spread_of(std::move(seconds));
 }
 
-// Measures the cost of an image: encoding, and the prompt with its additional tokens.
-void add_picture(Json& json, int64_t tokens, std::span<WeightLoader* const> loaders,
-                 LatencyOptions options, Progress& progress) {
-  json["picture_tokens"] = tokens;
+LatencyOptions with_picture(LatencyOptions options, int64_t tokens) {
   options.prompt_tokens += tokens;
   options.new_tokens = 1;
+  return options;
+}
+
+// Measures the cost of an image: encoding, and the prompt with its additional tokens.
+void add_picture(Json& json, int64_t tokens, std::span<WeightLoader* const> loaders,
+                 const LatencyOptions& text, Progress& progress) {
+  json["picture_tokens"] = tokens;
+  const LatencyOptions options = with_picture(text, tokens);
   const LatencyReport report = measure_latency(loaders, options, progress);
   for (size_t m = 0; m < loaders.size(); ++m) {
     json["models"][m]["picture"] = {
@@ -121,6 +126,7 @@ Json bench(const BenchJob& job, Progress& progress) {
   DeviceNeeds on_device;
   for (const Model& model : opened) {
     check_latency(job.options, model);
+    if (of_picture > 0) check_latency(with_picture(job.options, of_picture), model);
     check_memory(model, compute);
     on_device = on_device.beside(decoding_device_needs(
         model.config(), compute.dtype, job.options.batch,

@@ -118,7 +118,18 @@ OurAnswer compute_ours(const CheckJob& job, const Model& model, Progress& progre
     throw bad_input("the logits are not finite").where("model", job.model.string());
   }
   GenerateOptions options;
-  options.max_new_tokens = std::max<int64_t>(0, std::min(job.new_tokens, config.context - length));
+  options.max_new_tokens =
+      std::max<int64_t>(0, std::min(job.new_tokens, config.longest() - length));
+  if (options.max_new_tokens == 0 && job.new_tokens > 0) {
+    throw bad_input(
+        "a prompt of {} tokens leaves no room for a new one in the model's context of {}", length,
+        config.longest())
+        .hint("give a shorter --prompt");
+  }
+  if (options.max_new_tokens < job.new_tokens) {
+    progress.warn(fmt::format("the context leaves room for {} new tokens of {}",
+                              options.max_new_tokens, job.new_tokens));
+  }
   const Stopwatch watch;
   ours.greedy = generate(weights, shown.ids, options);
   ours.tokens_per_second = static_cast<double>(ours.greedy.size()) / watch.seconds();

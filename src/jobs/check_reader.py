@@ -163,8 +163,9 @@ def compare_llama_cpp(job):
     greedy = answer.get("__verbose", {}).get("tokens") or [row["id"] for row in tokens]
     if choice["finish_reason"] == "stop" and job["eos"] and greedy[-1] not in job["eos"]:
         greedy.append(job["eos"][0])  # llama.cpp does not return the stop token
-    return {"difference": difference, "greedy": greedy,
-            "tokens_per_second": answer["timings"]["predicted_per_second"]}
+    times = answer["timings"]  # of the prompt too, as for the other readers
+    seconds = (times["prompt_ms"] + times["predicted_ms"]) / 1000
+    return {"difference": difference, "greedy": greedy, "tokens_per_second": times["predicted_n"] / seconds}
 
 
 def compare_vllm(job):

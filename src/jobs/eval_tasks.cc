@@ -118,12 +118,13 @@ Json versus_of(const EvalTasksJob& job, Progress& progress) {
   return json;
 }
 
-// Texts of a task that could occur in a calibration text: contexts with their correct answers.
+// Texts of a task that could occur in a calibration text: questions with their correct answers,
+// without solved examples.
 std::vector<std::string> texts_of(const TaskResult& result) {
   std::vector<std::string> texts;
   for (const TaskSample& sample : result.samples) {
     const TextRequest& request = sample.item.requests.at(static_cast<size_t>(sample.item.gold));
-    texts.push_back(request.context + request.continuation);
+    texts.push_back(request.context.substr(request.examples) + request.continuation);
   }
   return texts;
 }

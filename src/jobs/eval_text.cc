@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 // Checks that the dense model's tokenizer gives the same tokens.
 void check_same_tokens(const EvalTextJob& job, const ScoredText& ours, const Tokenizer& theirs,
-                       int64_t context) {
+                       TextContext context) {
   if (theirs.fingerprint() == ours.tokenizer_sha256) return;
   const ScoredText other = read_scored_text(job.text, theirs, job.protocol, context, job.limit);
   size_t same = 0;
@@ -50,7 +50,7 @@ class TextEvaluation {
 
  private:
   Json alone(const KnownLines& known) {
-    const ScoredText text = read(model_.config().context);
+    const ScoredText text = read(TextContext(model_.config()));
     check_ranks(text, nullptr);
     const Json overlap = known.check(text.texts, "the text", progress_);
     WeightLoader weights(model_, compute_);
@@ -61,7 +61,9 @@ class TextEvaluation {
 
   Json beside(const KnownLines& known) {
     const Model dense = open_dense(job_.versus, progress_);
-    const int64_t context = std::min(model_.config().context, dense.config().context);
+    const TextContext ours(model_.config()), theirs(dense.config());
+    TextContext context = std::min(ours.tokens, theirs.tokens);
+    context.longest = std::min(ours.longest, theirs.longest);
     const ScoredText text = read(context);
     check_ranks(text, &dense);
     check_same_tokens(job_, text, *open_tokenizer(job_.versus), context);
@@ -91,7 +93,7 @@ class TextEvaluation {
     check_same_inputs(json, *job_.compute.ranks, progress_);
   }
 
-  ScoredText read(int64_t context) const {
+  ScoredText read(TextContext context) const {
     return read_scored_text(job_.text, *open_tokenizer(job_.model), job_.protocol, context,
                             job_.limit);
   }
@@ -129,6 +131,11 @@ std::string stamp(const Json& result) {
   if (const auto left_out = result.value("left_out", int64_t{0}); left_out > 0) {
     documents += fmt::format(", limited by --limit {}: {} are left out",
                              result["limit"].get<int64_t>(), with_commas(left_out));
+  }
+  if (const auto cut = result.value("cut_documents", int64_t{0}); cut > 0) {
+    documents +=
+        fmt::format("; {} are longer than the context and lose {} tokens (windows:N scores all)",
+                    with_commas(cut), with_commas(result["cut_tokens"].get<int64_t>()));
   }
   return facts({{"protocol", result["protocol"]},
                 {"scored", fmt::format("{} tokens of {}", tokens, documents)},

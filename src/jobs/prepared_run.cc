@@ -160,8 +160,13 @@ Needs needs_of(const PreparedRun& run) {
   const Needs training =
       training_needs(recovery, config_after(run), open_compute(recovery.device, recovery.dtype),
                      needs.disk_bytes, taught ? &run.dense.config() : nullptr);
+  // Between the steps, the trained weights of the last two rounds, which are larger than the
+  // result.
+  const int64_t rounds = run.recipe.recovers_steps ? 2 * total_parameters(run.dense.config()) *
+                                                         stored_bytes_of_parameter(run.dense)
+                                                   : 0;
   return {std::max(needs.memory_bytes, training.memory_bytes),
-          needs.disk_bytes + training.disk_bytes};
+          needs.disk_bytes + training.disk_bytes + rounds};
 }
 
 // Device memory that pruning needs.

@@ -296,7 +296,7 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
     figures.update(result.rounds["rounds"].back()["figures"]);
   }
   check_mappings();
-  const Json origin = made_by(prepared, figures);  // metrics of pruning only
+  Json origin = made_by(prepared, figures);
 
   Json metrics = size_metrics(prepared, result.model);
   const Model& model = result.trained ? result.trained->model : result.model;
@@ -305,11 +305,18 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
   }
   if (result.trained) {
     if (!figures.is_null()) figures["recovered"] = run.figures_of(model);
+    if (!figures.is_null() && judges_training_text(*result.recovery, prepared.recipe)) {
+      figures["source"] = word_of(figures, "source") + "; recovery trains on the same file";
+    }
     metrics["recovery"] = result.trained->outcome;
     timing["recovery"] = result.trained->timing;
   }
   if (!result.rounds.is_null()) metrics["recovery"] = result.rounds;
   metrics["figures"] = figures;
+  if (metrics.contains("recovery")) {
+    origin["recovery"] = metrics["recovery"];
+    origin["figures"] = figures;
+  }
   metrics["steps"] = step_lines(folder, result.steps.size());
 
   run.wait_for_ranks();
@@ -318,7 +325,6 @@ Json finish(RunFolder& folder, const PreparedRun& prepared, Run& run, const Fini
            progress);
   verify_written(folder.work(), model, progress);
   write_plan(prepared.dense, model, result.steps, origin, folder.work());
-  if (result.trained) write_adapter(result.recovery->recipe, *result.trained, folder.work());
   timing["steps"] = run.seconds();
   timing["finish_seconds"] = watch.seconds();
   timing["finished"] = utc_now();
@@ -364,6 +370,11 @@ Json prune(const Recipe& recipe, const PruneCommand& command, Progress& listener
   RunLog progress(folder.run() / "run.log", listener);
   for (const std::string& line : announcement(prepared)) progress.note(line);
   for (const std::string& line : prepared.warnings) progress.warn(line);
+  if (recovery && judges_training_text(*recovery, prepared.recipe)) {
+    progress.warn(
+        "figures after recovery are measured on the file that it trains on, and so are too good: "
+        "--validation FILE gives text that nothing has seen");
+  }
   warn_of_memory(prepared.needs, progress);
   progress.note("working folder: " + folder.work().string());
   try {

@@ -5,6 +5,7 @@
 
 #include "base/build_info.h"
 #include "base/read_values.h"
+#include "export/hf_layout.h"
 #include "jobs/prune_costs.h"
 #include "jobs/prune_steps.h"
 #include "model/family.h"
@@ -50,12 +51,12 @@ Json made_by(const PreparedRun& run, const Json& figures) {
 namespace {
 
 std::string licence_text(const fs::path& source) {
-  for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"}) {
-    if (fs::exists(source / name)) {
-      return fmt::format("The base model's licence applies; see {} in this folder.", name);
-    }
+  const std::vector<std::string> files = licence_files(source);
+  if (files.empty()) {
+    return "The base model's licence applies. Its folder had no licence file to copy.";
   }
-  return "The base model's licence applies. Its folder had no licence file to copy.";
+  return fmt::format("The base model's licence applies; see {} in this folder.",
+                     fmt::join(files, ", "));
 }
 
 }  // namespace
@@ -73,10 +74,7 @@ std::string card_text(const PreparedRun& run, const Model& model, const Json& or
   if (origin.is_object()) {
     card.figures = part_of(origin, "figures");
     card.recipe = part_of(origin, "recipe");
-    if (metrics.contains("recovery")) {
-      card.recovery = metrics["recovery"];
-      if (card.figures.is_object()) card.figures["recovered"] = metrics["figures"]["recovered"];
-    }
+    card.recovery = part_of(origin, "recovery");
   }
   return model_card(card);
 }

@@ -1,9 +1,10 @@
 // jobs/prune_recovery.cc
 #include "jobs/prune_recovery.h"
 
-#include "export/peft_writer.h"
+#include "run/model_source.h"
 
 namespace mop {
+namespace fs = std::filesystem;
 namespace {
 
 // The dense model is the teacher unless the recipe names another one.
@@ -21,8 +22,17 @@ std::optional<PruneRecovery> open_recovery(const Recipe& recipe, const Model& de
   if (tokenizer == nullptr) tokenizer = open_tokenizer(recipe.model);
   RecoverRecipe resolved = recover_recipe(recipe.recovery);
   resolved.model = recipe.model;
+  if (!resolved.teacher.empty() && resolved.teacher != recipe.model) {
+    resolved.teacher = local_model(resolved.teacher, progress).string();
+  }
   TrainingTexts texts = open_texts(resolved, std::move(tokenizer), dense, progress);
   return PruneRecovery{std::move(resolved), std::move(texts)};
+}
+
+bool judges_training_text(const PruneRecovery& recovery, const Recipe& recipe) {
+  const std::string& judged = recipe.validation.empty() ? recipe.calibration : recipe.validation;
+  std::error_code none;  // of the built-in text, which is no file
+  return fs::equivalent(judged, recovery.recipe.data, none);
 }
 
 Json fingerprint(const PruneRecovery& recovery) {
@@ -46,20 +56,6 @@ TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, c
   const std::filesystem::path shared = ranks.broadcast(std::string_view(run.native()));
   return train_model({recovery.recipe, pruned, std::move(teacher), recovery.texts, shared, ranks},
                      progress);
-}
-
-void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
-                   const std::filesystem::path& folder) {
-  if (trained.adapter.empty()) return;
-  const LoraOptions& lora = recipe.lora;
-  write_peft(folder / "adapter",
-             {.base_model = recipe.model,
-              .rank = lora.rank,
-              .alpha = lora.alpha,
-              .dropout = lora.dropout,
-              .targets = lora.targets.empty() ? projection_names() : lora.targets,
-              .within = trained.model.config().composite != nullptr},
-             trained.adapter);
 }
 
 }  // namespace mop

@@ -20,6 +20,9 @@ std::optional<PruneRecovery> open_recovery(const Recipe& recipe, const Model& de
                                            std::shared_ptr<const Tokenizer> tokenizer,
                                            Progress& progress);
 
+/// Returns whether the figures of the run judge samples of the file that is trained on.
+bool judges_training_text(const PruneRecovery& recovery, const Recipe& recipe);
+
 /// Returns {samples, sha256} of the data, for the manifest.
 Json fingerprint(const PruneRecovery& recovery);
 
@@ -27,9 +30,5 @@ Json fingerprint(const PruneRecovery& recovery);
 TrainedModel recover_pruned(const PruneRecovery& recovery, const Model& dense, const Model& pruned,
                             const std::filesystem::path& run, Collectives& ranks,
                             Progress& progress);
-
-/// Writes FOLDER/adapter if low-rank additions were trained.
-void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
-                   const std::filesystem::path& folder);
 
 }  // namespace mop

@@ -10,12 +10,14 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse_json.h"
+#include "recovery/trainer.h"
 
 namespace mop {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kPart = 10, kMostSteps = 60, kFewestSteps = 5;
+constexpr std::string_view kTrial = "trial-";
+constexpr int64_t kPart = 10, kMostSteps = 60;
 
 std::string figure(double nll) {
   return std::isfinite(nll) ? fmt::format("perplexity {:.3f}", std::exp(nll)) : "loss not finite";
@@ -31,7 +33,8 @@ std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) 
   try {
     for (const Json& trial : parse_json(text, file.string() + " is not valid JSON")) {
       trials.push_back({require<double>(trial, "learning_rate", file.string()),
-                        get_or<double>(trial, "nll", INFINITY, file.string())});
+                        get_or<double>(trial, "nll", INFINITY, file.string()),
+                        get_or<int64_t>(trial, "steps", kFewestTrialSteps, file.string())});
     }
   } catch (Error& e) {
     throw std::move(e).hint("start over with --force");
@@ -39,15 +42,21 @@ std::vector<RateTrial> earlier_trials(const fs::path& file, Collectives& ranks) 
   return trials;
 }
 
-// Returns the nll, or infinity and the reason in `failure`.
-double try_one(double rate, const fs::path& state, const TryRate& try_rate,
-               std::optional<Error>& failure) {
+// A loss that is not finite is an infinite nll, with the reason in `failure`.
+RateTrial try_one(double rate, const fs::path& state, const TryRate& try_rate,
+                  std::optional<Error>& failure) {
   try {
     return try_rate(rate, state);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
+  } catch (const NotFinite& error) {
     failure = error;
-    return INFINITY;
+    return {rate, INFINITY, kFewestTrialSteps};
+  }
+}
+
+// The states of trials, also of rates that are not tried any more.
+void remove_trials(const fs::path& run) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
+    if (entry.path().filename().string().starts_with(kTrial)) fs::remove_all(entry.path());
   }
 }
 
@@ -55,14 +64,15 @@ double try_one(double rate, const fs::path& state, const TryRate& try_rate,
 
 int64_t trial_steps(int64_t run_steps) {
   const int64_t steps = std::min(run_steps / kPart, kMostSteps);
-  return steps < kFewestSteps ? 0 : steps;
+  return steps < kFewestTrialSteps ? 0 : steps;
 }
 
 Json to_json(const std::vector<RateTrial>& trials) {
   Json json = Json::array();
   for (const RateTrial& trial : trials) {
     json.push_back({{"learning_rate", trial.rate},
-                    {"nll", std::isfinite(trial.nll) ? Json(trial.nll) : Json()}});
+                    {"nll", std::isfinite(trial.nll) ? Json(trial.nll) : Json()},
+                    {"steps", trial.steps}});
   }
   return json;
 }
@@ -74,17 +84,23 @@ RateChoice choose_rate(std::span<const double> rates, const fs::path& run, Colle
   std::vector<RateTrial> trials;
   std::optional<Error> failure;
   for (const double rate : rates) {
-    const fs::path state = run / fmt::format("trial-{}", trials.size());
+    const fs::path state = run / fmt::format("{}{:g}", kTrial, rate);
     const auto known = std::find_if(earlier.begin(), earlier.end(),
                                     [&](const RateTrial& trial) { return trial.rate == rate; });
-    trials.push_back(
-        known != earlier.end() ? *known : RateTrial{rate, try_one(rate, state, try_rate, failure)});
+    trials.push_back(known != earlier.end() ? *known : try_one(rate, state, try_rate, failure));
     progress.note(
         fmt::format("learning rate {:g}: {} on held-out text", rate, figure(trials.back().nll)));
-    if (ranks.rank() != 0) continue;
-    write_file(file, to_text(to_json(trials)));
-    fs::remove_all(state);
+    if (ranks.rank() == 0) {
+      write_file(file, to_text(to_json(trials)));
+      fs::remove_all(state);
+    }
+    if (trials.back().steps < kFewestTrialSteps) {
+      progress.note(
+          fmt::format("learning rate {:g}: the time is too short to try others", rates[0]));
+      return {rates[0], trials};
+    }
   }
+  if (ranks.rank() == 0) remove_trials(run);
   const auto best =
       std::min_element(trials.begin(), trials.end(), [](const RateTrial& x, const RateTrial& y) {
         return std::pair(x.nll, x.rate) < std::pair(y.nll, y.rate);

@@ -16,24 +16,29 @@ namespace mop {
 /// too short for trials.
 int64_t trial_steps(int64_t run_steps);
 
+/// The fewest steps that tell one learning rate from another.
+inline constexpr int64_t kFewestTrialSteps = 5;
+
 struct RateTrial {
   double rate;
   double nll;  ///< nats per held-out token, the lower of before and after; infinite: the loss was
                ///< not finite
+  int64_t steps = 0;  ///< taken; fewer than planned if time limits the trial
 };
 struct RateChoice {
   double rate;
   std::vector<RateTrial> trials;  ///< in the order of the rates
 };
-/// Returns [{learning_rate, nll}]; nll is null for a loss that was not finite.
+/// Returns [{learning_rate, nll, steps}]; nll is null for a loss that was not finite.
 Json to_json(const std::vector<RateTrial>& trials);
 
-/// Trains a new copy at `rate`, with its state in a folder, and returns its held-out nll.
-using TryRate = std::function<double(double rate, const std::filesystem::path& state)>;
+/// Trains a new copy at `rate`, with its state in a folder.
+using TryRate = std::function<RateTrial(double rate, const std::filesystem::path& state)>;
 
 /// Tries all `rates` and selects the one with the lowest nll; among equals, the lowest rate.
-/// RUN/learning_rates.json records finished trials, RUN/trial-N the state of the current one, from
-/// which an interrupted sweep continues. Rank 0 writes; all ranks must call it. Throws as
+/// A trial that ends before `kFewestTrialSteps` ends the sweep with the first rate.
+/// RUN/learning_rates.json records finished trials, RUN/trial-RATE the state of the current one,
+/// from which an interrupted sweep continues. Rank 0 writes; all ranks must call it. Throws as
 /// `try_rate` does; Error(kBadInput) for a loss that is not finite only if all rates fail.
 RateChoice choose_rate(std::span<const double> rates, const std::filesystem::path& run,
                        Collectives& ranks, Progress& progress, const TryRate& try_rate);

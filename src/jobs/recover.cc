@@ -10,9 +10,10 @@
 #include "base/files.h"
 #include "collectives/collectives.h"
 #include "export/hf_writer.h"
-#include "jobs/prune_recovery.h"
+#include "export/peft_writer.h"
 #include "jobs/train_model.h"
 #include "model/family.h"
+#include "report/model_card.h"
 #include "report/table.h"
 #include "run/describe.h"
 #include "run/device_needs.h"
@@ -74,6 +75,7 @@ Json make_manifest(const Inputs& inputs, int64_t ranks) {
 // Whether a setting may be changed on resuming; this is reported.
 bool may_change(const std::string& difference) {
   return difference.starts_with("recipe.learning_rate:") ||
+         difference.starts_with("recipe.learning_rate.") ||  // of a list
          difference.starts_with("recipe.clip:") || difference.starts_with("recipe.save_every:");
 }
 
@@ -103,11 +105,26 @@ void sign(const RunFolder& folder, const Inputs& inputs, const Json& manifest, P
   }
 }
 
+// Writes FOLDER/adapter if low-rank additions were trained.
+void write_adapter(const RecoverRecipe& recipe, const TrainedModel& trained,
+                   const std::filesystem::path& folder) {
+  if (trained.adapter.empty()) return;
+  const LoraOptions& lora = recipe.lora;
+  write_peft(folder / "adapter",
+             {.base_model = recipe.model,
+              .rank = lora.rank,
+              .alpha = lora.alpha,
+              .dropout = lora.dropout,
+              .targets = lora.targets.empty() ? projection_names() : lora.targets,
+              .within = trained.model.config().composite != nullptr},
+             trained.adapter);
+}
+
 std::string card_text(const Inputs& inputs, const Json& metrics, const std::string& name) {
   const Json& outcome = metrics["outcome"];
-  std::string text = fmt::format(
-      "---\nbase_model: {0}\nlibrary_name: transformers\npipeline_tag: text-generation\n"
-      "tags:\n- mop\n---\n\n# {0}, trained by mop {1}\n\n{2} steps of the method `{3}` over {4} "
+  std::string text = card_front_matter(name, {"mop"});
+  text += fmt::format(
+      "# {0}, trained by mop {1}\n\n{2} steps of the method `{3}` over {4} "
       "tokens. It loads like the model it was made from.\n\n",
       name, mop_version(), outcome["steps"].dump(), inputs.recipe.method,
       with_commas(outcome["tokens"].get<int64_t>()));
@@ -147,7 +164,7 @@ Json finish(RunFolder& folder, const Inputs& inputs, const TrainedModel& trained
   timing["finished"] = utc_now();
   metrics["timing"] = timing;
   write_file(folder.run() / "metrics.json", to_text(metrics));
-  write_recovered_plan(inputs.model, trained.model, folder.work());
+  write_recovered_plan(inputs.model, trained.model, trained.outcome, folder.work());
   write_run_report(folder.work());
   progress.note("wrote " + folder.out().string());
   folder.publish();

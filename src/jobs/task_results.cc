@@ -76,6 +76,8 @@ Json own_stamp(const std::vector<TaskResult>& results, const TaskRunFacts& facts
         {"sha256", result.file_sha256},
         {"tokens_run", result.tokens.run},
         {"tokens_requested", result.tokens.asked},
+        {"cut_requests", result.cut_requests},
+        {"cut_tokens", result.cut_tokens},
         {"fewshot_from", result.fewshot > 0 ? Json(result.fewshot_source) : Json(nullptr)}};
   }
   return {{"version", mop_version()},

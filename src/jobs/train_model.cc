@@ -64,7 +64,7 @@ class Metrics {
       std::istringstream in(read_file(file));
       for (std::string line; std::getline(in, line);) {
         const std::optional<Json> json = try_parse_json(line);
-        if (!json || trainer.steps_done() == 0) continue;
+        if (!json) continue;
         const bool judges = json->contains("validation_nll");
         const int64_t last = judges ? trainer.judged_step() : trainer.steps_done();
         const Json& step = part_of(*json, "step");
@@ -141,6 +141,14 @@ void announce(const TrainingJob& job, const Parameters& parameters, int64_t kept
   }
 }
 
+// A part of the data, of which only the whole is known to have something to learn.
+void require_targets(const TrainingData& part, const std::string& what, const std::string& hint) {
+  if (part.has_target()) return;
+  throw bad_input("there is nothing to learn in {}: their answers begin behind the last token read",
+                  what)
+      .hint(hint);
+}
+
 TrainingData open_data(const fs::path& file, std::shared_ptr<const Tokenizer> tokenizer,
                        TrainingDataOptions form, Pictures& pictures, Progress& progress) {
   pictures.add_all(file);
@@ -170,6 +178,12 @@ TrainingTexts open_texts(const RecoverRecipe& recipe, std::shared_ptr<const Toke
       recipe.held_out >= 0 ? recipe.held_out : std::min(texts.data.size() / 50, kMostHeldOut);
   if (held_out == 0) return texts;
   auto [data, validation] = texts.data.split_last(held_out);
+  require_targets(data, "the samples that are left to train on",
+                  "another --set validation.samples, a --validation file, or more "
+                  "--set data.max_tokens");
+  require_targets(validation, fmt::format("the {} samples held out for validation", held_out),
+                  "another --set validation.samples (0: none), a --validation file, or more "
+                  "--set data.max_tokens");
   texts.data = std::move(data);
   texts.validation = std::move(validation);
   texts.validation_source = fmt::format("the data's last {} samples", held_out);
@@ -261,7 +275,7 @@ RateChoice rate_of(const TrainingJob& job, const Compute& compute, Progress& pro
     const TrainOutcome outcome =
         train(job, trial, compute, parameters, state, Telling::kTrial, progress);
     release_memory();
-    return *outcome.best_nll;
+    return RateTrial{rate, *outcome.best_nll, outcome.steps};
   };
   progress.note(fmt::format("trying {} learning rates, {} steps each", r.rates.size(), steps));
   return choose_rate(r.rates, job.run, job.ranks, progress, try_rate);
@@ -278,6 +292,13 @@ TrainedModel train_seeing(const TrainingJob& job, const Compute& compute, const 
   const TrainOutcome outcome =
       train(job, options, compute, parameters, job.run / "state", Telling::kRun, progress);
   release_memory();  // the next phase needs about as much memory, in other blocks
+  if (outcome.best_nll && outcome.best_step == 0) {
+    progress.warn(fmt::format(
+        "no step of the training was better on held-out text than the model before it (loss "
+        "{:.4f}): "
+        "the result has the values of before; a lower learning rate or more data may help",
+        *outcome.first_nll));
+  }
   TrainedModel result{merged(job.model, parameters, r.lora, scratch), to_json(outcome), {}, {}};
   result.outcome["learning_rate"] = rate.rate;
   if (!rate.trials.empty()) result.outcome["trials"] = to_json(rate.trials);

@@ -19,7 +19,17 @@ TrainingRounds::TrainingRounds(const PruneRecovery& recovery, const Model& dense
       run_(ranks.broadcast(std::string_view(run.native()))),
       ranks_(ranks),
       figures_(std::move(figures)),
-      progress_(progress) {}
+      progress_(progress) {
+  if (ranks_.size() < 2) return;
+  std::error_code ignored;
+  const bool seen = fs::exists(run_ / "manifest.json", ignored);
+  if (ranks_.sum(static_cast<int64_t>(!seen)) == 0) return;
+  throw usage_error(
+      "recovery.when: steps needs an output folder that every process sees, for the weights that "
+      "each round trains")
+      .where("folder", run_.string())
+      .hint("--out on a disk that all machines share");
+}
 
 fs::path TrainingRounds::round(size_t number) const {
   return run_ / "rounds" / fmt::format("{:02}", number);
@@ -60,7 +70,7 @@ Model TrainingRounds::restore(const std::vector<PlanStep>& steps) const {
   if (!plan || plan->steps != steps) {
     throw bad_input("the weights trained in round {} are missing", steps.size())
         .where("folder", folder.string())
-        .hint("start over with --force");
+        .hint("if the folder is complete elsewhere, resume there; else start over with --force");
   }
   const Model pruned = apply(*plan, dense_);
   return with_values(pruned, plan->values, *Checkpoint::open(folder));

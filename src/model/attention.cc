@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "model/branch_attention.h"
 #include "model/device_attention.h"
@@ -33,6 +35,39 @@ at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window)
   return window ? seen_TL.logical_and(key_1L.gt(query_T1 - *window)) : seen_TL;
 }
 
+// Queries that share a mask where a window hides keys: the masks of a long prompt stay small, and
+// hidden keys cost nothing.
+constexpr int64_t kWindowBlock = 512;
+
+// mask_TL undefined = none. -> [B, T, H, E].
+at::Tensor attend_masked(const at::Tensor& query_BTHE, const at::Tensor& key_BLKE,
+                         const at::Tensor& value_BLKE, const std::optional<at::Tensor>& mask_TL,
+                         bool causal) {
+  const bool grouped = query_BTHE.size(2) != key_BLKE.size(2);
+  return at::scaled_dot_product_attention(query_BTHE.transpose(1, 2), key_BLKE.transpose(1, 2),
+                                          value_BLKE.transpose(1, 2), mask_TL, 0.0, causal,
+                                          std::nullopt, grouped)
+      .transpose(1, 2);
+}
+
+at::Tensor attend_windowed(const at::Tensor& query_BTHE, const at::Tensor& key_BLKE,
+                           const at::Tensor& value_BLKE, int64_t window) {
+  const int64_t queries = query_BTHE.size(1), before = key_BLKE.size(1) - queries;
+  std::vector<at::Tensor> parts;
+  std::optional<at::Tensor> mask_TL;
+  for (int64_t first = 0; first < queries; first += kWindowBlock) {
+    const int64_t count = std::min(kWindowBlock, queries - first);
+    const int64_t from = std::max<int64_t>(0, before + first - window + 1);
+    const int64_t keys = before + first + count - from;
+    if (!mask_TL || mask_TL->size(0) != count || mask_TL->size(1) != keys)
+      mask_TL = visible(count, keys, window);
+    parts.push_back(attend_masked(query_BTHE.narrow(1, first, count),
+                                  key_BLKE.narrow(1, from, keys), value_BLKE.narrow(1, from, keys),
+                                  mask_TL, /*causal=*/false));
+  }
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+}
+
 // query_BTHE, key_BLKE and value_BLKE -> [B, T, H, E].
 at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::Tensor value_BLKE,
                         std::optional<int64_t> window) {
@@ -43,15 +78,12 @@ at::Tensor attend_batch(const at::Tensor& query_BTHE, at::Tensor key_BLKE, at::T
     value_BLKE = value_BLKE.narrow(1, keys - *window, *window);
     keys = *window;
   }
-  const bool cut = window && *window < keys;
-  const bool causal = queries == keys && queries > 1 && !cut;
+  if (queries > 1 && window && *window < keys)
+    return attend_windowed(query_BTHE, key_BLKE, value_BLKE, *window);
+  const bool causal = queries == keys && queries > 1;
   std::optional<at::Tensor> mask_TL;
-  if (queries > 1 && !causal) mask_TL = visible(queries, keys, window);
-  const bool grouped = query_BTHE.size(2) != key_BLKE.size(2);
-  return at::scaled_dot_product_attention(query_BTHE.transpose(1, 2), key_BLKE.transpose(1, 2),
-                                          value_BLKE.transpose(1, 2), mask_TL, 0.0, causal,
-                                          std::nullopt, grouped)
-      .transpose(1, 2);
+  if (queries > 1 && !causal) mask_TL = visible(queries, keys, std::nullopt);
+  return attend_masked(query_BTHE, key_BLKE, value_BLKE, mask_TL, causal);
 }
 
 }  // namespace

@@ -70,6 +70,8 @@ struct Family {
   std::string_view name;          ///< name printed by `mop inspect`
   std::string_view model_type;    ///< in config.json
   std::string_view architecture;  ///< class in transformers
+  /// The class that transformers' AutoTokenizer takes for `model_type`; empty: none.
+  std::string_view tokenizer_class = {};
   std::string_view layer_prefix;  ///< "model.layers."
   std::vector<LayerTensor> layer_tensors;
   std::vector<GlobalTensor> global_tensors;

@@ -38,8 +38,8 @@ at::Tensor argmax_or_invalid(const at::Tensor& logits_SV) {
 int64_t pick_token(const at::Tensor& logits_V, double temperature, double uniform) {
   if (temperature == 0) return logits_V.argmax().item<int64_t>();
   // float64 sums in a fixed order give the same token on every machine with the same logits.
-  const at::Tensor wide_V = logits_V.to(at::kCPU, at::kDouble).contiguous() / temperature;
-  const at::Tensor weight_V = (wide_V - wide_V.max()).exp();
+  const at::Tensor wide_V = logits_V.to(at::kCPU, at::kDouble).contiguous();
+  const at::Tensor weight_V = ((wide_V - wide_V.max()) / temperature).exp();
   const double* weight = weight_V.const_data_ptr<double>();
   const double total = weight_V.sum().item<double>();
   double left = uniform * total;

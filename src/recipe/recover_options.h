@@ -51,9 +51,11 @@ inline const Option<double> kWarmup = {.name = "warmup",
 inline const Option<double> kWeightDecay = {
     .name = "weight_decay",
     .default_value = AdamWOptions().weight_decay,
+    .range = at_least(0),
     .help = "weight decay of matrices; norms and biases have none"};
 inline const Option<double> kClip = {.name = "clip",
                                      .default_value = AdamWOptions().clip,
+                                     .range = at_least(0),
                                      .help = "maximum gradient norm; 0: no clipping"};
 inline const Option<int64_t> kBatch = {.name = "batch",
                                        .unset = "1, or as many as fit pack_tokens",
@@ -126,6 +128,7 @@ inline const Option<int64_t> kHeldOut = {
 inline const Option<double> kActivationGib = {
     .name = "activation_gib",
     .unset = "2 on the CPU, the free memory on a device",
+    .range = at_least(-1),
     .help = "memory for activations kept for the backward pass; others are recomputed"};
 inline const Option<int64_t> kPieceTokens = {.name = "piece_tokens",
                                              .default_value = 0,

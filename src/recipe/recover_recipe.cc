@@ -128,7 +128,12 @@ RecoverRecipe recover_recipe(const Json& json) {
 RecoverRecipe train_recipe(Json json) {
   const Json defaults = {
       {"method", "full"}, {"learning_rate", 1e-3}, {"schedule", "cosine"}, {"warmup", 0.02}};
-  if (json.is_object()) json.insert(defaults.begin(), defaults.end());
+  if (json.is_object()) {
+    json.insert(defaults.begin(), defaults.end());
+    Json& distil = json["distil"];
+    if (distil.is_null()) distil = Json::object();
+    if (json["method"] == "distil" && distil.is_object()) distil.emplace("trains", "full");
+  }
   return recover_recipe(json);
 }
 

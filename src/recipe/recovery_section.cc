@@ -18,7 +18,11 @@ Json resolved_recovery(const Recipe& recipe) {
     if (!json.contains(key)) json[key] = value;
   };
   fill("seed", recipe.seed);
-  fill("compute", {{"device", recipe.device}, {"dtype", recipe.dtype}});
+  fill("compute", Json::object());
+  if (Json& compute = json["compute"]; compute.is_object()) {
+    compute.emplace("device", recipe.device);
+    if (compute["device"] == recipe.device) compute.emplace("dtype", recipe.dtype);
+  }
   if (!recipe.validation.empty()) fill("validation", {{"file", recipe.validation}});
   if (json.value("method", "lora") == "distil") fill("teacher", recipe.model);
   json = to_json(recover_recipe(json));

@@ -21,6 +21,7 @@ const Option<int64_t> kLoraRank = {.name = "rank",
                                    .help = "rank of the additions"};
 const Option<double> kLoraAlpha = {.name = "alpha",
                                    .default_value = LoraOptions().alpha,
+                                   .range = above(0),
                                    .help = "additions are scaled by alpha / rank"};
 const Option<double> kLoraDropout = {.name = "dropout",
                                      .default_value = LoraOptions().dropout,

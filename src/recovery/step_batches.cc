@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <span>
 
 #include "base/error.h"
 
@@ -25,21 +26,22 @@ at::Tensor token_keys(const TrainingBatch& batch, int64_t data_size) {
   return at::cat(keys);
 }
 
-// Concatenates micro-batches while they fit.
+// Concatenates micro-batches while they fit. One that is larger than a piece is divided between its
+// samples.
 class Pieces {
  public:
   explicit Pieces(int64_t most_tokens) : most_tokens_(most_tokens) {}
 
   /// keys_N may be undefined, then for all batches.
   void add(const TrainingBatch& batch, double weight, const at::Tensor& keys_N = {}) {
-    const int64_t tokens = batch.ids_N.size(0);
-    if (tokens_ > 0 && tokens_ + tokens > most_tokens_) close();
-    ids_.push_back(batch.ids_N);
-    targets_.push_back(batch.targets_N.clamp_min(0));
-    weights_.push_back(token_weights(batch, weight));
-    if (keys_N.defined()) keys_.push_back(keys_N);
-    lengths_.insert(lengths_.end(), batch.lengths.begin(), batch.lengths.end());
-    tokens_ += tokens;
+    const Rows all = {batch.ids_N, batch.targets_N.clamp_min(0), token_weights(batch, weight),
+                      keys_N};
+    if (batch.ids_N.size(0) <= most_tokens_) return add(all, batch.lengths);
+    int64_t first = 0;
+    for (const int64_t length : batch.lengths) {
+      add(all.narrow(first, length), {&length, 1});
+      first += length;
+    }
   }
 
   std::vector<TrainingPiece> finish() {
@@ -48,6 +50,27 @@ class Pieces {
   }
 
  private:
+  struct Rows {
+    at::Tensor ids_N, targets_N, weights_N, keys_N;
+    Rows narrow(int64_t first, int64_t length) const {
+      const auto part = [&](const at::Tensor& of_N) {
+        return of_N.defined() ? of_N.narrow(0, first, length) : of_N;
+      };
+      return {part(ids_N), part(targets_N), part(weights_N), part(keys_N)};
+    }
+  };
+
+  void add(const Rows& rows, std::span<const int64_t> lengths) {
+    const int64_t tokens = rows.ids_N.size(0);
+    if (tokens_ > 0 && tokens_ + tokens > most_tokens_) close();
+    ids_.push_back(rows.ids_N);
+    targets_.push_back(rows.targets_N);
+    weights_.push_back(rows.weights_N);
+    if (rows.keys_N.defined()) keys_.push_back(rows.keys_N);
+    lengths_.insert(lengths_.end(), lengths.begin(), lengths.end());
+    tokens_ += tokens;
+  }
+
   void close() {
     TrainingPiece piece;
     piece.packing.lengths = std::exchange(lengths_, {});
@@ -72,12 +95,14 @@ StepBatches next_step(TrainingBatches& batches, const TrainOptions& options,
                       const Collectives& ranks) {
   StepBatches step;
   std::vector<TrainingBatch> micro;
+  const bool at_start = batches.position().next == 0;
   for (int64_t i = 0; i < options.accumulate; ++i) {
     micro.push_back(batches.next());
     step.tokens += micro.back().ids_N.size(0);
     step.scored_tokens += micro.back().loss_tokens;
     step.samples += static_cast<int64_t>(micro.back().lengths.size());
-    if (options.rule == Accumulation::kTokens && micro.back().ends_epoch) break;
+    // Under the rule `samples` only if the epoch has no more than one step, as transformers 4.45.
+    if (micro.back().ends_epoch && (options.rule == Accumulation::kTokens || at_start)) break;
   }
   Pieces pieces(options.piece_tokens);
   for (size_t i = 0; i < micro.size(); ++i) {

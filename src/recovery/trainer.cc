@@ -182,16 +182,20 @@ struct Trainer::State {
   }
 
   [[noreturn]] void refuse(const char* what) const {
-    throw bad_input("the {} of step {} is not finite; what was trained before it is kept", what,
-                    done.step + 1)
-        .hint("lower the learning rate (now " + fmt::format("{}", options.learning_rate) +
-              "), or compute in float32");
+    throw NotFinite(bad_input("the {} of step {} is not finite; what was trained before it is kept",
+                              what, done.step + 1)
+                        .hint("lower the learning rate (now " +
+                              fmt::format("{}", options.learning_rate) +
+                              "), or compute in float32"));
   }
 
   void validate(const TrainerHooks& hooks) {
     if (!validates) return;
     LossSums sums;
-    for (const TrainingPiece& piece : validation) pass.start_evaluation(piece);
+    for (const TrainingPiece& piece : validation) {
+      if (ranks.size() == 1) check_stop();  // several ranks stop together between steps
+      pass.start_evaluation(piece);
+    }
     sums += pass.finish();
     const double nll = ranks.sum(sums.nll);
     const int64_t scored = ranks.sum(sums.scored);

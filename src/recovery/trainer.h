@@ -85,6 +85,12 @@ struct TrainOutcome {
 };
 Json to_json(const TrainOutcome& outcome);
 
+/// A loss or a gradient is not finite: the learning rate is too high.
+class NotFinite : public Error {
+ public:
+  explicit NotFinite(Error error) : Error(std::move(error)) {}
+};
+
 class Trainer {
  public:
   /// Keeps references to its arguments. `validation` may be null.

@@ -68,10 +68,19 @@ std::string path(const Json& steps) {
 
 }  // namespace
 
+std::string card_front_matter(const std::string& base_model, const std::vector<std::string>& tags) {
+  const bool is_id = base_model.find('/') != std::string::npos;
+  return "---\n" +
+         to_yaml({{"base_model", is_id ? base_model.substr(0, base_model.find('@')) : base_model},
+                  {"library_name", "transformers"},
+                  {"pipeline_tag", "text-generation"},
+                  {"tags", tags}}) +
+         "---\n\n";
+}
+
 std::string model_card(const ModelCard& card) {
-  std::string text = fmt::format(
-      "---\nbase_model: {0}\nlibrary_name: transformers\npipeline_tag: text-generation\n"
-      "tags:\n- pruned\n- mop\n---\n\n"
+  std::string text = card_front_matter(card.base_model, {"pruned", "mop"});
+  text += fmt::format(
       "# {0}, pruned by {1}\n\nThis is {0} with whole layers, attention heads and MLP neurons "
       "removed by {2} "
       "(method: arXiv 2602.06127). It loads like the base model. {3}\n\n",

@@ -21,6 +21,9 @@ struct ModelCard {
   Json recovery;  ///< {steps, tokens} of the training; null = none
 };
 
+/// Returns the front matter of a card. Of "org/model@commit", hubs take "org/model".
+std::string card_front_matter(const std::string& base_model, const std::vector<std::string>& tags);
+
 /// Returns Markdown with the front matter of model hubs, without dates or hosts.
 std::string model_card(const ModelCard& card);
 

@@ -17,7 +17,8 @@ fs::path local_model(const std::string& text, Progress& progress, ModelPart part
     wanted.tokenizers = {"tokenizer.json", "tokenizer.model"};
     wanted.others = tokenizer_files();
     for (const char* more :
-         {"generation_config.json", "LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*"}) {
+         {"generation_config.json", "preprocessor_config.json", "processor_config.json", "LICENSE*",
+          "LICENCE*", "COPYING*", "NOTICE*", "USE_POLICY*"}) {
       wanted.others.push_back(more);
     }
   }

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/read_values.h"
 #include "model/family.h"
 #include "plan/branch.h"
 #include "surgery/surgery.h"
@@ -34,13 +35,21 @@ void write_plan(const Model& dense, const Model& model, const std::vector<PlanSt
   write(plan, made_by, work);
 }
 
-void write_recovered_plan(const Model& source, const Model& trained, const fs::path& work) {
+void write_recovered_plan(const Model& source, const Model& trained, const Json& outcome,
+                          const fs::path& work) {
   const fs::path& folder = source.checkpoint().folder();
   std::optional<PrunePlan> plan = plan_in(folder);
   if (!plan) return;
   plan->values = values_of(trained, layers_left(*plan, trained.num_layers()), plan->values,
                            *Checkpoint::open(work), "..");
-  write(*plan, read_json(plan_file(folder)).value("made_by", Json()), work);
+  Json made_by = read_json(plan_file(folder)).value("made_by", Json());
+  if (made_by.is_object()) {
+    const Json earlier = part_of(made_by, "recovery");
+    for (const char* key : {"steps", "tokens"}) {
+      made_by["recovery"][key] = whole_of(earlier, key) + whole_of(outcome, key);
+    }
+  }
+  write(*plan, made_by, work);
 }
 
 }  // namespace mop

@@ -19,8 +19,8 @@ void write_plan(const Model& dense, const Model& model, const std::vector<PlanSt
 
 /// Writes WORK/run/plan.json for the trained model in WORK: the plan of `source`, the model that
 /// was trained, with the trained values, so that a replay on the dense model gives the same bytes.
-/// Does nothing if `source` has no plan.
-void write_recovered_plan(const Model& source, const Model& trained,
+/// `outcome` has the {steps, tokens} of the training. Does nothing if `source` has no plan.
+void write_recovered_plan(const Model& source, const Model& trained, const Json& outcome,
                           const std::filesystem::path& work);
 
 }  // namespace mop

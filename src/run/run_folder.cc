@@ -81,7 +81,17 @@ void refuse_overlap(const fs::path& out, const fs::path& model) {
       .hint("choose an output folder that is neither inside the model's folder nor around it");
 }
 
+// `real_path` has followed every link that leads somewhere.
+void refuse_dangling_link(const fs::path& out) {
+  std::error_code error;
+  if (!fs::is_symlink(fs::symlink_status(out, error))) return;
+  throw usage_error("--out is a link to a folder that does not exist")
+      .where("out", out.string())
+      .hint("make that folder, or remove the link");
+}
+
 void refuse_file(const fs::path& out) {
+  refuse_dangling_link(out);
   if (!fs::exists(out) || fs::is_directory(out)) return;
   throw usage_error("--out is a file, not a folder").where("out", out.string());
 }
@@ -270,18 +280,17 @@ RunFolder RunFolder::claim(const fs::path& out, const fs::path& model, IfThere i
         .where("work", state->work.string())
         .hint("remove it or choose another --out");
   }
+  // Also on resuming: DIR may have been filled in the meantime.
+  const bool may_replace = if_there == IfThere::kReplace || marked(state->work, kMayReplace);
+  if (!may_replace) check_new(state->out, "");
   if (::mkdir(state->work.c_str(), 0777) != 0 && errno != EEXIST) {
     fail("make the folder", state->work, errno);
   }
   state->lock = lock(marker);
-  state->may_replace = if_there == IfThere::kReplace || marked(state->work, kMayReplace);
+  state->may_replace = may_replace;
   write_marker(state->lock, marker, state->may_replace ? kMayReplace : "");
   RunFolder folder(std::move(state));
   if (if_there == IfThere::kReplace) fs::remove_all(folder.run());
-  if (!folder.state_->may_replace) {
-    // Also on resuming: DIR may have been filled in the meantime.
-    if (fs::exists(folder.out()) && !is_empty_folder(folder.out())) check_new(folder.out(), "");
-  }
   if (fs::exists(folder.run() / "manifest.json")) {
     folder.state_->earlier = read_json(folder.run() / "manifest.json");
   }

@@ -72,6 +72,7 @@ struct TrainingData::Source {
     const TrainingForm& chosen = form_of(record, form, where(index));
     try {
       TrainingSample sample = chosen.make(record, *tokenizer, options, where(index));
+      sample.cut = std::ssize(sample.ids) > options.max_tokens;
       cut(sample.ids, options.max_tokens);
       cut(sample.labels, options.max_tokens);
       if (sample.ids.empty()) throw bad_input("{} holds no tokens", where(index));
@@ -102,9 +103,8 @@ class TrainingData::Inspection {
     if (source_.options.place == nullptr && !pictures_of(record, where).empty())
       throw bad_input("{} has a picture, but the model does not read pictures", where);
     note_unread_keys(record, form);
-    if (form.check == nullptr) return look_at_conversation(index, record);
-    form.check(record, where);
-    if (!has_target_) has_target_ = mop::has_target(source_.sample(index));
+    if (form.check != nullptr) form.check(record, where);
+    look_at_sample(index, record, form.check == nullptr);
   }
   bool has_target() const { return has_target_; }
 
@@ -122,9 +122,12 @@ class TrainingData::Inspection {
     }
     if (silent_ > 0) {
       notes.push_back(
-          fmt::format("{} samples hold nothing to learn: no turn of the assistant within {} "
-                      "tokens",
-                      silent_, source_.options.max_tokens));
+          fmt::format("{} of {} samples hold nothing to learn within {} tokens (data.max_tokens)",
+                      silent_, samples_, source_.options.max_tokens));
+    }
+    if (cut_ > 0) {
+      notes.push_back(fmt::format("{} of {} samples are cut to {} tokens (data.max_tokens)", cut_,
+                                  samples_, source_.options.max_tokens));
     }
     return notes;
   }
@@ -140,13 +143,15 @@ class TrainingData::Inspection {
     }
   }
 
-  void look_at_conversation(int64_t index, const Json& record) {
+  void look_at_sample(int64_t index, const Json& record, bool is_conversation) {
     const TrainingSample sample = source_.sample(index);
     lost_ += sample.lost_turns;
     const bool learns = mop::has_target(sample);
     has_target_ = has_target_ || learns;
     silent_ += learns ? 0 : 1;
-    if (has_target_) return;
+    cut_ += sample.cut ? 1 : 0;
+    ++samples_;
+    if (has_target_ || !is_conversation) return;
     for (const std::string& role : conversation_of(record, "").roles()) roles_.insert(role);
   }
 
@@ -171,7 +176,7 @@ class TrainingData::Inspection {
 
   const Source& source_;
   std::set<std::string> unread_, roles_;
-  int64_t lost_ = 0, silent_ = 0;
+  int64_t lost_ = 0, silent_ = 0, cut_ = 0, samples_ = 0;
   bool has_target_ = false;
 };
 
@@ -212,6 +217,13 @@ TrainingSample TrainingData::sample(int64_t index) const {
   if (index < 0 || index >= count_)
     throw internal_error("sample {} of {} was asked for", index, count_);
   return source_->sample(first_ + index);
+}
+
+bool TrainingData::has_target() const {
+  for (int64_t i = 0; i < count_; ++i) {
+    if (mop::has_target(sample(i))) return true;
+  }
+  return false;
 }
 
 TrainingData TrainingData::slice(int64_t first, int64_t count) const {

@@ -22,6 +22,7 @@ struct TrainingSample {
   std::vector<int64_t> labels;  ///< per token: its id, or kNoLoss; not shifted
   /// Assistant turns that are not learned, because their position was not found.
   int64_t lost_turns = 0;
+  bool cut = false;  ///< longer than `max_tokens`
 };
 
 struct TrainingDataOptions {
@@ -46,7 +47,7 @@ struct TrainingForm {
   /// `where` names the record in errors.
   TrainingSample (*make)(const Json& record, const Tokenizer& tokenizer,
                          const TrainingDataOptions& options, const std::string& where);
-  /// Checks a record without tokenising it; null = only `make` detects errors.
+  /// Checks a record before it is tokenised; null = only `make` detects errors.
   void (*check)(const Json& record, const std::string& where);
   /// Returns the keys of the record that `make` reads.
   std::span<const std::string_view> (*reads)(const Json& record);
@@ -57,17 +58,21 @@ std::span<const TrainingForm> all_training_forms();
 /// A range of the samples of a data file. Copies share the mapped file.
 class TrainingData {
  public:
-  /// Reads every record once, so that errors are found before training. Throws Error(kUsage) for an
+  /// Reads and tokenises every record once, so that errors are found before training (of a plain
+  /// text, the lines up to the first with something to learn). Throws Error(kUsage) for an
   /// unknown form, Error(kBadInput) naming file and record, also when a form needs EOS and the
   /// tokenizer has none, and when the file contains nothing to learn.
   static TrainingData open(const std::filesystem::path& file,
                            std::shared_ptr<const Tokenizer> tokenizer,
                            const TrainingDataOptions& options = {});
 
-  /// Warnings: keys that are not read, turns that are not learned.
+  /// Warnings: keys that are not read, turns and samples that are not learned, samples that are
+  /// cut.
   const std::vector<std::string>& notes() const { return notes_; }
 
   int64_t size() const { return count_; }
+  /// Returns whether a sample of the range has something to learn. Tokenises up to the first.
+  bool has_target() const;
   /// Tokenises a sample, truncated to `max_tokens`. Not empty, but may contain nothing to learn
   /// when the prompt fills it. Throws Error(kBadInput) naming file and record.
   TrainingSample sample(int64_t index) const;

@@ -61,6 +61,20 @@ TEST(RecoverRate, KilledAmongTheTrialsItChoosesTheSame) {
   expect_same_run(whole, broken);
 }
 
+TEST(RecoverRate, AGivenRateReplacesTheTrialsOfAKilledRun) {
+  TempFolder folder;
+  const fs::path named = folder.path() / "named", broken = folder.path() / "broken";
+  ASSERT_EQ(run(rate_args(named, {"--lr", "2e-3"})).exit, 0);
+  Process killed(rate_args(broken, {}));
+  wait_for(killed, broken.string() + ".partial/run/learning_rates.json");
+  killed.send(SIGKILL);
+  killed.wait();
+  const Ran end = run(rate_args(broken, {"--lr", "2e-3", "--resume"}));
+  ASSERT_EQ(end.exit, 0) << end.err;
+  EXPECT_THAT(end.err, HasSubstr("the run continues with a changed setting"));
+  EXPECT_TRUE(read_file(broken / "model.safetensors") == read_file(named / "model.safetensors"));
+}
+
 TEST(RecoverRate, WithoutHeldOutTextTheFirstIsUsed) {
   TempFolder folder;
   const Ran ran = run(rate_args(folder.path() / "out", {"--set", "validation.samples=0", "--set",

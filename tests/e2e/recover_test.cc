@@ -115,7 +115,8 @@ TEST(Recover, ARecipePrunesRecoversAndEvaluatesInOneRun) {
   const Json figures = ran.json()["figures"];
   EXPECT_LT(figures["recovered"]["perplexity"].get<double>(),
             figures["pruned"]["perplexity"].get<double>());
-  EXPECT_TRUE(fs::exists(out / "adapter/adapter_config.json"));
+  // The model that an adapter would belong to is not written.
+  EXPECT_FALSE(fs::exists(out / "adapter"));
   EXPECT_THAT(read_file(out / "README.md"), HasSubstr("It was trained after pruning"));
   const Ran replay =
       run({"prune", demo_model().string(), "--plan", (out / "run/plan.json").string(), "--out",
@@ -123,6 +124,20 @@ TEST(Recover, ARecipePrunesRecoversAndEvaluatesInOneRun) {
   ASSERT_EQ(replay.exit, 0) << replay.err;
   EXPECT_EQ(read_file(folder.path() / "again/model.safetensors"),
             read_file(out / "model.safetensors"));
+  EXPECT_EQ(read_file(folder.path() / "again/README.md"), read_file(out / "README.md"));
+}
+
+TEST(Recover, FiguresOfTheTextThatIsTrainedOnAreMarked) {
+  TempFolder folder;
+  const fs::path recipe = folder.path() / "recipe.yaml";
+  write_file(recipe, "recovery:\n  data: {file: " + demo_calibration().string() +
+                         ", max_tokens: 16}\n  tokens: 200\n  learning_rate: 1e-3\n");
+  const Ran ran = run(prune_args(folder.path() / "out",
+                                 {"--iterations", "1", "--recipe", recipe.string(), "--json"}));
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("are measured on the file that it trains on"));
+  EXPECT_THAT(ran.json()["figures"]["source"].get<std::string>(),
+              HasSubstr("; recovery trains on the same file"));
 }
 
 TEST(Train, LearnsFromRandomWeights) {

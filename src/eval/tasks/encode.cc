@@ -70,7 +70,8 @@ TokenRequest RequestEncoder::joined(std::vector<int64_t> context,
 // The last token is only predicted, so one token more than the context fits.
 void RequestEncoder::cut(TokenRequest& request) const {
   std::vector<int64_t>& ids = request.ids;
-  if (std::ssize(ids) > context_ + 1) ids.erase(ids.begin(), ids.end() - (context_ + 1));
+  request.cut = std::max<int64_t>(0, std::ssize(ids) - (context_ + 1));
+  ids.erase(ids.begin(), ids.begin() + request.cut);
 }
 
 void RequestEncoder::check_fits(const TokenRequest& request) const {

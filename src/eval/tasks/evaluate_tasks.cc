@@ -27,6 +27,7 @@ void add_shots(TaskQuestions& asked, const TaskOptions& options, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     for (TextRequest& request : file.items[i].requests) {
       request.context = prefixes[i] + request.context;
+      request.examples = prefixes[i].size();
     }
   }
 }
@@ -114,6 +115,24 @@ void add_figures(TaskResult& result) {
   }
 }
 
+void note_cuts(const TaskQuestions& asked, int64_t context, TaskResult& result,
+               Progress& progress) {
+  int64_t requests = 0;
+  for (const Question& question : asked.questions) {
+    for (const TokenRequest& request : question) {
+      ++requests;
+      result.cut_requests += request.cut > 0 ? 1 : 0;
+      result.cut_tokens += request.cut;
+    }
+  }
+  if (result.cut_requests == 0) return;
+  progress.warn(fmt::format(
+      "{}: {} of {} requests are longer than the model's context of {} and lose {} tokens on the "
+      "left{}",
+      result.task->name, result.cut_requests, requests, context, result.cut_tokens,
+      result.fewshot > 0 ? ", solved examples first" : ""));
+}
+
 TaskResult evaluate_task(WeightLoader& weights, TaskQuestions asked, Collectives& ranks,
                          Progress& progress) {
   const Task& task = *asked.file.task;
@@ -128,6 +147,7 @@ TaskResult evaluate_task(WeightLoader& weights, TaskQuestions asked, Collectives
       count_tokens(asked.questions, longest_with_shared_rope(weights.model().config().rope));
   progress.note(fmt::format("{}: {} records, {} tokens to run ({} requested)", task.name,
                             asked.questions.size(), result.tokens.run, result.tokens.asked));
+  note_cuts(asked, weights.model().config().context, result, progress);
   auto answers = answer_all(weights, task.kind, asked.questions, ranks, progress);
   for (size_t i = 0; i < asked.questions.size(); ++i) {
     TaskSample sample{std::move(asked.file.items[i]), std::move(answers[i]), {}};

@@ -60,6 +60,7 @@ struct TaskResult {
   int64_t fewshot = 0;
   std::string fewshot_source;  ///< empty without examples
   TokenCount tokens;
+  int64_t cut_requests = 0, cut_tokens = 0;  ///< too long for the context, and what they lost
   std::map<std::string, Figure> figures;
   std::vector<TaskSample> samples;
 };

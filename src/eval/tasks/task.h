@@ -23,6 +23,7 @@ enum class TaskKind {
 /// Scores `continuation` after `context`. A rolling request has no context.
 struct TextRequest {
   std::string context, continuation;
+  size_t examples = 0;  ///< bytes of the solved examples that the context begins with
 };
 
 /// One record with its requests.

@@ -99,12 +99,14 @@ Shots::Shots(const TaskFile& evaluated, const fs::path& folder, int64_t count)
   }
   own_ = examples_.empty();
   if (own_) source_ = "the evaluated file";
-  // The reference draws one more where the question's own record may be among the examples.
-  drawn_ = count_ + (own_ || task.split != "test" ? 1 : 0);
+  // The reference draws one more where the evaluated split is not the test split, and leaves out
+  // the question's own record.
+  drawn_ = count_ + (task.split != "test" ? 1 : 0);
   const auto available = static_cast<int64_t>(pool().size());
-  if (drawn_ > available) {
-    throw bad_input("task {}: {} examples are to be drawn from {} records", task.name, drawn_,
-                    available)
+  const int64_t needed = count_ + (own_ ? 1 : 0);
+  if (std::max(drawn_, needed) > available) {
+    throw bad_input("task {}: {} examples are to be drawn from {} records", task.name,
+                    std::max(drawn_, needed), available)
         .hint("lower --fewshot, or put the training split beside the data");
   }
 }
@@ -112,7 +114,17 @@ Shots::Shots(const TaskFile& evaluated, const fs::path& folder, int64_t count)
 std::string Shots::next(int64_t index) {
   std::string text;
   int64_t taken = 0;
-  for (const int64_t number : random_.sample(static_cast<int64_t>(pool().size()), drawn_)) {
+  const auto available = static_cast<int64_t>(pool().size());
+  std::vector<int64_t> numbers = random_.sample(available, drawn_);
+  if (own_ && drawn_ == count_) {
+    // The reference shows the question its own answer; here the next record takes its place.
+    const auto own = std::ranges::find(numbers, index);
+    for (int64_t other = index; own != numbers.end() && *own == index;) {
+      other = (other + 1) % available;
+      if (std::ranges::find(numbers, other) == numbers.end()) *own = other;
+    }
+  }
+  for (const int64_t number : numbers) {
     if (taken == count_ || (own_ && number == index)) continue;
     const TaskItem& example = pool()[static_cast<size_t>(number)];
     text += example.shot_question + " " + example.shot_answer + "\n\n";

@@ -30,7 +30,9 @@ TaskFile read_task_file(const Task& task, const std::filesystem::path& folder);
 
 /// Draws K solved examples for each question in turn: from the training split if its file exists,
 /// else the validation split, else from the evaluated file, excluding the question's own record.
-/// Draws the same examples as lm-evaluation-harness (seed 1234).
+/// Draws the same examples as lm-evaluation-harness (seed 1234), with one difference: where the
+/// examples come from the evaluated test split, the reference may show a question its own answer;
+/// here the record after it takes that place.
 class Shots {
  public:
   /// `evaluated` must outlive this object. Throws Error(kBadInput) when there are too few records.

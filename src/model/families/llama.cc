@@ -11,6 +11,7 @@ Family llama_family() {
       .name = "llama",
       .model_type = "llama",
       .architecture = "LlamaForCausalLM",
+      .tokenizer_class = "LlamaTokenizer",
       .layer_prefix = "model.layers.",
       // clang-format off
       .layer_tensors = {

@@ -27,6 +27,7 @@ Family mistral_family() {
       .name = "mistral",
       .model_type = "mistral",
       .architecture = "MistralForCausalLM",
+      .tokenizer_class = "LlamaTokenizer",
       .layer_prefix = "model.layers.",
       // clang-format off
       .layer_tensors = {

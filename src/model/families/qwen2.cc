@@ -20,6 +20,7 @@ Family qwen2_family() {
       .name = "qwen2",
       .model_type = "qwen2",
       .architecture = "Qwen2ForCausalLM",
+      .tokenizer_class = "Qwen2Tokenizer",
       .layer_prefix = "model.layers.",
       // clang-format off
       .layer_tensors = {

@@ -19,6 +19,7 @@ Family qwen3_family() {
       .name = "qwen3",
       .model_type = "qwen3",
       .architecture = "Qwen3ForCausalLM",
+      .tokenizer_class = "Qwen2Tokenizer",
       .layer_prefix = "model.layers.",
       // clang-format off
       .layer_tensors = {

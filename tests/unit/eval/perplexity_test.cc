@@ -97,6 +97,19 @@ TEST_F(PerplexityTest, LinesScoresEveryLineAloneBehindBos) {
 TEST_F(PerplexityTest, LinesAreCutAtTheContext) {
   const auto result = evaluate(text("a.txt", std::string(500, 'x') + "\n"), "lines");
   EXPECT_EQ(result.scored_tokens, 63);
+  EXPECT_EQ(result.cut_documents, 1);
+  EXPECT_EQ(result.cut_tokens, 501 - 64);
+  EXPECT_EQ(to_json(result)["cut_tokens"], 501 - 64);
+  EXPECT_FALSE(to_json(evaluate(text("b.txt", "short\n"), "lines")).contains("cut_tokens"));
+}
+
+TEST_F(PerplexityTest, OnlyWindowsUseTheExtensionOfTheContext) {
+  TextContext context = 8;
+  context.longest = 16;
+  const auto file = text("a.txt", std::string(64, 'x') + "\n");
+  EXPECT_EQ(read_scored_text(file, tokenizer_, "windows:16", context).sequences[0].ids.size(), 16u);
+  EXPECT_THROW(read_scored_text(file, tokenizer_, "windows:17", context), Error);
+  EXPECT_EQ(read_scored_text(file, tokenizer_, "lines", context).sequences[0].ids.size(), 8u);
 }
 
 TEST_F(PerplexityTest, LinesWithoutBosLeaveTheFirstTokenUnscored) {
@@ -231,6 +244,8 @@ TEST_F(PerplexityTest, WindowsJoinJsonRowsByABlankLine) {
       text("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"\"}\n\n{\"text\": \"three\\n\"}\n");
   evaluate(file, "windows:4");
   EXPECT_EQ(tokenizer_.seen, "one\n\n\n\nthree\n");
+  evaluate(text("a.json", "[{\"text\": \"one\"}, {\"text\": \"two\"}]"), "windows:4");
+  EXPECT_EQ(tokenizer_.seen, "one\n\ntwo");
 }
 
 // A limited text gives what a text of these documents alone gives.

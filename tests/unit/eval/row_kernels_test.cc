@@ -36,6 +36,15 @@ TEST(RowNll, SharesTiesEqually) {
   EXPECT_NEAR(row_nll(logits_RV, at::tensor({32}, at::kLong)).item<float>(), std::log(33.), 1e-6);
 }
 
+TEST(RowNll, OfEqualMaximaOnlyTheFirstIsGreedyAsArgmax) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor logits_RV =
+        at::tensor({1.f, 4.f, 4.f, 2.f}).unsqueeze(0).repeat({4, 1}).contiguous().to(dtype);
+    const at::Tensor greedy_R = row_scores(logits_RV, at::arange(4, at::kLong)).greedy_R;
+    EXPECT_TRUE(at::equal(greedy_R, at::tensor({0, 1, 0, 0}).to(at::kBool))) << dtype;
+  }
+}
+
 TEST(RowNll, IgnoresWhatMinusInfinityRulesOut) {
   const at::Tensor logits_RV = at::tensor({0.f, -kInf, 0.f, -kInf}).unsqueeze(0);
   EXPECT_NEAR(row_nll(logits_RV, at::tensor({2}, at::kLong)).item<float>(), std::log(2.), 1e-6);

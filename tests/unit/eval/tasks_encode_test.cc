@@ -65,6 +65,8 @@ TEST(EncodeRequest, WhatDoesNotFitIsCutOnTheLeft) {
   const TokenRequest request = pair("abcdef", "gh", BosRule::kNever, 4);
   EXPECT_EQ(request.ids, (Ids{'d', 'e', 'f', 'g', 'h'}));
   EXPECT_EQ(request.scored, 2);
+  EXPECT_EQ(request.cut, 3);
+  EXPECT_EQ(pair("abc", "gh", BosRule::kNever, 4).cut, 0);
 }
 
 TEST(EncodeRequest, RefusesWhatCannotBeScored) {

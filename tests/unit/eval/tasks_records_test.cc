@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "eval/tasks/message.h"
+#include "eval/tasks/python_random.h"
 #include "eval/tasks/python_text.h"
 #include "eval/tasks/task_data.h"
 #include "kit/random_model.h"
@@ -179,6 +180,33 @@ TEST(TaskData, ExamplesFromTheEvaluatedFileAreNeverTheQuestionItself) {
     EXPECT_THAT(text, ::testing::Not(HasSubstr(fmt::format("w{} ", i))));
     EXPECT_EQ(std::count(text.begin(), text.end(), 'w'), 5);
   }
+}
+
+// Of a test split, the reference draws K numbers and excludes nothing: one draw more would change
+// all examples after it.
+TEST(TaskData, ExamplesOfATestSplitAreTheReferencesButForTheQuestionItself) {
+  testing::TempFolder folder;
+  constexpr int64_t kRecords = 9, kShots = 3;
+  std::string lines;
+  for (int i = 0; i < kRecords; ++i) lines += fmt::format(R"({{"text":"w{} end"}})", i) + "\n";
+  write_file(folder.path() / "lambada-openai-test.jsonl", lines);
+  const TaskFile file = read_task_file(find_task("lambada_openai"), folder.path());
+  Shots shots(file, folder.path(), kShots);
+  PythonRandom random(1234);
+  int64_t replaced = 0;
+  for (int64_t i = 0; i < kRecords; ++i) {
+    std::string expected;
+    const std::vector<int64_t> drawn = random.sample(kRecords, kShots);
+    for (int64_t number : drawn) {
+      const bool own = number == i;
+      while (own && std::ranges::find(drawn, number) != drawn.end())
+        number = (number + 1) % kRecords;
+      replaced += own ? 1 : 0;
+      expected += fmt::format("w{} end\n\n", number);
+    }
+    EXPECT_EQ(shots.next(i), expected) << i;
+  }
+  EXPECT_GT(replaced, 0) << "no question was drawn: the exception is not tested";
 }
 
 TEST(TaskTable, UnknownNamesListTheKnownOnes) {

@@ -259,6 +259,21 @@ TEST_F(HfWriter, LayersThatDifferComeBack) {
   EXPECT_EQ(again.config().layers, model.config().layers);
 }
 
+// transformers 4 does not know our model types, so it finds a tokenizer by its class's name alone.
+TEST_F(HfWriter, AModelTypeOfOursNamesItsTokenizersClassUnlessTheSourceDoes) {
+  const auto written_class = [&](const char* tokenizer_config) {
+    const Model model = make();
+    write_file(model.checkpoint().folder() / "tokenizer.json", "{}");
+    write_file(model.checkpoint().folder() / "tokenizer_config.json", tokenizer_config);
+    std::vector<Layer> layers = model.layers();
+    layers[2].neurons.resize(7);
+    write_hf(model.with_layers(layers), out());
+    return read_json(out() / "config.json").value("tokenizer_class", Json());
+  };
+  EXPECT_EQ(written_class("{}"), "LlamaTokenizer");
+  EXPECT_EQ(written_class(R"({"tokenizer_class": "PreTrainedTokenizerFast"})"), nullptr);
+}
+
 TEST_F(HfWriter, EveryFamilyHasItsOwnCode) {
   for (const auto& [family, name] :
        {std::pair{"mistral", "Mistral"}, {"qwen2", "Qwen2"}, {"qwen3", "Qwen3"}}) {

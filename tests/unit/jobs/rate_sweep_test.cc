@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "kit/random_model.h"
 #include "recipe/recover_recipe.h"
+#include "recovery/trainer.h"
 
 namespace mop::testing {
 namespace {
@@ -25,6 +26,7 @@ struct Trials {
   std::map<double, double> nll = {{1e-4, 3.0}, {3e-4, 2.5}, {1e-3, 2.8}};
   std::vector<double> tried;
   double interrupted_at = 0;
+  int64_t steps = 60;
 
   RateChoice choose(const fs::path& run, const std::vector<double>& rates = kRates) {
     return choose_rate(rates, run, one_rank(), silent_progress(),
@@ -32,8 +34,9 @@ struct Trials {
                          fs::create_directories(state);
                          if (rate == interrupted_at) throw Error(ErrorKind::kInterrupted, "stop");
                          tried.push_back(rate);
-                         if (!nll.contains(rate)) throw bad_input("the loss is not finite");
-                         return nll.at(rate);
+                         if (!nll.contains(rate))
+                           throw NotFinite(bad_input("the loss is not finite"));
+                         return RateTrial{rate, nll.at(rate), steps};
                        });
   }
 };
@@ -74,14 +77,44 @@ TEST(RateSweep, AnInterruptedOneGoesOnWhereItWas) {
   Trials trials;
   trials.interrupted_at = 3e-4;
   EXPECT_THROW(trials.choose(run.path()), Error);
-  EXPECT_TRUE(fs::exists(run.path() / "trial-1")) << "the state of the trial that was stopped";
-  EXPECT_FALSE(fs::exists(run.path() / "trial-0"));
+  EXPECT_TRUE(fs::exists(run.path() / "trial-0.0003")) << "the state of the trial that was stopped";
+  EXPECT_FALSE(fs::exists(run.path() / "trial-0.0001"));
   trials.interrupted_at = 0;
   EXPECT_EQ(trials.choose(run.path()).rate, 3e-4);
   EXPECT_THAT(trials.tried, ElementsAre(1e-4, 3e-4, 1e-3));
-  EXPECT_FALSE(fs::exists(run.path() / "trial-1"));
+  EXPECT_FALSE(fs::exists(run.path() / "trial-0.0003"));
   EXPECT_EQ(trials.choose(run.path()).rate, 3e-4);
   EXPECT_EQ(trials.tried.size(), 3u) << "nothing is tried twice";
+}
+
+TEST(RateSweep, AnotherListDoesNotContinueTheTrialOfAnotherRate) {
+  TempFolder run;
+  Trials trials;
+  trials.interrupted_at = 3e-4;
+  EXPECT_THROW(trials.choose(run.path()), Error);
+  trials.interrupted_at = 0;
+  EXPECT_EQ(trials.choose(run.path(), {1e-3, 1e-4}).rate, 1e-3);
+  EXPECT_FALSE(fs::exists(run.path() / "trial-0.0003"));
+}
+
+TEST(RateSweep, TrialsThatTheTimeEndsTooEarlyChooseNothing) {
+  TempFolder run;
+  Trials trials;
+  trials.steps = 4;
+  for (int i = 0; i < 2; ++i) {  // and again by what was written down
+    EXPECT_EQ(trials.choose(run.path()).rate, 1e-4);
+    EXPECT_THAT(trials.tried, ElementsAre(1e-4));
+  }
+}
+
+// Not every bad input is a rate that is too high.
+TEST(RateSweep, ARecordThatCannotBeReadEndsTheSweep) {
+  TempFolder run;
+  EXPECT_THROW(choose_rate(kRates, run.path(), one_rank(), silent_progress(),
+                           [](double, const fs::path&) -> RateTrial {
+                             throw bad_input("line 7 holds no tokens");
+                           }),
+               Error);
 }
 
 TEST(RateSweep, ARecipeNamesARateOrSeveralElseTheMethodDoes) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "kit/refusal.h"
+#include "recipe/recovery_section.h"
 
 namespace mop::testing {
 namespace {
@@ -25,6 +26,35 @@ TEST(RecoverRecipe, AMethodHasItsOwnSectionAndThatOfWhatItTrains) {
     expect_refused({{"method", method}, {"distil", {{"hidden", 0.1}}}}, "settings of 'distil'");
     expect_refused({{"method", method}, {"teacher", "t"}}, "so a teacher has no effect");
   }
+}
+
+TEST(RecoverRecipe, RandomWeightsAreAllTrainedByEveryMethod) {
+  EXPECT_FALSE(train_recipe({{"method", "distil"}, {"teacher", "t"}}).low_rank());
+  const Json lora = {{"trains", "lora"}};
+  EXPECT_TRUE(train_recipe({{"method", "distil"}, {"teacher", "t"}, {"distil", lora}}).low_rank());
+  EXPECT_EQ(train_recipe(Json::object()).method, "full");
+}
+
+TEST(RecoverRecipe, NumbersWithoutSenseAreRefused) {
+  expect_refused({{"weight_decay", -5}}, "weight_decay");
+  expect_refused({{"clip", -1}}, "clip");
+  expect_refused({{"lora", {{"alpha", 0}}}}, "alpha");
+  expect_refused({{"memory", {{"activation_gib", -7}}}}, "activation_gib");
+}
+
+TEST(RecoverRecipe, OfAPruningRecipeItTakesEachMissingSettingOfWhereToCompute) {
+  Recipe recipe;
+  recipe.device = "cpu";
+  recipe.dtype = "bfloat16";
+  const auto compute = [&](const Json& given) {
+    recipe.recovery = {{"data", {{"file", "x"}}}, {"compute", given}};
+    return resolved_recovery(recipe)["compute"];
+  };
+  EXPECT_EQ(compute(Json::object()), Json({{"device", "cpu"}, {"dtype", "bfloat16"}}));
+  EXPECT_EQ(compute({{"device", "cpu"}})["dtype"], "bfloat16");
+  EXPECT_EQ(compute({{"dtype", "float32"}}), Json({{"device", "cpu"}, {"dtype", "float32"}}));
+  recipe.dtype = "float32";
+  EXPECT_EQ(compute({{"device", "cuda"}})["dtype"], "bfloat16") << "the default of that device";
 }
 
 TEST(RecoverRecipe, AResolvedRecipeResolvesToItself) {

@@ -34,6 +34,14 @@ TEST(ModelCardText, SaysWhatWasRemovedFromWhat) {
   EXPECT_THAT(text, HasSubstr("## Licence\n\nThe base model's licence applies."));
 }
 
+TEST(ModelCardText, ItsFrontMatterIsWhatHubsRead) {
+  EXPECT_THAT(card_front_matter("org/tiny@0123abc", {"mop"}),
+              StartsWith("---\nbase_model: org/tiny\n"));
+  const std::string odd = card_front_matter("a: b", {"mop"});
+  EXPECT_EQ(parse_yaml(odd.substr(4, odd.rfind("---") - 4), "card")["base_model"], "a: b");
+  EXPECT_EQ(parse_yaml(odd.substr(4, odd.rfind("---") - 4), "card")["tags"], Json({"mop"}));
+}
+
 TEST(ModelCardText, GivesFiguresWithTheirProtocolOrNone) {
   ModelCard card = small_card();
   EXPECT_THAT(model_card(card), Not(HasSubstr("perplexity")));

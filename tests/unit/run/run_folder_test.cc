@@ -262,6 +262,26 @@ TEST_F(RunFolderTest, ModelAndOutputMustNotOverlap) {
   claim();
 }
 
+TEST_F(RunFolderTest, ALinkThatLeadsNowhereIsRefusedBeforeTheWork) {
+  fs::create_directory_symlink(temp_.path() / "later", out_);
+  expect_error([&] { claim(); }, ErrorKind::kUsage,
+               "--out is a link to a folder that does not exist");
+  expect_error([&] { check_output_folder(out_, model_); }, ErrorKind::kUsage, "is a link");
+  fs::create_directory(temp_.path() / "later");
+  RunFolder folder = claim();
+  sign(folder);
+  folder.publish();
+  EXPECT_TRUE(fs::exists(temp_.path() / "later" / "run" / "manifest.json"));
+}
+
+TEST_F(RunFolderTest, ResumingIntoAForeignFolderLeavesNothing) {
+  write_file(out_ / "notes.txt", "mine");
+  expect_error([&] { claim(IfThere::kResume); }, ErrorKind::kUsage, "not empty");
+  EXPECT_FALSE(fs::exists(working_folder(out_)));
+  fs::remove(out_ / "notes.txt");
+  claim();
+}
+
 TEST_F(RunFolderTest, AFileIsNoOutputFolder) {
   write_file(out_, "x");
   expect_error([&] { claim(IfThere::kReplace); }, ErrorKind::kUsage,

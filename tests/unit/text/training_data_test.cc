@@ -163,8 +163,43 @@ TEST_F(Training, WhatIsNotReadOrNotLearnedIsTold) {
       with_template(kTemplate));
   EXPECT_THAT(data.notes(),
               ElementsAre("the data's records hold keys that are not read: `mood`, `prompt`",
-                          HasSubstr("1 samples hold nothing to learn")));
+                          HasSubstr("1 of 2 samples hold nothing to learn")));
   EXPECT_THAT(open("b.jsonl", R"({"text": "x", "id": 3})").notes(), ElementsAre());
+}
+
+TEST_F(Training, WhatIsCutOrNotLearnedIsToldOfEveryForm) {
+  TrainingDataOptions short_ones;
+  short_ones.max_tokens = 5;
+  const TrainingData data = open("a.jsonl",
+                                 R"({"prompt": "abcdef", "completion": "x"})"
+                                 "\n"
+                                 R"({"prompt": "a", "completion": "x"})"
+                                 "\n"
+                                 R"({"text": "longer"})",
+                                 short_ones);
+  EXPECT_THAT(data.notes(),
+              ElementsAre("1 of 3 samples hold nothing to learn within 5 tokens (data.max_tokens)",
+                          "2 of 3 samples are cut to 5 tokens (data.max_tokens)"));
+  EXPECT_FALSE(data.slice(0, 1).has_target());
+  EXPECT_TRUE(data.slice(0, 2).has_target());
+}
+
+// A tokenizer without BOS.
+class NoBosTokenizer : public testing::ByteTokenizer {
+ public:
+  std::vector<int64_t> encode(std::string_view text, Special) const override {
+    return testing::ByteTokenizer::encode(text, Special::kNone);
+  }
+};
+
+TEST_F(Training, ARecordWithoutTokensIsFoundBeforeTraining) {
+  write_file(folder_.path() / "a.jsonl", "{\"text\": \"x y\"}\n{\"text\": \"\"}\n");
+  try {
+    TrainingData::open(folder_.path() / "a.jsonl", std::make_shared<NoBosTokenizer>());
+    FAIL() << "an empty record was accepted";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("line 2 holds no tokens"));
+  }
 }
 
 TEST_F(Training, ATemplatesComplaintNamesTheRecord) {
