@@ -71,7 +71,9 @@ struct TrainingData::Source {
     const Json record = this->record(index);
     const TrainingForm& chosen = form_of(record, form, where(index));
     try {
-      TrainingSample sample = chosen.make(record, *tokenizer, options, where(index));
+      TrainingDataOptions one_more = options;  // token, which tells whether the sample is longer
+      ++one_more.max_tokens;
+      TrainingSample sample = chosen.make(record, *tokenizer, one_more, where(index));
       sample.cut = std::ssize(sample.ids) > options.max_tokens;
       cut(sample.ids, options.max_tokens);
       cut(sample.labels, options.max_tokens);

@@ -46,6 +46,8 @@ TEST(Recover, LeavesATrainedCheckpointAndAnAdapter) {
   EXPECT_EQ(read_file(folder.path() / "again/model.safetensors"),
             read_file(out / "model.safetensors"));
   EXPECT_EQ(read_file(folder.path() / "again/run/plan.json"), read_file(out / "run/plan.json"));
+  EXPECT_THAT(read_file(folder.path() / "again/README.md"),
+              HasSubstr("It was trained after pruning"));
   fs::copy_file(out / "run/plan.json", folder.path() / "alone.json");
   EXPECT_THAT(
       run({"prune", demo_model().string(), "--plan", (folder.path() / "alone.json").string(),

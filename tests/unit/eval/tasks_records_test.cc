@@ -202,7 +202,7 @@ TEST(TaskData, ExamplesOfATestSplitAreTheReferencesButForTheQuestionItself) {
       while (own && std::ranges::find(drawn, number) != drawn.end())
         number = (number + 1) % kRecords;
       replaced += own ? 1 : 0;
-      expected += fmt::format("w{} end\n\n", number);
+      expected += fmt::format("w{}  end\n\n", number);
     }
     EXPECT_EQ(shots.next(i), expected) << i;
   }

@@ -275,6 +275,7 @@ TEST_F(RunFolderTest, ALinkThatLeadsNowhereIsRefusedBeforeTheWork) {
 }
 
 TEST_F(RunFolderTest, ResumingIntoAForeignFolderLeavesNothing) {
+  fs::create_directories(out_);
   write_file(out_ / "notes.txt", "mine");
   expect_error([&] { claim(IfThere::kResume); }, ErrorKind::kUsage, "not empty");
   EXPECT_FALSE(fs::exists(working_folder(out_)));

@@ -62,14 +62,14 @@ TEST_F(TeacherLayersTest, ThePlanIsHandedOnWithWhatTrainingChanged) {
   // "other" stands for the folder that holds the trained model: layer 1 of it was layer 2 once.
   Model trained = make("work", 3, 7);
   fs::create_directories(run_of("work"));
-  write_recovered_plan(pruned_, trained, temp_.path() / "work");
+  write_recovered_plan(pruned_, trained, {}, temp_.path() / "work");
   EXPECT_FALSE(fs::exists(run_of("work") / "plan.json")) << "there is none to hand on";
 
   write_plan(run_of("pruned"));
   std::vector<Layer> layers = pruned_.layers();
   const std::string name = "model.layers.1.mlp.down_proj.weight";
   layers[1].changed[Role::kDown] = trained.checkpoint().tensor(name);
-  write_recovered_plan(pruned_, pruned_.with_layers(layers), temp_.path() / "work");
+  write_recovered_plan(pruned_, pruned_.with_layers(layers), {}, temp_.path() / "work");
   const fs::path file = run_of("work") / "plan.json";
   const PrunePlan handed_on = plan_from_json(read_json(file), file.string());
   EXPECT_EQ(handed_on.steps, plan().steps);

@@ -5,7 +5,7 @@
 namespace mop::testing {
 
 /// A text of n bytes has n tokens; BOS (256) in front by default; EOS is 257.
-class ByteTokenizer final : public Tokenizer {
+class ByteTokenizer : public Tokenizer {
  public:
   static constexpr int64_t kBos = 256, kEos = 257;
   std::vector<int64_t> encode(std::string_view text, Special special) const override {
