@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/progress.h"
 #include "collectives/collectives.h"
