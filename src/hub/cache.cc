@@ -103,8 +103,8 @@ FileLock::FileLock(const fs::path& file, Progress& progress) {
   bool told = false;
   while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
-    // The file system has no locks. A second download then costs time only, because files are
-    // verified and renamed.
+    // The file system has no locks. A second download then costs time only (see TakenAway in
+    // download.cc).
     if (error != EWOULDBLOCK && error != EINTR) return;
     if (!told && std::chrono::steady_clock::now() - start > kTellAfter) {
       progress.note("waiting for another program that downloads the same file");

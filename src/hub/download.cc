@@ -27,6 +27,10 @@ constexpr size_t kSha256Digits = 64;
 constexpr double kLongestWait = 60;
 constexpr int kWrongCopies = 2;
 
+/// Another process renamed or removed the unfinished file: on file systems without working locks,
+/// two may download the same one. What is open is then its finished file, and must not be changed.
+struct TakenAway {};
+
 /// The unfinished file, opened for appending.
 class Part {
  public:
@@ -40,11 +44,19 @@ class Part {
   Part& operator=(const Part&) = delete;
 
   int64_t size() const { return size_; }
+  void check_here() const {
+    struct stat named {
+    }, opened{};
+    if (::fstat(fd_, &opened) != 0) fail();
+    if (::stat(path_.c_str(), &named) != 0 || named.st_ino != opened.st_ino) throw TakenAway();
+  }
   void clear() {
+    check_here();
     if (::ftruncate(fd_, 0) != 0 || ::lseek(fd_, 0, SEEK_SET) != 0) fail();
     size_ = 0;
   }
   void add(std::string_view bytes) {
+    check_here();
     while (!bytes.empty()) {
       const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
@@ -201,10 +213,11 @@ HttpAnswer ask_with_retries(const HubSettings& settings, const std::string& what
   }
 }
 
-HttpAnswer download_file(HttpClient& http, const HubSettings& settings, const std::string& url,
-                         const RemoteFile& file, const fs::path& blob,
+namespace {
+
+HttpAnswer download_part(HttpClient& http, const HubSettings& settings, const std::string& url,
+                         const RemoteFile& file, const fs::path& blob, const fs::path& path,
                          const std::function<void(int64_t)>& on_bytes, Progress& progress) {
-  const fs::path path = blob.string() + ".incomplete";
   Part part(path);
   for (int copy = 1;; ++copy) {
     if (part.size() > file.size) part.clear();
@@ -220,6 +233,7 @@ HttpAnswer download_file(HttpClient& http, const HubSettings& settings, const st
     HttpAnswer answer = ask_with_retries(
         settings, file.name, ask, [&] { return part.size() > before; }, progress);
     if (!answer.ok()) return answer;
+    part.check_here();
     const std::string found = file_checksum(path, file.checksum.size());
     if (found == file.checksum) {
       sync_path(path);
@@ -236,6 +250,25 @@ HttpAnswer download_file(HttpClient& http, const HubSettings& settings, const st
     }
     progress.note(file.name + ": the checksum is wrong; downloading it once more");
   }
+}
+
+}  // namespace
+
+HttpAnswer download_file(HttpClient& http, const HubSettings& settings, const std::string& url,
+                         const RemoteFile& file, const fs::path& blob,
+                         const std::function<void(int64_t)>& on_bytes, Progress& progress) {
+  const fs::path path = blob.string() + ".incomplete";
+  try {
+    return download_part(http, settings, url, file, blob, path, on_bytes, progress);
+  } catch (const TakenAway&) {
+    if (!fs::exists(blob)) {
+      throw io_error("{}: another program removed the unfinished file", file.name)
+          .where("file", path.string());
+    }
+  }
+  HttpAnswer fetched_by_another;
+  fetched_by_another.status = 200;
+  return fetched_by_another;
 }
 
 }  // namespace mop

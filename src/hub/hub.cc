@@ -53,13 +53,19 @@ struct Missing {
 
 Missing missing_in(const fs::path& snapshot, const WantedFiles& wanted) {
   const auto has = [&](const std::string& name) { return fs::exists(snapshot / name); };
+  // A kill of another program may leave an empty file.
+  const auto has_weights = [&](const std::string& name) {
+    std::error_code error;
+    const auto bytes = fs::file_size(snapshot / name, error);
+    return !error && bytes > 0;
+  };
   Missing missing;
   if (!has(kConfig)) missing.files.push_back(kConfig);
   if (wanted.weights && has(kIndex)) {
     for (const std::string& shard : shards_of(snapshot / kIndex)) {
-      if (!has(shard)) missing.files.push_back(shard);
+      if (!has_weights(shard)) missing.files.push_back(shard);
     }
-  } else if (wanted.weights && !has(kWeights)) {
+  } else if (wanted.weights && !has_weights(kWeights)) {
     missing.files.push_back(kWeights);
   }
   missing.tokenizer = !wanted.tokenizers.empty() && std::ranges::none_of(wanted.tokenizers, has);

@@ -134,7 +134,15 @@ ProjectorConfig read_projector_config(const Json& whole, const VisionConfig& vis
                     vision.layers)
         .where("file", where);
   }
-  for (const int64_t layer : config.feature_layers) check_layer(layer, vision, where);
+  bool computes = false;
+  for (const int64_t layer : config.feature_layers) {
+    check_layer(layer, vision, where);
+    computes = computes || (layer != 0 && layer != -vision.layers - 1);
+  }
+  if (!computes) {
+    throw bad_input("'vision_feature_layer' names no layer: features that are the embeddings alone are not supported")
+        .where("file", where);
+  }
   return config;
 }
 

@@ -1,5 +1,9 @@
 // python/bindings.h -- the parts of the module, one file each.
 #pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+
 #include "model/model.h"
 #include "model/weights.h"
 #include "python/convert.h"
@@ -11,6 +15,8 @@ struct PyModel {
   Model model;
   std::string path;
   std::shared_ptr<WeightLoader> weights = nullptr;
+  /// Held while `weights` are used: calls from several threads take turns.
+  std::shared_ptr<std::mutex> busy = std::make_shared<std::mutex>();
 };
 
 py::dict shape_dict(const LayerShape& shape);

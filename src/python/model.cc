@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <mutex>
+
 #include "base/error.h"
 #include "export/hf_writer.h"
 #include "model/forward.h"
@@ -32,6 +34,7 @@ PyModel load(const std::string& text, const py::object& listener) {
   });
 }
 
+// Call with `busy` held.
 WeightLoader& loader(PyModel& self, const std::string& device, const std::string& dtype) {
   const Compute compute = open_compute(device, dtype);
   if (!self.weights || self.weights->compute().dtype != compute.dtype ||
@@ -50,6 +53,7 @@ at::Tensor logits_of(PyModel& self, const at::Tensor& ids, const std::string& de
   return unlocked([&] {
     const at::NoGradGuard no_grad;
     const at::Tensor ids_N = ids.to(at::kCPU, at::kLong).contiguous();
+    const std::lock_guard turn(*self.busy);
     WeightLoader& weights = loader(self, device, dtype);
     ForwardOptions options;
     options.after_layer = [](int64_t) { check_stop(); };
@@ -67,7 +71,10 @@ std::vector<int64_t> generate_ids(PyModel& self, const std::vector<int64_t>& pro
     check_stop();
     return true;
   };
-  return unlocked([&] { return generate(loader(self, device, dtype), prompt, options); });
+  return unlocked([&] {
+    const std::lock_guard turn(*self.busy);
+    return generate(loader(self, device, dtype), prompt, options);
+  });
 }
 
 py::list layers_of(const PyModel& self) {
@@ -105,9 +112,22 @@ PyModel apply_plan(const PyModel& self, const py::object& plan) {
   });
 }
 
-void save(const PyModel& self, const fs::path& folder, const py::object& listener) {
+void check_saving(const PyModel& self, const fs::path& folder, bool force) {
+  std::error_code error;
+  if (fs::equivalent(folder, self.model.checkpoint().folder(), error)) {
+    throw usage_error("a model cannot be saved into its own folder")
+        .where("folder", folder.string());
+  }
+  if (force || !fs::exists(folder / "config.json")) return;
+  throw usage_error("the folder already holds a model")
+      .where("folder", folder.string())
+      .hint("force=True replaces it");
+}
+
+void save(const PyModel& self, const fs::path& folder, bool force, const py::object& listener) {
   PythonProgress progress(listener);
   unlocked([&] {
+    check_saving(self, folder, force);
     fs::create_directories(folder);
     write_hf(self.model, folder, {}, progress);
     verify_written(folder, self.model, progress);
@@ -198,8 +218,8 @@ void bind_model(py::module_& module) {
           "device"_a = "cpu", "dtype"_a = "", "The ids that follow those of the prompt.")
       .def("apply", &apply_plan, "plan"_a,
            "The model after a plan or one step of it, as plan.json holds them. No weights move.")
-      .def("save", &save, "folder"_a, py::kw_only(), "progress"_a = py::none(),
-           "Writes a Hugging Face folder and reads it back.");
+      .def("save", &save, "folder"_a, py::kw_only(), "force"_a = false, "progress"_a = py::none(),
+           "Writes a Hugging Face folder and reads it back. `force` replaces another model's.");
   module.def("load", &load, "model"_a, py::kw_only(), "progress"_a = py::none());
   module.def(
       "local_model",

@@ -183,6 +183,31 @@ class HubTest(unittest.TestCase):
         self.assert_works(self.inspect())
         self.assertEqual(self.hub.requests[-1][3].get("Range"), "bytes=1000000-")
 
+    def test_a_file_that_another_process_finished_is_used_and_not_changed(self):
+        # As on file systems without locks: ours stalls, another one renames the same unfinished file.
+        self.hub.faults[WEIGHTS] = ["stall:1000000", "no-range"]
+        process = subprocess.Popen([PROGRAM, "inspect", "tests/tiny"], env=self.environment(HF_HUB_DOWNLOAD_TIMEOUT="3"),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        def unfinished():
+            return [p for p in self.repo().glob("blobs/*.incomplete") if p.stat().st_size >= 1000000]
+        while not unfinished():
+            time.sleep(0.05)
+        part = unfinished()[0]
+        blob = part.with_suffix("")
+        with open(part, "r+b") as file:
+            file.write((MODEL / WEIGHTS).read_bytes())
+        part.rename(blob)
+        self.assertEqual(process.wait(timeout=60), 0, process.stderr.read())
+        process.stderr.close()
+        self.assertEqual(blob.read_bytes(), (MODEL / WEIGHTS).read_bytes())
+
+    def test_empty_weights_in_the_cache_are_fetched_again(self):
+        self.assert_works(self.inspect())
+        blob = (self.repo() / "snapshots" / COMMIT / WEIGHTS).resolve()
+        blob.write_bytes(b"")
+        self.assert_works(self.inspect())
+        self.assertEqual(blob.read_bytes(), (MODEL / WEIGHTS).read_bytes())
+
     # --- a server that lies
 
     def test_wrong_bytes_are_never_accepted(self):

@@ -50,6 +50,11 @@ def _name(model: PathLike) -> str:
     return os.fspath(model)
 
 
+def _listed(values: Any) -> list[Any]:
+    """A single name or path is a list of one: taken apart, a string would be its letters."""
+    return [values] if isinstance(values, (str, os.PathLike)) else list(values)
+
+
 def local_model(model: PathLike, *, progress: Listener | None = None) -> Path:
     """The local path of a model; a hub id is looked up in the shared cache, else downloaded into it."""
     return _mop.local_model(_name(model), progress=progress)
@@ -72,7 +77,7 @@ def score(model: PathLike, criteria: str | Sequence[str], calibration: PathLike,
           random: bool = False, seed: int = 0, max_tokens: int = 0, device: str = "cpu", dtype: str = "",
           progress: Listener | None = None) -> dict[str, list[torch.Tensor]]:
     """Scores of every unit: {criterion: [a tensor per layer]}, float64, higher = keep."""
-    names = [criteria] if isinstance(criteria, str) else list(criteria)
+    names = _listed(criteria)
     return _mop.score(_name(model), names, calibration, samples=samples, random=random, seed=seed,
                       max_tokens=max_tokens, device=device, dtype=dtype, progress=progress)
 
@@ -156,7 +161,7 @@ def export(model: PathLike, out: PathLike, *, format: str, dtype: str = "", adap
 def check(model: PathLike, *, readers: Sequence[str] = (), python: str = sys.executable, dtype: str = "float32",
           progress: Listener | None = None) -> dict[str, Json]:
     """Reads a checkpoint with our own reader and with those that are installed for `python`: what `mop check` says."""
-    return _mop.check(_name(model), readers=list(readers), python=python, dtype=dtype, progress=progress)
+    return _mop.check(_name(model), readers=_listed(readers), python=python, dtype=dtype, progress=progress)
 
 
 def evaluate(model: PathLike, text: PathLike, *, protocol: str = "lines", limit: int = 0,
@@ -177,7 +182,7 @@ def evaluate_tasks(model: PathLike, tasks: Sequence[str], data: PathLike, *, ima
 
     `images` is the folder of the pictures that records name; without it they are looked up in `data`.
     """
-    return _mop.evaluate_tasks(_name(model), list(tasks), data, images="" if images is None else images, limit=limit, bos=bos,
+    return _mop.evaluate_tasks(_name(model), _listed(tasks), data, images="" if images is None else images, limit=limit, bos=bos,
                                fewshot=fewshot, device=device, dtype=dtype, progress=progress)
 
 
@@ -189,7 +194,7 @@ def generate(model: PathLike, prompt: str, *, images: Sequence[PathLike] = (), c
     `images` are pictures for a model that sees, in the order of the prompt's `<image>` words; with `chat` and without such
     words they stand before the message. Returns {prompt, text, prompt_tokens, new_tokens, ids, seconds}.
     """
-    return _mop.generate(_name(model), prompt, images=list(images), chat=chat, system=system,
+    return _mop.generate(_name(model), prompt, images=_listed(images), chat=chat, system=system,
                          adapter="" if adapter is None else adapter, max_new_tokens=max_new_tokens, temperature=temperature,
                          seed=seed, device=device, dtype=dtype, progress=progress)
 

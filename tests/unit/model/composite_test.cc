@@ -103,6 +103,11 @@ TEST(Composite, RefusesWhatItCannotPassThrough) {
   config["vision_feature_layer"] = -26;
   EXPECT_THAT(refusal(config),
               HasSubstr("'vision_feature_layer' is -26, but the tower has 24 layers"));
+  // The tower's embeddings: transformers allows them, here no layer would be left to compute.
+  for (const int64_t embeddings : {0, -25}) {
+    config["vision_feature_layer"] = embeddings;
+    EXPECT_THAT(refusal(config), HasSubstr("'vision_feature_layer' names no layer")) << embeddings;
+  }
   config = llava();
   config["projector_hidden_act"] = "mish";
   EXPECT_THAT(refusal(config), HasSubstr("projector_hidden_act is 'mish'"));
