@@ -140,7 +140,9 @@ ProjectorConfig read_projector_config(const Json& whole, const VisionConfig& vis
     computes = computes || (layer != 0 && layer != -vision.layers - 1);
   }
   if (!computes) {
-    throw bad_input("'vision_feature_layer' names no layer: features that are the embeddings alone are not supported")
+    throw bad_input(
+        "'vision_feature_layer' names no layer: features that are the embeddings alone are not "
+        "supported")
         .where("file", where);
   }
   return config;
