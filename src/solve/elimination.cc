@@ -6,8 +6,8 @@
 // With A = H^-1 and V = Gamma^(1/2) W, removing the columns b and repairing the others costs 0.5
 // tr(V_b A_bb^-1 V_b^T) and leaves V - V_b A_bb^-1 A_b: and A - A_:b A_bb^-1 A_b:. Only V^T V is
 // needed, so V can be any factor of W^T Gamma W; the one with the fewest rows is used. (Updating
-// V^T V itself would lose its small entries by cancellation.) V is stored transposed, so that a
-// unit is a row.
+// V^T V of all columns would lose its small entries by cancellation; `choose` does so only for the
+// candidates of one block, 64 units at most.) V is stored transposed, so that a unit is a row.
 #include "solve/elimination.h"
 
 #include <ATen/ATen.h>

@@ -10,6 +10,10 @@ namespace mop {
 at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping) {
   at::Tensor system_KK = gram_KK.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
   at::Tensor diagonal_K = system_KK.diagonal();
+  // Inputs that are all 0 have no second moments to scale the ridge by; the limit is no change.
+  if (diagonal_K.count_nonzero().item<int64_t>() == 0) {
+    return at::zeros({cross_OK.size(0), system_KK.size(0)}, at::kDouble);
+  }
   diagonal_K.add_(diagonal_K.mean() * damping);
   const auto [factor_KK, info] = at::linalg_cholesky_ex(system_KK);
   if (info.item<int64_t>() != 0 || !at::isfinite(factor_KK).all().item<bool>()) {

@@ -13,7 +13,8 @@ namespace mop {
 /// where G = sum_t x_t x_t^T and C = sum_t r_t x_t^T: dW = C (G + damping * mean(diag G) I)^-1. The
 /// ridge pulls towards the current weights, so a column whose input was always 0 keeps its values.
 /// gram_KK and cross_OK: CPU, any floating type; the result is float64, [O, K]. Throws
-/// Error(kBadInput) when the system cannot be solved (NaN, or a singular G without damping).
+/// Error(kBadInput) when the system cannot be solved (NaN, or a singular G without damping). A G
+/// that is all 0 gives no change.
 at::Tensor ridge_addition(const at::Tensor& gram_KK, const at::Tensor& cross_OK, double damping);
 
 /// Returns `given`, or a default when it is 0: a ridge relative to the mean of the second moments

@@ -35,8 +35,14 @@ TEST(RidgeAddition, LeavesInputsThatNoTokenUsed) {
   EXPECT_NEAR(w_OK[0][0].item<double>(), 4 / 4.02, 1e-12);
 }
 
+// A matrix behind weights that are all 0: there is nothing to learn from, and nothing to change.
+TEST(RidgeAddition, ChangesNothingWhereAllInputsAreZero) {
+  const at::Tensor added_OK = ridge_addition(at::zeros({3, 3}), at::zeros({2, 3}), 0.1);
+  EXPECT_TRUE(at::equal(added_OK, at::zeros({2, 3}, at::kDouble)));
+}
+
 TEST(RidgeAddition, RefusesWhatCannotBeSolved) {
-  EXPECT_THROW(ridge_addition(at::zeros({2, 2}), at::zeros({1, 2}), 0.1), Error);
+  EXPECT_THROW(ridge_addition(at::ones({2, 2}), at::zeros({1, 2}), 0), Error);
   EXPECT_THROW(ridge_addition(at::full({1, 1}, NAN), at::ones({1, 1}), 0.1), Error);
 }
 
