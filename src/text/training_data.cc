@@ -72,7 +72,7 @@ struct TrainingData::Source {
     const TrainingForm& chosen = form_of(record, form, where(index));
     try {
       TrainingDataOptions one_more = options;  // token, which tells whether the sample is longer
-      ++one_more.max_tokens;
+      if (one_more.max_tokens < INT64_MAX) ++one_more.max_tokens;
       TrainingSample sample = chosen.make(record, *tokenizer, one_more, where(index));
       sample.cut = std::ssize(sample.ids) > options.max_tokens;
       cut(sample.ids, options.max_tokens);
