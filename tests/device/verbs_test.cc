@@ -38,10 +38,11 @@ const std::vector<FamilyCase> kFamilies = {
     {"qwen2", ""},
     {"qwen3", ""}};
 
-// Gradients by gates are sums of both signs, which cancel: rounding is a larger part of them.
+// Gradients by gates are sums of both signs, which cancel: rounding is a larger part of them. What
+// is solved with second moments magnifies the rounding of these.
 void expect_close_sums(const at::Tensor& device, const at::Tensor& cpu, const std::string& what,
-                       bool of_gates) {
-  if (!of_gates) return expect_close(device, cpu, what);
+                       bool rounding_grows) {
+  if (!rounding_grows) return expect_close(device, cpu, what);
   ASSERT_EQ(device.sizes(), cpu.sizes()) << what;
   const double off = (device - cpu).abs().max().item<double>();
   EXPECT_LE(off, 20 * kClose * cpu.abs().max().item<double>()) << what;
@@ -85,9 +86,11 @@ TEST_F(Verbs, ScoresOfAllCriteria) {
   job.compute = in_float32("opaque");
   const Scores device = score_units(job, silent_progress());
   ASSERT_EQ(device.tensors.size(), cpu.tensors.size());
-  for (const auto& [name, scores] : cpu.tensors)
+  for (const auto& [name, scores] : cpu.tensors) {
+    const Criterion& criterion = find_criterion(name.substr(0, name.rfind('.')));
     expect_close_sums(device.tensors.at(name), scores, name,
-                      need_gradients(find_criterion(name.substr(0, name.rfind('.'))).needs));
+                      need_gradients(criterion.needs) || criterion.score_moments != nullptr);
+  }
 }
 
 TEST_F(Verbs, ScoresByLossesAreThoseOfTheCpu) {
