@@ -51,7 +51,8 @@ TEST(RecoverResume, PatienceAndTheBestParametersSurviveAStop) {
   const Json scored =
       run({"eval", whole.string(), "--text", held_out.string(), "--protocol", "lines", "--json"})
           .json();
-  EXPECT_NEAR(scored["nll"].get<double>(), outcome["nll_best"].get<double>(), 1e-4);
+  // The written weights are rounded to the type in which the model is stored.
+  EXPECT_NEAR(scored["nll"].get<double>(), outcome["nll_best"].get<double>(), 3e-4);
 
   // Once between the best judgement and the end, once with a kill that loses the last steps.
   Process stopped(args(broken, {}));
