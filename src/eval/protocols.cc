@@ -43,10 +43,10 @@ ScoredText read_lines(const ProtocolInput& in) {
   scored.texts.resize(taken);
   for (const std::string& line : scored.texts) {
     std::vector<int64_t> ids = in.tokenizer.encode(line, Special::kBos);
-    if (std::ssize(ids) > in.context) {
+    if (std::ssize(ids) > in.context.tokens) {
       ++scored.cut_documents;
-      scored.cut_tokens += std::ssize(ids) - in.context;
-      ids.resize(static_cast<size_t>(in.context));
+      scored.cut_tokens += std::ssize(ids) - in.context.tokens;
+      ids.resize(static_cast<size_t>(in.context.tokens));
     }
     if (ids.size() > 1) scored.sequences.push_back(scored_from(std::move(ids), 1));
   }
@@ -114,10 +114,10 @@ int64_t window_length(std::string_view protocol, const ProtocolInput& in,
                       in.argument)
         .hint(fmt::format("{}:512", protocol));
   }
-  if (length > in.longest) {
+  if (length > in.context.longest) {
     throw bad_input("a window of {} tokens is longer than the model's context of {}", length,
-                    in.longest)
-        .hint(fmt::format("{}:{} or shorter", protocol, in.longest));
+                    in.context.longest)
+        .hint(fmt::format("{}:{} or shorter", protocol, in.context.longest));
   }
   return length;
 }
@@ -181,7 +181,7 @@ ScoredText read_word(const ProtocolInput& in) {
             "give a .jsonl or .parquet file with a `page` in every row, or take windows:N for a "
             "plain text");
   }
-  const RequestEncoder encoder(in.tokenizer, rule, in.context);
+  const RequestEncoder encoder(in.tokenizer, rule, in.context.tokens);
   ScoredText scored;
   scored.mean = NllMean::kWords;
   scored.bos = bos_in_words(rule) + "; each page is scored from behind BOS";
@@ -241,7 +241,7 @@ ScoredText read_scored_text(const Path& text, const Tokenizer& tokenizer, std::s
   const std::string name(protocol.substr(0, colon));
   const std::string argument(colon == std::string_view::npos ? "" : protocol.substr(colon + 1));
   const Protocol& row = find_by_name(all_protocols(), name, "protocol");
-  ScoredText scored = row.read({text, tokenizer, argument, context.tokens, context.longest, limit});
+  ScoredText scored = row.read({text, tokenizer, argument, context, limit});
   scored.protocol = std::string(protocol);
   scored.limit = limit;
   if (scored.documents == 0) scored.documents = static_cast<int64_t>(scored.sequences.size());

@@ -39,12 +39,21 @@ struct ScoredText {
   std::string tokenizer_sha256;
 };
 
+/// Tokens that a model reads: the trained context, and with its rope's extension
+/// (ModelConfig::longest). Windows of a given length may use the extension; documents are cut to
+/// the context.
+struct TextContext {
+  int64_t tokens = 0, longest = 0;
+  TextContext(int64_t context) : tokens(context), longest(context) {}
+  explicit TextContext(const ModelConfig& config)
+      : tokens(config.context), longest(config.longest()) {}
+};
+
 struct ProtocolInput {
   const std::filesystem::path& text;
   const Tokenizer& tokenizer;
   std::string argument;  ///< text after the colon ("2048")
-  int64_t context = 0;   ///< the model's context, tokens
-  int64_t longest = 0;   ///< with its rope's extension; only windows whose length is given use it
+  TextContext context;   ///< the model's
   int64_t limit = 0;     ///< number of first lines, windows or pages to score; 0 = all
 };
 
@@ -57,16 +66,6 @@ struct Protocol {
   std::vector<OptionSpec> options = {};  ///< the argument after the colon; at most one
 };
 std::span<const Protocol> all_protocols();
-
-/// Tokens that a model reads: the trained context, and with its rope's extension
-/// (ModelConfig::longest). Windows of a given length may use the extension; documents are cut to
-/// the context.
-struct TextContext {
-  int64_t tokens = 0, longest = 0;
-  TextContext(int64_t context) : tokens(context), longest(context) {}
-  explicit TextContext(const ModelConfig& config)
-      : tokens(config.context), longest(config.longest()) {}
-};
 
 /// Reads a text for a protocol. `protocol` is "name" or "name:argument"; `limit` is
 /// ProtocolInput's. Throws Error(kUsage) listing the known names.

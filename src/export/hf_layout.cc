@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/inside_links.h"
+#include "base/lower_ascii.h"
 #include "export/hf_composite.h"
 #include "model/composite.h"
 #include "model/weights.h"
@@ -132,11 +133,10 @@ std::vector<std::string> licence_files(const fs::path& source) {
   if (!fs::is_directory(source)) return names;
   for (const auto& item : fs::directory_iterator(source)) {
     const std::string name = item.path().filename().string();
-    std::string upper = name;
-    std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
+    const std::string lower = lower_ascii(name);
     const bool licence =
-        std::ranges::any_of(std::array{"LICENSE", "LICENCE", "COPYING", "NOTICE", "USE_POLICY"},
-                            [&](const char* prefix) { return upper.starts_with(prefix); });
+        std::ranges::any_of(std::array{"license", "licence", "copying", "notice", "use_policy"},
+                            [&](const char* prefix) { return lower.starts_with(prefix); });
     if (licence && fs::is_regular_file(item.path())) names.push_back(name);
   }
   std::ranges::sort(names);

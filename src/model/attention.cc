@@ -39,7 +39,7 @@ at::Tensor visible(int64_t queries, int64_t keys, std::optional<int64_t> window)
 // hidden keys cost nothing.
 constexpr int64_t kWindowBlock = 512;
 
-// mask_TL undefined = none. -> [B, T, H, E].
+// A null mask hides nothing but what `causal` does. -> [B, T, H, E].
 at::Tensor attend_masked(const at::Tensor& query_BTHE, const at::Tensor& key_BLKE,
                          const at::Tensor& value_BLKE, const std::optional<at::Tensor>& mask_TL,
                          bool causal) {

@@ -130,9 +130,9 @@ RecoverRecipe train_recipe(Json json) {
       {"method", "full"}, {"learning_rate", 1e-3}, {"schedule", "cosine"}, {"warmup", 0.02}};
   if (json.is_object()) {
     json.insert(defaults.begin(), defaults.end());
+    if (json["method"] != "distil") return recover_recipe(json);
     Json& distil = json["distil"];
-    if (distil.is_null()) distil = Json::object();
-    if (json["method"] == "distil" && distil.is_object()) distil.emplace("trains", "full");
+    if (distil.is_null() || distil.is_object()) distil.emplace("trains", "full");
   }
   return recover_recipe(json);
 }

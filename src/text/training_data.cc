@@ -61,6 +61,13 @@ struct TrainingData::Source {
   std::shared_ptr<const Tokenizer> tokenizer;
   TrainingDataOptions options;
   const TrainingForm* form;  // null = chosen per record
+  // The options with one token more, which tells whether a sample is longer.
+  TrainingDataOptions one_more = with_one_more(options);
+
+  static TrainingDataOptions with_one_more(TrainingDataOptions options) {
+    if (options.max_tokens < INT64_MAX) ++options.max_tokens;
+    return options;
+  }
 
   Json record(int64_t index) const {
     return file.is_text() ? Json{{"text", file.text(index)}} : file.json(index);
@@ -71,8 +78,6 @@ struct TrainingData::Source {
     const Json record = this->record(index);
     const TrainingForm& chosen = form_of(record, form, where(index));
     try {
-      TrainingDataOptions one_more = options;  // token, which tells whether the sample is longer
-      if (one_more.max_tokens < INT64_MAX) ++one_more.max_tokens;
       TrainingSample sample = chosen.make(record, *tokenizer, one_more, where(index));
       sample.cut = std::ssize(sample.ids) > options.max_tokens;
       cut(sample.ids, options.max_tokens);

@@ -103,10 +103,10 @@ Shots::Shots(const TaskFile& evaluated, const fs::path& folder, int64_t count)
   // the question's own record.
   drawn_ = count_ + (task.split != "test" ? 1 : 0);
   const auto available = static_cast<int64_t>(pool().size());
-  const int64_t needed = count_ + (own_ ? 1 : 0);
-  if (std::max(drawn_, needed) > available) {
-    throw bad_input("task {}: {} examples are to be drawn from {} records", task.name,
-                    std::max(drawn_, needed), available)
+  const int64_t needed = std::max(drawn_, count_ + (own_ ? 1 : 0));
+  if (needed > available) {
+    throw bad_input("task {}: {} examples are to be drawn from {} records", task.name, needed,
+                    available)
         .hint("lower --fewshot, or put the training split beside the data");
   }
 }
@@ -119,10 +119,9 @@ std::string Shots::next(int64_t index) {
   if (own_ && drawn_ == count_) {
     // The reference shows the question its own answer; here the next record takes its place.
     const auto own = std::ranges::find(numbers, index);
-    for (int64_t other = index; own != numbers.end() && *own == index;) {
-      other = (other + 1) % available;
-      if (std::ranges::find(numbers, other) == numbers.end()) *own = other;
-    }
+    int64_t other = index;
+    while (std::ranges::find(numbers, other) != numbers.end()) other = (other + 1) % available;
+    if (own != numbers.end()) *own = other;
   }
   for (const int64_t number : numbers) {
     if (taken == count_ || (own_ && number == index)) continue;
