@@ -213,7 +213,9 @@ TEST(PickToken, DrawsByTheCumulatedProbability) {
   EXPECT_EQ(pick_token(logits_V, 1, 0.61), 3);
   EXPECT_EQ(pick_token(logits_V, 1, 0.999999), 3);
   EXPECT_EQ(pick_token(at::tensor({1., 5., 5., 1.}), 0, 0), 1);
-  EXPECT_EQ(pick_token(logits_V, 1e-310, 0.5), 3) << "the quotient of a logit is infinite";
+  // The quotient of a logit is infinite.
+  EXPECT_EQ(pick_token(logits_V, 1e-310, 0.5), 3);
+  EXPECT_EQ(pick_token(logits_V.flip(0), 1e-310, 0.5), 0);
 }
 
 }  // namespace
